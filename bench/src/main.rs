@@ -1,0 +1,3 @@
+//! The load generator: its scenarios measure a running server from outside.
+
+fn main() {}

@@ -1,0 +1,74 @@
+//! Makes good what was committed but not heard of: a feed's hole is filled from the database, and
+//! every feed's version is compared with the database's now and then. So an event that was lost on
+//! its way (its node died after the commit, the bus dropped it) is late, not missing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::App;
+use crate::domain::error::Result;
+use crate::domain::event::{ChatEvent, Event};
+use crate::hub::Hole;
+use crate::store::{chats, members, messages};
+
+/// How long a hole may stand open: what races with its own publication closes much sooner.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// How often holes are looked for.
+const LOOK: Duration = Duration::from_millis(100);
+/// How often every feed is compared: a lost event without a follower is late by this at most.
+const COMPARE: Duration = Duration::from_secs(5);
+/// Chats compared in one query.
+const CHUNK: usize = 1_000;
+
+/// Runs until it is cut off.
+pub async fn run(app: Arc<App>) {
+    let mut look = tokio::time::interval(LOOK);
+    let mut compare = tokio::time::interval(COMPARE);
+    loop {
+        let done = tokio::select! {
+            _ = look.tick() => fill_holes(&app).await,
+            _ = compare.tick() => compare_versions(&app).await,
+        };
+        if let Err(error) = done {
+            // The next turn tries again.
+            tracing::warn!(?error, "cannot catch up");
+        }
+    }
+}
+
+async fn fill_holes(app: &App) -> Result<()> {
+    for hole in app.hub.holes(PATIENCE) {
+        fill(app, &hole).await?;
+    }
+    Ok(())
+}
+
+/// The rows tell of each version that is some message's last change. Where every version of the
+/// hole is one, they are the events; where not (a message changed twice, a change that is no
+/// message's), the listeners are told to sync.
+async fn fill(app: &App, hole: &Hole) -> Result<()> {
+    let found = messages::changed(&app.db, hole.chat, hole.after, hole.upto).await?;
+    if i64::try_from(found.len()) != Ok(hole.upto - hole.after) {
+        app.hub.skip(hole);
+        return Ok(());
+    }
+    let least = members::least_marks(&app.db, vec![hole.chat.0]).await?;
+    for message in found {
+        let message = match least.get(&message.chat) {
+            Some(least) => message.with_status(least),
+            None => message,
+        };
+        app.hub.publish(&Event::Chat(ChatEvent::of_last_change(message)));
+    }
+    Ok(())
+}
+
+async fn compare_versions(app: &App) -> Result<()> {
+    for chunk in app.hub.positions().chunks(CHUNK) {
+        let ids = chunk.iter().map(|(chat, _)| chat.0).collect();
+        for (chat, version) in chats::versions(&app.db, ids).await? {
+            app.hub.known(chat, version);
+        }
+    }
+    Ok(())
+}

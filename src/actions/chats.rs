@@ -1,0 +1,177 @@
+//! Chats: making them, and how a member sees them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::domain::chat::{
+    Chat, ChatName, ChatType, ChatView, Description, MEMBERS_SHOWN, NewChat,
+};
+use crate::domain::error::{Error, FieldErrors, Result};
+use crate::domain::event::{Event, Newcomer};
+use crate::domain::ids::{ChatId, UserId};
+use crate::domain::page::{Page, Turn};
+use crate::domain::role::Role;
+use crate::domain::session::Caller;
+use crate::domain::text::no_such;
+use crate::domain::time::Timestamp;
+use crate::store::chats::ChatOfMember;
+use crate::store::{chats, members, messages, users};
+
+use super::access;
+use super::unit::Unit;
+use super::users::profile;
+
+pub use crate::store::chats::Place;
+
+/// One's chats, newest message (or making) first.
+pub async fn list(
+    app: &App,
+    caller: &Caller,
+    turn: Turn<Place>,
+    size: i64,
+) -> Result<Page<ChatView, Place>> {
+    let me = caller.user.id;
+    let nearest = match &turn {
+        Turn::First => chats::ids_after(&app.db, me, None, size + 1).await?,
+        Turn::After(place) => chats::ids_after(&app.db, me, Some(*place), size + 1).await?,
+        Turn::Before(place) => chats::ids_before(&app.db, me, *place, size + 1).await?,
+    };
+    let mut rows = chats::of_member(&app.db, me, nearest).await?;
+    if matches!(turn, Turn::Before(_)) {
+        rows.reverse();
+    }
+    let page =
+        Page::of(&turn, rows, size, |row| Place { active_at: row.active_at, id: row.chat.id });
+    Ok(Page { rows: views(app, page.rows).await?, previous: page.previous, next: page.next })
+}
+
+/// One chat, with its first members.
+pub async fn one(app: &App, caller: &Caller, id: ChatId) -> Result<ChatView> {
+    let row = access::chat(&app.db, id, caller.user.id).await?;
+    let mut view = views(app, vec![row]).await?.pop().ok_or(Error::NotFound)?;
+    view.members = Some(members::first(&app.db, id, MEMBERS_SHOWN).await?);
+    Ok(view)
+}
+
+/// Makes a chat; false where the two had a private one already.
+pub async fn create(app: &Arc<App>, caller: &Caller, new: NewChat) -> Result<(ChatView, bool)> {
+    let (id, created) = match new {
+        NewChat::Private { peer } => create_private(app, caller, peer).await?,
+        NewChat::Group { name, description, members } => {
+            (create_group(app, caller, &name, &description, members).await?, true)
+        }
+    };
+    Ok((one(app, caller, id).await?, created))
+}
+
+async fn create_private(app: &Arc<App>, caller: &Caller, peer: UserId) -> Result<(ChatId, bool)> {
+    let me = &caller.user;
+    if let Some(id) = chats::private_of(&app.db, me.id, peer).await? {
+        return Ok((id, false));
+    }
+    let other = users::by_id(&app.db, peer).await?.filter(|user| user.is_active);
+    let other = other.ok_or_else(|| Error::field("members", no_such(peer)))?;
+
+    let now = app.clock.now();
+    let mut unit = Unit::begin(app).await?;
+    let Some(id) = chats::insert_private(&mut unit.tx, me.id, peer, now).await? else {
+        let existing = chats::private_of(&mut unit.tx, me.id, peer).await?;
+        let id = existing.ok_or_else(|| Error::internal("a private chat is there and is not"))?;
+        return Ok((id, false));
+    };
+    members::insert(&mut unit.tx, id, vec![me.id.0, peer.0], Role::Member, now).await?;
+    let newcomer =
+        |user: UserId, peer| Newcomer { user, role: Role::Member, peer: Some(profile(app, peer)) };
+    unit.emit(Event::ChatCreated {
+        newcomers: vec![newcomer(me.id, other.clone()), newcomer(peer, me.clone())],
+        chat: fresh(caller, id, ChatType::Private, None, 2, now),
+    });
+    unit.commit().await?;
+    Ok((id, true))
+}
+
+async fn create_group(
+    app: &Arc<App>,
+    caller: &Caller,
+    name: &ChatName,
+    description: &Description,
+    others: Vec<UserId>,
+) -> Result<ChatId> {
+    let me = caller.user.id;
+    let ids: Vec<i64> = others.iter().map(|id| id.0).collect();
+    let active = users::active_among(&app.db, ids.clone()).await?;
+    let mut errors = FieldErrors::default();
+    for missing in others.iter().filter(|id| !active.contains(id)) {
+        errors.add("members", no_such(missing));
+    }
+    errors.into_result()?;
+
+    let now = app.clock.now();
+    let count = i64::try_from(others.len() + 1).map_err(Error::internal)?;
+    let mut unit = Unit::begin(app).await?;
+    let id = chats::insert_group(&mut unit.tx, me, name.as_str(), description.as_str(), count, now)
+        .await?;
+    members::insert(&mut unit.tx, id, vec![me.0], Role::Owner, now).await?;
+    members::insert(&mut unit.tx, id, ids, Role::Member, now).await?;
+    let newcomer = |user, role| Newcomer { user, role, peer: None };
+    let mut newcomers = vec![newcomer(me, Role::Owner)];
+    newcomers.extend(others.into_iter().map(|user| newcomer(user, Role::Member)));
+    let chat = fresh(caller, id, ChatType::Group, Some((name, description)), count, now);
+    unit.emit(Event::ChatCreated { chat, newcomers });
+    unit.commit().await?;
+    Ok(id)
+}
+
+/// A chat that was made just now.
+fn fresh(
+    caller: &Caller,
+    id: ChatId,
+    kind: ChatType,
+    named: Option<(&ChatName, &Description)>,
+    members_count: i64,
+    now: Timestamp,
+) -> Arc<Chat> {
+    let (name, description) = named.map_or(("", ""), |(n, d)| (n.as_str(), d.as_str()));
+    Arc::new(Chat {
+        id,
+        kind,
+        name: name.to_owned(),
+        description: description.to_owned(),
+        avatar: None,
+        created_at: now,
+        created_by: Some(caller.user.reference()),
+        members_count,
+        last_seq: 0,
+        version: 1,
+    })
+}
+
+/// Views of chats, in the same order: what is beyond the rows is read for all of them at once.
+async fn views(app: &App, rows: Vec<ChatOfMember>) -> Result<Vec<ChatView>> {
+    let chat_ids = rows.iter().map(|row| row.chat.id.0).collect();
+    let peer_ids: Vec<_> = rows.iter().filter_map(|row| Some(row.peer?.0)).collect();
+    let message_ids: Vec<_> = rows.iter().filter_map(|row| Some(row.last_message?.0)).collect();
+
+    let least = members::least_marks(&app.db, chat_ids).await?;
+    let peers = users::by_ids(&app.db, peer_ids).await?;
+    let peers: HashMap<_, _> = peers.into_iter().map(|user| (user.id, user)).collect();
+    let last = messages::by_ids(&app.db, message_ids).await?;
+    let mut last: HashMap<_, _> = last.into_iter().map(|message| (message.id, message)).collect();
+
+    let view = |row: ChatOfMember| ChatView {
+        peer: row.peer.and_then(|id| peers.get(&id)).map(|user| profile(app, user.clone())),
+        my_role: row.my_role,
+        last_message: row.last_message.and_then(|id| last.remove(&id)).map(|message| {
+            match least.get(&row.chat.id) {
+                Some(least) => message.with_status(least),
+                None => message,
+            }
+        }),
+        unread_count: row.unread_count,
+        last_read_seq: row.last_read_seq,
+        members: None,
+        chat: row.chat,
+    };
+    Ok(rows.into_iter().map(view).collect())
+}

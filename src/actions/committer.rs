@@ -1,0 +1,269 @@
+//! Sending: many senders, one commit. Requests wait in a bounded queue; a worker takes what is
+//! there, does each step for all of them at once in one transaction, commits, and answers.
+//!
+//! Order: a chat's sends all come to one worker, in the order in which they were queued; the worker
+//! holds the chat's row from before it reads the numbers until it has committed, so versions are
+//! dense and in commit order on every node together.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::app::{App, PendingSend, Sent};
+use crate::domain::error::{Error, Result};
+use crate::domain::event::{Change, ChatEvent, Event};
+use crate::domain::ids::{ChatId, MessageId, UserId};
+use crate::domain::message::{ClientId, Message, NewMessage};
+use crate::domain::receipt::MessageStatus;
+use crate::domain::text;
+use crate::domain::time::Timestamp;
+use crate::store::sends::{self, Added, Numbered, Resolved};
+use crate::store::{Tx, members, messages};
+
+/// Most sends in one transaction: enough that the commit's cost is spread thin, few enough that
+/// the first of them does not wait long for the last.
+const BATCH: usize = 256;
+
+/// What is answered to the same `client_id` with another content.
+const CLASH: &str = "A message with this client_id and other content exists.";
+
+/// A worker. Runs until it is cut off, which happens when nothing is in flight.
+pub async fn run(app: Arc<App>, mut queue: mpsc::Receiver<PendingSend>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while queue.recv_many(&mut batch, BATCH).await > 0 {
+        send_all(&app, std::mem::take(&mut batch)).await;
+    }
+}
+
+/// Sends a batch. Where it fails as a whole though the database is there, one of its requests must
+/// be poisonous: they are tried one by one, so that only that one fails.
+async fn send_all(app: &App, batch: Vec<PendingSend>) {
+    let messages: Vec<_> = batch.iter().map(|pending| &pending.message).collect();
+    match attempt(app, &messages).await {
+        Ok(outcomes) => finish(app, batch, outcomes),
+        Err(Failure::Before(Error::Internal(cause))) if batch.len() > 1 => {
+            tracing::warn!(cause, size = batch.len(), "a batch failed; trying one by one");
+            for pending in batch {
+                match attempt(app, &[&pending.message]).await {
+                    Ok(outcomes) => finish(app, vec![pending], outcomes),
+                    Err(failure) => refuse(vec![pending], failure),
+                }
+            }
+        }
+        Err(failure) => refuse(batch, failure),
+    }
+}
+
+/// Answers, then publishes. A sender who has gone needs no answer, so that one is dropped.
+fn finish(app: &App, batch: Vec<PendingSend>, outcomes: Vec<Result<Sent>>) {
+    let mut created = Vec::with_capacity(batch.len());
+    for (pending, outcome) in batch.into_iter().zip(outcomes) {
+        if let Ok(Sent { message, created: true }) = &outcome {
+            created.push(Arc::clone(message));
+        }
+        drop(pending.answer.send(outcome));
+    }
+    // In the order of the batch, which is the order of each chat's versions.
+    for message in created {
+        let (chat, version) = (message.chat, message.version);
+        let change = Change::MessageCreated(message);
+        app.hub.publish(&Event::Chat(ChatEvent { chat, version, change }));
+    }
+}
+
+fn refuse(batch: Vec<PendingSend>, failure: Failure) {
+    let (Failure::Before(error) | Failure::Commit(error)) = failure;
+    let unavailable = matches!(error, Error::Unavailable(_));
+    let text = format!("{error:?}");
+    for pending in batch {
+        let error = match unavailable {
+            true => Error::Unavailable(text.clone().into()),
+            false => Error::internal(text.clone()),
+        };
+        drop(pending.answer.send(Err(error)));
+    }
+}
+
+/// Why a whole batch failed.
+enum Failure {
+    /// Nothing was committed.
+    Before(Error),
+    /// Whether it was committed is not known, so it is not tried again: the senders may, under the
+    /// same `client_id`.
+    Commit(Error),
+}
+
+impl<E: Into<Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Before(error.into())
+    }
+}
+
+/// What is to be done about one request.
+enum Verdict {
+    /// The message with this index among the new ones.
+    New(usize),
+    /// The same, asked for twice in one batch.
+    Repeat(usize),
+    /// An earlier transaction made it.
+    Existing(MessageId),
+    /// It cannot be sent.
+    Refused(Error),
+}
+
+/// One transaction. The outcomes are in the order of the requests.
+async fn attempt(app: &App, batch: &[&NewMessage]) -> Result<Vec<Result<Sent>>, Failure> {
+    let now = app.clock.now();
+    let mut tx = app.db.begin().await?;
+
+    let chats: HashSet<_> = batch.iter().map(|message| message.chat.0).collect();
+    let locked = sends::lock_chats(&mut tx, chats.into_iter().collect()).await?;
+    let numbers = locked.into_iter().map(|chat| (chat.id, (chat.last_seq, chat.version)));
+    let mut resolved: Vec<Option<Resolved>> = batch.iter().map(|_| None).collect();
+    for found in sends::resolve(&mut tx, batch).await? {
+        let index = found.index;
+        resolved[index] = Some(found);
+    }
+    let (verdicts, numbered) = judge(batch, &resolved, numbers.collect());
+    let existing = existing(&mut tx, &verdicts).await?;
+    if numbered.is_empty() {
+        return Ok(outcomes(batch, verdicts, &[], &existing));
+    }
+
+    let created = insert(&mut tx, batch, &resolved, &numbered, now).await?;
+    tx.commit().await.map_err(|error| Failure::Commit(error.into()))?;
+    Ok(outcomes(batch, verdicts, &created, &existing))
+}
+
+/// A new message: the index of its request, its seq and its version.
+type Place = (usize, i64, i64);
+
+/// Decides about each request, and numbers those to be sent.
+fn judge(
+    batch: &[&NewMessage],
+    resolved: &[Option<Resolved>],
+    mut numbers: HashMap<ChatId, (i64, i64)>,
+) -> (Vec<Verdict>, Vec<Place>) {
+    let mut numbered: Vec<Place> = Vec::with_capacity(batch.len());
+    let mut named: HashMap<(ChatId, UserId, &ClientId), usize> = HashMap::new();
+    let mut verdicts = Vec::with_capacity(batch.len());
+    for (index, message) in batch.iter().enumerate() {
+        let name = message.client_id.as_ref().map(|id| (message.chat, message.sender, id));
+        let verdict = match (&resolved[index], numbers.get_mut(&message.chat)) {
+            (Some(Resolved { existing: Some(id), .. }), _) => Verdict::Existing(*id),
+            (Some(found), Some((seq, version))) => {
+                if let Some(first) = name.and_then(|name| named.get(&name)) {
+                    Verdict::Repeat(*first)
+                } else if let (false, Some(id)) = (found.reply_ok, message.reply_to) {
+                    Verdict::Refused(Error::field("reply_to", text::no_such(id)))
+                } else {
+                    (*seq, *version) = (*seq + 1, *version + 1);
+                    numbered.push((index, *seq, *version));
+                    named.extend(name.map(|name| (name, numbered.len() - 1)));
+                    Verdict::New(numbered.len() - 1)
+                }
+            }
+            _ => Verdict::Refused(Error::NotFound),
+        };
+        verdicts.push(verdict);
+    }
+    (verdicts, numbered)
+}
+
+/// The messages that were there already, with their statuses.
+async fn existing(tx: &mut Tx, verdicts: &[Verdict]) -> Result<HashMap<MessageId, Arc<Message>>> {
+    let ids: Vec<_> = verdicts
+        .iter()
+        .filter_map(|verdict| match verdict {
+            Verdict::Existing(id) => Some(id.0),
+            _ => None,
+        })
+        .collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found = messages::by_ids(&mut *tx, ids).await?;
+    let chats = found.iter().map(|message| message.chat.0).collect();
+    let least = members::least_marks(tx, chats).await?;
+    Ok(found
+        .into_iter()
+        .filter_map(|message| {
+            let least = least.get(&message.chat)?;
+            Some((message.id, Arc::new(message.with_status(least))))
+        })
+        .collect())
+}
+
+/// Writes the new messages and what moves with them.
+async fn insert(
+    tx: &mut Tx,
+    batch: &[&NewMessage],
+    resolved: &[Option<Resolved>],
+    numbered: &[Place],
+    now: Timestamp,
+) -> Result<Vec<Arc<Message>>> {
+    let rows: Vec<_> = numbered
+        .iter()
+        .map(|&(index, seq, version)| Numbered { message: batch[index], seq, version })
+        .collect();
+    let ids: HashMap<_, _> = sends::insert(tx, &rows, now)
+        .await?
+        .into_iter()
+        .map(|(chat, seq, id)| ((chat, seq), id))
+        .collect();
+
+    let mut created = Vec::with_capacity(numbered.len());
+    let mut added: HashMap<ChatId, Added> = HashMap::new();
+    let mut marks: HashMap<(ChatId, UserId), i64> = HashMap::new();
+    for &(index, seq, version) in numbered {
+        let NewMessage { chat, sender, content, reply_to, client_id } = batch[index];
+        let (Some(id), Some(found)) = (ids.get(&(*chat, seq)), &resolved[index]) else {
+            return Err(Error::internal("a message was inserted without an id"));
+        };
+        let entry = added.entry(*chat).or_insert(Added { chat: *chat, count: 0, last: *id });
+        (entry.count, entry.last) = (entry.count + 1, *id);
+        marks.insert((*chat, *sender), seq);
+        created.push(Arc::new(Message {
+            id: *id,
+            chat: *chat,
+            seq,
+            version,
+            sender: found.sender.clone(),
+            content: content.as_str().to_owned(),
+            timestamp: now,
+            edited_at: None,
+            deleted_at: None,
+            reply_to: *reply_to,
+            client_id: client_id.as_ref().map(|id| id.as_str().to_owned()),
+            // Nobody's mark is beyond what was the newest message until now.
+            status: MessageStatus::Sent,
+        }));
+    }
+    sends::advance_chats(tx, &added.into_values().collect::<Vec<_>>(), now).await?;
+    let marks: Vec<_> = marks.into_iter().map(|((chat, user), seq)| (chat, user, seq)).collect();
+    sends::advance_senders(tx, &marks).await?;
+    Ok(created)
+}
+
+fn outcomes(
+    batch: &[&NewMessage],
+    verdicts: Vec<Verdict>,
+    created: &[Arc<Message>],
+    existing: &HashMap<MessageId, Arc<Message>>,
+) -> Vec<Result<Sent>> {
+    let again = |asked: &NewMessage, message: &Arc<Message>| {
+        let untouched = message.edited_at.is_none() && message.deleted_at.is_none();
+        if untouched && message.content != asked.content.as_str() {
+            return Err(Error::Conflict(CLASH));
+        }
+        Ok(Sent { message: Arc::clone(message), created: false })
+    };
+    let outcome = |(asked, verdict): (&&NewMessage, Verdict)| match verdict {
+        Verdict::New(index) => Ok(Sent { message: Arc::clone(&created[index]), created: true }),
+        Verdict::Repeat(index) => again(asked, &created[index]),
+        Verdict::Existing(id) => again(asked, existing.get(&id).ok_or(Error::NotFound)?),
+        Verdict::Refused(error) => Err(error),
+    };
+    batch.iter().zip(verdicts).map(outcome).collect()
+}

@@ -1,0 +1,21 @@
+//! Whether the node can serve.
+
+use std::time::Duration;
+
+use crate::app::App;
+use crate::domain::error::{Error, Result};
+use crate::store::site;
+
+/// How long the database may take to answer before the node counts as not ready.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Fails where the node stops, or its database does not answer.
+pub async fn ready(app: &App) -> Result<()> {
+    if app.stopping.is_cancelled() {
+        return Err(Error::Unavailable("stopping".into()));
+    }
+    match tokio::time::timeout(PATIENCE, site::epoch(&app.db)).await {
+        Ok(answer) => answer.map(drop).map_err(Into::into),
+        Err(_) => Err(Error::Unavailable("the database does not answer".into())),
+    }
+}

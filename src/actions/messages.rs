@@ -1,0 +1,203 @@
+//! Messages: sending, reading, editing, deleting.
+
+use std::sync::Arc;
+
+use crate::app::{App, Sent};
+use crate::domain::error::{Error, Result};
+use crate::domain::event::{ChatEvent, Event};
+use crate::domain::ids::{ChatId, MessageId, UserId};
+use crate::domain::message::{Content, Draft, Message, NewMessage};
+use crate::domain::page::{Page, Turn};
+use crate::domain::session::Caller;
+use crate::store::members::Membership;
+use crate::store::{chats, members, messages};
+
+use super::access;
+use super::unit::Unit;
+
+/// A place in a chat's messages, and the way in which its list runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Whether the list begins with the newest.
+    pub newest_first: bool,
+    /// The message's number.
+    pub seq: i64,
+}
+
+/// Which messages to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// A page of a list that is being walked; [`Turn::First`] is the newest, newest first.
+    Turn(Turn<Place>),
+    /// Those around a message, oldest first.
+    Around(i64),
+}
+
+/// Sends a message. The request is queued at once, before the future is first polled: calls that
+/// are made in order are committed in order. The answer comes after the commit.
+pub fn send(
+    app: &Arc<App>,
+    user: UserId,
+    chat: ChatId,
+    draft: Result<Draft>,
+) -> impl Future<Output = Result<Sent>> + Send + 'static {
+    let app = Arc::clone(app);
+    let queued = draft.and_then(|Draft { content, reply_to, client_id }| {
+        app.sends.push(NewMessage { chat, sender: user, content, reply_to, client_id })
+    });
+    async move {
+        match queued {
+            Ok(answer) => answer.await.map_err(|_| Error::Unavailable("stopping".into()))?,
+            Err(Error::Invalid(errors)) => {
+                // Whether one may know of the chat comes before what one sent.
+                access::membership(&app.db, chat, user).await?;
+                Err(Error::Invalid(errors))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A page of a chat's messages. What is returned counts as delivered to the caller.
+pub async fn list(
+    app: &Arc<App>,
+    caller: &Caller,
+    chat: ChatId,
+    span: Result<Span>,
+    size: i64,
+) -> Result<Page<Message, Place>> {
+    let me = caller.user.id;
+    let membership = access::membership(&app.db, chat, me).await?;
+    let (newest_first, rows) = read(app, chat, span?, size).await?;
+    let newest = rows.iter().map(|message| message.seq).max().unwrap_or_default();
+    mark_delivered(app, chat, me, &membership, newest).await?;
+    let rows = with_statuses(app, chat, rows).await?;
+
+    // Numbers are dense, so the ends of the page tell whether there is more.
+    let last_seq = membership.last_seq.max(newest);
+    let place = |message: &Message| Place { newest_first, seq: message.seq };
+    let (older, newer) = (|m: &&Message| m.seq > 1, |m: &&Message| m.seq < last_seq);
+    let (previous, next) = if newest_first {
+        (rows.first().filter(newer).map(place), rows.last().filter(older).map(place))
+    } else {
+        (rows.first().filter(older).map(place), rows.last().filter(newer).map(place))
+    };
+    Ok(Page { rows, previous, next })
+}
+
+/// One message.
+pub async fn one(app: &App, caller: &Caller, id: MessageId) -> Result<Message> {
+    let message = access::message(&app.db, id, caller.user.id).await?;
+    with_status(app, message).await
+}
+
+/// Edits one's own message. Equal content, or none, changes nothing.
+pub async fn edit(
+    app: &Arc<App>,
+    user: UserId,
+    id: MessageId,
+    content: Result<Option<Content>>,
+) -> Result<Message> {
+    let mut unit = Unit::begin(app).await?;
+    let (mut message, _) = access::message_to_change(&mut unit.tx, id, user).await?;
+    if message.sender.id != user {
+        return Err(Error::PermissionDenied);
+    }
+    if message.deleted_at.is_some() {
+        return Err(Error::Conflict("A deleted message cannot be edited."));
+    }
+    if let Some(content) = content?.filter(|content| content.as_str() != message.content) {
+        let now = app.clock.now();
+        message.version = chats::next_version(&mut unit.tx, message.chat).await?;
+        message.content = content.as_str().to_owned();
+        message.edited_at = Some(now);
+        messages::edit(&mut unit.tx, id, &message.content, message.version, now).await?;
+        return publish(unit, message).await;
+    }
+    drop(unit);
+    with_status(app, message).await
+}
+
+/// Deletes a message: one's own, or anyone's as the chat's owner or admin. A tombstone stays; to
+/// delete it again changes nothing.
+pub async fn delete(app: &Arc<App>, user: UserId, id: MessageId) -> Result<Message> {
+    let mut unit = Unit::begin(app).await?;
+    let (mut message, role) = access::message_to_change(&mut unit.tx, id, user).await?;
+    if message.sender.id != user && !role.may_delete_messages_of_others() {
+        return Err(Error::PermissionDenied);
+    }
+    if message.deleted_at.is_none() {
+        let now = app.clock.now();
+        message.version = chats::next_version(&mut unit.tx, message.chat).await?;
+        message.content = String::new();
+        message.deleted_at = Some(now);
+        messages::bury(&mut unit.tx, id, message.version, now).await?;
+        return publish(unit, message).await;
+    }
+    drop(unit);
+    with_status(app, message).await
+}
+
+/// Commits a change of a message and makes it known.
+async fn publish(mut unit: Unit, message: Message) -> Result<Message> {
+    let least = members::least_marks(&mut unit.tx, vec![message.chat.0]).await?;
+    let message = match least.get(&message.chat) {
+        Some(least) => message.with_status(least),
+        None => message,
+    };
+    unit.emit(Event::Chat(ChatEvent::of_last_change(message.clone())));
+    unit.commit().await?;
+    Ok(message)
+}
+
+/// Reads the rows of a span, in the list's order, and tells which way that runs.
+async fn read(app: &App, chat: ChatId, span: Span, size: i64) -> Result<(bool, Vec<Message>)> {
+    let (newest_first, backwards, seq) = match span {
+        Span::Turn(Turn::First) => (true, false, i64::MAX),
+        Span::Turn(Turn::After(place)) => (place.newest_first, false, place.seq),
+        Span::Turn(Turn::Before(place)) => (place.newest_first, true, place.seq),
+        Span::Around(anchor) => {
+            let first = anchor.saturating_sub(size / 2).max(1);
+            let end = anchor.saturating_sub(size / 2).saturating_add(size);
+            let count = end.saturating_sub(first).max(0);
+            return Ok((false, messages::after(&app.db, chat, first - 1, count).await?));
+        }
+    };
+    let mut rows = if newest_first == backwards {
+        messages::after(&app.db, chat, seq, size).await?
+    } else {
+        messages::before(&app.db, chat, seq, size).await?
+    };
+    if backwards {
+        rows.reverse();
+    }
+    Ok((newest_first, rows))
+}
+
+async fn mark_delivered(
+    app: &Arc<App>,
+    chat: ChatId,
+    user: UserId,
+    membership: &Membership,
+    newest: i64,
+) -> Result<()> {
+    if newest <= membership.last_delivered_seq {
+        return Ok(());
+    }
+    let mut unit = Unit::begin(app).await?;
+    members::mark_delivered(&mut unit.tx, chat, user, newest).await?;
+    unit.commit().await
+}
+
+async fn with_status(app: &App, message: Message) -> Result<Message> {
+    let chat = message.chat;
+    with_statuses(app, chat, vec![message]).await?.pop().ok_or(Error::NotFound)
+}
+
+async fn with_statuses(app: &App, chat: ChatId, rows: Vec<Message>) -> Result<Vec<Message>> {
+    let least = members::least_marks(&app.db, vec![chat.0]).await?;
+    Ok(match least.get(&chat) {
+        Some(least) => rows.into_iter().map(|message| message.with_status(least)).collect(),
+        None => rows,
+    })
+}

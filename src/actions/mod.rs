@@ -1,0 +1,32 @@
+//! The use-cases, one file a noun. An action asks `access` whether the caller may, applies the
+//! domain's rules, writes in a unit of work, and says what happened. It knows no HTTP and no frame;
+//! REST and socket call the same ones.
+
+pub mod access;
+pub mod accounts;
+pub mod catchup;
+pub mod chats;
+pub mod committer;
+pub mod health;
+pub mod messages;
+pub mod revocations;
+pub mod sessions;
+pub mod sockets;
+pub mod tickets;
+pub mod unit;
+pub mod users;
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::app::{App, PendingSend};
+
+/// Starts what runs for as long as the node serves.
+pub fn start(app: &Arc<App>, sends: Vec<mpsc::Receiver<PendingSend>>) {
+    for queue in sends {
+        app.background(committer::run(Arc::clone(app), queue));
+    }
+    app.background(catchup::run(Arc::clone(app)));
+    app.background(revocations::run(Arc::clone(app)));
+}

@@ -1,0 +1,178 @@
+//! Sessions: logging in and out, renewing, and telling who is asking.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::App;
+use crate::auth::secrets::random_hex;
+use crate::auth::tokens::{Claims, TokenType};
+use crate::domain::error::{Error, Result};
+use crate::domain::event::Event;
+use crate::domain::ids::{SessionId, UserId};
+use crate::domain::session::{Caller, Device, TokenPair};
+use crate::domain::time::Timestamp;
+use crate::domain::user::{Password, Profile};
+use crate::store::sessions::CurrentRefresh;
+use crate::store::{sessions, users};
+
+use super::unit::Unit;
+
+/// A refresh token may be repeated for this long after it was spent: the answer got lost.
+const GRACE: Duration = Duration::from_secs(10);
+/// Uses of a session are noted this far apart.
+const TOUCH: Duration = Duration::from_secs(60);
+
+/// A new session and whose it is.
+#[derive(Debug)]
+pub struct Opened {
+    /// The account.
+    pub profile: Profile,
+    /// Its tokens.
+    pub tokens: TokenPair,
+}
+
+/// Who an access token speaks for. [`Error::TokenNotValid`] also where its session has ended or
+/// its user is inactive: the database is asked each time, so a token dies with its session at once,
+/// on every node.
+pub async fn authenticate(app: &Arc<App>, token: &str) -> Result<Caller> {
+    let now = app.clock.now();
+    let claims = app.signer.verify_as(TokenType::Access, token, now)?;
+    let live = sessions::live(&app.db, claims.session, now)
+        .await?
+        .filter(|live| live.user.id == claims.user)
+        .ok_or(Error::TokenNotValid)?;
+    if live.last_used_at < now.minus(TOUCH) {
+        touch(app, claims.session, now);
+    }
+    Ok(Caller { user: live.user, session: claims.session })
+}
+
+/// Logs in. `key` is the folded username or address. An unknown user costs the same work as a
+/// wrong password, and gets the same answer.
+pub async fn login(
+    app: &Arc<App>,
+    key: &str,
+    password: &Password,
+    device: &Device,
+) -> Result<Opened> {
+    let found = users::by_login(&app.db, key).await?;
+    let encoded = found.as_ref().map(|(_, encoded)| encoded.as_str());
+    let right = app.passwords.verify(&password.0, encoded).await?;
+    let (id, _) = found.filter(|_| right).ok_or(Error::LoginFailed)?;
+
+    let mut unit = Unit::begin(app).await?;
+    let user = users::by_id(&mut unit.tx, id).await?.filter(|user| user.is_active);
+    let user = user.ok_or(Error::LoginFailed)?;
+    users::set_last_login(&mut unit.tx, id, app.clock.now()).await?;
+    let tokens = open(app, &mut unit, id, device).await?;
+    unit.commit().await?;
+    let status = user.status(app.hub.is_connected(id));
+    Ok(Opened { profile: Profile { user, status }, tokens })
+}
+
+/// Begins a session in a unit of work.
+pub async fn open(app: &App, unit: &mut Unit, user: UserId, device: &Device) -> Result<TokenPair> {
+    let now = app.clock.now();
+    let jti = new_jti()?;
+    let expires_at = now.plus(app.signer.refresh_lifetime());
+    let session = sessions::insert(&mut unit.tx, user, &jti, device, now, expires_at).await?;
+    pair(app, user, session, jti, now, now)
+}
+
+/// Renews a session's tokens: the refresh token is spent. Of requests that race with the same one,
+/// and of repeats within ten seconds, each gets the same next one. A spent token that comes later
+/// was stolen, or its thief was first: the session ends.
+pub async fn refresh(app: &Arc<App>, token: &str) -> Result<TokenPair> {
+    let now = app.clock.now();
+    let claims = app.signer.verify_as(TokenType::Refresh, token, now)?;
+    let (id, user) = (claims.session, claims.user);
+
+    let mut unit = Unit::begin(app).await?;
+    let live = sessions::live(&mut unit.tx, id, now).await?;
+    if live.is_none_or(|live| live.user.id != user) {
+        return Err(Error::TokenNotValid);
+    }
+    let next = new_jti()?;
+    let expires_at = now.plus(app.signer.refresh_lifetime());
+    if sessions::rotate(&mut unit.tx, id, &claims.jti, &next, now, expires_at).await? {
+        sessions::forget_spent(&mut unit.tx, id, now.minus(GRACE)).await?;
+        unit.commit().await?;
+        return pair(app, user, id, next, now, now);
+    }
+    match sessions::current_refresh(&mut unit.tx, id, &claims.jti).await? {
+        Some(CurrentRefresh { refresh_jti, refreshed_at, spent_at: Some(spent_at) })
+            if now < spent_at.plus(GRACE) =>
+        {
+            pair(app, user, id, refresh_jti, now, refreshed_at)
+        }
+        Some(_) => {
+            tracing::warn!(session = id.0, user = user.0, "a spent refresh token came again");
+            end_in(app, &mut unit, id).await?;
+            unit.commit().await?;
+            Err(Error::TokenNotValid)
+        }
+        None => Err(Error::TokenNotValid),
+    }
+}
+
+/// Whether a token of either kind is good now. [`Error::TokenNotValid`] where not.
+pub async fn verify(app: &App, token: &str) -> Result<()> {
+    let now = app.clock.now();
+    let claims = app.signer.verify(token, now)?;
+    let live = sessions::live(&app.db, claims.session, now).await?;
+    let good = live.is_some_and(|live| {
+        live.user.id == claims.user
+            && (claims.token_type == TokenType::Access || live.refresh_jti == claims.jti)
+    });
+    if good { Ok(()) } else { Err(Error::TokenNotValid) }
+}
+
+/// Ends the caller's session: its tokens are dead at once, its sockets are closed.
+pub async fn logout(app: &Arc<App>, caller: &Caller) -> Result<()> {
+    let mut unit = Unit::begin(app).await?;
+    end_in(app, &mut unit, caller.session).await?;
+    unit.commit().await
+}
+
+async fn end_in(app: &App, unit: &mut Unit, id: SessionId) -> Result<()> {
+    sessions::end(&mut unit.tx, id, app.clock.now()).await?;
+    unit.emit(Event::SessionsEnded(vec![id]));
+    Ok(())
+}
+
+/// Notes the use of a session, without making the request wait. A failure costs a note.
+fn touch(app: &Arc<App>, id: SessionId, now: Timestamp) {
+    let node = Arc::clone(app);
+    app.spawn(async move {
+        let noted = async {
+            let mut unit = Unit::begin(&node).await?;
+            sessions::touch(&mut unit.tx, id, now, now.minus(TOUCH)).await?;
+            unit.commit().await
+        };
+        if let Err(error) = noted.await {
+            tracing::debug!(?error, "cannot note the use of a session");
+        }
+    });
+}
+
+/// The tokens of a session. The refresh token is dated when it was rotated, so that making it again
+/// makes the same one.
+fn pair(
+    app: &App,
+    user: UserId,
+    session: SessionId,
+    jti: String,
+    now: Timestamp,
+    refreshed_at: Timestamp,
+) -> Result<TokenPair> {
+    let access = Claims { token_type: TokenType::Access, jti: new_jti()?, session, user };
+    let refresh = Claims { token_type: TokenType::Refresh, jti, session, user };
+    Ok(TokenPair {
+        access: app.signer.sign(&access, now)?,
+        refresh: app.signer.sign(&refresh, refreshed_at)?,
+    })
+}
+
+fn new_jti() -> Result<String> {
+    random_hex::<16>().map_err(|_| Error::internal("no random numbers"))
+}

@@ -1,0 +1,83 @@
+//! A socket's place among the connected: what it is told at the start, and what it hears of.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::domain::error::{Error, Result};
+use crate::domain::ids::ChatId;
+use crate::domain::session::Caller;
+use crate::domain::time::Timestamp;
+use crate::domain::user::Profile;
+use crate::hub::Connection;
+use crate::hub::queue::Queue;
+use crate::store::{chats, members, site};
+
+use super::users::profile;
+
+/// A connected socket. Dropping it disconnects.
+#[derive(Debug)]
+pub struct Live {
+    app: Arc<App>,
+    connection: Arc<Connection>,
+}
+
+impl Live {
+    /// What waits to be written.
+    pub fn queue(&self) -> &Queue {
+        &self.connection.queue
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.app.hub.disconnect(&self.connection);
+    }
+}
+
+/// What a client is told first.
+#[derive(Debug)]
+pub struct Ready {
+    /// Oneself.
+    pub me: Profile,
+    /// The server's clock.
+    pub server_time: Timestamp,
+    /// Changes when the data's past does.
+    pub epoch: String,
+    /// One's chats: what comes after these versions will come as events.
+    pub versions: BTreeMap<ChatId, i64>,
+}
+
+/// Why a socket is not connected.
+#[derive(Debug)]
+pub enum Refused {
+    /// The user has as many as allowed.
+    TooMany,
+    /// Something else.
+    Failed(Error),
+}
+
+/// Connects a socket. It joins its feeds before it reads the versions, so that nothing falls
+/// between what it is told and what it hears.
+pub async fn connect(app: &Arc<App>, caller: &Caller) -> Result<(Live, Ready), Refused> {
+    let me = caller.user.id;
+    let connection = app
+        .hub
+        .connect(me, caller.session, app.limits.sockets_per_user)
+        .map_err(|_| Refused::TooMany)?;
+    let live = Live { app: Arc::clone(app), connection };
+    let ready = start(app, caller, &live).await.map_err(Refused::Failed)?;
+    Ok((live, ready))
+}
+
+async fn start(app: &App, caller: &Caller, live: &Live) -> Result<Ready> {
+    let me = caller.user.id;
+    app.hub.join(&live.connection, &members::chats_of(&app.db, me).await?);
+    let versions = chats::versions_of(&app.db, me).await?;
+    Ok(Ready {
+        me: profile(app, caller.user.clone()),
+        server_time: app.clock.now(),
+        epoch: site::epoch(&app.db).await?,
+        versions: app.hub.start(&live.connection, &versions),
+    })
+}

@@ -1,0 +1,39 @@
+//! Tickets for clients that cannot set a header on a WebSocket: good for one connection, for half
+//! a minute, on any node.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::App;
+use crate::auth::secrets::{random_hex, sha256_hex};
+use crate::domain::error::{Error, Result};
+use crate::domain::session::Caller;
+use crate::store::{sessions, tickets};
+
+use super::unit::Unit;
+
+/// How long a ticket is good.
+pub const LIFETIME: Duration = Duration::from_secs(30);
+
+/// Makes a ticket for the caller's session.
+pub async fn create(app: &Arc<App>, caller: &Caller) -> Result<String> {
+    let ticket = random_hex::<32>().map_err(|_| Error::internal("no random numbers"))?;
+    let now = app.clock.now();
+    let mut unit = Unit::begin(app).await?;
+    let hash = sha256_hex(&ticket);
+    tickets::insert(&mut unit.tx, &hash, caller.session, now, now.plus(LIFETIME)).await?;
+    unit.commit().await?;
+    Ok(ticket)
+}
+
+/// Spends a ticket. [`Error::TokenNotValid`] where it is unknown, spent or too old, or its session
+/// has ended.
+pub async fn redeem(app: &Arc<App>, ticket: &str) -> Result<Caller> {
+    let now = app.clock.now();
+    let mut unit = Unit::begin(app).await?;
+    let session = tickets::take(&mut unit.tx, &sha256_hex(ticket), now).await?;
+    let session = session.ok_or(Error::TokenNotValid)?;
+    unit.commit().await?;
+    let live = sessions::live(&app.db, session, now).await?.ok_or(Error::TokenNotValid)?;
+    Ok(Caller { user: live.user, session })
+}

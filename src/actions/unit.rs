@@ -1,0 +1,48 @@
+//! The unit of work: a transaction, and the events that become known when it is committed. Nothing
+//! is published that was not committed, and nothing committed stays unpublished because a client
+//! went away.
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::domain::error::{Error, Result};
+use crate::domain::event::Event;
+use crate::store::Tx;
+
+/// A transaction with the events to come. Dropped without [`Unit::commit`], it is rolled back.
+#[derive(Debug)]
+pub struct Unit {
+    app: Arc<App>,
+    /// Where to write.
+    pub tx: Tx,
+    events: Vec<Event>,
+}
+
+impl Unit {
+    /// Begins.
+    pub async fn begin(app: &Arc<App>) -> Result<Self> {
+        Ok(Self { app: Arc::clone(app), tx: app.db.begin().await?, events: Vec::new() })
+    }
+
+    /// Says what will have happened.
+    pub fn emit(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Commits, then publishes. On success everything is durable.
+    pub async fn commit(self) -> Result<()> {
+        let Self { app, tx, events } = self;
+        let node = Arc::clone(&app);
+        // On a task of its own: a request that is dropped in the middle (its client hung up) would
+        // otherwise commit without publishing.
+        node.spawn(async move {
+            tx.commit().await?;
+            for event in &events {
+                app.hub.publish(event);
+            }
+            Ok(())
+        })
+        .await
+        .map_err(Error::internal)?
+    }
+}

@@ -1,0 +1,285 @@
+//! What every part of a running node shares, built once. Knows how the parts are made from the
+//! settings; decides nothing about users, chats or messages.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::passwords::Passwords;
+use crate::auth::secrets::{Sealer, random_hex};
+use crate::auth::tokens::Signer;
+use crate::config::{Config, DatabaseUrl, Limits, Server};
+use crate::domain::error::{Error, Result};
+use crate::domain::ids::ChatId;
+use crate::domain::message::{Message, NewMessage};
+use crate::domain::time::Timestamp;
+use crate::hub::Hub;
+use crate::store::Db;
+use crate::store::pools::PostgresSettings;
+
+/// Bound of a connection's queue, in bytes.
+const QUEUE_BYTES: usize = 256 * 1024;
+/// Sends that may wait for one committer; more are answered 503.
+const SENDS_WAITING: usize = 2_048;
+/// Committers on PostgreSQL: two transactions overlap one's fsync with the other's statements.
+const POSTGRES_COMMITTERS: usize = 2;
+
+/// A running node.
+#[derive(Debug)]
+pub struct App {
+    /// The database.
+    pub db: Db,
+    /// Who is connected here.
+    pub hub: Hub,
+    /// Hashes and checks passwords.
+    pub passwords: Passwords,
+    /// Signs and checks tokens.
+    pub signer: Signer,
+    /// Makes strings that only this site can have made.
+    pub sealer: Sealer,
+    /// The time.
+    pub clock: Clock,
+    /// How much of anything.
+    pub limits: Limits,
+    /// How it is reached.
+    pub server: Server,
+    /// The way to the committers.
+    pub sends: SendQueue,
+    /// Every task that must end before the process does.
+    pub tasks: TaskTracker,
+    /// Cancelled when the node is to stop: no new connections, sockets are sent away.
+    pub stopping: CancellationToken,
+    /// Cancelled when nothing is in flight any more: background tasks end.
+    pub stopped: CancellationToken,
+}
+
+/// What can keep a node from starting.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder or what is in it.
+    #[error("{path}: {error}", path = path.display())]
+    Folder {
+        /// Which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The database.
+    #[error("cannot open the database: {0}")]
+    Database(#[from] crate::store::error::Error),
+    /// Something of ours.
+    #[error(transparent)]
+    Other(#[from] Error),
+}
+
+/// A send on its way to the committer, with where to answer.
+#[derive(Debug)]
+pub struct PendingSend {
+    /// What to send.
+    pub message: NewMessage,
+    /// Answered after the commit; dropped without an answer only if the committer dies.
+    pub answer: oneshot::Sender<Result<Sent>>,
+}
+
+/// What became of a send.
+#[derive(Debug)]
+pub struct Sent {
+    /// The message, as committed.
+    pub message: Arc<Message>,
+    /// False where an earlier send under the same `client_id` had made it.
+    pub created: bool,
+}
+
+/// Bounded queues to the committers: a chat's sends all go to the same one, in order.
+#[derive(Debug)]
+pub struct SendQueue(Vec<mpsc::Sender<PendingSend>>);
+
+impl SendQueue {
+    fn new(committers: usize) -> (Self, Vec<mpsc::Receiver<PendingSend>>) {
+        let (senders, receivers) = (0..committers).map(|_| mpsc::channel(SENDS_WAITING)).unzip();
+        (Self(senders), receivers)
+    }
+
+    /// Queues a send, at once: calls in order are committed in order.
+    /// [`Error::Unavailable`] where the queue is full.
+    pub fn push(&self, message: NewMessage) -> Result<oneshot::Receiver<Result<Sent>>> {
+        let (answer, answered) = oneshot::channel();
+        self.of(message.chat)
+            .try_send(PendingSend { message, answer })
+            .map_err(|_| Error::Unavailable("too many messages are waiting".into()))?;
+        Ok(answered)
+    }
+
+    fn of(&self, chat: ChatId) -> &mpsc::Sender<PendingSend> {
+        &self.0[usize::try_from(chat.0.unsigned_abs()).unwrap_or_default() % self.0.len()]
+    }
+}
+
+/// The wall clock: what is shown to people, and what tokens' times are compared with. Time-outs
+/// use the runtime's monotonic clock instead.
+#[derive(Debug, Default)]
+pub struct Clock {
+    /// Added to the system's time, in microseconds: how tests move on.
+    offset: AtomicI64,
+}
+
+impl Clock {
+    /// The moment.
+    pub fn now(&self) -> Timestamp {
+        #[expect(clippy::disallowed_methods, reason = "this is the app's clock")]
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let micros = i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX);
+        Timestamp::from_micros(micros.saturating_add(self.offset.load(Ordering::Relaxed)))
+    }
+
+    /// Moves the clock on, for tests.
+    pub fn advance(&self, by: Duration) {
+        let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+        self.offset.fetch_add(micros, Ordering::Relaxed);
+    }
+}
+
+impl App {
+    /// Opens what the settings name. The receivers are the committers' ends of [`App::sends`].
+    pub async fn open(
+        config: &Config,
+    ) -> Result<(Arc<Self>, Vec<mpsc::Receiver<PendingSend>>), StartError> {
+        let secret_key = match &config.tokens.secret_key {
+            Some(key) => key.clone(),
+            None => kept_secret_key(&config.database.data_dir)?,
+        };
+        let committers = match config.database.url {
+            DatabaseUrl::Sqlite(_) => 1,
+            DatabaseUrl::Postgres(_) => POSTGRES_COMMITTERS,
+        };
+        let (sends, receivers) = SendQueue::new(committers);
+        let app = Self {
+            db: open_database(config).await?,
+            hub: Hub::new(QUEUE_BYTES),
+            passwords: Passwords::new()?,
+            signer: Signer::new(
+                &secret_key,
+                config.tokens.access_lifetime,
+                config.tokens.refresh_lifetime,
+            ),
+            sealer: Sealer::new(&secret_key),
+            clock: Clock::default(),
+            limits: config.limits.clone(),
+            server: config.server.clone(),
+            sends,
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+        };
+        Ok((Arc::new(app), receivers))
+    }
+
+    /// Runs a task that the node waits for before it ends.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.tasks.spawn(task)
+    }
+
+    /// Runs a task for as long as the node serves, until [`App::stopped`]. Nothing waits for it: it
+    /// may be cut off between any two of its steps.
+    pub fn background(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stopped = self.stopped.clone();
+        #[expect(clippy::disallowed_methods, reason = "the one other place that spawns")]
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stopped.cancelled() => {}
+                () = task => {}
+            }
+        });
+    }
+}
+
+/// Opens the database that the settings name; of the embedded one, also its folder.
+pub async fn open_database(config: &Config) -> Result<Db, StartError> {
+    let database = &config.database;
+    match &database.url {
+        DatabaseUrl::Sqlite(path) => {
+            let path = match path {
+                Some(path) => path.clone(),
+                None => {
+                    make_folder(&database.data_dir)?;
+                    database.data_dir.join("meowsenger.sqlite3")
+                }
+            };
+            Ok(Db::open_sqlite(&path, database.connect_timeout).await?)
+        }
+        DatabaseUrl::Postgres(url) => {
+            let settings = PostgresSettings {
+                url: url.clone(),
+                pool_size: database.pool_size,
+                connect_timeout: database.connect_timeout,
+                statement_timeout: database.statement_timeout,
+            };
+            Ok(Db::connect_postgres(&settings).await?)
+        }
+    }
+}
+
+/// The key in the data folder, made where there is none. Two processes that start together agree:
+/// the file appears whole, once.
+fn kept_secret_key(folder: &Path) -> Result<String, StartError> {
+    make_folder(folder)?;
+    let path = folder.join("secret_key");
+    let fault = |error| StartError::Folder { path: path.clone(), error };
+    if let Some(key) = read_key(&path).map_err(fault)? {
+        return Ok(key);
+    }
+    let key = random_hex::<32>().map_err(|_| Error::internal("no random numbers"))?;
+    let suffix = random_hex::<8>().map_err(|_| Error::internal("no random numbers"))?;
+    let draft = folder.join(format!("secret_key.{suffix}"));
+    let written = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&draft)
+        .and_then(|mut file| {
+            file.write_all(key.as_bytes())?;
+            file.sync_all()
+        })
+        .and_then(|()| match fs::hard_link(&draft, &path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            linked => linked,
+        });
+    // The draft is of no use either way; that it cannot be removed harms nothing.
+    fs::remove_file(&draft).ok();
+    written.map_err(fault)?;
+    read_key(&path).map_err(fault)?.ok_or_else(|| fault(io::ErrorKind::NotFound.into()))
+}
+
+fn read_key(path: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(key) if key.trim().len() >= crate::config::tokens::SECRET_KEY_MIN => {
+            Ok(Some(key.trim().to_owned()))
+        }
+        Ok(_) => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the key in this file is too short; every token depends on it, so it is not replaced",
+        )),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// For the server's user alone: the database and the key are in it.
+fn make_folder(folder: &Path) -> Result<(), StartError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| StartError::Folder { path: folder.to_owned(), error })
+}

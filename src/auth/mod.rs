@@ -1,0 +1,5 @@
+//! Secrets: password hashes, tokens and tickets. No HTTP here, and no SQL.
+
+pub mod passwords;
+pub mod secrets;
+pub mod tokens;

@@ -1,0 +1,81 @@
+//! Random strings and keyed sums, all from the one crypto provider (aws-lc-rs).
+
+use aws_lc_rs::{constant_time, digest, hmac, rand};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// `N` random bytes from the system, in hexadecimal. The error says that the system has none,
+/// which no caller can mend.
+pub fn random_hex<const N: usize>() -> Result<String, aws_lc_rs::error::Unspecified> {
+    let mut bytes = [0; N];
+    rand::fill(&mut bytes)?;
+    Ok(hex(&bytes))
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// SHA-256 in hexadecimal: how a secret that is its own proof is kept.
+pub fn sha256_hex(text: &str) -> String {
+    hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
+}
+
+/// Makes strings that only this site can have made (HMAC-SHA-256, cut to 96 bits), such as
+/// pages' cursors. What they say can be read by anyone.
+#[derive(Debug)]
+pub struct Sealer(hmac::Key);
+
+/// Bytes of the sum that a sealed string carries.
+const SUM: usize = 12;
+
+impl Sealer {
+    /// Its key is derived, so that a sealed string is never taken for a token.
+    pub fn new(secret_key: &str) -> Self {
+        let root = hmac::Key::new(hmac::HMAC_SHA256, secret_key.as_bytes());
+        let derived = hmac::sign(&root, b"meowsenger sealed strings");
+        Self(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()))
+    }
+
+    /// Seals a text for one purpose.
+    pub fn seal(&self, purpose: &str, text: &str) -> String {
+        let mut bytes = self.sum(purpose, text.as_bytes()).as_ref()[..SUM].to_vec();
+        bytes.extend_from_slice(text.as_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// The text of a string that was sealed here for the same purpose.
+    pub fn open(&self, purpose: &str, sealed: &str) -> Option<String> {
+        let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let (sum, text) = bytes.split_at_checked(SUM)?;
+        let expected = self.sum(purpose, text);
+        constant_time::verify_slices_are_equal(sum, &expected.as_ref()[..SUM]).ok()?;
+        String::from_utf8(text.to_vec()).ok()
+    }
+
+    fn sum(&self, purpose: &str, text: &[u8]) -> hmac::Tag {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(purpose.as_bytes());
+        context.update(b"\0");
+        context.update(text);
+        context.sign()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sealer;
+
+    #[test]
+    fn sealed_strings_open_for_their_purpose_and_key_alone() {
+        let sealer = Sealer::new("one key");
+        let sealed = sealer.seal("chats", "7,3");
+        assert_eq!(sealer.open("chats", &sealed).as_deref(), Some("7,3"));
+        assert_eq!(sealer.open("users", &sealed), None);
+        assert_eq!(Sealer::new("another").open("chats", &sealed), None);
+        for forged in ["", "a", "====", &sealed[1..], &format!("{sealed}A")] {
+            assert_eq!(sealer.open("chats", forged), None, "{forged}");
+        }
+    }
+}

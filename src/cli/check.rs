@@ -1,0 +1,80 @@
+//! `check [--deploy]`: what is wrong with the settings, and what is unsafe about them in production.
+
+use std::process::ExitCode;
+
+use crate::app;
+use crate::config::{Config, DatabaseUrl, environment};
+use crate::store::migrations;
+
+use super::{Result, say};
+
+/// See the fields.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Also tell what is unsafe where strangers can reach it
+    #[arg(long)]
+    deploy: bool,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let variables = environment()?;
+    let config = Config::read(&variables)?;
+    let mut findings: Vec<_> = schema(&config).await.into_iter().collect();
+    if arguments.deploy {
+        findings.extend(unsafe_settings(&config));
+    }
+    for finding in &findings {
+        say(&format!("  {finding}"));
+    }
+    say(&format!("System check identified {} issues.", findings.len()));
+    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether the database is there and current.
+async fn schema(config: &Config) -> Option<String> {
+    // A check makes nothing: an embedded database that is not there is made by the first start.
+    if matches!(&config.database.url, DatabaseUrl::Sqlite(path)
+        if !path.clone().unwrap_or_else(|| config.database.data_dir.join("meowsenger.sqlite3")).exists())
+    {
+        return None;
+    }
+    let db = match app::open_database(config).await {
+        Ok(db) => db,
+        Err(error) => return Some(error.to_string()),
+    };
+    match migrations::status(&db).await {
+        Err(error) => Some(error.to_string()),
+        Ok(steps) => {
+            let pending = steps.iter().filter(|step| !step.applied).count();
+            (pending > 0).then(|| format!("{pending} migrations are not applied: run `migrate`"))
+        }
+    }
+}
+
+fn unsafe_settings(config: &Config) -> Vec<String> {
+    let server = &config.server;
+    let key = config.tokens.secret_key.as_deref();
+    let distinct = |key: &str| key.chars().collect::<std::collections::HashSet<_>>().len();
+    let public = server.public_url.as_deref();
+    let findings = [
+        (server.debug, "DEBUG is on"),
+        (
+            key.is_some_and(|key| distinct(key) < 5 || key.starts_with("django-insecure-")),
+            "SECRET_KEY is easy to guess",
+        ),
+        (server.allowed_hosts.iter().any(|host| host == "*"), "ALLOWED_HOSTS allows any host"),
+        (
+            public.is_none(),
+            "PUBLIC_URL is not set: links in answers are made of each request's Host",
+        ),
+        (
+            public.is_some_and(|url| url.starts_with("http://")),
+            "PUBLIC_URL is not https: tokens and messages travel in the clear",
+        ),
+        (
+            server.cors_allowed_origins.iter().any(|origin| origin.starts_with("http://")),
+            "CORS_ALLOWED_ORIGINS has an origin that is not https",
+        ),
+    ];
+    findings.into_iter().filter(|(found, _)| *found).map(|(_, text)| text.to_owned()).collect()
+}

@@ -1,0 +1,82 @@
+//! `createsuperuser [--noinput]`: make an account that may do everything.
+
+use serde_json::{Map, Value};
+
+use crate::actions::accounts::{self, NamesWanted};
+use crate::config::{Variables, environment};
+use crate::domain::error::Error;
+use crate::wire::fields::Fields;
+use crate::wire::requests::Register;
+
+use super::{Result, node, prompt, say};
+
+/// See the fields.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Ask nothing: take DJANGO_SUPERUSER_USERNAME, _EMAIL and _PASSWORD from the environment, or
+    /// the same with MEOWSENGER_ in front
+    #[arg(long, visible_alias = "no-input")]
+    noinput: bool,
+    /// The username, instead of asking
+    #[arg(long)]
+    username: Option<String>,
+    /// The e-mail address, instead of asking; may be empty
+    #[arg(long)]
+    email: Option<String>,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> Result {
+    let app = node().await?;
+    let variables = environment()?;
+    let given = |name: &str| given(&variables, name);
+    let (username, email, password) = if arguments.noinput {
+        let username = arguments.username.clone().or_else(|| given("USERNAME"));
+        let email = arguments.email.clone().or_else(|| given("EMAIL"));
+        (
+            username.ok_or("--noinput needs DJANGO_SUPERUSER_USERNAME or --username")?,
+            email.unwrap_or_default(),
+            given("PASSWORD").ok_or("--noinput needs DJANGO_SUPERUSER_PASSWORD")?,
+        )
+    } else {
+        let ask = |given: &Option<String>, question: &str| match given {
+            Some(value) => Ok(value.clone()),
+            None => prompt::line(question),
+        };
+        (
+            ask(&arguments.username, "Username: ")?,
+            ask(&arguments.email, "Email address: ")?,
+            prompt::new_password()?,
+        )
+    };
+
+    let values = [("username", username), ("email", email), ("password", password)];
+    let body: Map<_, _> =
+        values.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect();
+    let (username, email, registration) = Register::parse(Fields::of(body));
+    let names = NamesWanted::new(username.as_ref(), email.as_ref());
+    accounts::create_superuser(&app, &names, registration).await.map_err(in_words)?;
+    say("Superuser created successfully.");
+    Ok(())
+}
+
+/// Under Django's name or ours.
+fn given(variables: &Variables, name: &str) -> Option<String> {
+    ["DJANGO_SUPERUSER_", "MEOWSENGER_SUPERUSER_", "MEOWSENGER_"]
+        .iter()
+        .find_map(|prefix| variables.get(&format!("{prefix}{name}")).cloned())
+}
+
+/// Field by field, for a person.
+pub(super) fn in_words(error: Error) -> String {
+    match error {
+        Error::Invalid(errors) => {
+            let lines = errors
+                .by_field()
+                .iter()
+                .map(|(name, texts)| format!("{name}: {}", texts.join(" ")));
+            lines.collect::<Vec<_>>().join("\n  ")
+        }
+        Error::Internal(cause) | Error::Unavailable(cause) => cause.to_string(),
+        other => other.to_string(),
+    }
+}

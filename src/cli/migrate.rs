@@ -1,0 +1,45 @@
+//! `migrate [--check|--plan]`: bring the database to this version.
+
+use std::process::ExitCode;
+
+use crate::app::Clock;
+use crate::store::migrations;
+
+use super::{Result, database, say};
+
+/// See the fields.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Change nothing; exit with 1 where a migration is missing
+    #[arg(long)]
+    check: bool,
+    /// Change nothing; list what would be applied
+    #[arg(long, conflicts_with = "check")]
+    plan: bool,
+}
+
+pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let db = database().await?;
+    if !arguments.check && !arguments.plan {
+        let mut count = 0;
+        migrations::migrate(&db, Clock::default().now(), |name| {
+            count += 1;
+            say(&format!("  applied {name}"));
+        })
+        .await?;
+        if count == 0 {
+            say("No migrations to apply.");
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let steps = migrations::status(&db).await?;
+    let pending: Vec<_> = steps.iter().filter(|step| !step.applied).collect();
+    for step in &pending {
+        say(&format!("  {}", step.name));
+    }
+    if pending.is_empty() {
+        say("No migrations to apply.");
+    }
+    let failed = arguments.check && !pending.is_empty();
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,27 @@
+//! Asking people: a line, or a secret that is not shown while it is typed.
+
+use std::io::{BufRead, Write, stdin, stdout};
+
+use super::Result;
+
+/// Asks for a line. An end of input is an error, so that a script does not loop.
+pub(super) fn line(question: &str) -> Result<String> {
+    write!(stdout(), "{question}")?;
+    stdout().flush()?;
+    let mut answer = String::new();
+    if stdin().lock().read_line(&mut answer)? == 0 {
+        return Err("no more input; use --noinput where nobody can be asked".into());
+    }
+    Ok(answer.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Asks for a new password, twice.
+pub(super) fn new_password() -> Result<String> {
+    loop {
+        let password = rpassword::prompt_password("Password: ")?;
+        if password == rpassword::prompt_password("Password (again): ")? {
+            return Ok(password);
+        }
+        super::say("Your passwords didn't match.");
+    }
+}

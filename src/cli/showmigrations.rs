@@ -1,0 +1,12 @@
+//! `showmigrations`: which migrations there are, and which are applied.
+
+use crate::store::migrations;
+
+use super::{Result, database, say};
+
+pub(super) async fn run() -> Result {
+    for step in migrations::status(&database().await?).await? {
+        say(&format!(" [{}] {}", if step.applied { 'X' } else { ' ' }, step.name));
+    }
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! How much of anything.
+
+use super::reader::{Reader, number};
+
+/// See the fields.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// `MAX_SOCKETS_PER_USER`
+    pub sockets_per_user: usize,
+    /// `MESSAGE_MAX_LENGTH`, in characters
+    pub message_length: usize,
+    /// `MAX_GROUP_MEMBERS`
+    pub group_members: usize,
+}
+
+impl Limits {
+    pub(super) fn read(from: &mut Reader<'_>) -> Self {
+        Self {
+            sockets_per_user: from.get(
+                "MAX_SOCKETS_PER_USER",
+                "20",
+                "How many WebSockets a user may have on a node; one more is closed with 4003.",
+                |value| number(value, 1, 10_000),
+            ),
+            message_length: from.get(
+                "MESSAGE_MAX_LENGTH",
+                "10000",
+                "The longest message, in characters.",
+                // Any text of this length, escaped, still fits into a body of 128 KiB.
+                |value| number(value, 1, 20_000),
+            ),
+            group_members: from.get(
+                "MAX_GROUP_MEMBERS",
+                "10000",
+                "The most members of a group.",
+                |value| number(value, 2, 100_000),
+            ),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The settings: environment variables and an `.env` file, read once, with every fault named at
+//! once. Nothing here opens, connects or creates anything.
+
+pub mod database;
+pub mod limits;
+pub mod logging;
+mod reader;
+pub mod server;
+pub mod tokens;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+pub use database::{Database, DatabaseUrl};
+pub use limits::Limits;
+pub use logging::{LogFormat, Logging};
+use reader::Reader;
+pub use reader::Setting;
+pub use server::Server;
+pub use tokens::Tokens;
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How it is reached.
+    pub server: Server,
+    /// Where its data is.
+    pub database: Database,
+    /// Its secret, and what it signs.
+    pub tokens: Tokens,
+    /// How much of anything.
+    pub limits: Limits,
+    /// What it tells of itself.
+    pub logging: Logging,
+}
+
+/// What is wrong with the settings: one line a fault.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Faults(pub Vec<String>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the settings are not usable:")?;
+        self.0.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// Variables by name.
+pub type Variables = BTreeMap<String, String>;
+
+/// The environment, and below it what an `.env` file in the working directory says.
+pub fn environment() -> Result<Variables, Faults> {
+    let mut variables = Variables::new();
+    match dotenvy::from_path_iter(Path::new(".env")) {
+        Ok(lines) => {
+            for line in lines {
+                let (name, value) = line.map_err(|error| Faults(vec![format!(".env: {error}")]))?;
+                variables.insert(name, value);
+            }
+        }
+        Err(error) if error.not_found() => {}
+        Err(error) => return Err(Faults(vec![format!(".env: {error}")])),
+    }
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    let environment = std::env::vars_os();
+    variables.extend(
+        environment.filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }),
+    );
+    Ok(variables)
+}
+
+impl Config {
+    /// Reads the settings.
+    pub fn read(variables: &Variables) -> Result<Self, Faults> {
+        let mut reader = Reader::new(variables);
+        let config = Self::from_reader(&mut reader);
+        if let (DatabaseUrl::Postgres(_), None) = (&config.database.url, &config.tokens.secret_key)
+        {
+            reader
+                .fault("SECRET_KEY", "is required with PostgreSQL: every node needs the same one");
+        }
+        reader.finish()?;
+        Ok(config)
+    }
+
+    /// Every setting with its default and meaning, in order.
+    pub fn settings() -> Vec<Setting> {
+        let variables = Variables::new();
+        let mut reader = Reader::new(&variables);
+        Self::from_reader(&mut reader);
+        reader.settings()
+    }
+
+    fn from_reader(reader: &mut Reader<'_>) -> Self {
+        Self {
+            server: Server::read(reader),
+            database: Database::read(reader),
+            tokens: Tokens::read(reader),
+            limits: Limits::read(reader),
+            logging: Logging::read(reader),
+        }
+    }
+}
+
+/// An `.env` file with every setting at its default, commented out.
+pub fn example() -> String {
+    let mut text = String::from(
+        "# Every setting of Meowsenger with its default. Copy this to .env and uncomment what you\n\
+         # change; variables of the environment win over the file.\n\
+         # Times are seconds, or 90s, 15m, 12h, 30d.\n",
+    );
+    for setting in Config::settings() {
+        text.push('\n');
+        for line in setting.meaning.lines() {
+            text.push_str(&format!("# {}\n", line.trim()));
+        }
+        text.push_str(&format!("# {}={}\n", setting.name, setting.default));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, Faults> {
+        let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::read(&pairs.collect())
+    }
+
+    #[test]
+    fn the_defaults_are_usable() {
+        assert!(read(&[]).is_ok());
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        let faults = read(&[
+            ("BIND", "everywhere"),
+            ("DEBUG", "perhaps"),
+            ("SECRET_KEY", "short"),
+            ("DATABASE_URL", "mysql://x"),
+            ("ACCESS_TOKEN_LIFETIME", "5 parsecs"),
+            ("MESSAGE_MAX_LENGTH", "-1"),
+            ("LOG_FORMAT", "xml"),
+            ("CORS_ALLOWED_ORIGINS", "https://a.example/path"),
+        ])
+        .expect_err("faulty");
+        let names: Vec<_> = faults.0.iter().filter_map(|fault| fault.split(' ').next()).collect();
+        assert_eq!(
+            names,
+            [
+                "DEBUG",
+                "BIND",
+                "CORS_ALLOWED_ORIGINS",
+                "DATABASE_URL",
+                "SECRET_KEY",
+                "ACCESS_TOKEN_LIFETIME",
+                "MESSAGE_MAX_LENGTH",
+                "LOG_FORMAT"
+            ]
+        );
+        assert!(!faults.to_string().contains("short\""), "a secret is not repeated");
+    }
+
+    #[test]
+    fn postgres_needs_a_secret_key() {
+        let url = ("DATABASE_URL", "postgres://meow@localhost/meow");
+        assert!(read(&[url]).is_err());
+        assert!(read(&[url, ("SECRET_KEY", &"k".repeat(50))]).is_ok());
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "asks the developer's shell, not the settings")]
+    fn the_example_file_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example");
+        if std::env::var_os("UPDATE_ENV_EXAMPLE").is_some() {
+            std::fs::write(path, example()).expect("written");
+        }
+        let file = std::fs::read_to_string(path).unwrap_or_default();
+        assert_eq!(file, example(), "run `make snapshots`");
+    }
+}

@@ -1,0 +1,138 @@
+//! Reading one setting after another: each is named with its default and meaning where it is read,
+//! so that the example file and the faults come from the same place.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::{Faults, Variables};
+
+/// One setting, as the example file shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The variable's name.
+    pub name: &'static str,
+    /// Its default, as it would be written.
+    pub default: &'static str,
+    /// What it does, in a sentence or two.
+    pub meaning: &'static str,
+}
+
+/// Takes settings out of the variables and collects what is wrong with them.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    variables: &'a Variables,
+    settings: Vec<Setting>,
+    faults: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(variables: &'a Variables) -> Self {
+        Self { variables, settings: Vec::new(), faults: Vec::new() }
+    }
+
+    /// Reads one. An empty value is as good as none. On a fault the default stands in, so that
+    /// reading goes on and finds the others.
+    pub(super) fn get<T>(
+        &mut self,
+        name: &'static str,
+        default: &'static str,
+        meaning: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> T {
+        self.settings.push(Setting { name, default, meaning });
+        let given = self.variables.get(name).map(|value| value.trim()).filter(|v| !v.is_empty());
+        if let Some(value) = given {
+            match parse(value) {
+                Ok(value) => return value,
+                Err(fault) => self.fault(name, &fault),
+            }
+        }
+        #[expect(clippy::expect_used, reason = "every default is read by a test")]
+        parse(default).expect("a setting's default is valid")
+    }
+
+    pub(super) fn fault(&mut self, name: &str, fault: &str) {
+        self.faults.push(format!("{name} {fault}"));
+    }
+
+    pub(super) fn settings(self) -> Vec<Setting> {
+        self.settings
+    }
+
+    pub(super) fn finish(self) -> Result<(), Faults> {
+        if self.faults.is_empty() { Ok(()) } else { Err(Faults(self.faults)) }
+    }
+}
+
+/// `true`, `yes`, `on`, `1` and their opposites, as `django-environ` reads them.
+pub(super) fn boolean(value: &str) -> Result<bool, String> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err(format!("must be true or false, not {value:?}")),
+    }
+}
+
+/// Seconds, or a number with `s`, `m`, `h` or `d`; not zero.
+pub(super) fn time(value: &str) -> Result<Duration, String> {
+    let fault = || format!("must be a time such as 90, 90s, 15m, 12h or 30d, not {value:?}");
+    let (digits, unit) = match value.strip_suffix(['s', 'm', 'h', 'd']) {
+        Some(digits) => (digits, &value[digits.len()..]),
+        None => (value, "s"),
+    };
+    let seconds_a_unit = match unit {
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => 1,
+    };
+    let number: u64 = digits.parse().map_err(|_| fault())?;
+    // A hundred years: what comes out stays far from the end of every clock.
+    let seconds = number.checked_mul(seconds_a_unit).filter(|s| (1..=3_155_760_000).contains(s));
+    seconds.map(Duration::from_secs).ok_or_else(fault)
+}
+
+/// A whole number in a range.
+pub(super) fn number<T>(value: &str, min: T, max: T) -> Result<T, String>
+where
+    T: FromStr + PartialOrd + std::fmt::Display,
+{
+    value
+        .parse()
+        .ok()
+        .filter(|number| *number >= min && *number <= max)
+        .ok_or_else(|| format!("must be a whole number from {min} to {max}, not {value:?}"))
+}
+
+/// `address:port`.
+pub(super) fn address(value: &str) -> Result<SocketAddr, String> {
+    value.parse().map_err(|_| {
+        format!("must be an address and port such as 127.0.0.1:8000 or [::]:8000, not {value:?}")
+    })
+}
+
+/// Comma-separated, blanks ignored.
+pub(super) fn list<T>(
+    value: &str,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
+    value.split(',').map(str::trim).filter(|item| !item.is_empty()).map(parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        for (text, seconds) in
+            [("90", 90), ("90s", 90), ("15m", 900), ("12h", 43_200), ("30d", 2_592_000)]
+        {
+            assert_eq!(time(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for bad in ["", "0", "-1", "1.5h", "m", "5w", "99999999999999999999", "99999999d"] {
+            assert!(time(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! How the server is reached.
+
+use std::net::SocketAddr;
+
+use url::Url;
+
+use super::reader::{Reader, address, boolean, list};
+
+/// See the fields.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// `DEBUG`
+    pub debug: bool,
+    /// `BIND`
+    pub bind: SocketAddr,
+    /// `PUBLIC_URL`, without a slash at the end
+    pub public_url: Option<String>,
+    /// `ALLOWED_HOSTS`
+    pub allowed_hosts: Vec<String>,
+    /// `CORS_ALLOWED_ORIGINS`
+    pub cors_allowed_origins: Vec<String>,
+}
+
+impl Server {
+    pub(super) fn read(from: &mut Reader<'_>) -> Self {
+        Self {
+            debug: from.get(
+                "DEBUG",
+                "false",
+                "Readable logs in colour and at level debug. Never shows secrets.",
+                boolean,
+            ),
+            bind: from.get(
+                "BIND",
+                "127.0.0.1:8000",
+                "The address and port to listen on. `runserver ADDR` wins over it.",
+                address,
+            ),
+            public_url: from.get(
+                "PUBLIC_URL",
+                "",
+                "Where clients reach the server, such as https://chat.example.org, for links in\n\
+                 answers. Without it, links are made of each request's Host.",
+                public_url,
+            ),
+            allowed_hosts: from.get(
+                "ALLOWED_HOSTS",
+                "localhost,.localhost,127.0.0.1,[::1]",
+                "Host names that requests may name, comma-separated: exact, .example.com with its\n\
+                 subdomains, or * for any. Others are answered 400.",
+                |value| list(value, |host| Ok(host.to_ascii_lowercase())),
+            ),
+            cors_allowed_origins: from.get(
+                "CORS_ALLOWED_ORIGINS",
+                "",
+                "Origins of pages that may use the API and the socket from a browser,\n\
+                 comma-separated, such as https://app.example.org. The server's own may anyhow.",
+                |value| list(value, origin),
+            ),
+        }
+    }
+}
+
+fn public_url(value: &str) -> Result<Option<String>, String> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    origin(value.trim_end_matches('/')).map(Some)
+}
+
+/// An exact origin: scheme, host and port, nothing behind them (RFC 6454).
+fn origin(value: &str) -> Result<String, String> {
+    let origin = Url::parse(value)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))
+        .map(|url| url.origin().ascii_serialization())
+        .filter(|origin| origin.eq_ignore_ascii_case(value));
+    origin.ok_or_else(|| {
+        format!("must be made of origins such as https://app.example.org, not {value:?}")
+    })
+}

@@ -1,0 +1,63 @@
+//! The site's secret, and how long what it signs is good.
+
+use std::time::Duration;
+
+use super::reader::{Reader, time};
+
+/// Shortest `SECRET_KEY`, in characters (Django's `check --deploy` asks for as many).
+pub const SECRET_KEY_MIN: usize = 50;
+
+/// See the fields.
+#[derive(Clone)]
+pub struct Tokens {
+    /// `SECRET_KEY`
+    pub secret_key: Option<String>,
+    /// `ACCESS_TOKEN_LIFETIME`
+    pub access_lifetime: Duration,
+    /// `REFRESH_TOKEN_LIFETIME`
+    pub refresh_lifetime: Duration,
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokens")
+            .field("access_lifetime", &self.access_lifetime)
+            .field("refresh_lifetime", &self.refresh_lifetime)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tokens {
+    pub(super) fn read(from: &mut Reader<'_>) -> Self {
+        Self {
+            secret_key: from.get(
+                "SECRET_KEY",
+                "",
+                "At least 50 random characters that sign the tokens; the same on every node.\n\
+                 Required with PostgreSQL. With the embedded database one is made on first start\n\
+                 and kept in DATA_DIR.",
+                secret_key,
+            ),
+            access_lifetime: from.get(
+                "ACCESS_TOKEN_LIFETIME",
+                "15m",
+                "How long an access token is good.",
+                time,
+            ),
+            refresh_lifetime: from.get(
+                "REFRESH_TOKEN_LIFETIME",
+                "30d",
+                "How long a refresh token is good, and a session that is not used.",
+                time,
+            ),
+        }
+    }
+}
+
+fn secret_key(value: &str) -> Result<Option<String>, String> {
+    match value.chars().count() {
+        0 => Ok(None),
+        SECRET_KEY_MIN.. => Ok(Some(value.to_owned())),
+        length => Err(format!("must have at least {SECRET_KEY_MIN} characters, it has {length}")),
+    }
+}

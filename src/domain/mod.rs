@@ -1,0 +1,16 @@
+//! What Meowsenger talks about: types that cannot be wrong and pure rules over them.
+//! Nothing here does I/O, reads a clock or knows how a thing is stored or sent.
+
+pub mod chat;
+pub mod error;
+pub mod event;
+pub mod ids;
+pub mod message;
+pub mod page;
+pub mod password;
+pub mod receipt;
+pub mod role;
+pub mod session;
+pub mod text;
+pub mod time;
+pub mod user;

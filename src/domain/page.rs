@@ -1,0 +1,84 @@
+//! Pages of lists that are walked by place, never by number: rows that stay where they are are
+//! neither skipped nor repeated, however many come in between. Cursors are HTTP's business.
+
+/// Fewest and most rows a page, and how many where the client does not say.
+pub const SIZES: std::ops::RangeInclusive<i64> = 1..=100;
+/// Rows a page where the client does not say.
+pub const DEFAULT_SIZE: i64 = 50;
+
+/// Which page of a list, in the list's own order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Turn<P> {
+    /// The first.
+    First,
+    /// The one that begins after a place.
+    After(P),
+    /// The one that ends before a place.
+    Before(P),
+}
+
+/// A page, with the places where its neighbours join.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T, P> {
+    /// The rows, in the list's order.
+    pub rows: Vec<T>,
+    /// Where the previous page ends, where there is one.
+    pub previous: Option<P>,
+    /// Where the next page begins, where there is one.
+    pub next: Option<P>,
+}
+
+impl<T, P> Page<T, P> {
+    /// Of rows read from the turn's place outwards, nearest first, one more than `size` where
+    /// there are as many.
+    pub fn of(turn: &Turn<P>, mut rows: Vec<T>, size: i64, place: impl Fn(&T) -> P) -> Self {
+        let size = usize::try_from(size).unwrap_or(1);
+        let more = rows.len() > size;
+        rows.truncate(size);
+        let backwards = matches!(turn, Turn::Before(_));
+        if backwards {
+            rows.reverse();
+        }
+        let (has_previous, has_next) =
+            if backwards { (more, true) } else { (matches!(turn, Turn::After(_)), more) };
+        Self {
+            previous: rows.first().filter(|_| has_previous).map(&place),
+            next: rows.last().filter(|_| has_next).map(&place),
+            rows,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Page, Turn};
+
+    /// Reads a list of numbers as a store would.
+    fn page(list: &[i32], turn: Turn<i32>, size: usize) -> Page<i32, i32> {
+        let rows: Vec<i32> = match turn {
+            Turn::First => list.iter().take(size + 1).copied().collect(),
+            Turn::After(at) => list.iter().filter(|n| **n > at).take(size + 1).copied().collect(),
+            Turn::Before(at) => {
+                list.iter().rev().filter(|n| **n < at).take(size + 1).copied().collect()
+            }
+        };
+        Page::of(&turn, rows, i64::try_from(size).expect("small"), |n| *n)
+    }
+
+    #[test]
+    fn walking_there_and_back_meets_every_row_once() {
+        let list: Vec<i32> = (1..=7).collect();
+        let mut forth = vec![page(&list, Turn::First, 3)];
+        while let Some(at) = forth.last().and_then(|p| p.next) {
+            forth.push(page(&list, Turn::After(at), 3));
+        }
+        assert_eq!(forth.iter().flat_map(|p| p.rows.clone()).collect::<Vec<_>>(), list);
+
+        let mut back = forth.pop().into_iter().collect::<Vec<_>>();
+        while let Some(at) = back.last().and_then(|p| p.previous) {
+            back.push(page(&list, Turn::Before(at), 3));
+        }
+        assert_eq!(back.iter().rev().flat_map(|p| p.rows.clone()).collect::<Vec<_>>(), list);
+        assert_eq!(back.last().and_then(|p| p.previous), None);
+    }
+}

@@ -1,0 +1,68 @@
+//! Receipts: two marks a member, and the status of a message that follows from everybody's.
+
+use serde::Serialize;
+
+use super::ids::UserId;
+
+/// How far a message came. The same for every viewer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageStatus {
+    /// Committed.
+    Sent,
+    /// Every other member's delivered mark has reached it.
+    Delivered,
+    /// Every other member's read mark has reached it.
+    Read,
+}
+
+/// The least marks of a chat's members, of which every message's status follows.
+///
+/// Sending moves the sender's own marks to the message, so a sender who is still a member never
+/// holds the minimum back: "every *other* member" and "every member" come to the same. The one
+/// exception is a sender who is alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, sqlx::FromRow)]
+pub struct LeastMarks {
+    /// How many members the chat has.
+    pub members: i64,
+    /// The one member with the lowest id; where `members` is 1, the only one.
+    pub first_member: UserId,
+    /// The least read mark of all members.
+    pub read_seq: i64,
+    /// The least delivered mark of all members.
+    pub delivered_seq: i64,
+}
+
+impl LeastMarks {
+    /// The status of a message.
+    pub fn status(&self, seq: i64, sender: UserId) -> MessageStatus {
+        let alone = self.members == 1 && self.first_member == sender;
+        if self.members == 0 || alone {
+            MessageStatus::Sent
+        } else if seq <= self.read_seq {
+            MessageStatus::Read
+        } else if seq <= self.delivered_seq {
+            MessageStatus::Delivered
+        } else {
+            MessageStatus::Sent
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_follows_the_least_marks_and_a_lone_sender_has_none() {
+        let least =
+            LeastMarks { members: 3, first_member: UserId(1), read_seq: 2, delivered_seq: 4 };
+        let statuses: Vec<_> = (2..6).map(|seq| least.status(seq, UserId(1))).collect();
+        use MessageStatus::{Delivered, Read, Sent};
+        assert_eq!(statuses, [Read, Delivered, Delivered, Sent]);
+
+        let alone = LeastMarks { members: 1, ..least };
+        assert_eq!(alone.status(1, UserId(1)), Sent);
+        assert_eq!(alone.status(1, UserId(9)), Read, "a sender who left is not a member");
+    }
+}

@@ -1,0 +1,42 @@
+//! What a member's role allows. The table is here alone; `actions::access` asks it.
+
+use serde::Serialize;
+
+/// A member's role in a chat. The order is rank: a later one may do all that an earlier one may.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// May read and write. Both people of a private chat are this.
+    Member,
+    /// May also rename the group, add and remove members, and delete anyone's message.
+    Admin,
+    /// May also give roles, pass the group on, and delete it. One a group.
+    Owner,
+}
+
+impl Role {
+    /// The name in JSON and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+
+    /// Whether it may delete a message that another sent.
+    pub fn may_delete_messages_of_others(self) -> bool {
+        self >= Self::Admin
+    }
+}
+
+impl TryFrom<String> for Role {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        [Self::Member, Self::Admin, Self::Owner]
+            .into_iter()
+            .find(|role| role.as_str() == name)
+            .ok_or_else(|| format!("no role is called {name:?}"))
+    }
+}

@@ -1,0 +1,32 @@
+//! A login that lasts: one device of a user. Its id is the `sid` of its tokens.
+
+use super::ids::SessionId;
+use super::user::User;
+
+/// Who is asking, and by which session. Made only by `actions::auth` and `actions::tickets`, from
+/// a token or ticket whose session was alive when they looked.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The account, as it was when the request came.
+    pub user: User,
+    /// The device.
+    pub session: SessionId,
+}
+
+/// The tokens of one session, as a client keeps them.
+#[derive(Clone, Debug)]
+pub struct TokenPair {
+    /// Short-lived; goes with every request.
+    pub access: String,
+    /// Long-lived and good for one use.
+    pub refresh: String,
+}
+
+/// Where a login came from, as its owner sees it in the list of devices.
+#[derive(Clone, Debug, Default)]
+pub struct Device {
+    /// The client's address, as text.
+    pub ip: String,
+    /// The `User-Agent`, cut to 200 characters.
+    pub user_agent: String,
+}

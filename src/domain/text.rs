@@ -1,0 +1,77 @@
+//! Rules for text that several nouns share: lengths in Unicode code points, DRF's wording, and the
+//! key under which names are compared. Nothing here knows which field it looks at.
+
+use icu_casemap::CaseMapper;
+use icu_normalizer::ComposingNormalizerBorrowed;
+
+/// DRF's `required`.
+pub const REQUIRED: &str = "This field is required.";
+/// DRF's `null`.
+pub const NULL: &str = "This field may not be null.";
+/// DRF's `blank`.
+pub const BLANK: &str = "This field may not be blank.";
+/// Django's `ProhibitNullCharactersValidator`. PostgreSQL's text cannot hold NUL.
+pub const NO_NUL: &str = "Null characters are not allowed.";
+
+/// DRF's `does_not_exist` of `PrimaryKeyRelatedField`.
+pub fn no_such(id: impl std::fmt::Display) -> String {
+    format!("Invalid pk \"{id}\" - object does not exist.")
+}
+
+/// DRF's `max_length`.
+pub fn too_long(max: usize) -> String {
+    format!("Ensure this field has no more than {max} characters.")
+}
+
+/// Faults of a text with a limit in characters: NUL, then length.
+pub fn check(value: &str, max: usize) -> Result<(), String> {
+    if value.contains('\0') {
+        return Err(NO_NUL.to_owned());
+    }
+    // Bytes bound characters from above, so most texts are never counted.
+    if value.len() > max && value.chars().count() > max {
+        return Err(too_long(max));
+    }
+    Ok(())
+}
+
+/// As [`check`], and not blank.
+pub fn check_present(value: &str, max: usize) -> Result<(), String> {
+    if value.trim().is_empty() {
+        return Err(BLANK.to_owned());
+    }
+    check(value, max)
+}
+
+/// NFKC, as Django normalises usernames (`AbstractBaseUser.normalize_username`).
+pub fn nfkc(value: &str) -> String {
+    ComposingNormalizerBorrowed::new_nfkc().normalize(value).into_owned()
+}
+
+/// The key under which two names are the same: NFKC, then Unicode's full case folding, then NFKC
+/// again, since folding can undo it.
+pub fn fold(value: &str) -> String {
+    nfkc(&CaseMapper::new().fold_string(&nfkc(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fold_over_case_width_and_composition() {
+        for (one, other) in [("Zoë", "ZOE\u{308}"), ("ＭＥＯＷ", "meow"), ("Straße", "STRASSE")]
+        {
+            assert_eq!(fold(one), fold(other), "{one} and {other}");
+        }
+        assert_ne!(fold("zoe"), fold("zoë"));
+    }
+
+    #[test]
+    fn lengths_count_code_points() {
+        assert!(check("🐈🐈🐈", 3).is_ok());
+        assert_eq!(check("🐈🐈🐈🐈", 3), Err(too_long(3)));
+        assert_eq!(check("a\0", 9), Err(NO_NUL.to_owned()));
+        assert_eq!(check_present(" \u{2003}\n", 9), Err(BLANK.to_owned()));
+    }
+}

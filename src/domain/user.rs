@@ -1,0 +1,289 @@
+//! Users: who they are, what their names may be, and how others see them.
+
+use serde::Serialize;
+
+use super::ids::UserId;
+use super::text;
+use super::time::Timestamp;
+
+/// Longest username, first name and last name, in characters.
+pub const NAME_MAX: usize = 150;
+/// Longest e-mail address, in characters (Django's `EmailField`).
+pub const EMAIL_MAX: usize = 254;
+
+/// A valid username: 1–150 Unicode letters, digits and `@.+-_`, in NFKC (Django's rule).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Username(String);
+
+impl Username {
+    /// Normalises and checks; the error is Django's text.
+    pub fn parse(value: &str) -> Result<Self, String> {
+        text::check_present(value, NAME_MAX)?;
+        let name = text::nfkc(value);
+        if !name.chars().all(|c| c.is_alphanumeric() || "@.+-_".contains(c)) {
+            return Err("Enter a valid username. This value may contain only letters, numbers, \
+                        and @/./+/-/_ characters."
+                .to_owned());
+        }
+        // NFKC can lengthen.
+        text::check(&name, NAME_MAX)?;
+        Ok(Self(name))
+    }
+
+    /// The name as it is shown.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The key under which it is unique.
+    pub fn key(&self) -> String {
+        text::fold(&self.0)
+    }
+}
+
+/// A plausible e-mail address: something, one `@`, a domain with a dot or `localhost`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Email(String);
+
+impl Email {
+    /// Checks; the error is Django's text. The domain is lower-cased, as Django's
+    /// `normalize_email` does.
+    pub fn parse(value: &str) -> Result<Self, String> {
+        let invalid = || "Enter a valid email address.".to_owned();
+        text::check(value, EMAIL_MAX)?;
+        let (local, domain) = value.rsplit_once('@').ok_or_else(invalid)?;
+        let local_ok = !local.is_empty()
+            && local.len() <= 64
+            && !local.starts_with('.')
+            && !local.ends_with('.')
+            && !local.contains("..")
+            && local.chars().all(|c| c.is_alphanumeric() || "!#$%&'*+/=?^_`{|}~.-".contains(c));
+        let label_ok = |label: &str| {
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+        };
+        let domain = domain.to_lowercase();
+        let last = domain.rsplit('.').next().unwrap_or_default();
+        let domain_ok = domain == "localhost"
+            || (domain.contains('.')
+                && domain.split('.').all(label_ok)
+                && last.chars().count() > 1
+                && !last.chars().all(|c| c.is_ascii_digit()));
+        if !local_ok || !domain_ok {
+            return Err(invalid());
+        }
+        Ok(Self(format!("{local}@{domain}")))
+    }
+
+    /// The address as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The key under which it is unique.
+    pub fn key(&self) -> String {
+        text::fold(&self.0)
+    }
+}
+
+/// An account to be made, valid in itself. Whether its names are free is decided by the database.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// Shown name and login.
+    pub username: Username,
+    /// A second login.
+    pub email: Option<Email>,
+    /// In the clear; never logged or kept.
+    pub password: Password,
+    /// May be empty.
+    pub first_name: String,
+    /// May be empty.
+    pub last_name: String,
+}
+
+/// A password in the clear, hidden from debug output.
+#[derive(Clone)]
+pub struct Password(pub String);
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password")
+    }
+}
+
+/// What a user chose to be seen as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Availability {
+    /// Seen as connected while connected.
+    Online,
+    /// Seen as away while connected.
+    Away,
+    /// Seen as busy while connected.
+    Busy,
+    /// Never seen as connected.
+    Invisible,
+}
+
+impl Availability {
+    /// The name in JSON and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Away => "away",
+            Self::Busy => "busy",
+            Self::Invisible => "invisible",
+        }
+    }
+}
+
+impl TryFrom<String> for Availability {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        [Self::Online, Self::Away, Self::Busy, Self::Invisible]
+            .into_iter()
+            .find(|choice| choice.as_str() == name)
+            .ok_or_else(|| format!("no availability is called {name:?}"))
+    }
+}
+
+/// What others see of a user's presence.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Connected.
+    Online,
+    /// Connected, not at the keyboard.
+    Away,
+    /// Connected, not to be disturbed.
+    Busy,
+    /// Not connected, or invisible.
+    Offline,
+}
+
+/// A user's row, less the password. Never sent as it is: `wire::User` decides who sees what.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct User {
+    /// Its id.
+    pub id: UserId,
+    /// Shown name, in NFKC.
+    pub username: String,
+    /// Empty where none was given, as in Django.
+    pub email: String,
+    /// May be empty.
+    pub first_name: String,
+    /// May be empty.
+    pub last_name: String,
+    /// Path of the picture below the media root.
+    pub avatar: Option<String>,
+    /// A line of the user's own, at most 140 characters.
+    pub status_text: String,
+    /// What the user chose to be seen as.
+    #[sqlx(try_from = "String")]
+    pub availability: Availability,
+    /// When the user was last connected.
+    pub last_seen: Option<Timestamp>,
+    /// When the account was made.
+    pub date_joined: Timestamp,
+    /// False: may not log in, and every token is dead.
+    pub is_active: bool,
+    /// May moderate.
+    pub is_staff: bool,
+    /// May do everything that staff may, and make staff.
+    pub is_superuser: bool,
+}
+
+impl User {
+    /// The status that others see, given whether any device is connected.
+    pub fn status(&self, connected: bool) -> Status {
+        match (connected, self.availability) {
+            (false, _) | (_, Availability::Invisible) => Status::Offline,
+            (true, Availability::Busy) => Status::Busy,
+            (true, Availability::Away) => Status::Away,
+            (true, Availability::Online) => Status::Online,
+        }
+    }
+
+    /// The full name, or the username where there is none: a private chat's name.
+    pub fn display_name(&self) -> String {
+        let full = format!("{} {}", self.first_name, self.last_name);
+        match full.trim() {
+            "" => self.username.clone(),
+            name => name.to_owned(),
+        }
+    }
+
+    /// The short form that other objects carry.
+    pub fn reference(&self) -> UserRef {
+        UserRef {
+            id: self.id,
+            username: self.username.clone(),
+            first_name: self.first_name.clone(),
+            last_name: self.last_name.clone(),
+            avatar: self.avatar.clone(),
+        }
+    }
+}
+
+/// The short form of a user, inside other objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserRef {
+    /// Its id.
+    pub id: UserId,
+    /// Shown name.
+    pub username: String,
+    /// May be empty.
+    pub first_name: String,
+    /// May be empty.
+    pub last_name: String,
+    /// Path of the picture below the media root.
+    pub avatar: Option<String>,
+}
+
+/// A user together with the presence that others see.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// The account.
+    pub user: User,
+    /// As others see it.
+    pub status: Status,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usernames_follow_djangos_rule() {
+        for good in ["a", "zoë", "Иван.П", "猫+1", "x@y_z-1", "ＭＥＯＷ"] {
+            assert!(Username::parse(good).is_ok(), "{good}");
+        }
+        assert_eq!(
+            Username::parse("ＭＥＯＷ").map(|n| n.as_str().to_owned()).as_deref(),
+            Ok("MEOW")
+        );
+        for bad in ["", " ", "a b", "a/b", "a\0b", "a\u{200d}b", "🐈"] {
+            assert!(Username::parse(bad).is_err(), "{bad:?}");
+        }
+        assert!(Username::parse(&"a".repeat(151)).is_err());
+        // One character that NFKC makes three of: 60 of them are under the limit, 180 are not.
+        assert!(Username::parse(&"\u{fb03}".repeat(60)).is_err());
+    }
+
+    #[test]
+    fn emails_are_checked_and_their_domain_lowered() {
+        assert_eq!(
+            Email::parse("Zoe@Example.COM").map(|e| e.as_str().to_owned()).as_deref(),
+            Ok("Zoe@example.com")
+        );
+        for bad in
+            ["", "a", "a@", "@b.c", "a@b", "a b@c.de", "a..b@c.de", "a@c.d", "a@-c.de", "a@1.2.3.4"]
+        {
+            assert!(Email::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! `/api/auth/`: accounts, sessions, tickets.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::actions::accounts::{self, NamesWanted};
+use crate::actions::{sessions, tickets, users};
+use crate::app::App;
+use crate::domain::session::Device;
+use crate::wire::errors::{Detail, FieldTexts};
+use crate::wire::objects::{Opened, OwnUser, Ticket, TokenPair};
+use crate::wire::requests::{Login, Refresh, Register, Verify};
+
+use super::errors::Result;
+use super::extract::{Authenticated, Body};
+
+/// Makes an account
+///
+/// And its first session. The password must pass Django's four default validators.
+#[utoipa::path(
+    post, path = "/api/auth/register/", tag = "auth", operation_id = "auth_register",
+    security(()), request_body = Register,
+    responses((status = 201, body = Opened), (status = 400, body = FieldTexts))
+)]
+pub(super) async fn register(
+    State(app): State<Arc<App>>,
+    device: Device,
+    body: Body,
+) -> Result<Response> {
+    let (username, email, registration) = Register::parse(body.fields()?);
+    let names = NamesWanted::new(username.as_ref(), email.as_ref());
+    let opened = accounts::register(&app, &names, registration, &device).await?;
+    Ok((StatusCode::CREATED, show(&opened)).into_response())
+}
+
+/// Begins a session
+///
+/// With the username or the e-mail address; case does not matter. An unknown user, a wrong password
+/// and an inactive account are answered alike.
+#[utoipa::path(
+    post, path = "/api/auth/login/", tag = "auth", operation_id = "auth_login",
+    security(()), request_body = Login,
+    responses(
+        (status = 200, body = Opened),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+    )
+)]
+pub(super) async fn login(
+    State(app): State<Arc<App>>,
+    device: Device,
+    body: Body,
+) -> Result<Response> {
+    let (key, password) = body.read(Login::parse)?;
+    let opened = sessions::login(&app, &key, &password, &device).await?;
+    Ok(show(&opened))
+}
+
+fn show(opened: &sessions::Opened) -> Response {
+    Json(Opened {
+        user: OwnUser::of(&opened.profile),
+        access: &opened.tokens.access,
+        refresh: &opened.tokens.refresh,
+    })
+    .into_response()
+}
+
+/// Renews a session's tokens
+///
+/// The refresh token is spent. The same one again within ten seconds (an answer was lost) gets a
+/// usable pair; later, it ends the whole session, since one of its two users is a thief.
+#[utoipa::path(
+    post, path = "/api/auth/refresh/", tag = "auth", operation_id = "auth_refresh",
+    security(()), request_body = Refresh,
+    responses(
+        (status = 200, body = TokenPair),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+    )
+)]
+pub(super) async fn refresh(State(app): State<Arc<App>>, body: Body) -> Result<Response> {
+    let token = body.read(Refresh::parse)?;
+    let tokens = sessions::refresh(&app, &token).await?;
+    Ok(Json(TokenPair { access: &tokens.access, refresh: &tokens.refresh }).into_response())
+}
+
+/// Tells whether a token is good
+///
+/// Of either kind. `{}` if so.
+#[utoipa::path(
+    post, path = "/api/auth/verify/", tag = "auth", operation_id = "auth_verify",
+    security(()), request_body = Verify,
+    responses(
+        (status = 200, description = "It is", body = Object),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+    )
+)]
+pub(super) async fn verify(
+    State(app): State<Arc<App>>,
+    body: Body,
+) -> Result<Json<serde_json::Value>> {
+    let token = body.read(Verify::parse)?;
+    sessions::verify(&app, &token).await?;
+    Ok(Json(serde_json::json!({})))
+}
+
+/// Ends this session
+///
+/// Its access and refresh tokens are dead at once, its sockets are closed.
+#[utoipa::path(
+    post, path = "/api/auth/logout/", tag = "auth", operation_id = "auth_logout",
+    responses((status = 204, description = "Ended"), (status = 401, body = Detail))
+)]
+pub(super) async fn logout(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+) -> Result<StatusCode> {
+    sessions::logout(&app, &caller).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Oneself
+#[utoipa::path(
+    get, path = "/api/auth/me/", tag = "auth", operation_id = "auth_me",
+    responses((status = 200, body = OwnUser), (status = 401, body = Detail))
+)]
+pub(super) async fn me(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+) -> Response {
+    Json(OwnUser::of(&users::profile(&app, caller.user))).into_response()
+}
+
+/// Makes a ticket for one WebSocket
+///
+/// For clients that cannot set a header there: `/ws/?ticket=…`, once, within 30 seconds.
+#[utoipa::path(
+    post, path = "/api/auth/ws-ticket/", tag = "auth", operation_id = "auth_ws_ticket",
+    responses((status = 201, body = Ticket), (status = 401, body = Detail))
+)]
+pub(super) async fn ws_ticket(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+) -> Result<Response> {
+    let ticket = tickets::create(&app, &caller).await?;
+    let expires_in = tickets::LIFETIME.as_secs();
+    Ok((StatusCode::CREATED, Json(Ticket { ticket: &ticket, expires_in })).into_response())
+}

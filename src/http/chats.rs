@@ -1,0 +1,105 @@
+//! `/api/chats/`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::actions::chats;
+use crate::app::App;
+use crate::domain::ids::ChatId;
+use crate::domain::time::Timestamp;
+use crate::wire::errors::{Detail, FieldTexts};
+use crate::wire::objects::{Chat, ChatPage};
+use crate::wire::requests::CreateChat;
+
+use super::errors::Result;
+use super::extract::{Authenticated, Body, Id};
+use super::pagination::Paging;
+
+/// One's chats
+///
+/// Newest message (or making) first.
+#[utoipa::path(
+    get, path = "/api/chats/", tag = "chats", operation_id = "chats_list",
+    params(
+        ("cursor" = Option<String>, Query, description = "From `next` or `previous`."),
+        ("page_size" = Option<String>, Query, description = "1 to 100, 50 by default."),
+    ),
+    responses(
+        (status = 200, body = ChatPage),
+        (status = 401, body = Detail),
+        (status = 404, description = "The cursor is not of this list", body = Detail),
+    )
+)]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    paging: Paging,
+) -> Result<Response> {
+    let list = format!("chats of {}", caller.user.id);
+    let turn = paging.turn(&list, read_place)?;
+    let page = chats::list(&app, &caller, turn, paging.size).await?;
+    Ok(paging.envelope(&list, &page, write_place, Chat::from))
+}
+
+/// Opens a chat
+///
+/// A private one with exactly one other, which is the same one for ever; or a group, whose owner
+/// one is.
+#[utoipa::path(
+    post, path = "/api/chats/", tag = "chats", operation_id = "chats_create",
+    request_body = CreateChat,
+    responses(
+        (status = 200, description = "The private chat that the two already have", body = Chat),
+        (status = 201, body = Chat),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+    )
+)]
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    body: Body,
+) -> Result<Response> {
+    let (me, max) = (caller.user.id, app.limits.group_members);
+    let new = body.read(|fields| CreateChat::parse(fields, me, max))?;
+    let (view, created) = chats::create(&app, &caller, new).await?;
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(Chat::from(&view))).into_response())
+}
+
+/// One chat
+///
+/// With its first 100 members, owner and admins first.
+#[utoipa::path(
+    get, path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_one",
+    params(("id" = i64, Path, minimum = 1)),
+    responses(
+        (status = 200, body = Chat),
+        (status = 401, body = Detail),
+        (status = 404, description = "Not there, or one is no member", body = Detail),
+    )
+)]
+pub(super) async fn one(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(id): Id<ChatId>,
+) -> Result<Response> {
+    let view = chats::one(&app, &caller, id).await?;
+    Ok(Json(Chat::from(&view)).into_response())
+}
+
+fn write_place(place: &chats::Place) -> String {
+    format!("{},{}", place.active_at.micros(), place.id)
+}
+
+fn read_place(text: &str) -> Option<chats::Place> {
+    let (active_at, id) = text.split_once(',')?;
+    Some(chats::Place {
+        active_at: Timestamp::from_micros(active_at.parse().ok()?),
+        id: ChatId(id.parse().ok()?),
+    })
+}

@@ -1,0 +1,55 @@
+//! Cross-origin requests, for the origins of `CORS_ALLOWED_ORIGINS` alone. (The usual layers answer
+//! a foreign origin with some headers too; here it gets none.)
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::app::App;
+
+const METHODS: &str = "DELETE, GET, OPTIONS, PATCH, POST, PUT";
+const HEADERS: &str =
+    "accept, authorization, content-type, user-agent, x-request-id, x-requested-with";
+const EXPOSED: &str = "Retry-After, X-Request-ID";
+/// A day, in seconds: how long a browser need not ask again.
+const MAX_AGE: &str = "86400";
+
+/// Answers preflights, and lets pages of the allowed origins read the answers.
+pub(super) async fn cors(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let allowed = origin.filter(|origin| is_allowed(origin, &app.server.cors_allowed_origins));
+    let preflight = request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+
+    let mut response = match (&allowed, preflight) {
+        (Some(_), true) => StatusCode::OK.into_response(),
+        _ => next.run(request).await,
+    };
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
+    if let Some(origin) = allowed {
+        allow(headers, origin, preflight);
+    }
+    response
+}
+
+fn allow(headers: &mut HeaderMap, origin: HeaderValue, preflight: bool) {
+    let text = HeaderValue::from_static;
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, text("true"));
+    if preflight {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, text(METHODS));
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, text(HEADERS));
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, text(MAX_AGE));
+    } else {
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, text(EXPOSED));
+    }
+}
+
+/// Whether a page of this origin may: compared whole, so that no name can end like another.
+pub(super) fn is_allowed(origin: &HeaderValue, allowed: &[String]) -> bool {
+    origin.to_str().is_ok_and(|origin| allowed.iter().any(|one| one.eq_ignore_ascii_case(origin)))
+}

@@ -1,0 +1,49 @@
+//! `/api/schema/` and `/api/docs/`: the document, and a page that shows it, from assets inside of
+//! the binary.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::Path;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use utoipa::openapi::OpenApi;
+use utoipa_swagger_ui::Config;
+
+use crate::domain::error::Error;
+
+use super::errors::Result;
+
+/// What the page may do: run its own scripts and style itself. (Swagger UI sets styles in its
+/// markup and draws icons from `data:`.)
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+                      img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
+
+/// The document. Made anew each time: it is asked for rarely.
+pub(super) async fn schema() -> Json<OpenApi> {
+    Json(super::openapi::document())
+}
+
+/// The page.
+pub(super) async fn page() -> Result<Response> {
+    serve("index.html")
+}
+
+/// A file of the page.
+pub(super) async fn asset(Path(file): Path<String>) -> Result<Response> {
+    serve(&file)
+}
+
+fn serve(file: &str) -> Result<Response> {
+    let config = Config::from("/api/schema/").validator_url("none").persist_authorization(true);
+    let found = utoipa_swagger_ui::serve(file, Arc::new(config))
+        .map_err(|error| Error::internal(format!("the docs page's file {file:?}: {error}")))?;
+    let found = found.ok_or(Error::NotFound)?;
+    let kind = HeaderValue::from_str(&found.content_type).map_err(Error::internal)?;
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600")),
+    ];
+    Ok((headers, found.bytes.into_owned()).into_response())
+}

@@ -1,0 +1,154 @@
+//! Errors as answers: statuses and headers here, bodies from `wire::errors`. An answer is written
+//! in one place, by [`render`], when the request's id is known.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::domain::error::Error;
+use crate::wire::errors::{Detail, FieldTexts};
+
+use super::extract::Authenticated;
+
+/// The result of a handler.
+pub(super) type Result<T, E = ApiError> = std::result::Result<T, E>;
+
+/// Whatever a request can end with instead of an answer.
+#[derive(Debug, Clone)]
+pub(super) enum ApiError {
+    /// What an action said.
+    Action(Arc<Error>),
+    /// No such method on this path.
+    Method(Method),
+    /// A body of a type that is not read here.
+    MediaType(String),
+    /// No WebSocket handshake where one is due.
+    Upgrade(StatusCode, String),
+}
+
+impl<E: Into<Error>> From<E> for ApiError {
+    fn from(error: E) -> Self {
+        Self::Action(Arc::new(error.into()))
+    }
+}
+
+impl IntoResponse for ApiError {
+    /// Without a body: [`render`] writes it on the way out.
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl ApiError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Upgrade(status, _) => *status,
+            Self::Action(error) => match &**error {
+                Error::Invalid(_) | Error::Malformed(_) => StatusCode::BAD_REQUEST,
+                Error::NotAuthenticated | Error::TokenNotValid | Error::LoginFailed => {
+                    StatusCode::UNAUTHORIZED
+                }
+                Error::PermissionDenied => StatusCode::FORBIDDEN,
+                Error::NotFound | Error::InvalidCursor => StatusCode::NOT_FOUND,
+                Error::Conflict(_) => StatusCode::CONFLICT,
+                Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+                Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+                Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+        }
+    }
+
+    fn detail(&self) -> Cow<'_, str> {
+        match self {
+            Self::Method(method) => format!("Method \"{method}\" not allowed.").into(),
+            Self::MediaType(kind) => {
+                format!("Unsupported media type \"{kind}\" in request.").into()
+            }
+            Self::Upgrade(_, text) => text.into(),
+            Self::Action(error) => error.to_string().into(),
+        }
+    }
+}
+
+/// Writes the body and headers of an error that passes, and logs it where it is our fault or the
+/// database's: here, once, with the request's id.
+pub(super) fn render(response: Response, request_id: &str) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let Some(error) = parts.extensions.remove::<ApiError>() else {
+        return Response::from_parts(parts, body);
+    };
+    let mut rendered = match &error {
+        ApiError::Action(action) => {
+            log(action, request_id);
+            match &**action {
+                Error::Invalid(errors) => {
+                    Json(FieldTexts(errors.by_field().clone())).into_response()
+                }
+                _ => detail(&error, action, request_id),
+            }
+        }
+        _ => Json(Detail { detail: error.detail(), code: None, request_id: None }).into_response(),
+    };
+    *rendered.status_mut() = parts.status;
+    for (name, value) in &parts.headers {
+        if name != header::CONTENT_LENGTH {
+            rendered.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    if parts.status == StatusCode::UNAUTHORIZED {
+        let challenge = HeaderValue::from_static("Bearer realm=\"api\"");
+        rendered.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    if parts.status == StatusCode::SERVICE_UNAVAILABLE {
+        rendered.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+    }
+    rendered
+}
+
+fn detail(error: &ApiError, action: &Error, request_id: &str) -> Response {
+    Json(Detail {
+        detail: error.detail(),
+        code: matches!(action, Error::TokenNotValid).then_some("token_not_valid"),
+        request_id: matches!(action, Error::Internal(_)).then_some(request_id),
+    })
+    .into_response()
+}
+
+fn log(error: &Error, request_id: &str) {
+    match error {
+        Error::Internal(cause) => tracing::error!(request_id, %cause, "a request failed"),
+        Error::Unavailable(cause) => tracing::warn!(request_id, %cause, "a request was refused"),
+        _ => {}
+    }
+}
+
+/// No such path.
+pub(super) async fn not_found() -> ApiError {
+    Error::NotFound.into()
+}
+
+/// A method that an open path does not have. `OPTIONS` tells which it has.
+pub(super) async fn method_not_allowed(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::OK.into_response();
+    }
+    ApiError::Method(method).into_response()
+}
+
+/// The same behind a token: credentials come first, as in DRF.
+pub(super) async fn private_method_not_allowed(
+    method: Method,
+    caller: Result<Authenticated>,
+) -> Response {
+    match caller {
+        Err(error) if method != Method::OPTIONS => error.into_response(),
+        _ => method_not_allowed(method).await,
+    }
+}

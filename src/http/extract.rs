@@ -1,0 +1,190 @@
+//! Taking a request apart: who asks, which row, and the body. Everything that can be wrong with
+//! these ends here, in the contract's words.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+
+use crate::actions::sessions;
+use crate::app::App;
+use crate::domain::error::{Error, Result as DomainResult};
+use crate::domain::ids::{ChatId, MAX_ID, MessageId, UserId};
+use crate::domain::session::{Caller, Device};
+use crate::wire::fields::Fields;
+
+use super::errors::{ApiError, Result};
+
+/// Largest body, in bytes.
+const BODY_MAX: usize = 128 * 1024;
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(30);
+/// Kept of a `User-Agent`, in characters.
+const USER_AGENT_MAX: usize = 200;
+
+/// What is known of a request from its beginning, for the log and the answer.
+#[derive(Clone, Debug)]
+pub(super) struct Context(Arc<ContextInner>);
+
+#[derive(Debug)]
+struct ContextInner {
+    request_id: String,
+    /// 0 until somebody is authenticated.
+    user: AtomicI64,
+}
+
+impl Context {
+    pub(super) fn new(request_id: String) -> Self {
+        Self(Arc::new(ContextInner { request_id, user: AtomicI64::new(0) }))
+    }
+
+    pub(super) fn request_id(&self) -> &str {
+        &self.0.request_id
+    }
+
+    pub(super) fn user(&self) -> Option<i64> {
+        Some(self.0.user.load(Ordering::Relaxed)).filter(|id| *id != 0)
+    }
+}
+
+/// Where the connection comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+/// The caller, by `Authorization: Bearer`.
+#[derive(Debug)]
+pub(super) struct Authenticated(pub(super) Caller);
+
+impl FromRequestParts<Arc<App>> for Authenticated {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let token = bearer(&parts.headers)?.ok_or(Error::NotAuthenticated)?;
+        let caller = sessions::authenticate(app, token).await?;
+        if let Some(context) = parts.extensions.get::<Context>() {
+            context.0.user.store(caller.user.id.0, Ordering::Relaxed);
+        }
+        Ok(Self(caller))
+    }
+}
+
+/// The token of an `Authorization: Bearer` header. Another scheme is as good as none, as in
+/// simplejwt.
+pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else {
+        return Ok(None);
+    };
+    let value = value.to_str().map_err(|_| Error::TokenNotValid)?;
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        None if value.eq_ignore_ascii_case("bearer") => Err(Error::TokenNotValid.into()),
+        _ => Ok(None),
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Device {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        Ok(Self {
+            ip: parts
+                .extensions
+                .get::<Peer>()
+                .map_or(String::new(), |peer| peer.0.ip().to_string()),
+            user_agent: agent.unwrap_or_default().chars().take(USER_AGENT_MAX).collect(),
+        })
+    }
+}
+
+/// An id in the path. What is no id is not found, as with Django's `<int:pk>`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Id<T>(pub(super) T);
+
+impl<S: Send + Sync, T: From<PathId>> FromRequestParts<S> for Id<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(text) = path.map_err(|_| Error::NotFound)?;
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let id = text.parse().ok().filter(|id| digits && (1..=MAX_ID).contains(id));
+        Ok(Self(PathId(id.ok_or(Error::NotFound)?).into()))
+    }
+}
+
+/// A number in the path that can be an id.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PathId(i64);
+
+impl From<PathId> for UserId {
+    fn from(id: PathId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<PathId> for ChatId {
+    fn from(id: PathId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<PathId> for MessageId {
+    fn from(id: PathId) -> Self {
+        Self(id.0)
+    }
+}
+
+/// A JSON body. What is wrong with it is told when it is asked for, after the question whether the
+/// caller may at all; its size and type are told at once.
+#[derive(Debug)]
+pub(super) struct Body(DomainResult<Fields>);
+
+impl Body {
+    /// Reads the fields, by a function of `wire::requests`.
+    pub(super) fn read<T>(self, parse: impl FnOnce(Fields) -> DomainResult<T>) -> DomainResult<T> {
+        parse(self.0?)
+    }
+
+    /// The fields as they are.
+    pub(super) fn fields(self) -> DomainResult<Fields> {
+        self.0
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        let kind = kind.map_or("", |value| value.to_str().unwrap_or("?")).to_owned();
+        let body = axum::body::to_bytes(request.into_body(), BODY_MAX);
+        let body = tokio::time::timeout(BODY_TIME, body)
+            .await
+            .map_err(|_| Error::Malformed("The body took too long to arrive.".into()))?
+            .map_err(unreadable)?;
+        let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if body.is_empty() && essence.is_empty() {
+            return Ok(Self(Ok(Fields::default())));
+        }
+        if essence != "application/json" {
+            return Err(ApiError::MediaType(kind));
+        }
+        Ok(Self(Fields::parse(&body)))
+    }
+}
+
+/// Either too long, or broken off by a client that went away.
+fn unreadable(error: axum::Error) -> Error {
+    let error = error.into_inner();
+    if error.is::<http_body_util::LengthLimitError>() {
+        Error::TooLarge("The body is larger than 128 KiB.")
+    } else {
+        Error::Malformed("The body could not be read.".into())
+    }
+}

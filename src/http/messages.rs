@@ -1,0 +1,204 @@
+//! `/api/chats/{id}/messages/` and `/api/messages/`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::actions::messages::{self, Place, Span};
+use crate::app::App;
+use crate::domain::error::{Error, Result as DomainResult};
+use crate::domain::ids::{ChatId, MessageId};
+use crate::domain::page::Turn;
+use crate::wire::errors::{Detail, FieldTexts};
+use crate::wire::objects::{Message, MessagePage};
+use crate::wire::requests::{EditMessage, PatchMessage, SendMessage};
+
+use super::errors::Result;
+use super::extract::{Authenticated, Body, Id};
+use super::pagination::Paging;
+
+/// A chat's messages
+///
+/// Newest first; `before` and `after` a `seq`, both exclusive, the latter oldest first; `around`
+/// one, oldest first, with it in the middle. What is returned counts as delivered.
+#[utoipa::path(
+    get, path = "/api/chats/{id}/messages/", tag = "messages", operation_id = "messages_list",
+    params(
+        ("id" = i64, Path, minimum = 1, description = "The chat's."),
+        ("before" = Option<i64>, Query),
+        ("after" = Option<i64>, Query),
+        ("around" = Option<i64>, Query),
+        ("cursor" = Option<String>, Query, description = "From `next` or `previous`; it wins."),
+        ("page_size" = Option<String>, Query, description = "1 to 100, 50 by default."),
+    ),
+    responses(
+        (status = 200, body = MessagePage),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+        (status = 404, description = "No such chat, or a foreign cursor", body = Detail),
+    )
+)]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(chat): Id<ChatId>,
+    paging: Paging,
+) -> Result<Response> {
+    let list = format!("messages of {chat}");
+    let span = span(&paging, &list);
+    let page = messages::list(&app, &caller, chat, span, paging.size).await?;
+    Ok(paging.envelope(&list, &page, write_place, Message::from))
+}
+
+/// Sends a message
+///
+/// A 201 means that it is committed. The same `client_id` again gets the same message, with 200.
+#[utoipa::path(
+    post, path = "/api/chats/{id}/messages/", tag = "messages", operation_id = "messages_send",
+    params(("id" = i64, Path, minimum = 1, description = "The chat's.")),
+    request_body = SendMessage,
+    responses(
+        (status = 200, description = "Sent before, under the same `client_id`", body = Message),
+        (status = 201, body = Message),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+        (status = 404, body = Detail),
+        (status = 409, description = "The `client_id` has another content", body = Detail),
+    )
+)]
+pub(super) async fn send(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(chat): Id<ChatId>,
+    body: Body,
+) -> Result<Response> {
+    let draft = body.read(|fields| SendMessage::parse(fields, app.limits.message_length));
+    let sent = messages::send(&app, caller.user.id, chat, draft).await?;
+    let status = if sent.created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(Message::from(&*sent.message))).into_response())
+}
+
+/// One message
+#[utoipa::path(
+    get, path = "/api/messages/{id}/", tag = "messages", operation_id = "messages_one",
+    params(("id" = i64, Path, minimum = 1)),
+    responses(
+        (status = 200, body = Message),
+        (status = 401, body = Detail),
+        (status = 404, body = Detail),
+    )
+)]
+pub(super) async fn one(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(id): Id<MessageId>,
+) -> Result<Response> {
+    let message = messages::one(&app, &caller, id).await?;
+    Ok(Json(Message::from(&message)).into_response())
+}
+
+/// Edits one's own message
+#[utoipa::path(
+    put, path = "/api/messages/{id}/", tag = "messages", operation_id = "messages_edit",
+    params(("id" = i64, Path, minimum = 1)),
+    request_body = EditMessage,
+    responses(
+        (status = 200, body = Message),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+        (status = 403, description = "Another's", body = Detail),
+        (status = 404, body = Detail),
+        (status = 409, description = "It is deleted", body = Detail),
+    )
+)]
+pub(super) async fn edit(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(id): Id<MessageId>,
+    body: Body,
+) -> Result<Response> {
+    let content = body.read(|fields| EditMessage::parse(fields, app.limits.message_length));
+    let message = messages::edit(&app, caller.user.id, id, content.map(Some)).await?;
+    Ok(Json(Message::from(&message)).into_response())
+}
+
+/// Edits one's own message
+///
+/// What is left out stays as it is.
+#[utoipa::path(
+    patch, path = "/api/messages/{id}/", tag = "messages", operation_id = "messages_patch",
+    params(("id" = i64, Path, minimum = 1)),
+    request_body = PatchMessage,
+    responses(
+        (status = 200, body = Message),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+        (status = 403, description = "Another's", body = Detail),
+        (status = 404, body = Detail),
+        (status = 409, description = "It is deleted", body = Detail),
+    )
+)]
+pub(super) async fn patch(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(id): Id<MessageId>,
+    body: Body,
+) -> Result<Response> {
+    let content = body.read(|fields| EditMessage::parse_partial(fields, app.limits.message_length));
+    let message = messages::edit(&app, caller.user.id, id, content).await?;
+    Ok(Json(Message::from(&message)).into_response())
+}
+
+/// Deletes a message
+///
+/// One's own, or anyone's as the chat's owner or admin. A tombstone stays in its place.
+#[utoipa::path(
+    delete, path = "/api/messages/{id}/", tag = "messages", operation_id = "messages_delete",
+    params(("id" = i64, Path, minimum = 1)),
+    responses(
+        (status = 204, description = "Deleted"),
+        (status = 401, body = Detail),
+        (status = 403, description = "Another's", body = Detail),
+        (status = 404, body = Detail),
+    )
+)]
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(id): Id<MessageId>,
+) -> Result<StatusCode> {
+    messages::delete(&app, caller.user.id, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which messages a request asks for; what is wrong with it is told after the question whether the
+/// caller may.
+fn span(paging: &Paging, list: &str) -> DomainResult<Span> {
+    let seq = |name: &str| -> DomainResult<Option<i64>> {
+        let value = paging.parameter(name).map(str::parse).transpose();
+        value.map_err(|_| Error::field(name, "A valid integer is required."))
+    };
+    if let Some(seq) = seq("before")? {
+        return Ok(Span::Turn(Turn::After(Place { newest_first: true, seq })));
+    }
+    if let Some(seq) = seq("after")? {
+        return Ok(Span::Turn(Turn::After(Place { newest_first: false, seq })));
+    }
+    if let Some(seq) = seq("around")? {
+        return Ok(Span::Around(seq));
+    }
+    paging.turn(list, read_place).map(Span::Turn)
+}
+
+fn write_place(place: &Place) -> String {
+    format!("{}{}", if place.newest_first { 'n' } else { 'o' }, place.seq)
+}
+
+fn read_place(text: &str) -> Option<Place> {
+    let newest_first = text.starts_with('n');
+    let seq = text.strip_prefix(['n', 'o'])?.parse().ok()?;
+    Some(Place { newest_first, seq })
+}

@@ -1,0 +1,90 @@
+//! What every request passes: an id, a log line, headers, and a net under the handlers.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+
+use crate::auth::secrets::random_hex;
+use crate::domain::error::Error;
+
+use super::errors::{ApiError, render};
+use super::extract::Context;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Gives the request its id, writes what errors say, and logs one line: no query, since secrets
+/// may be in it, and the path's template instead of the path.
+pub(super) async fn log(mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let given = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok());
+    let context = Context::new(match given.filter(|id| is_request_id(id)) {
+        Some(id) => id.to_owned(),
+        // Without random numbers there are no tokens either; an id is the least of it.
+        None => random_hex::<16>().unwrap_or_default(),
+    });
+    let method = request.method().clone();
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    request.extensions_mut().insert(context.clone());
+
+    let mut response = render(next.run(request).await, context.request_id());
+    if let Ok(id) = HeaderValue::from_str(context.request_id()) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    tracing::info!(
+        %method,
+        path = path.as_ref().map_or("-", |path| path.as_str()),
+        status = response.status().as_u16(),
+        ms = (started.elapsed().as_secs_f64() * 100_000.0).round() / 100.0,
+        user = context.user(),
+        request_id = context.request_id(),
+        "request"
+    );
+    response
+}
+
+/// 1–64 of `A-Za-z0-9._-`: nothing that could forge a line of the log.
+fn is_request_id(id: &str) -> bool {
+    (1..=64).contains(&id.len())
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}
+
+/// Says what browsers must not do, as Django's `SecurityMiddleware` does; answers of the API are
+/// nobody's to keep.
+pub(super) async fn headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, "same-origin");
+    set(header::X_FRAME_OPTIONS, "DENY");
+    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    set(header::CACHE_CONTROL, "no-store");
+    response
+}
+
+/// `OPTIONS` is among what a path allows, wherever that is told.
+pub(super) async fn allow(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let allowed = response.headers().get(header::ALLOW).and_then(|value| value.to_str().ok());
+    let allowed = allowed.map(|methods| methods.replace(',', ", ") + ", OPTIONS");
+    if let Some(allowed) = allowed.and_then(|text| HeaderValue::from_str(&text).ok()) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    response
+}
+
+/// A handler that panics is a 500, not a connection that breaks off.
+pub(super) async fn catch_panic(request: Request, next: Next) -> Response {
+    AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
+        // The panic's own message is on the log already, by the hook.
+        ApiError::from(Error::internal("a handler panicked")).into_response()
+    })
+}

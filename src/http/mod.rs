@@ -1,0 +1,88 @@
+//! REST: which paths there are, and what every request passes on its way. A handler takes the
+//! request apart, calls one action and shows what came of it; it decides nothing.
+
+mod auth;
+mod chats;
+mod cors;
+mod docs;
+mod errors;
+mod extract;
+mod health;
+mod hosts;
+mod messages;
+mod middleware;
+mod openapi;
+mod pagination;
+mod serve;
+mod socket;
+mod users;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use tower::{Layer, ServiceBuilder};
+use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+
+pub use openapi::document;
+pub use serve::serve;
+
+/// Everything that is answered. Every path is canonical with a slash at its end and answers the
+/// same without it: no redirect, which would turn a POST into a GET.
+pub fn service(app: &Arc<App>) -> NormalizePath<Router> {
+    let (open, _) = open_routes().split_for_parts();
+    let (private, _) = private_routes().split_for_parts();
+    let pages = Router::new()
+        .route("/healthz/", get(health::healthz))
+        .route("/readyz/", get(health::readyz))
+        .route("/ws/", get(socket::upgrade))
+        .route("/api/schema/", get(docs::schema))
+        .route("/api/docs/", get(docs::page))
+        .route("/api/docs/{file}/", get(docs::asset));
+    let router = open
+        .merge(pages)
+        .method_not_allowed_fallback(errors::method_not_allowed)
+        .merge(private.method_not_allowed_fallback(errors::private_method_not_allowed))
+        .fallback(errors::not_found)
+        .with_state(Arc::clone(app))
+        // Outermost first: what is first here sees the request first and the answer last.
+        .layer(
+            ServiceBuilder::new()
+                .layer(from_fn(middleware::log))
+                .layer(from_fn(middleware::headers))
+                .layer(from_fn_with_state(Arc::clone(app), cors::cors))
+                .layer(from_fn_with_state(Arc::clone(app), hosts::allowed))
+                .layer(from_fn(middleware::catch_panic)),
+        );
+    // `Allow` is written by the router itself, after all of its layers.
+    let router = Router::new().fallback_service(router).layer(from_fn(middleware::allow));
+    NormalizePathLayer::append_trailing_slash().layer(router)
+}
+
+/// What needs no credentials, and ignores those that are sent along.
+fn open_routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(auth::register))
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::refresh))
+        .routes(routes!(auth::verify))
+}
+
+/// What needs an access token.
+fn private_routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(auth::logout))
+        .routes(routes!(auth::me))
+        .routes(routes!(auth::ws_ticket))
+        .routes(routes!(users::list))
+        .routes(routes!(users::one))
+        .routes(routes!(chats::list, chats::create))
+        .routes(routes!(chats::one))
+        .routes(routes!(messages::list, messages::send))
+        .routes(routes!(messages::one, messages::edit, messages::patch, messages::delete))
+}

@@ -1,0 +1,121 @@
+//! The envelope of every list, and its cursors: sealed, so that a forged one or another list's is
+//! told from ours. What a place is, each list knows itself.
+
+use axum::Json;
+use axum::extract::FromRequestParts;
+use axum::http::Uri;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use std::sync::Arc;
+use url::form_urlencoded;
+
+use crate::app::App;
+use crate::domain::error::Error;
+use crate::domain::page::{DEFAULT_SIZE, Page, SIZES, Turn};
+
+use super::errors::{ApiError, Result};
+use super::hosts::host;
+
+/// The page that a request asks for.
+#[derive(Debug)]
+pub(super) struct Paging {
+    app: Arc<App>,
+    /// The list's own URL, without a query.
+    base: String,
+    /// Its other parameters, which its neighbours keep.
+    parameters: Vec<(String, String)>,
+    cursor: Option<String>,
+    /// How many rows, within the limits.
+    pub(super) size: i64,
+}
+
+#[derive(Serialize)]
+struct Envelope<T> {
+    next: Option<String>,
+    previous: Option<String>,
+    results: Vec<T>,
+}
+
+impl FromRequestParts<Arc<App>> for Paging {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let mut parameters = parameters(&parts.uri);
+        let cursor = parameters
+            .iter()
+            .find(|(name, value)| name == "cursor" && !value.is_empty())
+            .map(|(_, value)| value.clone());
+        parameters.retain(|(name, _)| name != "cursor");
+        let size = parameters.iter().find(|(name, _)| name == "page_size");
+        let size = size.and_then(|(_, value)| value.parse::<i64>().ok());
+        let origin = match &app.server.public_url {
+            Some(url) => url.clone(),
+            None => format!("http://{}", host(&parts.headers).unwrap_or_default()),
+        };
+        Ok(Self {
+            app: Arc::clone(app),
+            base: origin + parts.uri.path(),
+            parameters,
+            cursor,
+            size: size.map_or(DEFAULT_SIZE, |size| size.clamp(*SIZES.start(), *SIZES.end())),
+        })
+    }
+}
+
+/// A request's query, decoded.
+fn parameters(uri: &Uri) -> Vec<(String, String)> {
+    let query = uri.query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+impl Paging {
+    /// A parameter of the list's own; `None` where a cursor is named, which wins over it.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        let found = self.parameters.iter().find(|(other, _)| other == name);
+        found.map(|(_, value)| value.as_str()).filter(|_| self.cursor.is_none())
+    }
+
+    /// Which page. `list` names the list, and the row that it belongs to; `parse` reads a place.
+    pub(super) fn turn<P>(
+        &self,
+        list: &str,
+        parse: impl Fn(&str) -> Option<P>,
+    ) -> Result<Turn<P>, Error> {
+        let Some(cursor) = &self.cursor else {
+            return Ok(Turn::First);
+        };
+        let text = self.app.sealer.open(list, cursor).ok_or(Error::InvalidCursor)?;
+        let (way, place) = text.split_at_checked(1).ok_or(Error::InvalidCursor)?;
+        let place = parse(place).ok_or(Error::InvalidCursor)?;
+        match way {
+            ">" => Ok(Turn::After(place)),
+            "<" => Ok(Turn::Before(place)),
+            _ => Err(Error::InvalidCursor),
+        }
+    }
+
+    /// The answer. `write` writes a place as [`Self::turn`] reads it; `show` makes a row's JSON.
+    pub(super) fn envelope<'a, T, P, W: Serialize>(
+        &self,
+        list: &str,
+        page: &'a Page<T, P>,
+        write: impl Fn(&P) -> String,
+        show: impl Fn(&'a T) -> W,
+    ) -> Response {
+        let link = |way: &str, place: &P| self.link(list, &format!("{way}{}", write(place)));
+        Json(Envelope {
+            next: page.next.as_ref().map(|place| link(">", place)),
+            previous: page.previous.as_ref().map(|place| link("<", place)),
+            results: page.rows.iter().map(show).collect(),
+        })
+        .into_response()
+    }
+
+    fn link(&self, list: &str, text: &str) -> String {
+        let cursor = self.app.sealer.seal(list, text);
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("cursor", &cursor).extend_pairs(&self.parameters);
+        format!("{}?{}", self.base, query.finish())
+    }
+}

@@ -1,0 +1,61 @@
+//! `GET /ws/`: what is decided before the upgrade. The rest is `realtime`.
+
+use std::sync::Arc;
+
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use serde::Deserialize;
+
+use crate::actions::{sessions, tickets};
+use crate::app::App;
+use crate::domain::error::Error;
+use crate::realtime::socket::{self, Entry};
+
+use super::cors;
+use super::errors::{ApiError, Result};
+use super::extract::bearer;
+use super::hosts::host;
+
+/// How a client that cannot set headers authenticates.
+#[derive(Deserialize)]
+pub(super) struct Parameters {
+    ticket: Option<String>,
+}
+
+/// Upgrades. A foreign page is refused with 403, a bad token or ticket with 401; without either,
+/// the first frame has to bring a token.
+pub(super) async fn upgrade(
+    State(app): State<Arc<App>>,
+    Query(parameters): Query<Parameters>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response> {
+    if !is_own_or_allowed(&headers, &app) {
+        return Err(Error::PermissionDenied.into());
+    }
+    let upgrade = upgrade
+        .map_err(|rejection| ApiError::Upgrade(rejection.status(), rejection.body_text()))?;
+    let entry = match (bearer(&headers)?, parameters.ticket) {
+        (Some(token), _) => Entry::Authenticated(sessions::authenticate(&app, token).await?),
+        (None, Some(ticket)) => Entry::Authenticated(tickets::redeem(&app, &ticket).await?),
+        (None, None) => Entry::Unknown,
+    };
+    Ok(socket::upgrade(upgrade, app, entry))
+}
+
+/// Browsers send a page's origin and cannot be made to lie about it; whoever sends none is no page.
+fn is_own_or_allowed(headers: &HeaderMap, app: &App) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return true;
+    };
+    let own = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.split_once("://"))
+        .zip(host(headers))
+        .is_some_and(|((_, authority), host)| authority.eq_ignore_ascii_case(host));
+    own || cors::is_allowed(origin, &app.server.cors_allowed_origins)
+}

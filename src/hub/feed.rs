@@ -1,0 +1,156 @@
+//! One chat's events on their way to those who listen here: put in the order of their versions,
+//! each once. What comes early is held; a hole that stays open is the owner's to fill or to skip.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::domain::ids::ChatId;
+
+use super::Connection;
+use super::queue::Frame;
+
+/// A chat's feed.
+#[derive(Debug, Default)]
+pub(super) struct Feed {
+    /// The version passed on last; unknown until the first listener has read the database.
+    last: Option<i64>,
+    /// What `last` was when it became known: nothing before it was ever passed on.
+    base: i64,
+    /// What came before its turn.
+    held: BTreeMap<i64, Frame>,
+    /// A version that the database is known to have, though its event has not come.
+    known: i64,
+    /// Since when something is missing.
+    hole_since: Option<Instant>,
+    listeners: Vec<Listener>,
+}
+
+#[derive(Debug)]
+struct Listener {
+    connection: Arc<Connection>,
+    /// The client knows the chat up to here.
+    from: i64,
+}
+
+/// Versions of a chat whose events did not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hole {
+    /// Which chat.
+    pub chat: ChatId,
+    /// The version before the hole.
+    pub after: i64,
+    /// The last version in it.
+    pub upto: i64,
+}
+
+impl Feed {
+    /// Adds a listener who knows the chat up to `from`. False where it is one already.
+    pub(super) fn listen(&mut self, connection: &Arc<Connection>, from: i64) -> bool {
+        if self.listeners.iter().any(|l| l.connection.number == connection.number) {
+            return false;
+        }
+        // One who is told of the chat as it is at a version starts the feed there, too.
+        if from >= 0 {
+            self.begin(from);
+        }
+        self.listeners.push(Listener { connection: Arc::clone(connection), from });
+        true
+    }
+
+    /// Removes a listener. True where none is left.
+    pub(super) fn unlisten(&mut self, connection: u64) -> bool {
+        if let Some(at) = self.listeners.iter().position(|l| l.connection.number == connection) {
+            self.listeners.swap_remove(at);
+        }
+        self.listeners.is_empty()
+    }
+
+    /// Starts a listener who read `version` from the database after it began to listen. The answer
+    /// is what it may rely on: where another's later reading made the feed begin, that one, since
+    /// nothing before it was passed on.
+    pub(super) fn start(&mut self, connection: u64, version: i64) -> i64 {
+        self.begin(version);
+        let from = version.max(self.base);
+        if let Some(listener) =
+            self.listeners.iter_mut().find(|l| l.connection.number == connection)
+        {
+            listener.from = from;
+        }
+        from
+    }
+
+    /// Takes an event: passes it on, with what was waiting for it, or holds it.
+    pub(super) fn accept(&mut self, version: i64, frame: Frame, now: Instant) {
+        match self.last {
+            Some(last) if version <= last => return,
+            Some(last) if version == last + 1 => self.pass(version, &frame),
+            _ => {
+                self.held.insert(version, frame);
+            }
+        }
+        self.drain(now);
+    }
+
+    /// See [`super::Hub::known`].
+    pub(super) fn known(&mut self, version: i64, now: Instant) {
+        self.known = self.known.max(version);
+        self.drain(now);
+    }
+
+    /// The version passed on last.
+    pub(super) fn position(&self) -> Option<i64> {
+        self.last
+    }
+
+    /// What is missing, where it has been for `older_than`.
+    pub(super) fn hole(&self, chat: ChatId, now: Instant, older_than: Duration) -> Option<Hole> {
+        let since = self.hole_since?;
+        let after = self.last?;
+        let upto = self.held.keys().next().map_or(self.known, |first| first - 1);
+        (now.duration_since(since) >= older_than && upto > after).then_some(Hole {
+            chat,
+            after,
+            upto,
+        })
+    }
+
+    /// See [`super::Hub::skip`].
+    pub(super) fn skip(&mut self, hole: &Hole) {
+        if self.last.is_none_or(|last| last >= hole.upto) {
+            return;
+        }
+        for listener in self.listeners.iter().filter(|l| hole.upto > l.from) {
+            listener.connection.queue.resync(hole.chat);
+        }
+        self.last = Some(hole.upto);
+        self.drain(Instant::now());
+    }
+
+    fn begin(&mut self, version: i64) {
+        if self.last.is_none() {
+            self.last = Some(version);
+            self.base = version;
+            self.held = self.held.split_off(&(version + 1));
+            self.drain(Instant::now());
+        }
+    }
+
+    /// Passes on what is held and due, and notes whether something is missing then.
+    fn drain(&mut self, now: Instant) {
+        let Some(mut last) = self.last else { return };
+        while let Some(frame) = self.held.remove(&(last + 1)) {
+            last += 1;
+            self.pass(last, &frame);
+        }
+        let missing = !self.held.is_empty() || self.known > last;
+        self.hole_since = missing.then(|| self.hole_since.unwrap_or(now));
+    }
+
+    fn pass(&mut self, version: i64, frame: &Frame) {
+        self.last = Some(version);
+        for listener in self.listeners.iter().filter(|l| version > l.from) {
+            listener.connection.queue.push(frame.clone());
+        }
+    }
+}

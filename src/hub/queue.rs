@@ -1,0 +1,212 @@
+//! What waits to be written to one socket: bounded in bytes. A reader that is too slow loses what
+//! is queued and is told to sync; one that is slower still is closed. Nobody else notices.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::extract::ws::Utf8Bytes;
+use tokio::sync::Notify;
+
+use crate::domain::ids::ChatId;
+use crate::wire::frames;
+
+/// What a frame costs beside its bytes: its entry here.
+const OVERHEAD: usize = 64;
+
+/// A frame ready to be written, shared by all who get it.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// The JSON.
+    pub text: Utf8Bytes,
+    /// The chat and version that it tells of.
+    place: Option<(ChatId, i64)>,
+}
+
+impl Frame {
+    /// One that tells of a chat at a version.
+    pub fn of_chat(chat: ChatId, version: i64, text: String) -> Self {
+        Self { text: text.into(), place: Some((chat, version)) }
+    }
+
+    fn cost(&self) -> usize {
+        self.text.len() + OVERHEAD
+    }
+}
+
+/// Why a socket is to be closed from within.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// Logged out, revoked or deactivated.
+    SessionEnded,
+    /// It did not read what it was sent.
+    TooSlow,
+    /// The node stops; the client is to come back after a while.
+    Restarting {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+}
+
+/// A connection's queue. Pushing never waits and never fails.
+#[derive(Debug)]
+pub struct Queue {
+    inner: Mutex<Inner>,
+    /// Wakes the socket's task.
+    wake: Notify,
+    limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    frames: VecDeque<Frame>,
+    bytes: usize,
+    /// Chats of which events were dropped, told before anything else is.
+    lost: BTreeSet<ChatId>,
+    closing: Option<Closing>,
+}
+
+/// What a socket's task takes out at a time.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// To be written, in this order.
+    pub frames: VecDeque<Frame>,
+    /// To be closed after that.
+    pub closing: Option<Closing>,
+}
+
+impl Queue {
+    /// Empty; `limit` is in bytes.
+    pub fn new(limit: usize) -> Self {
+        Self { inner: Mutex::default(), wake: Notify::new(), limit }
+    }
+
+    /// Adds a frame, or makes room at the reader's cost.
+    pub fn push(&self, frame: Frame) {
+        let mut inner = self.lock();
+        if inner.closing.is_some() {
+            return;
+        }
+        if inner.bytes + frame.cost() > self.limit {
+            if inner.lost.is_empty() {
+                inner.lose_all(&frame);
+            } else {
+                // It has not even read that it lost something.
+                inner.close(Closing::TooSlow);
+            }
+        } else {
+            inner.bytes += frame.cost();
+            inner.frames.push_back(frame);
+        }
+        drop(inner);
+        self.wake.notify_one();
+    }
+
+    /// Tells the reader that events of a chat will not come.
+    pub fn resync(&self, chat: ChatId) {
+        let mut inner = self.lock();
+        // What is queued of the chat comes before what is missing, so the reader gets it first and
+        // syncs from there; `lost` goes out ahead, which only makes it sync a little more.
+        inner.lost.insert(chat);
+        drop(inner);
+        self.wake.notify_one();
+    }
+
+    /// Asks for the socket to be closed. The first reason stands.
+    pub fn close(&self, why: Closing) {
+        self.lock().close(why);
+        self.wake.notify_one();
+    }
+
+    /// Keeps those frames of chats that `keep` wants, by chat and version.
+    pub fn retain(&self, keep: impl Fn(ChatId, i64) -> bool) {
+        let mut inner = self.lock();
+        inner.frames.retain(|f| f.place.is_none_or(|(chat, version)| keep(chat, version)));
+        inner.bytes = inner.frames.iter().map(Frame::cost).sum();
+    }
+
+    /// Waits until there may be something to take. May wake for nothing; never sleeps over
+    /// something. Cancel-safe.
+    pub async fn wait(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Waits until the reader is to be given up or sent away, whatever is being written.
+    pub async fn wait_closing(&self) {
+        while self.lock().closing.is_none() {
+            self.wake.notified().await;
+        }
+    }
+
+    /// Takes everything.
+    pub fn take(&self) -> Taken {
+        let mut inner = self.lock();
+        inner.bytes = 0;
+        let mut frames = std::mem::take(&mut inner.frames);
+        if !inner.lost.is_empty() {
+            let chats: Vec<_> = std::mem::take(&mut inner.lost).into_iter().collect();
+            frames.push_front(Frame { text: frames::resync(Some(&chats)).into(), place: None });
+        }
+        Taken { frames, closing: inner.closing }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn lose_all(&mut self, last: &Frame) {
+        let dropped = std::mem::take(&mut self.frames);
+        self.bytes = 0;
+        let places = dropped.iter().chain([last]).filter_map(|frame| frame.place);
+        self.lost.extend(places.map(|(chat, _)| chat));
+    }
+
+    fn close(&mut self, why: Closing) {
+        if self.closing.is_none() {
+            self.closing = Some(why);
+        }
+        if why == Closing::TooSlow {
+            self.frames = VecDeque::new();
+            self.bytes = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(chat: i64, version: i64) -> Frame {
+        Frame::of_chat(ChatId(chat), version, "x".repeat(36))
+    }
+
+    #[test]
+    fn a_reader_that_does_not_read_is_told_to_sync_and_then_closed() {
+        let queue = Queue::new(300);
+        for version in 1..=4 {
+            queue.push(frame(1 + version % 2, version));
+        }
+        let taken = queue.take();
+        let texts: Vec<_> = taken.frames.iter().map(|f| f.text.as_str()).collect();
+        assert_eq!(texts, [r#"{"type":"resync","chats":[1,2]}"#], "all four are dropped");
+        assert_eq!(taken.closing, None);
+
+        for version in 5..=12 {
+            queue.push(frame(1, version));
+        }
+        assert_eq!(queue.take().closing, Some(Closing::TooSlow));
+    }
+
+    #[test]
+    fn a_reader_that_keeps_up_loses_nothing() {
+        let queue = Queue::new(300);
+        for version in 1..=100 {
+            queue.push(frame(1, version));
+            queue.push(frame(2, version));
+            let taken = queue.take();
+            assert_eq!((taken.frames.len(), taken.closing), (2, None));
+        }
+    }
+}

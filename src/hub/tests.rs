@@ -1,0 +1,157 @@
+//! The hub by itself: order, holes, and what a connection hears while it starts.
+
+use std::sync::Arc;
+
+use crate::domain::ids::MessageId;
+use crate::domain::message::Message;
+use crate::domain::receipt::MessageStatus;
+use crate::domain::time::Timestamp;
+use crate::domain::user::UserRef;
+
+use super::*;
+
+const CHAT: ChatId = ChatId(1);
+
+fn event(version: i64) -> Event {
+    let sender = UserRef {
+        id: UserId(1),
+        username: "a".into(),
+        first_name: String::new(),
+        last_name: String::new(),
+        avatar: None,
+    };
+    Event::Chat(ChatEvent::of_last_change(Message {
+        id: MessageId(version),
+        chat: CHAT,
+        seq: version,
+        version,
+        sender,
+        content: "meow".into(),
+        timestamp: Timestamp::from_micros(0),
+        edited_at: None,
+        deleted_at: None,
+        reply_to: None,
+        client_id: None,
+        status: MessageStatus::Sent,
+    }))
+}
+
+fn connect(hub: &Hub, user: i64) -> Arc<Connection> {
+    hub.connect(UserId(user), SessionId(user), 9).expect("room")
+}
+
+/// Versions of the events queued for a connection; 0 for a `resync`.
+fn heard(connection: &Connection) -> Vec<i64> {
+    let taken = connection.queue.take();
+    let version = |frame: &Frame| {
+        let json: serde_json::Value = serde_json::from_str(&frame.text).expect("JSON");
+        json["version"].as_i64().unwrap_or_default()
+    };
+    taken.frames.iter().map(version).collect()
+}
+
+#[test]
+fn events_are_passed_on_in_order_and_once() {
+    let hub = Hub::new(1 << 20);
+    let one = connect(&hub, 1);
+    hub.join(&one, &[CHAT]);
+    hub.start(&one, &[(CHAT, 3)]);
+    for version in [6, 5, 2, 4, 5, 8, 4, 7, 9] {
+        hub.publish(&event(version));
+    }
+    assert_eq!(heard(&one), [4, 5, 6, 7, 8, 9]);
+    assert!(hub.holes(Duration::ZERO).is_empty());
+}
+
+#[test]
+fn what_passes_while_a_connection_starts_is_heard_once() {
+    let hub = Hub::new(1 << 20);
+    let first = connect(&hub, 1);
+    hub.join(&first, &[CHAT]);
+    hub.start(&first, &[(CHAT, 3)]);
+
+    let second = connect(&hub, 2);
+    hub.join(&second, &[CHAT]);
+    hub.publish(&event(4));
+    hub.publish(&event(5));
+    // It read the database between the two commits.
+    assert_eq!(hub.start(&second, &[(CHAT, 4)]), BTreeMap::from([(CHAT, 4)]));
+    hub.publish(&event(6));
+    assert_eq!(heard(&second), [5, 6]);
+    assert_eq!(heard(&first), [4, 5, 6]);
+}
+
+#[test]
+fn an_older_reading_starts_where_the_feed_did() {
+    let hub = Hub::new(1 << 20);
+    let (slow, fast) = (connect(&hub, 1), connect(&hub, 2));
+    hub.join(&slow, &[CHAT]);
+    hub.join(&fast, &[CHAT]);
+    // The slow one read 3, then 4 was committed and passed nobody, then the fast one read 4.
+    hub.publish(&event(4));
+    assert_eq!(hub.start(&fast, &[(CHAT, 4)])[&CHAT], 4);
+    assert_eq!(hub.start(&slow, &[(CHAT, 3)])[&CHAT], 4);
+    hub.publish(&event(5));
+    assert_eq!((heard(&slow), heard(&fast)), (vec![5], vec![5]));
+}
+
+#[test]
+fn an_event_committed_before_the_reading_and_published_after_it_is_not_repeated() {
+    let hub = Hub::new(1 << 20);
+    let (old, new) = (connect(&hub, 1), connect(&hub, 2));
+    hub.join(&old, &[CHAT]);
+    hub.start(&old, &[(CHAT, 3)]);
+    hub.join(&new, &[CHAT]);
+    hub.start(&new, &[(CHAT, 5)]);
+    for version in 4..=6 {
+        hub.publish(&event(version));
+    }
+    assert_eq!((heard(&old), heard(&new)), (vec![4, 5, 6], vec![6]));
+}
+
+#[test]
+fn a_hole_is_seen_filled_or_skipped_with_a_resync() {
+    let hub = Hub::new(1 << 20);
+    let one = connect(&hub, 1);
+    hub.join(&one, &[CHAT]);
+    hub.start(&one, &[(CHAT, 3)]);
+    hub.publish(&event(6));
+    let hole = Hole { chat: CHAT, after: 3, upto: 5 };
+    assert_eq!(hub.holes(Duration::ZERO), [hole]);
+    assert_eq!(hub.holes(Duration::from_secs(60)), []);
+    hub.publish(&event(4));
+    assert_eq!(hub.holes(Duration::ZERO), [Hole { after: 4, ..hole }]);
+    hub.skip(&hole);
+    assert_eq!(heard(&one), [0, 4, 6]);
+
+    // One that nothing came after shows when the database is asked.
+    hub.known(CHAT, 7);
+    assert_eq!(hub.holes(Duration::ZERO), [Hole { chat: CHAT, after: 6, upto: 7 }]);
+    hub.publish(&event(7));
+    assert_eq!(hub.holes(Duration::ZERO), []);
+}
+
+#[test]
+fn a_chat_left_before_the_start_is_not_heard_of() {
+    let hub = Hub::new(1 << 20);
+    let one = connect(&hub, 1);
+    hub.join(&one, &[CHAT]);
+    hub.publish(&event(4));
+    assert!(hub.start(&one, &[]).is_empty());
+    hub.publish(&event(5));
+    assert!(heard(&one).is_empty());
+    assert!(hub.positions().is_empty(), "and its feed is gone");
+}
+
+#[test]
+fn nothing_is_left_of_a_connection_that_went() {
+    let hub = Hub::new(1 << 20);
+    let one = connect(&hub, 1);
+    hub.join(&one, &[CHAT]);
+    hub.start(&one, &[(CHAT, 3)]);
+    hub.disconnect(&one);
+    assert!(hub.positions().is_empty() && !hub.is_connected(UserId(1)));
+    let full: Vec<_> = (0..2).map(|_| hub.connect(UserId(1), SessionId(1), 2)).collect();
+    assert!(full.iter().all(Result::is_ok));
+    assert_eq!(hub.connect(UserId(1), SessionId(1), 2).err(), Some(TooManyConnections));
+}

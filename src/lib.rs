@@ -1,0 +1,16 @@
+//! Meowsenger: a messenger backend. The modules, outermost first; each may use those below it, as
+//! `tests/tidy.rs` checks and `ARCHITECTURE.md` explains.
+
+pub mod actions;
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod domain;
+pub mod http;
+pub mod hub;
+pub mod lifecycle;
+pub mod realtime;
+pub mod store;
+pub mod telemetry;
+pub mod wire;

@@ -1,0 +1,84 @@
+//! Why sockets are closed: the codes of RFC 6455 and ours, in one place.
+
+use std::error::Error as StdError;
+
+use axum::extract::ws::CloseFrame;
+use tungstenite::Error as WsError;
+
+use crate::hub::queue::Closing;
+
+/// Why the server closes a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Close {
+    /// The client said goodbye, or is gone: there is nobody to tell.
+    Gone,
+    /// It sent a binary frame.
+    Binary,
+    /// It broke the protocol.
+    Protocol,
+    /// It sent text that is not UTF-8.
+    NotUtf8,
+    /// It sent a message over the limit.
+    TooBig,
+    /// The node stops, or cannot serve it now.
+    Restarting {
+        /// When to come back, in milliseconds.
+        retry_after_ms: u128,
+    },
+    /// No valid token, or the session has ended.
+    NotAuthenticated,
+    /// No token in time.
+    AuthTimeout,
+    /// The user has too many.
+    TooMany,
+    /// It did not read what it was sent.
+    TooSlow,
+}
+
+impl Close {
+    /// What the client is told; `None` where nobody is left to be told.
+    pub(super) fn frame(self) -> Option<CloseFrame> {
+        let (code, reason) = match self {
+            Self::Gone => return None,
+            Self::Protocol => (1002, "protocol error".to_owned()),
+            Self::Binary => (1003, "only text frames are understood".to_owned()),
+            Self::NotUtf8 => (1007, "text must be UTF-8".to_owned()),
+            Self::TooBig => (1009, "a message may have 128 KiB".to_owned()),
+            Self::Restarting { retry_after_ms } => {
+                (1012, format!("{{\"retry_after_ms\": {retry_after_ms}}}"))
+            }
+            Self::NotAuthenticated => (4001, "not authenticated".to_owned()),
+            Self::AuthTimeout => (4002, "no authentication in time".to_owned()),
+            Self::TooMany => (4003, "too many connections".to_owned()),
+            Self::TooSlow => (4008, "too slow".to_owned()),
+        };
+        Some(CloseFrame { code, reason: reason.into() })
+    }
+}
+
+impl From<Closing> for Close {
+    fn from(closing: Closing) -> Self {
+        match closing {
+            Closing::SessionEnded => Self::NotAuthenticated,
+            Closing::TooSlow => Self::TooSlow,
+            Closing::Restarting { retry_after } => {
+                Self::Restarting { retry_after_ms: retry_after.as_millis() }
+            }
+        }
+    }
+}
+
+impl From<axum::Error> for Close {
+    fn from(error: axum::Error) -> Self {
+        let error: Box<dyn StdError> = error.into_inner();
+        match error.downcast_ref::<WsError>() {
+            Some(WsError::Capacity(_)) => Self::TooBig,
+            Some(WsError::Utf8(_)) => Self::NotUtf8,
+            Some(WsError::Protocol(
+                tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+            )) => Self::Gone,
+            Some(WsError::Protocol(_)) => Self::Protocol,
+            _ => Self::Gone,
+        }
+    }
+}

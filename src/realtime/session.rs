@@ -1,0 +1,158 @@
+//! What a connection means: first a handshake, then a session. Neither knows a socket: they are
+//! given frames and give frames. A session cannot exist without a caller.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::actions::sockets::{self, Live, Refused};
+use crate::actions::{messages, sessions};
+use crate::app::App;
+use crate::domain::error::{Error, Result};
+use crate::domain::message::Message;
+use crate::domain::session::Caller;
+use crate::wire::frames::{self, Incoming, Request, RequestId};
+
+use super::close::Close;
+
+/// When to come back where the server could not serve at all, in milliseconds.
+const RETRY_AFTER_MS: u128 = 2_000;
+
+/// A connection of which it is not known yet whose it is.
+#[derive(Debug)]
+pub(super) struct Handshake {
+    app: Arc<App>,
+}
+
+/// An authenticated connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    app: Arc<App>,
+    caller: Caller,
+    live: Live,
+}
+
+/// The end of a connection before it became a session.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// What to send first.
+    pub(super) frame: Option<String>,
+    /// How to close then.
+    pub(super) close: Close,
+}
+
+/// What comes of a frame.
+pub(super) enum Answer {
+    /// This, at once.
+    Now(String),
+    /// This, when it is done; other frames are read meanwhile. `None`: nothing is sent.
+    Later(Pin<Box<dyn Future<Output = Option<String>> + Send>>),
+}
+
+impl Handshake {
+    pub(super) fn new(app: Arc<App>) -> Self {
+        Self { app }
+    }
+
+    /// Takes the first frame, which has to be an `auth`.
+    pub(super) async fn hello(self, text: &str) -> Result<(Session, String), Refusal> {
+        let incoming = Incoming::parse(text, self.app.limits.message_length);
+        let Ok(Request::Auth { token }) = incoming.request else {
+            return Err(refuse(incoming.id.as_ref(), &Error::NotAuthenticated));
+        };
+        let caller = sessions::authenticate(&self.app, &token).await;
+        let caller = caller.map_err(|error| refuse(incoming.id.as_ref(), &error))?;
+        self.welcome(caller).await
+    }
+
+    /// Begins the session of a caller who is known. With it comes the first frame to send.
+    pub(super) async fn welcome(self, caller: Caller) -> Result<(Session, String), Refusal> {
+        let (live, ready) =
+            sockets::connect(&self.app, &caller).await.map_err(|refused| match refused {
+                Refused::TooMany => Refusal { frame: None, close: Close::TooMany },
+                Refused::Failed(error) => refuse(None, &error),
+            })?;
+        let frame = frames::ready(
+            &ready.me,
+            caller.session,
+            ready.server_time,
+            &ready.epoch,
+            &ready.versions,
+        );
+        Ok((Session { app: self.app, caller, live }, frame))
+    }
+}
+
+impl Session {
+    /// What waits to be written.
+    pub(super) fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// Whose it is, for the log.
+    pub(super) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Takes a frame. Sends are queued before this returns, so that they are committed in the order
+    /// of the frames.
+    pub(super) fn on_text(&self, text: &str) -> Answer {
+        let Incoming { id, request } = Incoming::parse(text, self.app.limits.message_length);
+        let (app, user) = (Arc::clone(&self.app), self.caller.user.id);
+        match request {
+            Err(error) => Answer::Now(frames::error(id.as_ref(), &error)),
+            Ok(Request::Auth { .. }) => {
+                let error = Error::Conflict("Already authenticated.");
+                Answer::Now(frames::error(id.as_ref(), &error))
+            }
+            Ok(Request::Ping) => Answer::Now(frames::pong(id.as_ref())),
+            Ok(Request::Send { chat, draft }) => {
+                let sent = messages::send(&app, user, chat, draft);
+                later(id, async move { Ok(Arc::unwrap_or_clone(sent.await?.message)) })
+            }
+            Ok(Request::Edit { message, content }) => {
+                later(
+                    id,
+                    async move { messages::edit(&app, user, message, content.map(Some)).await },
+                )
+            }
+            Ok(Request::Delete { message }) => {
+                later(id, async move { messages::delete(&app, user, message).await })
+            }
+        }
+    }
+}
+
+/// An `ack` where one was asked for, an `error` in any case.
+fn later(
+    id: Option<RequestId>,
+    done: impl Future<Output = Result<Message>> + Send + 'static,
+) -> Answer {
+    Answer::Later(Box::pin(async move {
+        match done.await {
+            Ok(message) => id.map(|id| frames::ack(&id, &message)),
+            Err(error) => {
+                log(&error);
+                Some(frames::error(id.as_ref(), &error))
+            }
+        }
+    }))
+}
+
+fn refuse(id: Option<&RequestId>, error: &Error) -> Refusal {
+    log(error);
+    let close = match error {
+        Error::Unavailable(_) | Error::Internal(_) => {
+            Close::Restarting { retry_after_ms: RETRY_AFTER_MS }
+        }
+        _ => Close::NotAuthenticated,
+    };
+    Refusal { frame: Some(frames::error(id, error)), close }
+}
+
+fn log(error: &Error) {
+    match error {
+        Error::Internal(cause) => tracing::error!(%cause, "a frame failed"),
+        Error::Unavailable(cause) => tracing::warn!(%cause, "a frame was refused"),
+        _ => {}
+    }
+}

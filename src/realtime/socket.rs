@@ -1,0 +1,198 @@
+//! The loop of one socket: the only place that reads and writes it. What the frames mean is
+//! `session`'s business.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::response::Response;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{SinkExt, StreamExt};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+use crate::app::App;
+use crate::domain::session::Caller;
+
+use super::close::Close;
+use super::heartbeat::{Beat, Heartbeat};
+use super::session::{Answer, Handshake, Refusal, Session};
+
+/// Largest message from a client, in bytes.
+const MESSAGE_MAX: usize = 128 * 1024;
+/// Buffers of a connection, in bytes. They are most of what an idle one costs: the library's
+/// defaults come to 135 KiB.
+const READ_BUFFER: usize = 2 * 1024;
+const WRITE_BUFFER: usize = 8 * 1024;
+/// How long a client may take to authenticate.
+const AUTH_TIME: Duration = Duration::from_secs(10);
+/// How long the peer may take to answer a goodbye.
+const GOODBYE: Duration = Duration::from_secs(3);
+/// Requests of one socket that are worked on at a time; then no more are read.
+const IN_FLIGHT: usize = 64;
+
+/// What is known of who connects.
+#[derive(Debug)]
+pub enum Entry {
+    /// A token or ticket came with the request.
+    Authenticated(Caller),
+    /// The first frame has to bring a token.
+    Unknown,
+}
+
+/// Answers the handshake; the socket goes on by itself.
+pub fn upgrade(upgrade: WebSocketUpgrade, app: Arc<App>, entry: Entry) -> Response {
+    // Held until the socket is closed: shutdown waits for it.
+    let token = app.tasks.token();
+    upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_message_size(MESSAGE_MAX)
+        .max_frame_size(MESSAGE_MAX)
+        .on_upgrade(move |mut socket| async move {
+            let close = run(&mut socket, app, entry).await;
+            tracing::debug!(?close, "a socket is closed");
+            say_goodbye(socket, close).await;
+            drop(token);
+        })
+}
+
+async fn run(socket: &mut WebSocket, app: Arc<App>, entry: Entry) -> Close {
+    let (session, ready) = match begin(socket, app, entry).await {
+        Ok(begun) => begun,
+        Err(Refusal { frame, close }) => {
+            if let Some(frame) = frame {
+                // If it cannot be sent, the close says the same.
+                drop(timeout(GOODBYE, socket.send(Message::text(frame))).await);
+            }
+            return close;
+        }
+    };
+    tracing::debug!(
+        user = session.caller().user.id.0,
+        session = session.caller().session.0,
+        "a socket is ready"
+    );
+    match converse(socket, &session, ready).await {
+        Ok(never) => match never {},
+        Err(close) => close,
+    }
+}
+
+async fn begin(
+    socket: &mut WebSocket,
+    app: Arc<App>,
+    entry: Entry,
+) -> Result<(Session, String), Refusal> {
+    let stopping = app.stopping.clone();
+    let handshake = Handshake::new(app);
+    let until = Instant::now() + AUTH_TIME;
+    let refusal = |close| Refusal { frame: None, close };
+    let begun = async {
+        match entry {
+            Entry::Authenticated(caller) => handshake.welcome(caller).await,
+            Entry::Unknown => loop {
+                let message = timeout_at(until, socket.recv())
+                    .await
+                    .map_err(|_| refusal(Close::AuthTimeout))?
+                    .ok_or_else(|| refusal(Close::Gone))?
+                    .map_err(|error| refusal(error.into()))?;
+                match message {
+                    Message::Text(text) => break handshake.hello(&text).await,
+                    Message::Ping(_) | Message::Pong(_) => {}
+                    // No JSON at all: answered like any other rubbish.
+                    Message::Binary(_) => break handshake.hello("").await,
+                    Message::Close(_) => break Err(refusal(Close::Gone)),
+                }
+            },
+        }
+    };
+    tokio::select! {
+        begun = begun => begun,
+        () = stopping.cancelled() => Err(refusal(Close::Restarting { retry_after_ms: 0 })),
+    }
+}
+
+/// Reads, answers and passes on events, until there is a reason to close.
+async fn converse(
+    socket: &mut WebSocket,
+    session: &Session,
+    ready: String,
+) -> Result<std::convert::Infallible, Close> {
+    let queue = session.live().queue();
+    let mut heartbeat = Heartbeat::new(Instant::now());
+    let mut working = FuturesUnordered::new();
+    write(socket, session, [Message::text(ready)]).await?;
+    loop {
+        // Everything that waits goes out in one flush. First, since a wake-up may have been spent
+        // on a write that was under way.
+        let taken = queue.take();
+        if !taken.frames.is_empty() {
+            let messages = taken.frames.into_iter().map(|frame| Message::Text(frame.text));
+            write(socket, session, messages).await?;
+        }
+        if let Some(closing) = taken.closing {
+            return Err(closing.into());
+        }
+        tokio::select! {
+            message = socket.recv(), if working.len() < IN_FLIGHT => {
+                heartbeat.heard(Instant::now());
+                match message.ok_or(Close::Gone)?? {
+                    Message::Text(text) => match session.on_text(&text) {
+                        Answer::Now(frame) => write(socket, session, [Message::text(frame)]).await?,
+                        Answer::Later(work) => working.push(work),
+                    },
+                    Message::Binary(_) => return Err(Close::Binary),
+                    Message::Ping(_) | Message::Pong(_) => {}
+                    Message::Close(_) => return Err(Close::Gone),
+                }
+            }
+            Some(frame) = working.next() => {
+                if let Some(frame) = frame {
+                    write(socket, session, [Message::text(frame)]).await?;
+                }
+            }
+            () = queue.wait() => {}
+            () = sleep_until(heartbeat.due()) => match heartbeat.look(Instant::now()) {
+                Beat::Wait => {}
+                Beat::Ping => write(socket, session, [Message::Ping(Default::default())]).await?,
+                Beat::Dead => return Err(Close::Gone),
+            }
+        }
+    }
+}
+
+/// Writes messages and flushes once. A peer that does not read blocks this; then its queue runs
+/// over and the hub gives it up, which ends it.
+async fn write(
+    socket: &mut WebSocket,
+    session: &Session,
+    messages: impl IntoIterator<Item = Message>,
+) -> Result<(), Close> {
+    let queue = session.live().queue();
+    let written = async {
+        for message in messages {
+            socket.feed(message).await?;
+        }
+        socket.flush().await
+    };
+    tokio::select! {
+        biased;
+        written = written => written.map_err(Close::from),
+        () = queue.wait_closing() => Err(queue.take().closing.map_or(Close::Gone, Close::from)),
+    }
+}
+
+/// Closes as RFC 6455 asks: says why, and waits a little for the peer's goodbye, so that the reason
+/// is not lost to a reset.
+async fn say_goodbye(mut socket: WebSocket, close: Close) {
+    let frame: Option<CloseFrame> = close.frame();
+    let goodbye = async {
+        if frame.is_some() && socket.send(Message::Close(frame)).await.is_err() {
+            return;
+        }
+        // What is read now is of no interest; the end is.
+        while let Some(Ok(_)) = socket.recv().await {}
+    };
+    // A peer that takes longer is cut off.
+    drop(timeout(GOODBYE, goodbye).await);
+}

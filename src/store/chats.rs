@@ -1,0 +1,308 @@
+//! Chats, and the taking of their next version.
+
+use crate::domain::chat::{Chat, ChatType};
+use crate::domain::ids::{ChatId, MessageId, UserId};
+use crate::domain::role::Role;
+use crate::domain::time::Timestamp;
+use crate::domain::user::UserRef;
+
+use super::db::{Query, Target, Tx};
+use super::error::Result;
+
+/// A chat joined with one member's place in it. What else a view of it shows (the peer, the last
+/// message) is read for a whole page at once.
+#[derive(Debug)]
+pub struct ChatOfMember {
+    /// What all see alike.
+    pub chat: Chat,
+    /// The other one, in a private chat.
+    pub peer: Option<UserId>,
+    /// The member's role.
+    pub my_role: Role,
+    /// The member's read mark.
+    pub last_read_seq: i64,
+    /// Messages by others, not deleted, after that mark.
+    pub unread_count: i64,
+    /// The newest message.
+    pub last_message: Option<MessageId>,
+    /// When the newest message was sent, or the chat made: what a list is ordered by.
+    pub active_at: Timestamp,
+}
+
+/// Where a page of a user's chats begins: after (or before) this place in the order.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// First by this, newest first.
+    pub active_at: Timestamp,
+    /// Then by this, greatest first.
+    pub id: ChatId,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: ChatId,
+    #[sqlx(rename = "type", try_from = "String")]
+    kind: ChatType,
+    name: String,
+    description: String,
+    avatar: Option<String>,
+    created_at: Timestamp,
+    members_count: i64,
+    last_seq: i64,
+    version: i64,
+    last_message_id: Option<MessageId>,
+    active_at: Timestamp,
+    peer: Option<UserId>,
+    #[sqlx(try_from = "String")]
+    role: Role,
+    last_read_seq: i64,
+    tombstones: i64,
+    creator_id: Option<UserId>,
+    creator_username: Option<String>,
+    creator_first_name: Option<String>,
+    creator_last_name: Option<String>,
+    creator_avatar: Option<String>,
+}
+
+impl From<Row> for ChatOfMember {
+    fn from(row: Row) -> Self {
+        let created_by = row.creator_id.map(|id| UserRef {
+            id,
+            username: row.creator_username.unwrap_or_default(),
+            first_name: row.creator_first_name.unwrap_or_default(),
+            last_name: row.creator_last_name.unwrap_or_default(),
+            avatar: row.creator_avatar,
+        });
+        Self {
+            peer: row.peer,
+            my_role: row.role,
+            last_read_seq: row.last_read_seq,
+            // Sending moves the sender's own mark, so nobody has messages of their own after it.
+            unread_count: row.last_seq - row.last_read_seq - row.tombstones,
+            last_message: row.last_message_id,
+            active_at: row.active_at,
+            chat: Chat {
+                id: row.id,
+                kind: row.kind,
+                name: row.name,
+                description: row.description,
+                avatar: row.avatar,
+                created_at: row.created_at,
+                created_by,
+                members_count: row.members_count,
+                last_seq: row.last_seq,
+                version: row.version,
+            },
+        }
+    }
+}
+
+/// Makes the private chat of two people; `None` where they have one already, also when both ask at
+/// once. Its members are not added here.
+pub async fn insert_private(
+    tx: &mut Tx,
+    by: UserId,
+    peer: UserId,
+    now: Timestamp,
+) -> Result<Option<ChatId>> {
+    let row: Option<(ChatId,)> = Target::from(tx)
+        .query(
+            "insert into chats (type, created_at, created_by, low_user, high_user, \
+                                members_count, version, active_at) \
+             values ('private', $1, $2, $3, $4, 2, 1, $1) \
+             on conflict (low_user, high_user) do nothing returning id",
+        )
+        .bind(now)
+        .bind(by)
+        .bind(by.min(peer))
+        .bind(by.max(peer))
+        .optional()
+        .await?;
+    Ok(row.map(|(id,)| id))
+}
+
+/// The private chat of two people.
+pub async fn private_of(
+    at: impl Into<Target<'_>>,
+    one: UserId,
+    other: UserId,
+) -> Result<Option<ChatId>> {
+    let row: Option<(ChatId,)> = at
+        .into()
+        .query("select id from chats where low_user = $1 and high_user = $2")
+        .bind(one.min(other))
+        .bind(one.max(other))
+        .optional()
+        .await?;
+    Ok(row.map(|(id,)| id))
+}
+
+/// Makes a group. Its members are not added here.
+pub async fn insert_group(
+    tx: &mut Tx,
+    by: UserId,
+    name: &str,
+    description: &str,
+    members: i64,
+    now: Timestamp,
+) -> Result<ChatId> {
+    let (id,): (ChatId,) = Target::from(tx)
+        .query(
+            "insert into chats (type, name, description, created_at, created_by, members_count, \
+                                version, active_at) \
+             values ('group', $1, $2, $3, $4, $5, 1, $3) returning id",
+        )
+        .bind(name)
+        .bind(description)
+        .bind(now)
+        .bind(by)
+        .bind(members)
+        .one()
+        .await?;
+    Ok(id)
+}
+
+/// Takes the chat's row for this transaction, so that its changes are made one after another, in
+/// the order of their versions. (SQLite has one writer anyhow.)
+pub async fn lock(tx: &mut Tx, id: ChatId) -> Result<()> {
+    let _: Option<(i64,)> = Target::from(tx)
+        .either(
+            "select id from chats where id = $1",
+            "select id from chats where id = $1 for update",
+        )
+        .bind(id)
+        .optional()
+        .await?;
+    Ok(())
+}
+
+/// Takes the chat's next version.
+pub async fn next_version(tx: &mut Tx, id: ChatId) -> Result<i64> {
+    let (version,): (i64,) = Target::from(tx)
+        .query("update chats set version = version + 1 where id = $1 returning version")
+        .bind(id)
+        .one()
+        .await?;
+    Ok(version)
+}
+
+/// The present versions of some chats.
+pub async fn versions(at: impl Into<Target<'_>>, ids: Vec<i64>) -> Result<Vec<(ChatId, i64)>> {
+    at.into()
+        .either(
+            "select id, version from chats where id in (select value from json_each($1))",
+            "select id, version from chats where id = any($1)",
+        )
+        .bind_list(ids)
+        .all()
+        .await
+}
+
+/// The present versions of all of a user's chats.
+pub async fn versions_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<(ChatId, i64)>> {
+    at.into()
+        .query(
+            "select c.id, c.version from members me join chats c on c.id = me.chat_id \
+             where me.user_id = $1",
+        )
+        .bind(user)
+        .all()
+        .await
+}
+
+/// Those of the chats that the user is a member of, as the user has them, newest activity first.
+pub async fn of_member(
+    at: impl Into<Target<'_>>,
+    user: UserId,
+    ids: Vec<i64>,
+) -> Result<Vec<ChatOfMember>> {
+    let rows: Vec<Row> = at
+        .into()
+        .either(
+            "select c.id, c.type, c.name, c.description, c.avatar, c.created_at, c.members_count, \
+                    c.last_seq, c.version, c.last_message_id, c.active_at, \
+                    case when c.low_user = me.user_id then c.high_user else c.low_user end \
+                        as peer, \
+                    me.role, me.last_read_seq, \
+                    (select count(*) from messages t where t.chat_id = c.id \
+                        and t.seq > me.last_read_seq and t.deleted_at is not null) as tombstones, \
+                    u.id as creator_id, u.username as creator_username, \
+                    u.first_name as creator_first_name, u.last_name as creator_last_name, \
+                    u.avatar as creator_avatar \
+             from members me \
+             join chats c on c.id = me.chat_id \
+             left join users u on u.id = c.created_by \
+             where me.user_id = $1 and me.chat_id in (select value from json_each($2)) \
+             order by c.active_at desc, c.id desc",
+            "select c.id, c.type, c.name, c.description, c.avatar, c.created_at, c.members_count, \
+                    c.last_seq, c.version, c.last_message_id, c.active_at, \
+                    case when c.low_user = me.user_id then c.high_user else c.low_user end \
+                        as peer, \
+                    me.role, me.last_read_seq, \
+                    (select count(*) from messages t where t.chat_id = c.id \
+                        and t.seq > me.last_read_seq and t.deleted_at is not null) as tombstones, \
+                    u.id as creator_id, u.username as creator_username, \
+                    u.first_name as creator_first_name, u.last_name as creator_last_name, \
+                    u.avatar as creator_avatar \
+             from members me \
+             join chats c on c.id = me.chat_id \
+             left join users u on u.id = c.created_by \
+             where me.user_id = $1 and me.chat_id = any($2) \
+             order by c.active_at desc, c.id desc",
+        )
+        .bind(user)
+        .bind_list(ids)
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// The ids of a user's chats after a place in their order (newest activity first), nearest first;
+/// from the top where no place is given.
+pub async fn ids_after(
+    at: impl Into<Target<'_>>,
+    user: UserId,
+    place: Option<Place>,
+    limit: i64,
+) -> Result<Vec<i64>> {
+    let top = Place { active_at: Timestamp::MAX, id: ChatId(i64::MAX) };
+    let place = place.unwrap_or(top);
+    ids(at
+        .into()
+        .query(
+            "select c.id from members me join chats c on c.id = me.chat_id \
+             where me.user_id = $1 and (c.active_at, c.id) < ($2, $3) \
+             order by c.active_at desc, c.id desc limit $4",
+        )
+        .bind(user)
+        .bind(place.active_at)
+        .bind(place.id)
+        .bind(limit))
+    .await
+}
+
+/// The ids of a user's chats before a place in their order, nearest first.
+pub async fn ids_before(
+    at: impl Into<Target<'_>>,
+    user: UserId,
+    place: Place,
+    limit: i64,
+) -> Result<Vec<i64>> {
+    ids(at
+        .into()
+        .query(
+            "select c.id from members me join chats c on c.id = me.chat_id \
+             where me.user_id = $1 and (c.active_at, c.id) > ($2, $3) \
+             order by c.active_at, c.id limit $4",
+        )
+        .bind(user)
+        .bind(place.active_at)
+        .bind(place.id)
+        .bind(limit))
+    .await
+}
+
+async fn ids(query: Query<'_>) -> Result<Vec<i64>> {
+    let rows: Vec<(i64,)> = query.all().await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}

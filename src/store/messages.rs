@@ -1,0 +1,201 @@
+//! Messages: pages of them, single ones, and their change. Sending is in `sends`.
+//!
+//! What comes from here has the status `sent`; the actions work it out from the least marks.
+
+use crate::domain::ids::{ChatId, MessageId, UserId};
+use crate::domain::message::Message;
+use crate::domain::receipt::MessageStatus;
+use crate::domain::time::Timestamp;
+use crate::domain::user::UserRef;
+
+use super::db::{Target, Tx};
+use super::error::Result;
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: MessageId,
+    chat_id: ChatId,
+    seq: i64,
+    version: i64,
+    content: String,
+    timestamp: Timestamp,
+    edited_at: Option<Timestamp>,
+    deleted_at: Option<Timestamp>,
+    reply_to: Option<MessageId>,
+    client_id: Option<String>,
+    sender_id: UserId,
+    username: String,
+    first_name: String,
+    last_name: String,
+    avatar: Option<String>,
+}
+
+impl From<Row> for Message {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            chat: row.chat_id,
+            seq: row.seq,
+            version: row.version,
+            sender: UserRef {
+                id: row.sender_id,
+                username: row.username,
+                first_name: row.first_name,
+                last_name: row.last_name,
+                avatar: row.avatar,
+            },
+            content: row.content,
+            timestamp: row.timestamp,
+            edited_at: row.edited_at,
+            deleted_at: row.deleted_at,
+            reply_to: row.reply_to,
+            client_id: row.client_id,
+            status: MessageStatus::Sent,
+        }
+    }
+}
+
+fn messages(rows: Vec<Row>) -> Vec<Message> {
+    rows.into_iter().map(Into::into).collect()
+}
+
+/// Messages of a chat with a seq below `seq`, newest first.
+pub async fn before(
+    at: impl Into<Target<'_>>,
+    chat: ChatId,
+    seq: i64,
+    limit: i64,
+) -> Result<Vec<Message>> {
+    at.into()
+        .query(
+            "select m.id, m.chat_id, m.seq, m.version, m.content, m.timestamp, m.edited_at, \
+                    m.deleted_at, m.reply_to, m.client_id, m.sender_id, u.username, \
+                    u.first_name, u.last_name, u.avatar \
+             from messages m join users u on u.id = m.sender_id \
+             where m.chat_id = $1 and m.seq < $2 order by m.seq desc limit $3",
+        )
+        .bind(chat)
+        .bind(seq)
+        .bind(limit)
+        .all()
+        .await
+        .map(messages)
+}
+
+/// Messages of a chat with a seq above `seq`, oldest first.
+pub async fn after(
+    at: impl Into<Target<'_>>,
+    chat: ChatId,
+    seq: i64,
+    limit: i64,
+) -> Result<Vec<Message>> {
+    at.into()
+        .query(
+            "select m.id, m.chat_id, m.seq, m.version, m.content, m.timestamp, m.edited_at, \
+                    m.deleted_at, m.reply_to, m.client_id, m.sender_id, u.username, \
+                    u.first_name, u.last_name, u.avatar \
+             from messages m join users u on u.id = m.sender_id \
+             where m.chat_id = $1 and m.seq > $2 order by m.seq limit $3",
+        )
+        .bind(chat)
+        .bind(seq)
+        .bind(limit)
+        .all()
+        .await
+        .map(messages)
+}
+
+/// Messages of a chat whose last change made a version in `(after, upto]`, in version order.
+pub async fn changed(
+    at: impl Into<Target<'_>>,
+    chat: ChatId,
+    after: i64,
+    upto: i64,
+) -> Result<Vec<Message>> {
+    at.into()
+        .query(
+            "select m.id, m.chat_id, m.seq, m.version, m.content, m.timestamp, m.edited_at, \
+                    m.deleted_at, m.reply_to, m.client_id, m.sender_id, u.username, \
+                    u.first_name, u.last_name, u.avatar \
+             from messages m join users u on u.id = m.sender_id \
+             where m.chat_id = $1 and m.version > $2 and m.version <= $3 order by m.version",
+        )
+        .bind(chat)
+        .bind(after)
+        .bind(upto)
+        .all()
+        .await
+        .map(messages)
+}
+
+/// Those of the messages that there are, in no order.
+pub async fn by_ids(at: impl Into<Target<'_>>, ids: Vec<i64>) -> Result<Vec<Message>> {
+    at.into()
+        .either(
+            "select m.id, m.chat_id, m.seq, m.version, m.content, m.timestamp, m.edited_at, \
+                    m.deleted_at, m.reply_to, m.client_id, m.sender_id, u.username, \
+                    u.first_name, u.last_name, u.avatar \
+             from messages m join users u on u.id = m.sender_id \
+             where m.id in (select value from json_each($1))",
+            "select m.id, m.chat_id, m.seq, m.version, m.content, m.timestamp, m.edited_at, \
+                    m.deleted_at, m.reply_to, m.client_id, m.sender_id, u.username, \
+                    u.first_name, u.last_name, u.avatar \
+             from messages m join users u on u.id = m.sender_id \
+             where m.id = any($1)",
+        )
+        .bind_list(ids)
+        .all()
+        .await
+        .map(messages)
+}
+
+/// The chat of a message, where the user is a member of it.
+pub async fn chat_for_member(
+    at: impl Into<Target<'_>>,
+    id: MessageId,
+    user: UserId,
+) -> Result<Option<ChatId>> {
+    let row: Option<(ChatId,)> = at
+        .into()
+        .query(
+            "select m.chat_id from messages m \
+             join members me on me.chat_id = m.chat_id and me.user_id = $2 \
+             where m.id = $1",
+        )
+        .bind(id)
+        .bind(user)
+        .optional()
+        .await?;
+    Ok(row.map(|(chat,)| chat))
+}
+
+/// Replaces a message's content; `version` is the one that this change takes.
+pub async fn edit(
+    tx: &mut Tx,
+    id: MessageId,
+    content: &str,
+    version: i64,
+    now: Timestamp,
+) -> Result<()> {
+    Target::from(tx)
+        .query("update messages set content = $2, version = $3, edited_at = $4 where id = $1")
+        .bind(id)
+        .bind(content)
+        .bind(version)
+        .bind(now)
+        .execute()
+        .await
+        .map(drop)
+}
+
+/// Makes a message a tombstone; `version` is the one that this change takes.
+pub async fn bury(tx: &mut Tx, id: MessageId, version: i64, now: Timestamp) -> Result<()> {
+    Target::from(tx)
+        .query("update messages set content = '', version = $2, deleted_at = $3 where id = $1")
+        .bind(id)
+        .bind(version)
+        .bind(now)
+        .execute()
+        .await
+        .map(drop)
+}

@@ -1,0 +1,18 @@
+//! The only SQL: one text for both databases, or two side by side where the dialects differ.
+//! Nothing here decides who may do what, and nothing here publishes.
+
+pub mod chats;
+pub mod db;
+pub mod error;
+pub mod members;
+pub mod messages;
+pub mod migrations;
+pub mod pools;
+pub mod sends;
+pub mod sessions;
+pub mod site;
+pub mod tickets;
+pub mod time;
+pub mod users;
+
+pub use db::{Db, Target, Tx};

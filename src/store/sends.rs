@@ -1,0 +1,255 @@
+//! The statements of the committer: each does its step for a whole batch of sends at once, so that
+//! many senders cost one commit. The dialects differ in how a batch is handed over, so both texts
+//! stand side by side.
+
+use crate::domain::ids::{ChatId, MessageId, UserId};
+use crate::domain::message::NewMessage;
+use crate::domain::time::Timestamp;
+use crate::domain::user::UserRef;
+
+use super::db::{Target, Tx};
+use super::error::Result;
+
+/// A chat whose row this transaction holds.
+#[derive(Debug, sqlx::FromRow)]
+pub struct LockedChat {
+    /// Its id.
+    pub id: ChatId,
+    /// Its newest change.
+    pub version: i64,
+    /// Its newest message.
+    pub last_seq: i64,
+}
+
+/// What the database knows of one send, where its sender is a member of its chat.
+#[derive(Debug)]
+pub struct Resolved {
+    /// Which send of the batch, from 0.
+    pub index: usize,
+    /// Who sends.
+    pub sender: UserRef,
+    /// The message that this sender has in this chat under the same `client_id`.
+    pub existing: Option<MessageId>,
+    /// Whether the message that it answers is there, in the same chat and not deleted; true where
+    /// it answers none.
+    pub reply_ok: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct ResolvedRow {
+    n: i64,
+    id: UserId,
+    username: String,
+    first_name: String,
+    last_name: String,
+    avatar: Option<String>,
+    existing: Option<MessageId>,
+    reply: Option<MessageId>,
+}
+
+/// A message with its numbers, about to be inserted.
+#[derive(Debug)]
+pub struct Numbered<'a> {
+    /// What was asked for.
+    pub message: &'a NewMessage,
+    /// Its place in the chat.
+    pub seq: i64,
+    /// The chat's version that it makes.
+    pub version: i64,
+}
+
+/// Takes the rows of some chats, in the order of their ids so that two batches never wait for each
+/// other in a circle.
+pub async fn lock_chats(tx: &mut Tx, ids: Vec<i64>) -> Result<Vec<LockedChat>> {
+    Target::from(tx)
+        .either(
+            "select id, version, last_seq from chats where id in (select value from json_each($1))",
+            "select id, version, last_seq from chats where id = any($1) order by id for update",
+        )
+        .bind_list(ids)
+        .all()
+        .await
+}
+
+/// Looks up what each send depends on. A send whose sender is no member is not in the answer.
+pub async fn resolve(tx: &mut Tx, sends: &[&NewMessage]) -> Result<Vec<Resolved>> {
+    let target = Target::from(tx);
+    let sqlite = target.is_sqlite();
+    let query = target.either(
+        "select r.key as n, u.id, u.username, u.first_name, u.last_name, u.avatar, \
+                m.id as existing, t.id as reply \
+         from json_each($1) r \
+         join members me on me.chat_id = r.value ->> 0 and me.user_id = r.value ->> 1 \
+         join users u on u.id = me.user_id \
+         left join messages m on m.chat_id = me.chat_id and m.sender_id = me.user_id \
+             and m.client_id = r.value ->> 2 \
+         left join messages t on t.id = r.value ->> 3 and t.chat_id = me.chat_id \
+             and t.deleted_at is null",
+        "select r.n - 1 as n, u.id, u.username, u.first_name, u.last_name, u.avatar, \
+                m.id as existing, t.id as reply \
+         from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[]) \
+             with ordinality as r (chat_id, sender_id, client_id, reply_to, n) \
+         join members me on me.chat_id = r.chat_id and me.user_id = r.sender_id \
+         join users u on u.id = me.user_id \
+         left join messages m on m.chat_id = me.chat_id and m.sender_id = me.user_id \
+             and m.client_id = r.client_id \
+         left join messages t on t.id = r.reply_to and t.chat_id = me.chat_id \
+             and t.deleted_at is null",
+    );
+    let client_id = |send: &NewMessage| send.client_id.as_ref().map(|id| id.as_str().to_owned());
+    let reply_to = |send: &NewMessage| send.reply_to.map(|id| id.0);
+    let query = if sqlite {
+        let rows: Vec<_> = sends
+            .iter()
+            .map(|send| (send.chat, send.sender, client_id(send), reply_to(send)))
+            .collect();
+        query.bind(json(&rows)?)
+    } else {
+        query
+            .bind_list(sends.iter().map(|send| send.chat.0).collect())
+            .bind_list(sends.iter().map(|send| send.sender.0).collect())
+            .bind_list(sends.iter().map(|send| client_id(send)).collect())
+            .bind_list(sends.iter().map(|send| reply_to(send)).collect())
+    };
+    let rows: Vec<ResolvedRow> = query.all().await?;
+    let resolved = rows.into_iter().filter_map(|row| {
+        let index = usize::try_from(row.n).ok()?;
+        let send = sends.get(index)?;
+        Some(Resolved {
+            index,
+            sender: UserRef {
+                id: row.id,
+                username: row.username,
+                first_name: row.first_name,
+                last_name: row.last_name,
+                avatar: row.avatar,
+            },
+            existing: row.existing,
+            reply_ok: send.reply_to == row.reply,
+        })
+    });
+    Ok(resolved.collect())
+}
+
+/// Inserts messages; their ids by chat and seq.
+pub async fn insert(
+    tx: &mut Tx,
+    messages: &[Numbered<'_>],
+    now: Timestamp,
+) -> Result<Vec<(ChatId, i64, MessageId)>> {
+    let target = Target::from(tx);
+    let sqlite = target.is_sqlite();
+    let query = target
+        .either(
+            "insert into messages (chat_id, seq, version, sender_id, content, timestamp, \
+                                   reply_to, client_id) \
+             select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, $1, \
+                    value ->> 5, value ->> 6 \
+             from json_each($2) order by key returning chat_id, seq, id",
+            "insert into messages (chat_id, seq, version, sender_id, content, timestamp, \
+                                   reply_to, client_id) \
+             select r.chat_id, r.seq, r.version, r.sender_id, r.content, $1, r.reply_to, \
+                    r.client_id \
+             from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], \
+                         $7::bigint[], $8::text[]) \
+                 as r (chat_id, seq, version, sender_id, content, reply_to, client_id) \
+             returning chat_id, seq, id",
+        )
+        .bind(now);
+    let client_id =
+        |m: &Numbered<'_>| m.message.client_id.as_ref().map(|id| id.as_str().to_owned());
+    let reply_to = |m: &Numbered<'_>| m.message.reply_to.map(|id| id.0);
+    let query = if sqlite {
+        let rows: Vec<_> = messages
+            .iter()
+            .map(|m| {
+                let new = m.message;
+                let content = new.content.as_str();
+                (new.chat, m.seq, m.version, new.sender, content, reply_to(m), client_id(m))
+            })
+            .collect();
+        query.bind(json(&rows)?)
+    } else {
+        let content = |m: &Numbered<'_>| m.message.content.as_str().to_owned();
+        query
+            .bind_list(messages.iter().map(|m| m.message.chat.0).collect())
+            .bind_list(messages.iter().map(|m| m.seq).collect())
+            .bind_list(messages.iter().map(|m| m.version).collect())
+            .bind_list(messages.iter().map(|m| m.message.sender.0).collect())
+            .bind_list(messages.iter().map(content).collect())
+            .bind_list(messages.iter().map(reply_to).collect())
+            .bind_list(messages.iter().map(client_id).collect())
+    };
+    query.all().await
+}
+
+/// What a batch added to one chat.
+#[derive(Clone, Copy, Debug)]
+pub struct Added {
+    /// Which chat.
+    pub chat: ChatId,
+    /// How many messages.
+    pub count: i64,
+    /// The newest of them.
+    pub last: MessageId,
+}
+
+/// Moves the chats on: seq and version, newest message, time of activity.
+pub async fn advance_chats(tx: &mut Tx, added: &[Added], now: Timestamp) -> Result<()> {
+    let target = Target::from(tx);
+    let sqlite = target.is_sqlite();
+    let query = target
+        .either(
+            "update chats set version = version + r.value ->> 1, \
+                              last_seq = last_seq + r.value ->> 1, \
+                              last_message_id = r.value ->> 2, \
+                              active_at = max(active_at, $1) \
+             from json_each($2) r where chats.id = r.value ->> 0",
+            "update chats set version = version + r.count, \
+                              last_seq = last_seq + r.count, \
+                              last_message_id = r.last, \
+                              active_at = greatest(active_at, $1) \
+             from unnest($2::bigint[], $3::bigint[], $4::bigint[]) as r (chat_id, count, last) \
+             where chats.id = r.chat_id",
+        )
+        .bind(now);
+    let query = if sqlite {
+        let rows: Vec<_> = added.iter().map(|a| (a.chat, a.count, a.last)).collect();
+        query.bind(json(&rows)?)
+    } else {
+        query
+            .bind_list(added.iter().map(|a| a.chat.0).collect())
+            .bind_list(added.iter().map(|a| a.count).collect())
+            .bind_list(added.iter().map(|a| a.last.0).collect())
+    };
+    query.execute().await.map(drop)
+}
+
+/// Moves the senders' marks to their newest messages: who sends has read what came before.
+pub async fn advance_senders(tx: &mut Tx, sent: &[(ChatId, UserId, i64)]) -> Result<()> {
+    let target = Target::from(tx);
+    let sqlite = target.is_sqlite();
+    let query = target.either(
+        "update members set last_read_seq = max(last_read_seq, r.value ->> 2), \
+                            last_delivered_seq = max(last_delivered_seq, r.value ->> 2) \
+         from json_each($1) r \
+         where members.chat_id = r.value ->> 0 and members.user_id = r.value ->> 1",
+        "update members set last_read_seq = greatest(last_read_seq, r.seq), \
+                            last_delivered_seq = greatest(last_delivered_seq, r.seq) \
+         from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as r (chat_id, user_id, seq) \
+         where members.chat_id = r.chat_id and members.user_id = r.user_id",
+    );
+    let query = if sqlite {
+        query.bind(json(sent)?)
+    } else {
+        query
+            .bind_list(sent.iter().map(|(chat, _, _)| chat.0).collect())
+            .bind_list(sent.iter().map(|(_, user, _)| user.0).collect())
+            .bind_list(sent.iter().map(|(_, _, seq)| *seq).collect())
+    };
+    query.execute().await.map(drop)
+}
+
+fn json<T: serde::Serialize + ?Sized>(rows: &T) -> Result<String> {
+    serde_json::to_string(rows).map_err(|error| sqlx::Error::Encode(error.into()).into())
+}

@@ -1,0 +1,187 @@
+//! Sessions and the rotation of their refresh tokens.
+
+use crate::domain::ids::{SessionId, UserId};
+use crate::domain::session::Device;
+use crate::domain::time::Timestamp;
+use crate::domain::user::User;
+
+use super::db::{Target, Tx};
+use super::error::Result;
+
+/// The refresh token that a session accepts now.
+#[derive(Debug, sqlx::FromRow)]
+pub struct CurrentRefresh {
+    /// Its `jti`.
+    pub refresh_jti: String,
+    /// When it was made.
+    pub refreshed_at: Timestamp,
+    /// When the token before, the one asked about, was spent; none where it is not known any more.
+    pub spent_at: Option<Timestamp>,
+}
+
+/// Begins a session; `jti` is its first refresh token's.
+pub async fn insert(
+    tx: &mut Tx,
+    user: UserId,
+    jti: &str,
+    device: &Device,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<SessionId> {
+    let (id,): (SessionId,) = Target::from(tx)
+        .query(
+            "insert into sessions (user_id, created_at, last_used_at, expires_at, refresh_jti, \
+                                   refreshed_at, ip, user_agent) \
+             values ($1, $2, $2, $3, $4, $2, $5, $6) returning id",
+        )
+        .bind(user)
+        .bind(now)
+        .bind(expires_at)
+        .bind(jti)
+        .bind(device.ip.as_str())
+        .bind(device.user_agent.as_str())
+        .one()
+        .await?;
+    Ok(id)
+}
+
+/// A session that has not ended, and its user, who is active.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Live {
+    /// Whose it is.
+    #[sqlx(flatten)]
+    pub user: User,
+    /// When it was last seen in use, give or take a minute.
+    pub last_used_at: Timestamp,
+    /// The `jti` of the one refresh token that is good now.
+    pub refresh_jti: String,
+}
+
+/// A session that has not ended, where its user is active.
+pub async fn live(
+    at: impl Into<Target<'_>>,
+    id: SessionId,
+    now: Timestamp,
+) -> Result<Option<Live>> {
+    at.into()
+        .query(
+            "select u.id, u.username, u.email, u.first_name, u.last_name, u.avatar, \
+                    u.status_text, u.availability, u.last_seen, u.date_joined, u.is_active, \
+                    u.is_staff, u.is_superuser, s.last_used_at, s.refresh_jti \
+             from sessions s join users u on u.id = s.user_id \
+             where s.id = $1 and s.ended_at is null and s.expires_at > $2 and u.is_active",
+        )
+        .bind(id)
+        .bind(now)
+        .optional()
+        .await
+}
+
+/// Spends a refresh token for a new one. False where it is not the session's current one, or the
+/// session has ended: of two that race, one wins.
+pub async fn rotate(
+    tx: &mut Tx,
+    id: SessionId,
+    spent: &str,
+    next: &str,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<bool> {
+    let rotated = Target::from(&mut *tx)
+        .query(
+            "update sessions set refresh_jti = $3, refreshed_at = $4, last_used_at = $4, \
+                                 expires_at = $5 \
+             where id = $1 and refresh_jti = $2 and ended_at is null and expires_at > $4",
+        )
+        .bind(id)
+        .bind(spent)
+        .bind(next)
+        .bind(now)
+        .bind(expires_at)
+        .execute()
+        .await?;
+    if rotated == 0 {
+        return Ok(false);
+    }
+    Target::from(tx)
+        .query("insert into spent_refreshes (jti, session_id, spent_at) values ($1, $2, $3)")
+        .bind(spent)
+        .bind(id)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(true)
+}
+
+/// What a live session accepts now, and when `jti` was spent.
+pub async fn current_refresh(
+    at: impl Into<Target<'_>>,
+    id: SessionId,
+    jti: &str,
+) -> Result<Option<CurrentRefresh>> {
+    at.into()
+        .query(
+            "select s.refresh_jti, s.refreshed_at, r.spent_at \
+             from sessions s left join spent_refreshes r on r.session_id = s.id and r.jti = $2 \
+             where s.id = $1 and s.ended_at is null",
+        )
+        .bind(id)
+        .bind(jti)
+        .optional()
+        .await
+}
+
+/// Forgets tokens of a session that were spent before a moment.
+pub async fn forget_spent(tx: &mut Tx, id: SessionId, before: Timestamp) -> Result<()> {
+    Target::from(tx)
+        .query("delete from spent_refreshes where session_id = $1 and spent_at < $2")
+        .bind(id)
+        .bind(before)
+        .execute()
+        .await
+        .map(drop)
+}
+
+/// Ends a session. False where it had ended already.
+pub async fn end(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<bool> {
+    let ended = Target::from(tx)
+        .query("update sessions set ended_at = $2 where id = $1 and ended_at is null")
+        .bind(id)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(ended > 0)
+}
+
+/// Ends every session of a user; which they were.
+pub async fn end_all(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<SessionId>> {
+    let rows: Vec<(SessionId,)> = Target::from(tx)
+        .query(
+            "update sessions set ended_at = $2 where user_id = $1 and ended_at is null \
+             returning id",
+        )
+        .bind(user)
+        .bind(now)
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Sessions that ended since a moment.
+pub async fn ended_since(at: impl Into<Target<'_>>, since: Timestamp) -> Result<Vec<SessionId>> {
+    let rows: Vec<(SessionId,)> =
+        at.into().query("select id from sessions where ended_at >= $1").bind(since).all().await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Notes that a session is in use, at most once a while (`before`).
+pub async fn touch(tx: &mut Tx, id: SessionId, now: Timestamp, before: Timestamp) -> Result<()> {
+    Target::from(tx)
+        .query("update sessions set last_used_at = $2 where id = $1 and last_used_at < $3")
+        .bind(id)
+        .bind(now)
+        .bind(before)
+        .execute()
+        .await
+        .map(drop)
+}

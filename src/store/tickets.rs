@@ -1,0 +1,41 @@
+//! Tickets: each opens one WebSocket, once, on any node. Only their hashes are here.
+
+use crate::domain::ids::SessionId;
+use crate::domain::time::Timestamp;
+
+use super::db::{Target, Tx};
+use super::error::Result;
+
+/// Keeps a ticket, and forgets those that ran out.
+pub async fn insert(
+    tx: &mut Tx,
+    hash: &str,
+    session: SessionId,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<()> {
+    Target::from(&mut *tx)
+        .query("delete from tickets where expires_at <= $1")
+        .bind(now)
+        .execute()
+        .await?;
+    Target::from(tx)
+        .query("insert into tickets (hash, session_id, expires_at) values ($1, $2, $3)")
+        .bind(hash)
+        .bind(session)
+        .bind(expires_at)
+        .execute()
+        .await
+        .map(drop)
+}
+
+/// Spends a ticket: of two that race, one gets the session.
+pub async fn take(tx: &mut Tx, hash: &str, now: Timestamp) -> Result<Option<SessionId>> {
+    let row: Option<(SessionId,)> = Target::from(tx)
+        .query("delete from tickets where hash = $1 and expires_at > $2 returning session_id")
+        .bind(hash)
+        .bind(now)
+        .optional()
+        .await?;
+    Ok(row.map(|(session,)| session))
+}

@@ -1,0 +1,177 @@
+//! Users and the names by which one logs in.
+
+use crate::domain::ids::UserId;
+use crate::domain::time::Timestamp;
+use crate::domain::user::{Email, User, Username};
+
+use super::db::{Target, Tx};
+use super::error::Result;
+
+/// A user to be made.
+#[derive(Debug)]
+pub struct NewUser<'a> {
+    /// Shown name and login.
+    pub username: &'a Username,
+    /// A second login, where given.
+    pub email: Option<&'a Email>,
+    /// Encoded hash.
+    pub password: &'a str,
+    /// May be empty.
+    pub first_name: &'a str,
+    /// May be empty.
+    pub last_name: &'a str,
+    /// Staff and superuser at once: what `createsuperuser` makes.
+    pub is_superuser: bool,
+}
+
+/// Makes a user and claims its names. [`super::error::Error::Unique`] where one is taken.
+pub async fn insert(tx: &mut Tx, user: &NewUser<'_>, now: Timestamp) -> Result<UserId> {
+    let key = user.username.key();
+    let (id,): (UserId,) = Target::from(&mut *tx)
+        .query(
+            "insert into users (username, username_key, email, password, first_name, last_name, \
+                                is_staff, is_superuser, date_joined) \
+             values ($1, $2, $3, $4, $5, $6, $7, $7, $8) returning id",
+        )
+        .bind(user.username.as_str())
+        .bind(key.as_str())
+        .bind(user.email.map_or("", Email::as_str))
+        .bind(user.password)
+        .bind(user.first_name)
+        .bind(user.last_name)
+        .bind(user.is_superuser)
+        .bind(now)
+        .one()
+        .await?;
+    let mut keys = vec![key];
+    // One may use one's own address as one's username.
+    keys.extend(user.email.map(Email::key).filter(|email| *email != keys[0]));
+    for key in keys {
+        Target::from(&mut *tx)
+            .query("insert into login_names (name_key, user_id) values ($1, $2)")
+            .bind(key)
+            .bind(id)
+            .execute()
+            .await?;
+    }
+    Ok(id)
+}
+
+/// Whose login name this is: their id and encoded password.
+pub async fn by_login(at: impl Into<Target<'_>>, key: &str) -> Result<Option<(UserId, String)>> {
+    at.into()
+        .query(
+            "select u.id, u.password from login_names n join users u on u.id = n.user_id \
+             where n.name_key = $1",
+        )
+        .bind(key)
+        .optional()
+        .await
+}
+
+/// Which of the login names are taken.
+pub async fn taken(at: impl Into<Target<'_>>, keys: Vec<String>) -> Result<Vec<String>> {
+    let rows: Vec<(String,)> = at
+        .into()
+        .either(
+            "select name_key from login_names where name_key in (select value from json_each($1))",
+            "select name_key from login_names where name_key = any($1)",
+        )
+        .bind_list(keys)
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(key,)| key).collect())
+}
+
+/// One user, active or not.
+pub async fn by_id(at: impl Into<Target<'_>>, id: UserId) -> Result<Option<User>> {
+    at.into()
+        .query(
+            "select id, username, email, first_name, last_name, avatar, status_text, \
+                    availability, last_seen, date_joined, is_active, is_staff, is_superuser \
+             from users where id = $1",
+        )
+        .bind(id)
+        .optional()
+        .await
+}
+
+/// Those of the ids that there are, in no order.
+pub async fn by_ids(at: impl Into<Target<'_>>, ids: Vec<i64>) -> Result<Vec<User>> {
+    at.into()
+        .either(
+            "select id, username, email, first_name, last_name, avatar, status_text, \
+                    availability, last_seen, date_joined, is_active, is_staff, is_superuser \
+             from users where id in (select value from json_each($1))",
+            "select id, username, email, first_name, last_name, avatar, status_text, \
+                    availability, last_seen, date_joined, is_active, is_staff, is_superuser \
+             from users where id = any($1)",
+        )
+        .bind_list(ids)
+        .all()
+        .await
+}
+
+/// Active users after a key, in the order of their keys.
+pub async fn after(at: impl Into<Target<'_>>, key: &str, limit: i64) -> Result<Vec<User>> {
+    at.into()
+        .query(
+            "select id, username, email, first_name, last_name, avatar, status_text, \
+                    availability, last_seen, date_joined, is_active, is_staff, is_superuser \
+             from users where is_active and username_key > $1 order by username_key limit $2",
+        )
+        .bind(key)
+        .bind(limit)
+        .all()
+        .await
+}
+
+/// Active users before a key, nearest first.
+pub async fn before(at: impl Into<Target<'_>>, key: &str, limit: i64) -> Result<Vec<User>> {
+    at.into()
+        .query(
+            "select id, username, email, first_name, last_name, avatar, status_text, \
+                    availability, last_seen, date_joined, is_active, is_staff, is_superuser \
+             from users where is_active and username_key < $1 order by username_key desc limit $2",
+        )
+        .bind(key)
+        .bind(limit)
+        .all()
+        .await
+}
+
+/// Which of the ids are active users.
+pub async fn active_among(at: impl Into<Target<'_>>, ids: Vec<i64>) -> Result<Vec<UserId>> {
+    let rows: Vec<(UserId,)> = at
+        .into()
+        .either(
+            "select id from users where is_active and id in (select value from json_each($1))",
+            "select id from users where is_active and id = any($1)",
+        )
+        .bind_list(ids)
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Notes a login, as Django's `update_last_login` does.
+pub async fn set_last_login(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<()> {
+    Target::from(tx)
+        .query("update users set last_login = $2 where id = $1")
+        .bind(id)
+        .bind(now)
+        .execute()
+        .await
+        .map(drop)
+}
+
+/// Replaces the encoded password.
+pub async fn set_password(tx: &mut Tx, id: UserId, encoded: &str) -> Result<()> {
+    Target::from(tx)
+        .query("update users set password = $2 where id = $1")
+        .bind(id)
+        .bind(encoded)
+        .execute()
+        .await
+        .map(drop)
+}

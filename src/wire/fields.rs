@@ -1,0 +1,200 @@
+//! Reading a JSON object field by field, as DRF's serializers do: every wrong field is found, with
+//! DRF's texts, and what is not asked for is ignored. Types are strict: a number is no text.
+
+use serde_json::{Map, Value};
+
+use crate::domain::error::{Error, FieldErrors, Result};
+use crate::domain::text::{NULL, REQUIRED, no_such};
+
+/// DRF's `invalid` of `CharField`.
+const NOT_A_STRING: &str = "Not a valid string.";
+
+/// An object being read. Call [`Fields::finish`] when every field has been asked for.
+#[derive(Debug, Default)]
+pub struct Fields {
+    values: Map<String, Value>,
+    errors: FieldErrors,
+}
+
+impl Fields {
+    /// Of an object that is one already.
+    pub fn of(values: Map<String, Value>) -> Self {
+        Self { values, errors: FieldErrors::default() }
+    }
+
+    /// Parses a body. Not JSON, or not an object, is an error by itself.
+    pub fn parse(body: &[u8]) -> Result<Self> {
+        let value: Value = serde_json::from_slice(body)
+            .map_err(|error| Error::Malformed(format!("JSON parse error - {error}").into()))?;
+        match value {
+            Value::Object(values) => Ok(Self::of(values)),
+            other => Err(Error::field(
+                FieldErrors::NON_FIELD,
+                format!("Invalid data. Expected a dictionary, but got {}.", type_name(&other)),
+            )),
+        }
+    }
+
+    /// A value of any type, out of the object.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        self.values.remove(name)
+    }
+
+    /// A text that must be there, as it stands.
+    pub fn required<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(String) -> Result<T, String>,
+    ) -> Option<T> {
+        if !self.values.contains_key(name) {
+            self.errors.add(name, REQUIRED);
+            return None;
+        }
+        self.optional(name, parse)
+    }
+
+    /// A text that may be missing. Present, it may not be null.
+    pub fn optional<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(String) -> Result<T, String>,
+    ) -> Option<T> {
+        let parsed = match self.values.remove(name)? {
+            Value::String(text) => parse(text),
+            Value::Null => Err(NULL.to_owned()),
+            _ => Err(NOT_A_STRING.to_owned()),
+        };
+        self.keep(name, parsed)
+    }
+
+    /// A text that may be missing or null, which is the same.
+    pub fn nullable<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(String) -> Result<T, String>,
+    ) -> Option<T> {
+        if self.values.get(name).is_none_or(Value::is_null) {
+            return None;
+        }
+        self.optional(name, parse)
+    }
+
+    /// The id of another object, which may be missing or null.
+    pub fn nullable_id(&mut self, name: &str) -> Option<i64> {
+        let value = self.values.remove(name)?;
+        if value.is_null() {
+            return None;
+        }
+        let id = id(&value);
+        self.keep(name, id)
+    }
+
+    /// The id of another object, which must be there.
+    pub fn required_id(&mut self, name: &str) -> Option<i64> {
+        let parsed = match self.values.remove(name) {
+            None => Err(REQUIRED.to_owned()),
+            Some(Value::Null) => Err(NULL.to_owned()),
+            Some(value) => id(&value),
+        };
+        self.keep(name, parsed)
+    }
+
+    /// A list of ids of other objects, which may be missing.
+    pub fn ids(&mut self, name: &str) -> Option<Vec<i64>> {
+        let parsed = match self.values.remove(name)? {
+            Value::Array(items) => items.iter().map(id).collect(),
+            Value::Null => Err(NULL.to_owned()),
+            other => {
+                Err(format!("Expected a list of items but got type \"{}\".", type_name(&other)))
+            }
+        };
+        self.keep(name, parsed)
+    }
+
+    /// Adds a fault that shows only when fields are looked at together.
+    pub fn fault(&mut self, name: &str, text: impl Into<String>) {
+        self.errors.add(name, text);
+    }
+
+    /// Says that a field is missing which only another field's value makes required.
+    pub fn require(&mut self, name: &str) {
+        if !self.errors.contains(name) {
+            self.errors.add(name, REQUIRED);
+        }
+    }
+
+    /// What was found wrong, or what `make` makes of the fields that were read. `make` answers
+    /// `None` only where a field was wrong.
+    pub fn finish<T>(self, made: Option<T>) -> Result<T> {
+        self.errors.into_result()?;
+        made.ok_or_else(|| Error::internal("a body was refused without a reason"))
+    }
+
+    fn keep<T>(&mut self, name: &str, parsed: Result<T, String>) -> Option<T> {
+        parsed.map_err(|text| self.errors.add(name, text)).ok()
+    }
+}
+
+/// DRF's `PrimaryKeyRelatedField`, strictly: only whole numbers are keys.
+fn id(value: &Value) -> Result<i64, String> {
+    match value {
+        Value::Number(number) => number.as_i64().ok_or_else(|| no_such(number)),
+        other => Err(format!("Incorrect type. Expected pk value, received {}.", type_name(other))),
+    }
+}
+
+/// Python's name of a JSON type, as DRF's texts have it.
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "NoneType",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float",
+        Value::Number(_) => "int",
+        Value::String(_) => "str",
+        Value::Array(_) => "list",
+        Value::Object(_) => "dict",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_wrong_field_is_told_at_once() {
+        let mut fields =
+            Fields::parse(br#"{"a": 5, "b": null, "c": [1, "x"], "d": "7"}"#).expect("an object");
+        fields.optional("a", Ok);
+        fields.optional("b", Ok);
+        fields.ids("c");
+        fields.nullable_id("d");
+        fields.required("e", Ok);
+        let Err(Error::Invalid(errors)) = fields.finish(Some(())) else { panic!("no error") };
+        let texts: Vec<_> = errors.by_field().values().map(|texts| texts[0].as_str()).collect();
+        assert_eq!(
+            texts,
+            [
+                "Not a valid string.",
+                "This field may not be null.",
+                "Incorrect type. Expected pk value, received str.",
+                "Incorrect type. Expected pk value, received str.",
+                "This field is required.",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_object_is_told_as_drf_does() {
+        let rubbish = Fields::parse(b"{\"a\": \xff}");
+        assert!(
+            matches!(rubbish, Err(Error::Malformed(text)) if text.starts_with("JSON parse error - "))
+        );
+        for (body, name) in [("[]", "list"), ("\"x\"", "str"), ("1", "int"), ("null", "NoneType")] {
+            let Err(Error::Invalid(errors)) = Fields::parse(body.as_bytes()) else { panic!() };
+            let text = &errors.by_field()["non_field_errors"][0];
+            assert_eq!(*text, format!("Invalid data. Expected a dictionary, but got {name}."));
+        }
+        let deep = "[".repeat(10_000);
+        assert!(matches!(Fields::parse(deep.as_bytes()), Err(Error::Malformed(_))));
+    }
+}

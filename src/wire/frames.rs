@@ -1,0 +1,253 @@
+//! The socket's frames: reading the client's, writing the server's. An event is written once and
+//! its bytes are shared by all who get it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::domain::chat::ChatView;
+use crate::domain::error::{Error, Result};
+use crate::domain::event::{Change, ChatEvent};
+use crate::domain::ids::{ChatId, MessageId, SessionId};
+use crate::domain::message::{Content, Draft};
+use crate::domain::time::Timestamp;
+use crate::domain::user::Profile;
+
+use super::errors::Code;
+use super::fields::Fields;
+use super::objects::{Chat, Message, OwnUser};
+use super::requests::{EditMessage, SendMessage};
+
+/// Seconds of silence after which a peer is pinged.
+pub const HEARTBEAT: u64 = 30;
+
+/// What names a request: repeated in its `ack` or `error`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct RequestId(Value);
+
+/// A frame from the client.
+#[derive(Debug)]
+pub struct Incoming {
+    /// Where it asks for an answer under a name.
+    pub id: Option<RequestId>,
+    /// What it asks for; an error where it makes no sense.
+    pub request: Result<Request>,
+}
+
+/// What a client asks for. What is well-formed enough to say whom it concerns carries the rest as
+/// a result: whether the caller may is answered before what is wrong with it.
+#[derive(Debug)]
+pub enum Request {
+    /// Authenticates the connection.
+    Auth {
+        /// An access token.
+        token: String,
+    },
+    /// Asks for a `pong`.
+    Ping,
+    /// Sends a message.
+    Send {
+        /// Where to.
+        chat: ChatId,
+        /// What.
+        draft: Result<Draft>,
+    },
+    /// Edits a message.
+    Edit {
+        /// Which.
+        message: MessageId,
+        /// To what.
+        content: Result<Content>,
+    },
+    /// Deletes a message.
+    Delete {
+        /// Which.
+        message: MessageId,
+    },
+}
+
+impl Incoming {
+    /// Reads a frame; `message_max` is the longest content, in characters.
+    pub fn parse(text: &str, message_max: usize) -> Self {
+        let mut fields = match Fields::parse(text.as_bytes()) {
+            Ok(fields) => fields,
+            Err(error) => {
+                return Self { id: None, request: Err(error) };
+            }
+        };
+        let id = match fields.take("id") {
+            None | Some(Value::Null) => None,
+            Some(id @ (Value::String(_) | Value::Number(_))) => Some(RequestId(id)),
+            Some(_) => {
+                let error = Error::field("id", "Not a valid string or number.");
+                return Self { id: None, request: Err(error) };
+            }
+        };
+        Self { id, request: Request::parse(fields, message_max) }
+    }
+}
+
+impl Request {
+    fn parse(mut fields: Fields, message_max: usize) -> Result<Self> {
+        let Some(kind) = fields.required("type", Ok) else {
+            return fields.finish(None);
+        };
+        match kind.as_str() {
+            "auth" => {
+                let token = fields.required("token", Ok);
+                fields.finish(token.map(|token| Self::Auth { token }))
+            }
+            "ping" => Ok(Self::Ping),
+            "message.send" => match fields.required_id("chat") {
+                Some(chat) => Ok(Self::Send {
+                    chat: ChatId(chat),
+                    draft: SendMessage::parse(fields, message_max),
+                }),
+                None => SendMessage::parse(fields, message_max).and_then(|_| unreadable()),
+            },
+            "message.edit" => match fields.required_id("message") {
+                Some(message) => Ok(Self::Edit {
+                    message: MessageId(message),
+                    content: EditMessage::parse(fields, message_max),
+                }),
+                None => EditMessage::parse(fields, message_max).and_then(|_| unreadable()),
+            },
+            "message.delete" => {
+                let message = fields.required_id("message");
+                fields.finish(message.map(|id| Self::Delete { message: MessageId(id) }))
+            }
+            other => {
+                fields.fault("type", format!("\"{other}\" is not a valid choice."));
+                fields.finish(None)
+            }
+        }
+    }
+}
+
+/// A fault stands in the fields already, so reading the rest of them cannot succeed.
+fn unreadable<T>() -> Result<T> {
+    Err(Error::internal("a frame without its object was read"))
+}
+
+/// A frame from the server.
+#[derive(Serialize)]
+#[serde(tag = "type")]
+#[expect(clippy::large_enum_variant, reason = "each lives on the stack while it is written")]
+enum Outgoing<'a> {
+    #[serde(rename = "ready")]
+    Ready {
+        user: OwnUser<'a>,
+        session: SessionId,
+        server_time: Timestamp,
+        epoch: &'a str,
+        heartbeat: u64,
+        versions: &'a BTreeMap<ChatId, i64>,
+    },
+    #[serde(rename = "pong")]
+    Pong {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a RequestId>,
+    },
+    #[serde(rename = "ack")]
+    Ack { id: &'a RequestId, message: Message<'a> },
+    #[serde(rename = "error")]
+    Error {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a RequestId>,
+        code: Code,
+        detail: Cow<'a, str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        errors: Option<&'a BTreeMap<String, Vec<String>>>,
+    },
+    #[serde(rename = "message.created")]
+    MessageCreated { chat: ChatId, version: i64, message: Message<'a> },
+    #[serde(rename = "message.updated")]
+    MessageUpdated { chat: ChatId, version: i64, message: Message<'a> },
+    #[serde(rename = "message.deleted")]
+    MessageDeleted { chat: ChatId, version: i64, message: Message<'a> },
+    #[serde(rename = "chat.created")]
+    ChatCreated { chat: Chat<'a> },
+    #[serde(rename = "resync")]
+    Resync {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        chats: Option<&'a [ChatId]>,
+    },
+}
+
+/// The first frame after authentication.
+pub fn ready(
+    me: &Profile,
+    session: SessionId,
+    server_time: Timestamp,
+    epoch: &str,
+    versions: &BTreeMap<ChatId, i64>,
+) -> String {
+    write(&Outgoing::Ready {
+        user: OwnUser::of(me),
+        session,
+        server_time,
+        epoch,
+        heartbeat: HEARTBEAT,
+        versions,
+    })
+}
+
+/// The answer to a ping.
+pub fn pong(id: Option<&RequestId>) -> String {
+    write(&Outgoing::Pong { id })
+}
+
+/// A request was carried out.
+pub fn ack(id: &RequestId, message: &crate::domain::message::Message) -> String {
+    write(&Outgoing::Ack { id, message: Message::from(message) })
+}
+
+/// A request was not carried out.
+pub fn error(id: Option<&RequestId>, error: &Error) -> String {
+    let errors = match error {
+        Error::Invalid(errors) => Some(errors.by_field()),
+        _ => None,
+    };
+    let detail = match error {
+        Error::Invalid(_) => Cow::Borrowed("Invalid input."),
+        other => Cow::Owned(other.to_string()),
+    };
+    write(&Outgoing::Error { id, code: Code::from(error), detail, errors })
+}
+
+/// A change in a chat.
+pub fn chat_event(event: &ChatEvent) -> String {
+    let (chat, version) = (event.chat, event.version);
+    write(&match &event.change {
+        Change::MessageCreated(message) => {
+            Outgoing::MessageCreated { chat, version, message: Message::from(&**message) }
+        }
+        Change::MessageUpdated(message) => {
+            Outgoing::MessageUpdated { chat, version, message: Message::from(&**message) }
+        }
+        Change::MessageDeleted(message) => {
+            Outgoing::MessageDeleted { chat, version, message: Message::from(&**message) }
+        }
+    })
+}
+
+/// A chat that the recipient is in from now on, as the recipient sees it.
+pub fn chat_created(view: &ChatView) -> String {
+    write(&Outgoing::ChatCreated { chat: Chat::from(view) })
+}
+
+/// Events were dropped: of these chats, or of any where none are named.
+pub fn resync(chats: Option<&[ChatId]>) -> String {
+    write(&Outgoing::Resync { chats })
+}
+
+fn write(frame: &Outgoing<'_>) -> String {
+    // Serialising fails only on maps with keys that are no text and on numbers that are no JSON;
+    // neither is among the types above.
+    serde_json::to_string(frame).unwrap_or_else(|_| {
+        r#"{"type":"error","code":"server_error","detail":"A server error occurred."}"#.to_owned()
+    })
+}

@@ -1,0 +1,8 @@
+//! The JSON that clients see, shared by REST and socket: objects, frames, errors, and the reading
+//! of bodies. Shapes only: what is allowed is decided elsewhere.
+
+pub mod errors;
+pub mod fields;
+pub mod frames;
+pub mod objects;
+pub mod requests;

@@ -1,0 +1,266 @@
+//! What clients send, each as the schema shows it and as it is read: into domain types that cannot
+//! be wrong, with every wrong field told at once. The structs themselves only describe.
+
+use utoipa::ToSchema;
+
+use crate::domain::chat::{ChatName, Description, NewChat};
+use crate::domain::error::Result;
+use crate::domain::ids::{MessageId, UserId};
+use crate::domain::message::{ClientId, Content, Draft};
+use crate::domain::password;
+use crate::domain::text;
+use crate::domain::user::{self, Email, NAME_MAX, Password, Username};
+
+use super::fields::Fields;
+
+/// Registers an account.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub struct Register {
+    /// Letters, digits and `@.+-_`; unique without regard to case.
+    #[schema(min_length = 1, max_length = 150, pattern = r"^[\w.@+-]+$", example = "whiskers")]
+    username: String,
+    /// Not common, not all digits, not like the name.
+    #[schema(min_length = 8, max_length = 1024, format = Password, example = "nine-lives-2026")]
+    password: String,
+    /// Unique without regard to case; may be empty.
+    #[schema(max_length = 254)]
+    email: Option<String>,
+    #[schema(max_length = 150)]
+    first_name: Option<String>,
+    #[schema(max_length = 150)]
+    last_name: Option<String>,
+}
+
+impl Register {
+    /// Reads the body. The names that it asks for come by themselves, where they are valid: whether
+    /// they are free is told together with what else is wrong.
+    pub fn parse(
+        mut body: Fields,
+    ) -> (Option<Username>, Option<Email>, Result<user::Registration>) {
+        let username = body.required("username", |text| Username::parse(text.trim()));
+        let email = body.optional("email", |text| match text.trim() {
+            "" => Ok(None),
+            address => Email::parse(address).map(Some),
+        });
+        let first_name = body.optional("first_name", |text| name(&text)).unwrap_or_default();
+        let last_name = body.optional("last_name", |text| name(&text)).unwrap_or_default();
+        let password = body.required("password", secret);
+        if let Some(password) = &password {
+            let email = email.as_ref().and_then(|email| email.as_ref());
+            let attributes = password::Attributes {
+                username: username.as_ref().map_or("", Username::as_str),
+                email: email.map_or("", Email::as_str),
+                first_name: &first_name,
+                last_name: &last_name,
+            };
+            for fault in password::faults(password, &attributes) {
+                body.fault("password", fault);
+            }
+        }
+        let email = email.flatten();
+        let made = username.clone().zip(password).map(|(username, password)| user::Registration {
+            username,
+            email: email.clone(),
+            password: Password(password),
+            first_name,
+            last_name,
+        });
+        (username, email, body.finish(made))
+    }
+}
+
+/// Logs in.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub struct Login {
+    /// Or the e-mail address. Case does not matter.
+    #[schema(min_length = 1, example = "whiskers")]
+    username: String,
+    #[schema(min_length = 1, format = Password, example = "nine-lives-2026")]
+    password: String,
+}
+
+impl Login {
+    /// Reads the body: the login's key and the password.
+    pub fn parse(mut body: Fields) -> Result<(String, Password)> {
+        let username = body.required("username", |name| {
+            text::check_present(&name, user::EMAIL_MAX).map(|()| text::fold(name.trim()))
+        });
+        let password = body.required("password", secret);
+        body.finish(username.zip(password.map(Password)))
+    }
+}
+
+/// Renews the tokens.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub struct Refresh {
+    /// The latest one. It is spent.
+    #[schema(min_length = 1)]
+    refresh: String,
+}
+
+impl Refresh {
+    /// Reads the body.
+    pub fn parse(mut body: Fields) -> Result<String> {
+        let token = body.required("refresh", present);
+        body.finish(token)
+    }
+}
+
+/// Asks whether a token is good.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub struct Verify {
+    /// Of either kind.
+    #[schema(min_length = 1)]
+    token: String,
+}
+
+impl Verify {
+    /// Reads the body.
+    pub fn parse(mut body: Fields) -> Result<String> {
+        let token = body.required("token", present);
+        body.finish(token)
+    }
+}
+
+/// Opens a chat.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub struct CreateChat {
+    #[schema(value_type = super::objects::schema::ChatType)]
+    r#type: String,
+    /// Of a group, which must have one.
+    #[schema(min_length = 1, max_length = 100, example = "Kitchen")]
+    name: Option<String>,
+    /// Of a group.
+    #[schema(max_length = 1000)]
+    description: Option<String>,
+    /// The ids of the others: exactly one in a private chat.
+    #[schema(example = json!([8]))]
+    members: Option<Vec<i64>>,
+}
+
+impl CreateChat {
+    /// Reads the body. `me` is the maker, who is ignored among the members; `max` is the largest
+    /// group, its maker included.
+    pub fn parse(mut body: Fields, me: UserId, max: usize) -> Result<NewChat> {
+        let private = body.required("type", |kind| match kind.as_str() {
+            "private" => Ok(true),
+            "group" => Ok(false),
+            other => Err(format!("\"{other}\" is not a valid choice.")),
+        });
+        let listed = body.ids("members");
+        let mut members: Vec<_> = listed.iter().flatten().map(|id| UserId(*id)).collect();
+        members.retain(|id| *id != me);
+        members.sort_unstable();
+        members.dedup();
+        let made = match private {
+            Some(true) => match (&listed, members.as_slice()) {
+                (_, [peer]) => Some(NewChat::Private { peer: *peer }),
+                (None, _) => {
+                    body.require("members");
+                    None
+                }
+                (Some(_), _) => {
+                    body.fault("members", "A private chat is with exactly one other user.");
+                    None
+                }
+            },
+            Some(false) => {
+                let name = body.required("name", |name| ChatName::parse(&name));
+                let description = body
+                    .optional("description", |text| Description::parse(&text))
+                    .unwrap_or_default();
+                if members.len() >= max {
+                    body.fault("members", too_many_members(max));
+                }
+                name.map(|name| NewChat::Group { name, description, members })
+            }
+            None => None,
+        };
+        body.finish(made)
+    }
+}
+
+/// Sends a message.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub struct SendMessage {
+    /// Kept exactly as it is sent. Not blank.
+    #[schema(min_length = 1, max_length = 10000, example = "Meow!")]
+    content: String,
+    /// The id of the message of this chat that it answers.
+    #[schema(minimum = 1)]
+    reply_to: Option<i64>,
+    /// One's own name for the message: the same one again makes no second message.
+    #[schema(min_length = 1, max_length = 64, example = "b0f7c2a4")]
+    client_id: Option<String>,
+}
+
+impl SendMessage {
+    /// Reads the body; `max` is the longest content, in characters.
+    pub fn parse(mut body: Fields, max: usize) -> Result<Draft> {
+        let content = body.required("content", |text| Content::parse(text, max));
+        let reply_to = body.nullable_id("reply_to").map(MessageId);
+        let client_id = body.nullable("client_id", ClientId::parse);
+        body.finish(content.map(|content| Draft { content, reply_to, client_id }))
+    }
+}
+
+/// Edits a message.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub struct EditMessage {
+    /// Kept exactly as it is sent. Not blank.
+    #[schema(min_length = 1, max_length = 10000, example = "Purr.")]
+    content: String,
+}
+
+impl EditMessage {
+    /// Reads the body; `max` is the longest content, in characters.
+    pub fn parse(mut body: Fields, max: usize) -> Result<Content> {
+        let content = body.required("content", |text| Content::parse(text, max));
+        body.finish(content)
+    }
+
+    /// Reads a body that may leave out what it does not change.
+    pub fn parse_partial(mut body: Fields, max: usize) -> Result<Option<Content>> {
+        let content = body.optional("content", |text| Content::parse(text, max));
+        body.finish(Some(content))
+    }
+}
+
+/// Changes a message: what is left out stays.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub struct PatchMessage {
+    /// Kept exactly as it is sent. Not blank.
+    #[schema(min_length = 1, max_length = 10000, example = "Purr.")]
+    content: Option<String>,
+}
+
+/// What is said of a group that would become too large.
+pub fn too_many_members(max: usize) -> String {
+    format!("A group has at most {max} members.")
+}
+
+/// First and last names: trimmed, may be empty.
+fn name(value: &str) -> Result<String, String> {
+    text::check(value, NAME_MAX)?;
+    Ok(value.trim().to_owned())
+}
+
+/// A password as it came: spaces are part of it.
+fn secret(value: String) -> Result<String, String> {
+    if value.is_empty() {
+        return Err(text::BLANK.to_owned());
+    }
+    text::check(&value, password::MAX_CHARS).map(|()| value)
+}
+
+fn present(value: String) -> Result<String, String> {
+    if value.trim().is_empty() { Err(text::BLANK.to_owned()) } else { Ok(value) }
+}

@@ -1,0 +1,5 @@
+//! The promises of the API, asked of a real server over real connections, on each database.
+
+mod support;
+
+mod smoke;

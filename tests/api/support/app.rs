@@ -1,0 +1,130 @@
+//! A server for one test: on a port of its own, with a fresh SQLite file, or a schema of its own in
+//! the PostgreSQL that `make test` starts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use meowsenger::app::App;
+use meowsenger::auth::secrets::random_hex;
+use meowsenger::config::{Config, Variables};
+use meowsenger::store::migrations;
+use meowsenger::{actions, http};
+use sqlx::Executor;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use super::client::Client;
+
+/// A password that every validator lets through.
+pub const PASSWORD: &str = "nine-lives-2026";
+
+/// Which database a test runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// A running server, stopped when dropped.
+pub struct TestApp {
+    pub app: Arc<App>,
+    /// `http://127.0.0.1:PORT`
+    pub base: String,
+    /// What it was started with, to start another node on the same data.
+    pub variables: Variables,
+    /// Removed with the test.
+    _folder: Arc<TempDir>,
+    users: AtomicU32,
+}
+
+impl TestApp {
+    /// Starts a server. `None`, so that the test is skipped, where there is no PostgreSQL to ask
+    /// and nobody requires one.
+    pub async fn start(backend: Backend) -> Option<Self> {
+        Self::start_with(backend, &[]).await
+    }
+
+    /// The same with some settings.
+    pub async fn start_with(backend: Backend, settings: &[(&str, &str)]) -> Option<Self> {
+        let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
+        let mut variables = variables(backend, folder.path()).await?;
+        let settings = settings.iter().map(|(name, value)| (*name, *value));
+        variables.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        Some(Self::open(variables, folder).await)
+    }
+
+    /// Another node on the same database.
+    pub async fn second_node(&self) -> Self {
+        Self::open(self.variables.clone(), Arc::clone(&self._folder)).await
+    }
+
+    async fn open(variables: Variables, folder: Arc<TempDir>) -> Self {
+        let config = Config::read(&variables).expect("settings");
+        let (app, sends) = App::open(&config).await.expect("opened");
+        migrations::migrate(&app.db, app.clock.now(), |_| {}).await.expect("migrated");
+        actions::start(&app, sends);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        app.spawn(http::serve(Arc::clone(&app), listener));
+        Self {
+            app,
+            base: format!("http://{address}"),
+            variables,
+            _folder: folder,
+            users: AtomicU32::new(1),
+        }
+    }
+
+    /// Somebody who has no account.
+    pub fn anonymous(&self) -> Client {
+        Client::new(&self.base)
+    }
+
+    /// A new user, logged in. The username begins with `name`.
+    pub async fn user(&self, name: &str) -> Client {
+        let number = self.users.fetch_add(1, Ordering::Relaxed);
+        self.anonymous().register(&format!("{name}{number}"), PASSWORD).await
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.app.stopping.cancel();
+        self.app.stopped.cancel();
+    }
+}
+
+/// The settings of a fresh, empty database. `None` where there is no PostgreSQL and none required.
+pub async fn variables(backend: Backend, folder: &std::path::Path) -> Option<Variables> {
+    let mut variables = Variables::new();
+    let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
+    set("DATA_DIR", folder.display().to_string());
+    set("SECRET_KEY", "only-for-tests-".repeat(4));
+    if backend == Backend::Postgres {
+        set("DATABASE_URL", fresh_schema().await?);
+        set("DATABASE_POOL_SIZE", "6".to_owned());
+    }
+    Some(variables)
+}
+
+/// Makes a schema and gives the URL by which everything happens in it. The server is thrown away as
+/// a whole, so it is not removed.
+async fn fresh_schema() -> Option<String> {
+    let server = environment("MEOW_TEST_POSTGRES_URL");
+    if server.is_none() && environment("MEOW_REQUIRE_SERVICES").is_some() {
+        panic!("MEOW_REQUIRE_SERVICES is set and MEOW_TEST_POSTGRES_URL is not");
+    }
+    let server = server?;
+    let schema = format!("test_{}", random_hex::<8>().expect("random"));
+    let pool = sqlx::PgPool::connect(&server).await.expect("the test server answers");
+    let sql = sqlx::AssertSqlSafe(format!("create schema {schema}"));
+    pool.execute(sqlx::raw_sql(sql)).await.expect("a schema");
+    pool.close().await;
+    let sign = if server.contains('?') { '&' } else { '?' };
+    Some(format!("{server}{sign}options=-csearch_path%3D{schema}"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests are told of their services this way")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

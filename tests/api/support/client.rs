@@ -1,0 +1,139 @@
+//! A REST client that keeps its tokens, and answers that say what they are when a test fails.
+
+use reqwest::header::HeaderMap;
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+
+/// Somebody who talks to a server.
+#[derive(Clone)]
+pub struct Client {
+    pub http: reqwest::Client,
+    pub base: String,
+    /// Empty for somebody anonymous.
+    pub access: String,
+    pub refresh: String,
+    pub id: i64,
+    pub username: String,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// `Null` where there was no body, or none that is JSON.
+    pub json: Value,
+    pub text: String,
+}
+
+impl Client {
+    pub fn new(base: &str) -> Self {
+        Self {
+            http: reqwest::Client::new(),
+            base: base.to_owned(),
+            access: String::new(),
+            refresh: String::new(),
+            id: 0,
+            username: String::new(),
+        }
+    }
+
+    /// Registers and becomes the new user.
+    pub async fn register(&self, username: &str, password: &str) -> Self {
+        let body = json!({"username": username, "password": password});
+        let answer = self.post("/api/auth/register/", body).await.expect(201);
+        self.with_session(&answer.json)
+    }
+
+    /// Becomes the user of an answer of register or login.
+    pub fn with_session(&self, session: &Value) -> Self {
+        Self {
+            access: session["access"].as_str().expect("access").to_owned(),
+            refresh: session["refresh"].as_str().expect("refresh").to_owned(),
+            id: session["user"]["id"].as_i64().expect("an id"),
+            username: session["user"]["username"].as_str().expect("a username").to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// A request with this client's token, for what the methods below do not do.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = if path.starts_with("http") { path.to_owned() } else { self.base.clone() + path };
+        let request = self.http.request(method, url);
+        if self.access.is_empty() { request } else { request.bearer_auth(&self.access) }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).json(&body)).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::PUT, path).json(&body)).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::PATCH, path).json(&body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::DELETE, path)).await
+    }
+
+    /// The id of the private chat with another.
+    pub async fn private_chat(&self, other: &Self) -> i64 {
+        let body = json!({"type": "private", "members": [other.id]});
+        let answer = self.post("/api/chats/", body).await;
+        answer.json["id"].as_i64().unwrap_or_else(|| panic!("no chat: {answer:?}"))
+    }
+
+    /// The id of a new group.
+    pub async fn group(&self, others: &[&Self]) -> i64 {
+        let members: Vec<_> = others.iter().map(|other| other.id).collect();
+        let body = json!({"type": "group", "name": "Kitchen", "members": members});
+        self.post("/api/chats/", body).await.expect(201).json["id"].as_i64().expect("an id")
+    }
+
+    /// Sends a message; the message.
+    pub async fn say(&self, chat: i64, content: &str) -> Value {
+        let path = format!("/api/chats/{chat}/messages/");
+        self.post(&path, json!({"content": content})).await.expect(201).json
+    }
+}
+
+impl Answer {
+    pub async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.text().await.expect("a body");
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Self { status, headers, json, text }
+    }
+
+    /// The answer itself, if it has this status.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{self:#?}");
+        self
+    }
+
+    /// The same, and its body is exactly this.
+    #[track_caller]
+    pub fn expect_body(self, status: u16, body: Value) -> Self {
+        let answer = self.expect(status);
+        assert_eq!(answer.json, body);
+        answer
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The rows of a list.
+    pub fn results(&self) -> &[Value] {
+        self.json["results"].as_array().unwrap_or_else(|| panic!("no list: {self:?}"))
+    }
+}

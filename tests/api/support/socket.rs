@@ -1,0 +1,132 @@
+//! A WebSocket client that waits for what it expects, and says what came instead.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use super::client::Client;
+
+/// Longer than anything takes; a test that waits as long has failed.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An open socket.
+pub struct Socket {
+    pub stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// Events that came while something else was waited for.
+    waiting: VecDeque<Value>,
+    /// The first frame after authentication.
+    pub ready: Value,
+    requests: u64,
+}
+
+impl Socket {
+    /// Opens one with the client's token in the header, and waits for `ready`.
+    pub async fn open(client: &Client) -> Self {
+        let token = format!("Bearer {}", client.access);
+        let mut socket =
+            Self::dial(client, "/ws/", &[("authorization", &token)]).await.expect("upgraded");
+        socket.ready = socket.next().await;
+        assert_eq!(socket.ready["type"], "ready", "{}", socket.ready);
+        socket
+    }
+
+    /// Opens one without authentication. The error is the refusal before the upgrade.
+    pub async fn dial(
+        client: &Client,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, Error> {
+        let url = client.base.replace("http://", "ws://") + path;
+        let mut request = url.into_client_request()?;
+        for (name, value) in headers {
+            let value = HeaderValue::from_str(value).expect("a header");
+            request.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+        let (stream, _) = timeout(PATIENCE, connect_async(request)).await.expect("in time")?;
+        Ok(Self { stream, waiting: VecDeque::new(), ready: Value::Null, requests: 0 })
+    }
+
+    /// Sends a frame.
+    pub async fn send(&mut self, frame: Value) {
+        self.send_text(&frame.to_string()).await;
+    }
+
+    pub async fn send_text(&mut self, text: &str) {
+        self.stream.send(Message::text(text)).await.expect("sent");
+    }
+
+    /// Sends a request under an id of its own; its `ack`, `error` or `pong`. Events that come
+    /// before it are kept for [`Self::next`].
+    pub async fn request(&mut self, mut frame: Value) -> Value {
+        self.requests += 1;
+        let id = self.requests;
+        frame["id"] = json!(id);
+        self.send(frame).await;
+        loop {
+            let frame = self.read().await;
+            if frame["id"] == id {
+                return frame;
+            }
+            self.waiting.push_back(frame);
+        }
+    }
+
+    /// The next frame.
+    pub async fn next(&mut self) -> Value {
+        match self.waiting.pop_front() {
+            Some(frame) => frame,
+            None => self.read().await,
+        }
+    }
+
+    /// The next frame of a type; others before it are passed over.
+    pub async fn next_of(&mut self, kind: &str) -> Value {
+        loop {
+            let frame = self.next().await;
+            if frame["type"] == kind {
+                return frame;
+            }
+        }
+    }
+
+    /// Every frame that the server had sent when it answers a `ping` sent now.
+    pub async fn drain(&mut self) -> Vec<Value> {
+        let pong = self.request(json!({"type": "ping"})).await;
+        assert_eq!(pong["type"], "pong");
+        self.waiting.drain(..).collect()
+    }
+
+    /// Waits for the server to close: the code and the reason.
+    pub async fn closed(&mut self) -> (u16, String) {
+        loop {
+            match timeout(PATIENCE, self.stream.next()).await.expect("closed in time") {
+                Some(Ok(Message::Close(Some(frame)))) => {
+                    return (frame.code.into(), frame.reason.to_string());
+                }
+                Some(Ok(_)) => {}
+                other => panic!("not closed in order: {other:?}"),
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Value {
+        loop {
+            let message = timeout(PATIENCE, self.stream.next()).await.expect("a frame in time");
+            match message {
+                Some(Ok(Message::Text(text))) => {
+                    return serde_json::from_str(&text).expect("JSON");
+                }
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                other => panic!("no frame: {other:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! What the rules look for: a file in, its faults out. Reads nothing from the disk, so that each
+//! check can be tried on a few lines.
+
+use super::source::{Kind, Source, Token};
+use super::{HTTP_CRATES, LAYERS, MAX_LINES, MUTABLE_TYPES};
+
+pub(crate) fn without_purpose(source: &Source) -> Option<String> {
+    (!source.text.starts_with("//!")).then(|| source.fault(1, "does not open with `//!`"))
+}
+
+pub(crate) fn upward_references(source: &Source) -> Vec<String> {
+    let path = source.module_path();
+    let Some(own) = path.first() else {
+        return Vec::new();
+    };
+    let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| name == own) else {
+        return vec![source.fault(1, &format!("the module `{own}` has no row in LAYERS"))];
+    };
+    module_references(&source.tokens, &path)
+        .into_iter()
+        .filter(|(_, target)| target != own && !allowed.contains(&target.as_str()))
+        .map(|(line, target)| source.fault(line, &format!("`{own}` must not name `{target}`")))
+        .collect()
+}
+
+pub(crate) fn database_access(source: &Source) -> Vec<String> {
+    source.faults_at(|before, token, after| match token {
+        "sqlx" => true,
+        // A path or a field; `flag.store(…)` is an atomic's.
+        "store" => before == "::" || after == "::" || (before == "." && after != "("),
+        _ => false,
+    })
+}
+
+pub(crate) fn http_crates(source: &Source) -> Vec<String> {
+    source.faults_at(|before, token, after| {
+        HTTP_CRATES.contains(&token) && (before == "use" || (before != "::" && after == "::"))
+    })
+}
+
+pub(crate) fn sql_texts(source: &Source) -> Vec<String> {
+    let texts = source.tokens.iter().filter(|t| t.kind == Kind::Text && looks_like_sql(&t.text));
+    texts.map(|t| source.fault(t.line, &format!("{:?}", shortened(&t.text)))).collect()
+}
+
+pub(crate) fn process_globals(source: &Source) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (at, token) in source.tokens.iter().enumerate() {
+        let rest = &source.tokens[at + 1..];
+        let next = rest.first().map_or("", Token::code);
+        let mutable = match token.code() {
+            "thread_local" | "lazy_static" => next == "!",
+            "static" if next == "mut" => true,
+            "static" => {
+                let of_type = rest.iter().map(Token::code).take_while(|t| !matches!(*t, "=" | ";"));
+                rest.get(1).is_some_and(|t| t.code() == ":")
+                    && of_type
+                        .into_iter()
+                        .any(|t| MUTABLE_TYPES.contains(&t) || t.starts_with("Atomic"))
+            }
+            _ => false,
+        };
+        if mutable {
+            faults.push(source.fault(token.line, &format!("`{} {next}`", token.text)));
+        }
+    }
+    faults
+}
+
+pub(crate) fn publishing(source: &Source) -> Vec<String> {
+    source.faults_at(|before, token, after| {
+        token == "publish" && matches!(before, "." | "::") && matches!(after, "(" | "::")
+    })
+}
+
+pub(crate) fn too_long(source: &Source) -> Option<String> {
+    let lines = source.text.lines().count();
+    (lines > MAX_LINES).then(|| source.fault(lines, &format!("{lines} lines")))
+}
+
+pub(crate) fn migration_faults(sqlite: &[String], postgres: &[String]) -> Vec<String> {
+    let mut faults = Vec::new();
+    if sqlite.is_empty() && postgres.is_empty() {
+        faults.push("migrations: there are none".to_owned());
+    }
+    for (side, names, others) in [("sqlite", sqlite, postgres), ("postgres", postgres, sqlite)] {
+        for (index, name) in names.iter().enumerate() {
+            let number = format!("{:04}_", index + 1);
+            if !name.starts_with(&number) || !name.ends_with(".sql") {
+                faults.push(format!("migrations/{side}/{name}: expected {number}….sql here"));
+            }
+            if !others.contains(name) {
+                faults.push(format!("migrations/{side}/{name}: the other database has none such"));
+            }
+        }
+    }
+    faults
+}
+
+pub(crate) fn left_overs(source: &Source) -> Vec<String> {
+    // In halves, so that this file does not find itself.
+    let words = [concat!("TO", "DO"), concat!("FIX", "ME")];
+    let macros = [concat!("to", "do!"), concat!("unimple", "mented!")];
+    let mut faults = Vec::new();
+    for (index, line) in source.text.lines().enumerate() {
+        let mut found = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+        if found.any(|word| words.contains(&word)) || macros.iter().any(|m| line.contains(m)) {
+            faults.push(source.fault(index + 1, line.trim()));
+        }
+    }
+    faults
+}
+
+pub(crate) fn dead_paths(doc: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        for code in line.split('`').skip(1).step_by(2) {
+            let path = code.split(':').next().unwrap_or(code);
+            let pattern = path.contains(['*', '{', '<', '…', ' ']);
+            if path.starts_with("src/") && !pattern && !exists(path) {
+                faults.push(format!("{doc}:{}: `{path}` does not exist", index + 1));
+            }
+        }
+    }
+    faults
+}
+
+/// Whether a string literal is a statement, or the beginning of one. Prose may begin with the same
+/// verb ("Select a valid choice."), so the first word is not enough.
+fn looks_like_sql(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    let words: Vec<&str> = lower.split_whitespace().collect();
+    let Some((&verb, rest)) = words.split_first() else {
+        return false;
+    };
+    let next = rest.first().copied().unwrap_or_default();
+    let has = |word: &str| rest.contains(&word);
+    match verb {
+        "select" | "insert" | "update" | "delete" if rest.is_empty() => {
+            lower.ends_with(char::is_whitespace)
+        }
+        "select" => {
+            has("from")
+                || next.starts_with(|c: char| c.is_ascii_digit())
+                || next.find('(') > Some(0)
+        }
+        "insert" => matches!(next, "into" | "or"),
+        "update" => has("set"),
+        "delete" => next == "from",
+        "with" => {
+            next == "recursive"
+                || rest
+                    .windows(2)
+                    .any(|w| w[0] == "as" && (w[1].starts_with('(') || w[1] == "materialized"))
+        }
+        "begin" | "begin;" => {
+            matches!(next, "" | "immediate" | "exclusive" | "deferred" | "transaction")
+        }
+        "create" | "alter" | "drop" => matches!(
+            next,
+            "table"
+                | "index"
+                | "unique"
+                | "schema"
+                | "extension"
+                | "view"
+                | "trigger"
+                | "virtual"
+                | "temp"
+                | "temporary"
+                | "materialized"
+        ),
+        "pragma" => !rest.is_empty(),
+        _ => false,
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect()
+}
+
+/// The crate's top-level modules that the code names through `crate::…`, `super::…` and lists of
+/// them, each with its line. `path` is the module that the code stands in.
+fn module_references(tokens: &[Token], path: &[String]) -> Vec<(usize, String)> {
+    let code = |at: usize| tokens.get(at).map_or("", Token::code);
+    let begins_path =
+        |at: usize| code(at.wrapping_sub(1)) != "::" || code(at.wrapping_sub(2)) == "self";
+    let mut found = Vec::new();
+    let mut depth = 0;
+    // Modules inside the file, each with the depth at which it closes: `super` counts them.
+    let mut inner: Vec<usize> = Vec::new();
+    for at in 0..tokens.len() {
+        match code(at) {
+            "{" => {
+                depth += 1;
+                if code(at.wrapping_sub(2)) == "mod" {
+                    inner.push(depth);
+                }
+            }
+            "}" => {
+                if inner.last() == Some(&depth) {
+                    inner.pop();
+                }
+                depth = depth.saturating_sub(1);
+            }
+            start @ ("crate" | "super") if code(at + 1) == "::" && begins_path(at) => {
+                let (mut level, mut next) = (path.len() + inner.len(), at);
+                if start == "crate" {
+                    (level, next) = (0, at + 2);
+                }
+                while code(next) == "super" && code(next + 1) == "::" {
+                    level = level.saturating_sub(1);
+                    next += 2;
+                }
+                if level == 0 {
+                    found.extend(first_names(tokens.get(next..).unwrap_or_default()));
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The first name of a path, or of each path in a `{…}` list.
+fn first_names(tokens: &[Token]) -> Vec<(usize, String)> {
+    let name = |token: &Token| (token.line, token.text.clone());
+    if tokens.first().map_or("", Token::code) != "{" {
+        return tokens.first().map(name).into_iter().collect();
+    }
+    let mut names = Vec::new();
+    let mut depth = 0;
+    for (at, token) in tokens.iter().enumerate() {
+        match token.code() {
+            "{" => depth += 1,
+            "}" => depth -= 1,
+            _ if depth == 1 && (at == 1 || tokens[at - 1].code() == ",") => names.push(name(token)),
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    names
+}
