@@ -23,11 +23,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("hub", &["domain", "wire"]),
     ("media", &["domain"]),
     ("telemetry", &["config"]),
-    ("lifecycle", &["config"]),
     ("app", &["auth", "config", "domain", "hub", "media", "store"]),
+    ("lifecycle", &["app"]),
     ("actions", &["app", "auth", "domain", "hub", "media", "store"]),
     ("realtime", &["actions", "app", "domain", "hub", "wire"]),
-    ("http", &["actions", "app", "domain", "lifecycle", "realtime", "wire"]),
+    ("http", &["actions", "app", "auth", "domain", "lifecycle", "realtime", "wire"]),
     (
         "cli",
         &[

@@ -6,8 +6,10 @@
 //! dense and in commit order on every node together.
 
 use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use tokio::sync::mpsc;
 
 use crate::app::{App, PendingSend, Sent};
@@ -32,7 +34,11 @@ const CLASH: &str = "A message with this client_id and other content exists.";
 pub async fn run(app: Arc<App>, mut queue: mpsc::Receiver<PendingSend>) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
-        send_all(&app, std::mem::take(&mut batch)).await;
+        let done = AssertUnwindSafe(send_all(&app, std::mem::take(&mut batch))).catch_unwind();
+        if done.await.is_err() {
+            // Those who waited were told by their answers' end; the next batch is another one.
+            tracing::error!("a batch of messages was dropped by a panic");
+        }
     }
 }
 

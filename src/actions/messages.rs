@@ -47,7 +47,9 @@ pub fn send(
     });
     async move {
         match queued {
-            Ok(answer) => answer.await.map_err(|_| Error::Unavailable("stopping".into()))?,
+            Ok(answer) => {
+                answer.await.map_err(|_| Error::Unavailable("the committer dropped it".into()))?
+            }
             Err(Error::Invalid(errors)) => {
                 // Whether one may know of the chat comes before what one sent.
                 access::membership(&app.db, chat, user).await?;

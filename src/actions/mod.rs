@@ -8,6 +8,7 @@ pub mod catchup;
 pub mod chats;
 pub mod committer;
 pub mod health;
+pub mod housekeeping;
 pub mod messages;
 pub mod revocations;
 pub mod sessions;
@@ -29,4 +30,5 @@ pub fn start(app: &Arc<App>, sends: Vec<mpsc::Receiver<PendingSend>>) {
     }
     app.background(catchup::run(Arc::clone(app)));
     app.background(revocations::run(Arc::clone(app)));
+    app.background(housekeeping::run(Arc::clone(app)));
 }

@@ -21,7 +21,7 @@ pub async fn create(app: &Arc<App>, caller: &Caller) -> Result<String> {
     let now = app.clock.now();
     let mut unit = Unit::begin(app).await?;
     let hash = sha256_hex(&ticket);
-    tickets::insert(&mut unit.tx, &hash, caller.session, now, now.plus(LIFETIME)).await?;
+    tickets::insert(&mut unit.tx, &hash, caller.session, now.plus(LIFETIME)).await?;
     unit.commit().await?;
     Ok(ticket)
 }

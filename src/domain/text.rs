@@ -3,6 +3,8 @@
 
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizerBorrowed;
+use icu_properties::CodePointMapData;
+use icu_properties::props::{GeneralCategory, GeneralCategoryGroup};
 
 /// DRF's `required`.
 pub const REQUIRED: &str = "This field is required.";
@@ -41,6 +43,15 @@ pub fn check_present(value: &str, max: usize) -> Result<(), String> {
         return Err(BLANK.to_owned());
     }
     check(value, max)
+}
+
+/// Whether Python's regular expressions take the character for one of a word (`\w`): letters,
+/// numbers and the underscore. (Rust's `is_alphanumeric` also takes vowel signs and circled
+/// letters.)
+pub fn is_word(c: char) -> bool {
+    let kind = CodePointMapData::<GeneralCategory>::new().get(c);
+    let word = GeneralCategoryGroup::Letter.union(GeneralCategoryGroup::Number);
+    c == '_' || word.contains(kind)
 }
 
 /// NFKC, as Django normalises usernames (`AbstractBaseUser.normalize_username`).

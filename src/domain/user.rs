@@ -20,7 +20,7 @@ impl Username {
     pub fn parse(value: &str) -> Result<Self, String> {
         text::check_present(value, NAME_MAX)?;
         let name = text::nfkc(value);
-        if !name.chars().all(|c| c.is_alphanumeric() || "@.+-_".contains(c)) {
+        if !name.chars().all(|c| text::is_word(c) || "@.+-".contains(c)) {
             return Err("Enter a valid username. This value may contain only letters, numbers, \
                         and @/./+/-/_ characters."
                 .to_owned());

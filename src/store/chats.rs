@@ -168,7 +168,7 @@ pub async fn lock(tx: &mut Tx, id: ChatId) -> Result<()> {
     let _: Option<(i64,)> = Target::from(tx)
         .either(
             "select id from chats where id = $1",
-            "select id from chats where id = $1 for update",
+            "select id from chats where id = $1 for no key update",
         )
         .bind(id)
         .optional()

@@ -64,7 +64,8 @@ pub async fn lock_chats(tx: &mut Tx, ids: Vec<i64>) -> Result<Vec<LockedChat>> {
     Target::from(tx)
         .either(
             "select id, version, last_seq from chats where id in (select value from json_each($1))",
-            "select id, version, last_seq from chats where id = any($1) order by id for update",
+            "select id, version, last_seq from chats where id = any($1) order by id \
+                 for no key update",
         )
         .bind_list(ids)
         .all()

@@ -174,6 +174,16 @@ pub async fn ended_since(at: impl Into<Target<'_>>, since: Timestamp) -> Result<
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
+/// Forgets sessions that ended, or ran out, before a moment.
+pub async fn forget_over(tx: &mut Tx, before: Timestamp) -> Result<()> {
+    Target::from(tx)
+        .query("delete from sessions where ended_at < $1 or expires_at < $1")
+        .bind(before)
+        .execute()
+        .await
+        .map(drop)
+}
+
 /// Notes that a session is in use, at most once a while (`before`).
 pub async fn touch(tx: &mut Tx, id: SessionId, now: Timestamp, before: Timestamp) -> Result<()> {
     Target::from(tx)

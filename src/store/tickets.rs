@@ -6,24 +6,28 @@ use crate::domain::time::Timestamp;
 use super::db::{Target, Tx};
 use super::error::Result;
 
-/// Keeps a ticket, and forgets those that ran out.
+/// Keeps a ticket.
 pub async fn insert(
     tx: &mut Tx,
     hash: &str,
     session: SessionId,
-    now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<()> {
-    Target::from(&mut *tx)
-        .query("delete from tickets where expires_at <= $1")
-        .bind(now)
-        .execute()
-        .await?;
     Target::from(tx)
         .query("insert into tickets (hash, session_id, expires_at) values ($1, $2, $3)")
         .bind(hash)
         .bind(session)
         .bind(expires_at)
+        .execute()
+        .await
+        .map(drop)
+}
+
+/// Forgets tickets that ran out.
+pub async fn forget_expired(tx: &mut Tx, now: Timestamp) -> Result<()> {
+    Target::from(tx)
+        .query("delete from tickets where expires_at <= $1")
+        .bind(now)
         .execute()
         .await
         .map(drop)
