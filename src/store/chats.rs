@@ -1,5 +1,7 @@
 //! Chats, and the taking of their next version.
 
+use constcat::concat;
+
 use crate::domain::chat::{Chat, ChatType};
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::role::Role;
@@ -96,6 +98,23 @@ impl From<Row> for ChatOfMember {
         }
     }
 }
+
+/// Begins the reading of a member's chats; `$1` is the member.
+const OF_MEMBER: &str = "\
+    select c.id, c.type, c.name, c.description, c.avatar, c.created_at, c.members_count, \
+           c.last_seq, c.version, c.last_message_id, c.active_at, \
+           case when c.low_user = me.user_id then c.high_user else c.low_user end as peer, \
+           me.role, me.last_read_seq, \
+           (select count(*) from messages t where t.chat_id = c.id \
+               and t.seq > me.last_read_seq and t.deleted_at is not null) as tombstones, \
+           u.id as creator_id, u.username as creator_username, \
+           u.first_name as creator_first_name, u.last_name as creator_last_name, \
+           u.avatar as creator_avatar \
+    from members me \
+    join chats c on c.id = me.chat_id \
+    left join users u on u.id = c.created_by \
+    where me.user_id = $1 ";
+const NEWEST_FIRST: &str = " order by c.active_at desc, c.id desc";
 
 /// Makes the private chat of two people; `None` where they have one already, also when both ask at
 /// once. Its members are not added here.
@@ -219,36 +238,8 @@ pub async fn of_member(
     let rows: Vec<Row> = at
         .into()
         .either(
-            "select c.id, c.type, c.name, c.description, c.avatar, c.created_at, c.members_count, \
-                    c.last_seq, c.version, c.last_message_id, c.active_at, \
-                    case when c.low_user = me.user_id then c.high_user else c.low_user end \
-                        as peer, \
-                    me.role, me.last_read_seq, \
-                    (select count(*) from messages t where t.chat_id = c.id \
-                        and t.seq > me.last_read_seq and t.deleted_at is not null) as tombstones, \
-                    u.id as creator_id, u.username as creator_username, \
-                    u.first_name as creator_first_name, u.last_name as creator_last_name, \
-                    u.avatar as creator_avatar \
-             from members me \
-             join chats c on c.id = me.chat_id \
-             left join users u on u.id = c.created_by \
-             where me.user_id = $1 and me.chat_id in (select value from json_each($2)) \
-             order by c.active_at desc, c.id desc",
-            "select c.id, c.type, c.name, c.description, c.avatar, c.created_at, c.members_count, \
-                    c.last_seq, c.version, c.last_message_id, c.active_at, \
-                    case when c.low_user = me.user_id then c.high_user else c.low_user end \
-                        as peer, \
-                    me.role, me.last_read_seq, \
-                    (select count(*) from messages t where t.chat_id = c.id \
-                        and t.seq > me.last_read_seq and t.deleted_at is not null) as tombstones, \
-                    u.id as creator_id, u.username as creator_username, \
-                    u.first_name as creator_first_name, u.last_name as creator_last_name, \
-                    u.avatar as creator_avatar \
-             from members me \
-             join chats c on c.id = me.chat_id \
-             left join users u on u.id = c.created_by \
-             where me.user_id = $1 and me.chat_id = any($2) \
-             order by c.active_at desc, c.id desc",
+            concat!(OF_MEMBER, "and me.chat_id in (select value from json_each($2))", NEWEST_FIRST),
+            concat!(OF_MEMBER, "and me.chat_id = any($2)", NEWEST_FIRST),
         )
         .bind(user)
         .bind_list(ids)

@@ -2,6 +2,8 @@
 //!
 //! What comes from here has the status `sent`; the actions work it out from the least marks.
 
+use constcat::concat;
+
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::Message;
 use crate::domain::receipt::MessageStatus;
@@ -55,6 +57,12 @@ impl From<Row> for Message {
     }
 }
 
+/// Begins every reading of whole messages.
+const SELECT: &str = "select m.id, m.chat_id, m.seq, m.version, m.content, m.timestamp, m.edited_at, \
+             m.deleted_at, m.reply_to, m.client_id, m.sender_id, u.username, u.first_name, \
+             u.last_name, u.avatar \
+     from messages m join users u on u.id = m.sender_id ";
+
 fn messages(rows: Vec<Row>) -> Vec<Message> {
     rows.into_iter().map(Into::into).collect()
 }
@@ -67,13 +75,7 @@ pub async fn before(
     limit: i64,
 ) -> Result<Vec<Message>> {
     at.into()
-        .query(
-            "select m.id, m.chat_id, m.seq, m.version, m.content, m.timestamp, m.edited_at, \
-                    m.deleted_at, m.reply_to, m.client_id, m.sender_id, u.username, \
-                    u.first_name, u.last_name, u.avatar \
-             from messages m join users u on u.id = m.sender_id \
-             where m.chat_id = $1 and m.seq < $2 order by m.seq desc limit $3",
-        )
+        .query(concat!(SELECT, "where m.chat_id = $1 and m.seq < $2 order by m.seq desc limit $3"))
         .bind(chat)
         .bind(seq)
         .bind(limit)
@@ -90,13 +92,7 @@ pub async fn after(
     limit: i64,
 ) -> Result<Vec<Message>> {
     at.into()
-        .query(
-            "select m.id, m.chat_id, m.seq, m.version, m.content, m.timestamp, m.edited_at, \
-                    m.deleted_at, m.reply_to, m.client_id, m.sender_id, u.username, \
-                    u.first_name, u.last_name, u.avatar \
-             from messages m join users u on u.id = m.sender_id \
-             where m.chat_id = $1 and m.seq > $2 order by m.seq limit $3",
-        )
+        .query(concat!(SELECT, "where m.chat_id = $1 and m.seq > $2 order by m.seq limit $3"))
         .bind(chat)
         .bind(seq)
         .bind(limit)
@@ -113,13 +109,10 @@ pub async fn changed(
     upto: i64,
 ) -> Result<Vec<Message>> {
     at.into()
-        .query(
-            "select m.id, m.chat_id, m.seq, m.version, m.content, m.timestamp, m.edited_at, \
-                    m.deleted_at, m.reply_to, m.client_id, m.sender_id, u.username, \
-                    u.first_name, u.last_name, u.avatar \
-             from messages m join users u on u.id = m.sender_id \
-             where m.chat_id = $1 and m.version > $2 and m.version <= $3 order by m.version",
-        )
+        .query(concat!(
+            SELECT,
+            "where m.chat_id = $1 and m.version > $2 and m.version <= $3 order by m.version"
+        ))
         .bind(chat)
         .bind(after)
         .bind(upto)
@@ -132,16 +125,8 @@ pub async fn changed(
 pub async fn by_ids(at: impl Into<Target<'_>>, ids: Vec<i64>) -> Result<Vec<Message>> {
     at.into()
         .either(
-            "select m.id, m.chat_id, m.seq, m.version, m.content, m.timestamp, m.edited_at, \
-                    m.deleted_at, m.reply_to, m.client_id, m.sender_id, u.username, \
-                    u.first_name, u.last_name, u.avatar \
-             from messages m join users u on u.id = m.sender_id \
-             where m.id in (select value from json_each($1))",
-            "select m.id, m.chat_id, m.seq, m.version, m.content, m.timestamp, m.edited_at, \
-                    m.deleted_at, m.reply_to, m.client_id, m.sender_id, u.username, \
-                    u.first_name, u.last_name, u.avatar \
-             from messages m join users u on u.id = m.sender_id \
-             where m.id = any($1)",
+            concat!(SELECT, "where m.id in (select value from json_each($1))"),
+            concat!(SELECT, "where m.id = any($1)"),
         )
         .bind_list(ids)
         .all()

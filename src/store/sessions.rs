@@ -1,5 +1,7 @@
 //! Sessions and the rotation of their refresh tokens.
 
+use constcat::concat;
+
 use crate::domain::ids::{SessionId, UserId};
 use crate::domain::session::Device;
 use crate::domain::time::Timestamp;
@@ -7,6 +9,7 @@ use crate::domain::user::User;
 
 use super::db::{Target, Tx};
 use super::error::Result;
+use super::users;
 
 /// The refresh token that a session accepts now.
 #[derive(Debug, sqlx::FromRow)]
@@ -65,11 +68,7 @@ pub async fn live(
 ) -> Result<Option<Live>> {
     at.into()
         .query(
-            "select u.id, u.username, u.email, u.first_name, u.last_name, u.avatar, \
-                    u.status_text, u.availability, u.last_seen, u.date_joined, u.is_active, \
-                    u.is_staff, u.is_superuser, s.last_used_at, s.refresh_jti \
-             from sessions s join users u on u.id = s.user_id \
-             where s.id = $1 and s.ended_at is null and s.expires_at > $2 and u.is_active",
+            concat!("select ", users::COLUMNS, ", s.last_used_at, s.refresh_jti from sessions s join users u on u.id = s.user_id where s.id = $1 and s.ended_at is null and s.expires_at > $2 and u.is_active"),
         )
         .bind(id)
         .bind(now)

@@ -1,5 +1,7 @@
 //! Users and the names by which one logs in.
 
+use constcat::concat;
+
 use crate::domain::ids::UserId;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, User, Username};
@@ -23,6 +25,14 @@ pub struct NewUser<'a> {
     /// Staff and superuser at once: what `createsuperuser` makes.
     pub is_superuser: bool,
 }
+
+/// What makes a [`User`]; `u` is the user.
+pub(super) const COLUMNS: &str = "u.id, u.username, u.email, u.first_name, u.last_name, u.avatar, \
+     u.status_text, u.availability, u.last_seen, u.date_joined, u.is_active, u.is_staff, \
+     u.is_superuser";
+
+/// Begins every reading of whole users.
+const SELECT: &str = concat!("select ", COLUMNS, " from users u ");
 
 /// Makes a user and claims its names. [`super::error::Error::Unique`] where one is taken.
 pub async fn insert(tx: &mut Tx, user: &NewUser<'_>, now: Timestamp) -> Result<UserId> {
@@ -85,27 +95,15 @@ pub async fn taken(at: impl Into<Target<'_>>, keys: Vec<String>) -> Result<Vec<S
 
 /// One user, active or not.
 pub async fn by_id(at: impl Into<Target<'_>>, id: UserId) -> Result<Option<User>> {
-    at.into()
-        .query(
-            "select id, username, email, first_name, last_name, avatar, status_text, \
-                    availability, last_seen, date_joined, is_active, is_staff, is_superuser \
-             from users where id = $1",
-        )
-        .bind(id)
-        .optional()
-        .await
+    at.into().query(concat!(SELECT, "where id = $1")).bind(id).optional().await
 }
 
 /// Those of the ids that there are, in no order.
 pub async fn by_ids(at: impl Into<Target<'_>>, ids: Vec<i64>) -> Result<Vec<User>> {
     at.into()
         .either(
-            "select id, username, email, first_name, last_name, avatar, status_text, \
-                    availability, last_seen, date_joined, is_active, is_staff, is_superuser \
-             from users where id in (select value from json_each($1))",
-            "select id, username, email, first_name, last_name, avatar, status_text, \
-                    availability, last_seen, date_joined, is_active, is_staff, is_superuser \
-             from users where id = any($1)",
+            concat!(SELECT, "where id in (select value from json_each($1))"),
+            concat!(SELECT, "where id = any($1)"),
         )
         .bind_list(ids)
         .all()
@@ -115,11 +113,10 @@ pub async fn by_ids(at: impl Into<Target<'_>>, ids: Vec<i64>) -> Result<Vec<User
 /// Active users after a key, in the order of their keys.
 pub async fn after(at: impl Into<Target<'_>>, key: &str, limit: i64) -> Result<Vec<User>> {
     at.into()
-        .query(
-            "select id, username, email, first_name, last_name, avatar, status_text, \
-                    availability, last_seen, date_joined, is_active, is_staff, is_superuser \
-             from users where is_active and username_key > $1 order by username_key limit $2",
-        )
+        .query(concat!(
+            SELECT,
+            "where is_active and username_key > $1 order by username_key limit $2"
+        ))
         .bind(key)
         .bind(limit)
         .all()
@@ -129,11 +126,10 @@ pub async fn after(at: impl Into<Target<'_>>, key: &str, limit: i64) -> Result<V
 /// Active users before a key, nearest first.
 pub async fn before(at: impl Into<Target<'_>>, key: &str, limit: i64) -> Result<Vec<User>> {
     at.into()
-        .query(
-            "select id, username, email, first_name, last_name, avatar, status_text, \
-                    availability, last_seen, date_joined, is_active, is_staff, is_superuser \
-             from users where is_active and username_key < $1 order by username_key desc limit $2",
-        )
+        .query(concat!(
+            SELECT,
+            "where is_active and username_key < $1 order by username_key desc limit $2"
+        ))
         .bind(key)
         .bind(limit)
         .all()
