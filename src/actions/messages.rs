@@ -50,10 +50,10 @@ pub fn send(
             Ok(answer) => {
                 answer.await.map_err(|_| Error::Unavailable("the committer dropped it".into()))?
             }
-            Err(Error::Invalid(errors)) => {
-                // Whether one may know of the chat comes before what one sent.
+            // Whether one may know of the chat comes before what is wrong with what one sent.
+            Err(error @ (Error::Invalid(_) | Error::Malformed(_))) => {
                 access::membership(&app.db, chat, user).await?;
-                Err(Error::Invalid(errors))
+                Err(error)
             }
             Err(error) => Err(error),
         }

@@ -101,8 +101,12 @@ pub(crate) fn say(line: &str) {
 
 /// The settings, with the log started as they say.
 pub(crate) fn settings() -> Result<Config> {
-    let config = Config::read(&environment()?)?;
+    let variables = environment()?;
+    let config = Config::read(&variables)?;
     telemetry::start(&config);
+    for name in Config::without_effect(&variables) {
+        tracing::warn!(name, "this setting has no effect in this version");
+    }
     Ok(config)
 }
 
