@@ -4,12 +4,15 @@
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -188,6 +191,28 @@ impl App {
         task: impl Future<Output = T> + Send + 'static,
     ) -> tokio::task::JoinHandle<T> {
         self.tasks.spawn(task)
+    }
+
+    /// Does something again and again for as long as the node serves. What fails is logged, and
+    /// costs that turn alone; so does a panic.
+    pub fn every<F: Future<Output = Result<()>> + Send>(
+        self: &Arc<Self>,
+        interval: Duration,
+        work: impl Fn(Arc<Self>) -> F + Send + 'static,
+    ) {
+        let app = Arc::clone(self);
+        self.background(async move {
+            let mut turns = tokio::time::interval(interval);
+            turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                turns.tick().await;
+                match AssertUnwindSafe(work(Arc::clone(&app))).catch_unwind().await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::warn!(?error, "a background turn failed"),
+                    Err(_) => tracing::error!("a background turn panicked"),
+                }
+            }
+        });
     }
 
     /// Runs a task for as long as the node serves, until [`App::stopped`]. Nothing waits for it: it

@@ -10,15 +10,18 @@ use crate::app::App;
 
 /// How long what is in flight may take at the end. Service managers kill after 30 s or more.
 const DRAIN: Duration = Duration::from_secs(25);
+/// How long the database's connections may take to close after that.
+const CLOSE: Duration = Duration::from_secs(3);
 /// Over how long clients are asked to come back.
 const COME_BACK_OVER: Duration = Duration::from_secs(5);
 
 /// Raises the soft limit of open files to the hard one; the limit that holds then. Each socket is
 /// a file.
-pub fn raise_file_limit() -> io::Result<u64> {
-    let (_, hard) = rlimit::Resource::NOFILE.get()?;
-    rlimit::Resource::NOFILE.set(hard, hard)?;
-    Ok(hard)
+pub fn raise_file_limit() -> u64 {
+    let files = rlimit::Resource::NOFILE;
+    let (soft, hard) = files.get().unwrap_or((0, 0));
+    // Some systems have a hard limit that they do not grant; the soft one holds then.
+    if files.set(hard, hard).is_ok() { hard } else { soft }
 }
 
 /// Waits for SIGTERM or SIGINT.
@@ -43,6 +46,9 @@ pub async fn stop(app: &Arc<App>) {
         tracing::warn!(left = app.tasks.len(), "not everything ended in time");
     }
     app.stopped.cancel();
-    app.db.close().await;
+    // A connection that hangs holds up nothing that was acknowledged.
+    if tokio::time::timeout(CLOSE, app.db.close()).await.is_err() {
+        tracing::warn!("the database's connections did not close in time");
+    }
     tracing::info!("stopped");
 }

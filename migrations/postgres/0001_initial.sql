@@ -45,7 +45,7 @@ create table sessions (
     last_used_at timestamptz not null,
     -- When its refresh token runs out; later on every renewal.
     expires_at timestamptz not null,
-    -- Set when it is ended; the row stays until expires_at, so that every node notices.
+    -- Set when it is ended; the row stays for a day, so that every node notices.
     ended_at timestamptz,
     -- The one refresh token that is good now, by its jti, and when it was made.
     refresh_jti text not null,

@@ -14,31 +14,18 @@ use crate::store::{chats, members, messages};
 /// How long a hole may stand open: what races with its own publication closes much sooner.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How often holes are looked for.
-const LOOK: Duration = Duration::from_millis(100);
+pub const LOOK: Duration = Duration::from_millis(100);
 /// How often every feed is compared: a lost event without a follower is late by this at most.
-const COMPARE: Duration = Duration::from_secs(5);
+pub const COMPARE: Duration = Duration::from_secs(5);
+/// A wider hole, in versions, is the clients' to sync.
+const WIDEST: i64 = 1_000;
 /// Chats compared in one query.
 const CHUNK: usize = 1_000;
 
-/// Runs until it is cut off.
-pub async fn run(app: Arc<App>) {
-    let mut look = tokio::time::interval(LOOK);
-    let mut compare = tokio::time::interval(COMPARE);
-    loop {
-        let done = tokio::select! {
-            _ = look.tick() => fill_holes(&app).await,
-            _ = compare.tick() => compare_versions(&app).await,
-        };
-        if let Err(error) = done {
-            // The next turn tries again.
-            tracing::warn!(?error, "cannot catch up");
-        }
-    }
-}
-
-async fn fill_holes(app: &App) -> Result<()> {
+/// Fills the holes that have stood open for too long.
+pub async fn fill_holes(app: Arc<App>) -> Result<()> {
     for hole in app.hub.holes(PATIENCE) {
-        fill(app, &hole).await?;
+        fill(&app, &hole).await?;
     }
     Ok(())
 }
@@ -47,6 +34,10 @@ async fn fill_holes(app: &App) -> Result<()> {
 /// hole is one, they are the events; where not (a message changed twice, a change that is no
 /// message's), the listeners are told to sync.
 async fn fill(app: &App, hole: &Hole) -> Result<()> {
+    if hole.upto - hole.after > WIDEST {
+        app.hub.skip(hole);
+        return Ok(());
+    }
     let found = messages::changed(&app.db, hole.chat, hole.after, hole.upto).await?;
     if i64::try_from(found.len()) != Ok(hole.upto - hole.after) {
         app.hub.skip(hole);
@@ -63,7 +54,8 @@ async fn fill(app: &App, hole: &Hole) -> Result<()> {
     Ok(())
 }
 
-async fn compare_versions(app: &App) -> Result<()> {
+/// Compares every feed with the database.
+pub async fn compare_versions(app: Arc<App>) -> Result<()> {
     for chunk in app.hub.positions().chunks(CHUNK) {
         let ids = chunk.iter().map(|(chat, _)| chat.0).collect();
         for (chat, version) in chats::versions(&app.db, ids).await? {

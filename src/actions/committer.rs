@@ -1,5 +1,5 @@
 //! Sending: many senders, one commit. Requests wait in a bounded queue; a worker takes what is
-//! there, does each step for all of them at once in one transaction, commits, and answers.
+//! there, does each step for all of them at once in one transaction, commits, publishes, and answers.
 //!
 //! Order: a chat's sends all come to one worker, in the order in which they were queued; the worker
 //! holds the chat's row from before it reads the numbers until it has committed, so versions are
@@ -61,20 +61,19 @@ async fn send_all(app: &App, batch: Vec<PendingSend>) {
     }
 }
 
-/// Answers, then publishes. A sender who has gone needs no answer, so that one is dropped.
+/// Publishes, then answers: who has the answer may rely on the event being on its way. A sender who
+/// has gone needs no answer, so that one is dropped.
 fn finish(app: &App, batch: Vec<PendingSend>, outcomes: Vec<Result<Sent>>) {
-    let mut created = Vec::with_capacity(batch.len());
-    for (pending, outcome) in batch.into_iter().zip(outcomes) {
-        if let Ok(Sent { message, created: true }) = &outcome {
-            created.push(Arc::clone(message));
-        }
-        drop(pending.answer.send(outcome));
-    }
     // In the order of the batch, which is the order of each chat's versions.
-    for message in created {
-        let (chat, version) = (message.chat, message.version);
-        let change = Change::MessageCreated(message);
-        app.hub.publish(&Event::Chat(ChatEvent { chat, version, change }));
+    for outcome in &outcomes {
+        if let Ok(Sent { message, created: true }) = outcome {
+            let (chat, version) = (message.chat, message.version);
+            let change = Change::MessageCreated(Arc::clone(message));
+            app.hub.publish(&Event::Chat(ChatEvent { chat, version, change }));
+        }
+    }
+    for (pending, outcome) in batch.into_iter().zip(outcomes) {
+        drop(pending.answer.send(outcome));
     }
 }
 

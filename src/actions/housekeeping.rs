@@ -10,26 +10,15 @@ use crate::store::{sessions, tickets};
 use super::unit::Unit;
 
 /// How often.
-const INTERVAL: Duration = Duration::from_secs(3_600);
+pub const INTERVAL: Duration = Duration::from_secs(3_600);
 /// How long a session that has ended is kept: every node has to notice, and someone who looks for
 /// a thief wants to see it.
 const KEEP: Duration = Duration::from_secs(86_400);
 
-/// Runs until it is cut off. Several nodes may do the same work; the second finds none.
-pub async fn run(app: Arc<App>) {
-    let mut interval = tokio::time::interval(INTERVAL);
-    loop {
-        interval.tick().await;
-        if let Err(error) = forget(&app).await {
-            // The next turn does it.
-            tracing::warn!(?error, "cannot forget old sessions");
-        }
-    }
-}
-
-async fn forget(app: &Arc<App>) -> Result<()> {
+/// One turn. Several nodes may do the same work; the second finds none.
+pub async fn forget(app: Arc<App>) -> Result<()> {
     let now = app.clock.now();
-    let mut unit = Unit::begin(app).await?;
+    let mut unit = Unit::begin(&app).await?;
     tickets::forget_expired(&mut unit.tx, now).await?;
     sessions::forget_over(&mut unit.tx, now.minus(KEEP)).await?;
     unit.commit().await

@@ -28,7 +28,8 @@ pub fn start(app: &Arc<App>, sends: Vec<mpsc::Receiver<PendingSend>>) {
     for queue in sends {
         app.background(committer::run(Arc::clone(app), queue));
     }
-    app.background(catchup::run(Arc::clone(app)));
-    app.background(revocations::run(Arc::clone(app)));
-    app.background(housekeeping::run(Arc::clone(app)));
+    app.every(catchup::LOOK, catchup::fill_holes);
+    app.every(catchup::COMPARE, catchup::compare_versions);
+    app.every(revocations::INTERVAL, revocations::close_ended);
+    app.every(housekeeping::INTERVAL, housekeeping::forget);
 }

@@ -28,7 +28,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result {
         Some(address) => parse_address(address, config.server.bind)?,
         None => config.server.bind,
     };
-    let files = lifecycle::raise_file_limit()?;
+    let files = lifecycle::raise_file_limit();
     let (app, sends) = App::open(&config).await?;
     match &app.db {
         // Nobody else uses it, so nobody else could migrate it first.

@@ -35,7 +35,8 @@ pub struct Config {
     pub logging: Logging,
 }
 
-/// Settings that are planned: whoever gives one is told that nothing comes of it.
+/// Settings that are planned: whoever gives one is told that nothing comes of it. (`THROTTLE=off`
+/// already is as it says.)
 const NOT_YET: [&str; 12] = [
     "AVATAR_MAX_BYTES",
     "BUS_URL",

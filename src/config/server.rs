@@ -24,12 +24,7 @@ pub struct Server {
 impl Server {
     pub(super) fn read(from: &mut Reader<'_>) -> Self {
         Self {
-            debug: from.get(
-                "DEBUG",
-                "false",
-                "Readable logs in colour and at level debug. Never shows secrets.",
-                boolean,
-            ),
+            debug: from.get("DEBUG", "false", "Logs at level debug. Never shows secrets.", boolean),
             bind: from.get(
                 "BIND",
                 "127.0.0.1:8000",

@@ -54,8 +54,9 @@ pub struct ChatName(String);
 impl ChatName {
     /// Trims and checks; the error is DRF's text.
     pub fn parse(value: &str) -> Result<Self, String> {
+        let value = value.trim();
         text::check_present(value, NAME_MAX)?;
-        Ok(Self(value.trim().to_owned()))
+        Ok(Self(value.to_owned()))
     }
 
     /// The text.
@@ -71,8 +72,9 @@ pub struct Description(String);
 impl Description {
     /// Trims and checks; the error is DRF's text.
     pub fn parse(value: &str) -> Result<Self, String> {
+        let value = value.trim();
         text::check(value, DESCRIPTION_MAX)?;
-        Ok(Self(value.trim().to_owned()))
+        Ok(Self(value.to_owned()))
     }
 
     /// The text.

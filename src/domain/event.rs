@@ -1,5 +1,6 @@
 //! What happened, as those who are connected hear of it. An event is made by an action, and
-//! published by `actions::unit` or `actions::committer` once its transaction is committed.
+//! published by `actions::unit` or `actions::committer` once its transaction is committed, or by
+//! `actions::catchup` when that did not happen.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a member's role allows. The table is here alone; `actions::access` asks it.
+//! What a member's role allows. The table is here alone; the actions ask it.
 
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 use super::ids::SessionId;
 use super::user::User;
 
-/// Who is asking, and by which session. Made only by `actions::auth` and `actions::tickets`, from
+/// Who is asking, and by which session. Made only by `actions::sessions` and `actions::tickets`, from
 /// a token or ticket whose session was alive when they looked.
 #[derive(Clone, Debug)]
 pub struct Caller {

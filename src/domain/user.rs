@@ -57,7 +57,9 @@ impl Email {
             && !local.starts_with('.')
             && !local.ends_with('.')
             && !local.contains("..")
-            && local.chars().all(|c| c.is_alphanumeric() || "!#$%&'*+/=?^_`{|}~.-".contains(c));
+            && local
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+/=?^_`{|}~.-".contains(c));
         let label_ok = |label: &str| {
             !label.is_empty()
                 && label.len() <= 63
@@ -165,7 +167,7 @@ pub enum Status {
     Offline,
 }
 
-/// A user's row, less the password. Never sent as it is: `wire::User` decides who sees what.
+/// A user's row, less the password. Never sent as it is: `wire::objects` decides who sees what.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct User {
     /// Its id.

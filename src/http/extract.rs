@@ -169,7 +169,8 @@ impl<S: Send + Sync> FromRequest<S> for Body {
             .map_err(|_| Error::Malformed("The body took too long to arrive.".into()))?
             .map_err(unreadable)?;
         let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if body.is_empty() && essence.is_empty() {
+        // As in DRF, whatever its type.
+        if body.is_empty() {
             return Ok(Self(Ok(Fields::default())));
         }
         if essence != "application/json" {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Uri, header};
 use axum::response::Response;
-use serde::Deserialize;
+use url::form_urlencoded;
 
 use crate::actions::{sessions, tickets};
 use crate::app::App;
@@ -19,17 +19,11 @@ use super::errors::{ApiError, Result};
 use super::extract::bearer;
 use super::hosts::host;
 
-/// How a client that cannot set headers authenticates.
-#[derive(Deserialize)]
-pub(super) struct Parameters {
-    ticket: Option<String>,
-}
-
 /// Upgrades. A foreign page is refused with 403, a bad token or ticket with 401; without either,
 /// the first frame has to bring a token.
 pub(super) async fn upgrade(
     State(app): State<Arc<App>>,
-    Query(parameters): Query<Parameters>,
+    uri: Uri,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response> {
@@ -38,12 +32,19 @@ pub(super) async fn upgrade(
     }
     let upgrade = upgrade
         .map_err(|rejection| ApiError::Upgrade(rejection.status(), rejection.body_text()))?;
-    let entry = match (bearer(&headers)?, parameters.ticket) {
+    let entry = match (bearer(&headers)?, ticket(&uri)) {
         (Some(token), _) => Entry::Authenticated(sessions::authenticate(&app, token).await?),
         (None, Some(ticket)) => Entry::Authenticated(tickets::redeem(&app, &ticket).await?),
         (None, None) => Entry::Unknown,
     };
     Ok(socket::upgrade(upgrade, app, entry))
+}
+
+/// How a client that cannot set headers authenticates.
+fn ticket(uri: &Uri) -> Option<String> {
+    form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+        .find(|(name, _)| name == "ticket")
+        .map(|(_, ticket)| ticket.into_owned())
 }
 
 /// Browsers send a page's origin and cannot be made to lie about it; whoever sends none is no page.

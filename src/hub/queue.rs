@@ -63,6 +63,8 @@ struct Inner {
     bytes: usize,
     /// Chats of which events were dropped, told before anything else is.
     lost: BTreeSet<ChatId>,
+    /// The queue ran over, and nothing was taken out since.
+    overflowed: bool,
     closing: Option<Closing>,
 }
 
@@ -88,11 +90,11 @@ impl Queue {
             return;
         }
         if inner.bytes + frame.cost() > self.limit {
-            if inner.lost.is_empty() {
-                inner.lose_all(&frame);
-            } else {
+            if inner.overflowed {
                 // It has not even read that it lost something.
                 inner.close(Closing::TooSlow);
+            } else {
+                inner.lose_all(&frame);
             }
         } else {
             inner.bytes += frame.cost();
@@ -142,6 +144,7 @@ impl Queue {
     pub fn take(&self) -> Taken {
         let mut inner = self.lock();
         inner.bytes = 0;
+        inner.overflowed = false;
         let mut frames = std::mem::take(&mut inner.frames);
         if !inner.lost.is_empty() {
             let chats: Vec<_> = std::mem::take(&mut inner.lost).into_iter().collect();
@@ -159,6 +162,7 @@ impl Inner {
     fn lose_all(&mut self, last: &Frame) {
         let dropped = std::mem::take(&mut self.frames);
         self.bytes = 0;
+        self.overflowed = true;
         let places = dropped.iter().chain([last]).filter_map(|frame| frame.place);
         self.lost.extend(places.map(|(chat, _)| chat));
     }

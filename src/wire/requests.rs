@@ -249,8 +249,9 @@ pub fn too_many_members(max: usize) -> String {
 
 /// First and last names: trimmed, may be empty.
 fn name(value: &str) -> Result<String, String> {
+    let value = value.trim();
     text::check(value, NAME_MAX)?;
-    Ok(value.trim().to_owned())
+    Ok(value.to_owned())
 }
 
 /// A password as it came: spaces are part of it.
