@@ -2,4 +2,6 @@
 
 mod support;
 
+mod auth;
+mod sessions;
 mod smoke;
