@@ -3,5 +3,7 @@
 mod support;
 
 mod auth;
+mod conventions;
 mod sessions;
 mod smoke;
+mod users;
