@@ -4,6 +4,8 @@ mod support;
 
 mod auth;
 mod conventions;
+mod messages;
+mod paging;
 mod sessions;
 mod smoke;
 mod users;
