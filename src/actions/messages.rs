@@ -48,10 +48,10 @@ pub fn send(
     async move {
         match queued {
             Ok(answer) => answer.await.map_err(|_| Error::Unavailable("stopping".into()))?,
-            Err(Error::Invalid(errors)) => {
+            Err(error @ (Error::Invalid(_) | Error::Malformed(_))) => {
                 // Whether one may know of the chat comes before what one sent.
                 access::membership(&app.db, chat, user).await?;
-                Err(Error::Invalid(errors))
+                Err(error)
             }
             Err(error) => Err(error),
         }

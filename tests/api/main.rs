@@ -3,6 +3,7 @@
 mod support;
 
 mod auth;
+mod chats;
 mod conventions;
 mod messages;
 mod paging;
