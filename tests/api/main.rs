@@ -7,6 +7,7 @@ mod chats;
 mod conventions;
 mod messages;
 mod paging;
+mod rubbish;
 mod sessions;
 mod smoke;
 mod users;
