@@ -2,4 +2,12 @@
 
 mod support;
 
+mod auth;
+mod chats;
+mod conventions;
+mod messages;
+mod paging;
+mod rubbish;
+mod sessions;
 mod smoke;
+mod users;

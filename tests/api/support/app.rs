@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use meowsenger::app::App;
 use meowsenger::auth::secrets::random_hex;
 use meowsenger::config::{Config, Variables};
-use meowsenger::store::migrations;
+use meowsenger::store::{Target, migrations};
 use meowsenger::{actions, http};
 use sqlx::Executor;
 use tempfile::TempDir;
@@ -17,6 +17,9 @@ use super::client::Client;
 
 /// A password that every validator lets through.
 pub const PASSWORD: &str = "nine-lives-2026";
+
+/// What every test's server signs with.
+pub const SECRET_KEY: &str = "only-for-tests-only-for-tests-only-for-tests-only-for-tests-";
 
 /// Which database a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +90,20 @@ impl TestApp {
     }
 }
 
+impl TestApp {
+    /// Shuts somebody out, as an operator does.
+    pub async fn deactivate(&self, user: &Client) {
+        let mut tx = self.app.db.begin().await.expect("begun");
+        Target::from(&mut tx)
+            .query("update users set is_active = false where id = $1")
+            .bind(user.id)
+            .execute()
+            .await
+            .expect("updated");
+        tx.commit().await.expect("committed");
+    }
+}
+
 impl Drop for TestApp {
     fn drop(&mut self) {
         self.app.stopping.cancel();
@@ -99,7 +116,7 @@ pub async fn variables(backend: Backend, folder: &std::path::Path) -> Option<Var
     let mut variables = Variables::new();
     let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
     set("DATA_DIR", folder.display().to_string());
-    set("SECRET_KEY", "only-for-tests-".repeat(4));
+    set("SECRET_KEY", SECRET_KEY.to_owned());
     if backend == Backend::Postgres {
         set("DATABASE_URL", fresh_schema().await?);
         set("DATABASE_POOL_SIZE", "6".to_owned());

@@ -4,6 +4,9 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
+/// What every 401 asks for.
+const CHALLENGE: &str = "Bearer realm=\"api\"";
+
 /// Somebody who talks to a server.
 #[derive(Clone)]
 pub struct Client {
@@ -67,6 +70,14 @@ impl Client {
         Answer::of(self.request(Method::GET, path)).await
     }
 
+    pub async fn head(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::HEAD, path)).await
+    }
+
+    pub async fn options(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::OPTIONS, path)).await
+    }
+
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         Answer::of(self.request(Method::POST, path).json(&body)).await
     }
@@ -81,6 +92,49 @@ impl Client {
 
     pub async fn delete(&self, path: &str) -> Answer {
         Answer::of(self.request(Method::DELETE, path)).await
+    }
+
+    /// A body just as it is given, under a type just as it is given.
+    pub async fn raw(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
+        Answer::of(self.request(method, path).header("content-type", kind).body(body)).await
+    }
+
+    /// Asks for a new session.
+    pub async fn login(&self, username: &str, password: &str) -> Answer {
+        let body = json!({"username": username, "password": password});
+        self.post("/api/auth/login/", body).await
+    }
+
+    /// Spends a refresh token.
+    pub async fn spend(&self, refresh: &str) -> Answer {
+        self.post("/api/auth/refresh/", json!({"refresh": refresh})).await
+    }
+
+    /// The same somebody with another access token.
+    pub fn with_access(&self, access: &str) -> Self {
+        Self { access: access.to_owned(), ..self.clone() }
+    }
+
+    /// Every row from a page on, page after page in one direction: `next` or `previous`.
+    pub async fn walk(&self, path: &str, way: &str) -> Vec<Value> {
+        let mut rows = Vec::new();
+        let mut link = Some(path.to_owned());
+        while let Some(path) = link {
+            let page = self.get(&path).await.expect(200);
+            let mut results = page.results().to_vec();
+            if way == "previous" {
+                results.reverse();
+            }
+            rows.extend(results);
+            link = page.json[way].as_str().map(str::to_owned);
+        }
+        rows
     }
 
     /// The id of the private chat with another.
@@ -126,6 +180,46 @@ impl Answer {
         let answer = self.expect(status);
         assert_eq!(answer.json, body);
         answer
+    }
+
+    /// The same, and its body has this `detail` and nothing else.
+    #[track_caller]
+    pub fn expect_detail(self, status: u16, text: &str) -> Self {
+        self.expect_body(status, json!({"detail": text}))
+    }
+
+    /// The same, and its body has these texts for this field and nothing else.
+    #[track_caller]
+    pub fn expect_fault(self, field: &str, text: &str) -> Self {
+        self.expect_body(400, json!({field: [text]}))
+    }
+
+    /// Not there, or not the caller's to know of.
+    #[track_caller]
+    pub fn expect_not_found(self) -> Self {
+        self.expect_detail(404, "Not found.")
+    }
+
+    /// Refused for a token that is not good (any more).
+    #[track_caller]
+    pub fn expect_bad_token(self) -> Self {
+        let text = "Given token not valid for any token type";
+        let answer = self.expect_body(401, json!({"detail": text, "code": "token_not_valid"}));
+        assert_eq!(answer.header("www-authenticate"), Some(CHALLENGE));
+        answer
+    }
+
+    /// Refused for the lack of a token.
+    #[track_caller]
+    pub fn expect_no_credentials(self) -> Self {
+        let answer = self.expect_detail(401, "Authentication credentials were not provided.");
+        assert_eq!(answer.header("www-authenticate"), Some(CHALLENGE));
+        answer
+    }
+
+    /// One field of every row of a list.
+    pub fn column(&self, name: &str) -> Vec<Value> {
+        self.results().iter().map(|row| row[name].clone()).collect()
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {

@@ -3,7 +3,8 @@
 pub mod app;
 pub mod client;
 pub mod socket;
+pub mod tokens;
 
-pub use app::{Backend, TestApp};
+pub use app::{Backend, PASSWORD, TestApp};
 pub use client::{Answer, Client};
 pub use socket::Socket;

@@ -1,0 +1,380 @@
+//! What holds for every call: credentials, paths, methods, bodies, headers, hosts, origins.
+
+use reqwest::Method;
+use rstest::rstest;
+use serde_json::json;
+
+use crate::support::{Answer, Backend, PASSWORD, TestApp};
+
+/// Largest body, in bytes.
+const BODY_MAX: usize = 128 * 1024;
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credentials_are_asked_for_where_they_are_due(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let anonymous = server.anonymous();
+    let private = [
+        (Method::POST, "/api/auth/logout/"),
+        (Method::GET, "/api/auth/me/"),
+        (Method::POST, "/api/auth/ws-ticket/"),
+        (Method::GET, "/api/users/"),
+        (Method::GET, "/api/users/1/"),
+        (Method::GET, "/api/chats/"),
+        (Method::POST, "/api/chats/"),
+        (Method::GET, "/api/chats/1/"),
+        (Method::GET, "/api/chats/1/messages/"),
+        (Method::POST, "/api/chats/1/messages/"),
+        (Method::GET, "/api/messages/1/"),
+        (Method::PUT, "/api/messages/1/"),
+        (Method::PATCH, "/api/messages/1/"),
+        (Method::DELETE, "/api/messages/1/"),
+        (Method::DELETE, "/api/auth/logout/"),
+    ];
+    for (method, path) in private {
+        let ask = || anonymous.request(method.clone(), path);
+        Answer::of(ask()).await.expect_no_credentials();
+        for scheme in ["Basic dG9tOnRvbQ==", "Token meow", "meow"] {
+            Answer::of(ask().header("authorization", scheme)).await.expect_no_credentials();
+        }
+        for bearer in ["Bearer", "Bearer ", "Bearer meow", "bearer a b", "Bearer ü"] {
+            Answer::of(ask().header("authorization", bearer)).await.expect_bad_token();
+        }
+    }
+
+    // Elsewhere, those that are sent along are ignored.
+    let intruder = anonymous.with_access("meow").register("tom", PASSWORD).await;
+    let intruder = intruder.with_access("meow");
+    intruder.login("tom", PASSWORD).await.expect(200);
+    intruder.spend(&intruder.refresh).await.expect(200);
+    intruder.post("/api/auth/verify/", json!({"token": ""})).await.expect(400);
+    for path in ["/healthz/", "/readyz/", "/api/schema/", "/api/docs/"] {
+        intruder.get(path).await.expect(200);
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_there_is_not_found(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let tom = server.user("tom").await;
+    for path in ["/", "/api/", "/meow", "/api/cats/", "/api/users/me/too/", "/api/docs/none.js"] {
+        tom.get(path).await.expect_not_found();
+        server.anonymous().post(path, json!({})).await;
+    }
+    for id in [
+        "0",
+        "-1",
+        "+1",
+        "9999",
+        "meow",
+        "1.0",
+        "9007199254740993",
+        "99999999999999999999",
+        "%00",
+        "%ff",
+    ] {
+        tom.get(&format!("/api/users/{id}/")).await.expect_not_found();
+        tom.get(&format!("/api/chats/{id}/")).await.expect_not_found();
+        tom.get(&format!("/api/chats/{id}/messages/")).await.expect_not_found();
+        tom.post(&format!("/api/chats/{id}/messages/"), json!({})).await.expect_not_found();
+        tom.get(&format!("/api/messages/{id}/")).await.expect_not_found();
+        tom.put(&format!("/api/messages/{id}/"), json!({})).await.expect_not_found();
+        tom.delete(&format!("/api/messages/{id}/")).await.expect_not_found();
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_path_tells_its_methods(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let tom = server.user("tom").await;
+    let anonymous = server.anonymous();
+    for (path, wrong, allowed) in [
+        ("/api/auth/login/", Method::GET, "OPTIONS, POST"),
+        ("/api/auth/me/", Method::POST, "GET, HEAD, OPTIONS"),
+        ("/api/users/", Method::POST, "GET, HEAD, OPTIONS"),
+        ("/api/chats/", Method::DELETE, "GET, HEAD, OPTIONS, POST"),
+        ("/api/chats/1/", Method::POST, "GET, HEAD, OPTIONS"),
+        ("/api/chats/1/messages/", Method::PATCH, "GET, HEAD, OPTIONS, POST"),
+        ("/api/messages/1/", Method::POST, "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
+        ("/healthz/", Method::POST, "GET, HEAD, OPTIONS"),
+        ("/api/schema/", Method::PUT, "GET, HEAD, OPTIONS"),
+    ] {
+        let answer = Answer::of(tom.request(wrong.clone(), path)).await;
+        let answer = answer.expect_detail(405, &format!("Method \"{wrong}\" not allowed."));
+        assert_eq!(methods(&answer), allowed, "{path}");
+        let answer = anonymous.options(path).await.expect(200);
+        assert_eq!(methods(&answer), allowed, "{path}");
+        let foreign = Method::from_bytes(b"MEOW").expect("a method");
+        let answer = Answer::of(tom.request(foreign, path)).await;
+        answer.expect_detail(405, "Method \"MEOW\" not allowed.");
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn head_works_where_get_does(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let chat = tom.private_chat(&kitty).await;
+    let message = tom.say(chat, "meow").await;
+    for path in [
+        "/api/auth/me/",
+        "/api/users/",
+        &format!("/api/users/{}/", kitty.id),
+        "/api/chats/",
+        &format!("/api/chats/{chat}/"),
+        &format!("/api/chats/{chat}/messages/"),
+        &format!("/api/messages/{}/", message["id"]),
+        "/healthz/",
+        "/readyz/",
+        "/api/schema/",
+        "/api/docs/",
+    ] {
+        let (got, head) = (tom.get(path).await.expect(200), tom.head(path).await.expect(200));
+        assert_eq!(head.text, "");
+        for name in ["content-type", "content-length", "cache-control"] {
+            assert_eq!(got.header(name), head.header(name), "{name} of {path}");
+        }
+    }
+    tom.head("/api/chats/999/").await.expect(404);
+    server.anonymous().head("/api/auth/me/").await.expect(401);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_slash_at_the_end_may_be_missing(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let body = json!({"type": "private", "members": [kitty.id]});
+    let chat = tom.post("/api/chats", body).await.expect(201).json["id"].clone();
+    let body = json!({"content": "meow"});
+    let sent = tom.post(&format!("/api/chats/{chat}/messages"), body.clone()).await.expect(201);
+    let message = format!("/api/messages/{}", sent.json["id"]);
+    tom.put(&message, body).await.expect(200);
+    tom.delete(&message).await.expect(204);
+    let page = tom.get(&format!("/api/chats/{chat}/messages?page_size=1")).await.expect(200);
+    assert_eq!(page.results().len(), 1);
+    for path in ["/healthz", "/readyz", "/api/schema", "/api/docs", "/api/auth/me", "/api/users"] {
+        tom.get(path).await.expect(200);
+    }
+    tom.login("tom", "meow").await.expect(401);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_are_json_objects_of_a_size(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let path = format!("/api/chats/{}/messages/", tom.private_chat(&kitty).await);
+    let send = |kind: &'static str, body: String| tom.raw(Method::POST, &path, kind, body);
+    let good = r#"{"content": "meow"}"#;
+
+    for kind in ["application/json", "Application/JSON; charset=utf-8", "application/json;"] {
+        send(kind, good.to_owned()).await.expect(201);
+    }
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""] {
+        let text = format!("Unsupported media type \"{kind}\" in request.");
+        send(kind, good.to_owned()).await.expect_detail(415, &text);
+    }
+    let form = "multipart/form-data; boundary=meow";
+    send(form, "--meow--\r\n".to_owned()).await.expect(415);
+
+    let json = "application/json";
+    for body in ["", "{", "meow", "{'content': 1}", "{\"content\": \"meow\"} x", "\u{feff}{}"] {
+        let answer = send(json, body.to_owned()).await.expect(400);
+        let detail = answer.json["detail"].as_str().expect("a detail");
+        assert!(detail.starts_with("JSON parse error - "), "{body}: {detail}");
+    }
+    let not_utf8 = tom.raw(Method::POST, &path, json, b"{\"content\": \"\xff\"}".to_vec()).await;
+    let detail = not_utf8.expect(400).json["detail"].clone();
+    assert!(detail.as_str().is_some_and(|text| text.starts_with("JSON parse error - ")));
+    for (body, name) in [
+        ("[]", "list"),
+        ("\"meow\"", "str"),
+        ("7", "int"),
+        ("0.5", "float"),
+        ("true", "bool"),
+        ("null", "NoneType"),
+    ] {
+        let text = format!("Invalid data. Expected a dictionary, but got {name}.");
+        send(json, body.to_owned()).await.expect_fault("non_field_errors", &text);
+    }
+    // No body at all is an empty object.
+    let answer = Answer::of(tom.request(Method::POST, &path)).await;
+    answer.expect_fault("content", "This field is required.");
+
+    let padded = |size: usize| format!("{good}{}", " ".repeat(size - good.len()));
+    send(json, padded(BODY_MAX)).await.expect(201);
+    send(json, padded(BODY_MAX + 1)).await.expect_detail(413, "The body is larger than 128 KiB.");
+    send(json, "[".repeat(10_000)).await.expect(400);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_answer_has_an_id_and_says_what_browsers_must_not_do(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let tom = server.user("tom").await;
+    let ask = async |method: &Method, path: &str, id: &str| {
+        Answer::of(tom.request(method.clone(), path).header("x-request-id", id)).await
+    };
+    let calls = [
+        (Method::GET, "/api/auth/me/", 200),
+        (Method::HEAD, "/healthz/", 200),
+        (Method::OPTIONS, "/api/chats/", 200),
+        (Method::POST, "/api/auth/login/", 400),
+        (Method::GET, "/meow", 404),
+        (Method::PUT, "/api/chats/", 405),
+        (Method::GET, "/ws/", 400),
+        (Method::GET, "/api/docs/", 200),
+    ];
+    for (method, path, status) in calls {
+        let longest = "a".repeat(64);
+        for id in ["7", "Az09._-", &longest] {
+            let answer = ask(&method, path, id).await.expect(status);
+            assert_eq!(answer.header("x-request-id"), Some(id), "{path}");
+        }
+        let mut made = vec![];
+        for id in ["", "a b", "a/b", "ü", &(longest.clone() + "a"), "a\tb"] {
+            let answer = ask(&method, path, id).await.expect(status);
+            let new = answer.header("x-request-id").expect("an id").to_owned();
+            assert!(new.len() == 32 && !made.contains(&new), "{id}: {new}");
+            made.push(new);
+        }
+        let answer = ask(&method, path, "7").await;
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "same-origin"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("x-frame-options", "DENY"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{name} of {path}");
+        }
+        let policy = answer.header("content-security-policy").expect("a policy");
+        assert!(policy.starts_with("default-src 'none'"), "{policy}");
+        if !path.starts_with("/api/docs") {
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_allowed_origins_may_read_answers(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let origins = "https://app.example.org,http://localhost:5173";
+    let settings = [("CORS_ALLOWED_ORIGINS", origins)];
+    let Some(server) = TestApp::start_with(backend, &settings).await else { return };
+    let tom = server.user("tom").await;
+    let ask = async |method: Method, origin: &str, path: &str, preflight: bool| {
+        let mut request = tom.request(method, path).header("origin", origin);
+        if preflight {
+            request = request
+                .header("access-control-request-method", "PUT")
+                .header("access-control-request-headers", "authorization");
+        }
+        Answer::of(request).await
+    };
+    for origin in origins.split(',') {
+        for path in ["/api/auth/me/", "/meow"] {
+            let answer = ask(Method::GET, origin, path, false).await;
+            assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
+            let exposed = answer.header("access-control-expose-headers");
+            assert_eq!(exposed, Some("Retry-After, X-Request-ID"));
+            assert!(answer.header("vary").is_some_and(|vary| vary.contains("origin")));
+        }
+        let preflight = ask(Method::OPTIONS, origin, "/api/auth/me/", true).await.expect(200);
+        assert_eq!(preflight.header("access-control-allow-origin"), Some(origin));
+        assert_eq!(preflight.header("access-control-max-age"), Some("86400"));
+        let allowed = preflight.header("access-control-allow-methods").expect("methods");
+        assert_eq!(allowed, "DELETE, GET, OPTIONS, PATCH, POST, PUT");
+        let allowed = preflight.header("access-control-allow-headers").expect("headers");
+        assert!(allowed.contains("authorization") && allowed.contains("content-type"));
+    }
+    for origin in [
+        "https://evil.example",
+        "http://app.example.org",
+        "https://app.example.org.evil.example",
+        "https://app.example.org:8443",
+        "null",
+        "",
+    ] {
+        for (method, preflight) in
+            [(Method::GET, false), (Method::OPTIONS, false), (Method::OPTIONS, true)]
+        {
+            let answer = ask(method, origin, "/api/auth/me/", preflight).await.expect(200);
+            let mut names = answer.headers.keys().map(|name| name.as_str());
+            assert!(!names.any(|name| name.starts_with("access-control-")), "{answer:?}");
+            assert!(answer.header("vary").is_some_and(|vary| vary.contains("origin")));
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn foreign_host_names_are_refused(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let settings = [("ALLOWED_HOSTS", "127.0.0.1,.example.org")];
+    let Some(server) = TestApp::start_with(backend, &settings).await else { return };
+    let tom = server.user("tom").await;
+    let ask = async |host: &str, path: &str| {
+        Answer::of(tom.request(Method::GET, path).header("host", host)).await
+    };
+    for host in ["example.org", "chat.EXAMPLE.org:8000", "example.org."] {
+        ask(host, "/api/auth/me/").await.expect(200);
+        let page = ask(host, "/api/users/?page_size=1").await.expect(200);
+        assert_eq!(page.json["next"], json!(null));
+    }
+    for host in ["evil.example", "example.org.evil.example", "notexample.org", "localhost", "@"] {
+        ask(host, "/api/auth/me/").await.expect_detail(400, "Invalid Host header.");
+        ask(host, "/meow").await.expect(400);
+        for path in ["/healthz", "/healthz/", "/readyz", "/readyz/"] {
+            ask(host, path).await.expect_body(200, json!({"status": "ok"}));
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_name_the_host_that_was_asked_or_the_public_one(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    for (settings, origin) in [
+        (vec![], None),
+        (vec![("PUBLIC_URL", "https://chat.example.org/")], Some("https://chat.example.org")),
+    ] {
+        let Some(server) = TestApp::start_with(backend, &settings).await else { return };
+        let tom = server.user("tom").await;
+        server.user("kitty").await;
+        let origin = origin.unwrap_or(&server.base);
+        let page = tom.get("/api/users?page_size=1&x=%26").await.expect(200);
+        let next = page.json["next"].as_str().expect("a link");
+        assert!(next.starts_with(&format!("{origin}/api/users/?cursor=")), "{next}");
+        assert!(next.ends_with("&page_size=1&x=%26"), "{next}");
+        let page = tom.get(next.strip_prefix(origin).expect("a path")).await.expect(200);
+        assert_eq!(page.results().len(), 1);
+    }
+}
+
+/// What `Allow` names, sorted.
+fn methods(answer: &Answer) -> String {
+    let allowed = answer.header("allow").unwrap_or_else(|| panic!("no Allow: {answer:?}"));
+    let mut methods: Vec<_> = allowed.split(", ").collect();
+    methods.sort_unstable();
+    methods.join(", ")
+}
