@@ -65,7 +65,7 @@ impl Db {
             PgConnectOptions::from_str(&settings.url)?.application_name("meowsenger").options([
                 ("synchronous_commit", "on".to_owned()),
                 // What waits for a row must see it as it was committed meanwhile.
-                ("default_transaction_isolation", r"read\ committed".to_owned()),
+                ("default_transaction_isolation", "read committed".to_owned()),
                 ("statement_timeout", millis(settings.statement_timeout)),
                 // What a client waits for ends before its statement does.
                 ("lock_timeout", millis(settings.statement_timeout / 2)),
