@@ -8,7 +8,7 @@ use axum::extract::Path;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::OpenApi;
-use utoipa_swagger_ui::Config;
+use utoipa_swagger_ui::{Config, SwaggerFile};
 
 use crate::domain::error::Error;
 
@@ -24,21 +24,29 @@ pub(super) async fn schema() -> Json<OpenApi> {
     Json(super::openapi::document())
 }
 
-/// The page.
+/// The page. It names its files relative to itself, and they are where the path ends in a slash,
+/// which it may be asked for without.
 pub(super) async fn page() -> Result<Response> {
-    serve("index.html")
+    let mut page = find("index.html")?;
+    let text = String::from_utf8_lossy(&page.bytes);
+    let text = text.replacen("<head>", "<head>\n    <base href=\"/api/docs/\">", 1);
+    page.bytes = text.into_bytes().into();
+    show(page)
 }
 
 /// A file of the page.
 pub(super) async fn asset(Path(file): Path<String>) -> Result<Response> {
-    serve(&file)
+    show(find(&file)?)
 }
 
-fn serve(file: &str) -> Result<Response> {
+fn find(file: &str) -> Result<SwaggerFile<'static>> {
     let config = Config::from("/api/schema/").validator_url("none").persist_authorization(true);
     let found = utoipa_swagger_ui::serve(file, Arc::new(config))
         .map_err(|error| Error::internal(format!("the docs page's file {file:?}: {error}")))?;
-    let found = found.ok_or(Error::NotFound)?;
+    Ok(found.ok_or(Error::NotFound)?)
+}
+
+fn show(found: SwaggerFile<'_>) -> Result<Response> {
     let kind = HeaderValue::from_str(&found.content_type).map_err(Error::internal)?;
     let headers = [
         (header::CONTENT_TYPE, kind),

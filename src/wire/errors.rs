@@ -16,9 +16,11 @@ pub struct Detail<'a> {
     pub detail: std::borrow::Cow<'a, str>,
     /// A stable name, where DRF's JWT package sends one: `token_not_valid`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub code: Option<&'static str>,
     /// With a fault of the server's: what to quote to its operator.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub request_id: Option<&'a str>,
 }
 

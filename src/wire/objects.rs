@@ -130,6 +130,7 @@ pub struct Chat<'a> {
     version: i64,
     /// The first 100, owner and admins first; only where one chat is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     members: Option<Vec<Member<'a>>>,
 }
 

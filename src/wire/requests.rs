@@ -24,11 +24,11 @@ pub struct Register {
     #[schema(min_length = 8, max_length = 1024, format = Password, example = "nine-lives-2026")]
     password: String,
     /// Unique without regard to case; may be empty.
-    #[schema(max_length = 254)]
+    #[schema(max_length = 254, nullable = false)]
     email: Option<String>,
-    #[schema(max_length = 150)]
+    #[schema(max_length = 150, nullable = false)]
     first_name: Option<String>,
-    #[schema(max_length = 150)]
+    #[schema(max_length = 150, nullable = false)]
     last_name: Option<String>,
 }
 
@@ -133,13 +133,13 @@ pub struct CreateChat {
     #[schema(value_type = super::objects::schema::ChatType)]
     r#type: String,
     /// Of a group, which must have one.
-    #[schema(min_length = 1, max_length = 100, example = "Kitchen")]
+    #[schema(min_length = 1, max_length = 100, nullable = false, example = "Kitchen")]
     name: Option<String>,
     /// Of a group.
-    #[schema(max_length = 1000)]
+    #[schema(max_length = 1000, nullable = false)]
     description: Option<String>,
     /// The ids of the others: exactly one in a private chat.
-    #[schema(example = json!([8]))]
+    #[schema(nullable = false, example = json!([8]))]
     members: Option<Vec<i64>>,
 }
 
@@ -238,7 +238,7 @@ impl EditMessage {
 #[expect(dead_code, reason = "only described")]
 pub struct PatchMessage {
     /// Kept exactly as it is sent. Not blank.
-    #[schema(min_length = 1, max_length = 10000, example = "Purr.")]
+    #[schema(min_length = 1, max_length = 10000, nullable = false, example = "Purr.")]
     content: Option<String>,
 }
 

@@ -6,6 +6,7 @@ mod auth;
 mod chats;
 mod conventions;
 mod messages;
+mod openapi;
 mod paging;
 mod rubbish;
 mod sessions;

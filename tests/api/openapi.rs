@@ -1,0 +1,271 @@
+//! The document that describes the API, and the page that shows it.
+
+use std::collections::BTreeSet;
+
+use rstest::rstest;
+use serde_json::{Map, Value, json};
+
+use crate::support::{Answer, Backend, PASSWORD, TestApp};
+
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+
+#[test]
+fn the_document_is_the_one_that_was_reviewed() {
+    insta::assert_json_snapshot!(document());
+}
+
+#[test]
+fn every_operation_is_described_whole() {
+    let document = document();
+    let mut names = BTreeSet::new();
+    for (path, item) in object(&document["paths"]) {
+        assert!(path.ends_with('/'), "{path} has no slash at its end");
+        for method in METHODS {
+            let Some(operation) = item.get(method) else { continue };
+            let name = operation["operationId"].as_str().expect("a name");
+            assert!(names.insert(name.to_owned()), "{name} twice");
+            let security = operation.get("security").unwrap_or(&document["security"]);
+            let security = security.as_array().expect("a list");
+            let bearer = security.iter().any(|one| one.get("bearer").is_some());
+            let responses = object(&operation["responses"]);
+            let checks = ["auth_login", "auth_refresh", "auth_verify"].contains(&name);
+            assert_eq!(responses.contains_key("401"), bearer || checks, "{name}");
+            let bodies = ["400", "413", "415"].iter().all(|status| responses.contains_key(*status));
+            assert!(bodies || operation.get("requestBody").is_none(), "{name}");
+            assert!(responses.keys().any(|status| status.starts_with('2')), "{name}");
+            assert!(responses.keys().any(|status| status.starts_with('4')), "{name}");
+            for (status, response) in responses {
+                let description = response["description"].as_str();
+                assert!(description.is_some_and(|text| !text.is_empty()), "{name} {status}");
+                let schema = &response["content"]["application/json"]["schema"];
+                assert!(status == "204" || schema.is_object(), "{name} {status} has no body");
+            }
+            for parameter in path.split('/').filter(|part| part.starts_with('{')) {
+                let parameter = parameter.trim_matches(['{', '}']);
+                let listed = operation["parameters"].as_array().expect("parameters");
+                assert!(listed.iter().any(|one| one["name"] == parameter), "{name} {parameter}");
+            }
+        }
+    }
+    let text = document.to_string();
+    for (name, _) in object(&document["components"]["schemas"]) {
+        assert!(text.contains(&format!("#/components/schemas/{name}\"")), "{name} is not used");
+    }
+    for reference in text.split("\"$ref\":\"#").skip(1) {
+        let pointer = reference.split('"').next().expect("a pointer");
+        assert!(document.pointer(pointer).is_some(), "{pointer} leads nowhere");
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_document_tells_the_methods_that_there_are(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let anonymous = server.anonymous();
+    let served = anonymous.get("/api/schema/").await.expect_body(200, document());
+    assert_eq!(served.header("content-type"), Some("application/json"));
+    for (path, item) in object(&served.json["paths"]) {
+        let answer = anonymous.options(&path.replace("{id}", "1")).await.expect(200);
+        let allowed = answer.header("allow").expect("Allow").to_ascii_lowercase();
+        let allowed: BTreeSet<_> =
+            allowed.split(", ").filter(|method| METHODS.contains(method)).collect();
+        let described: BTreeSet<_> =
+            METHODS.into_iter().filter(|method| item.get(method).is_some()).collect();
+        assert_eq!(allowed, described, "{path}");
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_document_tells_which_fields_are_required_and_which_may_be_null(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let document = document();
+    let tom = server.user("tom").await;
+    let chat = tom.group(&[]).await;
+    let message = tom.say(chat, "meow").await["id"].clone();
+    for (path, item) in object(&document["paths"]) {
+        let id = if path.starts_with("/api/chats/") { json!(chat) } else { message.clone() };
+        let path = path.replace("{id}", &id.to_string());
+        for (method, operation) in object(item) {
+            let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+            let Some(schema) = body["$ref"].as_str() else { continue };
+            let schema = document.pointer(&schema[1..]).expect("a schema");
+            let ask = async |body: Value| {
+                let method = method.to_uppercase().parse().expect("a method");
+                tom.raw(method, &path, "application/json", body.to_string()).await.json
+            };
+            let missing = ask(json!({})).await;
+            for (field, described) in object(&schema["properties"]) {
+                let mut body = json!({"type": "group"});
+                body[field] = Value::Null;
+                let refused = ask(body).await[field] == json!(["This field may not be null."]);
+                let types = described["type"].as_array();
+                let nullable = types.is_some_and(|types| types.contains(&json!("null")));
+                assert_ne!(refused, nullable, "{field} of {path}");
+
+                let refused = missing[field] == json!(["This field is required."]);
+                let required = schema["required"].as_array();
+                let required = required.is_some_and(|names| names.contains(&json!(field)));
+                assert_eq!(refused, required, "{field} of {path}");
+            }
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_are_as_the_document_says(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let document = document();
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let group = tom.group(&[&kitty]).await;
+    let private = tom.private_chat(&kitty).await;
+    let message = kitty.say(group, "meow").await["id"].clone();
+    tom.say(private, "meow").await;
+    let name = json!({"username": tom.username, "password": PASSWORD});
+    let sends = json!({"content": "meow", "client_id": "a", "reply_to": message});
+    let messages = "/api/chats/{id}/messages/";
+    let none = Value::Null;
+    let calls = [
+        ("post", "/api/auth/login/", &none, name.clone(), 200),
+        ("post", "/api/auth/login/", &none, json!({"username": "x", "password": "y"}), 401),
+        ("post", "/api/auth/register/", &none, json!({"username": "x", "password": PASSWORD}), 201),
+        ("post", "/api/auth/register/", &none, name, 400),
+        ("post", "/api/auth/refresh/", &none, json!({"refresh": kitty.refresh}), 200),
+        ("post", "/api/auth/verify/", &none, json!({"token": tom.access}), 200),
+        ("post", "/api/auth/verify/", &none, json!([]), 400),
+        ("post", "/api/auth/ws-ticket/", &none, none.clone(), 201),
+        ("get", "/api/auth/me/", &none, none.clone(), 200),
+        ("get", "/api/users/", &none, none.clone(), 200),
+        ("get", "/api/users/{id}/", &json!(tom.id), none.clone(), 200),
+        ("get", "/api/users/{id}/", &json!(kitty.id), none.clone(), 200),
+        ("get", "/api/chats/", &none, none.clone(), 200),
+        ("post", "/api/chats/", &none, json!({"type": "private", "members": [kitty.id]}), 200),
+        ("post", "/api/chats/", &none, json!({"type": "group", "name": "Kitchen"}), 201),
+        ("get", "/api/chats/{id}/", &json!(group), none.clone(), 200),
+        ("get", "/api/chats/{id}/", &json!(private), none.clone(), 200),
+        ("get", messages, &json!(group), none.clone(), 200),
+        ("post", messages, &json!(group), sends.clone(), 201),
+        ("post", messages, &json!(group), sends, 200),
+        ("put", "/api/messages/{id}/", &message, json!({"content": "purr"}), 403),
+        ("delete", "/api/messages/{id}/", &message, none.clone(), 204),
+        ("get", "/api/messages/{id}/", &message, none.clone(), 200),
+    ];
+    for (method, path, id, body, status) in calls {
+        let request = method.to_uppercase().parse().expect("a method");
+        let request = tom.request(request, &path.replace("{id}", &id.to_string()));
+        let request = if body.is_null() { request } else { request.json(&body) };
+        let answer = Answer::of(request).await.expect(status);
+        let described = &document["paths"][path][method]["responses"][status.to_string()];
+        assert!(described.is_object(), "{method} {path} is not said to answer {status}");
+        let schema = &described["content"]["application/json"]["schema"];
+        if let Err(fault) = conforms(&document, schema, &answer.json) {
+            panic!("{method} {path}: {fault}");
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_and_all_that_it_loads_come_from_here(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let anonymous = server.anonymous();
+    for address in ["/api/docs/", "/api/docs"] {
+        let page = anonymous.get(address).await.expect(200);
+        assert!(page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")));
+        let policy = page.header("content-security-policy").expect("a policy");
+        assert!(policy.contains("default-src 'none'") && !policy.contains("://"), "{policy}");
+
+        let base = format!("{}{address}", server.base);
+        let base = match page.text.split("<base href=\"").nth(1) {
+            Some(rest) => server.base.clone() + rest.split('"').next().expect("an address"),
+            None => base,
+        };
+        let base = url::Url::parse(&base).expect("a URL");
+        let parts = [
+            "src=\"",
+            "<link rel=\"stylesheet\" type=\"text/css\" href=\"",
+            "sizes=\"32x32\" href=\"",
+        ];
+        let mut loaded = vec![];
+        for part in parts {
+            loaded.extend(page.text.split(part).skip(1).filter_map(|rest| rest.split('"').next()));
+        }
+        assert!(loaded.len() >= 5, "{}", page.text);
+        for link in loaded {
+            let asset = base.join(link).expect("a URL");
+            assert!(asset.as_str().starts_with(&server.base), "{asset}");
+            let answer = anonymous.get(asset.as_str()).await.expect(200);
+            assert!(!answer.text.is_empty(), "{asset}");
+        }
+        assert!(!page.text.contains("://"), "{}", page.text);
+    }
+    let script = anonymous.get("/api/docs/swagger-initializer.js").await.expect(200);
+    assert!(script.text.contains("\"/api/schema/\""), "{}", script.text);
+    assert!(!script.text.contains("://"), "{}", script.text);
+    let kind = script.header("content-type").expect("a type");
+    assert!(kind.contains("javascript"), "{kind}");
+}
+
+/// Whether a value is as a schema says, and no object has more than it tells: as much of JSON
+/// Schema as the document uses.
+fn conforms(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let target = document.pointer(&reference[1..]).ok_or(reference)?;
+        return conforms(document, target, value);
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        let faults: Vec<_> =
+            choices.iter().filter_map(|one| conforms(document, one, value).err()).collect();
+        return if faults.len() < choices.len() { Ok(()) } else { Err(faults.join("; ")) };
+    }
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let kinds = &schema["type"];
+    let listed = kinds.as_array().is_some_and(|kinds| kinds.contains(&json!(kind)));
+    if !schema.is_null() && kinds != kind && !listed && schema["allOf"].is_null() {
+        return Err(format!("{value} is no {kinds}"));
+    }
+    if schema["enum"].as_array().is_some_and(|choices| !choices.contains(value)) {
+        return Err(format!("{value} is none of {}", schema["enum"]));
+    }
+    for item in value.as_array().into_iter().flatten() {
+        conforms(document, &schema["items"], item)?;
+    }
+    let Some(fields) = value.as_object() else { return Ok(()) };
+    let mut parts = vec![schema];
+    parts.extend(schema["allOf"].as_array().into_iter().flatten());
+    for name in parts.iter().filter_map(|part| part["required"].as_array()).flatten() {
+        fields.get(name.as_str().unwrap_or_default()).ok_or_else(|| format!("no {name}"))?;
+    }
+    for (name, value) in fields {
+        let described = parts.iter().find_map(|part| {
+            part["properties"].get(name).or_else(|| part.get("additionalProperties"))
+        });
+        let described = described.ok_or_else(|| format!("{name} is not described"))?;
+        conforms(document, described, value).map_err(|fault| format!("{name}: {fault}"))?;
+    }
+    Ok(())
+}
+
+fn document() -> Value {
+    serde_json::to_value(meowsenger::http::document()).expect("JSON")
+}
+
+fn object(value: &Value) -> &Map<String, Value> {
+    value.as_object().expect("an object")
+}
