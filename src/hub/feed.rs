@@ -124,6 +124,9 @@ impl Feed {
             listener.connection.queue.resync(hole.chat);
         }
         self.last = Some(hole.upto);
+        // What came of the hole after it was looked at is told by the `resync`, too. Left here, it
+        // would hide every later hole.
+        self.held = self.held.split_off(&(hole.upto + 1));
         self.drain(Instant::now());
     }
 

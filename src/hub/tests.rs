@@ -132,6 +132,25 @@ fn a_hole_is_seen_filled_or_skipped_with_a_resync() {
 }
 
 #[test]
+fn a_hole_that_was_skipped_does_not_hide_the_next_one() {
+    let hub = Hub::new(1 << 20);
+    let one = connect(&hub, 1);
+    hub.join(&one, &[CHAT]);
+    hub.start(&one, &[(CHAT, 3)]);
+    hub.publish(&event(7));
+    let hole = Hole { chat: CHAT, after: 3, upto: 6 };
+    assert_eq!(hub.holes(Duration::ZERO), [hole]);
+    // It comes when the hole was looked at already.
+    hub.publish(&event(6));
+    hub.skip(&hole);
+    assert_eq!(heard(&one), [0, 7]);
+    assert_eq!(hub.holes(Duration::ZERO), []);
+
+    hub.publish(&event(9));
+    assert_eq!(hub.holes(Duration::ZERO), [Hole { chat: CHAT, after: 7, upto: 8 }]);
+}
+
+#[test]
 fn a_chat_left_before_the_start_is_not_heard_of() {
     let hub = Hub::new(1 << 20);
     let one = connect(&hub, 1);
