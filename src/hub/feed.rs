@@ -130,6 +130,12 @@ impl Feed {
         self.drain(Instant::now());
     }
 
+    /// Whether a listener waits for the versions that the database has: it was not told of the chat
+    /// by an event.
+    pub(super) fn is_waiting(&self, connection: u64) -> bool {
+        self.listeners.iter().any(|l| l.connection.number == connection && l.from < 0)
+    }
+
     fn begin(&mut self, version: i64) {
         if self.last.is_none() {
             self.last = Some(version);
