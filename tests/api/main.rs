@@ -2,4 +2,12 @@
 
 mod support;
 
+mod catchup;
+mod closing;
+mod convergence;
+mod handshake;
+mod ordering;
+mod silence;
+mod slow_reader;
 mod smoke;
+mod socket;
