@@ -1,5 +1,5 @@
-//! Closes the sockets of sessions that were ended elsewhere: on another node, or by the command
-//! line. The database is asked, so nothing can be lost on the way.
+//! Closes the sockets of sessions that were ended elsewhere (on another node, or by the command
+//! line) or have run out. The database is asked, so nothing can be lost on the way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,8 @@ pub async fn run(app: Arc<App>) {
     let mut interval = tokio::time::interval(INTERVAL);
     loop {
         interval.tick().await;
-        match sessions::ended_since(&app.db, app.clock.now().minus(MARGIN)).await {
+        let now = app.clock.now();
+        match sessions::ended_since(&app.db, now.minus(MARGIN), now).await {
             Ok(ended) => app.hub.end_sessions(&ended),
             // The next turn looks as far back.
             Err(error) => tracing::warn!(%error, "cannot look for ended sessions"),
