@@ -55,6 +55,7 @@ create table sessions (
 );
 create index sessions_user on sessions (user_id);
 create index sessions_ended on sessions (ended_at) where ended_at is not null;
+create index sessions_expiring on sessions (expires_at);
 
 -- Refresh tokens spent a moment ago: a repeat of one is a lost answer, not a theft.
 create table spent_refreshes (

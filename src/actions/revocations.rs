@@ -1,5 +1,5 @@
-//! Closes the sockets of sessions that were ended elsewhere: on another node, or by the command
-//! line. The database is asked, so nothing can be lost on the way.
+//! Closes the sockets of sessions that were ended elsewhere (on another node, or by the command
+//! line) or have run out. The database is asked, so nothing can be lost on the way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,8 @@ const MARGIN: Duration = Duration::from_secs(30);
 
 /// One turn.
 pub async fn close_ended(app: Arc<App>) -> Result<()> {
-    let ended = sessions::ended_since(&app.db, app.clock.now().minus(MARGIN)).await?;
+    let now = app.clock.now();
+    let ended = sessions::ended_since(&app.db, now.minus(MARGIN), now).await?;
     app.hub.end_sessions(&ended);
     Ok(())
 }

@@ -124,7 +124,16 @@ impl Feed {
             listener.connection.queue.resync(hole.chat);
         }
         self.last = Some(hole.upto);
+        // What came of the hole after it was looked at is told by the `resync`, too. Left here, it
+        // would hide every later hole.
+        self.held = self.held.split_off(&(hole.upto + 1));
         self.drain(Instant::now());
+    }
+
+    /// Whether a listener waits for the versions that the database has: it was not told of the chat
+    /// by an event.
+    pub(super) fn is_waiting(&self, connection: u64) -> bool {
+        self.listeners.iter().any(|l| l.connection.number == connection && l.from < 0)
     }
 
     fn begin(&mut self, version: i64) {

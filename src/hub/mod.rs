@@ -113,18 +113,17 @@ impl Hub {
                 .map_or(version, |feed| feed.start(connection.number, version));
             told.insert(chat, from);
         }
-        let left: Vec<_> = lock(&connection.chats)
-            .iter()
-            .filter(|chat| !told.contains_key(chat))
-            .copied()
-            .collect();
-        for chat in left {
-            self.unlisten(connection, chat);
+        // Left since `join`. One that was made since the reading is not: its `chat.created` waits.
+        let mut left = lock(&connection.chats).clone();
+        left.retain(|chat| !told.contains_key(chat) && self.is_waiting(connection, *chat));
+        for chat in &left {
+            self.unlisten(connection, *chat);
         }
-        lock(&connection.chats).retain(|chat| told.contains_key(chat));
-        connection
-            .queue
-            .retain(|chat, version| told.get(&chat).is_some_and(|from| version > *from));
+        lock(&connection.chats).retain(|chat| !left.contains(chat));
+        connection.queue.retain(|chat, version| match told.get(&chat) {
+            Some(from) => version > *from,
+            None => !left.contains(&chat),
+        });
         told
     }
 
@@ -256,6 +255,10 @@ impl Hub {
             lock(&connection.chats).push(chat);
         }
         added
+    }
+
+    fn is_waiting(&self, connection: &Connection, chat: ChatId) -> bool {
+        lock(self.shard(chat)).get(&chat).is_some_and(|feed| feed.is_waiting(connection.number))
     }
 
     fn unlisten(&self, connection: &Connection, chat: ChatId) {

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::domain::chat::ChatType;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
 use crate::domain::receipt::MessageStatus;
+use crate::domain::role::Role;
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRef;
 
@@ -34,6 +36,23 @@ fn event(version: i64) -> Event {
         client_id: None,
         status: MessageStatus::Sent,
     }))
+}
+
+fn chat_created(users: &[i64]) -> Event {
+    let chat = Chat {
+        id: CHAT,
+        kind: ChatType::Group,
+        name: "Kitchen".into(),
+        description: String::new(),
+        avatar: None,
+        created_at: Timestamp::from_micros(0),
+        created_by: None,
+        members_count: 1,
+        last_seq: 0,
+        version: 1,
+    };
+    let newcomer = |id: &i64| Newcomer { user: UserId(*id), role: Role::Member, peer: None };
+    Event::ChatCreated { chat: Arc::new(chat), newcomers: users.iter().map(newcomer).collect() }
 }
 
 fn connect(hub: &Hub, user: i64) -> Arc<Connection> {
@@ -129,6 +148,53 @@ fn a_hole_is_seen_filled_or_skipped_with_a_resync() {
     assert_eq!(hub.holes(Duration::ZERO), [Hole { chat: CHAT, after: 6, upto: 7 }]);
     hub.publish(&event(7));
     assert_eq!(hub.holes(Duration::ZERO), []);
+}
+
+#[test]
+fn a_hole_that_was_skipped_does_not_hide_the_next_one() {
+    let hub = Hub::new(1 << 20);
+    let one = connect(&hub, 1);
+    hub.join(&one, &[CHAT]);
+    hub.start(&one, &[(CHAT, 3)]);
+    hub.publish(&event(7));
+    let hole = Hole { chat: CHAT, after: 3, upto: 6 };
+    assert_eq!(hub.holes(Duration::ZERO), [hole]);
+    // It comes when the hole was looked at already.
+    hub.publish(&event(6));
+    hub.skip(&hole);
+    assert_eq!(heard(&one), [0, 7]);
+    assert_eq!(hub.holes(Duration::ZERO), []);
+
+    hub.publish(&event(9));
+    assert_eq!(hub.holes(Duration::ZERO), [Hole { chat: CHAT, after: 7, upto: 8 }]);
+}
+
+#[test]
+fn a_chat_made_after_the_reading_and_before_the_start_is_heard_of() {
+    let hub = Hub::new(1 << 20);
+    let one = connect(&hub, 1);
+    hub.join(&one, &[]);
+    // The database was read, then the chat was made, in which something is said at once.
+    hub.publish(&chat_created(&[1]));
+    hub.publish(&event(2));
+    assert!(hub.start(&one, &[]).is_empty());
+    hub.publish(&event(3));
+    let frames = one.queue.take().frames;
+    assert!(frames[0].text.contains("chat.created"), "{frames:?}");
+    assert_eq!(frames.len(), 3);
+}
+
+#[test]
+fn a_chat_made_before_the_reading_and_published_after_it_is_told_once() {
+    let hub = Hub::new(1 << 20);
+    let one = connect(&hub, 1);
+    hub.join(&one, &[]);
+    hub.publish(&chat_created(&[1]));
+    hub.publish(&event(2));
+    hub.publish(&event(3));
+    assert_eq!(hub.start(&one, &[(CHAT, 2)]), BTreeMap::from([(CHAT, 2)]));
+    hub.publish(&chat_created(&[1]));
+    assert_eq!(heard(&one), [3]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{SinkExt, StreamExt};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::app::App;
 use crate::domain::session::Caller;
@@ -27,6 +27,9 @@ const WRITE_BUFFER: usize = 8 * 1024;
 const AUTH_TIME: Duration = Duration::from_secs(10);
 /// How long the peer may take to answer a goodbye.
 const GOODBYE: Duration = Duration::from_secs(3);
+/// How long the peer may take to read what is written at a time. With the 30 s after which a silent
+/// one is pinged, a dead one is noticed within 75 s, whatever the system's buffers hide.
+const WRITE_TIME: Duration = Duration::from_secs(45);
 /// Requests of one socket that are worked on at a time; then no more are read.
 const IN_FLIGHT: usize = 64;
 
@@ -161,8 +164,8 @@ async fn converse(
     }
 }
 
-/// Writes messages and flushes once. A peer that does not read blocks this; then its queue runs
-/// over and the hub gives it up, which ends it.
+/// Writes messages and flushes once. A peer that does not read blocks this, until its queue runs
+/// over and the hub gives it up or, where there is little to tell it, the time is up.
 async fn write(
     socket: &mut WebSocket,
     session: &Session,
@@ -179,6 +182,7 @@ async fn write(
         biased;
         written = written => written.map_err(Close::from),
         () = queue.wait_closing() => Err(queue.take().closing.map_or(Close::Gone, Close::from)),
+        () = sleep(WRITE_TIME) => Err(Close::TooSlow),
     }
 }
 

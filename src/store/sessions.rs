@@ -166,10 +166,22 @@ pub async fn end_all(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<Se
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
-/// Sessions that ended since a moment.
-pub async fn ended_since(at: impl Into<Target<'_>>, since: Timestamp) -> Result<Vec<SessionId>> {
-    let rows: Vec<(SessionId,)> =
-        at.into().query("select id from sessions where ended_at >= $1").bind(since).all().await?;
+/// Sessions that ended since a moment, by being ended or by running out.
+pub async fn ended_since(
+    at: impl Into<Target<'_>>,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<SessionId>> {
+    let rows: Vec<(SessionId,)> = at
+        .into()
+        .query(
+            "select id from sessions \
+             where ended_at >= $1 or (expires_at >= $1 and expires_at <= $2)",
+        )
+        .bind(since)
+        .bind(now)
+        .all()
+        .await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 

@@ -3,12 +3,20 @@
 mod support;
 
 mod auth;
+mod catchup;
 mod chats;
+mod closing;
 mod conventions;
+mod convergence;
+mod handshake;
 mod messages;
 mod openapi;
+mod ordering;
 mod paging;
 mod rubbish;
 mod sessions;
+mod silence;
+mod slow_reader;
 mod smoke;
+mod socket;
 mod users;

@@ -1,10 +1,14 @@
 //! What the tests stand on: a server of their own, clients, sockets.
 
 pub mod app;
+pub mod chance;
 pub mod client;
+pub mod replica;
 pub mod socket;
 pub mod tokens;
 
 pub use app::{Backend, PASSWORD, TestApp};
+pub use chance::Chance;
 pub use client::{Answer, Client};
+pub use replica::{Replica, all_messages};
 pub use socket::Socket;

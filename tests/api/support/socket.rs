@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 use super::client::Client;
 
@@ -51,7 +51,38 @@ impl Socket {
             request.headers_mut().insert(HeaderName::from_static(name), value);
         }
         let (stream, _) = timeout(PATIENCE, connect_async(request)).await.expect("in time")?;
-        Ok(Self { stream, waiting: VecDeque::new(), ready: Value::Null, requests: 0 })
+        Ok(Self::of(stream))
+    }
+
+    /// Opens one over a connection that is there already, and waits for `ready`.
+    pub async fn over(client: &Client, tcp: TcpStream) -> Self {
+        let url = client.base.replace("http://", "ws://") + "/ws/";
+        let mut request = url.into_client_request().expect("a request");
+        let token = HeaderValue::from_str(&format!("Bearer {}", client.access)).expect("a header");
+        request.headers_mut().insert("authorization", token);
+        let upgraded = client_async(request, MaybeTlsStream::Plain(tcp));
+        let (stream, _) = timeout(PATIENCE, upgraded).await.expect("in time").expect("upgraded");
+        let mut socket = Self::of(stream);
+        socket.ready = socket.next().await;
+        socket
+    }
+
+    /// Opens one and authenticates with the first frame.
+    pub async fn open_by_frame(client: &Client) -> Self {
+        let mut socket = Self::dial(client, "/ws/", &[]).await.expect("upgraded");
+        socket.send(json!({"type": "auth", "token": client.access})).await;
+        socket.ready = socket.next().await;
+        assert_eq!(socket.ready["type"], "ready", "{}", socket.ready);
+        socket
+    }
+
+    fn of(stream: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Self {
+        Self { stream, waiting: VecDeque::new(), ready: Value::Null, requests: 0 }
+    }
+
+    /// The version of a chat that `ready` named.
+    pub fn version_of(&self, chat: i64) -> i64 {
+        self.ready["versions"][chat.to_string()].as_i64().expect("a version")
     }
 
     /// Sends a frame.
@@ -61,6 +92,11 @@ impl Socket {
 
     pub async fn send_text(&mut self, text: &str) {
         self.stream.send(Message::text(text)).await.expect("sent");
+    }
+
+    /// Sends whatever a client can, sensible or not.
+    pub async fn send_message(&mut self, message: Message) {
+        self.stream.send(message).await.expect("sent");
     }
 
     /// Sends a request under an id of its own; its `ack`, `error` or `pong`. Events that come
@@ -104,15 +140,30 @@ impl Socket {
         self.waiting.drain(..).collect()
     }
 
+    /// The next frame, or how the server ended the connection: with a code and a reason, or without.
+    pub async fn next_or_end(&mut self) -> Result<Value, Option<(u16, String)>> {
+        if let Some(frame) = self.waiting.pop_front() {
+            return Ok(frame);
+        }
+        loop {
+            match timeout(PATIENCE, self.stream.next()).await.expect("a frame in time") {
+                Some(Ok(Message::Text(text))) => {
+                    return Ok(serde_json::from_str(&text).expect("JSON"));
+                }
+                Some(Ok(Message::Close(frame))) => {
+                    return Err(frame.map(|f| (f.code.into(), f.reason.to_string())));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Err(None),
+            }
+        }
+    }
+
     /// Waits for the server to close: the code and the reason.
     pub async fn closed(&mut self) -> (u16, String) {
         loop {
-            match timeout(PATIENCE, self.stream.next()).await.expect("closed in time") {
-                Some(Ok(Message::Close(Some(frame)))) => {
-                    return (frame.code.into(), frame.reason.to_string());
-                }
-                Some(Ok(_)) => {}
-                other => panic!("not closed in order: {other:?}"),
+            if let Err(end) = self.next_or_end().await {
+                return end.expect("closed in order");
             }
         }
     }

@@ -1,0 +1,116 @@
+//! What was committed is heard of, also where its publication got lost: late, or by a `resync`.
+
+use std::time::Duration;
+
+use meowsenger::domain::ids::{ChatId, MessageId};
+use meowsenger::store::{chats, messages};
+use rstest::rstest;
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::support::{Backend, Client, Socket, TestApp};
+
+/// By when a member has to have heard of what was committed.
+const PROMISED: Duration = Duration::from_secs(10);
+
+/// Edits a message as a node does that dies between its commit and the publication.
+async fn edit_unheard(server: &TestApp, chat: i64, message: &serde_json::Value, content: &str) {
+    let mut tx = server.app.db.begin().await.expect("a transaction");
+    let version = chats::next_version(&mut tx, ChatId(chat)).await.expect("a version");
+    let id = MessageId(message["id"].as_i64().expect("an id"));
+    let now = server.app.clock.now();
+    messages::edit(&mut tx, id, content, version, now).await.expect("edited");
+    tx.commit().await.expect("committed");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_change_whose_event_was_lost_is_heard_before_the_next_and_at_the_latest_after_10_s(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let chat = alice.private_chat(&bob).await;
+    let one = alice.say(chat, "one").await;
+    let two = alice.say(chat, "two").await;
+    let mut socket = Socket::open(&bob).await;
+    assert_eq!(socket.version_of(chat), 3);
+
+    // Something comes after it, so that it is missed at once.
+    edit_unheard(&server, chat, &one, "uno").await;
+    alice.say(chat, "three").await;
+    let event = socket.next().await;
+    assert_eq!((&event["type"], &event["version"]), (&json!("message.updated"), &json!(4)));
+    let stored = alice.get(&format!("/api/messages/{}/", one["id"])).await.expect(200).json;
+    assert_eq!(event["message"], stored);
+    let event = socket.next().await;
+    assert_eq!((&event["type"], &event["version"]), (&json!("message.created"), &json!(5)));
+
+    // Nothing comes after it.
+    let since = Instant::now();
+    edit_unheard(&server, chat, &two, "dos").await;
+    let event = socket.next().await;
+    assert!(since.elapsed() < PROMISED, "{:?}", since.elapsed());
+    assert_eq!((&event["type"], &event["version"]), (&json!("message.updated"), &json!(6)));
+    assert_eq!(event["message"]["content"], "dos");
+    assert!(socket.drain().await.is_empty());
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_cannot_be_told_again_is_a_resync_and_what_comes_after_it_is_told(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let (chat, other) = (alice.private_chat(&bob).await, alice.group(&[&bob]).await);
+    let message = alice.say(chat, "meow").await;
+    let mut sockets = [Socket::open(&alice).await, Socket::open(&bob).await];
+    for content in ["one", "two"] {
+        // The first of these is in no row any more.
+        edit_unheard(&server, chat, &message, content).await;
+    }
+    alice.say(chat, "three").await;
+    alice.say(other, "not concerned").await;
+    for socket in &mut sockets {
+        let mut heard = Vec::new();
+        while heard.len() < 3 {
+            heard.push(socket.next().await);
+        }
+        let elsewhere = heard.iter().position(|frame| frame["chat"] == other).expect("heard");
+        assert_eq!(heard.remove(elsewhere)["version"], 2);
+        assert_eq!(heard[0], json!({"type": "resync", "chats": [chat]}));
+        assert_eq!((&heard[1]["chat"], &heard[1]["version"]), (&json!(chat), &json!(5)));
+        assert!(socket.drain().await.is_empty());
+    }
+    // One who connects afterwards has nothing to make good.
+    let late = Socket::open(&bob).await;
+    assert_eq!(late.version_of(chat), 5);
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_nodes_commit_in_turn_is_heard_in_order_on_each(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let other = server.second_node().await;
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let elsewhere = Client { base: other.base.clone(), ..alice.clone() };
+    let chat = alice.private_chat(&bob).await;
+    let mut here = Socket::open(&bob).await;
+    let mut there = Socket::open(&elsewhere).await;
+
+    let mut sent = Vec::new();
+    for n in 0..20 {
+        // In turn, so that each node lacks every other version.
+        let client = if n % 2 == 0 { &alice } else { &elsewhere };
+        sent.push(client.say(chat, &n.to_string()).await);
+    }
+    // The last of them was sent there. That one is late here, as the test above has it.
+    for (socket, due) in [(&mut here, &sent[..19]), (&mut there, &sent[..])] {
+        for message in due {
+            assert_eq!(&socket.next().await["message"], message);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Peers that say nothing, or do not read. Time is paused here once everybody is connected, so that
+//! half a minute passes as soon as nothing else is to be done.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use serde_json::json;
+use tokio::io::AsyncReadExt;
+use tokio::time::{self, Instant, timeout};
+use tokio_tungstenite::MaybeTlsStream;
+use tokio_tungstenite::tungstenite::Message;
+
+use futures_util::{SinkExt, StreamExt};
+use meowsenger::domain::ids::UserId;
+
+use crate::support::{Backend, Client, Socket, TestApp};
+
+/// Waiting for a database is none of the time that is measured.
+const PATIENT: [(&str, &str); 1] = [("DATABASE_CONNECT_TIMEOUT", "1h")];
+
+/// Asserts how much of the paused time has passed since.
+#[track_caller]
+fn assert_passed(since: Instant, from: u64, to: u64) {
+    let passed = since.elapsed().as_secs_f64();
+    assert!((from as f64..=to as f64).contains(&passed), "{passed} s");
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_does_not_authenticate_within_10_s_is_closed_with_4002(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start_with(backend, &PATIENT).await else { return };
+    let alice = server.anonymous();
+    let mut silent = Socket::dial(&alice, "/ws/", &[]).await.expect("upgraded");
+    let mut pinging = Socket::dial(&alice, "/ws/", &[]).await.expect("upgraded");
+    time::pause();
+    let since = Instant::now();
+    assert_eq!(silent.closed().await.0, 4002);
+    assert_passed(since, 9, 11);
+
+    // Nor do the protocol's own pings buy time.
+    pinging.stream.send(Message::Ping("meow".into())).await.ok();
+    assert_eq!(pinging.closed().await.0, 4002);
+    assert_passed(since, 9, 14);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_silent_peer_is_pinged_after_30_s_and_dropped_after_75(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start_with(backend, &PATIENT).await else { return };
+    let alice = server.user("alice").await;
+    let MaybeTlsStream::Plain(mut silent) = Socket::open(&alice).await.stream.into_inner() else {
+        panic!("no TLS here");
+    };
+    time::pause();
+    let since = Instant::now();
+    let mut ping = [0; 2];
+    silent.read_exact(&mut ping).await.expect("a ping");
+    assert_eq!(ping, [0x89, 0]);
+    assert_passed(since, 29, 31);
+    let mut rest = Vec::new();
+    silent.read_to_end(&mut rest).await.expect("the end");
+    // Three seconds are for a goodbye.
+    assert_passed(since, 74, 79);
+    assert!(!server.app.hub.is_connected(UserId(alice.id)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_peer_that_answers_pings_stays(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start_with(backend, &PATIENT).await else { return };
+    let mut socket = Socket::open(&server.user("alice").await).await;
+    time::pause();
+    let since = Instant::now();
+    for _ in 0..10 {
+        // The library answers it when it is asked for the next frame.
+        let ping = socket.stream.next().await.expect("open").expect("a ping");
+        assert!(ping.is_ping(), "{ping:?}");
+    }
+    assert_passed(since, 290, 310);
+    assert!(socket.drain().await.is_empty());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_peer_that_does_not_read_is_dropped_though_nothing_else_happens(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start_with(backend, &PATIENT).await else { return };
+    let alice = server.user("alice").await;
+    let mut socket = Socket::open(&alice).await;
+    // Each answer is as long as its request. In the end the server waits for the peer to read,
+    // reads nothing itself, and so the peer cannot write any more.
+    let ping = Message::text(json!({"type": "ping", "id": "x".repeat(100_000)}).to_string());
+    while timeout(Duration::from_millis(300), socket.stream.send(ping.clone())).await.is_ok() {}
+    assert!(connected(&server, &alice));
+
+    time::pause();
+    let since = Instant::now();
+    while connected(&server, &alice) && since.elapsed() < Duration::from_secs(600) {
+        time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_passed(since, 0, 76);
+}
+
+fn connected(server: &TestApp, client: &Client) -> bool {
+    server.app.hub.is_connected(UserId(client.id))
+}

@@ -1,0 +1,93 @@
+//! One who does not read harms nobody, and is told what it lost.
+
+use meowsenger::domain::ids::UserId;
+use rstest::rstest;
+use serde_json::json;
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::support::{Backend, Client, Replica, Socket, TestApp};
+
+/// More than the system's buffers and a connection's queue hold together, in messages of 30 KB.
+const MESSAGES: i64 = 400;
+
+/// A connection whose own end holds little.
+async fn narrow(client: &Client) -> TcpStream {
+    let tcp = TcpSocket::new_v4().expect("a socket");
+    tcp.set_recv_buffer_size(4_096).expect("set");
+    let address = client.base.trim_start_matches("http://").parse().expect("an address");
+    tcp.connect(address).await.expect("connected")
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn others_hear_everything_at_once_and_the_slow_one_is_told_or_closed(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let slow = server.user("slow").await;
+    let chat = alice.group(&[&bob, &slow]).await;
+    let mut sender = Socket::open(&alice).await;
+    let mut reader = Socket::open(&bob).await;
+    // Its user's other connection reads, and is none the worse for it.
+    let mut same_user = Socket::open(&slow).await;
+    let mut slow = Socket::over(&slow, narrow(&slow).await).await;
+    let mut replica = Replica::default();
+    replica.begin(&slow.ready);
+
+    let content = "🐈".repeat(7_500);
+    for n in 0..MESSAGES {
+        sender.send(json!({"type": "message.send", "chat": chat, "content": content})).await;
+        for socket in [&mut sender, &mut reader, &mut same_user] {
+            let event = socket.next().await;
+            assert_eq!(
+                (&event["type"], &event["version"]),
+                (&json!("message.created"), &json!(n + 2))
+            );
+        }
+    }
+
+    // What it did get is whole and in order, up to where it is told that it is not.
+    let end = loop {
+        match slow.next_or_end().await {
+            Ok(frame) if frame["type"] == "resync" => {
+                assert_eq!(frame["chats"], json!([chat]));
+                break None;
+            }
+            Ok(frame) => replica.hear(&frame),
+            Err(end) => break Some(end),
+        }
+    };
+    println!("the slow one heard of {} and then {end:?}", replica.version(chat));
+    assert!(replica.version(chat) < MESSAGES + 1, "all of it fitted somewhere");
+    if let Some(Some((code, _))) = end {
+        // Without a code, it did not even read the goodbye in time.
+        assert_eq!(code, 4008);
+    }
+    drop(slow);
+
+    let again = Socket::open(&bob).await;
+    assert_eq!(again.version_of(chat), MESSAGES + 1);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_never_reads_again_is_forgotten(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (alice, slow) = (server.user("alice").await, server.user("slow").await);
+    let chat = alice.private_chat(&slow).await;
+    let mut sender = Socket::open(&alice).await;
+    let silent = Socket::over(&slow, narrow(&slow).await).await;
+    let content = "🐈".repeat(7_500);
+    let mut sent = 0;
+    while server.app.hub.is_connected(UserId(slow.id)) {
+        sent += 1;
+        assert!(sent < 4 * MESSAGES, "it is not given up");
+        sender.send(json!({"type": "message.send", "chat": chat, "content": content})).await;
+        sender.next_of("message.created").await;
+    }
+    println!("given up after {sent} messages");
+    drop(silent);
+}

@@ -1,0 +1,121 @@
+//! What a client makes of a server by `ready` and events alone, and whether it was told the truth:
+//! each change of a chat once, in order, without a hole.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::client::Client;
+
+/// What a client knows.
+#[derive(Debug, Default)]
+pub struct Replica {
+    pub chats: BTreeMap<i64, Known>,
+    /// Chats of which the server said that it dropped events.
+    pub resyncs: Vec<i64>,
+}
+
+/// What a client knows of a chat.
+#[derive(Debug, Default)]
+pub struct Known {
+    pub version: i64,
+    /// By id.
+    pub messages: BTreeMap<i64, Value>,
+}
+
+impl Replica {
+    /// Begins anew with what `ready` told; messages that are known stay so.
+    pub fn begin(&mut self, ready: &Value) {
+        let versions = ready["versions"].as_object().expect("versions");
+        self.chats.retain(|chat, _| versions.contains_key(&chat.to_string()));
+        for (chat, version) in versions {
+            let known = self.chats.entry(chat.parse().expect("an id")).or_default();
+            known.version = version.as_i64().expect("a version");
+        }
+    }
+
+    /// Takes a frame. Panics where it is not the one that has to come next.
+    #[track_caller]
+    pub fn hear(&mut self, frame: &Value) {
+        let id = |value: &Value| value.as_i64().unwrap_or_else(|| panic!("no number: {frame}"));
+        match frame["type"].as_str().expect("a type") {
+            "chat.created" => {
+                let (chat, version) = (id(&frame["chat"]["id"]), id(&frame["chat"]["version"]));
+                let known = Known { version, messages: BTreeMap::new() };
+                assert!(self.chats.insert(chat, known).is_none(), "told twice: {frame}");
+            }
+            "message.created" | "message.updated" | "message.deleted" => {
+                let (chat, version) = (id(&frame["chat"]), id(&frame["version"]));
+                let known = self.chats.get_mut(&chat).unwrap_or_else(|| panic!("whose? {frame}"));
+                assert_eq!(version, known.version + 1, "out of order: {frame}");
+                assert_eq!(frame["message"]["version"], version, "{frame}");
+                assert_eq!(frame["message"]["chat"], chat, "{frame}");
+                known.version = version;
+                known.learn(frame["message"].clone());
+            }
+            "resync" => {
+                let chats = frame["chats"].as_array().expect("chats");
+                self.resyncs.extend(chats.iter().map(id));
+            }
+            "ack" | "pong" => {}
+            other => panic!("an unexpected {other}: {frame}"),
+        }
+    }
+
+    /// Reads a chat's messages, as a client does for what `ready` says that it missed.
+    pub async fn fetch(&mut self, client: &Client, chat: i64) {
+        let messages = all_messages(client, chat).await;
+        let known = self.chats.entry(chat).or_default();
+        for message in messages {
+            known.learn(message);
+        }
+    }
+
+    /// The version of a chat, 0 where it is not known.
+    pub fn version(&self, chat: i64) -> i64 {
+        self.chats.get(&chat).map_or(0, |known| known.version)
+    }
+}
+
+impl Known {
+    /// What was read and what was heard may come in either order: the later change stays.
+    fn learn(&mut self, message: Value) {
+        let id = message["id"].as_i64().expect("an id");
+        let newer = self.messages.get(&id).is_none_or(|old| version(old) < version(&message));
+        if newer {
+            self.messages.insert(id, message);
+        }
+    }
+
+    /// All that versions speak of, to be compared; receipts are not part of them.
+    pub fn contents(&self) -> Vec<Value> {
+        let mut messages: Vec<_> = self.messages.values().map(lasting).collect();
+        messages.sort_by_key(|message| message["seq"].as_i64());
+        messages
+    }
+}
+
+/// Every message of a chat, oldest first.
+pub async fn all_messages(client: &Client, chat: i64) -> Vec<Value> {
+    let mut path = format!("/api/chats/{chat}/messages/?after=0&page_size=100");
+    let mut messages = Vec::new();
+    loop {
+        let page = client.get(&path).await.expect(200);
+        messages.extend_from_slice(page.results());
+        match page.json["next"].as_str() {
+            Some(next) => path = next.to_owned(),
+            None => return messages,
+        }
+    }
+}
+
+/// A message without its status, which moves without a version.
+pub fn lasting(message: &Value) -> Value {
+    let mut message = message.clone();
+    message["status"] = json!(null);
+    message
+}
+
+fn version(message: &Value) -> i64 {
+    message["version"].as_i64().expect("a version")
+}

@@ -1,0 +1,231 @@
+//! SIGKILL under load: the real program is killed in the middle of its work, several times, and
+//! started again on the same data. What was acknowledged is there, once, and nothing is there that
+//! nobody sent.
+
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "this binary needs a part of what the API's tests need"
+)]
+#[path = "api/support/mod.rs"]
+mod support;
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::join_all;
+use meowsenger::config::Variables;
+use rstest::rstest;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use support::app::{PASSWORD, variables};
+use support::{Backend, Chance, Client, Socket, all_messages};
+
+const ROUNDS: usize = 4;
+const WRITERS: usize = 16;
+const CHATS: usize = 2;
+
+/// The program, running.
+struct Server {
+    process: Child,
+    base: String,
+    /// Held open, since the program may say more.
+    _output: BufReader<std::process::ChildStdout>,
+}
+
+impl Server {
+    /// Starts it on a free port and waits until it listens.
+    fn start(variables: &Variables) -> Self {
+        let mut process = program(variables)
+            .args(["runserver", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("started");
+        let mut output = BufReader::new(process.stdout.take().expect("a pipe"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("its greeting");
+        let address = line.trim().rsplit("http://").next().expect("an address").to_owned();
+        Self { process, base: format!("http://{address}"), _output: output }
+    }
+
+    /// SIGKILL.
+    fn kill(mut self) {
+        self.process.kill().expect("killed");
+        self.process.wait().expect("gone");
+    }
+}
+
+fn program(variables: &Variables) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meowsenger"));
+    command.env_clear().envs(variables).env("LOG_LEVEL", "error").stdin(Stdio::null());
+    command
+}
+
+/// What a writer was told: by `client_id`, the message.
+type Acked = Arc<Mutex<HashMap<String, Value>>>;
+
+/// Sends one message after the other until the server dies, the one that was not answered first.
+struct Writer {
+    client: Client,
+    number: usize,
+    chat: i64,
+    /// The next message's number; it is the same until it was acknowledged.
+    next: usize,
+}
+
+impl Writer {
+    async fn write(mut self, base: &str, acked: &Acked, count: &watch::Sender<usize>) -> Self {
+        self.client = Client { base: base.to_owned(), http: reqwest::Client::new(), ..self.client };
+        let mut socket = match self.number % 2 {
+            0 => None,
+            _ => match self.dial().await {
+                Some(socket) => Some(socket),
+                None => return self,
+            },
+        };
+        loop {
+            let client_id = format!("w{}-{}", self.number, self.next);
+            let body = json!({"content": client_id, "client_id": client_id});
+            let answer = match &mut socket {
+                Some(socket) => over_socket(socket, self.chat, body).await,
+                None => over_rest(&self.client, self.chat, &body).await,
+            };
+            let Some(message) = answer else { return self };
+            assert_eq!(message["client_id"], client_id, "{message}");
+            acked.lock().expect("whole").insert(client_id, message);
+            self.next += 1;
+            count.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// `None` where the server dies meanwhile.
+    async fn dial(&self) -> Option<Socket> {
+        let token = format!("Bearer {}", self.client.access);
+        let headers = [("authorization", token.as_str())];
+        let mut socket = Socket::dial(&self.client, "/ws/", &headers).await.ok()?;
+        let ready = socket.next_or_end().await.ok()?;
+        assert_eq!(ready["type"], "ready");
+        Some(socket)
+    }
+}
+
+/// The message, where it was acknowledged; `None` where the server died.
+async fn over_rest(client: &Client, chat: i64, body: &Value) -> Option<Value> {
+    let path = format!("/api/chats/{chat}/messages/");
+    let answer = client.request(reqwest::Method::POST, &path).json(body).send().await.ok()?;
+    let status = answer.status().as_u16();
+    let message = answer.json().await.ok()?;
+    assert!([200, 201].contains(&status), "{status}: {message}");
+    Some(message)
+}
+
+/// The same over a socket. Events that come meanwhile are of no interest here.
+async fn over_socket(socket: &mut Socket, chat: i64, mut body: Value) -> Option<Value> {
+    use futures_util::SinkExt;
+    use tokio_tungstenite::tungstenite::Message;
+
+    let id = body["client_id"].clone();
+    (body["type"], body["chat"], body["id"]) = (json!("message.send"), json!(chat), id.clone());
+    socket.stream.send(Message::text(body.to_string())).await.ok()?;
+    loop {
+        let frame = socket.next_or_end().await.ok()?;
+        if frame["id"] == id {
+            assert_eq!(frame["type"], "ack", "{frame}");
+            return Some(frame["message"].clone());
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_survives_sigkill_once_and_in_order(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let folder = TempDir::new().expect("a folder");
+    let Some(variables) = variables(backend, folder.path()).await else { return };
+    if backend == Backend::Postgres {
+        let migrated = program(&variables).arg("migrate").stdout(Stdio::null()).status();
+        assert!(migrated.expect("run").success());
+    }
+    let mut chance = Chance::new("crash");
+    let mut server = Server::start(&variables);
+    let (mut writers, chats) = begin(&server).await;
+
+    let acked = Acked::default();
+    for _ in 0..ROUNDS {
+        let (count, mut counted) = watch::channel(0);
+        let enough = 30 + chance.below(370);
+        let base = server.base.clone();
+        let writing = join_all(
+            std::mem::take(&mut writers).into_iter().map(|w| w.write(&base, &acked, &count)),
+        );
+        let killing = async {
+            counted.wait_for(|count| *count >= enough).await.expect("they write");
+            server.kill();
+        };
+        (writers, ()) = tokio::join!(writing, killing);
+        server = Server::start(&variables);
+    }
+
+    let acked = std::mem::take(&mut *acked.lock().expect("whole"));
+    let reader = Client { base: server.base.clone(), ..writers[0].client.clone() };
+    let mut found = HashMap::new();
+    for chat in chats {
+        let stored = all_messages(&reader, chat).await;
+        let seqs: Vec<_> = stored.iter().filter_map(|m| m["seq"].as_i64()).collect();
+        assert_eq!(seqs, (1..=stored.len() as i64).collect::<Vec<_>>());
+        let view = reader.get(&format!("/api/chats/{chat}/")).await.expect(200).json;
+        assert_eq!(
+            (&view["last_seq"], &view["version"]),
+            (&json!(seqs.len()), &json!(seqs.len() + 1))
+        );
+        for message in stored {
+            assert_eq!(message["version"], message["seq"].as_i64().expect("a seq") + 1);
+            assert_eq!(message["content"], message["client_id"]);
+            let name = message["client_id"].as_str().expect("a client_id").to_owned();
+            assert!(found.insert(name.clone(), message).is_none(), "{name} is there twice");
+        }
+    }
+    for (name, message) in &acked {
+        let stored = found.get(name).unwrap_or_else(|| panic!("{name} is lost"));
+        for field in ["id", "seq", "version", "content", "sender", "timestamp"] {
+            assert_eq!(stored[field], message[field], "{name}");
+        }
+    }
+    // Each writer waits for an answer before the next one, so that is the order; and nothing is
+    // there beyond what was acknowledged but the one that each was waiting for.
+    for writer in &writers {
+        let seq =
+            |n: usize| found.get(&format!("w{}-{n}", writer.number)).map(|m| m["seq"].as_i64());
+        let seqs: Vec<_> = (0..writer.next).map(|n| seq(n).expect("acknowledged")).collect();
+        assert!(seqs.is_sorted(), "{seqs:?}");
+        assert_eq!(seq(writer.next + 1), None);
+    }
+    assert!(found.len() <= acked.len() + WRITERS, "{} of {}", found.len(), acked.len());
+    println!("{} acknowledged, {} found", acked.len(), found.len());
+    server.kill();
+}
+
+/// The writers and the groups that all of them are in.
+async fn begin(server: &Server) -> (Vec<Writer>, Vec<i64>) {
+    let anonymous = Client::new(&server.base);
+    let names = (0..WRITERS).map(|number| format!("writer{number}"));
+    let clients = join_all(names.map(|name| {
+        let anonymous = anonymous.clone();
+        async move { anonymous.register(&name, PASSWORD).await }
+    }))
+    .await;
+    let mut chats = Vec::new();
+    for _ in 0..CHATS {
+        chats.push(clients[0].group(&clients[1..].iter().collect::<Vec<_>>()).await);
+    }
+    let writer = |(number, client)| {
+        let chat = chats[number / 2 % CHATS];
+        Writer { client, number, chat, next: 0 }
+    };
+    (clients.into_iter().enumerate().map(writer).collect(), chats)
+}
