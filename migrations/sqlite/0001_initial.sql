@@ -125,3 +125,13 @@ create unique index messages_client_id on messages (chat_id, sender_id, client_i
     where client_id is not null;
 -- The handful of tombstones that an unread count takes off.
 create index messages_deleted on messages (chat_id, seq) where deleted_at is not null;
+
+-- What staff did to others. Ids are kept as they were, also of what is gone.
+create table audit (
+    id integer primary key autoincrement,
+    at integer not null,
+    actor_id integer not null,
+    action text not null,
+    target_id integer not null,
+    detail text not null default ''
+);

@@ -6,18 +6,20 @@ use crate::app::App;
 use crate::domain::error::{Error, FieldErrors, Result};
 use crate::domain::event::Event;
 use crate::domain::ids::UserId;
-use crate::domain::session::Device;
-use crate::domain::user::{Email, Password, Profile, Registration, Username};
+use crate::domain::session::{Caller, Device};
+use crate::domain::text;
+use crate::domain::user::{Email, Password, Profile, Registration, User, UserChange, Username};
 use crate::store::error::Error as StoreError;
 use crate::store::users::NewUser;
-use crate::store::{Target, sessions as session_rows, users};
+use crate::store::{Target, audit, sessions as session_rows, users};
 
 use super::sessions::{self, Opened};
 use super::unit::Unit;
+use super::users::profile;
 
 /// The login names that a registration asks for, where they are valid in themselves: they are
 /// looked up even if something else is wrong, so that all faults are told at once.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct NamesWanted {
     /// The username's key.
     pub username: Option<String>,
@@ -25,7 +27,18 @@ pub struct NamesWanted {
     pub email: Option<String>,
 }
 
+/// Django's `PasswordChangeForm`.
+const WRONG_PASSWORD: &str = "Your old password was entered incorrectly. Please enter it again.";
+
 impl NamesWanted {
+    /// The distinct keys: one may use one's own address as one's username.
+    fn keys(&self) -> Vec<String> {
+        let mut keys: Vec<_> =
+            [&self.username, &self.email].into_iter().flatten().cloned().collect();
+        keys.dedup();
+        keys
+    }
+
     /// Of a username and an address.
     pub fn new(username: Option<&Username>, email: Option<&Email>) -> Self {
         Self { username: username.map(Username::key), email: email.map(Email::key) }
@@ -44,15 +57,14 @@ pub async fn register(
     let mut unit = Unit::begin(app).await?;
     let id = match insert(app, &mut unit, &registration, &encoded, false).await {
         // Somebody took the name meanwhile.
-        Err(StoreError::Unique(_)) => return Err(taken_meanwhile(app, names).await),
+        Err(StoreError::Unique(_)) => return Err(taken_meanwhile(app, names, None).await),
         inserted => inserted?,
     };
     let user = users::by_id(&mut unit.tx, id).await?;
     let user = user.ok_or_else(|| Error::internal("a user was inserted and is not there"))?;
     let tokens = sessions::open(app, &mut unit, id, device).await?;
     unit.commit().await?;
-    let status = user.status(app.hub.is_connected(id));
-    Ok(Opened { profile: Profile { user, status }, tokens })
+    Ok(Opened { profile: profile(app, user), tokens })
 }
 
 /// Makes a superuser.
@@ -65,11 +77,78 @@ pub async fn create_superuser(
     let encoded = app.passwords.hash(&registration.password.0).await?;
     let mut unit = Unit::begin(app).await?;
     let id = match insert(app, &mut unit, &registration, &encoded, true).await {
-        Err(StoreError::Unique(_)) => return Err(taken_meanwhile(app, names).await),
+        Err(StoreError::Unique(_)) => return Err(taken_meanwhile(app, names, None).await),
         inserted => inserted?,
     };
     unit.commit().await?;
     Ok(id)
+}
+
+/// Changes an account: one's own, or as staff anybody's who is no superuser. What only staff or a
+/// superuser may say is ignored from others. Deactivation ends every session at once.
+pub async fn update(
+    app: &Arc<App>,
+    caller: &Caller,
+    id: UserId,
+    change: Result<UserChange>,
+) -> Result<Profile> {
+    let actor = &caller.user;
+    let mut unit = Unit::begin(app).await?;
+    users::lock(&mut unit.tx, id).await?;
+    let visible = |user: &User| user.is_active || actor.is_staff;
+    let before = users::by_id(&mut unit.tx, id).await?.filter(visible).ok_or(Error::NotFound)?;
+    let own = actor.id == id;
+    if !own && (!actor.is_staff || (before.is_superuser && !actor.is_superuser)) {
+        return Err(Error::PermissionDenied);
+    }
+    let after = apply(&before, change?, actor);
+    let names =
+        NamesWanted { username: Some(text::fold(&after.username)), email: email_key(&after) };
+    if names
+        != (NamesWanted { username: Some(text::fold(&before.username)), email: email_key(&before) })
+    {
+        taken(&mut unit.tx, &names, Some(id)).await?.into_result()?;
+        match users::claim_names(&mut unit.tx, id, &names.keys()).await {
+            Err(StoreError::Unique(_)) => {
+                drop(unit);
+                return Err(taken_meanwhile(app, &names, Some(id)).await);
+            }
+            claimed => claimed?,
+        }
+    }
+    users::update(&mut unit.tx, &after).await?;
+    let now = app.clock.now();
+    if before.is_active && !after.is_active {
+        let ended = session_rows::end_all(&mut unit.tx, id, now).await?;
+        unit.emit(Event::SessionsEnded(ended));
+    }
+    if !own {
+        let detail = format!("active: {}, staff: {}", after.is_active, after.is_staff);
+        audit::insert(&mut unit.tx, actor.id, "user.update", id.0, &detail, now).await?;
+    }
+    unit.commit().await?;
+    Ok(profile(app, after))
+}
+
+/// Changes one's own password. Every other session ends.
+pub async fn change_password(
+    app: &Arc<App>,
+    caller: &Caller,
+    old: &Password,
+    new: &Password,
+) -> Result<()> {
+    let me = caller.user.id;
+    let encoded = users::password(&app.db, me).await?;
+    if !app.passwords.verify(&old.0, encoded.as_deref()).await? {
+        return Err(Error::field("old_password", WRONG_PASSWORD));
+    }
+    let encoded = app.passwords.hash(&new.0).await?;
+    let mut unit = Unit::begin(app).await?;
+    users::set_password(&mut unit.tx, me, &encoded).await?;
+    let now = app.clock.now();
+    let ended = session_rows::end_others(&mut unit.tx, me, caller.session, now).await?;
+    unit.emit(Event::SessionsEnded(ended));
+    unit.commit().await
 }
 
 /// Sets a password, as an operator may. Every session of the user ends.
@@ -86,8 +165,33 @@ pub async fn set_password(app: &Arc<App>, id: UserId, password: &Password) -> Re
 pub async fn by_login(app: &App, key: &str) -> Result<Profile> {
     let (id, _) = users::by_login(&app.db, key).await?.ok_or(Error::NotFound)?;
     let user = users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
-    let status = user.status(app.hub.is_connected(id));
-    Ok(Profile { user, status })
+    Ok(profile(app, user))
+}
+
+/// A user with a change applied, as far as the actor may say it.
+fn apply(user: &User, change: UserChange, actor: &User) -> User {
+    let mut user = user.clone();
+    if let Some(username) = change.username {
+        user.username = username.as_str().to_owned();
+    }
+    if let Some(email) = change.email {
+        user.email = email.map_or_else(String::new, |email| email.as_str().to_owned());
+    }
+    user.first_name = change.first_name.unwrap_or(user.first_name);
+    user.last_name = change.last_name.unwrap_or(user.last_name);
+    user.status_text = change.status_text.unwrap_or(user.status_text);
+    user.availability = change.availability.unwrap_or(user.availability);
+    if actor.is_staff {
+        user.is_active = change.is_active.unwrap_or(user.is_active);
+    }
+    if actor.is_superuser {
+        user.is_staff = change.is_staff.unwrap_or(user.is_staff);
+    }
+    user
+}
+
+fn email_key(user: &User) -> Option<String> {
+    Some(user.email.as_str()).filter(|email| !email.is_empty()).map(text::fold)
 }
 
 /// The registration, if it is valid and its names are free; else everything that is wrong.
@@ -96,7 +200,7 @@ async fn check(
     names: &NamesWanted,
     registration: Result<Registration>,
 ) -> Result<Registration> {
-    let mut errors = taken(&app.db, names).await?;
+    let mut errors = taken(&app.db, names, None).await?;
     match registration {
         Err(Error::Invalid(others)) => {
             errors.extend(others);
@@ -124,8 +228,8 @@ async fn insert(
     users::insert(&mut unit.tx, &user, app.clock.now()).await
 }
 
-async fn taken_meanwhile(app: &App, names: &NamesWanted) -> Error {
-    match taken(&app.db, names).await.map(FieldErrors::into_result) {
+async fn taken_meanwhile(app: &App, names: &NamesWanted, me: Option<UserId>) -> Error {
+    match taken(&app.db, names, me).await.map(FieldErrors::into_result) {
         Ok(Err(errors)) => errors,
         // And gave it back since.
         Ok(Ok(())) => Error::Unavailable("a login name was taken for a moment".into()),
@@ -133,10 +237,16 @@ async fn taken_meanwhile(app: &App, names: &NamesWanted) -> Error {
     }
 }
 
-async fn taken(at: impl Into<Target<'_>>, names: &NamesWanted) -> Result<FieldErrors> {
-    let keys: Vec<_> = [&names.username, &names.email].into_iter().flatten().cloned().collect();
-    let taken = users::taken(at, keys).await?;
-    let is_taken = |key: &Option<String>| key.as_ref().is_some_and(|key| taken.contains(key));
+/// Which of the names are somebody else's than `me`.
+async fn taken(
+    at: impl Into<Target<'_>>,
+    names: &NamesWanted,
+    me: Option<UserId>,
+) -> Result<FieldErrors> {
+    let taken = users::taken(at, names.keys()).await?;
+    let is_taken = |key: &Option<String>| {
+        taken.iter().any(|(name, id)| Some(name) == key.as_ref() && Some(*id) != me)
+    };
     let mut errors = FieldErrors::default();
     if is_taken(&names.username) {
         errors.add("username", "A user with that username already exists.");

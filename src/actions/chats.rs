@@ -148,7 +148,7 @@ fn fresh(
 }
 
 /// Views of chats, in the same order: what is beyond the rows is read for all of them at once.
-async fn views(app: &App, rows: Vec<ChatOfMember>) -> Result<Vec<ChatView>> {
+pub(super) async fn views(app: &App, rows: Vec<ChatOfMember>) -> Result<Vec<ChatView>> {
     let chat_ids = rows.iter().map(|row| row.chat.id.0).collect();
     let peer_ids: Vec<_> = rows.iter().filter_map(|row| Some(row.peer?.0)).collect();
     let message_ids: Vec<_> = rows.iter().filter_map(|row| Some(row.last_message?.0)).collect();

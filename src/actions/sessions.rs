@@ -9,13 +9,15 @@ use crate::auth::tokens::{Claims, TokenType};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::ids::{SessionId, UserId};
-use crate::domain::session::{Caller, Device, TokenPair};
+use crate::domain::page::{Page, Turn};
+use crate::domain::session::{Caller, Device, SessionInfo, TokenPair};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Password, Profile};
 use crate::store::sessions::CurrentRefresh;
 use crate::store::{sessions, users};
 
 use super::unit::Unit;
+use super::users::profile;
 
 /// A refresh token may be repeated for this long after it was spent: the answer got lost.
 const GRACE: Duration = Duration::from_secs(10);
@@ -66,8 +68,7 @@ pub async fn login(
     users::set_last_login(&mut unit.tx, id, app.clock.now()).await?;
     let tokens = open(app, &mut unit, id, device).await?;
     unit.commit().await?;
-    let status = user.status(app.hub.is_connected(id));
-    Ok(Opened { profile: Profile { user, status }, tokens })
+    Ok(Opened { profile: profile(app, user), tokens })
 }
 
 /// Begins a session in a unit of work.
@@ -125,6 +126,41 @@ pub async fn verify(app: &App, token: &str) -> Result<()> {
             && (claims.token_type == TokenType::Access || live.refresh_jti == claims.jti)
     });
     if good { Ok(()) } else { Err(Error::TokenNotValid) }
+}
+
+/// One's live sessions, the newest first. A place is a session's id.
+pub async fn list(
+    app: &App,
+    caller: &Caller,
+    turn: Turn<SessionId>,
+    size: i64,
+) -> Result<Page<SessionInfo, SessionId>> {
+    let (me, now) = (caller.user.id, app.clock.now());
+    let rows = match turn {
+        Turn::First => sessions::below(&app.db, me, SessionId(i64::MAX), now, size + 1).await?,
+        Turn::After(id) => sessions::below(&app.db, me, id, now, size + 1).await?,
+        Turn::Before(id) => sessions::above(&app.db, me, id, now, size + 1).await?,
+    };
+    Ok(Page::of(&turn, rows, size, |session: &SessionInfo| session.id))
+}
+
+/// Ends one of one's own sessions. [`Error::NotFound`] where it is none of them.
+pub async fn end(app: &Arc<App>, caller: &Caller, id: SessionId) -> Result<()> {
+    let mut unit = Unit::begin(app).await?;
+    if !sessions::is_of(&mut unit.tx, id, caller.user.id, app.clock.now()).await? {
+        return Err(Error::NotFound);
+    }
+    end_in(app, &mut unit, id).await?;
+    unit.commit().await
+}
+
+/// Ends all of one's own sessions but the present one.
+pub async fn end_others(app: &Arc<App>, caller: &Caller) -> Result<()> {
+    let mut unit = Unit::begin(app).await?;
+    let (me, now) = (caller.user.id, app.clock.now());
+    let ended = sessions::end_others(&mut unit.tx, me, caller.session, now).await?;
+    unit.emit(Event::SessionsEnded(ended));
+    unit.commit().await
 }
 
 /// Ends the caller's session: its tokens are dead at once, its sockets are closed.

@@ -11,6 +11,7 @@ pub mod password;
 pub mod receipt;
 pub mod role;
 pub mod session;
+pub mod sync;
 pub mod text;
 pub mod time;
 pub mod user;

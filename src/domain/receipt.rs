@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::ids::UserId;
+use super::ids::{MessageId, UserId};
 
 /// How far a message came. The same for every viewer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -14,6 +14,15 @@ pub enum MessageStatus {
     Delivered,
     /// Every other member's read mark has reached it.
     Read,
+}
+
+/// How far somebody has read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReadUpTo {
+    /// Up to a message's number.
+    Seq(i64),
+    /// Up to a message of the chat.
+    Message(MessageId),
 }
 
 /// The least marks of a chat's members, of which every message's status follows.

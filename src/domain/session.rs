@@ -1,6 +1,7 @@
 //! A login that lasts: one device of a user. Its id is the `sid` of its tokens.
 
 use super::ids::SessionId;
+use super::time::Timestamp;
 use super::user::User;
 
 /// Who is asking, and by which session. Made only by `actions::sessions` and `actions::tickets`, from
@@ -11,6 +12,21 @@ pub struct Caller {
     pub user: User,
     /// The device.
     pub session: SessionId,
+}
+
+/// A session as its owner sees it in the list of devices.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct SessionInfo {
+    /// The `sid` of its tokens.
+    pub id: SessionId,
+    /// When the login was.
+    pub created_at: Timestamp,
+    /// When it was last seen in use, give or take a minute.
+    pub last_used_at: Timestamp,
+    /// Where the login came from.
+    pub ip: String,
+    /// With what.
+    pub user_agent: String,
 }
 
 /// The tokens of one session, as a client keeps them.

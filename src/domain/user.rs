@@ -8,6 +8,8 @@ use super::time::Timestamp;
 
 /// Longest username, first name and last name, in characters.
 pub const NAME_MAX: usize = 150;
+/// Longest `status_text`, in characters.
+pub const STATUS_TEXT_MAX: usize = 140;
 /// Longest e-mail address, in characters (Django's `EmailField`).
 pub const EMAIL_MAX: usize = 254;
 
@@ -104,6 +106,27 @@ pub struct Registration {
     pub first_name: String,
     /// May be empty.
     pub last_name: String,
+}
+
+/// What is to change about an account; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct UserChange {
+    /// Its new name.
+    pub username: Option<Username>,
+    /// May be empty.
+    pub first_name: Option<String>,
+    /// May be empty.
+    pub last_name: Option<String>,
+    /// `Some(None)` takes it away.
+    pub email: Option<Option<Email>>,
+    /// May be empty.
+    pub status_text: Option<String>,
+    /// What the user chose to be seen as.
+    pub availability: Option<Availability>,
+    /// Staff's to say; from others it is ignored.
+    pub is_active: Option<bool>,
+    /// A superuser's to say; from others it is ignored.
+    pub is_staff: Option<bool>,
 }
 
 /// A password in the clear, hidden from debug output.

@@ -13,7 +13,9 @@ use crate::app::App;
 use crate::domain::session::Device;
 use crate::wire::errors::{Detail, FieldTexts};
 use crate::wire::objects::{Opened, OwnUser, Ticket, TokenPair};
-use crate::wire::requests::{Login, Refresh, Register, Verify};
+use crate::wire::requests::{
+    ChangePassword, Login, PatchUser, Refresh, Register, UpdateUser, Verify,
+};
 
 use super::errors::Result;
 use super::extract::{Authenticated, Body};
@@ -134,6 +136,71 @@ pub(super) async fn me(
     Authenticated(caller): Authenticated,
 ) -> Response {
     Json(OwnUser::of(&users::profile(&app, caller.user))).into_response()
+}
+
+/// Changes oneself
+#[utoipa::path(
+    put, path = "/api/auth/me/", tag = "auth", operation_id = "auth_me_update",
+    request_body = UpdateUser,
+    responses(
+        (status = 200, body = OwnUser),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+    )
+)]
+pub(super) async fn update_me(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    body: Body,
+) -> Result<Response> {
+    let change = body.read(|fields| UpdateUser::parse(fields, false));
+    let profile = accounts::update(&app, &caller, caller.user.id, change).await?;
+    Ok(Json(OwnUser::of(&profile)).into_response())
+}
+
+/// Changes oneself
+///
+/// What is left out stays as it is.
+#[utoipa::path(
+    patch, path = "/api/auth/me/", tag = "auth", operation_id = "auth_me_patch",
+    request_body = PatchUser,
+    responses(
+        (status = 200, body = OwnUser),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+    )
+)]
+pub(super) async fn patch_me(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    body: Body,
+) -> Result<Response> {
+    let change = body.read(|fields| UpdateUser::parse(fields, true));
+    let profile = accounts::update(&app, &caller, caller.user.id, change).await?;
+    Ok(Json(OwnUser::of(&profile)).into_response())
+}
+
+/// Changes one's password
+///
+/// Every other session ends.
+#[utoipa::path(
+    post, path = "/api/auth/password/change/", tag = "auth",
+    operation_id = "auth_password_change",
+    request_body = ChangePassword,
+    responses(
+        (status = 204, description = "Changed"),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+    )
+)]
+pub(super) async fn change_password(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    body: Body,
+) -> Result<StatusCode> {
+    let (old, new) = body.read(|fields| ChangePassword::parse(fields, &caller.user))?;
+    accounts::change_password(&app, &caller, &old, &new).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Makes a ticket for one WebSocket

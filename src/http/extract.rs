@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, header};
 use crate::actions::sessions;
 use crate::app::App;
 use crate::domain::error::{Error, Result as DomainResult};
-use crate::domain::ids::{ChatId, MAX_ID, MessageId, UserId};
+use crate::domain::ids::{ChatId, MAX_ID, MessageId, SessionId, UserId};
 use crate::domain::session::{Caller, Device};
 use crate::wire::fields::Fields;
 
@@ -129,6 +129,12 @@ impl From<PathId> for UserId {
 }
 
 impl From<PathId> for ChatId {
+    fn from(id: PathId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<PathId> for SessionId {
     fn from(id: PathId) -> Self {
         Self(id.0)
     }

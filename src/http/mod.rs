@@ -13,8 +13,11 @@ mod messages;
 mod middleware;
 mod openapi;
 mod pagination;
+mod receipts;
 mod serve;
+mod sessions;
 mod socket;
+mod sync;
 mod users;
 
 use std::sync::Arc;
@@ -77,12 +80,18 @@ fn open_routes() -> OpenApiRouter<Arc<App>> {
 fn private_routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(auth::logout))
-        .routes(routes!(auth::me))
+        .routes(routes!(auth::me, auth::update_me, auth::patch_me))
+        .routes(routes!(auth::change_password))
+        .routes(routes!(sessions::list, sessions::end_others))
+        .routes(routes!(sessions::end))
         .routes(routes!(auth::ws_ticket))
         .routes(routes!(users::list))
-        .routes(routes!(users::one))
+        .routes(routes!(users::one, users::update, users::patch))
         .routes(routes!(chats::list, chats::create))
         .routes(routes!(chats::one))
         .routes(routes!(messages::list, messages::send))
+        .routes(routes!(receipts::read))
         .routes(routes!(messages::one, messages::edit, messages::patch, messages::delete))
+        .routes(routes!(receipts::of_message))
+        .routes(routes!(sync::changes))
 }

@@ -74,6 +74,7 @@ fn describe_answers(operation: &mut Operation) {
         (name = "users", description = "People"),
         (name = "chats", description = "Private chats and groups"),
         (name = "messages", description = "What is said in them"),
+        (name = "sync", description = "Catching up"),
     ),
     modifiers(&Bearer),
     security(("bearer" = [])),

@@ -8,14 +8,17 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::actions::users;
+use crate::actions::{accounts, users};
 use crate::app::App;
 use crate::domain::ids::UserId;
-use crate::wire::errors::Detail;
+use crate::domain::session::Caller;
+use crate::domain::user::Profile;
+use crate::wire::errors::{Detail, FieldTexts};
 use crate::wire::objects::{OwnUser, User, UserPage};
+use crate::wire::requests::{PatchUser, UpdateUser};
 
 use super::errors::Result;
-use super::extract::{Authenticated, Id};
+use super::extract::{Authenticated, Body, Id};
 use super::pagination::Paging;
 
 /// Active users
@@ -62,11 +65,68 @@ pub(super) async fn one(
     Id(id): Id<UserId>,
 ) -> Result<Response> {
     let profile = users::one(&app, id).await?;
-    Ok(Json(match id == caller.user.id {
-        true => UserOrOwn::Own(OwnUser::of(&profile)),
-        false => UserOrOwn::Other(User::of(&profile)),
+    Ok(show(&profile, &caller))
+}
+
+/// Changes a user
+///
+/// Oneself; or anybody but a superuser, as staff, who may also say `is_active`. A superuser may do
+/// it with anybody, and say `is_staff`. What staff do to others is kept in an audit table.
+#[utoipa::path(
+    put, path = "/api/users/{id}/", tag = "users", operation_id = "users_update",
+    params(("id" = i64, Path, minimum = 1)),
+    request_body = UpdateUser,
+    responses(
+        (status = 200, body = inline(UserOrOwn)),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+        (status = 403, description = "Another's", body = Detail),
+        (status = 404, body = Detail),
+    )
+)]
+pub(super) async fn update(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(id): Id<UserId>,
+    body: Body,
+) -> Result<Response> {
+    let change = body.read(|fields| UpdateUser::parse(fields, false));
+    let profile = accounts::update(&app, &caller, id, change).await?;
+    Ok(show(&profile, &caller))
+}
+
+/// Changes a user
+///
+/// As PUT does; what is left out stays as it is.
+#[utoipa::path(
+    patch, path = "/api/users/{id}/", tag = "users", operation_id = "users_patch",
+    params(("id" = i64, Path, minimum = 1)),
+    request_body = PatchUser,
+    responses(
+        (status = 200, body = inline(UserOrOwn)),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+        (status = 403, description = "Another's", body = Detail),
+        (status = 404, body = Detail),
+    )
+)]
+pub(super) async fn patch(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(id): Id<UserId>,
+    body: Body,
+) -> Result<Response> {
+    let change = body.read(|fields| UpdateUser::parse(fields, true));
+    let profile = accounts::update(&app, &caller, id, change).await?;
+    Ok(show(&profile, &caller))
+}
+
+fn show(profile: &Profile, caller: &Caller) -> Response {
+    Json(match profile.user.id == caller.user.id {
+        true => UserOrOwn::Own(OwnUser::of(profile)),
+        false => UserOrOwn::Other(User::of(profile)),
     })
-    .into_response())
+    .into_response()
 }
 
 /// A user as others see them, or oneself.

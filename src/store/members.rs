@@ -156,6 +156,55 @@ pub async fn least_marks(
     Ok(rows.into_iter().map(|row| (row.chat_id, row.least)).collect())
 }
 
+/// Moves a member's read mark forward to `seq`, or the newest message, and the delivered mark with
+/// it; never back. The marks as they are then.
+pub async fn mark_read(tx: &mut Tx, chat: ChatId, user: UserId, seq: i64) -> Result<Option<i64>> {
+    let row: Option<(i64,)> = Target::from(tx)
+        .either(
+            "update members set \
+                 last_read_seq = max(last_read_seq, min($3, c.last_seq)), \
+                 last_delivered_seq = max(last_delivered_seq, min($3, c.last_seq)) \
+             from chats c where c.id = chat_id and chat_id = $1 and user_id = $2 \
+             returning last_read_seq",
+            "update members set \
+                 last_read_seq = greatest(last_read_seq, least($3, c.last_seq)), \
+                 last_delivered_seq = greatest(last_delivered_seq, least($3, c.last_seq)) \
+             from chats c where c.id = chat_id and chat_id = $1 and user_id = $2 \
+             returning last_read_seq",
+        )
+        .bind(chat)
+        .bind(user)
+        .bind(seq)
+        .optional()
+        .await?;
+    Ok(row.map(|(seq,)| seq))
+}
+
+/// Who has read a message of `seq` by `sender`, or else has it on a device: the first `limit`, with
+/// whether they read it.
+pub async fn who_has(
+    at: impl Into<Target<'_>>,
+    chat: ChatId,
+    seq: i64,
+    sender: UserId,
+) -> Result<Vec<Member>> {
+    let rows: Vec<Row> = at
+        .into()
+        .query(
+            "select u.id, u.username, u.first_name, u.last_name, u.avatar, me.role, \
+                    me.joined_at, me.last_delivered_seq, me.last_read_seq \
+             from members me join users u on u.id = me.user_id \
+             where me.chat_id = $1 and me.last_delivered_seq >= $2 and me.user_id <> $3 \
+             order by u.username_key",
+        )
+        .bind(chat)
+        .bind(seq)
+        .bind(sender)
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
 /// Moves a member's delivered mark forward to `seq`; never back.
 pub async fn mark_delivered(tx: &mut Tx, chat: ChatId, user: UserId, seq: i64) -> Result<()> {
     Target::from(tx)

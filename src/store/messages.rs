@@ -121,6 +121,43 @@ pub async fn changed(
         .map(messages)
 }
 
+/// Messages of several chats with a version later than the one given of each, chat by chat in the
+/// order given, each in version order: the first `limit` of them all.
+pub async fn changed_since(
+    at: impl Into<Target<'_>>,
+    known: &[(ChatId, i64)],
+    limit: i64,
+) -> Result<Vec<Message>> {
+    let target = at.into();
+    let sqlite = target.is_sqlite();
+    let query = target.either(
+        concat!(
+            "select m.* from json_each($1) r join (",
+            SELECT,
+            ") m on m.chat_id = r.value ->> 0 and m.version > r.value ->> 1 \
+             order by r.key, m.version limit $2"
+        ),
+        concat!(
+            "select m.* from unnest($1::bigint[], $2::bigint[]) with ordinality \
+                 as r (chat_id, version, n) \
+             cross join lateral (",
+            SELECT,
+            "where m.chat_id = r.chat_id and m.version > r.version \
+             order by m.version limit $3) m \
+             order by r.n, m.version limit $3"
+        ),
+    );
+    let query = if sqlite {
+        let json = serde_json::to_string(known).map_err(|e| sqlx::Error::Encode(e.into()))?;
+        query.bind(json)
+    } else {
+        query
+            .bind_list(known.iter().map(|(chat, _)| chat.0).collect())
+            .bind_list(known.iter().map(|(_, version)| *version).collect())
+    };
+    query.bind(limit).all().await.map(messages)
+}
+
 /// Those of the messages that there are, in no order.
 pub async fn by_ids(at: impl Into<Target<'_>>, ids: Vec<i64>) -> Result<Vec<Message>> {
     at.into()

@@ -3,7 +3,7 @@
 use constcat::concat;
 
 use crate::domain::ids::{SessionId, UserId};
-use crate::domain::session::Device;
+use crate::domain::session::{Device, SessionInfo};
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 
@@ -164,6 +164,91 @@ pub async fn end_all(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<Se
         .all()
         .await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Ends every session of a user but one; which they were.
+pub async fn end_others(
+    tx: &mut Tx,
+    user: UserId,
+    but: SessionId,
+    now: Timestamp,
+) -> Result<Vec<SessionId>> {
+    let rows: Vec<(SessionId,)> = Target::from(tx)
+        .query(
+            "update sessions set ended_at = $3 \
+             where user_id = $1 and id <> $2 and ended_at is null returning id",
+        )
+        .bind(user)
+        .bind(but)
+        .bind(now)
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Whether a session is a user's and has not ended.
+pub async fn is_of(
+    at: impl Into<Target<'_>>,
+    id: SessionId,
+    user: UserId,
+    now: Timestamp,
+) -> Result<bool> {
+    let row: Option<(SessionId,)> = at
+        .into()
+        .query(
+            "select id from sessions \
+             where id = $1 and user_id = $2 and ended_at is null and expires_at > $3",
+        )
+        .bind(id)
+        .bind(user)
+        .bind(now)
+        .optional()
+        .await?;
+    Ok(row.is_some())
+}
+
+/// A user's live sessions with an id below `below`, newest first.
+pub async fn below(
+    at: impl Into<Target<'_>>,
+    user: UserId,
+    below: SessionId,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<SessionInfo>> {
+    at.into()
+        .query(
+            "select id, created_at, last_used_at, ip, user_agent from sessions \
+             where user_id = $1 and id < $2 and ended_at is null and expires_at > $3 \
+             order by id desc limit $4",
+        )
+        .bind(user)
+        .bind(below)
+        .bind(now)
+        .bind(limit)
+        .all()
+        .await
+}
+
+/// A user's live sessions with an id above `above`, oldest first.
+pub async fn above(
+    at: impl Into<Target<'_>>,
+    user: UserId,
+    above: SessionId,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<SessionInfo>> {
+    at.into()
+        .query(
+            "select id, created_at, last_used_at, ip, user_agent from sessions \
+             where user_id = $1 and id > $2 and ended_at is null and expires_at > $3 \
+             order by id limit $4",
+        )
+        .bind(user)
+        .bind(above)
+        .bind(now)
+        .bind(limit)
+        .all()
+        .await
 }
 
 /// Sessions that ended since a moment, by being ended or by running out.

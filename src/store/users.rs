@@ -3,6 +3,7 @@
 use constcat::concat;
 
 use crate::domain::ids::UserId;
+use crate::domain::text;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, User, Username};
 
@@ -56,14 +57,7 @@ pub async fn insert(tx: &mut Tx, user: &NewUser<'_>, now: Timestamp) -> Result<U
     let mut keys = vec![key];
     // One may use one's own address as one's username.
     keys.extend(user.email.map(Email::key).filter(|email| *email != keys[0]));
-    for key in keys {
-        Target::from(&mut *tx)
-            .query("insert into login_names (name_key, user_id) values ($1, $2)")
-            .bind(key)
-            .bind(id)
-            .execute()
-            .await?;
-    }
+    claim_names(tx, id, &keys).await?;
     Ok(id)
 }
 
@@ -79,18 +73,17 @@ pub async fn by_login(at: impl Into<Target<'_>>, key: &str) -> Result<Option<(Us
         .await
 }
 
-/// Which of the login names are taken.
-pub async fn taken(at: impl Into<Target<'_>>, keys: Vec<String>) -> Result<Vec<String>> {
-    let rows: Vec<(String,)> = at
-        .into()
+/// Which of the login names are somebody's, and whose.
+pub async fn taken(at: impl Into<Target<'_>>, keys: Vec<String>) -> Result<Vec<(String, UserId)>> {
+    at.into()
         .either(
-            "select name_key from login_names where name_key in (select value from json_each($1))",
-            "select name_key from login_names where name_key = any($1)",
+            "select name_key, user_id from login_names \
+             where name_key in (select value from json_each($1))",
+            "select name_key, user_id from login_names where name_key = any($1)",
         )
         .bind_list(keys)
         .all()
-        .await?;
-    Ok(rows.into_iter().map(|(key,)| key).collect())
+        .await
 }
 
 /// One user, active or not.
@@ -148,6 +141,69 @@ pub async fn active_among(at: impl Into<Target<'_>>, ids: Vec<i64>) -> Result<Ve
         .all()
         .await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Takes a user's row for this transaction.
+pub async fn lock(tx: &mut Tx, id: UserId) -> Result<()> {
+    let _: Option<(UserId,)> = Target::from(tx)
+        .either(
+            "select id from users where id = $1",
+            "select id from users where id = $1 for no key update",
+        )
+        .bind(id)
+        .optional()
+        .await?;
+    Ok(())
+}
+
+/// Writes what can be changed about a user. Names are claimed by [`claim_names`].
+pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
+    Target::from(tx)
+        .query(
+            "update users set username = $2, username_key = $3, email = $4, first_name = $5, \
+                              last_name = $6, status_text = $7, availability = $8, \
+                              is_active = $9, is_staff = $10 \
+             where id = $1",
+        )
+        .bind(user.id)
+        .bind(user.username.as_str())
+        .bind(text::fold(&user.username))
+        .bind(user.email.as_str())
+        .bind(user.first_name.as_str())
+        .bind(user.last_name.as_str())
+        .bind(user.status_text.as_str())
+        .bind(user.availability.as_str())
+        .bind(user.is_active)
+        .bind(user.is_staff)
+        .execute()
+        .await
+        .map(drop)
+}
+
+/// Gives up a user's login names and claims others. [`super::error::Error::Unique`] where one is
+/// somebody else's.
+pub async fn claim_names(tx: &mut Tx, id: UserId, keys: &[String]) -> Result<()> {
+    Target::from(&mut *tx)
+        .query("delete from login_names where user_id = $1")
+        .bind(id)
+        .execute()
+        .await?;
+    for key in keys {
+        Target::from(&mut *tx)
+            .query("insert into login_names (name_key, user_id) values ($1, $2)")
+            .bind(key.as_str())
+            .bind(id)
+            .execute()
+            .await?;
+    }
+    Ok(())
+}
+
+/// The encoded password of a user.
+pub async fn password(at: impl Into<Target<'_>>, id: UserId) -> Result<Option<String>> {
+    let row: Option<(String,)> =
+        at.into().query("select password from users where id = $1").bind(id).optional().await?;
+    Ok(row.map(|(password,)| password))
 }
 
 /// Notes a login, as Django's `update_last_login` does.

@@ -1,6 +1,8 @@
 //! Reading a JSON object field by field, as DRF's serializers do: every wrong field is found, with
 //! DRF's texts, and what is not asked for is ignored. Types are strict: a number is no text.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use crate::domain::error::{Error, FieldErrors, Result};
@@ -8,6 +10,8 @@ use crate::domain::text::{NULL, REQUIRED, no_such};
 
 /// DRF's `invalid` of `CharField`.
 const NOT_A_STRING: &str = "Not a valid string.";
+/// DRF's `invalid` of `IntegerField`.
+const NOT_AN_INTEGER: &str = "A valid integer is required.";
 
 /// An object being read. Call [`Fields::finish`] when every field has been asked for.
 #[derive(Debug, Default)]
@@ -79,6 +83,58 @@ impl Fields {
         self.optional(name, parse)
     }
 
+    /// Whether a field is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
+    /// A whole number of `min` or more, which may be missing.
+    pub fn integer(&mut self, name: &str, min: i64, max: i64) -> Option<i64> {
+        let parsed = match self.values.remove(name)? {
+            Value::Null => Err(NULL.to_owned()),
+            value => integer(&value).and_then(|number| match number {
+                low if low < min => {
+                    Err(format!("Ensure this value is greater than or equal to {min}."))
+                }
+                high if high > max => {
+                    Err(format!("Ensure this value is less than or equal to {max}."))
+                }
+                number => Ok(number),
+            }),
+        };
+        self.keep(name, parsed)
+    }
+
+    /// An object of whole numbers by id, which must be there.
+    pub fn numbers_by_id(&mut self, name: &str) -> Option<HashMap<i64, i64>> {
+        let parsed = match self.values.remove(name) {
+            None => Err(REQUIRED.to_owned()),
+            Some(Value::Null) => Err(NULL.to_owned()),
+            Some(Value::Object(entries)) => entries
+                .iter()
+                .map(|(id, number)| {
+                    let id = id.parse().map_err(|_| NOT_AN_INTEGER.to_owned())?;
+                    Ok((id, integer(number)?))
+                })
+                .collect(),
+            Some(other) => Err(format!(
+                "Expected a dictionary of items but got type \"{}\".",
+                type_name(&other)
+            )),
+        };
+        self.keep(name, parsed)
+    }
+
+    /// A truth, which may be missing.
+    pub fn boolean(&mut self, name: &str) -> Option<bool> {
+        let parsed = match self.values.remove(name)? {
+            Value::Bool(value) => Ok(value),
+            Value::Null => Err(NULL.to_owned()),
+            _ => Err("Must be a valid boolean.".to_owned()),
+        };
+        self.keep(name, parsed)
+    }
+
     /// The id of another object, which may be missing or null.
     pub fn nullable_id(&mut self, name: &str) -> Option<i64> {
         let value = self.values.remove(name)?;
@@ -116,6 +172,11 @@ impl Fields {
         self.errors.add(name, text);
     }
 
+    /// Whether nothing wrong was found so far.
+    pub fn is_right(&self) -> bool {
+        self.errors.by_field().is_empty()
+    }
+
     /// Says that a field is missing which only another field's value makes required.
     pub fn require(&mut self, name: &str) {
         if !self.errors.contains(name) {
@@ -133,6 +194,11 @@ impl Fields {
     fn keep<T>(&mut self, name: &str, parsed: Result<T, String>) -> Option<T> {
         parsed.map_err(|text| self.errors.add(name, text)).ok()
     }
+}
+
+/// DRF's `IntegerField`, strictly.
+fn integer(value: &Value) -> Result<i64, String> {
+    value.as_i64().ok_or_else(|| NOT_AN_INTEGER.to_owned())
 }
 
 /// DRF's `PrimaryKeyRelatedField`, strictly: only whole numbers are keys.

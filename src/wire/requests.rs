@@ -1,15 +1,19 @@
 //! What clients send, each as the schema shows it and as it is read: into domain types that cannot
 //! be wrong, with every wrong field told at once. The structs themselves only describe.
 
+use std::collections::HashMap;
+
 use utoipa::ToSchema;
 
 use crate::domain::chat::{ChatName, Description, NewChat};
 use crate::domain::error::Result;
-use crate::domain::ids::{MessageId, UserId};
+use crate::domain::ids::{ChatId, MAX_ID, MessageId, UserId};
 use crate::domain::message::{ClientId, Content, Draft};
 use crate::domain::password;
+use crate::domain::receipt::ReadUpTo;
+use crate::domain::sync::Known;
 use crate::domain::text;
-use crate::domain::user::{self, Email, NAME_MAX, Password, Username};
+use crate::domain::user::{self, Availability, Email, NAME_MAX, Password, UserChange, Username};
 
 use super::fields::Fields;
 
@@ -39,10 +43,7 @@ impl Register {
         mut body: Fields,
     ) -> (Option<Username>, Option<Email>, Result<user::Registration>) {
         let username = body.required("username", |text| Username::parse(text.trim()));
-        let email = body.optional("email", |text| match text.trim() {
-            "" => Ok(None),
-            address => Email::parse(address).map(Some),
-        });
+        let email = body.optional("email", |text| optional_email(&text));
         let first_name = body.optional("first_name", |text| name(&text)).unwrap_or_default();
         let last_name = body.optional("last_name", |text| name(&text)).unwrap_or_default();
         let password = body.required("password", secret);
@@ -67,6 +68,113 @@ impl Register {
             last_name,
         });
         (username, email, body.finish(made))
+    }
+}
+
+/// Changes an account. From anyone but staff, `is_active` is ignored; from anyone but a superuser,
+/// `is_staff`.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub struct UpdateUser {
+    /// Required by PUT.
+    #[schema(min_length = 1, max_length = 150, pattern = r"^[\w.@+-]+$", example = "whiskers")]
+    username: String,
+    /// Empty: none.
+    #[schema(max_length = 254, nullable = false)]
+    email: Option<String>,
+    #[schema(max_length = 150, nullable = false)]
+    first_name: Option<String>,
+    #[schema(max_length = 150, nullable = false)]
+    last_name: Option<String>,
+    #[schema(max_length = 140, nullable = false)]
+    status_text: Option<String>,
+    /// What to be seen as; `status` is another name for it.
+    #[schema(value_type = Option<super::objects::schema::Availability>, nullable = false)]
+    availability: Option<String>,
+    #[schema(nullable = false)]
+    is_active: Option<bool>,
+    #[schema(nullable = false)]
+    is_staff: Option<bool>,
+}
+
+/// Changes an account: what is left out stays.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub struct PatchUser {
+    #[schema(min_length = 1, max_length = 150, pattern = r"^[\w.@+-]+$", nullable = false)]
+    username: Option<String>,
+    /// Empty: none.
+    #[schema(max_length = 254, nullable = false)]
+    email: Option<String>,
+    #[schema(max_length = 150, nullable = false)]
+    first_name: Option<String>,
+    #[schema(max_length = 150, nullable = false)]
+    last_name: Option<String>,
+    #[schema(max_length = 140, nullable = false)]
+    status_text: Option<String>,
+    /// What to be seen as; `status` is another name for it.
+    #[schema(value_type = Option<super::objects::schema::Availability>, nullable = false)]
+    availability: Option<String>,
+    #[schema(nullable = false)]
+    is_active: Option<bool>,
+    #[schema(nullable = false)]
+    is_staff: Option<bool>,
+}
+
+impl UpdateUser {
+    /// Reads the body; `partial` where what is left out stays, the username too.
+    pub fn parse(mut body: Fields, partial: bool) -> Result<UserChange> {
+        if !partial && !body.has("username") {
+            body.require("username");
+        }
+        let choice = |name: String| {
+            Availability::try_from(name.clone())
+                .map_err(|_| format!("\"{name}\" is not a valid choice."))
+        };
+        let alias = body.optional("status", choice);
+        let change = UserChange {
+            username: body.optional("username", |text| Username::parse(text.trim())),
+            email: body.optional("email", |text| optional_email(&text)),
+            first_name: body.optional("first_name", |text| name(&text)),
+            last_name: body.optional("last_name", |text| name(&text)),
+            status_text: body.optional("status_text", |text| {
+                let text = text.trim();
+                text::check(text, user::STATUS_TEXT_MAX).map(|()| text.to_owned())
+            }),
+            availability: body.optional("availability", choice).or(alias),
+            is_active: body.boolean("is_active"),
+            is_staff: body.boolean("is_staff"),
+        };
+        body.finish(Some(change))
+    }
+}
+
+/// Changes one's password.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub struct ChangePassword {
+    #[schema(min_length = 1, max_length = 1024, format = Password)]
+    old_password: String,
+    /// Not common, not all digits, not like the name.
+    #[schema(min_length = 8, max_length = 1024, format = Password)]
+    new_password: String,
+}
+
+impl ChangePassword {
+    /// Reads the body: the old and the new one. `of` is the account.
+    pub fn parse(mut body: Fields, of: &user::User) -> Result<(Password, Password)> {
+        let old = body.required("old_password", secret);
+        let new = body.required("new_password", secret);
+        let attributes = password::Attributes {
+            username: &of.username,
+            email: &of.email,
+            first_name: &of.first_name,
+            last_name: &of.last_name,
+        };
+        for fault in new.iter().flat_map(|new| password::faults(new, &attributes)) {
+            body.fault("new_password", fault);
+        }
+        body.finish(old.map(Password).zip(new.map(Password)))
     }
 }
 
@@ -242,9 +350,71 @@ pub struct PatchMessage {
     content: Option<String>,
 }
 
+/// Marks messages as read.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub struct ReadMessages {
+    /// Everything up to this `seq`; beyond the newest message, up to that.
+    #[schema(minimum = 0, nullable = false)]
+    seq: Option<i64>,
+    /// Everything up to the message with this id, instead of `seq`.
+    #[schema(minimum = 1, nullable = false)]
+    message: Option<i64>,
+}
+
+impl ReadMessages {
+    /// Reads the body.
+    pub fn parse(mut body: Fields) -> Result<ReadUpTo> {
+        let seq = body.integer("seq", 0, MAX_ID).map(ReadUpTo::Seq);
+        let message = body.nullable_id("message").map(|id| ReadUpTo::Message(MessageId(id)));
+        if seq.is_none() && message.is_none() && body.is_right() {
+            body.require("seq");
+        }
+        body.finish(seq.or(message))
+    }
+}
+
+/// Asks what changed.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub struct Sync {
+    /// The version that one has of each chat, by the chat's id.
+    #[schema(example = json!({"3": 17}))]
+    versions: HashMap<String, i64>,
+    /// The epoch that these versions are of.
+    #[schema(nullable = false)]
+    epoch: Option<String>,
+    /// Most messages in the answer, 500 by default.
+    #[schema(minimum = 1, maximum = 1000, nullable = false)]
+    limit: Option<i64>,
+}
+
+impl Sync {
+    /// Reads the body.
+    pub fn parse(mut body: Fields) -> Result<Known> {
+        let versions = body.numbers_by_id("versions");
+        let epoch = body.nullable("epoch", Ok);
+        let limit = body.integer("limit", 1, 1_000).unwrap_or(500);
+        let known = versions.map(|versions| Known {
+            versions: versions.into_iter().map(|(id, version)| (ChatId(id), version)).collect(),
+            epoch,
+            limit,
+        });
+        body.finish(known)
+    }
+}
+
 /// What is said of a group that would become too large.
 pub fn too_many_members(max: usize) -> String {
     format!("A group has at most {max} members.")
+}
+
+/// An address, or none.
+fn optional_email(value: &str) -> Result<Option<Email>, String> {
+    match value.trim() {
+        "" => Ok(None),
+        address => Email::parse(address).map(Some),
+    }
 }
 
 /// First and last names: trimmed, may be empty.

@@ -1,0 +1,75 @@
+//! Catching up after any absence: one indexed question a chat, however long ago it was.
+
+use std::collections::HashMap;
+
+use crate::app::App;
+use crate::domain::error::Result;
+use crate::domain::ids::ChatId;
+use crate::domain::message::Message;
+use crate::domain::session::Caller;
+use crate::domain::sync::{Change, Changes, Known};
+use crate::store::{chats, members, messages, site};
+
+use super::chats::views;
+
+/// What is new to a client. A chat that it does not name, or names with a version that is still to
+/// come, is told of by its newest message alone.
+pub async fn changes(app: &App, caller: &Caller, known: Known) -> Result<Changes> {
+    let me = caller.user.id;
+    let epoch = site::epoch(&app.db).await?;
+    let mine: HashMap<_, _> = chats::versions_of(&app.db, me).await?.into_iter().collect();
+    let mut gone: Vec<_> =
+        known.versions.keys().filter(|chat| !mine.contains_key(chat)).copied().collect();
+    gone.sort_unstable();
+
+    let same_past = known.epoch.as_ref().is_none_or(|named| *named == epoch);
+    let known_version = |chat: &ChatId| {
+        let version = known.versions.get(chat).filter(|_| same_past)?;
+        (*version <= mine[chat]).then_some(*version)
+    };
+    let newer: Vec<_> =
+        mine.iter().filter(|(chat, now)| known_version(chat) != Some(**now)).collect();
+    let ids = newer.iter().map(|(chat, _)| chat.0).collect();
+    // Busiest first, so that what a person looks at is there first.
+    let rows = chats::of_member(&app.db, me, ids).await?;
+    let behind: Vec<_> =
+        rows.iter().filter_map(|row| Some((row.chat.id, known_version(&row.chat.id)?))).collect();
+    let (mut found, cut) = changed(app, &behind, known.limit).await?;
+
+    let views = views(app, rows).await?;
+    let mut after_cut = false;
+    let changes = views.into_iter().map(|chat| {
+        let id = chat.chat.id;
+        if known_version(&id).is_none() {
+            let messages = chat.last_message.clone().into_iter().collect();
+            return Change { chat, messages, more: false };
+        }
+        // From the first that did not fit, nothing is known of what comes later.
+        after_cut |= cut == Some(id);
+        Change { messages: found.remove(&id).unwrap_or_default(), more: after_cut, chat }
+    });
+    Ok(Changes { epoch, changes: changes.collect(), gone })
+}
+
+/// The messages that changed, by chat, and the chat in which they were too many.
+async fn changed(
+    app: &App,
+    behind: &[(ChatId, i64)],
+    limit: i64,
+) -> Result<(HashMap<ChatId, Vec<Message>>, Option<ChatId>)> {
+    let mut rows = messages::changed_since(&app.db, behind, limit + 1).await?;
+    let fits = usize::try_from(limit).unwrap_or_default();
+    let cut = rows.get(fits).map(|message| message.chat);
+    rows.truncate(fits);
+    let least =
+        members::least_marks(&app.db, behind.iter().map(|(chat, _)| chat.0).collect()).await?;
+    let mut found: HashMap<ChatId, Vec<Message>> = HashMap::new();
+    for message in rows {
+        let message = match least.get(&message.chat) {
+            Some(least) => message.with_status(least),
+            None => message,
+        };
+        found.entry(message.chat).or_default().push(message);
+    }
+    Ok((found, cut))
+}

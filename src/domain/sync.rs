@@ -1,0 +1,41 @@
+//! Catching up: what a client knows, and what is new to it.
+
+use std::collections::HashMap;
+
+use super::chat::ChatView;
+use super::ids::ChatId;
+use super::message::Message;
+
+/// What a client knows.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The version that it has of each chat.
+    pub versions: HashMap<ChatId, i64>,
+    /// The epoch that these are of; none where it does not say.
+    pub epoch: Option<String>,
+    /// Most messages in the answer, 1–1000.
+    pub limit: i64,
+}
+
+/// What is new to it.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    /// The present epoch.
+    pub epoch: String,
+    /// The chats that are newer than what it has.
+    pub changes: Vec<Change>,
+    /// The chats that it named and that are not its user's.
+    pub gone: Vec<ChatId>,
+}
+
+/// A chat that is newer than what the client has.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The chat as it is.
+    pub chat: ChatView,
+    /// Its messages of a later version, in version order; of a chat that the client does not know,
+    /// the newest alone.
+    pub messages: Vec<Message>,
+    /// There are more than fitted.
+    pub more: bool,
+}

@@ -1,0 +1,69 @@
+//! `/api/chats/{id}/read/` and `/api/messages/{id}/receipts/`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+
+use crate::actions::receipts;
+use crate::app::App;
+use crate::domain::chat::Member;
+use crate::domain::ids::{ChatId, MessageId};
+use crate::wire::errors::{Detail, FieldTexts};
+use crate::wire::objects::{Marks, Receipts, UserRef};
+use crate::wire::requests::ReadMessages;
+
+use super::errors::Result;
+use super::extract::{Authenticated, Body, Id};
+
+/// Marks messages as read
+///
+/// Everything up to one. Marks only grow.
+#[utoipa::path(
+    post, path = "/api/chats/{id}/read/", tag = "messages", operation_id = "messages_read",
+    params(("id" = i64, Path, minimum = 1, description = "The chat's.")),
+    request_body = ReadMessages,
+    responses(
+        (status = 200, body = Marks),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+        (status = 404, body = Detail),
+    )
+)]
+pub(super) async fn read(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(chat): Id<ChatId>,
+    body: Body,
+) -> Result<Json<Marks>> {
+    let upto = body.read(ReadMessages::parse);
+    let marked = receipts::read(&app, &caller, chat, upto).await?;
+    Ok(Json(Marks { last_read_seq: marked.last_read_seq, unread_count: marked.unread_count }))
+}
+
+/// Who has a message
+#[utoipa::path(
+    get, path = "/api/messages/{id}/receipts/", tag = "messages",
+    operation_id = "messages_receipts",
+    params(("id" = i64, Path, minimum = 1)),
+    responses(
+        (status = 200, body = Receipts),
+        (status = 401, body = Detail),
+        (status = 404, body = Detail),
+    )
+)]
+pub(super) async fn of_message(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(id): Id<MessageId>,
+) -> Result<Response> {
+    let found = receipts::of_message(&app, &caller, id).await?;
+    let who = |members: &[Member]| -> Vec<_> { members.iter().map(|m| m.user.clone()).collect() };
+    let (read, delivered) = (who(&found.read), who(&found.delivered));
+    Ok(Json(Receipts {
+        read: read.iter().map(UserRef::from).collect(),
+        delivered: delivered.iter().map(UserRef::from).collect(),
+    })
+    .into_response())
+}
