@@ -5,6 +5,7 @@ mod support;
 mod catchup;
 mod closing;
 mod convergence;
+mod faults;
 mod handshake;
 mod ordering;
 mod silence;

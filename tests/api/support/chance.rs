@@ -11,7 +11,10 @@ impl Chance {
         #[expect(clippy::disallowed_methods, reason = "who repeats a failure sets it")]
         let given = std::env::var("MEOW_TEST_SEED").ok();
         let seed = given.unwrap_or_else(|| random_hex::<8>().expect("random"));
-        println!("{what}: MEOW_TEST_SEED={seed}");
+        #[expect(clippy::print_stdout, reason = "shown where the test fails")]
+        {
+            println!("{what}: MEOW_TEST_SEED={seed}");
+        }
         Self(u64::from_str_radix(&seed, 16).expect("a seed in hex"))
     }
 

@@ -3,11 +3,13 @@
 pub mod app;
 pub mod chance;
 pub mod client;
+pub mod ledger;
 pub mod replica;
 pub mod socket;
 
 pub use app::{Backend, TestApp};
 pub use chance::Chance;
 pub use client::{Answer, Client};
+pub use ledger::Ledger;
 pub use replica::{Replica, all_messages};
 pub use socket::Socket;
