@@ -10,10 +10,8 @@
 #[path = "api/support/mod.rs"]
 mod support;
 
-use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
 use meowsenger::config::Variables;
@@ -23,7 +21,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 use support::app::{PASSWORD, variables};
-use support::{Backend, Chance, Client, Socket, all_messages};
+use support::{Backend, Chance, Client, Ledger, Socket};
 
 const ROUNDS: usize = 4;
 const WRITERS: usize = 16;
@@ -65,9 +63,6 @@ fn program(variables: &Variables) -> Command {
     command
 }
 
-/// What a writer was told: by `client_id`, the message.
-type Acked = Arc<Mutex<HashMap<String, Value>>>;
-
 /// Sends one message after the other until the server dies, the one that was not answered first.
 struct Writer {
     client: Client,
@@ -78,7 +73,7 @@ struct Writer {
 }
 
 impl Writer {
-    async fn write(mut self, base: &str, acked: &Acked, count: &watch::Sender<usize>) -> Self {
+    async fn write(mut self, base: &str, ledger: &Ledger, count: &watch::Sender<usize>) -> Self {
         self.client = Client { base: base.to_owned(), http: reqwest::Client::new(), ..self.client };
         let mut socket = match self.number % 2 {
             0 => None,
@@ -95,8 +90,7 @@ impl Writer {
                 None => over_rest(&self.client, self.chat, &body).await,
             };
             let Some(message) = answer else { return self };
-            assert_eq!(message["client_id"], client_id, "{message}");
-            acked.lock().expect("whole").insert(client_id, message);
+            ledger.acknowledged(client_id, message);
             self.next += 1;
             count.send_modify(|count| *count += 1);
         }
@@ -155,13 +149,13 @@ async fn what_was_acknowledged_survives_sigkill_once_and_in_order(
     let mut server = Server::start(&variables);
     let (mut writers, chats) = begin(&server).await;
 
-    let acked = Acked::default();
+    let ledger = Ledger::default();
     for _ in 0..ROUNDS {
         let (count, mut counted) = watch::channel(0);
         let enough = 30 + chance.below(370);
         let base = server.base.clone();
         let writing = join_all(
-            std::mem::take(&mut writers).into_iter().map(|w| w.write(&base, &acked, &count)),
+            std::mem::take(&mut writers).into_iter().map(|w| w.write(&base, &ledger, &count)),
         );
         let killing = async {
             counted.wait_for(|count| *count >= enough).await.expect("they write");
@@ -171,31 +165,8 @@ async fn what_was_acknowledged_survives_sigkill_once_and_in_order(
         server = Server::start(&variables);
     }
 
-    let acked = std::mem::take(&mut *acked.lock().expect("whole"));
     let reader = Client { base: server.base.clone(), ..writers[0].client.clone() };
-    let mut found = HashMap::new();
-    for chat in chats {
-        let stored = all_messages(&reader, chat).await;
-        let seqs: Vec<_> = stored.iter().filter_map(|m| m["seq"].as_i64()).collect();
-        assert_eq!(seqs, (1..=stored.len() as i64).collect::<Vec<_>>());
-        let view = reader.get(&format!("/api/chats/{chat}/")).await.expect(200).json;
-        assert_eq!(
-            (&view["last_seq"], &view["version"]),
-            (&json!(seqs.len()), &json!(seqs.len() + 1))
-        );
-        for message in stored {
-            assert_eq!(message["version"], message["seq"].as_i64().expect("a seq") + 1);
-            assert_eq!(message["content"], message["client_id"]);
-            let name = message["client_id"].as_str().expect("a client_id").to_owned();
-            assert!(found.insert(name.clone(), message).is_none(), "{name} is there twice");
-        }
-    }
-    for (name, message) in &acked {
-        let stored = found.get(name).unwrap_or_else(|| panic!("{name} is lost"));
-        for field in ["id", "seq", "version", "content", "sender", "timestamp"] {
-            assert_eq!(stored[field], message[field], "{name}");
-        }
-    }
+    let found = ledger.judge(&reader, &chats).await;
     // Each writer waits for an answer before the next one, so that is the order; and nothing is
     // there beyond what was acknowledged but the one that each was waiting for.
     for writer in &writers {
@@ -205,8 +176,7 @@ async fn what_was_acknowledged_survives_sigkill_once_and_in_order(
         assert!(seqs.is_sorted(), "{seqs:?}");
         assert_eq!(seq(writer.next + 1), None);
     }
-    assert!(found.len() <= acked.len() + WRITERS, "{} of {}", found.len(), acked.len());
-    println!("{} acknowledged, {} found", acked.len(), found.len());
+    assert!(found.len() <= ledger.len() + WRITERS, "{} of {}", found.len(), ledger.len());
     server.kill();
 }
 

@@ -54,6 +54,9 @@ pub struct Queue {
     inner: Mutex<Inner>,
     /// Wakes the socket's task.
     wake: Notify,
+    /// Wakes it in the middle of a write. Apart, since what wakes for a frame that came meanwhile
+    /// must not be spent there: the frame would wait for the next one.
+    end: Notify,
     limit: usize,
 }
 
@@ -80,7 +83,7 @@ pub struct Taken {
 impl Queue {
     /// Empty; `limit` is in bytes.
     pub fn new(limit: usize) -> Self {
-        Self { inner: Mutex::default(), wake: Notify::new(), limit }
+        Self { inner: Mutex::default(), wake: Notify::new(), end: Notify::new(), limit }
     }
 
     /// Adds a frame, or makes room at the reader's cost.
@@ -93,6 +96,7 @@ impl Queue {
             if inner.overflowed {
                 // It has not even read that it lost something.
                 inner.close(Closing::TooSlow);
+                self.end.notify_one();
             } else {
                 inner.lose_all(&frame);
             }
@@ -117,6 +121,7 @@ impl Queue {
     /// Asks for the socket to be closed. The first reason stands.
     pub fn close(&self, why: Closing) {
         self.lock().close(why);
+        self.end.notify_one();
         self.wake.notify_one();
     }
 
@@ -133,10 +138,11 @@ impl Queue {
         self.wake.notified().await;
     }
 
-    /// Waits until the reader is to be given up or sent away, whatever is being written.
+    /// Waits until the reader is to be given up or sent away, whatever is being written. Does not
+    /// keep [`Self::wait`] from waking.
     pub async fn wait_closing(&self) {
         while self.lock().closing.is_none() {
-            self.wake.notified().await;
+            self.end.notified().await;
         }
     }
 
@@ -201,6 +207,21 @@ mod tests {
             queue.push(frame(1, version));
         }
         assert_eq!(queue.take().closing, Some(Closing::TooSlow));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_while_something_is_written_wakes_afterwards() {
+        let queue = Queue::new(300);
+        queue.push(frame(1, 1));
+        queue.wait().await;
+        assert_eq!(queue.take().frames.len(), 1);
+        let second = std::time::Duration::from_secs(1);
+        let writing = tokio::time::timeout(second, queue.wait_closing());
+        let (_, ()) = tokio::join!(writing, async { queue.push(frame(1, 2)) });
+        assert!(tokio::time::timeout(second, queue.wait()).await.is_ok());
+
+        queue.close(Closing::SessionEnded);
+        assert!(tokio::time::timeout(second, queue.wait_closing()).await.is_ok());
     }
 
     #[test]

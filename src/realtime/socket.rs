@@ -126,8 +126,7 @@ async fn converse(
     let mut working = FuturesUnordered::new();
     write(socket, session, [Message::text(ready)]).await?;
     loop {
-        // Everything that waits goes out in one flush. First, since a wake-up may have been spent
-        // on a write that was under way.
+        // Everything that waits goes out in one flush.
         let taken = queue.take();
         if !taken.frames.is_empty() {
             let messages = taken.frames.into_iter().map(|frame| Message::Text(frame.text));

@@ -111,7 +111,9 @@ async fn a_socket_outlives_its_access_token_but_not_its_session(
     let mut socket = Socket::open(&alice).await;
 
     server.app.clock.advance(Duration::from_secs(61));
-    alice.get("/api/auth/me/").await.expect(401);
+    let body =
+        json!({"detail": "Given token not valid for any token type", "code": "token_not_valid"});
+    alice.get("/api/auth/me/").await.expect_body(401, body);
     let ack =
         socket.request(json!({"type": "message.send", "chat": chat, "content": "still"})).await;
     assert_eq!(ack["type"], "ack", "{ack}");

@@ -6,7 +6,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::support::{Backend, Client, Socket, TestApp};
+use crate::support::{Answer, Backend, Client, Socket, TestApp};
 
 /// The status and body of a refusal before the upgrade.
 #[track_caller]
@@ -197,6 +197,27 @@ async fn a_socket_that_is_not_authenticated_hears_of_nothing(
     let ready = unknown.next().await;
     assert_eq!(ready["type"], "ready");
     assert_eq!(ready["versions"], json!({chat.to_string(): 2}));
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_no_handshake_is_answered_as_any_other_request(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let alice = server.user("alice").await;
+    let told = |answer: &Answer| {
+        assert!(answer.json["detail"].is_string(), "{answer:?}");
+        assert!(!answer.text.contains("token"), "{answer:?}");
+    };
+    let plain = alice.get("/ws/").await;
+    assert!([400, 426].contains(&plain.status.as_u16()), "{plain:?}");
+    told(&plain);
+    let posted = alice.post("/ws/", json!({})).await.expect(405);
+    assert!(posted.header("allow").is_some_and(|allow| allow.contains("GET")), "{posted:?}");
+    told(&posted);
+    let anonymous = server.anonymous().post("/api/auth/ws-ticket/", json!({})).await.expect(401);
+    assert_eq!(anonymous.header("www-authenticate"), Some("Bearer realm=\"api\""));
 }
 
 #[rstest]

@@ -8,6 +8,7 @@ mod chats;
 mod closing;
 mod conventions;
 mod convergence;
+mod faults;
 mod handshake;
 mod messages;
 mod openapi;

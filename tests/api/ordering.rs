@@ -52,7 +52,7 @@ async fn change(client: &Client, socket: Option<&mut Socket>, id: &Value, conten
             assert_eq!(socket.request(frame).await["type"], "ack");
         }
         (None, Some(content)) => {
-            client.put(&path, json!({"content": content})).await.expect(200);
+            client.patch(&path, json!({"content": content})).await.expect(200);
         }
         (None, None) => {
             client.delete(&path).await.expect(204);

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod chance;
 pub mod client;
+pub mod ledger;
 pub mod replica;
 pub mod socket;
 pub mod tokens;
@@ -10,5 +11,6 @@ pub mod tokens;
 pub use app::{Backend, PASSWORD, TestApp};
 pub use chance::Chance;
 pub use client::{Answer, Client};
+pub use ledger::Ledger;
 pub use replica::{Replica, all_messages};
 pub use socket::Socket;
