@@ -9,7 +9,10 @@ use rstest::rstest;
 use crate::support::{Backend, NOW, Store, later, message};
 
 fn named(message: NewMessage, client_id: &str) -> NewMessage {
-    NewMessage { client_id: Some(ClientId::parse(client_id.to_owned()).unwrap()), ..message }
+    NewMessage {
+        client_id: Some(ClientId::parse(client_id.to_owned()).expect("a name")),
+        ..message
+    }
 }
 
 fn seqs(list: &[Message]) -> Vec<i64> {

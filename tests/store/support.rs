@@ -141,7 +141,7 @@ async fn send(tx: &mut Tx, batch: &[NewMessage], now: Timestamp) -> Vec<MessageI
             Added {
                 chat: chat.id,
                 count: i64::try_from(of_chat().count()).expect("few"),
-                last: *of_chat().last().expect("one at least").1,
+                last: *of_chat().next_back().expect("one at least").1,
             }
         })
         .collect();
