@@ -48,4 +48,5 @@ ci: ## what has to pass before a merge: lint, deny, test
 	.ci/run
 
 bench-idle: ## the memory of idle connections; ARGS goes to the load generator
+	cargo build --release --locked
 	cargo run --release --locked -p meowsenger-bench -- idle $(ARGS)

@@ -1,3 +1,48 @@
-//! The load generator: its scenarios measure a running server from outside.
+//! The load generator: its scenarios measure a running server from outside, through its public
+//! API. Nothing here knows the server's code.
 
-fn main() {}
+mod client;
+mod idle;
+mod server;
+
+use std::io::{Write, stderr, stdout};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+/// Measures a Meowsenger server from outside.
+#[derive(Parser)]
+#[command(name = "meowsenger-bench", arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Subcommand)]
+enum Scenario {
+    /// The memory of idle connections
+    Idle(idle::Arguments),
+}
+
+/// The exit status is 0 where the floor was kept, 1 where it was not or nothing could be measured.
+#[tokio::main]
+async fn main() -> ExitCode {
+    let kept = match Cli::parse().scenario {
+        Scenario::Idle(arguments) => idle::run(&arguments).await,
+    };
+    match kept {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            writeln!(stderr(), "meowsenger-bench: {error}").ok();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints a line. A reader that went away is no failure.
+fn say(line: &str) {
+    writeln!(stdout(), "{line}").ok();
+}

@@ -26,7 +26,11 @@ pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode> {
     for finding in &findings {
         say(&format!("  {finding}"));
     }
-    say(&format!("System check identified {} issues.", findings.len()));
+    say(&match findings.len() {
+        0 => "System check identified no issues.".to_owned(),
+        1 => "System check identified 1 issue.".to_owned(),
+        count => format!("System check identified {count} issues."),
+    });
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

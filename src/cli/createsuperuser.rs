@@ -14,7 +14,7 @@ use super::{Result, node, prompt, say};
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Ask nothing: take DJANGO_SUPERUSER_USERNAME, _EMAIL and _PASSWORD from the environment, or
-    /// the same with MEOWSENGER_ in front
+    /// the same with MEOWSENGER_ instead of DJANGO_
     #[arg(long, visible_alias = "no-input")]
     noinput: bool,
     /// The username, instead of asking
@@ -61,7 +61,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result {
 
 /// Under Django's name or ours.
 fn given(variables: &Variables, name: &str) -> Option<String> {
-    ["DJANGO_SUPERUSER_", "MEOWSENGER_SUPERUSER_", "MEOWSENGER_"]
+    ["DJANGO_SUPERUSER_", "MEOWSENGER_SUPERUSER_"]
         .iter()
         .find_map(|prefix| variables.get(&format!("{prefix}{name}")).cloned())
 }

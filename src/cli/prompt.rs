@@ -18,10 +18,16 @@ pub(super) fn line(question: &str) -> Result<String> {
 /// Asks for a new password, twice.
 pub(super) fn new_password() -> Result<String> {
     loop {
-        let password = rpassword::prompt_password("Password: ")?;
-        if password == rpassword::prompt_password("Password (again): ")? {
+        let password = secret("Password: ")?;
+        if password == secret("Password (again): ")? {
             return Ok(password);
         }
         super::say("Your passwords didn't match.");
     }
+}
+
+/// Read from the terminal itself, even where the input is a pipe: only it can be told not to show.
+fn secret(question: &str) -> Result<String> {
+    rpassword::prompt_password(question)
+        .map_err(|error| format!("no terminal to ask for the password: {error}").into())
 }

@@ -1,0 +1,77 @@
+//! The server under measurement: a process of its own, on a free loopback port, killed when it is
+//! not needed any more. Its folder is the caller's.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use crate::Result;
+
+/// A running server.
+pub struct Server {
+    process: Child,
+    /// Kept open: a server whose output nobody takes could be held up.
+    _output: BufReader<ChildStdout>,
+    /// `http://127.0.0.1:PORT`
+    pub url: String,
+}
+
+/// Memory of the process, in KiB.
+#[derive(Clone, Copy)]
+pub struct Memory {
+    /// What it has in memory now.
+    pub resident: u64,
+    /// The most that it ever had.
+    pub peak: u64,
+}
+
+impl Server {
+    /// Starts `program` on the data in `folder`, with the limits that a measurement is not about
+    /// out of the way.
+    pub fn start(program: &Path, folder: &Path) -> Result<Self> {
+        let mut process = Command::new(program)
+            .args(["runserver", "127.0.0.1:0"])
+            .env_clear()
+            .envs([("MAX_SOCKETS_PER_USER", "10000"), ("THROTTLE", "off"), ("LOG_LEVEL", "warn")])
+            .env("DATA_DIR", folder.join("data"))
+            // No `.env` of the caller's.
+            .current_dir(folder)
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
+        let output = process.stdout.take().ok_or("the server has no output")?;
+        let mut output = BufReader::new(output);
+        let mut greeting = String::new();
+        output.read_line(&mut greeting)?;
+        let url = greeting.split_whitespace().find(|word| word.starts_with("http://"));
+        let url = url.map(str::to_owned);
+        let mut server = Self { process, _output: output, url: String::new() };
+        server.url = url.ok_or("the server did not say where it listens")?;
+        Ok(server)
+    }
+
+    /// What the kernel says of its memory.
+    pub fn memory(&self) -> Result<Memory> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let kib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+                .ok_or_else(|| format!("no {name} in the server's status: has it ended?"))
+        };
+        Ok(Memory { resident: kib("VmRSS:")?, peak: kib("VmHWM:")? })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+/// The server that was built together with this program.
+pub fn beside_us() -> Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name("meowsenger"))
+}

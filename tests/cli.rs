@@ -1,0 +1,266 @@
+//! The program as an operator runs it: the real binary, its output and its exit status. What it
+//! does to users and chats is tested in `tests/api`.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+const KEY: (&str, &str) =
+    ("SECRET_KEY", "only-for-tests-only-for-tests-only-for-tests-only-for-tests");
+
+/// A working directory, with nothing of the caller's environment.
+struct Shell(TempDir);
+
+impl Shell {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn command(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_meowsenger"));
+        command.args(arguments).env_clear().envs(variables.iter().copied());
+        command.current_dir(self.path()).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+        Ran::from(self.command(arguments, variables).output().expect("it runs"))
+    }
+}
+
+/// What came of it.
+#[derive(Debug)]
+struct Ran {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        let status = output.status.code().expect("not killed");
+        Self { status, out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+impl Ran {
+    #[track_caller]
+    fn expect(self, status: i32) -> Self {
+        assert_eq!(self.status, status, "{self:#?}");
+        self
+    }
+
+    /// It says all of these somewhere.
+    #[track_caller]
+    fn says(self, texts: &[&str]) -> Self {
+        for text in texts {
+            assert!(self.out.contains(text) || self.err.contains(text), "no {text:?}: {self:#?}");
+        }
+        self
+    }
+}
+
+/// A server in the foreground, killed when dropped.
+struct Running {
+    process: Child,
+    output: BufReader<std::process::ChildStdout>,
+    /// `127.0.0.1:PORT`
+    address: String,
+}
+
+impl Running {
+    fn start(shell: &Shell, variables: &[(&str, &str)]) -> Self {
+        let mut command = shell.command(&["runserver", "0"], variables);
+        let mut process =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut output = BufReader::new(process.stdout.take().expect("piped"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("a line");
+        let address =
+            line.trim_end().rsplit_once("listens on http://").map(|(_, at)| at.to_owned());
+        let address = address.unwrap_or_else(|| panic!("no address: {line:?}"));
+        Self { process, output, address }
+    }
+
+    /// Sends SIGTERM; the status, and how long it took.
+    fn terminate(mut self) -> (Option<i32>, Duration) {
+        let since = Instant::now();
+        let kill = format!("kill -TERM {}", self.process.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().expect("sh").success());
+        let status = self.process.wait().expect("it ends").code();
+        (status, since.elapsed())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended by itself in most tests.
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+#[test]
+fn without_a_command_it_helps_and_nonsense_is_a_usage_error() {
+    let shell = Shell::new();
+    for arguments in [&[][..], &["--help"], &["help"]] {
+        let ran = shell.run(arguments, &[]).says(&["Usage: meowsenger", "runserver", "migrate"]);
+        assert_eq!(ran.status, if arguments.is_empty() { 2 } else { 0 });
+    }
+    for command in ["runserver", "migrate", "createsuperuser", "check", "openapi"] {
+        shell.run(&[command, "--help"], &[]).expect(0).says(&["Usage"]);
+    }
+    for arguments in [&["meow"][..], &["migrate", "--meow"], &["migrate", "--check", "--plan"]] {
+        shell.run(arguments, &[]).expect(2).says(&["error:"]);
+    }
+    shell.run(&["runserver", "nowhere:x"], &[]).expect(1).says(&["nowhere:x", "0.0.0.0"]);
+}
+
+#[test]
+fn migrations_are_checked_planned_applied_and_shown() {
+    let shell = Shell::new();
+    shell.run(&["migrate", "--check"], &[]).expect(1).says(&["0001_"]);
+    shell.run(&["migrate", "--plan"], &[]).expect(0).says(&["0001_"]);
+    shell.run(&["showmigrations"], &[]).expect(0).says(&[" [ ] 0001_"]);
+    shell.run(&["check"], &[]).expect(1).says(&["run `migrate`"]);
+    shell.run(&["createsuperuser", "--noinput"], &[]).expect(1).says(&["`meowsenger migrate`"]);
+    shell.run(&["migrate"], &[]).expect(0).says(&["applied 0001_"]);
+    shell.run(&["migrate"], &[]).expect(0).says(&["No migrations to apply."]);
+    shell.run(&["migrate", "--check"], &[]).expect(0);
+    shell.run(&["showmigrations"], &[]).expect(0).says(&[" [X] 0001_"]);
+}
+
+#[test]
+fn check_tells_what_is_unsafe() {
+    let shell = Shell::new();
+    shell.run(&["check"], &[]).expect(0).says(&["no issues"]);
+    assert!(fs::read_dir(shell.path()).unwrap().next().is_none(), "a check makes nothing");
+    let ran = shell.run(&["check", "--deploy"], &[("DEBUG", "true"), ("ALLOWED_HOSTS", "*")]);
+    ran.expect(1).says(&["DEBUG", "ALLOWED_HOSTS", "PUBLIC_URL"]);
+    let safe = [("PUBLIC_URL", "https://chat.example.org"), ("ALLOWED_HOSTS", "chat.example.org")];
+    shell.run(&["check", "--deploy"], &safe).expect(0);
+}
+
+#[test]
+fn every_faulty_setting_is_named_at_once() {
+    let shell = Shell::new();
+    let faulty = [("BIND", "everywhere"), ("DEBUG", "perhaps"), ("SECRET_KEY", "hunter2")];
+    for command in ["runserver", "migrate", "check"] {
+        let ran = shell.run(&[command], &faulty).expect(1).says(&["BIND", "DEBUG", "SECRET_KEY"]);
+        assert!(!ran.err.contains("hunter2"), "{ran:?}");
+    }
+}
+
+#[test]
+fn the_env_file_is_read_and_the_environment_wins() {
+    let shell = Shell::new();
+    fs::write(shell.path().join(".env"), "DATA_DIR=from-file\nLOG_FORMAT=\"json\"\n").unwrap();
+    shell.run(&["migrate"], &[]).expect(0);
+    assert!(shell.path().join("from-file/meowsenger.sqlite3").exists());
+    shell.run(&["migrate"], &[("DATA_DIR", "from-environment")]).expect(0);
+    assert!(shell.path().join("from-environment/meowsenger.sqlite3").exists());
+    fs::write(shell.path().join(".env"), "what is this\n").unwrap();
+    shell.run(&["migrate"], &[]).expect(1).says(&[".env"]);
+}
+
+#[test]
+fn makemigrations_begins_a_file_on_each_side() {
+    let shell = Shell::new();
+    shell.run(&["makemigrations", "wings"], &[]).expect(1).says(&["source"]);
+    for side in ["sqlite", "postgres"] {
+        fs::create_dir_all(shell.path().join("migrations").join(side)).unwrap();
+    }
+    fs::write(shell.path().join("migrations/postgres/0007_x.sql"), "").unwrap();
+    shell.run(&["makemigrations", "wings"], &[]).expect(0).says(&["sqlite/0008_wings.sql"]);
+    shell.run(&["makemigrations", "tail_2"], &[]).expect(0).says(&["postgres/0009_tail_2.sql"]);
+    assert!(shell.path().join("migrations/postgres/0008_wings.sql").exists());
+    for bad in ["", "Wings", "../x", "a-b", "ü"] {
+        shell.run(&["makemigrations", bad], &[]).expect(1).says(&["a-z"]);
+    }
+}
+
+#[test]
+fn a_superuser_is_made_without_asking() {
+    let shell = Shell::new();
+    shell.run(&["migrate"], &[]).expect(0);
+    let make = |variables: &[(&str, &str)]| shell.run(&["createsuperuser", "--noinput"], variables);
+    make(&[]).expect(1).says(&["DJANGO_SUPERUSER_USERNAME"]);
+    make(&[("DJANGO_SUPERUSER_USERNAME", "boss")]).expect(1).says(&["_PASSWORD"]);
+    let boss = [
+        ("DJANGO_SUPERUSER_USERNAME", "boss"),
+        ("DJANGO_SUPERUSER_EMAIL", "boss@example.org"),
+        ("DJANGO_SUPERUSER_PASSWORD", "nine-lives-2026"),
+    ];
+    let weak = [boss[0], ("DJANGO_SUPERUSER_PASSWORD", "12345")];
+    make(&weak).expect(1).says(&["password:", "too short", "entirely numeric"]);
+    make(&boss).expect(0).says(&["Superuser created"]);
+    make(&boss).expect(1).says(&["username: A user with that username already exists."]);
+    let ours = [
+        ("MEOWSENGER_SUPERUSER_USERNAME", "second"),
+        ("MEOWSENGER_SUPERUSER_PASSWORD", "nine-lives-2026"),
+    ];
+    make(&ours).expect(0);
+    let short = [("MEOWSENGER_USERNAME", "third"), ("MEOWSENGER_PASSWORD", "nine-lives-2026")];
+    make(&short).expect(1);
+}
+
+#[test]
+fn the_openapi_document_is_json() {
+    let ran = Shell::new().run(&["openapi"], &[]).expect(0);
+    let document: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert!(document["paths"]["/api/auth/login/"].is_object());
+}
+
+#[test]
+fn a_server_makes_its_key_once_and_ends_when_told() {
+    let shell = Shell::new();
+    let server = Running::start(&shell, &[]);
+    let mode = |path: &str| {
+        fs::metadata(shell.path().join(path)).expect("made").permissions().mode() & 0o777
+    };
+    assert_eq!((mode("data"), mode("data/secret_key")), (0o700, 0o600));
+    let key = fs::read_to_string(shell.path().join("data/secret_key")).expect("a key");
+    assert!(key.len() >= 50);
+
+    let second = shell.run(&["runserver", &server.address], &[]).expect(1);
+    second.says(&["cannot listen on", &server.address]);
+
+    let (status, took) = server.terminate();
+    assert_eq!(status, Some(0));
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let mut again = Running::start(&shell, &[]);
+    assert_eq!(fs::read_to_string(shell.path().join("data/secret_key")).expect("a key"), key);
+    let mut rest = String::new();
+    while !rest.contains("open files") {
+        assert_ne!(again.output.read_line(&mut rest).expect("a line"), 0, "{rest}");
+    }
+    assert!(rest.contains("/api/docs/") && rest.contains("createsuperuser"), "{rest}");
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "tests are told of their services this way")]
+fn a_server_does_not_migrate_postgres_by_itself() {
+    let Ok(url) = std::env::var("MEOW_TEST_POSTGRES_URL") else {
+        assert!(std::env::var_os("MEOW_REQUIRE_SERVICES").is_none(), "no PostgreSQL");
+        return;
+    };
+    let shell = Shell::new();
+    let sign = if url.contains('?') { '&' } else { '?' };
+    // A schema that does not exist holds no tables.
+    let url = format!("{url}{sign}options=-csearch_path%3Dnever_made");
+    let variables = [("DATABASE_URL", url.as_str()), KEY];
+    let ran = shell.run(&["runserver", "127.0.0.1:0"], &variables).expect(1);
+    ran.says(&["0001_", "`meowsenger migrate`"]);
+    let no_key = shell.run(&["runserver", "127.0.0.1:0"], &variables[..1]).expect(1);
+    no_key.says(&["SECRET_KEY", "required"]);
+}

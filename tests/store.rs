@@ -1,0 +1,13 @@
+//! Every query of the store, on both databases: SQL is not checked when it is compiled, so a query
+//! without a test here is a bug. What the actions make of the rows is tested in `tests/api`.
+
+#[path = "store/accounts.rs"]
+mod accounts;
+#[path = "store/chats.rs"]
+mod chats;
+#[path = "store/messages.rs"]
+mod messages;
+#[path = "store/schema.rs"]
+mod schema;
+#[path = "store/support.rs"]
+mod support;

@@ -1,0 +1,245 @@
+//! Chats and their members.
+
+use meowsenger::domain::chat::ChatType;
+use meowsenger::domain::ids::{ChatId, UserId};
+use meowsenger::domain::role::Role;
+use meowsenger::domain::time::Timestamp;
+use meowsenger::store::chats::{self, Place};
+use meowsenger::store::{Target, members, messages};
+use rstest::rstest;
+
+use crate::support::{Backend, NOW, Store, later, message};
+
+#[rstest]
+#[tokio::test]
+async fn two_people_have_one_private_chat(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let (a, b, c) = (store.user("a").await, store.user("b").await, store.user("c").await);
+    let make = async |by: UserId, peer: UserId| {
+        let mut tx = store.tx().await;
+        let made = chats::insert_private(&mut tx, by, peer, NOW).await.expect("answered");
+        if let Some(chat) = made {
+            let both = vec![by.0, peer.0];
+            members::insert(&mut tx, chat, both, Role::Member, NOW).await.expect("members");
+        }
+        tx.commit().await.expect("committed");
+        made
+    };
+    let (left, right) = tokio::join!(make(a, b), make(b, a));
+    assert!(left.is_some() != right.is_some(), "{left:?} {right:?}");
+    let chat = left.or(right);
+    assert_eq!(make(a, b).await, None);
+    assert_eq!(chats::private_of(&store.db, a, b).await.unwrap(), chat);
+    assert_eq!(chats::private_of(&store.db, b, a).await.unwrap(), chat);
+    assert_eq!(chats::private_of(&store.db, a, c).await.unwrap(), None);
+
+    let id = chat.expect("made").0;
+    let seen = chats::of_member(&store.db, b, vec![id]).await.unwrap();
+    assert_eq!((seen[0].peer, seen[0].chat.kind), (Some(a), ChatType::Private));
+    assert_eq!(chats::of_member(&store.db, a, vec![id]).await.unwrap()[0].peer, Some(b));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_group_is_seen_by_its_members_alone(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let (a, b, c) = (store.user("a").await, store.user("b").await, store.user("c").await);
+    let chat = store.group(a, &[b]).await;
+    assert!(chats::of_member(&store.db, c, vec![chat.0]).await.unwrap().is_empty());
+    assert!(members::membership(&store.db, chat, c).await.unwrap().is_none());
+
+    let mut seen = chats::of_member(&store.db, b, vec![chat.0, 999]).await.unwrap();
+    assert_eq!(seen.len(), 1);
+    let seen = seen.remove(0);
+    assert_eq!((seen.my_role, seen.peer, seen.last_message), (Role::Member, None, None));
+    assert_eq!((seen.unread_count, seen.last_read_seq, seen.active_at), (0, 0, NOW));
+    let group = seen.chat;
+    assert_eq!((group.id, group.kind, group.name.as_str()), (chat, ChatType::Group, "Kitchen"));
+    assert_eq!((group.members_count, group.version, group.last_seq), (2, 1, 0));
+    assert_eq!((group.created_at, group.created_by.map(|user| user.id)), (NOW, Some(a)));
+
+    assert_eq!(members::chats_of(&store.db, b).await.unwrap(), [chat]);
+    assert!(members::chats_of(&store.db, c).await.unwrap().is_empty());
+    let place = members::membership(&store.db, chat, a).await.unwrap().expect("a member");
+    assert_eq!((place.role, place.last_delivered_seq, place.last_seq), (Role::Owner, 0, 0));
+}
+
+#[rstest]
+#[tokio::test]
+async fn unread_counts_what_others_wrote_and_did_not_delete(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let (a, b) = (store.user("a").await, store.user("b").await);
+    let (chat, other) = (store.group(a, &[b]).await, store.group(a, &[b]).await);
+    let mut ids = Vec::new();
+    for sender in [a, b, a, a, a] {
+        ids.push(store.say(chat, sender, "meow").await);
+    }
+    store.say(other, a, "meow").await;
+    let mut tx = store.tx().await;
+    // One before b's mark, which stands at b's own message, and one after it.
+    for (id, version) in [(ids[0], 7), (ids[3], 8)] {
+        messages::bury(&mut tx, id, version, later(1)).await.expect("buried");
+    }
+    let seen = chats::of_member(&mut tx, b, vec![chat.0]).await.unwrap().remove(0);
+    assert_eq!((seen.last_read_seq, seen.unread_count), (2, 2));
+    assert_eq!(seen.last_message, Some(ids[4]));
+    let seen = chats::of_member(&mut tx, a, vec![chat.0]).await.unwrap().remove(0);
+    assert_eq!((seen.last_read_seq, seen.unread_count), (5, 0));
+}
+
+#[rstest]
+#[tokio::test]
+async fn versions_are_taken_one_by_one(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let (a, b) = (store.user("a").await, store.user("b").await);
+    let (one, two) = (store.group(a, &[b]).await, store.group(a, &[]).await);
+    let take = async || {
+        let mut tx = store.tx().await;
+        chats::lock(&mut tx, one).await.expect("locked");
+        let version = chats::next_version(&mut tx, one).await.expect("a version");
+        tx.commit().await.expect("committed");
+        version
+    };
+    let (x, y, z) = tokio::join!(take(), take(), take());
+    let mut taken = [x, y, z];
+    taken.sort_unstable();
+    assert_eq!(taken, [2, 3, 4]);
+
+    let mut tx = store.tx().await;
+    chats::lock(&mut tx, ChatId(999)).await.expect("no chat, no fault");
+    assert!(chats::next_version(&mut tx, ChatId(999)).await.is_err());
+    drop(tx);
+
+    let sorted = |mut versions: Vec<(ChatId, i64)>| {
+        versions.sort_unstable();
+        versions
+    };
+    let asked = chats::versions(&store.db, vec![two.0, 999, one.0]).await.unwrap();
+    assert_eq!(sorted(asked), [(one, 4), (two, 1)]);
+    let all = chats::versions_of(&store.db, a).await.unwrap();
+    assert_eq!(sorted(all), [(one, 4), (two, 1)]);
+    assert_eq!(chats::versions_of(&store.db, b).await.unwrap(), [(one, 4)]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn chats_are_paged_newest_activity_first(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let (a, b) = (store.user("a").await, store.user("b").await);
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(store.group(a, &[]).await.0);
+    }
+    store.group(b, &[]).await;
+    // The first becomes the newest; the others are of one moment, so the greater id comes first.
+    store.send(&[message(ChatId(ids[0]), a, "meow")], later(1)).await;
+    let order = [ids[0], ids[3], ids[2], ids[1]];
+
+    assert_eq!(chats::ids_after(&store.db, a, None, 9).await.unwrap(), order);
+    assert_eq!(chats::ids_after(&store.db, a, None, 2).await.unwrap(), order[..2]);
+    let place = |active_at: Timestamp, id: i64| Place { active_at, id: ChatId(id) };
+    let after = chats::ids_after(&store.db, a, Some(place(NOW, ids[3])), 9).await.unwrap();
+    assert_eq!(after, order[2..]);
+    let before = chats::ids_before(&store.db, a, place(NOW, ids[2]), 9).await.unwrap();
+    assert_eq!(before, [ids[3], ids[0]], "nearest first");
+    let before = chats::ids_before(&store.db, a, place(NOW, ids[2]), 1).await.unwrap();
+    assert_eq!(before, [ids[3]]);
+    let page = chats::of_member(&store.db, a, ids.clone()).await.unwrap();
+    assert_eq!(page.iter().map(|chat| chat.chat.id.0).collect::<Vec<_>>(), order);
+}
+
+#[rstest]
+#[tokio::test]
+async fn members_are_listed_by_rank_then_by_when_they_came(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let (a, b, c, d) = (
+        store.user("a").await,
+        store.user("b").await,
+        store.user("c").await,
+        store.user("d").await,
+    );
+    let chat = store.group(d, &[]).await;
+    let mut tx = store.tx().await;
+    members::insert(&mut tx, chat, vec![a.0], Role::Member, later(2)).await.expect("added");
+    members::insert(&mut tx, chat, vec![b.0], Role::Member, later(1)).await.expect("added");
+    members::insert(&mut tx, chat, vec![c.0], Role::Admin, later(3)).await.expect("added");
+    members::insert(&mut tx, chat, vec![], Role::Member, later(3)).await.expect("nobody");
+    let list = members::first(&mut tx, chat, 9).await.unwrap();
+    let ids: Vec<_> = list.iter().map(|member| member.user.id).collect();
+    assert_eq!(ids, [d, c, b, a]);
+    let admin = &list[1];
+    assert_eq!((admin.role, admin.joined_at), (Role::Admin, later(3)));
+    assert_eq!((admin.last_delivered_seq, admin.last_read_seq), (0, 0));
+    assert_eq!(members::first(&mut tx, chat, 2).await.unwrap().len(), 2);
+}
+
+#[rstest]
+#[tokio::test]
+async fn marks_only_grow_and_the_least_of_them_are_found(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let (a, b, c) = (store.user("a").await, store.user("b").await, store.user("c").await);
+    let (chat, alone) = (store.group(b, &[a, c]).await, store.group(c, &[]).await);
+    for sender in [a, b, c] {
+        store.say(chat, sender, "meow").await;
+    }
+    let mut tx = store.tx().await;
+    for seq in [2, 1] {
+        members::mark_delivered(&mut tx, chat, a, seq).await.expect("marked");
+        let place = members::membership(&mut tx, chat, a).await.unwrap().expect("a member");
+        assert_eq!((place.last_delivered_seq, place.last_seq), (2, 3));
+    }
+    let least = members::least_marks(&mut tx, vec![chat.0, alone.0, 999]).await.unwrap();
+    assert_eq!(least.len(), 2);
+    let of = |id: ChatId| {
+        let marks = least[&id];
+        (marks.members, marks.first_member, marks.read_seq, marks.delivered_seq)
+    };
+    assert_eq!(of(chat), (3, a, 1, 2));
+    assert_eq!(of(alone), (1, c, 0, 0));
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_not_committed_did_not_happen(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let a = store.user("a").await;
+    let chat = store.group(a, &[]).await;
+    let mut tx = store.tx().await;
+    assert_eq!(chats::next_version(&mut tx, chat).await.unwrap(), 2);
+    drop(tx);
+    let mut tx = store.tx().await;
+    assert_eq!(chats::next_version(&mut tx, chat).await.unwrap(), 2);
+    tx.commit().await.expect("committed");
+    assert_eq!(chats::versions(&store.db, vec![chat.0]).await.unwrap(), [(chat, 2)]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_pool_refuses_writes(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let Some(store) = Store::new(backend).await else { return };
+    store.user("a").await;
+    assert!(Target::from(&store.db).query("delete from users").execute().await.is_err());
+    if backend == Backend::Sqlite {
+        let returning = Target::from(&store.db).query("delete from users returning id");
+        assert!(returning.all::<(i64,)>().await.is_err(), "readers cannot write at all");
+    }
+    let left: Vec<(i64,)> =
+        Target::from(&store.db).query("select id from users").all().await.unwrap();
+    assert_eq!(left.len(), 1);
+}

@@ -1,0 +1,215 @@
+//! Messages, and the batches by which they are sent.
+
+use meowsenger::domain::ids::{ChatId, MessageId};
+use meowsenger::domain::message::{ClientId, Message, NewMessage};
+use meowsenger::domain::receipt::MessageStatus;
+use meowsenger::store::{chats, members, messages, sends};
+use rstest::rstest;
+
+use crate::support::{Backend, NOW, Store, later, message};
+
+fn named(message: NewMessage, client_id: &str) -> NewMessage {
+    NewMessage {
+        client_id: Some(ClientId::parse(client_id.to_owned()).expect("a name")),
+        ..message
+    }
+}
+
+fn seqs(list: &[Message]) -> Vec<i64> {
+    list.iter().map(|message| message.seq).collect()
+}
+
+#[rstest]
+#[tokio::test]
+async fn messages_are_paged_by_seq_and_by_version(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let (a, b) = (store.user("a").await, store.user("b").await);
+    let (chat, other) = (store.group(a, &[b]).await, store.group(a, &[]).await);
+    let mut ids = Vec::new();
+    for sender in [a, b, a, b] {
+        ids.push(store.say(chat, sender, "meow").await);
+        store.say(other, a, "elsewhere").await;
+    }
+    let db = &store.db;
+    assert_eq!(seqs(&messages::before(db, chat, i64::MAX, 3).await.unwrap()), [4, 3, 2]);
+    assert_eq!(seqs(&messages::before(db, chat, 2, 9).await.unwrap()), [1]);
+    assert_eq!(seqs(&messages::after(db, chat, 0, 3).await.unwrap()), [1, 2, 3]);
+    assert_eq!(seqs(&messages::after(db, chat, 3, 9).await.unwrap()), [4]);
+
+    let mut tx = store.tx().await;
+    messages::edit(&mut tx, ids[0], "miau", 6, later(1)).await.expect("edited");
+    messages::bury(&mut tx, ids[2], 7, later(2)).await.expect("buried");
+    tx.commit().await.expect("committed");
+    let changed = messages::changed(db, chat, 3, 7).await.unwrap();
+    assert_eq!(seqs(&changed), [4, 1, 3], "in version order");
+    assert_eq!(seqs(&messages::changed(db, chat, 2, 6).await.unwrap()), [2, 4, 1]);
+    let (edited, buried) = (&changed[1], &changed[2]);
+    assert_eq!((edited.content.as_str(), edited.version), ("miau", 6));
+    assert_eq!(
+        (edited.edited_at, edited.deleted_at, edited.timestamp),
+        (Some(later(1)), None, NOW)
+    );
+    assert_eq!((buried.content.as_str(), buried.version), ("", 7));
+    assert_eq!((buried.edited_at, buried.deleted_at), (None, Some(later(2))));
+    assert_eq!((buried.sender.id, buried.sender.username.as_str()), (a, "a"));
+    assert_eq!(buried.status, MessageStatus::Sent);
+
+    let asked = vec![ids[3].0, 999, ids[1].0];
+    let mut found = messages::by_ids(db, asked).await.unwrap();
+    found.sort_by_key(|message| message.id);
+    assert_eq!(found.iter().map(|m| m.id).collect::<Vec<_>>(), [ids[1], ids[3]]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn only_a_member_learns_the_chat_of_a_message(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let (a, b) = (store.user("a").await, store.user("b").await);
+    let chat = store.group(a, &[]).await;
+    let id = store.say(chat, a, "meow").await;
+    assert_eq!(messages::chat_for_member(&store.db, id, a).await.unwrap(), Some(chat));
+    assert_eq!(messages::chat_for_member(&store.db, id, b).await.unwrap(), None);
+    assert_eq!(messages::chat_for_member(&store.db, MessageId(999), a).await.unwrap(), None);
+}
+
+#[rstest]
+#[tokio::test]
+async fn content_comes_back_exactly(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let a = store.user("a").await;
+    let chat = store.group(a, &[]).await;
+    let contents = [
+        r#"'single' "double" `back` $1 {} {"a": [1, null]}"#.to_owned(),
+        r"back\slash \n \u0041 \\".to_owned(),
+        " \t lines\r\n kept \u{2028}\u{2029}\u{85} ".to_owned(),
+        "👩‍👩‍👧‍👦 🏳️‍🌈 e\u{301} \u{202e}rtl \u{feff} \u{1} \u{10ffff}".to_owned(),
+        "🐈".repeat(10_000),
+        "\\\"".repeat(5_000),
+        "123".to_owned(),
+        "null".to_owned(),
+        "1e3".to_owned(),
+    ];
+    let batch: Vec<_> = contents
+        .iter()
+        .enumerate()
+        .map(|(n, content)| named(message(chat, a, content), &format!("'{n}\\\" 🐈")))
+        .collect();
+    store.send(&batch, NOW).await;
+    let kept = messages::after(&store.db, chat, 0, 99).await.unwrap();
+    for (n, (kept, content)) in kept.iter().zip(&contents).enumerate() {
+        assert_eq!(&kept.content, content);
+        assert_eq!(kept.client_id, Some(format!("'{n}\\\" 🐈")));
+    }
+    assert_eq!(kept.len(), contents.len());
+
+    let mut tx = store.tx().await;
+    for content in &contents {
+        messages::edit(&mut tx, kept[0].id, content, 99, NOW).await.expect("edited");
+        let read = messages::by_ids(&mut tx, vec![kept[0].id.0]).await.unwrap();
+        assert_eq!(&read[0].content, content);
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_batch_over_several_chats_moves_each_on(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let (a, b) = (store.user("a").await, store.user("b").await);
+    let (one, two) = (store.group(a, &[b]).await, store.group(b, &[a]).await);
+    let first = store.say(two, b, "before").await;
+    let answer = NewMessage { reply_to: Some(first), ..message(two, a, "answer") };
+    let batch = [
+        message(one, a, "1"),
+        named(answer, "x"),
+        message(one, b, "2"),
+        named(message(one, a, "3"), "x"),
+    ];
+    let ids = store.send(&batch, later(9)).await;
+
+    let of_one = messages::after(&store.db, one, 0, 9).await.unwrap();
+    let contents: Vec<_> = of_one.iter().map(|m| (m.content.as_str(), m.version, m.id)).collect();
+    assert_eq!(contents, [("1", 2, ids[0]), ("2", 3, ids[2]), ("3", 4, ids[3])]);
+    let answer = messages::after(&store.db, two, 1, 9).await.unwrap().remove(0);
+    assert_eq!((answer.seq, answer.version, answer.timestamp), (2, 3, later(9)));
+    assert_eq!((answer.reply_to, answer.client_id.as_deref()), (Some(first), Some("x")));
+
+    for (chat, version, seq, last) in [(one, 4, 3, ids[3]), (two, 3, 2, ids[1])] {
+        let seen = chats::of_member(&store.db, a, vec![chat.0]).await.unwrap().remove(0);
+        assert_eq!((seen.chat.version, seen.chat.last_seq), (version, seq));
+        assert_eq!((seen.last_message, seen.active_at), (Some(last), later(9)));
+        assert_eq!((seen.last_read_seq, seen.unread_count), (seq, 0), "a wrote the last one");
+    }
+    let b_in_one = members::first(&store.db, one, 9).await.unwrap().remove(1);
+    assert_eq!((b_in_one.last_read_seq, b_in_one.last_delivered_seq), (2, 2));
+
+    // A clock that went back does not move a chat down the list, and marks never go back.
+    store.send(&[message(one, b, "4")], NOW).await;
+    let mut tx = store.tx().await;
+    sends::advance_senders(&mut tx, &[(one, b, 1)]).await.expect("marked");
+    let seen = chats::of_member(&mut tx, b, vec![one.0]).await.unwrap().remove(0);
+    assert_eq!((seen.active_at, seen.last_read_seq), (later(9), 4));
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_a_send_depends_on_is_resolved(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let (a, b) = (store.user("a").await, store.user("b").await);
+    let (chat, other) = (store.group(a, &[]).await, store.group(a, &[b]).await);
+    let ids = store.send(&[named(message(chat, a, "1"), "7"), message(chat, a, "2")], NOW).await;
+    let elsewhere = store.say(other, a, "3").await;
+    let mut tx = store.tx().await;
+    messages::bury(&mut tx, ids[1], 4, NOW).await.expect("buried");
+    let reply = |to: MessageId| NewMessage { reply_to: Some(to), ..message(chat, a, "re") };
+    let batch = [
+        message(chat, a, "plain"),
+        named(message(chat, a, "again"), "7"),
+        named(message(chat, a, "new name"), "07"),
+        // The name is of that chat, and of that sender.
+        named(message(other, a, "elsewhere"), "7"),
+        named(message(other, b, "another's"), "7"),
+        message(chat, b, "a stranger's"),
+        message(ChatId(999), a, "nowhere"),
+        reply(ids[0]),
+        reply(ids[1]),
+        reply(elsewhere),
+        reply(MessageId(999)),
+        named(reply(ids[0]), "7"),
+    ];
+    let mut resolved = sends::resolve(&mut tx, &batch.iter().collect::<Vec<_>>()).await.unwrap();
+    resolved.sort_by_key(|send| send.index);
+    let answers: Vec<_> =
+        resolved.iter().map(|s| (s.index, s.sender.id, s.existing, s.reply_ok)).collect();
+    let first = Some(ids[0]);
+    assert_eq!(
+        answers,
+        [
+            (0, a, None, true),
+            (1, a, first, true),
+            (2, a, None, true),
+            (3, a, None, true),
+            (4, b, None, true),
+            (7, a, None, true),
+            (8, a, None, false),
+            (9, a, None, false),
+            (10, a, None, false),
+            (11, a, first, true),
+        ]
+    );
+    assert_eq!(resolved[4].sender.username, "b");
+
+    let locked = sends::lock_chats(&mut tx, vec![other.0, chat.0, 999]).await.unwrap();
+    let mut numbers: Vec<_> = locked.iter().map(|c| (c.id, c.version, c.last_seq)).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [(chat, 3, 2), (other, 2, 1)]);
+}

@@ -1,0 +1,170 @@
+//! The schema: the same on both databases, made once, and never used where it is newer than the
+//! program. And what durability needs of every connection.
+
+use std::collections::BTreeMap;
+
+use meowsenger::store::migrations::{self, Error};
+use meowsenger::store::{Db, Target};
+use rstest::rstest;
+
+use crate::support::{Backend, NOW, Store, as_superuser, open};
+
+/// `table.column` and whether it may be null.
+async fn columns(db: &Db) -> BTreeMap<String, bool> {
+    let rows: Vec<(String, i64)> = Target::from(db)
+        .either(
+            "select m.name || '.' || c.name, c.\"notnull\" = 0 and c.pk = 0 \
+             from sqlite_master m join pragma_table_info(m.name) c \
+             where m.type = 'table' and m.name not like 'sqlite_%'",
+            "select table_name || '.' || column_name, (is_nullable = 'YES')::int::bigint \
+             from information_schema.columns where table_schema = current_schema()",
+        )
+        .all()
+        .await
+        .expect("read");
+    rows.into_iter().map(|(name, nullable)| (name, nullable == 1)).collect()
+}
+
+/// What must be unique: `table(columns)`, with a mark where only of some rows.
+async fn unique(db: &Db) -> Vec<String> {
+    let rows: Vec<(String, String, String, i64)> = Target::from(db)
+        .either(
+            "select m.name, l.name, c.name, l.partial \
+             from sqlite_master m join pragma_index_list(m.name) l on l.\"unique\" \
+             join pragma_index_info(l.name) c where m.type = 'table' \
+             union all \
+             select m.name, 'id', 'id', 0 from sqlite_master m join pragma_table_info(m.name) c \
+             where m.type = 'table' and c.name = 'id' and c.pk = 1",
+            "select t.relname::text, i.indexrelid::text, c.attname::text, \
+                    (i.indpred is not null)::int::bigint \
+             from pg_index i join pg_class t on t.oid = i.indrelid \
+             join pg_attribute c on c.attrelid = t.oid and c.attnum = any(i.indkey::int2[]) \
+             where i.indisunique and t.relnamespace = current_schema()::regnamespace",
+        )
+        .all()
+        .await
+        .expect("read");
+    let mut keys: BTreeMap<(String, String), (Vec<String>, i64)> = BTreeMap::new();
+    for (table, index, column, partial) in rows {
+        let key = keys.entry((table, index)).or_default();
+        key.0.push(column);
+        key.1 = partial;
+    }
+    let text = |((table, _), (mut columns, partial)): ((String, String), (Vec<String>, i64))| {
+        columns.sort();
+        format!("{table}({}){}", columns.join(", "), if partial == 1 { " of some" } else { "" })
+    };
+    let mut keys: Vec<_> = keys.into_iter().map(text).collect();
+    keys.sort();
+    keys
+}
+
+#[tokio::test]
+async fn both_databases_have_the_same_columns_and_keys() {
+    let sqlite = Store::new(Backend::Sqlite).await.expect("always there");
+    let Some(postgres) = Store::new(Backend::Postgres).await else { return };
+    let there = columns(&sqlite.db).await;
+    assert_eq!(there, columns(&postgres.db).await);
+    assert!(there["users.last_login"]);
+    assert!(!there["users.username"]);
+    let keys = unique(&sqlite.db).await;
+    assert_eq!(keys, unique(&postgres.db).await);
+    assert!(keys.contains(&"chats(high_user, low_user)".to_owned()), "{keys:#?}");
+    assert!(keys.contains(&"messages(chat_id, client_id, sender_id) of some".to_owned()));
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_start_together_migrate_once(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::empty(backend).await else { return };
+    let steps = migrations::status(&store.db).await.expect("read");
+    assert!(!steps.is_empty() && steps.iter().all(|step| !step.applied), "{steps:?}");
+
+    let node = async || {
+        let db = open(&store.variables).await;
+        let mut applied = Vec::new();
+        migrations::migrate(&db, NOW, |name| applied.push(name.to_owned())).await.expect("done");
+        applied
+    };
+    let (one, two, three) = tokio::join!(node(), node(), node());
+    let mut applied = [one, two, three].concat();
+    applied.sort();
+    let names: Vec<_> = steps.into_iter().map(|step| step.name).collect();
+    assert_eq!(applied, names);
+
+    let again = node().await;
+    assert!(again.is_empty(), "{again:?}");
+    let steps = migrations::status(&store.db).await.expect("read");
+    assert!(steps.iter().all(|step| step.applied), "{steps:?}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_newer_database_is_refused(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let mut tx = store.tx().await;
+    Target::from(&mut tx)
+        .query("insert into migrations (name, applied_at) values ('9999_wings', '')")
+        .execute()
+        .await
+        .expect("inserted");
+    tx.commit().await.expect("committed");
+    let refused = migrations::status(&store.db).await.expect_err("refused");
+    assert!(matches!(&refused, Error::Newer(name) if name == "9999_wings"), "{refused:?}");
+    let refused = migrations::migrate(&store.db, NOW, |_| {}).await.expect_err("refused");
+    let text = refused.to_string();
+    assert!(text.contains("9999_wings") && text.contains("newer"), "{text}");
+}
+
+#[tokio::test]
+async fn sqlite_is_set_to_lose_nothing() {
+    let store = Store::new(Backend::Sqlite).await.expect("always there");
+    let mut tx = store.tx().await;
+    for (pragma, value) in [("pragma synchronous", 2), ("pragma foreign_keys", 1)] {
+        let (read,): (i64,) = Target::from(&store.db).query(pragma).one().await.expect("read");
+        let (write,): (i64,) = Target::from(&mut tx).query(pragma).one().await.expect("read");
+        assert_eq!((read, write), (value, value), "{pragma}");
+    }
+    let mode: (String,) = Target::from(&mut tx).query("pragma journal_mode").one().await.unwrap();
+    assert_eq!(mode.0, "wal");
+}
+
+#[tokio::test]
+async fn postgres_is_set_to_lose_nothing_whatever_others_say() {
+    let Some(store) = Store::new(Backend::Postgres).await else { return };
+    let plain = store.variables["DATABASE_URL"].clone();
+    // A role whose default is off, in a URL that says off, too.
+    let role = format!("role_{}", plain.rsplit('_').next().expect("a schema"));
+    as_superuser(
+        &plain,
+        &format!(
+            "create role {role} superuser login; \
+             alter role {role} set synchronous_commit = off; \
+             alter role {role} set statement_timeout = 0;"
+        ),
+    )
+    .await;
+    let mut url = url::Url::parse(&plain).expect("a URL");
+    url.set_username(&role).expect("has a host");
+    let mut variables = store.variables.clone();
+    variables.insert("DATABASE_URL".to_owned(), format!("{url}%20-csynchronous_commit%3Doff"));
+    variables.insert("DATABASE_STATEMENT_TIMEOUT".to_owned(), "7s".to_owned());
+    let db = open(&variables).await;
+    let show = async |sql: &'static str| {
+        let (pool,): (String,) = Target::from(&db).query(sql).one().await.expect("read");
+        let mut tx = db.begin().await.expect("a transaction");
+        let (tx,): (String,) = Target::from(&mut tx).query(sql).one().await.expect("read");
+        assert_eq!(pool, tx);
+        pool
+    };
+    assert_eq!(show("select current_user::text").await, role);
+    assert_eq!(show("show synchronous_commit").await, "on");
+    assert_eq!(show("show statement_timeout").await, "7s");
+    assert_eq!(show("show idle_in_transaction_session_timeout").await, "7s");
+    db.close().await;
+    as_superuser(&plain, &format!("drop role {role}")).await;
+}

@@ -1,0 +1,181 @@
+//! A database of its own for each test, and rows to begin with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use meowsenger::app::open_database;
+use meowsenger::auth::secrets::random_hex;
+use meowsenger::config::{Config, Variables};
+use meowsenger::domain::ids::{ChatId, MessageId, UserId};
+use meowsenger::domain::message::{Content, NewMessage};
+use meowsenger::domain::role::Role;
+use meowsenger::domain::time::Timestamp;
+use meowsenger::domain::user::Username;
+use meowsenger::store::sends::{self, Added, Numbered};
+use meowsenger::store::users::{self, NewUser};
+use meowsenger::store::{Db, Tx, chats, members, migrations};
+use tempfile::TempDir;
+
+/// With microseconds that are no whole milliseconds.
+pub const NOW: Timestamp = Timestamp::from_micros(1_795_305_600_123_457);
+
+/// So many seconds after [`NOW`].
+pub fn later(seconds: u64) -> Timestamp {
+    NOW.plus(Duration::from_secs(seconds))
+}
+
+/// Which database a test runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// A database for one test.
+pub struct Store {
+    pub db: Db,
+    pub variables: Variables,
+    /// Removed with the test.
+    _folder: Arc<TempDir>,
+}
+
+impl Store {
+    /// An empty one. `None`, so that the test is skipped, where there is no PostgreSQL to ask and
+    /// nobody requires one.
+    pub async fn empty(backend: Backend) -> Option<Self> {
+        let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
+        let mut variables = Variables::new();
+        variables.insert("DATA_DIR".to_owned(), folder.path().display().to_string());
+        variables.insert("SECRET_KEY".to_owned(), "only-for-tests-".repeat(4));
+        if backend == Backend::Postgres {
+            variables.insert("DATABASE_URL".to_owned(), fresh_schema().await?);
+            variables.insert("DATABASE_POOL_SIZE".to_owned(), "4".to_owned());
+        }
+        Some(Self { db: open(&variables).await, variables, _folder: folder })
+    }
+
+    /// One with the schema.
+    pub async fn new(backend: Backend) -> Option<Self> {
+        let store = Self::empty(backend).await?;
+        migrations::migrate(&store.db, NOW, |_| {}).await.expect("migrated");
+        Some(store)
+    }
+
+    pub async fn tx(&self) -> Tx {
+        self.db.begin().await.expect("a transaction")
+    }
+
+    pub async fn user(&self, name: &str) -> UserId {
+        let mut tx = self.tx().await;
+        let username = Username::parse(name).expect("a username");
+        let user = NewUser {
+            username: &username,
+            email: None,
+            password: "hash",
+            first_name: "",
+            last_name: "",
+            is_superuser: false,
+        };
+        let id = users::insert(&mut tx, &user, NOW).await.expect("inserted");
+        tx.commit().await.expect("committed");
+        id
+    }
+
+    pub async fn group(&self, owner: UserId, others: &[UserId]) -> ChatId {
+        let mut tx = self.tx().await;
+        let count = 1 + i64::try_from(others.len()).expect("few");
+        let chat = chats::insert_group(&mut tx, owner, "Kitchen", "", count, NOW).await;
+        let chat = chat.expect("inserted");
+        let others = others.iter().map(|user| user.0).collect();
+        members::insert(&mut tx, chat, vec![owner.0], Role::Owner, NOW).await.expect("owner");
+        members::insert(&mut tx, chat, others, Role::Member, NOW).await.expect("members");
+        tx.commit().await.expect("committed");
+        chat
+    }
+
+    /// Sends a batch and commits; the ids in its order.
+    pub async fn send(&self, batch: &[NewMessage], now: Timestamp) -> Vec<MessageId> {
+        let mut tx = self.tx().await;
+        let ids = send(&mut tx, batch, now).await;
+        tx.commit().await.expect("committed");
+        ids
+    }
+
+    /// The same with one message.
+    pub async fn say(&self, chat: ChatId, sender: UserId, content: &str) -> MessageId {
+        self.send(&[message(chat, sender, content)], NOW).await[0]
+    }
+}
+
+/// Another handle on the same database.
+pub async fn open(variables: &Variables) -> Db {
+    open_database(&Config::read(variables).expect("settings")).await.expect("opened")
+}
+
+pub fn message(chat: ChatId, sender: UserId, content: &str) -> NewMessage {
+    let content = Content::parse(content.to_owned(), 10_000).expect("content");
+    NewMessage { chat, sender, content, reply_to: None, client_id: None }
+}
+
+/// The committer's statements in their order, without its judgement.
+async fn send(tx: &mut Tx, batch: &[NewMessage], now: Timestamp) -> Vec<MessageId> {
+    let ids = batch.iter().map(|message| message.chat.0).collect();
+    let mut chats = sends::lock_chats(tx, ids).await.expect("locked");
+    let mut numbered = Vec::new();
+    for message in batch {
+        let chat = chats.iter_mut().find(|chat| chat.id == message.chat).expect("its chat");
+        chat.last_seq += 1;
+        chat.version += 1;
+        numbered.push(Numbered { message, seq: chat.last_seq, version: chat.version });
+    }
+    let inserted = sends::insert(tx, &numbered, now).await.expect("inserted");
+    let id = |n: &Numbered<'_>| {
+        let found = inserted.iter().find(|(chat, seq, _)| (*chat, *seq) == (n.message.chat, n.seq));
+        found.expect("an id for each").2
+    };
+    let ids: Vec<_> = numbered.iter().map(id).collect();
+    let added: Vec<_> = chats
+        .iter()
+        .map(|chat| {
+            let of_chat = || numbered.iter().zip(&ids).filter(|(n, _)| n.message.chat == chat.id);
+            Added {
+                chat: chat.id,
+                count: i64::try_from(of_chat().count()).expect("few"),
+                last: *of_chat().next_back().expect("one at least").1,
+            }
+        })
+        .collect();
+    sends::advance_chats(tx, &added, now).await.expect("advanced");
+    // A sender's newest alone, as the committer does: a row is updated once in a statement.
+    let sent: std::collections::BTreeMap<_, _> =
+        numbered.iter().map(|n| ((n.message.chat, n.message.sender), n.seq)).collect();
+    let sent: Vec<_> = sent.into_iter().map(|((chat, user), seq)| (chat, user, seq)).collect();
+    sends::advance_senders(tx, &sent).await.expect("marks");
+    ids
+}
+
+/// Makes a schema and gives the URL by which everything happens in it.
+async fn fresh_schema() -> Option<String> {
+    let server = environment("MEOW_TEST_POSTGRES_URL");
+    if server.is_none() && environment("MEOW_REQUIRE_SERVICES").is_some() {
+        panic!("MEOW_REQUIRE_SERVICES is set and MEOW_TEST_POSTGRES_URL is not");
+    }
+    let server = server?;
+    let schema = format!("test_{}", random_hex::<8>().expect("random"));
+    as_superuser(&server, &format!("create schema {schema}")).await;
+    let sign = if server.contains('?') { '&' } else { '?' };
+    Some(format!("{server}{sign}options=-csearch_path%3D{schema}"))
+}
+
+/// Runs statements of the test's own.
+pub async fn as_superuser(url: &str, sql: &str) {
+    let pool = sqlx::PgPool::connect(url).await.expect("the test server answers");
+    let script = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()));
+    script.execute(&pool).await.expect("run");
+    pool.close().await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests are told of their services this way")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
