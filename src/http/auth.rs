@@ -11,8 +11,9 @@ use crate::actions::accounts::{self, NamesWanted};
 use crate::actions::{sessions, tickets, users};
 use crate::app::App;
 use crate::domain::session::Device;
+use crate::wire::answers::{Opened, Ticket, TokenPair};
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::objects::{Opened, OwnUser, Ticket, TokenPair};
+use crate::wire::objects::OwnUser;
 use crate::wire::requests::{
     ChangePassword, Login, PatchUser, Refresh, Register, UpdateUser, Verify,
 };

@@ -11,8 +11,9 @@ use crate::actions::chats;
 use crate::app::App;
 use crate::domain::ids::ChatId;
 use crate::domain::time::Timestamp;
+use crate::wire::answers::ChatPage;
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::objects::{Chat, ChatPage};
+use crate::wire::objects::Chat;
 use crate::wire::requests::CreateChat;
 
 use super::errors::Result;

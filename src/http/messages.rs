@@ -12,8 +12,9 @@ use crate::app::App;
 use crate::domain::error::{Error, Result as DomainResult};
 use crate::domain::ids::{ChatId, MessageId};
 use crate::domain::page::Turn;
+use crate::wire::answers::MessagePage;
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::objects::{Message, MessagePage};
+use crate::wire::objects::Message;
 use crate::wire::requests::{EditMessage, PatchMessage, SendMessage};
 
 use super::errors::Result;

@@ -10,8 +10,9 @@ use crate::actions::receipts;
 use crate::app::App;
 use crate::domain::chat::Member;
 use crate::domain::ids::{ChatId, MessageId};
+use crate::wire::answers::{Marks, Receipts};
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::objects::{Marks, Receipts, UserRef};
+use crate::wire::objects::UserRef;
 use crate::wire::requests::ReadMessages;
 
 use super::errors::Result;

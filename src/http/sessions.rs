@@ -9,8 +9,8 @@ use axum::response::Response;
 use crate::actions::sessions;
 use crate::app::App;
 use crate::domain::ids::SessionId;
+use crate::wire::answers::{Session, SessionPage};
 use crate::wire::errors::Detail;
-use crate::wire::objects::{Session, SessionPage};
 
 use super::errors::Result;
 use super::extract::{Authenticated, Id};

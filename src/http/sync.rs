@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 
 use crate::actions::sync;
 use crate::app::App;
+use crate::wire::answers::Changes;
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::objects::Changes;
 use crate::wire::requests::Sync;
 
 use super::errors::Result;

@@ -13,8 +13,9 @@ use crate::app::App;
 use crate::domain::ids::UserId;
 use crate::domain::session::Caller;
 use crate::domain::user::Profile;
+use crate::wire::answers::UserPage;
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::objects::{OwnUser, User, UserPage};
+use crate::wire::objects::{OwnUser, User};
 use crate::wire::requests::{PatchUser, UpdateUser};
 
 use super::errors::Result;

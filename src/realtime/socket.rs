@@ -7,11 +7,12 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use futures_util::stream::FuturesUnordered;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::app::App;
 use crate::domain::session::Caller;
+use crate::hub::queue::Closing;
 
 use super::close::Close;
 use super::heartbeat::{Beat, Heartbeat};
@@ -125,14 +126,18 @@ async fn converse(
     let mut heartbeat = Heartbeat::new(Instant::now());
     let mut working = FuturesUnordered::new();
     write(socket, session, [Message::text(ready)]).await?;
+    let mut replies = Vec::new();
     loop {
-        // Everything that waits goes out in one flush.
+        // Everything that waits goes out in one flush: what was heard of, then what was asked for.
         let taken = queue.take();
-        if !taken.frames.is_empty() {
-            let messages = taken.frames.into_iter().map(|frame| Message::Text(frame.text));
-            write(socket, session, messages).await?;
+        if !taken.frames.is_empty() || !replies.is_empty() {
+            let events = taken.frames.into_iter().map(|frame| Message::Text(frame.text));
+            write(socket, session, events.chain(replies.drain(..))).await?;
         }
         if let Some(closing) = taken.closing {
+            if matches!(closing, Closing::Restarting { .. }) {
+                finish(socket, working).await;
+            }
             return Err(closing.into());
         }
         tokio::select! {
@@ -140,7 +145,7 @@ async fn converse(
                 heartbeat.heard(Instant::now());
                 match message.ok_or(Close::Gone)?? {
                     Message::Text(text) => match session.on_text(&text) {
-                        Answer::Now(frame) => write(socket, session, [Message::text(frame)]).await?,
+                        Answer::Now(frame) => replies.push(Message::text(frame)),
                         Answer::Later(work) => working.push(work),
                     },
                     Message::Binary(_) => return Err(Close::Binary),
@@ -149,8 +154,9 @@ async fn converse(
                 }
             }
             Some(frame) = working.next() => {
-                if let Some(frame) = frame {
-                    write(socket, session, [Message::text(frame)]).await?;
+                replies.extend(frame.map(Message::text));
+                while let Some(Some(frame)) = working.next().now_or_never() {
+                    replies.extend(frame.map(Message::text));
                 }
             }
             () = queue.wait() => {}
@@ -161,6 +167,23 @@ async fn converse(
             }
         }
     }
+}
+
+/// Answers what is being worked on, at the end: it will be committed, so its sender ought to know.
+async fn finish(
+    socket: &mut WebSocket,
+    mut working: FuturesUnordered<impl Future<Output = Option<String>>>,
+) {
+    let answered = async {
+        while let Some(frame) = working.next().await {
+            if let Some(frame) = frame {
+                socket.send(Message::text(frame)).await?;
+            }
+        }
+        Ok::<_, axum::Error>(())
+    };
+    // Whoever hears nothing tries again under the same `client_id`.
+    drop(timeout(GOODBYE, answered).await);
 }
 
 /// Writes messages and flushes once. A peer that does not read blocks this, until its queue runs

@@ -6,10 +6,9 @@ use utoipa::ToSchema;
 
 use crate::domain;
 use crate::domain::chat::{ChatType, ChatView};
-use crate::domain::ids::{ChatId, MessageId, SessionId, UserId};
+use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::receipt::MessageStatus;
 use crate::domain::role::Role;
-use crate::domain::session::SessionInfo;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Availability, Profile, Status};
 
@@ -54,39 +53,6 @@ pub struct OwnUser<'a> {
     /// What the user chose to be seen as.
     #[schema(value_type = schema::Availability)]
     availability: Availability,
-}
-
-/// A device that is logged in.
-#[derive(Serialize, ToSchema)]
-pub struct Session<'a> {
-    /// The `sid` of its tokens.
-    #[schema(value_type = i64, minimum = 1)]
-    id: SessionId,
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
-    /// Give or take a minute.
-    #[schema(value_type = String, format = DateTime)]
-    last_used_at: Timestamp,
-    /// Where the login came from.
-    ip: &'a str,
-    /// With what.
-    user_agent: &'a str,
-    /// Whether it is the one that asks.
-    current: bool,
-}
-
-impl<'a> Session<'a> {
-    /// As its owner sees it from the session `current`.
-    pub fn of(session: &'a SessionInfo, current: SessionId) -> Self {
-        Self {
-            id: session.id,
-            created_at: session.created_at,
-            last_used_at: session.last_used_at,
-            ip: &session.ip,
-            user_agent: &session.user_agent,
-            current: session.id == current,
-        }
-    }
 }
 
 /// A person inside of another object.
@@ -369,141 +335,4 @@ pub mod schema {
         /// Every other member has read it.
         Read,
     }
-}
-
-/// One's marks in a chat.
-#[derive(Serialize, ToSchema)]
-pub struct Marks {
-    /// One's read mark.
-    #[schema(minimum = 0)]
-    pub last_read_seq: i64,
-    /// Messages by others, not deleted, after that.
-    #[schema(minimum = 0)]
-    pub unread_count: i64,
-}
-
-/// Who has a message. Its sender is in neither list.
-#[derive(Serialize, ToSchema)]
-pub struct Receipts<'a> {
-    /// They have read it.
-    pub read: Vec<UserRef<'a>>,
-    /// It has reached a device of theirs, and they have not read it.
-    pub delivered: Vec<UserRef<'a>>,
-}
-
-/// What is new to a client.
-#[derive(Serialize, ToSchema)]
-pub struct Changes<'a> {
-    /// The present epoch.
-    epoch: &'a str,
-    changes: Vec<Change<'a>>,
-    /// The chats that were named and are not one's own.
-    #[schema(value_type = Vec<i64>)]
-    gone: &'a [ChatId],
-}
-
-/// A chat that is newer than what the client has.
-#[derive(Serialize, ToSchema)]
-pub struct Change<'a> {
-    chat: Chat<'a>,
-    /// Those of a later version, in version order.
-    messages: Vec<Message<'a>>,
-    /// Whether there are more than fitted: ask again with the version of the last one that came.
-    more: bool,
-}
-
-impl<'a> From<&'a domain::sync::Changes> for Changes<'a> {
-    fn from(found: &'a domain::sync::Changes) -> Self {
-        let change = |change: &'a domain::sync::Change| Change {
-            chat: Chat::from(&change.chat),
-            messages: change.messages.iter().map(Message::from).collect(),
-            more: change.more,
-        };
-        Self {
-            epoch: &found.epoch,
-            changes: found.changes.iter().map(change).collect(),
-            gone: &found.gone,
-        }
-    }
-}
-
-/// A page of sessions.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
-pub struct SessionPage<'a> {
-    /// The next page's URL.
-    #[schema(required)]
-    next: Option<String>,
-    /// The previous page's URL.
-    #[schema(required)]
-    previous: Option<String>,
-    results: Vec<Session<'a>>,
-}
-
-/// A page of users.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
-pub struct UserPage<'a> {
-    /// The next page's URL.
-    #[schema(required)]
-    next: Option<String>,
-    /// The previous page's URL.
-    #[schema(required)]
-    previous: Option<String>,
-    results: Vec<User<'a>>,
-}
-
-/// A page of chats.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
-pub struct ChatPage<'a> {
-    /// The next page's URL.
-    #[schema(required)]
-    next: Option<String>,
-    /// The previous page's URL.
-    #[schema(required)]
-    previous: Option<String>,
-    results: Vec<Chat<'a>>,
-}
-
-/// A page of messages.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
-pub struct MessagePage<'a> {
-    /// The next page's URL.
-    #[schema(required)]
-    next: Option<String>,
-    /// The previous page's URL.
-    #[schema(required)]
-    previous: Option<String>,
-    results: Vec<Message<'a>>,
-}
-
-/// A new session: whose it is, and its tokens.
-#[derive(Serialize, ToSchema)]
-pub struct Opened<'a> {
-    /// Oneself.
-    pub user: OwnUser<'a>,
-    /// Goes with every request, as `Authorization: Bearer …`.
-    pub access: &'a str,
-    /// Buys the next pair, once.
-    pub refresh: &'a str,
-}
-
-/// A session's next tokens.
-#[derive(Serialize, ToSchema)]
-pub struct TokenPair<'a> {
-    /// Goes with every request, as `Authorization: Bearer …`.
-    pub access: &'a str,
-    /// Buys the next pair, once.
-    pub refresh: &'a str,
-}
-
-/// Opens one WebSocket, once.
-#[derive(Serialize, ToSchema)]
-pub struct Ticket<'a> {
-    /// For `/ws/?ticket=…`.
-    pub ticket: &'a str,
-    /// Seconds.
-    pub expires_in: u64,
 }

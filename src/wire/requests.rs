@@ -358,7 +358,7 @@ pub struct ReadMessages {
     #[schema(minimum = 0, nullable = false)]
     seq: Option<i64>,
     /// Everything up to the message with this id, instead of `seq`.
-    #[schema(minimum = 1, nullable = false)]
+    #[schema(minimum = 1)]
     message: Option<i64>,
 }
 

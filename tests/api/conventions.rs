@@ -98,7 +98,7 @@ async fn every_path_tells_its_methods(
     let anonymous = server.anonymous();
     for (path, wrong, allowed) in [
         ("/api/auth/login/", Method::GET, "OPTIONS, POST"),
-        ("/api/auth/me/", Method::POST, "GET, HEAD, OPTIONS"),
+        ("/api/auth/me/", Method::POST, "GET, HEAD, OPTIONS, PATCH, PUT"),
         ("/api/users/", Method::POST, "GET, HEAD, OPTIONS"),
         ("/api/chats/", Method::DELETE, "GET, HEAD, OPTIONS, POST"),
         ("/api/chats/1/", Method::POST, "GET, HEAD, OPTIONS"),

@@ -53,7 +53,7 @@ async fn a_user_is_found_by_every_login_name(
         .await
         .expect("read");
     taken.sort();
-    assert_eq!(taken, ["a@b.cat", "miñou"]);
+    assert_eq!(taken, [("a@b.cat".to_owned(), id), ("miñou".to_owned(), id)]);
 
     // One's username may not be another's address.
     let thief = Username::parse("a@B.cat").unwrap();
@@ -150,9 +150,9 @@ async fn a_session_lives_until_it_ends_or_runs_out(
     assert!(!sessions::rotate(&mut tx, two, "2", "4", NOW, later(100)).await.unwrap());
     tx.commit().await.expect("committed");
 
-    assert_eq!(sessions::ended_since(&store.db, later(6)).await.unwrap(), [two]);
-    assert_eq!(sessions::ended_since(&store.db, later(5)).await.unwrap().len(), 2);
-    assert!(sessions::ended_since(&store.db, later(8)).await.unwrap().is_empty());
+    assert_eq!(sessions::ended_since(&store.db, later(6), later(9)).await.unwrap(), [two]);
+    assert_eq!(sessions::ended_since(&store.db, later(5), later(9)).await.unwrap().len(), 2);
+    assert!(sessions::ended_since(&store.db, later(8), later(9)).await.unwrap().is_empty());
 
     assert!(sessions::live(&store.db, others, NOW).await.unwrap().is_some());
     deactivate(&store, other).await;
@@ -201,8 +201,8 @@ async fn a_ticket_is_taken_once(#[values(Backend::Sqlite, Backend::Postgres)] ba
     let user = store.user("a").await;
     let mut tx = store.tx().await;
     let session = begin(&mut tx, user, "1").await;
-    tickets::insert(&mut tx, "late", session, NOW, later(1)).await.expect("kept");
-    tickets::insert(&mut tx, "good", session, NOW, later(30)).await.expect("kept");
+    tickets::insert(&mut tx, "late", session, later(1)).await.expect("kept");
+    tickets::insert(&mut tx, "good", session, later(30)).await.expect("kept");
     tx.commit().await.expect("committed");
 
     let take = async |hash: &str, now: Timestamp| {
@@ -219,7 +219,8 @@ async fn a_ticket_is_taken_once(#[values(Backend::Sqlite, Backend::Postgres)] ba
     assert_eq!(taken, [None, Some(session)]);
 
     let mut tx = store.tx().await;
-    tickets::insert(&mut tx, "next", session, later(2), later(30)).await.expect("kept");
+    tickets::insert(&mut tx, "next", session, later(30)).await.expect("kept");
+    tickets::forget_expired(&mut tx, later(2)).await.expect("forgotten");
     let left: Vec<(String,)> =
         Target::from(&mut tx).query("select hash from tickets").all().await.expect("read");
     assert_eq!(left, [("next".to_owned(),)], "those that ran out are forgotten");
