@@ -382,7 +382,6 @@ pub struct Sync {
     #[schema(example = json!({"3": 17}))]
     versions: HashMap<String, i64>,
     /// The epoch that these versions are of.
-    #[schema(nullable = false)]
     epoch: Option<String>,
     /// Most messages in the answer, 500 by default.
     #[schema(minimum = 1, maximum = 1000, nullable = false)]
