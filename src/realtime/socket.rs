@@ -31,6 +31,8 @@ const GOODBYE: Duration = Duration::from_secs(3);
 /// How long the peer may take to read what is written at a time. With the 30 s after which a silent
 /// one is pinged, a dead one is noticed within 75 s, whatever the system's buffers hide.
 const WRITE_TIME: Duration = Duration::from_secs(45);
+/// How long a peer that broke the protocol has to read why it is closed.
+const LINGER: Duration = Duration::from_secs(1);
 /// Requests of one socket that are worked on at a time; then no more are read.
 const IN_FLIGHT: usize = 64;
 
@@ -218,6 +220,11 @@ async fn say_goodbye(mut socket: WebSocket, close: Close) {
         }
         // What is read now is of no interest; the end is.
         while let Some(Ok(_)) = socket.recv().await {}
+        if matches!(close, Close::TooBig | Close::NotUtf8 | Close::Protocol) {
+            // What the peer is still sending can no longer be read. To close on top of it would
+            // reset the connection, and the reason could be lost with it.
+            sleep(LINGER).await;
+        }
     };
     // A peer that takes longer is cut off.
     drop(timeout(GOODBYE, goodbye).await);
