@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use crate::app::App;
 use crate::domain::error::Result;
-use crate::domain::ids::ChatId;
+use crate::domain::ids::{ChatId, UserId};
 use crate::domain::message::Message;
-use crate::domain::session::Caller;
 use crate::domain::sync::{Change, Changes, Known};
 use crate::store::{chats, members, messages, site};
 
@@ -14,8 +13,7 @@ use super::chats::views;
 
 /// What is new to a client. A chat that it does not name, or names with a version that is still to
 /// come, is told of by its newest message alone.
-pub async fn changes(app: &App, caller: &Caller, known: Known) -> Result<Changes> {
-    let me = caller.user.id;
+pub async fn changes(app: &App, me: UserId, known: Known) -> Result<Changes> {
     let epoch = site::epoch(&app.db).await?;
     let mine: HashMap<_, _> = chats::versions_of(&app.db, me).await?.into_iter().collect();
     let mut gone: Vec<_> =

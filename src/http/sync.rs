@@ -35,6 +35,6 @@ pub(super) async fn changes(
     body: Body,
 ) -> Result<Response> {
     let known = body.read(Sync::parse)?;
-    let changes = sync::changes(&app, &caller, known).await?;
+    let changes = sync::changes(&app, caller.user.id, known).await?;
     Ok(Json(Changes::from(&changes)).into_response())
 }

@@ -5,10 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::actions::sockets::{self, Live, Refused};
-use crate::actions::{messages, sessions};
+use crate::actions::{messages, sessions, sync};
 use crate::app::App;
 use crate::domain::error::{Error, Result};
-use crate::domain::message::Message;
 use crate::domain::session::Caller;
 use crate::wire::frames::{self, Incoming, Request, RequestId};
 
@@ -107,29 +106,33 @@ impl Session {
             Ok(Request::Ping) => Answer::Now(frames::pong(id.as_ref())),
             Ok(Request::Send { chat, draft }) => {
                 let sent = messages::send(&app, user, chat, draft);
-                later(id, async move { Ok(Arc::unwrap_or_clone(sent.await?.message)) })
+                later(id, async move { Ok(sent.await?.message) }, |id, m| frames::ack(id, m))
             }
             Ok(Request::Edit { message, content }) => {
-                later(
-                    id,
-                    async move { messages::edit(&app, user, message, content.map(Some)).await },
-                )
+                let edited =
+                    async move { messages::edit(&app, user, message, content.map(Some)).await };
+                later(id, edited, frames::ack)
             }
             Ok(Request::Delete { message }) => {
-                later(id, async move { messages::delete(&app, user, message).await })
+                let deleted = async move { messages::delete(&app, user, message).await };
+                later(id, deleted, frames::ack)
+            }
+            Ok(Request::Sync(known)) => {
+                later(id, async move { sync::changes(&app, user, known).await }, frames::synced)
             }
         }
     }
 }
 
 /// An `ack` where one was asked for, an `error` in any case.
-fn later(
+fn later<T: Send + 'static>(
     id: Option<RequestId>,
-    done: impl Future<Output = Result<Message>> + Send + 'static,
+    done: impl Future<Output = Result<T>> + Send + 'static,
+    show: impl FnOnce(&RequestId, &T) -> String + Send + 'static,
 ) -> Answer {
     Answer::Later(Box::pin(async move {
         match done.await {
-            Ok(message) => id.map(|id| frames::ack(&id, &message)),
+            Ok(done) => id.map(|id| show(&id, &done)),
             Err(error) => {
                 log(&error);
                 Some(frames::error(id.as_ref(), &error))

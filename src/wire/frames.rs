@@ -7,18 +7,21 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::domain;
 use crate::domain::chat::ChatView;
 use crate::domain::error::{Error, Result};
 use crate::domain::event::{Change, ChatEvent};
 use crate::domain::ids::{ChatId, MessageId, SessionId};
 use crate::domain::message::{Content, Draft};
+use crate::domain::sync::Known;
 use crate::domain::time::Timestamp;
 use crate::domain::user::Profile;
 
+use super::answers::Changes;
 use super::errors::Code;
 use super::fields::Fields;
 use super::objects::{Chat, Message, OwnUser};
-use super::requests::{EditMessage, SendMessage};
+use super::requests::{EditMessage, SendMessage, Sync};
 
 /// Seconds of silence after which a peer is pinged.
 pub const HEARTBEAT: u64 = 30;
@@ -67,6 +70,8 @@ pub enum Request {
         /// Which.
         message: MessageId,
     },
+    /// Asks what changed.
+    Sync(Known),
 }
 
 impl Incoming {
@@ -119,6 +124,7 @@ impl Request {
                 let message = fields.required_id("message");
                 fields.finish(message.map(|id| Self::Delete { message: MessageId(id) }))
             }
+            "sync" => Sync::parse(fields).map(Self::Sync),
             other => {
                 fields.fault("type", format!("\"{other}\" is not a valid choice."));
                 fields.finish(None)
@@ -153,6 +159,12 @@ enum Outgoing<'a> {
     },
     #[serde(rename = "ack")]
     Ack { id: &'a RequestId, message: Message<'a> },
+    #[serde(rename = "ack")]
+    Synced {
+        id: &'a RequestId,
+        #[serde(flatten)]
+        changes: Changes<'a>,
+    },
     #[serde(rename = "error")]
     Error {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,9 +212,14 @@ pub fn pong(id: Option<&RequestId>) -> String {
     write(&Outgoing::Pong { id })
 }
 
-/// A request was carried out.
-pub fn ack(id: &RequestId, message: &crate::domain::message::Message) -> String {
+/// A request about a message was carried out.
+pub fn ack(id: &RequestId, message: &domain::message::Message) -> String {
     write(&Outgoing::Ack { id, message: Message::from(message) })
+}
+
+/// The answer to `sync`: the body of `POST /api/sync/`.
+pub fn synced(id: &RequestId, changes: &domain::sync::Changes) -> String {
+    write(&Outgoing::Synced { id, changes: Changes::from(changes) })
 }
 
 /// A request was not carried out.

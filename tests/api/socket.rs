@@ -374,3 +374,33 @@ async fn what_comes_over_a_socket_sets_nothing_that_is_the_server_s_to_set(
     assert_eq!((&message["status"], &message["edited_at"]), (&json!("sent"), &Value::Null));
     assert!(message["timestamp"].as_str().expect("a time") > "2026");
 }
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sync_answers_as_the_call_of_rest_does(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let chat = tom.private_chat(&kitty).await;
+    for content in ["one", "two", "three"] {
+        tom.say(chat, content).await;
+    }
+    let mut socket = Socket::open(&kitty).await;
+    let body = json!({"versions": {chat.to_string(): 2, "999": 1}});
+    let expected = kitty.post("/api/sync/", body.clone()).await.expect(200).json;
+    let versions = expected["changes"][0]["messages"].as_array().expect("messages");
+    let versions: Vec<_> = versions.iter().map(|m| m["version"].as_i64()).collect();
+    assert_eq!(versions, [Some(3), Some(4)]);
+
+    let mut frame = body;
+    frame["type"] = json!("sync");
+    let mut ack = socket.request(frame).await;
+    assert_eq!(ack["type"], "ack");
+    ack.as_object_mut().expect("an object").retain(|name, _| name != "type" && name != "id");
+    assert_eq!(ack, expected);
+
+    let error = socket.request(json!({"type": "sync", "versions": {}, "limit": 0})).await;
+    assert_eq!((&error["type"], &error["code"]), (&json!("error"), &json!("invalid")));
+    assert!(error["errors"]["limit"].is_array(), "{error}");
+}
