@@ -17,7 +17,7 @@ use super::sessions::{self, Opened};
 use super::unit::Unit;
 use super::users::profile;
 
-/// The login names that a registration asks for, where they are valid in themselves: they are
+/// The login names that somebody asks for, where they are valid in themselves: they are
 /// looked up even if something else is wrong, so that all faults are told at once.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct NamesWanted {
@@ -37,6 +37,12 @@ impl NamesWanted {
             [&self.username, &self.email].into_iter().flatten().cloned().collect();
         keys.dedup();
         keys
+    }
+
+    /// Those of an account.
+    fn of(user: &User) -> Self {
+        let email = Some(user.email.as_str()).filter(|email| !email.is_empty());
+        Self { username: Some(text::fold(&user.username)), email: email.map(text::fold) }
     }
 
     /// Of a username and an address.
@@ -85,12 +91,13 @@ pub async fn create_superuser(
 }
 
 /// Changes an account: one's own, or as staff anybody's who is no superuser. What only staff or a
-/// superuser may say is ignored from others. Deactivation ends every session at once.
+/// superuser may say is ignored from others. Deactivation ends every session at once. With the
+/// change comes what was found wrong with it already: a name that is taken is told together with it.
 pub async fn update(
     app: &Arc<App>,
     caller: &Caller,
     id: UserId,
-    change: Result<UserChange>,
+    change: Result<(UserChange, FieldErrors)>,
 ) -> Result<Profile> {
     let actor = &caller.user;
     let mut unit = Unit::begin(app).await?;
@@ -101,17 +108,18 @@ pub async fn update(
     if !own && (!actor.is_staff || (before.is_superuser && !actor.is_superuser)) {
         return Err(Error::PermissionDenied);
     }
-    let after = apply(&before, change?, actor);
-    let names =
-        NamesWanted { username: Some(text::fold(&after.username)), email: email_key(&after) };
-    if names
-        != (NamesWanted { username: Some(text::fold(&before.username)), email: email_key(&before) })
-    {
-        taken(&mut unit.tx, &names, Some(id)).await?.into_result()?;
+    let (change, mut errors) = change?;
+    let email = change.email.as_ref().and_then(Option::as_ref);
+    let wanted = NamesWanted::new(change.username.as_ref(), email);
+    errors.extend(taken(&mut unit.tx, &wanted, Some(id)).await?);
+    errors.into_result()?;
+    let after = apply(&before, change, actor);
+    let names = NamesWanted::of(&after);
+    if names != NamesWanted::of(&before) {
         match users::claim_names(&mut unit.tx, id, &names.keys()).await {
             Err(StoreError::Unique(_)) => {
                 drop(unit);
-                return Err(taken_meanwhile(app, &names, Some(id)).await);
+                return Err(taken_meanwhile(app, &wanted, Some(id)).await);
             }
             claimed => claimed?,
         }
@@ -188,10 +196,6 @@ fn apply(user: &User, change: UserChange, actor: &User) -> User {
         user.is_staff = change.is_staff.unwrap_or(user.is_staff);
     }
     user
-}
-
-fn email_key(user: &User) -> Option<String> {
-    Some(user.email.as_str()).filter(|email| !email.is_empty()).map(text::fold)
 }
 
 /// The registration, if it is valid and its names are free; else everything that is wrong.

@@ -1,6 +1,6 @@
 //! Catching up after any absence: one indexed question a chat, however long ago it was.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::app::App;
 use crate::domain::error::Result;
@@ -32,32 +32,35 @@ pub async fn changes(app: &App, me: UserId, known: Known) -> Result<Changes> {
     let rows = chats::of_member(&app.db, me, ids).await?;
     let behind: Vec<_> =
         rows.iter().filter_map(|row| Some((row.chat.id, known_version(&row.chat.id)?))).collect();
-    let (mut found, cut) = changed(app, &behind, known.limit).await?;
+    let (mut found, unfinished) = changed(app, &behind, known.limit).await?;
 
     let views = views(app, rows).await?;
-    let mut after_cut = false;
     let changes = views.into_iter().map(|chat| {
         let id = chat.chat.id;
         if known_version(&id).is_none() {
             let messages = chat.last_message.clone().into_iter().collect();
             return Change { chat, messages, more: false };
         }
-        // From the first that did not fit, nothing is known of what comes later.
-        after_cut |= cut == Some(id);
-        Change { messages: found.remove(&id).unwrap_or_default(), more: after_cut, chat }
+        let messages = found.remove(&id).unwrap_or_default();
+        Change { chat, messages, more: unfinished.contains(&id) }
     });
     Ok(Changes { epoch, changes: changes.collect(), gone })
 }
 
-/// The messages that changed, by chat, and the chat in which they were too many.
+/// The messages that changed, by chat, and the chats of which some did not fit.
 async fn changed(
     app: &App,
     behind: &[(ChatId, i64)],
     limit: i64,
-) -> Result<(HashMap<ChatId, Vec<Message>>, Option<ChatId>)> {
+) -> Result<(HashMap<ChatId, Vec<Message>>, HashSet<ChatId>)> {
     let mut rows = messages::changed_since(&app.db, behind, limit + 1).await?;
     let fits = usize::try_from(limit).unwrap_or_default();
     let cut = rows.get(fits).map(|message| message.chat);
+    let unfinished = match behind.iter().position(|(chat, _)| Some(*chat) == cut) {
+        // Chat follows upon chat: of that one and those after it, the rest was not read.
+        Some(at) => messages::any_since(&app.db, &behind[at..]).await?,
+        None => Vec::new(),
+    };
     rows.truncate(fits);
     let least =
         members::least_marks(&app.db, behind.iter().map(|(chat, _)| chat.0).collect()).await?;
@@ -69,5 +72,5 @@ async fn changed(
         };
         found.entry(message.chat).or_default().push(message);
     }
-    Ok((found, cut))
+    Ok((found, unfinished.into_iter().collect()))
 }

@@ -154,7 +154,7 @@ pub(super) async fn update_me(
     Authenticated(caller): Authenticated,
     body: Body,
 ) -> Result<Response> {
-    let change = body.read(|fields| UpdateUser::parse(fields, false));
+    let change = body.read(|fields| Ok(UpdateUser::parse(fields, false, &caller.user)));
     let profile = accounts::update(&app, &caller, caller.user.id, change).await?;
     Ok(Json(OwnUser::of(&profile)).into_response())
 }
@@ -176,7 +176,7 @@ pub(super) async fn patch_me(
     Authenticated(caller): Authenticated,
     body: Body,
 ) -> Result<Response> {
-    let change = body.read(|fields| UpdateUser::parse(fields, true));
+    let change = body.read(|fields| Ok(UpdateUser::parse(fields, true, &caller.user)));
     let profile = accounts::update(&app, &caller, caller.user.id, change).await?;
     Ok(Json(OwnUser::of(&profile)).into_response())
 }

@@ -91,7 +91,7 @@ pub(super) async fn update(
     Id(id): Id<UserId>,
     body: Body,
 ) -> Result<Response> {
-    let change = body.read(|fields| UpdateUser::parse(fields, false));
+    let change = body.read(|fields| Ok(UpdateUser::parse(fields, false, &caller.user)));
     let profile = accounts::update(&app, &caller, id, change).await?;
     Ok(show(&profile, &caller))
 }
@@ -117,7 +117,7 @@ pub(super) async fn patch(
     Id(id): Id<UserId>,
     body: Body,
 ) -> Result<Response> {
-    let change = body.read(|fields| UpdateUser::parse(fields, true));
+    let change = body.read(|fields| Ok(UpdateUser::parse(fields, true, &caller.user)));
     let profile = accounts::update(&app, &caller, id, change).await?;
     Ok(show(&profile, &caller))
 }

@@ -10,7 +10,7 @@ use crate::domain::receipt::MessageStatus;
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRef;
 
-use super::db::{Target, Tx};
+use super::db::{Query, Target, Tx};
 use super::error::Result;
 
 #[derive(sqlx::FromRow)]
@@ -128,9 +128,8 @@ pub async fn changed_since(
     known: &[(ChatId, i64)],
     limit: i64,
 ) -> Result<Vec<Message>> {
-    let target = at.into();
-    let sqlite = target.is_sqlite();
-    let query = target.either(
+    let query = since(
+        at.into(),
         concat!(
             "select m.* from json_each($1) r join (",
             SELECT,
@@ -146,16 +145,43 @@ pub async fn changed_since(
              order by m.version limit $3) m \
              order by r.n, m.version limit $3"
         ),
+        known,
     );
-    let query = if sqlite {
+    query?.bind(limit).all().await.map(messages)
+}
+
+/// Which of several chats have a message with a version later than the one given of each.
+pub async fn any_since(at: impl Into<Target<'_>>, known: &[(ChatId, i64)]) -> Result<Vec<ChatId>> {
+    let query = since(
+        at.into(),
+        "select r.value ->> 0 from json_each($1) r where exists (select 1 from messages m \
+         where m.chat_id = r.value ->> 0 and m.version > r.value ->> 1)",
+        "select r.chat_id from unnest($1::bigint[], $2::bigint[]) as r (chat_id, version) \
+         where exists (select 1 from messages m \
+                       where m.chat_id = r.chat_id and m.version > r.version)",
+        known,
+    );
+    let rows: Vec<(ChatId,)> = query?.all().await?;
+    Ok(rows.into_iter().map(|(chat,)| chat).collect())
+}
+
+/// A query of chats with a version each: SQLite gets them as one list of pairs, PostgreSQL as two
+/// lists.
+fn since<'a>(
+    target: Target<'a>,
+    sqlite: &'static str,
+    postgres: &'static str,
+    known: &[(ChatId, i64)],
+) -> Result<Query<'a>> {
+    let is_sqlite = target.is_sqlite();
+    let query = target.either(sqlite, postgres);
+    if is_sqlite {
         let json = serde_json::to_string(known).map_err(|e| sqlx::Error::Encode(e.into()))?;
-        query.bind(json)
-    } else {
-        query
-            .bind_list(known.iter().map(|(chat, _)| chat.0).collect())
-            .bind_list(known.iter().map(|(_, version)| *version).collect())
-    };
-    query.bind(limit).all().await.map(messages)
+        return Ok(query.bind(json));
+    }
+    Ok(query
+        .bind_list(known.iter().map(|(chat, _)| chat.0).collect())
+        .bind_list(known.iter().map(|(_, version)| *version).collect()))
 }
 
 /// Those of the messages that there are, in no order.

@@ -191,6 +191,11 @@ impl Fields {
         made.ok_or_else(|| Error::internal("a body was refused without a reason"))
     }
 
+    /// What was found wrong, for who can use the rest all the same.
+    pub fn into_errors(self) -> FieldErrors {
+        self.errors
+    }
+
     fn keep<T>(&mut self, name: &str, parsed: Result<T, String>) -> Option<T> {
         parsed.map_err(|text| self.errors.add(name, text)).ok()
     }

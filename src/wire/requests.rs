@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use utoipa::ToSchema;
 
 use crate::domain::chat::{ChatName, Description, NewChat};
-use crate::domain::error::Result;
+use crate::domain::error::{FieldErrors, Result};
 use crate::domain::ids::{ChatId, MAX_ID, MessageId, UserId};
 use crate::domain::message::{ClientId, Content, Draft};
 use crate::domain::password;
@@ -122,8 +122,10 @@ pub struct PatchUser {
 }
 
 impl UpdateUser {
-    /// Reads the body; `partial` where what is left out stays, the username too.
-    pub fn parse(mut body: Fields, partial: bool) -> Result<UserChange> {
+    /// Reads the body; `partial` where the username too may be left out. What `by` may not say is
+    /// not looked at. With what can be read comes all that is wrong: whether a name is free is told
+    /// together with it.
+    pub fn parse(mut body: Fields, partial: bool, by: &user::User) -> (UserChange, FieldErrors) {
         if !partial && !body.has("username") {
             body.require("username");
         }
@@ -142,10 +144,10 @@ impl UpdateUser {
                 text::check(text, user::STATUS_TEXT_MAX).map(|()| text.to_owned())
             }),
             availability: body.optional("availability", choice).or(alias),
-            is_active: body.boolean("is_active"),
-            is_staff: body.boolean("is_staff"),
+            is_active: if by.is_staff { body.boolean("is_active") } else { None },
+            is_staff: if by.is_superuser { body.boolean("is_staff") } else { None },
         };
-        body.finish(Some(change))
+        (change, body.into_errors())
     }
 }
 

@@ -102,6 +102,19 @@ impl TestApp {
             .expect("updated");
         tx.commit().await.expect("committed");
     }
+
+    /// Makes somebody staff, or a superuser, as an operator does.
+    pub async fn make_staff(&self, user: &Client, superuser: bool) {
+        let mut tx = self.app.db.begin().await.expect("begun");
+        Target::from(&mut tx)
+            .query("update users set is_staff = true, is_superuser = $2 where id = $1")
+            .bind(user.id)
+            .bind(superuser)
+            .execute()
+            .await
+            .expect("updated");
+        tx.commit().await.expect("committed");
+    }
 }
 
 impl Drop for TestApp {
