@@ -104,6 +104,8 @@ create table members (
     primary key (chat_id, user_id)
 );
 create index members_user on members (user_id, chat_id);
+-- Who came into a chat a moment ago: asked by every node, in case it was not told.
+create index members_joined on members (joined_at);
 
 create table messages (
     id integer primary key autoincrement,

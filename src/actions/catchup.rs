@@ -11,6 +11,8 @@ use crate::domain::event::{ChatEvent, Event};
 use crate::hub::Hole;
 use crate::store::{chats, members, messages};
 
+use super::chats::views;
+
 /// How long a hole may stand open: what races with its own publication closes much sooner.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How often holes are looked for.
@@ -19,6 +21,9 @@ pub const LOOK: Duration = Duration::from_millis(100);
 pub const COMPARE: Duration = Duration::from_secs(5);
 /// A wider hole, in versions, is the clients' to sync.
 const WIDEST: i64 = 1_000;
+/// How far back newcomers are looked for: several turns, so that other nodes' clocks and slow
+/// commits are allowed for.
+const RECENT: Duration = Duration::from_secs(30);
 /// Chats compared in one query.
 const CHUNK: usize = 1_000;
 
@@ -50,6 +55,19 @@ async fn fill(app: &App, hole: &Hole) -> Result<()> {
             None => message,
         };
         app.hub.publish(&Event::Chat(ChatEvent::of_last_change(message)));
+    }
+    Ok(())
+}
+
+/// Tells those who came into a chat a moment ago and have not heard of it: it was made on another
+/// node, or its node died before it could tell.
+pub async fn find_chats(app: Arc<App>) -> Result<()> {
+    let joined = members::joined_since(&app.db, app.clock.now().minus(RECENT)).await?;
+    for (user, chat) in joined.into_iter().filter(|(user, chat)| app.hub.misses(*user, *chat)) {
+        let rows = chats::of_member(&app.db, user, vec![chat.0]).await?;
+        for view in views(&app, rows).await? {
+            app.hub.publish(&Event::ChatFound(user, Box::new(view)));
+        }
     }
     Ok(())
 }

@@ -32,6 +32,7 @@ pub fn start(app: &Arc<App>, sends: Vec<mpsc::Receiver<PendingSend>>) {
     }
     app.every(catchup::LOOK, catchup::fill_holes);
     app.every(catchup::COMPARE, catchup::compare_versions);
+    app.every(catchup::COMPARE, catchup::find_chats);
     app.every(revocations::INTERVAL, revocations::close_ended);
     app.every(housekeeping::INTERVAL, housekeeping::forget);
 }

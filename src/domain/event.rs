@@ -61,6 +61,9 @@ pub enum Event {
         /// Those who are in it.
         newcomers: Vec<Newcomer>,
     },
+    /// A user is in a chat, which their connections may not know of: as [`Event::ChatCreated`], when
+    /// that was lost.
+    ChatFound(UserId, Box<ChatView>),
     /// Sessions ended: their sockets are closed.
     SessionsEnded(Vec<SessionId>),
 }

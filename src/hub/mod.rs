@@ -2,7 +2,7 @@
 //! what was committed and puts a chat's events in order; it reads no database and checks no right.
 //!
 //! Locks are held for as long as it takes to push to queues, never over an await, and taken in one
-//! order: people → feeds → a queue.
+//! order: people → feeds → a connection's own.
 
 mod feed;
 pub mod queue;
@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::domain::chat::Chat;
-use crate::domain::event::{ChatEvent, Event, Newcomer};
+use crate::domain::chat::ChatView;
+use crate::domain::event::{ChatEvent, Event};
 use crate::domain::ids::{ChatId, SessionId, UserId};
 use crate::wire::frames;
 
@@ -92,7 +92,7 @@ impl Hub {
     /// [`Self::start`] says which of it the client knows already.
     pub fn join(&self, connection: &Arc<Connection>, chats: &[ChatId]) {
         for chat in chats {
-            self.listen(connection, *chat, i64::MIN);
+            self.listen(connection, *chat, i64::MIN, None);
         }
     }
 
@@ -107,7 +107,7 @@ impl Hub {
         let mut told = BTreeMap::new();
         for &(chat, version) in versions {
             // A chat that the user came into since `join` is joined here.
-            self.listen(connection, chat, i64::MIN);
+            self.listen(connection, chat, i64::MIN, None);
             let from = lock(self.shard(chat))
                 .get_mut(&chat)
                 .map_or(version, |feed| feed.start(connection.number, version));
@@ -144,6 +144,13 @@ impl Hub {
         }
     }
 
+    /// Whether the user has a connection here that does not hear of the chat.
+    pub fn misses(&self, user: UserId, chat: ChatId) -> bool {
+        let people = lock(&self.people);
+        let Some(connections) = people.get(&user) else { return false };
+        connections.iter().any(|connection| !lock(&connection.chats).contains(&chat))
+    }
+
     /// Whether the user has a connection here.
     pub fn is_connected(&self, user: UserId) -> bool {
         lock(&self.people).contains_key(&user)
@@ -155,8 +162,11 @@ impl Hub {
             Event::Chat(event) => self.publish_change(event),
             Event::ChatCreated { chat, newcomers } => {
                 for newcomer in newcomers {
-                    self.publish_chat(chat, newcomer);
+                    self.publish_chat(newcomer.user, chat.id, chat.version, || newcomer.view(chat));
                 }
+            }
+            Event::ChatFound(user, view) => {
+                self.publish_chat(*user, view.chat.id, view.chat.version, || (**view).clone());
             }
             Event::SessionsEnded(sessions) => self.end_sessions(sessions),
         }
@@ -232,29 +242,31 @@ impl Hub {
         }
     }
 
-    fn publish_chat(&self, chat: &Chat, newcomer: &Newcomer) {
+    fn publish_chat(
+        &self,
+        user: UserId,
+        chat: ChatId,
+        version: i64,
+        view: impl FnOnce() -> ChatView,
+    ) {
         // Held throughout: a connection that registers later reads the chat from the database.
         let people = lock(&self.people);
-        let Some(connections) = people.get(&newcomer.user) else {
-            return;
-        };
-        let text = frames::chat_created(&newcomer.view(chat));
-        let frame = Frame::of_chat(chat.id, chat.version, text);
+        let Some(connections) = people.get(&user) else { return };
+        let frame = Frame::of_chat(chat, version, frames::chat_created(&view()));
         for connection in connections {
             // One that listens already was told of the chat by its `ready`, or will be.
-            if self.listen(connection, chat.id, chat.version) {
-                connection.queue.push(frame.clone());
-            }
+            self.listen(connection, chat, version, Some(&frame));
         }
     }
 
-    /// Adds a listener. False where it is one already.
-    fn listen(&self, connection: &Arc<Connection>, chat: ChatId, from: i64) -> bool {
-        let added = lock(self.shard(chat)).entry(chat).or_default().listen(connection, from);
-        if added {
+    /// Adds a listener, unless it is one already, and tells it of the chat before anything else.
+    fn listen(&self, connection: &Arc<Connection>, chat: ChatId, from: i64, first: Option<&Frame>) {
+        let mut feeds = lock(self.shard(chat));
+        if feeds.entry(chat).or_default().listen(connection, from) {
+            // The feed is held, so no event of the chat gets in between.
+            first.into_iter().for_each(|frame| connection.queue.push(frame.clone()));
             lock(&connection.chats).push(chat);
         }
-        added
     }
 
     fn is_waiting(&self, connection: &Connection, chat: ChatId) -> bool {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::domain::chat::ChatType;
+use crate::domain::chat::{Chat, ChatType};
+use crate::domain::event::Newcomer;
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
 use crate::domain::receipt::MessageStatus;

@@ -120,6 +120,18 @@ pub async fn first(at: impl Into<Target<'_>>, chat: ChatId, limit: i64) -> Resul
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
+/// Who came into which chat since a moment.
+pub async fn joined_since(
+    at: impl Into<Target<'_>>,
+    since: Timestamp,
+) -> Result<Vec<(UserId, ChatId)>> {
+    at.into()
+        .query("select user_id, chat_id from members where joined_at >= $1")
+        .bind(since)
+        .all()
+        .await
+}
+
 /// The chats that a user is in.
 pub async fn chats_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<ChatId>> {
     let rows: Vec<(ChatId,)> =

@@ -114,3 +114,30 @@ async fn what_nodes_commit_in_turn_is_heard_in_order_on_each(
         }
     }
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_chat_that_was_made_elsewhere_is_heard_of_after_10_s_at_the_latest(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let elsewhere = server.second_node().await;
+    let there = Client { base: elsewhere.base.clone(), ..bob.clone() };
+    let mut socket = Socket::open(&there).await;
+
+    let since = Instant::now();
+    let chat = alice.private_chat(&bob).await;
+    alice.say(chat, "one").await;
+    let created = socket.next().await;
+    assert!(since.elapsed() < PROMISED, "{:?}", since.elapsed());
+    assert_eq!((&created["type"], &created["chat"]["id"]), (&json!("chat.created"), &json!(chat)));
+    assert_eq!(created["chat"]["unread_count"], 1);
+    let known = created["chat"]["version"].as_i64().expect("a version");
+
+    alice.say(chat, "two").await;
+    let event = socket.next().await;
+    assert_eq!(event["type"], "message.created");
+    assert_eq!(event["version"], known + 1);
+    assert!(socket.drain().await.is_empty(), "and each once");
+}
