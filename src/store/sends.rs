@@ -76,26 +76,31 @@ pub async fn lock_chats(tx: &mut Tx, ids: Vec<i64>) -> Result<Vec<LockedChat>> {
 pub async fn resolve(tx: &mut Tx, sends: &[&NewMessage]) -> Result<Vec<Resolved>> {
     let target = Target::from(tx);
     let sqlite = target.is_sqlite();
+    // Messages are looked up by subqueries, one index probe each. Joined to them, PostgreSQL reads
+    // the whole table where its statistics are older than the table is large (measured: a second
+    // for 240 sends against 13,000 messages).
     let query = target.either(
         "select r.key as n, u.id, u.username, u.first_name, u.last_name, u.avatar, \
-                m.id as existing, t.id as reply \
+                (select m.id from messages m where m.chat_id = me.chat_id \
+                    and m.sender_id = me.user_id and m.client_id = r.value ->> 2) as existing, \
+                (select t.id from messages t where t.id = r.value ->> 3 \
+                    and t.chat_id = me.chat_id and t.deleted_at is null) as reply \
          from json_each($1) r \
          join members me on me.chat_id = r.value ->> 0 and me.user_id = r.value ->> 1 \
-         join users u on u.id = me.user_id \
-         left join messages m on m.chat_id = me.chat_id and m.sender_id = me.user_id \
-             and m.client_id = r.value ->> 2 \
-         left join messages t on t.id = r.value ->> 3 and t.chat_id = me.chat_id \
-             and t.deleted_at is null",
+         join users u on u.id = me.user_id",
         "select r.n - 1 as n, u.id, u.username, u.first_name, u.last_name, u.avatar, \
-                m.id as existing, t.id as reply \
+                case when r.client_id is not null then \
+                    (select m.id from messages m where m.chat_id = r.chat_id \
+                        and m.sender_id = r.sender_id and m.client_id = r.client_id) \
+                end as existing, \
+                case when r.reply_to is not null then \
+                    (select t.id from messages t where t.id = r.reply_to \
+                        and t.chat_id = r.chat_id and t.deleted_at is null) \
+                end as reply \
          from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[]) \
              with ordinality as r (chat_id, sender_id, client_id, reply_to, n) \
          join members me on me.chat_id = r.chat_id and me.user_id = r.sender_id \
-         join users u on u.id = me.user_id \
-         left join messages m on m.chat_id = me.chat_id and m.sender_id = me.user_id \
-             and m.client_id = r.client_id \
-         left join messages t on t.id = r.reply_to and t.chat_id = me.chat_id \
-             and t.deleted_at is null",
+         join users u on u.id = me.user_id",
     );
     let client_id = |send: &NewMessage| send.client_id.as_ref().map(|id| id.as_str().to_owned());
     let reply_to = |send: &NewMessage| send.reply_to.map(|id| id.0);
