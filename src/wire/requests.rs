@@ -163,8 +163,8 @@ pub struct ChangePassword {
 }
 
 impl ChangePassword {
-    /// Reads the body: the old and the new one. `of` is the account.
-    pub fn parse(mut body: Fields, of: &user::User) -> Result<(Password, Password)> {
+    /// Reads the body: the old one, where it can be one, and the new one. `of` is the account.
+    pub fn parse(mut body: Fields, of: &user::User) -> (Option<Password>, Result<Password>) {
         let old = body.required("old_password", secret);
         let new = body.required("new_password", secret);
         let attributes = password::Attributes {
@@ -176,7 +176,7 @@ impl ChangePassword {
         for fault in new.iter().flat_map(|new| password::faults(new, &attributes)) {
             body.fault("new_password", fault);
         }
-        body.finish(old.map(Password).zip(new.map(Password)))
+        (old.map(Password), body.finish(new.map(Password)))
     }
 }
 
