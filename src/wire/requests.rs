@@ -356,7 +356,8 @@ pub struct PatchMessage {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described")]
 pub struct ReadMessages {
-    /// Everything up to this `seq`; beyond the newest message, up to that.
+    /// Everything up to this `seq`; beyond the newest message, up to that. Required where `message`
+    /// is left out.
     #[schema(minimum = 0, nullable = false)]
     seq: Option<i64>,
     /// Everything up to the message with this id, instead of `seq`.
@@ -384,7 +385,6 @@ pub struct Sync {
     #[schema(example = json!({"3": 17}))]
     versions: HashMap<String, i64>,
     /// The epoch that these versions are of.
-    #[schema(nullable = false)]
     epoch: Option<String>,
     /// Most messages in the answer, 500 by default.
     #[schema(minimum = 1, maximum = 1000, nullable = false)]
