@@ -3,6 +3,8 @@
 
 #[path = "store/accounts.rs"]
 mod accounts;
+#[path = "store/changes.rs"]
+mod changes;
 #[path = "store/chats.rs"]
 mod chats;
 #[path = "store/messages.rs"]

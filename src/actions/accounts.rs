@@ -138,18 +138,23 @@ pub async fn update(
     Ok(profile(app, after))
 }
 
-/// Changes one's own password. Every other session ends.
+/// Changes one's own password. Every other session ends. The old one is looked at even if something
+/// else is wrong, so that all faults are told at once.
 pub async fn change_password(
     app: &Arc<App>,
     caller: &Caller,
-    old: &Password,
-    new: &Password,
+    old: Option<&Password>,
+    new: Result<Password>,
 ) -> Result<()> {
     let me = caller.user.id;
-    let encoded = users::password(&app.db, me).await?;
-    if !app.passwords.verify(&old.0, encoded.as_deref()).await? {
-        return Err(Error::field("old_password", WRONG_PASSWORD));
+    let mut errors = FieldErrors::default();
+    if let Some(old) = old {
+        let encoded = users::password(&app.db, me).await?;
+        if !app.passwords.verify(&old.0, encoded.as_deref()).await? {
+            errors.add("old_password", WRONG_PASSWORD);
+        }
     }
+    let new = together(errors, new)?;
     let encoded = app.passwords.hash(&new.0).await?;
     let mut unit = Unit::begin(app).await?;
     users::set_password(&mut unit.tx, me, &encoded).await?;
@@ -204,13 +209,17 @@ async fn check(
     names: &NamesWanted,
     registration: Result<Registration>,
 ) -> Result<Registration> {
-    let mut errors = taken(&app.db, names, None).await?;
-    match registration {
+    together(taken(&app.db, names, None).await?, registration)
+}
+
+/// What was given, if nothing is wrong with it; else what is, and what was found besides.
+fn together<T>(mut errors: FieldErrors, given: Result<T>) -> Result<T> {
+    match given {
         Err(Error::Invalid(others)) => {
             errors.extend(others);
             Err(Error::Invalid(errors))
         }
-        registration => errors.into_result().and(registration),
+        given => errors.into_result().and(given),
     }
 }
 

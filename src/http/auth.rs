@@ -199,8 +199,8 @@ pub(super) async fn change_password(
     Authenticated(caller): Authenticated,
     body: Body,
 ) -> Result<StatusCode> {
-    let (old, new) = body.read(|fields| ChangePassword::parse(fields, &caller.user))?;
-    accounts::change_password(&app, &caller, &old, &new).await?;
+    let (old, new) = ChangePassword::parse(body.fields()?, &caller.user);
+    accounts::change_password(&app, &caller, old.as_ref(), new).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

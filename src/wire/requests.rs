@@ -163,8 +163,8 @@ pub struct ChangePassword {
 }
 
 impl ChangePassword {
-    /// Reads the body: the old and the new one. `of` is the account.
-    pub fn parse(mut body: Fields, of: &user::User) -> Result<(Password, Password)> {
+    /// Reads the body: the old one, where it can be one, and the new one. `of` is the account.
+    pub fn parse(mut body: Fields, of: &user::User) -> (Option<Password>, Result<Password>) {
         let old = body.required("old_password", secret);
         let new = body.required("new_password", secret);
         let attributes = password::Attributes {
@@ -176,7 +176,7 @@ impl ChangePassword {
         for fault in new.iter().flat_map(|new| password::faults(new, &attributes)) {
             body.fault("new_password", fault);
         }
-        body.finish(old.map(Password).zip(new.map(Password)))
+        (old.map(Password), body.finish(new.map(Password)))
     }
 }
 
@@ -356,7 +356,8 @@ pub struct PatchMessage {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described")]
 pub struct ReadMessages {
-    /// Everything up to this `seq`; beyond the newest message, up to that.
+    /// Everything up to this `seq`; beyond the newest message, up to that. Required where `message`
+    /// is left out.
     #[schema(minimum = 0, nullable = false)]
     seq: Option<i64>,
     /// Everything up to the message with this id, instead of `seq`.

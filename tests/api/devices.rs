@@ -161,6 +161,8 @@ async fn a_password_is_changed_by_who_knows_the_old_one_to_a_good_one(
         let texts = answer.json["new_password"].as_array().expect("texts");
         assert!(texts[0].as_str().is_some_and(|told| told.starts_with(text)), "{answer:?}");
     }
+    let both = json!({"old_password": [wrong], "new_password": ["This field may not be blank."]});
+    tom.post(CHANGE, body("meow", "")).await.expect_body(400, both);
     let missing = json!(["This field is required."]);
     let both = json!({"old_password": missing, "new_password": missing});
     tom.post(CHANGE, json!({})).await.expect_body(400, both);

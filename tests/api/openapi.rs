@@ -85,6 +85,8 @@ async fn the_document_tells_which_fields_are_required_and_which_may_be_null(
     let Some(server) = TestApp::start(backend).await else { return };
     let document = document();
     let tom = server.user("tom").await;
+    // What one may not say is not looked at.
+    server.make_staff(&tom, true).await;
     let chat = tom.group(&[]).await;
     let message = tom.say(chat, "meow").await["id"].clone();
     for (path, item) in object(&document["paths"]) {
@@ -107,6 +109,10 @@ async fn the_document_tells_which_fields_are_required_and_which_may_be_null(
                 let nullable = types.is_some_and(|types| types.contains(&json!("null")));
                 assert_ne!(refused, nullable, "{field} of {path}");
 
+                // One of two fields is required, which the document tells in words.
+                if path.ends_with("/read/") && field == "seq" {
+                    continue;
+                }
                 let refused = missing[field] == json!(["This field is required."]);
                 let required = schema["required"].as_array();
                 let required = required.is_some_and(|names| names.contains(&json!(field)));
