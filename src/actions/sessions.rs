@@ -60,9 +60,15 @@ pub async fn login(
     let found = users::by_login(&app.db, key).await?;
     let encoded = found.as_ref().map(|(_, encoded)| encoded.as_str());
     let right = app.passwords.verify(&password.0, encoded).await?;
-    let (id, _) = found.filter(|_| right).ok_or(Error::LoginFailed)?;
+    let (id, encoded) = found.filter(|_| right).ok_or(Error::LoginFailed)?;
 
     let mut unit = Unit::begin(app).await?;
+    // Of a login and a change of the password that race, the login is first and its session ends
+    // with the others, or it fails.
+    users::lock(&mut unit.tx, id).await?;
+    if users::password(&mut unit.tx, id).await?.as_ref() != Some(&encoded) {
+        return Err(Error::LoginFailed);
+    }
     let user = users::by_id(&mut unit.tx, id).await?.filter(|user| user.is_active);
     let user = user.ok_or(Error::LoginFailed)?;
     users::set_last_login(&mut unit.tx, id, app.clock.now()).await?;

@@ -192,8 +192,7 @@ pub async fn mark_read(tx: &mut Tx, chat: ChatId, user: UserId, seq: i64) -> Res
     Ok(row.map(|(seq,)| seq))
 }
 
-/// Who has read a message of `seq` by `sender`, or else has it on a device: the first `limit`, with
-/// whether they read it.
+/// Whom, save its sender, a message of `seq` has reached: their marks tell who has read it.
 pub async fn who_has(
     at: impl Into<Target<'_>>,
     chat: ChatId,

@@ -277,3 +277,19 @@ async fn what_changed_is_read_chat_by_chat_in_version_order(
     assert_eq!(any(&[(one, 5), (two, 4), (empty, 0), (ChatId(999), 0)]).await, [one]);
     assert!(any(&[(one, 6)]).await.is_empty() && any(&[]).await.is_empty());
 }
+
+#[rstest]
+#[tokio::test]
+async fn newcomers_are_found_by_when_they_came(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let (a, b) = (store.user("a").await, store.user("b").await);
+    let chat = store.group(a, &[b]).await;
+    let joined = members::first(&store.db, chat, 9).await.unwrap()[0].joined_at;
+    let mut found = members::joined_since(&store.db, joined).await.unwrap();
+    found.sort();
+    assert_eq!(found, [(a, chat), (b, chat)]);
+    let after = Timestamp::from_micros(joined.micros() + 1);
+    assert!(members::joined_since(&store.db, after).await.unwrap().is_empty());
+}
