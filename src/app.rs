@@ -117,7 +117,7 @@ impl SendQueue {
         let (answer, answered) = oneshot::channel();
         self.of(message.chat)
             .try_send(PendingSend { message, answer })
-            .map_err(|_| Error::Unavailable("too many messages are waiting".into()))?;
+            .map_err(|_| Error::Unavailable("the committer is full, or gone".into()))?;
         Ok(answered)
     }
 

@@ -19,7 +19,7 @@ const COME_BACK_OVER: Duration = Duration::from_secs(5);
 /// a file.
 pub fn raise_file_limit() -> u64 {
     let files = rlimit::Resource::NOFILE;
-    let (soft, hard) = files.get().unwrap_or((0, 0));
+    let Ok((soft, hard)) = files.get() else { return 0 };
     // Some systems have a hard limit that they do not grant; the soft one holds then.
     if files.set(hard, hard).is_ok() { hard } else { soft }
 }

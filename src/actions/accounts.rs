@@ -63,7 +63,10 @@ pub async fn register(
     let mut unit = Unit::begin(app).await?;
     let id = match insert(app, &mut unit, &registration, &encoded, false).await {
         // Somebody took the name meanwhile.
-        Err(StoreError::Unique(_)) => return Err(taken_meanwhile(app, names, None).await),
+        Err(StoreError::Unique(_)) => {
+            drop(unit);
+            return Err(taken_meanwhile(app, names, None).await);
+        }
         inserted => inserted?,
     };
     let user = users::by_id(&mut unit.tx, id).await?;
@@ -83,7 +86,10 @@ pub async fn create_superuser(
     let encoded = app.passwords.hash(&registration.password.0).await?;
     let mut unit = Unit::begin(app).await?;
     let id = match insert(app, &mut unit, &registration, &encoded, true).await {
-        Err(StoreError::Unique(_)) => return Err(taken_meanwhile(app, names, None).await),
+        Err(StoreError::Unique(_)) => {
+            drop(unit);
+            return Err(taken_meanwhile(app, names, None).await);
+        }
         inserted => inserted?,
     };
     unit.commit().await?;
@@ -148,17 +154,26 @@ pub async fn change_password(
 ) -> Result<()> {
     let me = caller.user.id;
     let mut errors = FieldErrors::default();
+    let verified = users::password(&app.db, me).await?;
     if let Some(old) = old {
-        let encoded = users::password(&app.db, me).await?;
+        let encoded = &verified;
         if !app.passwords.verify(&old.0, encoded.as_deref()).await? {
             errors.add("old_password", WRONG_PASSWORD);
         }
     }
     let new = together(errors, new)?;
     let encoded = app.passwords.hash(&new.0).await?;
-    let mut unit = Unit::begin(app).await?;
-    users::set_password(&mut unit.tx, me, &encoded).await?;
     let now = app.clock.now();
+    let mut unit = Unit::begin(app).await?;
+    // Somebody else may have changed it, and ended this session, while we hashed.
+    users::lock(&mut unit.tx, me).await?;
+    if !session_rows::is_of(&mut unit.tx, caller.session, me, now).await? {
+        return Err(Error::TokenNotValid);
+    }
+    if users::password(&mut unit.tx, me).await? != verified {
+        return Err(Error::field("old_password", WRONG_PASSWORD));
+    }
+    users::set_password(&mut unit.tx, me, &encoded).await?;
     let ended = session_rows::end_others(&mut unit.tx, me, caller.session, now).await?;
     unit.emit(Event::SessionsEnded(ended));
     unit.commit().await

@@ -3,11 +3,13 @@
 //! its way (its node died after the commit, the bus dropped it) is late, not missing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use crate::app::App;
-use crate::domain::error::Result;
+use crate::domain::error::{Error, Result};
 use crate::domain::event::{ChatEvent, Event};
+use crate::domain::time::Timestamp;
 use crate::hub::Hole;
 use crate::store::{chats, members, messages};
 
@@ -30,7 +32,14 @@ const CHUNK: usize = 1_000;
 /// Fills the holes that have stood open for too long.
 pub async fn fill_holes(app: Arc<App>) -> Result<()> {
     for hole in app.hub.holes(PATIENCE) {
-        fill(&app, &hole).await?;
+        // One that cannot be filled does not hold up the others.
+        match fill(&app, &hole).await {
+            Err(Error::Internal(cause)) => {
+                tracing::error!(%cause, ?hole, "a hole cannot be filled");
+                app.hub.skip(&hole);
+            }
+            filled => filled?,
+        }
     }
     Ok(())
 }
@@ -61,14 +70,18 @@ async fn fill(app: &App, hole: &Hole) -> Result<()> {
 
 /// Tells those who came into a chat a moment ago and have not heard of it: it was made on another
 /// node, or its node died before it could tell.
-pub async fn find_chats(app: Arc<App>) -> Result<()> {
-    let joined = members::joined_since(&app.db, app.clock.now().minus(RECENT)).await?;
+/// Looks back to the last turn that succeeded (`seen`, in microseconds).
+pub async fn find_chats(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
+    let now = app.clock.now();
+    let since = Timestamp::from_micros(seen.load(Ordering::Relaxed)).min(now).minus(RECENT);
+    let joined = members::joined_since(&app.db, since).await?;
     for (user, chat) in joined.into_iter().filter(|(user, chat)| app.hub.misses(*user, *chat)) {
         let rows = chats::of_member(&app.db, user, vec![chat.0]).await?;
         for view in views(&app, rows).await? {
             app.hub.publish(&Event::ChatFound(user, Box::new(view)));
         }
     }
+    seen.store(now.micros(), Ordering::Relaxed);
     Ok(())
 }
 

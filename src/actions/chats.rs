@@ -1,6 +1,6 @@
 //! Chats: making them, and how a member sees them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::app::App;
@@ -101,6 +101,7 @@ async fn create_group(
     let me = caller.user.id;
     let ids: Vec<i64> = others.iter().map(|id| id.0).collect();
     let active = users::active_among(&app.db, ids.clone()).await?;
+    let active: HashSet<_> = active.into_iter().collect();
     let mut errors = FieldErrors::default();
     for missing in others.iter().filter(|id| !active.contains(id)) {
         errors.add("members", no_such(missing));

@@ -80,7 +80,11 @@ fn finish(app: &App, batch: Vec<PendingSend>, outcomes: Vec<Result<Sent>>) {
 fn refuse(batch: Vec<PendingSend>, failure: Failure) {
     let (Failure::Before(error) | Failure::Commit(error)) = failure;
     let unavailable = matches!(error, Error::Unavailable(_));
-    let text = format!("{error:?}");
+    // Not its debug form, which may hold what was to be written.
+    let text = match error {
+        Error::Unavailable(cause) | Error::Internal(cause) => cause.to_string(),
+        other => other.to_string(),
+    };
     for pending in batch {
         let error = match unavailable {
             true => Error::Unavailable(text.clone().into()),

@@ -20,6 +20,7 @@ pub mod unit;
 pub mod users;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use tokio::sync::mpsc;
 
@@ -32,7 +33,9 @@ pub fn start(app: &Arc<App>, sends: Vec<mpsc::Receiver<PendingSend>>) {
     }
     app.every(catchup::LOOK, catchup::fill_holes);
     app.every(catchup::COMPARE, catchup::compare_versions);
-    app.every(catchup::COMPARE, catchup::find_chats);
-    app.every(revocations::INTERVAL, revocations::close_ended);
+    let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));
+    app.every(catchup::COMPARE, move |app| catchup::find_chats(app, Arc::clone(&seen)));
+    let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));
+    app.every(revocations::INTERVAL, move |app| revocations::close_ended(app, Arc::clone(&seen)));
     app.every(housekeeping::INTERVAL, housekeeping::forget);
 }

@@ -11,6 +11,9 @@ use crate::store::{chats, members, messages, site};
 
 use super::chats::views;
 
+/// Most text in an answer, in bytes: with more, its messages are cut off as by `limit`.
+const BYTES: usize = 1024 * 1024;
+
 /// What is new to a client. A chat that it does not name, or names with a version that is still to
 /// come, is told of by its newest message alone.
 pub async fn changes(app: &App, me: UserId, known: Known) -> Result<Changes> {
@@ -54,7 +57,13 @@ async fn changed(
     limit: i64,
 ) -> Result<(HashMap<ChatId, Vec<Message>>, HashSet<ChatId>)> {
     let mut rows = messages::changed_since(&app.db, behind, limit + 1).await?;
-    let fits = usize::try_from(limit).unwrap_or_default();
+    let mut bytes = 0;
+    let by_size = rows.iter().position(|message| {
+        bytes += message.content.len();
+        bytes > BYTES
+    });
+    // The first always fits, so that every answer gets its client on.
+    let fits = usize::try_from(limit).unwrap_or_default().min(by_size.unwrap_or(rows.len()).max(1));
     let cut = rows.get(fits).map(|message| message.chat);
     let unfinished = match behind.iter().position(|(chat, _)| Some(*chat) == cut) {
         // Chat follows upon chat: of that one and those after it, the rest was not read.

@@ -29,9 +29,13 @@ pub async fn create(app: &Arc<App>, caller: &Caller) -> Result<String> {
 /// Spends a ticket. [`Error::TokenNotValid`] where it is unknown, spent or too old, or its session
 /// has ended.
 pub async fn redeem(app: &Arc<App>, ticket: &str) -> Result<Caller> {
-    let now = app.clock.now();
+    let (now, hash) = (app.clock.now(), sha256_hex(ticket));
+    // Anybody can ask, so what is no ticket costs no transaction.
+    if !tickets::exists(&app.db, &hash).await? {
+        return Err(Error::TokenNotValid);
+    }
     let mut unit = Unit::begin(app).await?;
-    let session = tickets::take(&mut unit.tx, &sha256_hex(ticket), now).await?;
+    let session = tickets::take(&mut unit.tx, &hash, now).await?;
     let session = session.ok_or(Error::TokenNotValid)?;
     unit.commit().await?;
     let live = sessions::live(&app.db, session, now).await?.ok_or(Error::TokenNotValid)?;

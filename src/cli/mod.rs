@@ -17,7 +17,6 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
-use crate::actions;
 use crate::app::{self, App};
 use crate::config::{Config, environment};
 use crate::store::{Db, migrations};
@@ -118,9 +117,8 @@ pub(crate) async fn database() -> Result<Db> {
 /// A node that does not serve, for commands that act on users. The schema has to be current.
 pub(crate) async fn node() -> Result<Arc<App>> {
     let config = settings()?;
-    let (app, sends) = App::open(&config).await?;
+    let (app, _) = App::open(&config).await?;
     require_current(&app.db).await?;
-    actions::start(&app, sends);
     Ok(app)
 }
 

@@ -63,7 +63,9 @@ fn greet(config: &Config, address: SocketAddr, files: u64) {
     say(&format!("  data:        {data}"));
     say(&format!("  API:         http://{address}/api/docs/"));
     say("  first user:  POST /api/auth/register/, or `meowsenger createsuperuser`");
-    say(&format!("  open files:  {files}, so that many sockets at most"));
+    if files > 0 {
+        say(&format!("  open files:  {files}, so that many sockets at most"));
+    }
 }
 
 /// As `manage.py runserver` reads it, with what is left out taken from `BIND`.

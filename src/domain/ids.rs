@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The largest id that JavaScript's numbers hold exactly (2⁵³ − 1); no id of ours is above it.
 pub const MAX_ID: i64 = (1 << 53) - 1;
 
-/// Declared one by one rather than by a macro or a phantom type: a reader and an editor see them.
+/// A user's id. (The ids are declared one by one, not by a macro: readers and editors see them.)
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, sqlx::Type,
 )]

@@ -1,7 +1,7 @@
 //! Pages of lists that are walked by place, never by number: rows that stay where they are are
 //! neither skipped nor repeated, however many come in between. Cursors are HTTP's business.
 
-/// Fewest and most rows a page, and how many where the client does not say.
+/// Fewest and most rows a page.
 pub const SIZES: std::ops::RangeInclusive<i64> = 1..=100;
 /// Rows a page where the client does not say.
 pub const DEFAULT_SIZE: i64 = 50;

@@ -1,5 +1,7 @@
 //! A login that lasts: one device of a user. Its id is the `sid` of its tokens.
 
+use std::fmt;
+
 use super::ids::SessionId;
 use super::time::Timestamp;
 use super::user::User;
@@ -30,12 +32,18 @@ pub struct SessionInfo {
 }
 
 /// The tokens of one session, as a client keeps them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct TokenPair {
     /// Short-lived; goes with every request.
     pub access: String,
     /// Long-lived and good for one use.
     pub refresh: String,
+}
+
+impl fmt::Debug for TokenPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenPair")
+    }
 }
 
 /// Where a login came from, as its owner sees it in the list of devices.

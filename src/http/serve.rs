@@ -21,6 +21,8 @@ use super::extract::Peer;
 
 /// How long a client may take to send a request's head, or to begin the next one.
 const HEAD_TIME: Duration = Duration::from_secs(60);
+/// Largest head, and most of a body that waits to be taken, in bytes: what a slow client can hold.
+const BUFFER: usize = 64 * 1024;
 /// Pause when the system has no file descriptors left.
 const NO_FILES: Duration = Duration::from_millis(100);
 
@@ -61,6 +63,7 @@ async fn connection(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
+        .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);

@@ -262,10 +262,18 @@ impl Hub {
     /// Adds a listener, unless it is one already, and tells it of the chat before anything else.
     fn listen(&self, connection: &Arc<Connection>, chat: ChatId, from: i64, first: Option<&Frame>) {
         let mut feeds = lock(self.shard(chat));
-        if feeds.entry(chat).or_default().listen(connection, from) {
+        let feed = feeds.entry(chat).or_default();
+        if !feed.listen(connection, from) {
+            return;
+        }
+        lock(&connection.chats).push(chat);
+        if let Some(first) = first {
             // The feed is held, so no event of the chat gets in between.
-            first.into_iter().for_each(|frame| connection.queue.push(frame.clone()));
-            lock(&connection.chats).push(chat);
+            connection.queue.push(first.clone());
+            // What others were told meanwhile does not come again.
+            if feed.position().is_some_and(|passed| passed > from) {
+                connection.queue.resync(chat);
+            }
         }
     }
 

@@ -199,6 +199,27 @@ fn a_chat_made_before_the_reading_and_published_after_it_is_told_once() {
 }
 
 #[test]
+fn who_is_told_late_of_a_chat_is_told_to_sync_what_passed_meanwhile() {
+    let hub = Hub::new(1 << 20);
+    let (early, late) = (connect(&hub, 1), connect(&hub, 2));
+    for connection in [&early, &late] {
+        hub.join(connection, &[]);
+        hub.start(connection, &[]);
+    }
+    hub.publish(&chat_created(&[1]));
+    hub.publish(&event(2));
+    hub.publish(&chat_created(&[2]));
+    hub.publish(&event(3));
+    let texts = |connection: &Connection| -> Vec<String> {
+        connection.queue.take().frames.iter().map(|f| f.text.as_str()[..24].to_owned()).collect()
+    };
+    assert_eq!(texts(&early).len(), 3);
+    let late = texts(&late);
+    assert!(late[0].contains("resync") && late[1].contains("chat.created"), "{late:?}");
+    assert_eq!(late.len(), 3);
+}
+
+#[test]
 fn a_chat_left_before_the_start_is_not_heard_of() {
     let hub = Hub::new(1 << 20);
     let one = connect(&hub, 1);

@@ -104,7 +104,11 @@ async fn begin(
                     .map_err(|error| refusal(error.into()))?;
                 match message {
                     Message::Text(text) => break handshake.hello(&text).await,
-                    Message::Ping(_) | Message::Pong(_) => {}
+                    Message::Ping(_) => timeout_at(until, socket.flush())
+                        .await
+                        .map_err(|_| refusal(Close::AuthTimeout))?
+                        .map_err(|error| refusal(error.into()))?,
+                    Message::Pong(_) => {}
                     // No JSON at all: answered like any other rubbish.
                     Message::Binary(_) => break handshake.hello("").await,
                     Message::Close(_) => break Err(refusal(Close::Gone)),
@@ -151,7 +155,10 @@ async fn converse(
                         Answer::Later(work) => working.push(work),
                     },
                     Message::Binary(_) => return Err(Close::Binary),
-                    Message::Ping(_) | Message::Pong(_) => {}
+                    // The pong goes out before anything more is read: who floods and does not read
+                    // is held up, instead of filling a buffer with pongs.
+                    Message::Ping(_) => write(socket, session, []).await?,
+                    Message::Pong(_) => {}
                     Message::Close(_) => return Err(Close::Gone),
                 }
             }

@@ -169,7 +169,7 @@ pub async fn least_marks(
 }
 
 /// Moves a member's read mark forward to `seq`, or the newest message, and the delivered mark with
-/// it; never back. The marks as they are then.
+/// it; never back. The read mark as it is then.
 pub async fn mark_read(tx: &mut Tx, chat: ChatId, user: UserId, seq: i64) -> Result<Option<i64>> {
     let row: Option<(i64,)> = Target::from(tx)
         .either(

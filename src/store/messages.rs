@@ -133,7 +133,8 @@ pub async fn changed_since(
         concat!(
             "select m.* from json_each($1) r join (",
             SELECT,
-            ") m on m.chat_id = r.value ->> 0 and m.version > r.value ->> 1 \
+            ") m on m.id in (select i.id from messages i where i.chat_id = r.value ->> 0 \
+                 and i.version > r.value ->> 1 order by i.version limit $2) \
              order by r.key, m.version limit $2"
         ),
         concat!(

@@ -62,6 +62,11 @@ pub async fn migrate(
 ) -> Result<(), Error> {
     loop {
         let mut tx = db.begin().await?;
+        if matches!(tx, Tx::Postgres(_)) {
+            // To wait for another node, and to rewrite a large table, may take its time.
+            let unlimited = "set local lock_timeout = 0; set local statement_timeout = 0";
+            run(&mut tx, unlimited.to_owned()).await?;
+        }
         // SQLite's transaction holds the write lock already.
         Target::from(&mut tx)
             .either("select $1", "select pg_advisory_xact_lock($1)")

@@ -17,7 +17,7 @@ const SQLITE_BUSY: Duration = Duration::from_secs(10);
 const SQLITE_READERS: u32 = 4;
 
 /// How to use a PostgreSQL server.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PostgresSettings {
     /// `postgres://…`; TLS by its `sslmode`, `sslrootcert` and so on.
     pub url: String,
@@ -27,6 +27,15 @@ pub struct PostgresSettings {
     pub connect_timeout: Duration,
     /// How long a statement may run.
     pub statement_timeout: Duration,
+}
+
+impl std::fmt::Debug for PostgresSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL may hold a password.
+        f.debug_struct("PostgresSettings")
+            .field("pool_size", &self.pool_size)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Db {

@@ -33,6 +33,17 @@ pub async fn forget_expired(tx: &mut Tx, now: Timestamp) -> Result<()> {
         .map(drop)
 }
 
+/// Whether there is such a ticket; [`take`] decides who gets it.
+pub async fn exists(at: impl Into<Target<'_>>, hash: &str) -> Result<bool> {
+    let row: Option<(SessionId,)> = at
+        .into()
+        .query("select session_id from tickets where hash = $1")
+        .bind(hash)
+        .optional()
+        .await?;
+    Ok(row.is_some())
+}
+
 /// Spends a ticket: of two that race, one gets the session.
 pub async fn take(tx: &mut Tx, hash: &str, now: Timestamp) -> Result<Option<SessionId>> {
     let row: Option<(SessionId,)> = Target::from(tx)
