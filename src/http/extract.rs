@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use axum::body::HttpBody;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use http_body_util::BodyExt;
 
 use crate::actions::sessions;
 use crate::app::App;
@@ -22,6 +24,9 @@ use super::errors::{ApiError, Result};
 
 /// Largest body, in bytes.
 const BODY_MAX: usize = 128 * 1024;
+/// Most of a body that is too large that is read all the same, in bytes.
+const DISCARD_MAX: usize = 32 * 1024 * 1024;
+const TOO_LARGE: &str = "The body is larger than 128 KiB.";
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
 /// Kept of a `User-Agent`, in characters.
@@ -169,11 +174,14 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     async fn from_request(request: Request, _: &S) -> Result<Self> {
         let kind = request.headers().get(header::CONTENT_TYPE);
         let kind = kind.map_or("", |value| value.to_str().unwrap_or("?")).to_owned();
-        let body = axum::body::to_bytes(request.into_body(), BODY_MAX);
-        let body = tokio::time::timeout(BODY_TIME, body)
+        // Refused before it is sent, where the client waits for a word (`100-continue`).
+        let waits = request.headers().contains_key(header::EXPECT);
+        if waits && request.body().size_hint().lower() > BODY_MAX as u64 {
+            return Err(Error::TooLarge(TOO_LARGE).into());
+        }
+        let body = tokio::time::timeout(BODY_TIME, whole(request.into_body()))
             .await
-            .map_err(|_| Error::Malformed("The body took too long to arrive.".into()))?
-            .map_err(unreadable)?;
+            .map_err(|_| Error::Malformed("The body took too long to arrive.".into()))??;
         let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         // As in DRF, whatever its type.
         if body.is_empty() {
@@ -186,12 +194,20 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     }
 }
 
-/// Either too long, or broken off by a client that went away.
-fn unreadable(error: axum::Error) -> Error {
-    let error = error.into_inner();
-    if error.is::<http_body_util::LengthLimitError>() {
-        Error::TooLarge("The body is larger than 128 KiB.")
-    } else {
-        Error::Malformed("The body could not be read.".into())
+/// The whole body. One that is too large is read to its end and thrown away: to answer on top of
+/// what the client is still sending would reset the connection, and the answer could be lost.
+async fn whole(mut body: axum::body::Body) -> DomainResult<Vec<u8>> {
+    let (mut bytes, mut size) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        // Broken off by a client that went away.
+        let frame = frame.map_err(|_| Error::Malformed("The body could not be read.".into()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        size += data.len();
+        if size <= BODY_MAX {
+            bytes.extend_from_slice(&data);
+        } else if size > DISCARD_MAX {
+            break;
+        }
     }
+    if size > BODY_MAX { Err(Error::TooLarge(TOO_LARGE)) } else { Ok(bytes) }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -15,8 +16,12 @@ use super::errors::ApiError;
 /// Refuses a foreign `Host` with 400. Health is excepted: probes come by address.
 pub(super) async fn allowed(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let health = matches!(request.uri().path(), "/healthz/" | "/readyz/");
-    let allowed = host(request.headers())
-        .is_some_and(|host| is_allowed(without_port(host), &app.server.allowed_hosts));
+    let named = request.uri().authority().map(Authority::as_str);
+    let allowed = host(request.headers()).is_some_and(|host| {
+        // A target in absolute form names a host, too (RFC 9112, section 3.2.2).
+        named.is_none_or(|named| named.eq_ignore_ascii_case(host))
+            && is_allowed(without_port(host), &app.server.allowed_hosts)
+    });
     if health || allowed {
         return next.run(request).await;
     }

@@ -49,14 +49,13 @@ fn ticket(uri: &Uri) -> Option<String> {
 
 /// Browsers send a page's origin and cannot be made to lie about it; whoever sends none is no page.
 fn is_own_or_allowed(headers: &HeaderMap, app: &App) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return true;
-    };
-    let own = origin
-        .to_str()
-        .ok()
-        .and_then(|origin| origin.split_once("://"))
-        .zip(host(headers))
-        .is_some_and(|((_, authority), host)| authority.eq_ignore_ascii_case(host));
-    own || cors::is_allowed(origin, &app.server.cors_allowed_origins)
+    headers.get_all(header::ORIGIN).iter().all(|origin| {
+        let own = origin
+            .to_str()
+            .ok()
+            .and_then(|origin| origin.strip_prefix("http://").or(origin.strip_prefix("https://")))
+            .zip(host(headers))
+            .is_some_and(|(authority, host)| authority.eq_ignore_ascii_case(host));
+        own || cors::is_allowed(origin, &app.server.cors_allowed_origins)
+    })
 }

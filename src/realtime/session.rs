@@ -55,7 +55,7 @@ impl Handshake {
     /// Takes the first frame, which has to be an `auth`.
     pub(super) async fn hello(self, text: &str) -> Result<(Session, String), Refusal> {
         let incoming = Incoming::parse(text, self.app.limits.message_length);
-        let Ok(Request::Auth { token }) = incoming.request else {
+        let Ok(Request::Auth { token: Ok(token) }) = incoming.request else {
             return Err(refuse(incoming.id.as_ref(), &Error::NotAuthenticated));
         };
         let caller = sessions::authenticate(&self.app, &token).await;

@@ -47,7 +47,7 @@ pub enum Request {
     /// Authenticates the connection.
     Auth {
         /// An access token.
-        token: String,
+        token: Result<String>,
     },
     /// Asks for a `pong`.
     Ping,
@@ -103,7 +103,7 @@ impl Request {
         match kind.as_str() {
             "auth" => {
                 let token = fields.required("token", Ok);
-                fields.finish(token.map(|token| Self::Auth { token }))
+                Ok(Self::Auth { token: fields.finish(token) })
             }
             "ping" => Ok(Self::Ping),
             "message.send" => match fields.required_id("chat") {

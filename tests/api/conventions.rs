@@ -5,6 +5,8 @@ use rstest::rstest;
 use serde_json::json;
 
 use crate::support::{Answer, Backend, PASSWORD, TestApp};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// Largest body, in bytes.
 const BODY_MAX: usize = 128 * 1024;
@@ -218,7 +220,9 @@ async fn bodies_are_json_objects_of_a_size(
 
     let padded = |size: usize| format!("{good}{}", " ".repeat(size - good.len()));
     send(json, padded(BODY_MAX)).await.expect(201);
-    send(json, padded(BODY_MAX + 1)).await.expect_detail(413, "The body is larger than 128 KiB.");
+    for size in [BODY_MAX + 1, 2 * BODY_MAX, 100 * BODY_MAX] {
+        send(json, padded(size)).await.expect_detail(413, "The body is larger than 128 KiB.");
+    }
     send(json, "[".repeat(10_000)).await.expect(400);
 }
 
@@ -341,6 +345,15 @@ async fn foreign_host_names_are_refused(
         let page = ask(host, "/api/users/?page_size=1").await.expect(200);
         assert_eq!(page.json["next"], json!(null));
     }
+    // A target in absolute form names a host, too.
+    let mut stream = TcpStream::connect(server.base.trim_start_matches("http://")).await.unwrap();
+    let request = "GET http://evil.example/api/users/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\
+                   Connection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.expect("written");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+
     for host in ["evil.example", "example.org.evil.example", "notexample.org", "localhost", "@"] {
         ask(host, "/api/auth/me/").await.expect_detail(400, "Invalid Host header.");
         ask(host, "/meow").await.expect(400);

@@ -1,9 +1,14 @@
 //! One who does not read harms nobody, and is told what it lost.
 
+use std::time::Duration;
+
+use futures_util::SinkExt;
 use meowsenger::domain::ids::UserId;
 use rstest::rstest;
 use serde_json::json;
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{Backend, Client, Replica, Socket, TestApp};
 
@@ -150,4 +155,26 @@ async fn who_reads_again_in_time_is_told_to_sync_and_stays(
         }
     }
     assert!(socket.drain().await.is_empty());
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_pings_and_does_not_read_is_held_up_instead_of_filling_the_memory(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    /// Far more than the system's buffers hold of pings and of pongs.
+    const PINGS: usize = 400_000;
+    let Some(server) = TestApp::start(backend).await else { return };
+    let alice = server.user("alice").await;
+    let mut flood = Socket::over(&alice, narrow(&alice).await).await;
+    let mut sent = 0;
+    while sent < PINGS {
+        let ping = Message::Ping(vec![b'm'; 120].into());
+        match timeout(Duration::from_secs(2), flood.stream.send(ping)).await {
+            Ok(Ok(())) => sent += 1,
+            // Held up, or given up already.
+            Err(_) | Ok(Err(_)) => break,
+        }
+    }
+    assert!(sent < PINGS, "nothing held it up");
 }

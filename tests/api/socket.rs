@@ -54,6 +54,8 @@ async fn a_second_authentication_is_a_conflict_and_the_socket_stays_open(
         let error = socket.request(json!({"type": "auth", "token": token})).await;
         assert_error(&error, "conflict");
     }
+    let error = socket.request(json!({"type": "auth"})).await;
+    assert_error(&error, "conflict");
     assert!(socket.drain().await.is_empty());
 }
 
