@@ -58,17 +58,7 @@ pub async fn register(
     registration: Result<Registration>,
     device: &Device,
 ) -> Result<Opened> {
-    let registration = check(app, names, registration).await?;
-    let encoded = app.passwords.hash(&registration.password.0).await?;
-    let mut unit = Unit::begin(app).await?;
-    let id = match insert(app, &mut unit, &registration, &encoded, false).await {
-        // Somebody took the name meanwhile.
-        Err(StoreError::Unique(_)) => {
-            drop(unit);
-            return Err(taken_meanwhile(app, names, None).await);
-        }
-        inserted => inserted?,
-    };
+    let (mut unit, id) = create(app, names, registration, false).await?;
     let user = users::by_id(&mut unit.tx, id).await?;
     let user = user.ok_or_else(|| Error::internal("a user was inserted and is not there"))?;
     let tokens = sessions::open(app, &mut unit, id, device).await?;
@@ -82,16 +72,7 @@ pub async fn create_superuser(
     names: &NamesWanted,
     registration: Result<Registration>,
 ) -> Result<UserId> {
-    let registration = check(app, names, registration).await?;
-    let encoded = app.passwords.hash(&registration.password.0).await?;
-    let mut unit = Unit::begin(app).await?;
-    let id = match insert(app, &mut unit, &registration, &encoded, true).await {
-        Err(StoreError::Unique(_)) => {
-            drop(unit);
-            return Err(taken_meanwhile(app, names, None).await);
-        }
-        inserted => inserted?,
-    };
+    let (unit, id) = create(app, names, registration, true).await?;
     unit.commit().await?;
     Ok(id)
 }
@@ -155,11 +136,10 @@ pub async fn change_password(
     let me = caller.user.id;
     let mut errors = FieldErrors::default();
     let verified = users::password(&app.db, me).await?;
-    if let Some(old) = old {
-        let encoded = &verified;
-        if !app.passwords.verify(&old.0, encoded.as_deref()).await? {
-            errors.add("old_password", WRONG_PASSWORD);
-        }
+    if let Some(old) = old
+        && !app.passwords.verify(&old.0, verified.as_deref()).await?
+    {
+        errors.add("old_password", WRONG_PASSWORD);
     }
     let new = together(errors, new)?;
     let encoded = app.passwords.hash(&new.0).await?;
@@ -218,13 +198,33 @@ fn apply(user: &User, change: UserChange, actor: &User) -> User {
     user
 }
 
-/// The registration, if it is valid and its names are free; else everything that is wrong.
-async fn check(
-    app: &App,
+/// Makes an account in a unit of work, if the registration is valid and its names are free; else
+/// tells everything that is wrong.
+async fn create(
+    app: &Arc<App>,
     names: &NamesWanted,
     registration: Result<Registration>,
-) -> Result<Registration> {
-    together(taken(&app.db, names, None).await?, registration)
+    is_superuser: bool,
+) -> Result<(Unit, UserId)> {
+    let registration = together(taken(&app.db, names, None).await?, registration)?;
+    let encoded = app.passwords.hash(&registration.password.0).await?;
+    let user = NewUser {
+        username: &registration.username,
+        email: registration.email.as_ref(),
+        password: &encoded,
+        first_name: &registration.first_name,
+        last_name: &registration.last_name,
+        is_superuser,
+    };
+    let mut unit = Unit::begin(app).await?;
+    match users::insert(&mut unit.tx, &user, app.clock.now()).await {
+        // Somebody took the name meanwhile.
+        Err(StoreError::Unique(_)) => {
+            drop(unit);
+            Err(taken_meanwhile(app, names, None).await)
+        }
+        inserted => Ok((unit, inserted?)),
+    }
 }
 
 /// What was given, if nothing is wrong with it; else what is, and what was found besides.
@@ -236,24 +236,6 @@ fn together<T>(mut errors: FieldErrors, given: Result<T>) -> Result<T> {
         }
         given => errors.into_result().and(given),
     }
-}
-
-async fn insert(
-    app: &App,
-    unit: &mut Unit,
-    registration: &Registration,
-    encoded: &str,
-    is_superuser: bool,
-) -> Result<UserId, StoreError> {
-    let user = NewUser {
-        username: &registration.username,
-        email: registration.email.as_ref(),
-        password: encoded,
-        first_name: &registration.first_name,
-        last_name: &registration.last_name,
-        is_superuser,
-    };
-    users::insert(&mut unit.tx, &user, app.clock.now()).await
 }
 
 async fn taken_meanwhile(app: &App, names: &NamesWanted, me: Option<UserId>) -> Error {

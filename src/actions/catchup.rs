@@ -59,10 +59,7 @@ async fn fill(app: &App, hole: &Hole) -> Result<()> {
     }
     let least = members::least_marks(&app.db, vec![hole.chat.0]).await?;
     for message in found {
-        let message = match least.get(&message.chat) {
-            Some(least) => message.with_status(least),
-            None => message,
-        };
+        let message = message.with_status(least.get(&hole.chat));
         app.hub.publish(&Event::Chat(ChatEvent::of_last_change(message)));
     }
     Ok(())

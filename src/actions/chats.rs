@@ -163,12 +163,10 @@ pub(super) async fn views(app: &App, rows: Vec<ChatOfMember>) -> Result<Vec<Chat
     let view = |row: ChatOfMember| ChatView {
         peer: row.peer.and_then(|id| peers.get(&id)).map(|user| profile(app, user.clone())),
         my_role: row.my_role,
-        last_message: row.last_message.and_then(|id| last.remove(&id)).map(|message| {
-            match least.get(&row.chat.id) {
-                Some(least) => message.with_status(least),
-                None => message,
-            }
-        }),
+        last_message: row
+            .last_message
+            .and_then(|id| last.remove(&id))
+            .map(|message| message.with_status(least.get(&row.chat.id))),
         unread_count: row.unread_count,
         last_read_seq: row.last_read_seq,
         members: None,

@@ -197,9 +197,9 @@ async fn existing(tx: &mut Tx, verdicts: &[Verdict]) -> Result<HashMap<MessageId
     let least = members::least_marks(tx, chats).await?;
     Ok(found
         .into_iter()
-        .filter_map(|message| {
-            let least = least.get(&message.chat)?;
-            Some((message.id, Arc::new(message.with_status(least))))
+        .map(|message| {
+            let least = least.get(&message.chat);
+            (message.id, Arc::new(message.with_status(least)))
         })
         .collect())
 }

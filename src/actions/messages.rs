@@ -143,10 +143,8 @@ pub async fn delete(app: &Arc<App>, user: UserId, id: MessageId) -> Result<Messa
 /// Commits a change of a message and makes it known.
 async fn publish(mut unit: Unit, message: Message) -> Result<Message> {
     let least = members::least_marks(&mut unit.tx, vec![message.chat.0]).await?;
-    let message = match least.get(&message.chat) {
-        Some(least) => message.with_status(least),
-        None => message,
-    };
+    let least = least.get(&message.chat);
+    let message = message.with_status(least);
     unit.emit(Event::Chat(ChatEvent::of_last_change(message.clone())));
     unit.commit().await?;
     Ok(message)
@@ -198,8 +196,6 @@ async fn with_status(app: &App, message: Message) -> Result<Message> {
 
 async fn with_statuses(app: &App, chat: ChatId, rows: Vec<Message>) -> Result<Vec<Message>> {
     let least = members::least_marks(&app.db, vec![chat.0]).await?;
-    Ok(match least.get(&chat) {
-        Some(least) => rows.into_iter().map(|message| message.with_status(least)).collect(),
-        None => rows,
-    })
+    let least = least.get(&chat);
+    Ok(rows.into_iter().map(|message| message.with_status(least)).collect())
 }

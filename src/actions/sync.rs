@@ -75,11 +75,8 @@ async fn changed(
         members::least_marks(&app.db, behind.iter().map(|(chat, _)| chat.0).collect()).await?;
     let mut found: HashMap<ChatId, Vec<Message>> = HashMap::new();
     for message in rows {
-        let message = match least.get(&message.chat) {
-            Some(least) => message.with_status(least),
-            None => message,
-        };
-        found.entry(message.chat).or_default().push(message);
+        let least = least.get(&message.chat);
+        found.entry(message.chat).or_default().push(message.with_status(least));
     }
     Ok((found, unfinished.into_iter().collect()))
 }

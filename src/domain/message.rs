@@ -103,9 +103,11 @@ pub struct Message {
 }
 
 impl Message {
-    /// The same with its status worked out anew.
-    pub fn with_status(mut self, least: &LeastMarks) -> Self {
-        self.status = least.status(self.seq, self.sender.id);
+    /// The same with its status worked out anew; as it is where its chat has no marks any more.
+    pub fn with_status(mut self, least: Option<&LeastMarks>) -> Self {
+        if let Some(least) = least {
+            self.status = least.status(self.seq, self.sender.id);
+        }
         self
     }
 }
