@@ -1,0 +1,9 @@
+-- How much of a shared allowance is used, such as that of logging in to one account: every node
+-- counts in the same row.
+
+create table throttles (
+    key text primary key,
+    -- When the whole allowance will be there again.
+    full_at timestamptz not null
+);
+create index throttles_full_at on throttles (full_at);
