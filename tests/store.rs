@@ -7,6 +7,8 @@ mod accounts;
 mod changes;
 #[path = "store/chats.rs"]
 mod chats;
+#[path = "store/leaving.rs"]
+mod leaving;
 #[path = "store/messages.rs"]
 mod messages;
 #[path = "store/schema.rs"]

@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod chats;
 pub mod db;
+pub mod departures;
 pub mod error;
 pub mod members;
 pub mod messages;

@@ -20,7 +20,7 @@ use crate::domain::user::Profile;
 use super::answers::Changes;
 use super::errors::Code;
 use super::fields::Fields;
-use super::objects::{Chat, Message, OwnUser};
+use super::objects::{Chat, Member, Message, OwnUser};
 use super::requests::{EditMessage, SendMessage, Sync};
 
 /// Seconds of silence after which a peer is pinged.
@@ -182,6 +182,22 @@ enum Outgoing<'a> {
     MessageDeleted { chat: ChatId, version: i64, message: Message<'a> },
     #[serde(rename = "chat.created")]
     ChatCreated { chat: Chat<'a> },
+    #[serde(rename = "chat.updated")]
+    ChatUpdated {
+        chat: ChatId,
+        version: i64,
+        name: &'a str,
+        description: &'a str,
+        avatar: Option<&'a str>,
+    },
+    #[serde(rename = "chat.deleted")]
+    ChatDeleted { chat: ChatId },
+    #[serde(rename = "member.joined")]
+    MemberJoined { chat: ChatId, version: i64, member: Member<'a> },
+    #[serde(rename = "member.updated")]
+    MemberUpdated { chat: ChatId, version: i64, member: Member<'a> },
+    #[serde(rename = "member.left")]
+    MemberLeft { chat: ChatId, version: i64, member: Member<'a> },
     #[serde(rename = "resync")]
     Resync {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -248,12 +264,33 @@ pub fn chat_event(event: &ChatEvent) -> String {
         Change::MessageDeleted(message) => {
             Outgoing::MessageDeleted { chat, version, message: Message::from(&**message) }
         }
+        Change::ChatUpdated(new) => Outgoing::ChatUpdated {
+            chat,
+            version,
+            name: &new.name,
+            description: &new.description,
+            avatar: new.avatar.as_deref(),
+        },
+        Change::MemberJoined(member) => {
+            Outgoing::MemberJoined { chat, version, member: Member::from(&**member) }
+        }
+        Change::MemberUpdated(member) => {
+            Outgoing::MemberUpdated { chat, version, member: Member::from(&**member) }
+        }
+        Change::MemberLeft(member) => {
+            Outgoing::MemberLeft { chat, version, member: Member::from(&**member) }
+        }
     })
 }
 
 /// A chat that the recipient is in from now on, as the recipient sees it.
 pub fn chat_created(view: &ChatView) -> String {
     write(&Outgoing::ChatCreated { chat: Chat::from(view) })
+}
+
+/// A chat that the recipient is not in any more, or that is no more.
+pub fn chat_deleted(chat: ChatId) -> String {
+    write(&Outgoing::ChatDeleted { chat })
 }
 
 /// Events were dropped: of these chats, or of any where none are named.
