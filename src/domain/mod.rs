@@ -14,4 +14,5 @@ pub mod session;
 pub mod sync;
 pub mod text;
 pub mod time;
+pub mod urls;
 pub mod user;

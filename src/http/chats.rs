@@ -45,7 +45,7 @@ pub(super) async fn list(
     let list = format!("chats of {}", caller.user.id);
     let turn = paging.turn(&list, read_place)?;
     let page = chats::list(&app, &caller, turn, paging.size).await?;
-    Ok(paging.envelope(&list, &page, write_place, Chat::from))
+    Ok(paging.envelope(&list, &page, write_place, |chat| Chat::of(chat, &app.urls)))
 }
 
 /// Opens a chat
@@ -71,7 +71,7 @@ pub(super) async fn create(
     let new = body.read(|fields| CreateChat::parse(fields, me, max))?;
     let (view, created) = chats::create(&app, &caller, new).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(Chat::from(&view))).into_response())
+    Ok((status, Json(Chat::of(&view, &app.urls))).into_response())
 }
 
 /// One chat
@@ -92,7 +92,7 @@ pub(super) async fn one(
     Id(id): Id<ChatId>,
 ) -> Result<Response> {
     let view = chats::one(&app, &caller, id).await?;
-    Ok(Json(Chat::from(&view)).into_response())
+    Ok(Json(Chat::of(&view, &app.urls)).into_response())
 }
 
 /// Changes a group

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use crate::domain::chat::ChatView;
 use crate::domain::event::{ChatEvent, Departed, Event};
 use crate::domain::ids::{ChatId, SessionId, UserId};
+use crate::domain::urls::Urls;
 use crate::wire::frames;
 
 use feed::Feed;
@@ -35,6 +36,8 @@ pub struct Hub {
     next_connection: AtomicU64,
     /// Bound of each connection's queue, in bytes.
     queue_bytes: usize,
+    /// For the URLs in events.
+    urls: Arc<Urls>,
 }
 
 /// An authenticated socket, as the hub knows it.
@@ -64,12 +67,13 @@ pub struct TooManyConnections;
 
 impl Hub {
     /// An empty hub whose connections' queues hold at most `queue_bytes`.
-    pub fn new(queue_bytes: usize) -> Self {
+    pub fn new(queue_bytes: usize, urls: Arc<Urls>) -> Self {
         Self {
             people: Mutex::default(),
             feeds: std::array::from_fn(|_| Mutex::default()),
             next_connection: AtomicU64::new(1),
             queue_bytes,
+            urls,
         }
     }
 
@@ -257,7 +261,8 @@ impl Hub {
 
     fn publish_change(&self, event: &ChatEvent) {
         if let Some(feed) = lock(self.shard(event.chat)).get_mut(&event.chat) {
-            let frame = Frame::of_chat(event.chat, event.version, frames::chat_event(event));
+            let frame =
+                Frame::of_chat(event.chat, event.version, frames::chat_event(event, &self.urls));
             feed.accept(event.version, frame, Instant::now());
         }
     }
@@ -275,7 +280,7 @@ impl Hub {
         // Held throughout: a connection that registers later reads the chat from the database.
         let people = lock(&self.people);
         let Some(connections) = people.get(&user) else { return };
-        let frame = Frame::of_chat(chat, version, frames::chat_created(&view()));
+        let frame = Frame::of_chat(chat, version, frames::chat_created(&view(), &self.urls));
         for connection in connections {
             self.enter(connection, chat, version, joined, &frame);
         }

@@ -8,6 +8,7 @@ use crate::domain;
 use crate::domain::ids::{ChatId, SessionId};
 use crate::domain::session::SessionInfo;
 use crate::domain::time::Timestamp;
+use crate::domain::urls::Urls;
 
 use super::objects::{Chat, Member, Message, OwnUser, User, UserRef};
 
@@ -85,11 +86,12 @@ pub struct Change<'a> {
     more: bool,
 }
 
-impl<'a> From<&'a domain::sync::Changes> for Changes<'a> {
-    fn from(found: &'a domain::sync::Changes) -> Self {
+impl<'a> Changes<'a> {
+    /// As the one who asked sees them.
+    pub fn of(found: &'a domain::sync::Changes, urls: &Urls) -> Self {
         let change = |change: &'a domain::sync::Change| Change {
-            chat: Chat::from(&change.chat),
-            messages: change.messages.iter().map(Message::from).collect(),
+            chat: Chat::of(&change.chat, urls),
+            messages: change.messages.iter().map(|message| Message::of(message, urls)).collect(),
             more: change.more,
         };
         Self {
