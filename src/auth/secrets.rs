@@ -54,6 +54,14 @@ impl Sealer {
         String::from_utf8(text.to_vec()).ok()
     }
 
+    /// A number below a million that follows from a text, and that only this site can tell.
+    pub fn number(&self, purpose: &str, text: &str) -> i64 {
+        let sum = self.sum(purpose, text.as_bytes());
+        sum.as_ref()[..SUM]
+            .iter()
+            .fold(0, |number, byte| (number * 256 + i64::from(*byte)) % 1_000_000)
+    }
+
     fn sum(&self, purpose: &str, text: &[u8]) -> hmac::Tag {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(purpose.as_bytes());

@@ -11,6 +11,7 @@ mod convergence;
 mod devices;
 mod faults;
 mod handshake;
+mod hashes;
 mod messages;
 mod openapi;
 mod ordering;
