@@ -9,6 +9,8 @@ mod changes;
 mod chats;
 #[path = "store/messages.rs"]
 mod messages;
+#[path = "store/resets.rs"]
+mod resets;
 #[path = "store/schema.rs"]
 mod schema;
 #[path = "store/support.rs"]

@@ -11,6 +11,7 @@ pub mod health;
 pub mod housekeeping;
 pub mod messages;
 pub mod receipts;
+pub mod resets;
 pub mod revocations;
 pub mod sessions;
 pub mod sockets;

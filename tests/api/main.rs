@@ -18,6 +18,7 @@ mod ordering;
 mod paging;
 mod profile;
 mod receipts;
+mod resets;
 mod rubbish;
 mod sessions;
 mod silence;
