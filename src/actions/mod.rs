@@ -13,6 +13,7 @@ pub mod housekeeping;
 pub mod members;
 pub mod messages;
 pub mod receipts;
+pub mod resets;
 pub mod revocations;
 pub mod sessions;
 pub mod sockets;

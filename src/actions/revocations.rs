@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::app::App;
 use crate::domain::error::Result;
 use crate::domain::time::Timestamp;
-use crate::store::{departures, sessions};
+use crate::store::sessions;
 
 /// A socket is closed this much later than its session ended, at most.
 pub const INTERVAL: Duration = Duration::from_millis(500);

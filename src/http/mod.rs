@@ -15,6 +15,7 @@ mod middleware;
 mod openapi;
 mod pagination;
 mod receipts;
+mod resets;
 mod serve;
 mod sessions;
 mod socket;
@@ -75,6 +76,8 @@ fn open_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(auth::login))
         .routes(routes!(auth::refresh))
         .routes(routes!(auth::verify))
+        .routes(routes!(resets::request))
+        .routes(routes!(resets::confirm))
 }
 
 /// What needs an access token.

@@ -10,6 +10,7 @@ pub mod members;
 pub mod messages;
 pub mod migrations;
 pub mod pools;
+pub mod resets;
 pub mod sends;
 pub mod sessions;
 pub mod site;

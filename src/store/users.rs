@@ -230,6 +230,23 @@ pub async fn password(at: impl Into<Target<'_>>, id: UserId) -> Result<Option<St
     Ok(row.map(|(password,)| password))
 }
 
+/// A usable encoded password, whoever's: of the `place`-th of a million parts of all users. `None`
+/// where there is none from there on.
+pub async fn some_password(at: impl Into<Target<'_>>, place: i64) -> Result<Option<String>> {
+    let row: Option<(String,)> = at
+        .into()
+        .query(
+            "select password from users \
+             where id > (select coalesce(max(id), 0) from users) * $1 / 1000000 \
+                   and password not like '!%' \
+             order by id limit 1",
+        )
+        .bind(place)
+        .optional()
+        .await?;
+    Ok(row.map(|(password,)| password))
+}
+
 /// Notes a login, as Django's `update_last_login` does.
 pub async fn set_last_login(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<()> {
     Target::from(tx)

@@ -8,3 +8,4 @@ pub mod fields;
 pub mod frames;
 pub mod objects;
 pub mod requests;
+pub mod resets;

@@ -167,12 +167,7 @@ impl ChangePassword {
     pub fn parse(mut body: Fields, of: &user::User) -> (Option<Password>, Result<Password>) {
         let old = body.required("old_password", secret);
         let new = body.required("new_password", secret);
-        let attributes = password::Attributes {
-            username: &of.username,
-            email: &of.email,
-            first_name: &of.first_name,
-            last_name: &of.last_name,
-        };
+        let attributes = password::Attributes::from(of);
         for fault in new.iter().flat_map(|new| password::faults(new, &attributes)) {
             body.fault("new_password", fault);
         }
@@ -439,13 +434,14 @@ fn name(value: &str) -> Result<String, String> {
 }
 
 /// A password as it came: spaces are part of it.
-fn secret(value: String) -> Result<String, String> {
+pub(super) fn secret(value: String) -> Result<String, String> {
     if value.is_empty() {
         return Err(text::BLANK.to_owned());
     }
     text::check(&value, password::MAX_CHARS).map(|()| value)
 }
 
-fn present(value: String) -> Result<String, String> {
+/// A text that is not blank.
+pub(super) fn present(value: String) -> Result<String, String> {
     if value.trim().is_empty() { Err(text::BLANK.to_owned()) } else { Ok(value) }
 }

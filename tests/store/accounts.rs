@@ -116,6 +116,30 @@ async fn passwords_and_logins_are_noted(
     assert_eq!(rows, expected);
 }
 
+#[rstest]
+#[tokio::test]
+async fn some_usable_password_is_found(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let some = async |place| users::some_password(&store.db, place).await.expect("read");
+    assert_eq!(some(0).await, None);
+    let mut tx = store.tx().await;
+    for (name, password) in [("a", "one"), ("b", "!unusable"), ("c", "three")] {
+        let username = Username::parse(name).expect("a username");
+        let (email, first_name, last_name) = (None, "", "");
+        let is_superuser = false;
+        let user =
+            NewUser { username: &username, email, password, first_name, last_name, is_superuser };
+        users::insert(&mut tx, &user, NOW).await.expect("inserted");
+    }
+    tx.commit().await.expect("committed");
+    assert_eq!(some(0).await.as_deref(), Some("one"));
+    for place in [340_000, 999_999] {
+        assert_eq!(some(place).await.as_deref(), Some("three"), "{place}");
+    }
+}
+
 async fn begin(tx: &mut Tx, user: UserId, jti: &str) -> SessionId {
     let device = Device { ip: "::1".to_owned(), user_agent: "Cat/9 'purr'".to_owned() };
     sessions::insert(tx, user, jti, &device, NOW, later(100)).await.expect("a session")
