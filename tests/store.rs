@@ -11,5 +11,7 @@ mod chats;
 mod messages;
 #[path = "store/schema.rs"]
 mod schema;
+#[path = "store/search.rs"]
+mod search;
 #[path = "store/support.rs"]
 mod support;

@@ -9,6 +9,7 @@ pub mod chats;
 pub mod committer;
 pub mod health;
 pub mod housekeeping;
+pub mod indexing;
 pub mod messages;
 pub mod receipts;
 pub mod revocations;
@@ -37,5 +38,6 @@ pub fn start(app: &Arc<App>, sends: Vec<mpsc::Receiver<PendingSend>>) {
     app.every(catchup::COMPARE, move |app| catchup::find_chats(app, Arc::clone(&seen)));
     let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));
     app.every(revocations::INTERVAL, move |app| revocations::close_ended(app, Arc::clone(&seen)));
+    app.every(indexing::INTERVAL, indexing::index);
     app.every(housekeeping::INTERVAL, housekeeping::forget);
 }

@@ -10,6 +10,7 @@ pub mod page;
 pub mod password;
 pub mod receipt;
 pub mod role;
+pub mod search;
 pub mod session;
 pub mod sync;
 pub mod text;

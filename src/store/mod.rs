@@ -9,6 +9,7 @@ pub mod members;
 pub mod messages;
 pub mod migrations;
 pub mod pools;
+pub mod search;
 pub mod sends;
 pub mod sessions;
 pub mod site;

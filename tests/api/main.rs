@@ -4,6 +4,7 @@ mod support;
 
 mod auth;
 mod catchup;
+mod chat_lists;
 mod chats;
 mod closing;
 mod conventions;
@@ -18,6 +19,7 @@ mod paging;
 mod profile;
 mod receipts;
 mod rubbish;
+mod search;
 mod sessions;
 mod silence;
 mod slow_reader;
