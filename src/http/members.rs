@@ -45,7 +45,7 @@ pub(super) async fn list(
     let list = format!("members of {chat}");
     let turn = || paging.turn(&list, read_place);
     let page = members::list(&app, &caller, chat, turn, paging.size).await?;
-    Ok(paging.envelope(&list, &page, write_place, Member::from))
+    Ok(paging.envelope(&list, &page, write_place, |member| Member::of(member, &app.urls)))
 }
 
 /// Adds people to a group
@@ -72,7 +72,7 @@ pub(super) async fn add(
     let max = app.limits.group_members;
     let new = body.read(|fields| AddMembers::parse(fields, max));
     let added = members::add(&app, &caller, chat, new).await?;
-    let results = added.iter().map(Member::from).collect();
+    let results = added.iter().map(|member| Member::of(member, &app.urls)).collect();
     Ok((StatusCode::CREATED, Json(Added { results })).into_response())
 }
 
@@ -96,7 +96,7 @@ pub(super) async fn one(
     Ids(chat, user): Ids<ChatId, UserId>,
 ) -> Result<Response> {
     let member = members::one(&app, &caller, chat, user).await?;
-    Ok(Json(Member::from(&member)).into_response())
+    Ok(Json(Member::of(&member, &app.urls)).into_response())
 }
 
 /// Changes a member's role
@@ -126,7 +126,7 @@ pub(super) async fn update(
 ) -> Result<Response> {
     let role = body.read(|fields| ChangeRole::parse(fields, false));
     let member = members::set_role(&app, &caller, chat, user, role).await?;
-    Ok(Json(Member::from(&member)).into_response())
+    Ok(Json(Member::of(&member, &app.urls)).into_response())
 }
 
 /// Changes a member's role
@@ -156,7 +156,7 @@ pub(super) async fn patch(
 ) -> Result<Response> {
     let role = body.read(|fields| ChangeRole::parse(fields, true));
     let member = members::set_role(&app, &caller, chat, user, role).await?;
-    Ok(Json(Member::from(&member)).into_response())
+    Ok(Json(Member::of(&member, &app.urls)).into_response())
 }
 
 /// Removes a member, or leaves

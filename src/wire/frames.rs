@@ -21,7 +21,7 @@ use crate::domain::user::Profile;
 use super::answers::Changes;
 use super::errors::Code;
 use super::fields::Fields;
-use super::objects::{Chat, Member, Message, OwnUser};
+use super::objects::{Chat, Member, Message, OwnUser, avatar};
 use super::requests::{EditMessage, SendMessage, Sync};
 
 /// Seconds of silence after which a peer is pinged.
@@ -189,7 +189,7 @@ enum Outgoing<'a> {
         version: i64,
         name: &'a str,
         description: &'a str,
-        avatar: Option<&'a str>,
+        avatar: Option<String>,
     },
     #[serde(rename = "chat.deleted")]
     ChatDeleted { chat: ChatId },
@@ -271,16 +271,16 @@ pub fn chat_event(event: &ChatEvent, urls: &Urls) -> String {
             version,
             name: &new.name,
             description: &new.description,
-            avatar: new.avatar.as_deref(),
+            avatar: avatar(new.avatar.as_deref(), urls),
         },
         Change::MemberJoined(member) => {
-            Outgoing::MemberJoined { chat, version, member: Member::from(&**member) }
+            Outgoing::MemberJoined { chat, version, member: Member::of(member, urls) }
         }
         Change::MemberUpdated(member) => {
-            Outgoing::MemberUpdated { chat, version, member: Member::from(&**member) }
+            Outgoing::MemberUpdated { chat, version, member: Member::of(member, urls) }
         }
         Change::MemberLeft(member) => {
-            Outgoing::MemberLeft { chat, version, member: Member::from(&**member) }
+            Outgoing::MemberLeft { chat, version, member: Member::of(member, urls) }
         }
     })
 }
