@@ -1,17 +1,18 @@
 //! What every part of a running node shares, built once. Knows how the parts are made from the
 //! settings; decides nothing about users, chats or messages.
 
+mod queues;
+
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt;
-use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,8 +22,6 @@ use crate::auth::secrets::{Sealer, random_hex};
 use crate::auth::tokens::Signer;
 use crate::config::{Config, DatabaseUrl, Limits, Server};
 use crate::domain::error::{Error, Result};
-use crate::domain::ids::ChatId;
-use crate::domain::message::{Message, NewMessage};
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
 use crate::hub::Hub;
@@ -30,10 +29,11 @@ use crate::mail::Mailer;
 use crate::store::Db;
 use crate::store::pools::PostgresSettings;
 
+use queues::MarkQueue;
+pub use queues::{PendingMark, PendingSend, SendQueue, Sent, Workers};
+
 /// Bound of a connection's queue, in bytes.
 const QUEUE_BYTES: usize = 256 * 1024;
-/// Sends that may wait for one committer; more are answered 503.
-const SENDS_WAITING: usize = 2_048;
 /// Committers on PostgreSQL: two transactions overlap one's fsync with the other's statements.
 const POSTGRES_COMMITTERS: usize = 2;
 
@@ -62,6 +62,12 @@ pub struct App {
     pub urls: Arc<Urls>,
     /// The way to the committers.
     pub sends: SendQueue,
+    /// The way to the worker that moves marks.
+    pub marks: MarkQueue,
+    /// What this run of the program is called among the nodes.
+    pub node: String,
+    /// Whether there are other nodes, as of the last look.
+    company: AtomicBool,
     /// Every task that must end before the process does.
     pub tasks: TaskTracker,
     /// Cancelled when the node is to stop: no new connections, sockets are sent away.
@@ -89,49 +95,6 @@ pub enum StartError {
     Other(#[from] Error),
 }
 
-/// A send on its way to the committer, with where to answer.
-#[derive(Debug)]
-pub struct PendingSend {
-    /// What to send.
-    pub message: NewMessage,
-    /// Answered after the commit; dropped without an answer only if the committer dies.
-    pub answer: oneshot::Sender<Result<Sent>>,
-}
-
-/// What became of a send.
-#[derive(Debug)]
-pub struct Sent {
-    /// The message, as committed.
-    pub message: Arc<Message>,
-    /// False where an earlier send under the same `client_id` had made it.
-    pub created: bool,
-}
-
-/// Bounded queues to the committers: a chat's sends all go to the same one, in order.
-#[derive(Debug)]
-pub struct SendQueue(Vec<mpsc::Sender<PendingSend>>);
-
-impl SendQueue {
-    fn new(committers: usize) -> (Self, Vec<mpsc::Receiver<PendingSend>>) {
-        let (senders, receivers) = (0..committers).map(|_| mpsc::channel(SENDS_WAITING)).unzip();
-        (Self(senders), receivers)
-    }
-
-    /// Queues a send, at once: calls in order are committed in order.
-    /// [`Error::Unavailable`] where the queue is full.
-    pub fn push(&self, message: NewMessage) -> Result<oneshot::Receiver<Result<Sent>>> {
-        let (answer, answered) = oneshot::channel();
-        self.of(message.chat)
-            .try_send(PendingSend { message, answer })
-            .map_err(|_| Error::Unavailable("the committer is full, or gone".into()))?;
-        Ok(answered)
-    }
-
-    fn of(&self, chat: ChatId) -> &mpsc::Sender<PendingSend> {
-        &self.0[usize::try_from(chat.0.unsigned_abs()).unwrap_or_default() % self.0.len()]
-    }
-}
-
 /// The wall clock: what is shown to people, and what tokens' times are compared with. Time-outs
 /// use the runtime's monotonic clock instead.
 #[derive(Debug, Default)]
@@ -157,10 +120,8 @@ impl Clock {
 }
 
 impl App {
-    /// Opens what the settings name. The receivers are the committers' ends of [`App::sends`].
-    pub async fn open(
-        config: &Config,
-    ) -> Result<(Arc<Self>, Vec<mpsc::Receiver<PendingSend>>), StartError> {
+    /// Opens what the settings name. With it come the workers' ends of its queues.
+    pub async fn open(config: &Config) -> Result<(Arc<Self>, Workers), StartError> {
         let secret_key = match &config.tokens.secret_key {
             Some(key) => key.clone(),
             None => kept_secret_key(&config.database.data_dir)?,
@@ -170,10 +131,11 @@ impl App {
             DatabaseUrl::Postgres(_) => POSTGRES_COMMITTERS,
         };
         let (sends, receivers) = SendQueue::new(committers);
+        let (marks, marks_receiver) = MarkQueue::new();
         let urls = Arc::new(Urls::new(config.server.public_url.as_deref()));
         let app = Self {
             db: open_database(config).await?,
-            hub: Hub::new(QUEUE_BYTES, Arc::clone(&urls)),
+            hub: Hub::new(QUEUE_BYTES, Arc::clone(&urls), None),
             passwords: Passwords::new()?,
             signer: Signer::new(
                 &secret_key,
@@ -187,11 +149,26 @@ impl App {
             server: config.server.clone(),
             urls,
             sends,
+            marks,
+            node: random_hex::<8>().map_err(|_| Error::internal("no random numbers"))?,
+            // Until it was looked.
+            company: AtomicBool::new(true),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             stopped: CancellationToken::new(),
         };
-        Ok((Arc::new(app), receivers))
+        let workers = Workers { sends: receivers, marks: marks_receiver, outgoing: None };
+        Ok((Arc::new(app), workers))
+    }
+
+    /// Whether there may be other nodes.
+    pub fn has_company(&self) -> bool {
+        self.company.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether there are other nodes.
+    pub fn set_company(&self, company: bool) {
+        self.company.store(company, Ordering::Relaxed);
     }
 
     /// Runs a task that the node waits for before it ends.

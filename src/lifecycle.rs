@@ -7,13 +7,19 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
+use crate::hub::queue::Closing;
 
 /// How long what is in flight may take at the end. Service managers kill after 30 s or more.
 const DRAIN: Duration = Duration::from_secs(25);
 /// How long the database's connections may take to close after that.
 const CLOSE: Duration = Duration::from_secs(3);
-/// Over how long clients are asked to come back.
+/// Over how long clients are asked to come back, at least; with many of them longer.
 const COME_BACK_OVER: Duration = Duration::from_secs(5);
+/// How many are asked to come back in a second, at most.
+const COME_BACK_RATE: usize = 1_000;
+/// So many sockets are sent away at a time, so often: ten thousand in two seconds.
+const BATCH: usize = 250;
+const BATCH_PAUSE: Duration = Duration::from_millis(50);
 
 /// Raises the soft limit of open files to the hard one; the limit that holds then. Each socket is
 /// a file.
@@ -35,16 +41,39 @@ pub async fn signalled() -> io::Result<()> {
     Ok(())
 }
 
-/// Stops the node: nothing new is accepted, sockets are sent away with a hint when to come back,
-/// what is in flight is finished, and only then the database is closed. Nothing acknowledged is
-/// lost, since it was committed before it was acknowledged.
-pub async fn stop(app: &Arc<App>) {
+/// Nothing new is accepted, sockets are sent away with a hint when to come back, and what is in
+/// flight is finished. Nothing acknowledged is lost, since it was committed before it was
+/// acknowledged.
+pub async fn drain(app: &Arc<App>) {
     app.stopping.cancel();
-    app.hub.close_all(COME_BACK_OVER);
     app.tasks.close();
-    if tokio::time::timeout(DRAIN, app.tasks.wait()).await.is_err() {
+    let drained = async {
+        send_away(app).await;
+        app.tasks.wait().await;
+    };
+    if tokio::time::timeout(DRAIN, drained).await.is_err() {
         tracing::warn!(left = app.tasks.len(), "not everything ended in time");
     }
+}
+
+/// Sends every socket away, a batch at a time. The hint grows along the connections, so that their
+/// clients do not all come back at once.
+async fn send_away(app: &App) {
+    let connections = app.hub.connections();
+    let count = u32::try_from(connections.len().max(1)).unwrap_or(u32::MAX);
+    let over = COME_BACK_OVER.max(Duration::from_secs((connections.len() / COME_BACK_RATE) as u64));
+    let mut retry_after = Duration::ZERO;
+    for batch in connections.chunks(BATCH) {
+        for connection in batch {
+            connection.queue.close(Closing::Restarting { retry_after });
+            retry_after += over / count;
+        }
+        tokio::time::sleep(BATCH_PAUSE).await;
+    }
+}
+
+/// Ends the background tasks and closes the database.
+pub async fn close(app: &Arc<App>) {
     app.stopped.cancel();
     // A connection that hangs holds up nothing that was acknowledged.
     if tokio::time::timeout(CLOSE, app.db.close()).await.is_err() {

@@ -11,6 +11,8 @@ mod chats;
 mod leaving;
 #[path = "store/messages.rs"]
 mod messages;
+#[path = "store/presence.rs"]
+mod presence;
 #[path = "store/resets.rs"]
 mod resets;
 #[path = "store/schema.rs"]

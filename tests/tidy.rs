@@ -25,7 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("media", &["domain"]),
     ("telemetry", &["config"]),
     ("app", &["auth", "config", "domain", "hub", "mail", "media", "store"]),
-    ("lifecycle", &["app"]),
+    ("lifecycle", &["app", "hub"]),
     ("actions", &["app", "auth", "domain", "hub", "mail", "media", "store"]),
     ("realtime", &["actions", "app", "domain", "hub", "wire"]),
     ("http", &["actions", "app", "auth", "domain", "lifecycle", "realtime", "wire"]),
@@ -81,8 +81,12 @@ const MUTABLE_TYPES: &[&str] = &[
     "UnsafeCell",
 ];
 
-const PUBLISHERS: &[&str] =
-    &["src/actions/unit.rs", "src/actions/committer.rs", "src/actions/catchup.rs"];
+const PUBLISHERS: &[&str] = &[
+    "src/actions/unit.rs",
+    "src/actions/committer.rs",
+    "src/actions/catchup.rs",
+    "src/actions/presence.rs",
+];
 
 const MAX_LINES: usize = 500;
 

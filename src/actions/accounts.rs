@@ -8,14 +8,16 @@ use crate::domain::event::Event;
 use crate::domain::ids::UserId;
 use crate::domain::session::{Caller, Device};
 use crate::domain::text;
-use crate::domain::user::{Email, Password, Profile, Registration, User, UserChange, Username};
+use crate::domain::user::{
+    Availability, Email, Password, Profile, Registration, User, UserChange, Username,
+};
 use crate::store::error::Error as StoreError;
 use crate::store::users::NewUser;
 use crate::store::{Target, audit, chats, members, sessions as session_rows, users};
 
+use super::presence::profile;
 use super::sessions::{self, Opened};
 use super::unit::Unit;
-use super::users::profile;
 use super::{access, grouping};
 
 /// The login names that somebody asks for, where they are valid in themselves: they are
@@ -64,7 +66,7 @@ pub async fn register(
     let user = user.ok_or_else(|| Error::internal("a user was inserted and is not there"))?;
     let tokens = sessions::open(app, &mut unit, id, device).await?;
     unit.commit().await?;
-    Ok(Opened { profile: profile(app, user), tokens })
+    Ok(Opened { profile: profile(app, user).await?, tokens })
 }
 
 /// Makes a superuser.
@@ -114,6 +116,9 @@ pub async fn update(
     }
     users::update(&mut unit.tx, &after).await?;
     let now = app.clock.now();
+    if before.reference() != after.reference() {
+        unit.emit(Event::UserUpdated(after.reference()));
+    }
     if before.is_active && !after.is_active {
         let ended = session_rows::end_all(&mut unit.tx, id, now).await?;
         unit.emit(Event::SessionsEnded(ended));
@@ -123,7 +128,30 @@ pub async fn update(
         audit::insert(&mut unit.tx, actor.id, "user.update", id.0, &detail, now).await?;
     }
     unit.commit().await?;
-    Ok(profile(app, after))
+    app.hub.presence.touch(id, None);
+    profile(app, after).await
+}
+
+/// Changes how a user is seen, as one of their devices says: `online` ends `busy` and `invisible`,
+/// and changes no other choice.
+pub async fn set_status(app: &Arc<App>, id: UserId, by: u64, change: UserChange) -> Result<()> {
+    use Availability::{Busy, Invisible, Online};
+    let mut unit = Unit::begin(app).await?;
+    users::lock(&mut unit.tx, id).await?;
+    let before = users::by_id(&mut unit.tx, id).await?.ok_or(Error::NotFound)?;
+    let mut after = before.clone();
+    if let Some(chosen) = change.availability
+        && (chosen != Online || matches!(before.availability, Busy | Invisible))
+    {
+        after.availability = chosen;
+    }
+    after.status_text = change.status_text.unwrap_or(after.status_text);
+    if (after.availability, &after.status_text) != (before.availability, &before.status_text) {
+        users::update(&mut unit.tx, &after).await?;
+        unit.commit().await?;
+        app.hub.presence.touch(id, Some(by));
+    }
+    Ok(())
 }
 
 /// Changes one's own password. Every other session ends. The old one is looked at even if something
@@ -206,7 +234,7 @@ pub async fn set_password(app: &Arc<App>, id: UserId, password: &Password) -> Re
 pub async fn by_login(app: &App, key: &str) -> Result<Profile> {
     let (id, _) = users::by_login(&app.db, key).await?.ok_or(Error::NotFound)?;
     let user = users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
-    Ok(profile(app, user))
+    profile(app, user).await
 }
 
 /// A user with a change applied, as far as the actor may say it.

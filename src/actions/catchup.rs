@@ -62,7 +62,7 @@ async fn fill(app: &App, hole: &Hole) -> Result<()> {
     let least = members::least_marks(&app.db, vec![hole.chat.0]).await?;
     for message in found {
         let message = message.with_status(least.get(&hole.chat));
-        app.hub.publish(&Event::Chat(ChatEvent::of_last_change(message)));
+        app.hub.publish_here(&Event::Chat(ChatEvent::of_last_change(message)));
     }
     Ok(())
 }
@@ -77,7 +77,7 @@ pub async fn find_chats(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
     for (user, chat) in joined.into_iter().filter(|(user, chat)| app.hub.misses(*user, *chat)) {
         let rows = chats::of_member(&app.db, user, vec![chat.0]).await?;
         for view in views(&app, rows).await? {
-            app.hub.publish(&Event::ChatFound(user, Box::new(view)));
+            app.hub.publish_here(&Event::ChatFound(user, Box::new(view)));
         }
     }
     seen.store(now.micros(), Ordering::Relaxed);
@@ -91,7 +91,7 @@ pub async fn tell_departed(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
     let since = Timestamp::from_micros(seen.load(Ordering::Relaxed)).min(now).minus(RECENT);
     for (chat, user, version) in departures::since(&app.db, since).await? {
         let departed = vec![Departed { user, version }];
-        app.hub.publish(&Event::ChatDeleted { chat, departed });
+        app.hub.publish_here(&Event::ChatDeleted { chat, departed });
     }
     seen.store(now.micros(), Ordering::Relaxed);
     Ok(())

@@ -19,8 +19,8 @@ use crate::store::chats::ChatOfMember;
 use crate::store::{audit, chats, members, messages, users};
 
 use super::grouping::{self, Grouping};
+use super::presence::{profile, profiles};
 use super::unit::Unit;
-use super::users::profile;
 use super::{access, members as members_action};
 
 pub use crate::store::chats::Place;
@@ -160,11 +160,11 @@ async fn create_private(app: &Arc<App>, caller: &Caller, peer: UserId) -> Result
         return Ok((id, false));
     };
     members::insert(&mut unit.tx, id, vec![me.id.0, peer.0], Role::Member, 0, now).await?;
-    let newcomer =
-        |user: UserId, peer| Newcomer { user, role: Role::Member, peer: Some(profile(app, peer)) };
+    let newcomer = |user, peer| Newcomer { user, role: Role::Member, peer: Some(peer) };
+    let (mine, theirs) = (profile(app, me.clone()).await?, profile(app, other).await?);
     unit.emit(Event::ChatCreated {
         last_message: None,
-        newcomers: vec![newcomer(me.id, other.clone()), newcomer(peer, me.clone())],
+        newcomers: vec![newcomer(me.id, theirs), newcomer(peer, mine)],
         chat: fresh(caller, id, ChatType::Private, None, 2, now),
     });
     unit.commit().await?;
@@ -230,12 +230,13 @@ pub(super) async fn views(app: &App, rows: Vec<ChatOfMember>) -> Result<Vec<Chat
 
     let least = members::least_marks(&app.db, chat_ids).await?;
     let peers = users::by_ids(&app.db, peer_ids).await?;
-    let peers: HashMap<_, _> = peers.into_iter().map(|user| (user.id, user)).collect();
+    let peers = profiles(app, peers).await?.into_iter();
+    let peers: HashMap<_, _> = peers.map(|peer| (peer.user.id, peer)).collect();
     let last = messages::by_ids(&app.db, message_ids).await?;
     let mut last: HashMap<_, _> = last.into_iter().map(|message| (message.id, message)).collect();
 
     let view = |row: ChatOfMember| ChatView {
-        peer: row.peer.and_then(|id| peers.get(&id)).map(|user| profile(app, user.clone())),
+        peer: row.peer.and_then(|id| peers.get(&id).cloned()),
         my_role: row.my_role,
         last_message: row
             .last_message

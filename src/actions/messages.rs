@@ -8,12 +8,12 @@ use crate::domain::event::{ChatEvent, Event};
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::{Content, Draft, Message, NewMessage};
 use crate::domain::page::{Page, Turn};
+use crate::domain::receipt::Marks;
 use crate::domain::session::Caller;
-use crate::store::members::Membership;
 use crate::store::{audit, chats, members, messages};
 
-use super::access;
 use super::unit::Unit;
+use super::{access, marks};
 
 /// What is answered to a message for an account that was ended.
 pub(super) const LEFT_ALONE: &str = "The other account was deleted.";
@@ -78,7 +78,9 @@ pub async fn list(
     let membership = access::membership(&app.db, chat, me).await?;
     let (newest_first, rows) = read(app, chat, span?, size).await?;
     let newest = rows.iter().map(|message| message.seq).max().unwrap_or_default();
-    mark_delivered(app, chat, me, &membership, newest).await?;
+    if newest > membership.last_delivered_seq {
+        marks::advance(app, chat, me, Marks { delivered_seq: newest, read_seq: 0 }).await?;
+    }
     let rows = with_statuses(app, chat, rows).await?;
 
     // Numbers are dense, so the ends of the page tell whether there is more.
@@ -189,21 +191,6 @@ async fn read(app: &App, chat: ChatId, span: Span, size: i64) -> Result<(bool, V
         rows.reverse();
     }
     Ok((newest_first, rows))
-}
-
-async fn mark_delivered(
-    app: &Arc<App>,
-    chat: ChatId,
-    user: UserId,
-    membership: &Membership,
-    newest: i64,
-) -> Result<()> {
-    if newest <= membership.last_delivered_seq {
-        return Ok(());
-    }
-    let mut unit = Unit::begin(app).await?;
-    members::mark_delivered(&mut unit.tx, chat, user, newest).await?;
-    unit.commit().await
 }
 
 async fn with_status(app: &App, message: Message) -> Result<Message> {

@@ -11,8 +11,10 @@ mod grouping;
 pub mod health;
 pub mod housekeeping;
 pub mod indexing;
+pub mod marks;
 pub mod members;
 pub mod messages;
+pub mod presence;
 pub mod receipts;
 pub mod resets;
 pub mod revocations;
@@ -26,15 +28,16 @@ pub mod users;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
-use tokio::sync::mpsc;
-
-use crate::app::{App, PendingSend};
+use crate::app::{App, Workers};
 
 /// Starts what runs for as long as the node serves.
-pub fn start(app: &Arc<App>, sends: Vec<mpsc::Receiver<PendingSend>>) {
-    for queue in sends {
+pub fn start(app: &Arc<App>, workers: Workers) {
+    for queue in workers.sends {
         app.background(committer::run(Arc::clone(app), queue));
     }
+    app.background(marks::run(Arc::clone(app), workers.marks));
+    app.every(presence::BEAT, presence::beat);
+    app.every(presence::FLUSH, presence::flush);
     app.every(catchup::LOOK, catchup::fill_holes);
     app.every(catchup::COMPARE, catchup::compare_versions);
     let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::domain::chat::Member;
 use crate::domain::error::{Error, Result};
-use crate::domain::ids::{ChatId, MessageId};
-use crate::domain::receipt::ReadUpTo;
+use crate::domain::ids::{ChatId, MessageId, UserId};
+use crate::domain::receipt::{Marks, ReadUpTo};
 use crate::domain::session::Caller;
 use crate::domain::text::no_such;
 use crate::store::{members, messages};
 
-use super::access;
-use super::unit::Unit;
+use super::{access, marks};
 
 /// One's marks in a chat after reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +41,7 @@ pub async fn read(
 ) -> Result<Marked> {
     let me = caller.user.id;
     access::membership(&app.db, chat, me).await?;
-    let seq = match upto? {
+    let read_seq = match upto? {
         ReadUpTo::Seq(seq) => seq,
         ReadUpTo::Message(id) => {
             let found = messages::by_ids(&app.db, vec![id.0]).await?.pop();
@@ -50,11 +49,29 @@ pub async fn read(
             found.ok_or_else(|| Error::field("message", no_such(id)))?.seq
         }
     };
-    let mut unit = Unit::begin(app).await?;
-    members::mark_read(&mut unit.tx, chat, me, seq).await?.ok_or(Error::NotFound)?;
-    let row = access::chat(&mut unit.tx, chat, me).await?;
-    unit.commit().await?;
+    marks::advance(app, chat, me, Marks { delivered_seq: read_seq, read_seq }).await?;
+    let row = access::chat(&app.db, chat, me).await?;
     Ok(Marked { last_read_seq: row.last_read_seq, unread_count: row.unread_count })
+}
+
+/// Moves one's marks, as a device says: everything up to a message was delivered, or read.
+pub async fn mark(
+    app: &App,
+    user: UserId,
+    chat: ChatId,
+    seq: Result<i64>,
+    read: bool,
+) -> Result<()> {
+    let seq = match seq {
+        Ok(seq) => seq,
+        Err(error) => {
+            access::membership(&app.db, chat, user).await?;
+            return Err(error);
+        }
+    };
+    let read_seq = if read { seq } else { 0 };
+    marks::advance(app, chat, user, Marks { delivered_seq: seq, read_seq }).await?;
+    Ok(())
 }
 
 /// Who has a message. Its sender is in neither list.

@@ -17,8 +17,8 @@ use crate::domain::user::{Password, Profile};
 use crate::store::sessions::CurrentRefresh;
 use crate::store::{sessions, users};
 
+use super::presence::profile;
 use super::unit::Unit;
-use super::users::profile;
 
 /// A refresh token may be repeated for this long after it was spent: the answer got lost.
 const GRACE: Duration = Duration::from_secs(10);
@@ -90,7 +90,7 @@ pub async fn login(
     users::set_last_login(&mut unit.tx, id, app.clock.now()).await?;
     let tokens = open(app, &mut unit, id, device).await?;
     unit.commit().await?;
-    Ok(Opened { profile: profile(app, user), tokens })
+    Ok(Opened { profile: profile(app, user).await?, tokens })
 }
 
 /// Begins a session in a unit of work.

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::domain::error::{Error, Result};
-use crate::domain::ids::ChatId;
+use crate::domain::ids::{ChatId, UserId};
 use crate::domain::session::Caller;
 use crate::domain::time::Timestamp;
 use crate::domain::user::Profile;
 use crate::hub::Connection;
+use crate::hub::news::Seen;
 use crate::hub::queue::Queue;
 use crate::store::{chats, members, site};
 
-use super::users::profile;
+use super::presence;
 
 /// A connected socket. Dropping it disconnects.
 #[derive(Debug)]
@@ -27,11 +28,31 @@ impl Live {
     pub fn queue(&self) -> &Queue {
         &self.connection.queue
     }
+
+    /// Whose it is.
+    pub fn user(&self) -> UserId {
+        self.connection.user()
+    }
+
+    /// Tells it from the others.
+    pub fn number(&self) -> u64 {
+        self.connection.number()
+    }
+
+    /// Whether its user is in the chat, as far as it has heard.
+    pub(super) fn hears(&self, chat: ChatId) -> bool {
+        self.app.hub.hears(&self.connection, chat)
+    }
+
+    /// Watches users; with how each is seen.
+    pub(super) fn watch(&self, users: &[(UserId, Seen)]) {
+        self.app.hub.watch(&self.connection, users);
+    }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.app.hub.disconnect(&self.connection);
+        self.app.hub.disconnect(&self.connection, self.app.clock.now());
     }
 }
 
@@ -61,21 +82,32 @@ pub enum Refused {
 /// between what it is told and what it hears.
 pub async fn connect(app: &Arc<App>, caller: &Caller) -> Result<(Live, Ready), Refused> {
     let me = caller.user.id;
-    let connection = app
-        .hub
-        .connect(me, caller.session, app.limits.sockets_per_user)
-        .map_err(|_| Refused::TooMany)?;
+    let elsewhere = presence::connections_elsewhere(app, me).await.map_err(Refused::Failed)?;
+    let max = app.limits.sockets_per_user.saturating_sub(elsewhere);
+    let connection = app.hub.connect(me, caller.session, max).map_err(|_| Refused::TooMany)?;
     let live = Live { app: Arc::clone(app), connection };
     let ready = start(app, caller, &live).await.map_err(Refused::Failed)?;
     Ok((live, ready))
 }
 
+/// Says whether one writes in a chat. [`Error::NotFound`] where one is not in it.
+pub fn typing(app: &App, live: &Live, chat: ChatId, active: Result<bool>) -> Result<()> {
+    if !live.hears(chat) {
+        return Err(Error::NotFound);
+    }
+    app.hub.typing(live.user(), chat, active?, app.clock.now());
+    Ok(())
+}
+
 async fn start(app: &App, caller: &Caller, live: &Live) -> Result<Ready> {
     let me = caller.user.id;
     app.hub.join(&live.connection, &members::chats_of(&app.db, me).await?);
+    app.hub.watch_peers(&live.connection, &chats::peers_of(&app.db, me).await?);
     let versions = chats::versions_of(&app.db, me).await?;
+    let profile = presence::profile(app, caller.user.clone()).await?;
+    app.hub.presence.told_by_ready(me, Seen::of(&profile));
     Ok(Ready {
-        me: profile(app, caller.user.clone()),
+        me: profile,
         server_time: app.clock.now(),
         epoch: site::epoch(&app.db).await?,
         versions: app.hub.start(&live.connection, &versions),

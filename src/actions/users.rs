@@ -8,8 +8,10 @@ use crate::domain::ids::UserId;
 use crate::domain::page::{Page, Turn};
 use crate::domain::search::{Query, Rank};
 use crate::domain::text;
-use crate::domain::user::{Profile, User};
+use crate::domain::user::Profile;
 use crate::store::{search, users};
+
+use super::presence::{profile, profiles};
 
 /// Active users by username. A place is the folded username.
 pub async fn list(app: &App, turn: Turn<String>, size: i64) -> Result<Page<Profile, String>> {
@@ -18,7 +20,7 @@ pub async fn list(app: &App, turn: Turn<String>, size: i64) -> Result<Page<Profi
         Turn::After(key) => users::after(&app.db, key, size + 1).await?,
         Turn::Before(key) => users::before(&app.db, key, size + 1).await?,
     };
-    let profiles = rows.into_iter().map(|user| profile(app, user)).collect();
+    let profiles = profiles(app, rows).await?;
     Ok(Page::of(&turn, profiles, size, |profile: &Profile| text::fold(&profile.user.username)))
 }
 
@@ -66,18 +68,12 @@ pub async fn search(
     let users = users::by_ids(&app.db, page.rows.iter().map(|place| place.id.0).collect()).await?;
     let mut users: HashMap<_, _> = users.into_iter().map(|user| (user.id, user)).collect();
     let users = page.rows.iter().filter_map(|place| users.remove(&place.id));
-    let rows = users.map(|user| profile(app, user)).collect();
+    let rows = profiles(app, users.collect()).await?;
     Ok(Page { rows, previous: page.previous, next: page.next })
 }
 
 /// One active user. [`Error::NotFound`] where there is none.
 pub async fn one(app: &App, id: UserId) -> Result<Profile> {
     let user = users::by_id(&app.db, id).await?.filter(|user| user.is_active);
-    user.map(|user| profile(app, user)).ok_or(Error::NotFound)
-}
-
-/// A user with the presence that others see.
-pub fn profile(app: &App, user: User) -> Profile {
-    let status = user.status(app.hub.is_connected(user.id));
-    Profile { user, status }
+    profile(app, user.ok_or(Error::NotFound)?).await
 }

@@ -8,7 +8,7 @@ use super::chat::{Chat, ChatView, Member};
 use super::ids::{ChatId, SessionId, UserId};
 use super::message::Message;
 use super::role::Role;
-use super::user::Profile;
+use super::user::{Profile, UserRef};
 
 /// A durable change of a chat that is already there, for every connection of every member. Each
 /// version of a chat is exactly one of these, save version 1, which is [`Event::ChatCreated`].
@@ -81,6 +81,10 @@ pub enum Event {
     /// A user is in a chat, which their connections may not know of: as [`Event::ChatCreated`], when
     /// that was lost.
     ChatFound(UserId, Box<ChatView>),
+    /// Somebody is seen otherwise; by which connection, where it was one.
+    StatusChanged(Profile, Option<u64>),
+    /// Somebody's names or picture changed.
+    UserUpdated(UserRef),
     /// Sessions ended: their sockets are closed.
     SessionsEnded(Vec<SessionId>),
 }

@@ -25,6 +25,15 @@ pub enum ReadUpTo {
     Message(MessageId),
 }
 
+/// How far somebody got in a chat. Marks only grow, and reading implies delivery.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Marks {
+    /// Everything up to here has reached one of the devices.
+    pub delivered_seq: i64,
+    /// Everything up to here has been read.
+    pub read_seq: i64,
+}
+
 /// The least marks of a chat's members, of which every message's status follows.
 ///
 /// Sending moves the sender's own marks to the message, so a sender who is still a member never

@@ -1,6 +1,6 @@
 //! Users: who they are, what their names may be, and how others see them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ids::UserId;
 use super::text;
@@ -176,8 +176,17 @@ impl TryFrom<String> for Availability {
     }
 }
 
+/// Whether anybody sits before a connected device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Activity {
+    /// So it is assumed.
+    Active,
+    /// The device says that nobody does.
+    Idle,
+}
+
 /// What others see of a user's presence.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Connected.
@@ -225,13 +234,13 @@ pub struct User {
 }
 
 impl User {
-    /// The status that others see, given whether any device is connected.
-    pub fn status(&self, connected: bool) -> Status {
-        match (connected, self.availability) {
-            (false, _) | (_, Availability::Invisible) => Status::Offline,
-            (true, Availability::Busy) => Status::Busy,
-            (true, Availability::Away) => Status::Away,
-            (true, Availability::Online) => Status::Online,
+    /// The status that others see, given what the connected devices say, if there is any.
+    pub fn status(&self, devices: Option<Activity>) -> Status {
+        match (devices, self.availability) {
+            (None, _) | (_, Availability::Invisible) => Status::Offline,
+            (_, Availability::Busy) => Status::Busy,
+            (_, Availability::Away) | (Some(Activity::Idle), _) => Status::Away,
+            (Some(Activity::Active), Availability::Online) => Status::Online,
         }
     }
 

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use crate::actions::accounts::{self, NamesWanted};
-use crate::actions::{sessions, tickets, users};
+use crate::actions::{presence, sessions, tickets};
 use crate::app::App;
 use crate::domain::session::Device;
 use crate::wire::answers::{Opened, Ticket, TokenPair};
@@ -135,8 +135,9 @@ pub(super) async fn logout(
 pub(super) async fn me(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
-) -> Response {
-    Json(OwnUser::of(&users::profile(&app, caller.user), &app.urls)).into_response()
+) -> Result<Response> {
+    let profile = presence::profile(&app, caller.user).await?;
+    Ok(Json(OwnUser::of(&profile, &app.urls)).into_response())
 }
 
 /// Changes oneself

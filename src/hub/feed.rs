@@ -80,6 +80,11 @@ impl Feed {
         from
     }
 
+    /// Those who listen, whose `ready` was made.
+    pub(super) fn connections(&self) -> impl Iterator<Item = &Arc<Connection>> {
+        self.listeners.iter().filter(|listener| listener.from >= 0).map(|l| &l.connection)
+    }
+
     /// Up to where a listener knows the chat; negative while it waits for the database. `None`
     /// where it does not listen.
     pub(super) fn from(&self, connection: u64) -> Option<i64> {

@@ -2,25 +2,36 @@
 //! what was committed and puts a chat's events in order; it reads no database and checks no right.
 //!
 //! Locks are held for as long as it takes to push to queues, never over an await, and taken in one
-//! order: people → feeds → a connection's own.
+//! order: people → feeds → a connection's own → who watches whom → all others.
 
 mod feed;
+mod interest;
+pub mod news;
+pub mod presence;
+mod publish;
 pub mod queue;
+mod signals;
+mod watch;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::domain::chat::ChatView;
-use crate::domain::event::{ChatEvent, Departed, Event};
+use tokio::sync::mpsc;
+
 use crate::domain::ids::{ChatId, SessionId, UserId};
+use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
-use crate::wire::frames;
 
 use feed::Feed;
 pub use feed::Hole;
-use queue::{Closing, Frame, Queue};
+use interest::Interest;
+use news::{News, Seen, Topic, What};
+use presence::Presence;
+use queue::{Closing, Queue};
+use signals::{Receipts, Typing};
+use watch::Watch;
 
 /// Feeds are spread over this many locks, so that busy chats rarely wait for each other.
 const SHARDS: usize = 64;
@@ -38,6 +49,15 @@ pub struct Hub {
     queue_bytes: usize,
     /// For the URLs in events.
     urls: Arc<Urls>,
+    /// Who is seen as what by their connections here.
+    pub presence: Presence,
+    /// Who wants to know how whom is seen.
+    watch: Watch,
+    typing: Typing,
+    receipts: Receipts,
+    interest: Interest,
+    /// The way to the other nodes, where there is a bus.
+    outgoing: Option<mpsc::Sender<News>>,
 }
 
 /// An authenticated socket, as the hub knows it.
@@ -51,6 +71,18 @@ pub struct Connection {
     places: Mutex<Places>,
 }
 
+impl Connection {
+    /// Whose it is.
+    pub fn user(&self) -> UserId {
+        self.user
+    }
+
+    /// Tells it from all others of this node.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+}
+
 /// Where a connection is.
 #[derive(Debug, Default)]
 struct Places {
@@ -59,6 +91,16 @@ struct Places {
     /// The chats that its user went out of, by which version: what is told late of an earlier
     /// coming in is no news.
     left: HashMap<ChatId, i64>,
+    /// The other ones of private chats: they are watched.
+    peers: HashMap<ChatId, UserId>,
+    /// Whom the client asked to watch besides.
+    watched: Vec<UserId>,
+}
+
+impl Places {
+    fn watches(&self, user: UserId) -> bool {
+        self.watched.contains(&user) || self.peers.values().any(|peer| *peer == user)
+    }
 }
 
 /// The user has as many connections here as allowed.
@@ -66,9 +108,16 @@ struct Places {
 pub struct TooManyConnections;
 
 impl Hub {
-    /// An empty hub whose connections' queues hold at most `queue_bytes`.
-    pub fn new(queue_bytes: usize, urls: Arc<Urls>) -> Self {
+    /// An empty hub whose connections' queues hold at most `queue_bytes`. What it has to tell other
+    /// nodes goes to `outgoing`, where there are any.
+    pub fn new(queue_bytes: usize, urls: Arc<Urls>, outgoing: Option<mpsc::Sender<News>>) -> Self {
         Self {
+            presence: Presence::default(),
+            watch: Watch::default(),
+            typing: Typing::default(),
+            receipts: Receipts::default(),
+            interest: Interest::new(outgoing.is_none()),
+            outgoing,
             people: Mutex::default(),
             feeds: std::array::from_fn(|_| Mutex::default()),
             next_connection: AtomicU64::new(1),
@@ -97,7 +146,11 @@ impl Hub {
             queue: Queue::new(self.queue_bytes),
             places: Mutex::default(),
         });
+        if connections.is_empty() {
+            self.interest.begins(Topic::User(user));
+        }
         connections.push(Arc::clone(&connection));
+        self.presence.came(user, connection.number);
         Ok(connection)
     }
 
@@ -145,20 +198,59 @@ impl Hub {
     }
 
     /// Forgets a connection.
-    pub fn disconnect(&self, connection: &Connection) {
+    pub fn disconnect(&self, connection: &Connection, now: Timestamp) {
         {
             let mut people = lock(&self.people);
             if let Some(connections) = people.get_mut(&connection.user) {
                 connections.retain(|other| other.number != connection.number);
                 if connections.is_empty() {
                     people.remove(&connection.user);
+                    self.interest.ends(Topic::User(connection.user));
                 }
             }
         }
-        let chats = std::mem::take(&mut lock(&connection.places).chats);
-        for chat in chats {
+        self.presence.went(connection.user, connection.number, now);
+        let places = std::mem::take(&mut *lock(&connection.places));
+        for chat in places.chats {
             self.unlisten(connection, chat);
         }
+        for user in places.peers.into_values().chain(places.watched) {
+            self.watch.remove(user, connection, &self.interest);
+        }
+    }
+
+    /// Watches the other ones of the user's private chats.
+    pub fn watch_peers(&self, connection: &Arc<Connection>, peers: &[(ChatId, UserId)]) {
+        let mut places = lock(&connection.places);
+        for (chat, peer) in peers {
+            places.peers.insert(*chat, *peer);
+            self.watch.add(*peer, connection, &self.interest);
+        }
+    }
+
+    /// Watches these users, and none of those that were asked for before; with how each is seen, so
+    /// that only what changes is told from now on.
+    pub fn watch(&self, connection: &Arc<Connection>, users: &[(UserId, Seen)]) {
+        let mut places = lock(&connection.places);
+        let before = std::mem::take(&mut places.watched);
+        places.watched = users.iter().map(|(user, _)| *user).collect();
+        for user in before.into_iter().filter(|user| !places.watches(*user)) {
+            self.watch.remove(user, connection, &self.interest);
+        }
+        for (user, seen) in users {
+            self.watch.add(*user, connection, &self.interest);
+            self.watch.note(*user, seen);
+        }
+    }
+
+    /// Everybody who is watched here.
+    pub fn watched(&self) -> Vec<UserId> {
+        self.watch.all()
+    }
+
+    /// Whether the connection hears of the chat: its user is a member.
+    pub fn hears(&self, connection: &Connection, chat: ChatId) -> bool {
+        lock(&connection.places).chats.contains(&chat)
     }
 
     /// Whether the user has a connection here that does not hear of the chat.
@@ -166,34 +258,6 @@ impl Hub {
         let people = lock(&self.people);
         let Some(connections) = people.get(&user) else { return false };
         connections.iter().any(|connection| !lock(&connection.places).chats.contains(&chat))
-    }
-
-    /// Whether the user has a connection here.
-    pub fn is_connected(&self, user: UserId) -> bool {
-        lock(&self.people).contains_key(&user)
-    }
-
-    /// Passes on what was committed.
-    pub fn publish(&self, event: &Event) {
-        match event {
-            Event::Chat(event) => self.publish_change(event),
-            Event::ChatCreated { chat, last_message, newcomers } => {
-                for newcomer in newcomers {
-                    let view = || newcomer.view(chat, last_message.as_deref());
-                    self.publish_chat(newcomer.user, chat.id, chat.version, true, view);
-                }
-            }
-            Event::ChatFound(user, view) => {
-                let (chat, version) = (view.chat.id, view.chat.version);
-                self.publish_chat(*user, chat, version, false, || (**view).clone());
-            }
-            Event::ChatDeleted { chat, departed } => {
-                for departed in departed {
-                    self.publish_departure(*chat, *departed);
-                }
-            }
-            Event::SessionsEnded(sessions) => self.end_sessions(sessions),
-        }
     }
 
     /// Closes the sockets of sessions that ended.
@@ -209,17 +273,14 @@ impl Hub {
         }
     }
 
-    /// Closes every socket because the node stops. The hint grows along the connections, so that
-    /// their clients come back spread over `over`.
-    pub fn close_all(&self, over: Duration) {
-        let people = lock(&self.people);
-        let connections: Vec<_> = people.values().flatten().collect();
-        let step = over / u32::try_from(connections.len().max(1)).unwrap_or(u32::MAX);
-        let mut after = Duration::ZERO;
-        for connection in connections {
-            connection.queue.close(Closing::Restarting { retry_after: after });
-            after += step;
-        }
+    /// Whether the user has a connection here.
+    pub fn is_connected(&self, user: UserId) -> bool {
+        lock(&self.people).contains_key(&user)
+    }
+
+    /// Everybody who is connected.
+    pub fn connections(&self) -> Vec<Arc<Connection>> {
+        lock(&self.people).values().flatten().cloned().collect()
     }
 
     /// The chats listened to here, with the version that each feed has passed on.
@@ -259,94 +320,20 @@ impl Hub {
         }
     }
 
-    fn publish_change(&self, event: &ChatEvent) {
-        if let Some(feed) = lock(self.shard(event.chat)).get_mut(&event.chat) {
-            let frame =
-                Frame::of_chat(event.chat, event.version, frames::chat_event(event, &self.urls));
-            feed.accept(event.version, frame, Instant::now());
-        }
-    }
-
-    /// Tells a user of a chat, and lets their connections hear of it from then on. `joined` where
-    /// the version made the user a member: one who listens since before that was out meanwhile.
-    fn publish_chat(
-        &self,
-        user: UserId,
-        chat: ChatId,
-        version: i64,
-        joined: bool,
-        view: impl FnOnce() -> ChatView,
-    ) {
-        // Held throughout: a connection that registers later reads the chat from the database.
-        let people = lock(&self.people);
-        let Some(connections) = people.get(&user) else { return };
-        let frame = Frame::of_chat(chat, version, frames::chat_created(&view(), &self.urls));
-        for connection in connections {
-            self.enter(connection, chat, version, joined, &frame);
-        }
-    }
-
-    fn enter(
-        &self,
-        connection: &Arc<Connection>,
-        chat: ChatId,
-        version: i64,
-        joined: bool,
-        frame: &Frame,
-    ) {
-        let mut feeds = lock(self.shard(chat));
-        let mut places = lock(&connection.places);
-        if places.left.get(&chat).is_some_and(|left| *left > version) {
-            return;
-        }
-        places.left.remove(&chat);
-        let feed = feeds.entry(chat).or_default();
-        let new = feed.listen(connection, version);
-        // One that listens already was told of the chat by its `ready`, or will be.
-        if !(new || joined && feed.renew(connection.number, version)) {
-            return;
-        }
-        if new {
-            places.chats.push(chat);
-        }
-        // The feed is held, so no event of the chat gets in between.
-        connection.queue.push(frame.clone());
-        // What others were told meanwhile does not come again.
-        if feed.position().is_some_and(|passed| passed > version) {
-            connection.queue.resync(chat);
-        }
-    }
-
-    /// Tells a user that they are out of a chat; their connections hear nothing of it any more.
-    fn publish_departure(&self, chat: ChatId, Departed { user, version }: Departed) {
-        let people = lock(&self.people);
-        for connection in people.get(&user).into_iter().flatten() {
-            let mut feeds = lock(self.shard(chat));
-            let mut places = lock(&connection.places);
-            let left = places.left.entry(chat).or_insert(version);
-            *left = version.max(*left);
-            let Some(feed) = feeds.get_mut(&chat) else { continue };
-            let Some(from) = feed.from(connection.number).filter(|from| *from < version) else {
-                continue;
-            };
-            places.chats.retain(|other| *other != chat);
-            if feed.unlisten(connection.number) {
-                feeds.remove(&chat);
-            }
-            // One that waits for its `ready` was not told of the chat yet.
-            if from >= 0 {
-                let frame = Frame::of_chat(chat, version, frames::chat_deleted(chat));
-                connection.queue.push(frame);
-            }
-        }
-    }
-
     /// Adds a listener who will be told of the chat by its `ready`, unless it is one already.
     fn listen(&self, connection: &Arc<Connection>, chat: ChatId, from: i64) {
         let mut feeds = lock(self.shard(chat));
-        if feeds.entry(chat).or_default().listen(connection, from) {
+        if self.feed(&mut feeds, chat).listen(connection, from) {
             lock(&connection.places).chats.push(chat);
         }
+    }
+
+    /// A chat's feed, which begins where there is none.
+    fn feed<'a>(&self, feeds: &'a mut HashMap<ChatId, Feed>, chat: ChatId) -> &'a mut Feed {
+        feeds.entry(chat).or_insert_with(|| {
+            self.interest.begins(Topic::Chat(chat));
+            Feed::default()
+        })
     }
 
     fn is_waiting(&self, connection: &Connection, chat: ChatId) -> bool {
@@ -357,6 +344,7 @@ impl Hub {
         let mut feeds = lock(self.shard(chat));
         if feeds.get_mut(&chat).is_some_and(|feed| feed.unlisten(connection.number)) {
             feeds.remove(&chat);
+            self.interest.ends(Topic::Chat(chat));
         }
     }
 

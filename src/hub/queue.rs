@@ -1,14 +1,14 @@
 //! What waits to be written to one socket: bounded in bytes. A reader that is too slow loses what
 //! is queued and is told to sync; one that is slower still is closed. Nobody else notices.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
 use tokio::sync::Notify;
 
-use crate::domain::ids::ChatId;
+use crate::domain::ids::{ChatId, UserId};
 use crate::wire::frames;
 
 /// What a frame costs beside its bytes: its entry here.
@@ -25,13 +25,26 @@ pub struct Frame {
 
 impl Frame {
     /// One that tells of a chat at a version.
-    pub fn of_chat(chat: ChatId, version: i64, text: String) -> Self {
-        Self { text: text.into(), place: Some((chat, version)) }
+    pub fn of_chat(chat: ChatId, version: i64, text: Utf8Bytes) -> Self {
+        Self { text, place: Some((chat, version)) }
     }
 
     fn cost(&self) -> usize {
         self.text.len() + OVERHEAD
     }
+}
+
+/// What a signal tells of. A later one of the same key takes an earlier one's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SignalKey {
+    /// How far somebody has read.
+    Receipt(ChatId, UserId),
+    /// Whether somebody writes.
+    Typing(ChatId, UserId),
+    /// How somebody is seen.
+    Status(UserId),
+    /// What somebody is called.
+    User(UserId),
 }
 
 /// Why a socket is to be closed from within.
@@ -63,6 +76,8 @@ pub struct Queue {
 #[derive(Debug, Default)]
 struct Inner {
     frames: VecDeque<Frame>,
+    /// What may be lost, and is the first to be: merged by what it tells of.
+    signals: BTreeMap<SignalKey, Utf8Bytes>,
     bytes: usize,
     /// Chats of which events were dropped, told before anything else is.
     lost: BTreeSet<ChatId>,
@@ -93,6 +108,9 @@ impl Queue {
             return;
         }
         if inner.bytes + frame.cost() > self.limit {
+            inner.lose_signals();
+        }
+        if inner.bytes + frame.cost() > self.limit {
             if inner.overflowed {
                 // It has not even read that it lost something.
                 inner.close(Closing::TooSlow);
@@ -104,6 +122,22 @@ impl Queue {
             inner.bytes += frame.cost();
             inner.frames.push_back(frame);
         }
+        drop(inner);
+        self.wake.notify_one();
+    }
+
+    /// Adds a signal, in the place of an earlier one of its key; where there is no room, it is lost.
+    pub fn signal(&self, key: SignalKey, text: Utf8Bytes) {
+        let mut inner = self.lock();
+        if let Some(old) = inner.signals.remove(&key) {
+            inner.bytes -= old.len() + OVERHEAD;
+        }
+        let cost = text.len() + OVERHEAD;
+        if inner.closing.is_some() || inner.bytes + cost > self.limit {
+            return;
+        }
+        inner.bytes += cost;
+        inner.signals.insert(key, text);
         drop(inner);
         self.wake.notify_one();
     }
@@ -129,7 +163,8 @@ impl Queue {
     pub fn retain(&self, keep: impl Fn(ChatId, i64) -> bool) {
         let mut inner = self.lock();
         inner.frames.retain(|f| f.place.is_none_or(|(chat, version)| keep(chat, version)));
-        inner.bytes = inner.frames.iter().map(Frame::cost).sum();
+        let signals = inner.signals.values().map(|text| text.len() + OVERHEAD).sum::<usize>();
+        inner.bytes = signals + inner.frames.iter().map(Frame::cost).sum::<usize>();
     }
 
     /// Waits until there may be something to take. May wake for nothing; never sleeps over
@@ -156,6 +191,9 @@ impl Queue {
             let chats: Vec<_> = std::mem::take(&mut inner.lost).into_iter().collect();
             frames.push_front(Frame { text: frames::resync(Some(&chats)).into(), place: None });
         }
+        // After the events that they may speak of.
+        let signals = std::mem::take(&mut inner.signals).into_values();
+        frames.extend(signals.map(|text| Frame { text, place: None }));
         Taken { frames, closing: inner.closing }
     }
 
@@ -166,11 +204,17 @@ impl Queue {
 
 impl Inner {
     fn lose_all(&mut self, last: &Frame) {
+        self.signals.clear();
         let dropped = std::mem::take(&mut self.frames);
         self.bytes = 0;
         self.overflowed = true;
         let places = dropped.iter().chain([last]).filter_map(|frame| frame.place);
         self.lost.extend(places.map(|(chat, _)| chat));
+    }
+
+    fn lose_signals(&mut self) {
+        let lost = std::mem::take(&mut self.signals);
+        self.bytes -= lost.values().map(|text| text.len() + OVERHEAD).sum::<usize>();
     }
 
     fn close(&mut self, why: Closing) {
@@ -179,6 +223,7 @@ impl Inner {
         }
         if why == Closing::TooSlow {
             self.frames = VecDeque::new();
+            self.signals.clear();
             self.bytes = 0;
         }
     }
@@ -189,7 +234,7 @@ mod tests {
     use super::*;
 
     fn frame(chat: i64, version: i64) -> Frame {
-        Frame::of_chat(ChatId(chat), version, "x".repeat(36))
+        Frame::of_chat(ChatId(chat), version, "x".repeat(36).into())
     }
 
     #[test]
@@ -207,6 +252,28 @@ mod tests {
             queue.push(frame(1, version));
         }
         assert_eq!(queue.take().closing, Some(Closing::TooSlow));
+    }
+
+    #[test]
+    fn signals_are_merged_and_the_first_to_be_lost() {
+        let queue = Queue::new(300);
+        let typing = |user: i64| SignalKey::Typing(ChatId(1), UserId(user));
+        queue.signal(typing(1), "a".into());
+        queue.signal(typing(1), "b".into());
+        queue.push(frame(1, 1));
+        queue.signal(typing(2), "c".into());
+        let texts = |queue: &Queue| -> Vec<_> {
+            queue.take().frames.iter().map(|f| f.text.to_string()).collect()
+        };
+        assert_eq!(texts(&queue), ["x".repeat(36), "b".into(), "c".into()]);
+
+        for user in 1..=9 {
+            queue.signal(typing(user), "d".into());
+        }
+        queue.push(frame(1, 2));
+        queue.push(frame(1, 3));
+        queue.push(frame(1, 4));
+        assert_eq!(texts(&queue).len(), 3, "no event is lost for the sake of signals");
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::chat::{Chat, ChatType};
-use crate::domain::event::Newcomer;
+use crate::domain::event::{ChatEvent, Event, Newcomer};
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
 use crate::domain::receipt::MessageStatus;
@@ -11,6 +11,7 @@ use crate::domain::role::Role;
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRef;
 
+use super::queue::Frame;
 use super::*;
 
 const CHAT: ChatId = ChatId(1);
@@ -76,7 +77,7 @@ fn heard(connection: &Connection) -> Vec<i64> {
 
 #[test]
 fn events_are_passed_on_in_order_and_once() {
-    let hub = Hub::new(1 << 20, Arc::default());
+    let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
     hub.join(&one, &[CHAT]);
     hub.start(&one, &[(CHAT, 3)]);
@@ -89,7 +90,7 @@ fn events_are_passed_on_in_order_and_once() {
 
 #[test]
 fn what_passes_while_a_connection_starts_is_heard_once() {
-    let hub = Hub::new(1 << 20, Arc::default());
+    let hub = Hub::new(1 << 20, Arc::default(), None);
     let first = connect(&hub, 1);
     hub.join(&first, &[CHAT]);
     hub.start(&first, &[(CHAT, 3)]);
@@ -107,7 +108,7 @@ fn what_passes_while_a_connection_starts_is_heard_once() {
 
 #[test]
 fn an_older_reading_starts_where_the_feed_did() {
-    let hub = Hub::new(1 << 20, Arc::default());
+    let hub = Hub::new(1 << 20, Arc::default(), None);
     let (slow, fast) = (connect(&hub, 1), connect(&hub, 2));
     hub.join(&slow, &[CHAT]);
     hub.join(&fast, &[CHAT]);
@@ -121,7 +122,7 @@ fn an_older_reading_starts_where_the_feed_did() {
 
 #[test]
 fn an_event_committed_before_the_reading_and_published_after_it_is_not_repeated() {
-    let hub = Hub::new(1 << 20, Arc::default());
+    let hub = Hub::new(1 << 20, Arc::default(), None);
     let (old, new) = (connect(&hub, 1), connect(&hub, 2));
     hub.join(&old, &[CHAT]);
     hub.start(&old, &[(CHAT, 3)]);
@@ -135,7 +136,7 @@ fn an_event_committed_before_the_reading_and_published_after_it_is_not_repeated(
 
 #[test]
 fn a_hole_is_seen_filled_or_skipped_with_a_resync() {
-    let hub = Hub::new(1 << 20, Arc::default());
+    let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
     hub.join(&one, &[CHAT]);
     hub.start(&one, &[(CHAT, 3)]);
@@ -157,7 +158,7 @@ fn a_hole_is_seen_filled_or_skipped_with_a_resync() {
 
 #[test]
 fn a_hole_that_was_skipped_does_not_hide_the_next_one() {
-    let hub = Hub::new(1 << 20, Arc::default());
+    let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
     hub.join(&one, &[CHAT]);
     hub.start(&one, &[(CHAT, 3)]);
@@ -176,7 +177,7 @@ fn a_hole_that_was_skipped_does_not_hide_the_next_one() {
 
 #[test]
 fn a_chat_made_after_the_reading_and_before_the_start_is_heard_of() {
-    let hub = Hub::new(1 << 20, Arc::default());
+    let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
     hub.join(&one, &[]);
     // The database was read, then the chat was made, in which something is said at once.
@@ -191,7 +192,7 @@ fn a_chat_made_after_the_reading_and_before_the_start_is_heard_of() {
 
 #[test]
 fn a_chat_made_before_the_reading_and_published_after_it_is_told_once() {
-    let hub = Hub::new(1 << 20, Arc::default());
+    let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
     hub.join(&one, &[]);
     hub.publish(&chat_created(&[1]));
@@ -204,7 +205,7 @@ fn a_chat_made_before_the_reading_and_published_after_it_is_told_once() {
 
 #[test]
 fn who_is_told_late_of_a_chat_is_told_to_sync_what_passed_meanwhile() {
-    let hub = Hub::new(1 << 20, Arc::default());
+    let hub = Hub::new(1 << 20, Arc::default(), None);
     let (early, late) = (connect(&hub, 1), connect(&hub, 2));
     for connection in [&early, &late] {
         hub.join(connection, &[]);
@@ -225,7 +226,7 @@ fn who_is_told_late_of_a_chat_is_told_to_sync_what_passed_meanwhile() {
 
 #[test]
 fn a_chat_left_before_the_start_is_not_heard_of() {
-    let hub = Hub::new(1 << 20, Arc::default());
+    let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
     hub.join(&one, &[CHAT]);
     hub.publish(&event(4));
@@ -237,11 +238,11 @@ fn a_chat_left_before_the_start_is_not_heard_of() {
 
 #[test]
 fn nothing_is_left_of_a_connection_that_went() {
-    let hub = Hub::new(1 << 20, Arc::default());
+    let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
     hub.join(&one, &[CHAT]);
     hub.start(&one, &[(CHAT, 3)]);
-    hub.disconnect(&one);
+    hub.disconnect(&one, Timestamp::from_micros(0));
     assert!(hub.positions().is_empty() && !hub.is_connected(UserId(1)));
     let full: Vec<_> = (0..2).map(|_| hub.connect(UserId(1), SessionId(1), 2)).collect();
     assert!(full.iter().all(Result::is_ok));

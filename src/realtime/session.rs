@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::actions::sockets::{self, Live, Refused};
-use crate::actions::{messages, sessions, sync};
+use crate::actions::{messages, presence, receipts, sessions, sync};
 use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::domain::session::Caller;
@@ -28,7 +28,8 @@ pub(super) struct Handshake {
 pub(super) struct Session {
     app: Arc<App>,
     caller: Caller,
-    live: Live,
+    /// Shared with what is being worked on.
+    live: Arc<Live>,
 }
 
 /// The end of a connection before it became a session.
@@ -79,7 +80,7 @@ impl Handshake {
             &ready.versions,
             &self.app.urls,
         );
-        Ok((Session { app: self.app, caller, live }, frame))
+        Ok((Session { app: self.app, caller, live: Arc::new(live) }, frame))
     }
 }
 
@@ -119,6 +120,24 @@ impl Session {
             Ok(Request::Delete { message }) => {
                 let deleted = async move { messages::delete(&app, user, message).await };
                 self.later(id, deleted, frames::ack)
+            }
+            Ok(Request::Mark { chat, seq, read }) => {
+                let marked = async move { receipts::mark(&app, user, chat, seq, read).await };
+                self.later(id, marked, |id, (), _| frames::done(id))
+            }
+            Ok(Request::Typing { chat, active }) => {
+                let said = sockets::typing(&app, &self.live, chat, active);
+                self.later(id, async move { said }, |id, (), _| frames::done(id))
+            }
+            Ok(Request::Status { status, text }) => {
+                let live = Arc::clone(&self.live);
+                let set = async move { presence::set(&app, &live, status, text).await };
+                self.later(id, set, |id, (), _| frames::done(id))
+            }
+            Ok(Request::Watch { users }) => {
+                let live = Arc::clone(&self.live);
+                let watched = async move { presence::watch(&app, &live, users).await };
+                self.later(id, watched, |id, users, _| frames::watching(id, users))
             }
             Ok(Request::Sync(known)) => {
                 let changes = async move { sync::changes(&app, user, known).await };

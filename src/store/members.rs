@@ -285,6 +285,30 @@ pub async fn joined_since(
         .await
 }
 
+/// Those of the users with whom a user shares a chat.
+pub async fn acquainted(
+    at: impl Into<Target<'_>>,
+    user: UserId,
+    others: Vec<i64>,
+) -> Result<Vec<i64>> {
+    // Each of them is looked up by itself: whoever is in large groups has very many acquaintances.
+    let rows: Vec<(i64,)> = at
+        .into()
+        .either(
+            "select o.value from json_each($2) o where o.value <> $1 and exists \
+                 (select 1 from members other join members me on me.chat_id = other.chat_id \
+                  where other.user_id = o.value and me.user_id = $1)",
+            "select o.id from unnest($2::bigint[]) as o (id) where o.id <> $1 and exists \
+                 (select 1 from members other join members me on me.chat_id = other.chat_id \
+                  where other.user_id = o.id and me.user_id = $1)",
+        )
+        .bind(user)
+        .bind_list(others)
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
 /// The chats that a user is in.
 pub async fn chats_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<ChatId>> {
     let rows: Vec<(ChatId,)> =
@@ -321,30 +345,6 @@ pub async fn least_marks(
     Ok(rows.into_iter().map(|row| (row.chat_id, row.least)).collect())
 }
 
-/// Moves a member's read mark forward to `seq`, or the newest message, and the delivered mark with
-/// it; never back. The read mark as it is then.
-pub async fn mark_read(tx: &mut Tx, chat: ChatId, user: UserId, seq: i64) -> Result<Option<i64>> {
-    let row: Option<(i64,)> = Target::from(tx)
-        .either(
-            "update members set \
-                 last_read_seq = max(last_read_seq, min($3, c.last_seq)), \
-                 last_delivered_seq = max(last_delivered_seq, min($3, c.last_seq)) \
-             from chats c where c.id = chat_id and chat_id = $1 and user_id = $2 \
-             returning last_read_seq",
-            "update members set \
-                 last_read_seq = greatest(last_read_seq, least($3, c.last_seq)), \
-                 last_delivered_seq = greatest(last_delivered_seq, least($3, c.last_seq)) \
-             from chats c where c.id = chat_id and chat_id = $1 and user_id = $2 \
-             returning last_read_seq",
-        )
-        .bind(chat)
-        .bind(user)
-        .bind(seq)
-        .optional()
-        .await?;
-    Ok(row.map(|(seq,)| seq))
-}
-
 /// Whom, save its sender, a message of `seq` has reached: their marks tell who has read it.
 pub async fn who_has(
     at: impl Into<Target<'_>>,
@@ -364,21 +364,6 @@ pub async fn who_has(
         .all()
         .await?;
     Ok(rows.into_iter().map(Into::into).collect())
-}
-
-/// Moves a member's delivered mark forward to `seq`; never back.
-pub async fn mark_delivered(tx: &mut Tx, chat: ChatId, user: UserId, seq: i64) -> Result<()> {
-    Target::from(tx)
-        .query(
-            "update members set last_delivered_seq = $3 \
-             where chat_id = $1 and user_id = $2 and last_delivered_seq < $3",
-        )
-        .bind(chat)
-        .bind(user)
-        .bind(seq)
-        .execute()
-        .await
-        .map(drop)
 }
 
 fn role_of(name: String) -> Result<Role> {

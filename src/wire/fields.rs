@@ -105,6 +105,14 @@ impl Fields {
         self.keep(name, parsed)
     }
 
+    /// The same, and it must be there.
+    pub fn required_integer(&mut self, name: &str, min: i64, max: i64) -> Option<i64> {
+        if !self.values.contains_key(name) {
+            self.errors.add(name, REQUIRED);
+        }
+        self.integer(name, min, max)
+    }
+
     /// An object of whole numbers by id, which must be there.
     pub fn numbers_by_id(&mut self, name: &str) -> Option<HashMap<i64, i64>> {
         let parsed = match self.values.remove(name) {

@@ -11,18 +11,22 @@ use crate::domain;
 use crate::domain::chat::ChatView;
 use crate::domain::error::{Error, Result};
 use crate::domain::event::{Change, ChatEvent};
-use crate::domain::ids::{ChatId, MessageId, SessionId};
+use crate::domain::ids::{ChatId, MAX_ID, MessageId, SessionId, UserId};
 use crate::domain::message::{Content, Draft};
+use crate::domain::receipt::Marks;
 use crate::domain::sync::Known;
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
-use crate::domain::user::Profile;
+use crate::domain::user::{Availability, Profile, Status};
 
 use super::answers::Changes;
 use super::errors::Code;
 use super::fields::Fields;
-use super::objects::{Chat, Member, Message, OwnUser, avatar};
-use super::requests::{EditMessage, SendMessage, Sync};
+use super::objects::{Chat, Member, Message, OwnUser, UserRef, avatar};
+use super::requests::{EditMessage, SendMessage, Sync, status_text};
+
+/// Most people whom a connection may watch besides its private chats' peers.
+pub const WATCH_MAX: usize = 1_000;
 
 /// Seconds of silence after which a peer is pinged.
 pub const HEARTBEAT: u64 = 30;
@@ -70,6 +74,34 @@ pub enum Request {
     Delete {
         /// Which.
         message: MessageId,
+    },
+    /// Moves one's marks in a chat.
+    Mark {
+        /// Where.
+        chat: ChatId,
+        /// Everything up to here, if that can be.
+        seq: Result<i64>,
+        /// Whether it was read, and not just delivered.
+        read: bool,
+    },
+    /// Says whether one writes.
+    Typing {
+        /// Where.
+        chat: ChatId,
+        /// Whether one does.
+        active: Result<bool>,
+    },
+    /// Says how one wants to be seen.
+    Status {
+        /// As what. `Away` is of this device.
+        status: Availability,
+        /// One's own line, where it is to change.
+        text: Option<String>,
+    },
+    /// Asks to be told how others are seen.
+    Watch {
+        /// Whom.
+        users: Vec<UserId>,
     },
     /// Asks what changed.
     Sync(Known),
@@ -125,6 +157,47 @@ impl Request {
                 let message = fields.required_id("message");
                 fields.finish(message.map(|id| Self::Delete { message: MessageId(id) }))
             }
+            "message.delivered" | "message.read" => {
+                let chat = fields.required_id("chat").map(ChatId);
+                let seq = fields.required_integer("seq", 0, MAX_ID);
+                let (seq, read) = (fields.finish(seq), kind == "message.read");
+                match chat {
+                    Some(chat) => Ok(Self::Mark { chat, seq, read }),
+                    None => seq.and_then(|_| unreadable()),
+                }
+            }
+            "typing" => {
+                let chat = fields.required_id("chat").map(ChatId);
+                if !fields.has("active") {
+                    fields.require("active");
+                }
+                let active = fields.boolean("active");
+                let active = fields.finish(active);
+                match chat {
+                    Some(chat) => Ok(Self::Typing { chat, active }),
+                    None => active.and_then(|_| unreadable()),
+                }
+            }
+            "status" => {
+                let status = fields.required("status", |name| {
+                    Availability::try_from(name.clone())
+                        .map_err(|_| format!("\"{name}\" is not a valid choice."))
+                });
+                let text = fields.optional("text", status_text);
+                fields.finish(status.map(|status| Self::Status { status, text }))
+            }
+            "status.watch" => {
+                if !fields.has("users") {
+                    fields.require("users");
+                }
+                let users = fields.ids("users");
+                if users.as_ref().is_some_and(|users| users.len() > WATCH_MAX) {
+                    let text = format!("Ensure this field has no more than {WATCH_MAX} elements.");
+                    fields.fault("users", text);
+                }
+                let users = users.map(|ids| ids.into_iter().map(UserId).collect());
+                fields.finish(users.map(|users| Self::Watch { users }))
+            }
             "sync" => Sync::parse(fields).map(Self::Sync),
             other => {
                 fields.fault("type", format!("\"{other}\" is not a valid choice."));
@@ -137,6 +210,27 @@ impl Request {
 /// A fault stands in the fields already, so reading the rest of them cannot succeed.
 fn unreadable<T>() -> Result<T> {
     Err(Error::internal("a frame without its object was read"))
+}
+
+/// How somebody is seen.
+#[derive(Serialize)]
+struct StatusOf<'a> {
+    user: UserId,
+    status: Status,
+    status_text: &'a str,
+    last_seen: Option<Timestamp>,
+}
+
+impl<'a> StatusOf<'a> {
+    fn of(profile: &'a Profile) -> Self {
+        let user = &profile.user;
+        Self {
+            user: user.id,
+            status: profile.status,
+            status_text: &user.status_text,
+            last_seen: user.last_seen,
+        }
+    }
 }
 
 /// A frame from the server.
@@ -160,6 +254,10 @@ enum Outgoing<'a> {
     },
     #[serde(rename = "ack")]
     Ack { id: &'a RequestId, message: Message<'a> },
+    #[serde(rename = "ack")]
+    Done { id: &'a RequestId },
+    #[serde(rename = "ack")]
+    Watching { id: &'a RequestId, users: Vec<StatusOf<'a>> },
     #[serde(rename = "ack")]
     Synced {
         id: &'a RequestId,
@@ -199,6 +297,14 @@ enum Outgoing<'a> {
     MemberUpdated { chat: ChatId, version: i64, member: Member<'a> },
     #[serde(rename = "member.left")]
     MemberLeft { chat: ChatId, version: i64, member: Member<'a> },
+    #[serde(rename = "receipt")]
+    Receipt { chat: ChatId, user: UserId, last_delivered_seq: i64, last_read_seq: i64 },
+    #[serde(rename = "typing")]
+    Typing { chat: ChatId, user: UserId, active: bool },
+    #[serde(rename = "status")]
+    Status(StatusOf<'a>),
+    #[serde(rename = "user.updated")]
+    UserUpdated { user: UserRef<'a> },
     #[serde(rename = "resync")]
     Resync {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -233,6 +339,16 @@ pub fn pong(id: Option<&RequestId>) -> String {
 /// A request about a message was carried out.
 pub fn ack(id: &RequestId, message: &domain::message::Message, urls: &Urls) -> String {
     write(&Outgoing::Ack { id, message: Message::of(message, urls) })
+}
+
+/// A request was carried out, and there is nothing to say of it.
+pub fn done(id: &RequestId) -> String {
+    write(&Outgoing::Done { id })
+}
+
+/// The answer to `status.watch`: how those who are watched are seen.
+pub fn watching(id: &RequestId, users: &[Profile]) -> String {
+    write(&Outgoing::Watching { id, users: users.iter().map(StatusOf::of).collect() })
 }
 
 /// The answer to `sync`: the body of `POST /api/sync/`.
@@ -293,6 +409,32 @@ pub fn chat_created(view: &ChatView, urls: &Urls) -> String {
 /// A chat that the recipient is not in any more, or that is no more.
 pub fn chat_deleted(chat: ChatId) -> String {
     write(&Outgoing::ChatDeleted { chat })
+}
+
+/// Somebody's marks moved.
+pub fn receipt(chat: ChatId, user: UserId, marks: Marks) -> String {
+    let Marks { delivered_seq, read_seq } = marks;
+    write(&Outgoing::Receipt {
+        chat,
+        user,
+        last_delivered_seq: delivered_seq,
+        last_read_seq: read_seq,
+    })
+}
+
+/// Somebody writes, or has stopped.
+pub fn typing(chat: ChatId, user: UserId, active: bool) -> String {
+    write(&Outgoing::Typing { chat, user, active })
+}
+
+/// Somebody is seen otherwise.
+pub fn status(profile: &Profile) -> String {
+    write(&Outgoing::Status(StatusOf::of(profile)))
+}
+
+/// Somebody's names or picture changed.
+pub fn user_updated(user: &domain::user::UserRef, urls: &Urls) -> String {
+    write(&Outgoing::UserUpdated { user: UserRef::of(user, urls) })
 }
 
 /// Events were dropped: of these chats, or of any where none are named.

@@ -139,10 +139,7 @@ impl UpdateUser {
             email: body.optional("email", |text| optional_email(&text)),
             first_name: body.optional("first_name", |text| name(&text)),
             last_name: body.optional("last_name", |text| name(&text)),
-            status_text: body.optional("status_text", |text| {
-                let text = text.trim();
-                text::check(text, user::STATUS_TEXT_MAX).map(|()| text.to_owned())
-            }),
+            status_text: body.optional("status_text", status_text),
             availability: body.optional("availability", choice).or(alias),
             is_active: if by.is_staff { body.boolean("is_active") } else { None },
             is_staff: if by.is_superuser { body.boolean("is_staff") } else { None },
@@ -431,6 +428,12 @@ fn name(value: &str) -> Result<String, String> {
     let value = value.trim();
     text::check(value, NAME_MAX)?;
     Ok(value.to_owned())
+}
+
+/// A user's own line: trimmed, may be empty.
+pub(super) fn status_text(value: String) -> Result<String, String> {
+    let value = value.trim();
+    text::check(value, user::STATUS_TEXT_MAX).map(|()| value.to_owned())
 }
 
 /// A password as it came: spaces are part of it.

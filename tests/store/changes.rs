@@ -1,11 +1,12 @@
 //! What profiles, devices, receipts and catching up ask of the store.
 
 use meowsenger::domain::ids::{ChatId, SessionId, UserId};
+use meowsenger::domain::receipt::Marks;
 use meowsenger::domain::session::{Device, SessionInfo};
 use meowsenger::domain::time::Timestamp;
 use meowsenger::domain::user::Availability;
 use meowsenger::store::error::Error;
-use meowsenger::store::{Target, audit, members, messages, sessions, users};
+use meowsenger::store::{Target, audit, marks, members, messages, sessions, users};
 use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store, later};
@@ -202,15 +203,22 @@ async fn read_marks_are_clamped_and_never_go_back(
         store.say(other, a, "meow").await;
     }
     let mut tx = store.tx().await;
+    let read = |seq| Marks { delivered_seq: seq, read_seq: seq };
     for (seq, expected) in [(0, 0), (2, 2), (1, 2), (-5, 2), (i64::MAX, 3), (2, 3)] {
-        let marked = members::mark_read(&mut tx, chat, b, seq).await.unwrap();
-        assert_eq!(marked, Some(expected), "{seq}");
+        let moved = marks::advance(&mut tx, &[(chat, b, read(seq))]).await.unwrap();
+        let now = marks::read(&mut tx, &[(chat, b)]).await.unwrap();
+        assert_eq!((now[0].marks, now[0].last_seq), (read(expected), 3), "{seq}");
+        assert!(moved.is_empty() || moved == now, "{seq}");
     }
-    assert_eq!(members::mark_read(&mut tx, other, c, 1).await.unwrap(), None, "no member");
-    assert_eq!(members::mark_read(&mut tx, ChatId(999), b, 1).await.unwrap(), None);
-    // A delivered mark that is further stays.
-    members::mark_delivered(&mut tx, chat, c, 3).await.expect("marked");
-    assert_eq!(members::mark_read(&mut tx, chat, c, 1).await.unwrap(), Some(1));
+    // Many at once; who is no member is passed over, and a delivered mark that is further stays.
+    let delivered = Marks { delivered_seq: 3, read_seq: 0 };
+    let wanted = [(other, c, read(1)), (ChatId(999), b, read(1)), (chat, c, delivered)];
+    let moved = marks::advance(&mut tx, &wanted).await.unwrap();
+    assert_eq!(moved.iter().map(|one| (one.chat, one.user)).collect::<Vec<_>>(), [(chat, c)]);
+    assert_eq!(marks::read(&mut tx, &[(other, c), (ChatId(999), b)]).await.unwrap(), []);
+    let moved = marks::advance(&mut tx, &[(chat, c, read(1))]).await.unwrap();
+    assert_eq!(moved[0].marks, Marks { delivered_seq: 3, read_seq: 1 });
+    assert!(marks::advance(&mut tx, &[]).await.unwrap().is_empty());
     tx.commit().await.expect("committed");
 
     let marks = async |chat: ChatId| {

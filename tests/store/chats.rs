@@ -2,10 +2,11 @@
 
 use meowsenger::domain::chat::{ChatFilter, ChatType};
 use meowsenger::domain::ids::{ChatId, UserId};
+use meowsenger::domain::receipt::Marks;
 use meowsenger::domain::role::Role;
 use meowsenger::domain::time::Timestamp;
 use meowsenger::store::chats::{self, Place};
-use meowsenger::store::{Target, members, messages};
+use meowsenger::store::{Target, marks, members, messages};
 use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store, later, message};
@@ -199,7 +200,8 @@ async fn marks_only_grow_and_the_least_of_them_are_found(
     }
     let mut tx = store.tx().await;
     for seq in [2, 1] {
-        members::mark_delivered(&mut tx, chat, a, seq).await.expect("marked");
+        let delivered = Marks { delivered_seq: seq, read_seq: 0 };
+        marks::advance(&mut tx, &[(chat, a, delivered)]).await.expect("marked");
         let place = members::membership(&mut tx, chat, a).await.unwrap().expect("a member");
         assert_eq!((place.last_delivered_seq, place.last_seq), (2, 3));
     }

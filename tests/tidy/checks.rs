@@ -69,7 +69,9 @@ pub(crate) fn process_globals(source: &Source) -> Vec<String> {
 
 pub(crate) fn publishing(source: &Source) -> Vec<String> {
     source.faults_at(|before, token, after| {
-        token == "publish" && matches!(before, "." | "::") && matches!(after, "(" | "::")
+        matches!(token, "publish" | "publish_here")
+            && matches!(before, "." | "::")
+            && matches!(after, "(" | "::")
     })
 }
 

@@ -25,7 +25,12 @@ pub struct Socket {
     /// The first frame after authentication.
     pub ready: Value,
     requests: u64,
+    /// Whether to be told of presence and receipts, which come whenever they come.
+    loud: bool,
 }
+
+/// What most tests do not look at.
+const SIGNALS: [&str; 4] = ["status", "receipt", "typing", "user.updated"];
 
 impl Socket {
     /// Opens one with the client's token in the header, and waits for `ready`.
@@ -77,7 +82,17 @@ impl Socket {
     }
 
     fn of(stream: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Self {
-        Self { stream, waiting: VecDeque::new(), ready: Value::Null, requests: 0 }
+        Self { stream, waiting: VecDeque::new(), ready: Value::Null, requests: 0, loud: false }
+    }
+
+    /// The same socket, which hears signals too.
+    pub fn loud(mut self) -> Self {
+        self.loud = true;
+        self
+    }
+
+    fn passes_over(&self, frame: &Value) -> bool {
+        !self.loud && frame["type"].as_str().is_some_and(|kind| SIGNALS.contains(&kind))
     }
 
     /// The version of a chat that `ready` named.
@@ -148,7 +163,10 @@ impl Socket {
         loop {
             match timeout(PATIENCE, self.stream.next()).await.expect("a frame in time") {
                 Some(Ok(Message::Text(text))) => {
-                    return Ok(serde_json::from_str(&text).expect("JSON"));
+                    let frame = serde_json::from_str(&text).expect("JSON");
+                    if !self.passes_over(&frame) {
+                        return Ok(frame);
+                    }
                 }
                 Some(Ok(Message::Close(frame))) => {
                     return Err(frame.map(|f| (f.code.into(), f.reason.to_string())));
@@ -173,7 +191,10 @@ impl Socket {
             let message = timeout(PATIENCE, self.stream.next()).await.expect("a frame in time");
             match message {
                 Some(Ok(Message::Text(text))) => {
-                    return serde_json::from_str(&text).expect("JSON");
+                    let frame = serde_json::from_str(&text).expect("JSON");
+                    if !self.passes_over(&frame) {
+                        return frame;
+                    }
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 other => panic!("no frame: {other:?}"),

@@ -1,0 +1,197 @@
+//! How people are seen: what the connections here say is written down now and then for the other
+//! nodes, in batches, and whoever watches is told. Best effort: a status that was lost on its way is
+//! told again within moments.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::App;
+use crate::domain::error::{Error, Result};
+use crate::domain::event::Event;
+use crate::domain::ids::UserId;
+use crate::domain::time::Timestamp;
+use crate::domain::user::{Activity, Availability, Profile, User, UserChange};
+use crate::hub::news::Seen;
+use crate::hub::presence::{Changed, GRACE};
+use crate::store::presence::Place;
+use crate::store::{members, presence, users};
+
+use super::accounts;
+use super::sockets::Live;
+use super::unit::Unit;
+
+/// How often changes are written and told, marks that moved and typing that ended among them: it
+/// bounds how often any of them is.
+pub const FLUSH: Duration = Duration::from_millis(100);
+/// How often a node says that it is alive.
+pub const BEAT: Duration = Duration::from_secs(10);
+/// A node that has not said so for this long is dead, and its users gone.
+const DEAD: Duration = Duration::from_secs(30);
+/// What was last seen of somebody is stored no more often.
+const SEEN_HOLDS: Duration = Duration::from_secs(60);
+/// Users looked at in one query.
+const CHUNK: usize = 1_000;
+
+/// Users with the status that others see, in the same order: what is connected here counts at once,
+/// what is connected elsewhere as far as the others have told.
+pub async fn profiles(app: &App, users: Vec<User>) -> Result<Vec<Profile>> {
+    let mut devices: HashMap<UserId, Activity> = HashMap::new();
+    let mut note = |user, activity| {
+        let known = devices.entry(user).or_insert(activity);
+        if activity == Activity::Active {
+            *known = activity;
+        }
+    };
+    let here = users.iter().filter_map(|user| Some((user.id, app.hub.presence.of(user.id)?)));
+    here.for_each(|(user, activity)| note(user, activity));
+    let ids = users.iter().map(|user| user.id.0).collect();
+    for place in elsewhere(app, ids).await? {
+        note(place.user, place.activity);
+    }
+    let profile = |user: User| {
+        let status = user.status(devices.get(&user.id).copied());
+        Profile { user, status }
+    };
+    Ok(users.into_iter().map(profile).collect())
+}
+
+/// One user.
+pub async fn profile(app: &App, user: User) -> Result<Profile> {
+    let mut profiles = profiles(app, vec![user]).await?;
+    profiles.pop().ok_or_else(|| Error::internal("a profile for each user"))
+}
+
+/// How many connections a user has on other nodes.
+pub async fn connections_elsewhere(app: &App, user: UserId) -> Result<usize> {
+    let places = elsewhere(app, vec![user.0]).await?;
+    let connections: i64 = places.iter().map(|place| place.connections).sum();
+    Ok(usize::try_from(connections).unwrap_or_default())
+}
+
+async fn elsewhere(app: &App, users: Vec<i64>) -> Result<Vec<Place>> {
+    if users.is_empty() || !app.has_company() {
+        return Ok(Vec::new());
+    }
+    let alive = app.clock.now().minus(DEAD);
+    Ok(presence::elsewhere(&app.db, &app.node, alive, users).await?)
+}
+
+/// A device says how its user wants to be seen: `online` and `away` are of the device; `busy` and
+/// `invisible` are the user's own, as by a change of the account, and `online` ends either.
+pub async fn set(
+    app: &Arc<App>,
+    live: &Live,
+    status: Availability,
+    text: Option<String>,
+) -> Result<()> {
+    let me = live.user();
+    let idle = status == Availability::Away;
+    if matches!(status, Availability::Online | Availability::Away) {
+        let activity = if idle { Activity::Idle } else { Activity::Active };
+        app.hub.presence.set(me, live.number(), activity);
+    }
+    let chosen = (!idle).then_some(status);
+    let change = UserChange { availability: chosen, status_text: text, ..UserChange::default() };
+    accounts::set_status(app, me, live.number(), change).await
+}
+
+/// Watches those of the users with whom one shares a chat; them, as they are seen.
+pub async fn watch(app: &Arc<App>, live: &Live, users: Vec<UserId>) -> Result<Vec<Profile>> {
+    let ids = users.iter().map(|user| user.0).collect();
+    let known = members::acquainted(&app.db, live.user(), ids).await?;
+    let watched = profiles(app, users::by_ids(&app.db, known).await?).await?;
+    live.watch(&watched.iter().map(|one| (one.user.id, Seen::of(one))).collect::<Vec<_>>());
+    Ok(watched)
+}
+
+/// Writes down what changed here, and tells of it.
+pub async fn flush(app: Arc<App>) -> Result<()> {
+    let now = app.clock.now();
+    app.hub.flush(now);
+    let changed = app.hub.presence.take(now);
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let written = write(&app, &changed, now).await;
+    if written.is_err() {
+        app.hub.presence.put_back(&changed);
+    }
+    written?;
+    let by: HashMap<_, _> = changed.iter().map(|one| (one.user, one.by)).collect();
+    tell(&app, by.keys().map(|user| user.0).collect(), |user| by.get(&user).copied().flatten())
+        .await
+}
+
+async fn write(app: &Arc<App>, changed: &[Changed], now: Timestamp) -> Result<()> {
+    let mut unit = Unit::begin(app).await?;
+    let place = |one: &Changed| {
+        let (connections, activity) = one.here?;
+        Some(Place { user: one.user, connections: i64::try_from(connections).ok()?, activity })
+    };
+    let places: Vec<_> = changed.iter().filter_map(place).collect();
+    let gone = changed.iter().filter(|one| one.gone && one.here.is_none());
+    let gone: Vec<_> = gone.map(|one| one.user.0).collect();
+    if !places.is_empty() {
+        // Without it the node's rows would hang in the air, had it been given up meanwhile.
+        presence::beat(&mut unit.tx, &app.node, now).await?;
+        presence::write(&mut unit.tx, &app.node, &places).await?;
+    }
+    if !gone.is_empty() {
+        presence::remove(&mut unit.tx, &app.node, gone.clone()).await?;
+        // They were here until the time of grace began.
+        let last = now.minus(GRACE);
+        presence::seen(&mut unit.tx, gone, last, SEEN_HOLDS).await?;
+    }
+    unit.commit().await
+}
+
+/// Says that the node is alive, gives up those that are not, and notes who was seen.
+pub async fn beat(app: Arc<App>) -> Result<()> {
+    let now = app.clock.now();
+    let mut unit = Unit::begin(&app).await?;
+    let known = presence::beat(&mut unit.tx, &app.node, now).await?;
+    let gone = presence::bury(&mut unit.tx, now.minus(DEAD)).await?;
+    let seen = app.hub.presence.seen(now).into_iter().map(|user| user.0).collect();
+    presence::seen(&mut unit.tx, seen, now, SEEN_HOLDS).await?;
+    unit.commit().await?;
+    if !known {
+        app.hub.presence.touch_all();
+    }
+    app.set_company(presence::has_company(&app.db, &app.node, now.minus(DEAD)).await?);
+    tell(&app, gone.into_iter().map(|user| user.0).collect(), |_| None).await?;
+    if app.has_company() {
+        refresh(&app).await?;
+    }
+    Ok(())
+}
+
+/// Tells who watches here of what they were not told, or told wrongly: the news of it were lost.
+async fn refresh(app: &App) -> Result<()> {
+    for chunk in app.hub.watched().chunks(CHUNK) {
+        let users = users::by_ids(&app.db, chunk.iter().map(|user| user.0).collect()).await?;
+        for profile in profiles(app, users).await? {
+            app.hub.publish_here(&Event::StatusChanged(profile, None));
+        }
+    }
+    Ok(())
+}
+
+/// Takes back all that this node told, at its end.
+pub async fn leave(app: &Arc<App>) -> Result<()> {
+    let mut unit = Unit::begin(app).await?;
+    let gone = presence::leave(&mut unit.tx, &app.node).await?;
+    let gone: Vec<_> = gone.into_iter().map(|user| user.0).collect();
+    presence::seen(&mut unit.tx, gone, app.clock.now(), SEEN_HOLDS).await?;
+    unit.commit().await
+}
+
+/// Tells everywhere how users are seen now.
+async fn tell(app: &App, users: Vec<i64>, by: impl Fn(UserId) -> Option<u64>) -> Result<()> {
+    let users = users::by_ids(&app.db, users).await?;
+    for profile in profiles(app, users).await? {
+        let by = by(profile.user.id);
+        app.hub.publish(&Event::StatusChanged(profile, by));
+    }
+    Ok(())
+}

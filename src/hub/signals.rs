@@ -1,0 +1,129 @@
+//! What is worth telling now and not later: who writes, and how far people have read. Kept for
+//! moments, in memory alone, and passed on no more often than anybody can see.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use crate::domain::ids::{ChatId, UserId};
+use crate::domain::receipt::Marks;
+use crate::domain::time::Timestamp;
+
+use super::lock;
+
+/// Somebody has stopped writing so long after they last said that they do.
+const TYPING_ENDS: Duration = Duration::from_secs(6);
+/// That somebody writes is passed on this often.
+const TYPING_AGAIN: Duration = Duration::from_secs(3);
+
+/// Somebody in a chat.
+type Who = (ChatId, UserId);
+
+/// Who writes where.
+#[derive(Debug, Default)]
+pub(super) struct Typing(Mutex<HashMap<Who, Writing>>);
+
+#[derive(Debug)]
+struct Writing {
+    /// When it was last passed on.
+    told_at: Timestamp,
+    /// When it was last said.
+    said_at: Timestamp,
+}
+
+impl Typing {
+    /// Somebody says whether they write. Whether it is to be passed on.
+    pub(super) fn said(&self, who: Who, active: bool, now: Timestamp) -> bool {
+        let mut writing = lock(&self.0);
+        if !active {
+            return writing.remove(&who).is_some();
+        }
+        match writing.get_mut(&who) {
+            Some(known) => {
+                known.said_at = now;
+                let due = known.told_at.plus(TYPING_AGAIN) <= now;
+                if due {
+                    known.told_at = now;
+                }
+                due
+            }
+            None => {
+                writing.insert(who, Writing { told_at: now, said_at: now });
+                true
+            }
+        }
+    }
+
+    /// Those who said nothing for so long that they have stopped.
+    pub(super) fn ended(&self, now: Timestamp) -> Vec<Who> {
+        let mut ended = Vec::new();
+        lock(&self.0).retain(|who, writing| {
+            let over = writing.said_at.plus(TYPING_ENDS) <= now;
+            if over {
+                ended.push(*who);
+            }
+            !over
+        });
+        ended
+    }
+}
+
+/// Marks that moved and are still to be told, the latest of each.
+#[derive(Debug, Default)]
+pub(super) struct Receipts(Mutex<HashMap<Who, Marks>>);
+
+impl Receipts {
+    /// Marks moved.
+    pub(super) fn moved(&self, who: Who, marks: Marks) {
+        let mut moved = lock(&self.0);
+        let known = moved.entry(who).or_insert(marks);
+        // Two that were moved at the same time may come in either order.
+        known.delivered_seq = known.delivered_seq.max(marks.delivered_seq);
+        known.read_seq = known.read_seq.max(marks.read_seq);
+    }
+
+    /// All that moved since it was asked last.
+    pub(super) fn take(&self) -> HashMap<Who, Marks> {
+        std::mem::take(&mut *lock(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHO: Who = (ChatId(1), UserId(2));
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_micros(0).plus(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn writing_is_told_every_three_seconds_and_ends_by_itself_after_six() {
+        let typing = Typing::default();
+        let told: Vec<_> = (0..8).filter(|second| typing.said(WHO, true, at(*second))).collect();
+        assert_eq!(told, [0, 3, 6]);
+        assert!(typing.ended(at(12)).is_empty());
+        assert_eq!(typing.ended(at(13)), [WHO]);
+        assert!(typing.ended(at(99)).is_empty());
+    }
+
+    #[test]
+    fn that_one_stopped_is_told_at_once_and_once() {
+        let typing = Typing::default();
+        assert!(!typing.said(WHO, false, at(0)));
+        assert!(typing.said(WHO, true, at(1)));
+        assert!(typing.said(WHO, false, at(1)));
+        assert!(!typing.said(WHO, false, at(1)));
+        assert!(typing.said(WHO, true, at(1)), "a new beginning");
+    }
+
+    #[test]
+    fn of_marks_the_latest_are_told() {
+        let receipts = Receipts::default();
+        receipts.moved(WHO, Marks { delivered_seq: 5, read_seq: 4 });
+        receipts.moved(WHO, Marks { delivered_seq: 4, read_seq: 5 });
+        assert_eq!(receipts.take()[&WHO], Marks { delivered_seq: 5, read_seq: 5 });
+        assert!(receipts.take().is_empty());
+    }
+}

@@ -1,0 +1,179 @@
+//! Who is connected to which node, as the nodes tell each other, and since when nobody was.
+
+use std::time::Duration;
+
+use crate::domain::ids::UserId;
+use crate::domain::time::Timestamp;
+use crate::domain::user::Activity;
+
+use super::db::{Target, Tx};
+use super::error::Result;
+
+/// A user's connections to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Who.
+    pub user: UserId,
+    /// How many.
+    pub connections: i64,
+    /// Whether anybody sits before one of them.
+    pub activity: Activity,
+}
+
+/// Notes that a node is alive. False where it had been given up, with all that it told.
+pub async fn beat(tx: &mut Tx, node: &str, now: Timestamp) -> Result<bool> {
+    let known = Target::from(&mut *tx)
+        .query("update nodes set beat_at = $2 where name = $1")
+        .bind(node)
+        .bind(now)
+        .execute()
+        .await?;
+    if known == 0 {
+        Target::from(tx)
+            .query("insert into nodes (name, beat_at) values ($1, $2)")
+            .bind(node)
+            .bind(now)
+            .execute()
+            .await?;
+    }
+    Ok(known > 0)
+}
+
+/// Gives up the nodes that have not been heard of since a moment; those who were connected there.
+pub async fn bury(tx: &mut Tx, before: Timestamp) -> Result<Vec<UserId>> {
+    let rows: Vec<(UserId,)> = Target::from(&mut *tx)
+        .query(
+            "delete from presence where node in (select name from nodes where beat_at < $1) \
+             returning user_id",
+        )
+        .bind(before)
+        .all()
+        .await?;
+    let query = Target::from(tx).query("delete from nodes where beat_at < $1").bind(before);
+    query.execute().await?;
+    Ok(rows.into_iter().map(|(user,)| user).collect())
+}
+
+/// Takes back all that a node told, and the node.
+pub async fn leave(tx: &mut Tx, node: &str) -> Result<Vec<UserId>> {
+    let rows: Vec<(UserId,)> = Target::from(&mut *tx)
+        .query("delete from presence where node = $1 returning user_id")
+        .bind(node)
+        .all()
+        .await?;
+    Target::from(tx).query("delete from nodes where name = $1").bind(node).execute().await?;
+    Ok(rows.into_iter().map(|(user,)| user).collect())
+}
+
+/// Writes who is connected to a node, and how.
+pub async fn write(tx: &mut Tx, node: &str, places: &[Place]) -> Result<()> {
+    let users = places.iter().map(|place| place.user.0).collect();
+    let connections: Vec<i64> = places.iter().map(|place| place.connections).collect();
+    let idle: Vec<i64> =
+        places.iter().map(|place| i64::from(place.activity == Activity::Idle)).collect();
+    Target::from(tx)
+        .either(
+            "insert into presence (user_id, node, connections, idle) \
+             select u.value, $1, c.value, i.value \
+             from json_each($2) u join json_each($3) c on c.key = u.key \
+             join json_each($4) i on i.key = u.key where true \
+             on conflict (user_id, node) \
+                 do update set connections = excluded.connections, idle = excluded.idle",
+            "insert into presence (user_id, node, connections, idle) \
+             select r.user_id, $1, r.connections, r.idle = 1 \
+             from unnest($2::bigint[], $3::bigint[], $4::bigint[]) \
+                 as r (user_id, connections, idle) \
+             on conflict (user_id, node) \
+                 do update set connections = excluded.connections, idle = excluded.idle",
+        )
+        .bind(node)
+        .bind_list(users)
+        .bind_list(connections)
+        .bind_list(idle)
+        .execute()
+        .await
+        .map(drop)
+}
+
+/// Notes that users are not connected to a node any more.
+pub async fn remove(tx: &mut Tx, node: &str, users: Vec<i64>) -> Result<()> {
+    Target::from(tx)
+        .either(
+            "delete from presence \
+             where node = $1 and user_id in (select value from json_each($2))",
+            "delete from presence where node = $1 and user_id = any($2)",
+        )
+        .bind(node)
+        .bind_list(users)
+        .execute()
+        .await
+        .map(drop)
+}
+
+/// Where users are connected, but for one node, and for those that have not been heard of since a
+/// moment.
+pub async fn elsewhere(
+    at: impl Into<Target<'_>>,
+    node: &str,
+    alive: Timestamp,
+    users: Vec<i64>,
+) -> Result<Vec<Place>> {
+    let rows: Vec<(UserId, i64, bool)> = at
+        .into()
+        .either(
+            "select p.user_id, p.connections, p.idle \
+             from presence p join nodes n on n.name = p.node \
+             where p.user_id in (select value from json_each($3)) and p.node <> $1 \
+                   and n.beat_at >= $2",
+            "select p.user_id, p.connections, p.idle \
+             from presence p join nodes n on n.name = p.node \
+             where p.user_id = any($3) and p.node <> $1 and n.beat_at >= $2",
+        )
+        .bind(node)
+        .bind(alive)
+        .bind_list(users)
+        .all()
+        .await?;
+    let place = |(user, connections, idle)| Place {
+        user,
+        connections,
+        activity: if idle { Activity::Idle } else { Activity::Active },
+    };
+    Ok(rows.into_iter().map(place).collect())
+}
+
+/// Whether there is any other node that was heard of since a moment.
+pub async fn has_company(at: impl Into<Target<'_>>, node: &str, alive: Timestamp) -> Result<bool> {
+    let row: Option<(String,)> = at
+        .into()
+        .query("select name from nodes where name <> $1 and beat_at >= $2 limit 1")
+        .bind(node)
+        .bind(alive)
+        .optional()
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Notes that users were seen just now; of those who do not want to be seen, nothing. What was
+/// noted less than `holds` ago stays.
+pub async fn seen(tx: &mut Tx, users: Vec<i64>, now: Timestamp, holds: Duration) -> Result<()> {
+    // Rows that somebody else holds are passed over: who waits for several in no order may wait
+    // in a circle.
+    Target::from(tx)
+        .either(
+            "update users set last_seen = $1 \
+             where id in (select value from json_each($3)) and availability <> 'invisible' \
+                   and is_active and (last_seen is null or last_seen <= $2)",
+            "update users set last_seen = $1 \
+             where id in (select id from users where id = any($3) \
+                   and availability <> 'invisible' and is_active \
+                   and (last_seen is null or last_seen <= $2) \
+                   for no key update skip locked)",
+        )
+        .bind(now)
+        .bind(now.minus(holds))
+        .bind_list(users)
+        .execute()
+        .await
+        .map(drop)
+}

@@ -1,0 +1,195 @@
+//! Who is seen as what: devices, watching, invisibility, and the time of grace.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::support::{Backend, Client, Socket, TestApp};
+
+async fn status_of(by: &Client, user: &Client) -> String {
+    let user = by.get(&format!("/api/users/{}/", user.id)).await.expect(200).json;
+    user["status"].as_str().expect("a status").to_owned()
+}
+
+async fn say(socket: &mut Socket, status: &str) {
+    let ack = socket.request(json!({"type": "status", "status": status})).await;
+    assert_eq!(ack["type"], "ack", "{ack}");
+}
+
+/// The next frame that is of this user. (Who comes just after somebody else may hear of them once
+/// more.)
+async fn next_of(socket: &mut Socket, user: &Client) -> Value {
+    loop {
+        let frame = socket.next().await;
+        if frame["user"] == user.id {
+            return frame;
+        }
+    }
+}
+
+/// The next `status` frame: whose, and as what.
+async fn heard(socket: &mut Socket) -> (i64, String) {
+    let frame = socket.next().await;
+    assert_eq!(frame["type"], "status", "{frame}");
+    (frame["user"].as_i64().expect("an id"), frame["status"].as_str().expect("one").to_owned())
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_private_chats_peers_are_watched_by_themselves(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty, stranger) =
+        (server.user("tom").await, server.user("kitty").await, server.user("stranger").await);
+    tom.private_chat(&kitty).await;
+    let mut watcher = Socket::open(&tom).await.loud();
+    assert_eq!(watcher.ready["user"]["status"], "online");
+    assert_eq!(status_of(&tom, &kitty).await, "offline");
+    let mut other = Socket::open(&stranger).await.loud();
+    let mut kitten = Socket::open(&kitty).await.loud();
+    assert_eq!(heard(&mut watcher).await, (kitty.id, "online".into()));
+    assert_eq!(status_of(&tom, &kitty).await, "online");
+    // A second device makes no difference, nor does it when it goes.
+    let second = Socket::open(&kitty).await.loud();
+    say(&mut kitten, "away").await;
+    drop(second);
+    assert_eq!(heard(&mut watcher).await, (kitty.id, "away".into()));
+    say(&mut kitten, "online").await;
+    assert_eq!(heard(&mut watcher).await, (kitty.id, "online".into()));
+
+    // Gone for good only after ten seconds.
+    drop(kitten);
+    while server.app.hub.is_connected(meowsenger::domain::ids::UserId(kitty.id)) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(status_of(&tom, &kitty).await, "online");
+    server.app.clock.advance(Duration::from_secs(11));
+    let frame = watcher.next().await;
+    assert_eq!((&frame["type"], &frame["status"]), (&json!("status"), &json!("offline")));
+    assert!(frame["last_seen"].is_string(), "{frame}");
+    assert_eq!(status_of(&tom, &kitty).await, "offline");
+    assert!(other.drain().await.is_empty(), "it is no business of a stranger's");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn busy_and_invisible_are_the_users_own_and_online_ends_them(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    tom.private_chat(&kitty).await;
+    let mut watcher = Socket::open(&tom).await.loud();
+    let mut device = Socket::open(&kitty).await.loud();
+    assert_eq!(heard(&mut watcher).await, (kitty.id, "online".into()));
+    let mut other = Socket::open(&kitty).await.loud();
+    for (status, seen, chosen) in [
+        ("busy", "busy", "busy"),
+        ("invisible", "offline", "invisible"),
+        ("online", "online", "online"),
+    ] {
+        say(&mut device, status).await;
+        assert_eq!(heard(&mut watcher).await, (kitty.id, seen.into()), "{status}");
+        assert_eq!(next_of(&mut other, &kitty).await["status"], seen, "one's other devices hear");
+        let me = kitty.get("/api/auth/me/").await.expect(200).json;
+        assert_eq!((&me["availability"], &me["status"]), (&json!(chosen), &json!(seen)));
+    }
+    // By PUT it is the same; the line of one's own comes along.
+    let change = json!({"availability": "busy", "status_text": "hunting"});
+    kitty.patch("/api/auth/me/", change).await.expect(200);
+    let frame = watcher.next().await;
+    assert_eq!((&frame["status"], &frame["status_text"]), (&json!("busy"), &json!("hunting")));
+    for socket in [&mut device, &mut other] {
+        assert_eq!(next_of(socket, &kitty).await["status_text"], "hunting");
+    }
+    let text = json!({"type": "status", "status": "busy", "text": "sleeping"});
+    assert_eq!(device.request(text).await["type"], "ack");
+    assert_eq!(watcher.next().await["status_text"], "sleeping");
+    let long = json!({"type": "status", "status": "online", "text": "x".repeat(141)});
+    assert_eq!(device.request(long).await["errors"]["text"].as_array().expect("texts").len(), 1);
+    let wrong = json!({"type": "status", "status": "asleep"});
+    let wrong = device.request(wrong).await;
+    assert_eq!(
+        (&wrong["code"], &wrong["errors"]["status"][0]),
+        (&json!("invalid"), &json!("\"asleep\" is not a valid choice."))
+    );
+    let mut told = device.drain().await;
+    told.retain(|frame| frame["user"] == kitty.id);
+    assert!(told.is_empty(), "the device that says it knows");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_with_whom_one_shares_a_chat_may_be_watched(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty, felix, stranger) = (
+        server.user("tom").await,
+        server.user("kitty").await,
+        server.user("felix").await,
+        server.user("stranger").await,
+    );
+    tom.group(&[&kitty, &felix]).await;
+    let mut watcher = Socket::open(&tom).await.loud();
+    let watch = |ids: Value| json!({"type": "status.watch", "users": ids});
+    let ids = json!([kitty.id, felix.id, stranger.id, tom.id, 999_999]);
+    let ack = watcher.request(watch(ids)).await;
+    let mut seen = ack["users"].as_array().expect("users").clone();
+    seen.sort_by_key(|user| user["user"].as_i64());
+    let as_offline =
+        |id| json!({"user": id, "status": "offline", "status_text": "", "last_seen": null});
+    assert_eq!(seen, [as_offline(kitty.id), as_offline(felix.id)]);
+    let _kitten = Socket::open(&kitty).await.loud();
+    assert_eq!(heard(&mut watcher).await, (kitty.id, "online".into()));
+    // A new list takes the old one's place.
+    let ack = watcher.request(watch(json!([felix.id]))).await;
+    assert_eq!(ack["users"].as_array().expect("users").len(), 1);
+    kitty.patch("/api/auth/me/", json!({"availability": "busy"})).await.expect(200);
+    let _lion = Socket::open(&felix).await.loud();
+    assert_eq!(heard(&mut watcher).await, (felix.id, "online".into()));
+    felix.patch("/api/auth/me/", json!({"first_name": "Felix"})).await.expect(200);
+    let updated = watcher.next().await;
+    assert_eq!(
+        (&updated["type"], &updated["user"]["first_name"]),
+        (&json!("user.updated"), &json!("Felix"))
+    );
+
+    let many: Vec<i64> = (1..=1_001).collect();
+    assert_eq!(watcher.request(watch(json!(many))).await["code"], "invalid");
+    assert_eq!(watcher.request(watch(json!("all"))).await["code"], "invalid");
+    assert_eq!(watcher.request(watch(json!([]))).await["users"], json!([]));
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_seen_of_those_on_another_node_is_the_same(
+    #[values(Backend::Postgres)] backend: Backend,
+) {
+    let settings = [("MAX_SOCKETS_PER_USER", "2")];
+    let Some(server) = TestApp::start_with(backend, &settings).await else { return };
+    let other = server.second_node().await;
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let there = Client { base: other.base.clone(), ..kitty.clone() };
+    let mut sockets = vec![Socket::open(&there).await.loud(), Socket::open(&there).await.loud()];
+    while status_of(&tom, &kitty).await != "online" {
+        tokio::task::yield_now().await;
+    }
+    // All nodes together count.
+    let mut third = Socket::dial(&kitty, "/ws/", &[]).await.expect("upgraded");
+    third.send(json!({"type": "auth", "token": kitty.access})).await;
+    assert_eq!(third.closed().await.0, 4003);
+    for socket in &mut sockets {
+        say(socket, "away").await;
+    }
+    while status_of(&tom, &kitty).await != "away" {
+        tokio::task::yield_now().await;
+    }
+    // A node that dies takes its users along within moments.
+    drop(other);
+    server.app.clock.advance(Duration::from_secs(40));
+    meowsenger::actions::presence::beat(server.app.clone()).await.expect("a turn");
+    assert_eq!(status_of(&tom, &kitty).await, "offline");
+}

@@ -1,0 +1,93 @@
+//! Presence as the nodes tell each other, and who knows whom.
+
+use std::time::Duration;
+
+use meowsenger::domain::role::Role;
+use meowsenger::domain::user::Activity;
+use meowsenger::store::presence::{self, Place};
+use meowsenger::store::{Target, chats, members, users};
+use rstest::rstest;
+
+use crate::support::{Backend, NOW, Store, later};
+
+#[rstest]
+#[tokio::test]
+async fn nodes_tell_who_is_connected_and_are_given_up_when_silent(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let (a, b) = (store.user("a").await, store.user("b").await);
+    let place = |user, connections, activity| Place { user, connections, activity };
+    let mut tx = store.tx().await;
+    assert!(!presence::beat(&mut tx, "one", NOW).await.unwrap(), "it is new");
+    assert!(presence::beat(&mut tx, "one", later(1)).await.unwrap());
+    presence::beat(&mut tx, "two", later(9)).await.expect("beat");
+    let first = [place(a, 2, Activity::Active), place(b, 1, Activity::Active)];
+    presence::write(&mut tx, "one", &first).await.expect("written");
+    let again = [place(a, 1, Activity::Idle)];
+    presence::write(&mut tx, "one", &again).await.expect("written again");
+    presence::write(&mut tx, "one", &[]).await.expect("nothing to write");
+
+    let both = vec![a.0, b.0];
+    let mut seen = presence::elsewhere(&mut tx, "two", later(1), both.clone()).await.unwrap();
+    seen.sort_by_key(|place| place.user);
+    assert_eq!(seen, [place(a, 1, Activity::Idle), place(b, 1, Activity::Active)]);
+    assert!(presence::elsewhere(&mut tx, "one", NOW, both.clone()).await.unwrap().is_empty());
+    assert!(presence::elsewhere(&mut tx, "two", later(2), both.clone()).await.unwrap().is_empty());
+    assert!(presence::has_company(&mut tx, "two", later(1)).await.unwrap());
+    assert!(!presence::has_company(&mut tx, "two", later(2)).await.unwrap());
+
+    presence::remove(&mut tx, "one", vec![b.0]).await.expect("removed");
+    assert!(presence::bury(&mut tx, later(1)).await.unwrap().is_empty(), "all are alive");
+    assert_eq!(presence::bury(&mut tx, later(2)).await.unwrap(), [a]);
+    assert!(!presence::beat(&mut tx, "one", later(3)).await.unwrap(), "it was given up");
+    presence::write(&mut tx, "two", &first).await.expect("written");
+    let mut gone = presence::leave(&mut tx, "two").await.unwrap();
+    gone.sort();
+    assert_eq!(gone, [a, b]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn that_somebody_was_seen_is_noted_once_a_minute_unless_they_hide(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let (a, hidden) = (store.user("a").await, store.user("b").await);
+    let mut tx = store.tx().await;
+    let mut row = users::by_id(&mut tx, hidden).await.unwrap().expect("a user");
+    row.availability = meowsenger::domain::user::Availability::Invisible;
+    users::update(&mut tx, &row).await.expect("updated");
+    let minute = Duration::from_secs(60);
+    for (seconds, expected) in [(0, 0), (59, 0), (60, 60), (90, 60)] {
+        let now = later(seconds);
+        presence::seen(&mut tx, vec![a.0, hidden.0], now, minute).await.expect("noted");
+        let seen = users::by_id(&mut tx, a).await.unwrap().expect("a user").last_seen;
+        assert_eq!(seen, Some(later(expected)), "{seconds}");
+    }
+    assert_eq!(users::by_id(&mut tx, hidden).await.unwrap().expect("a user").last_seen, None);
+}
+
+#[rstest]
+#[tokio::test]
+async fn people_know_those_with_whom_they_share_a_chat(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let (a, b, c) = (store.user("a").await, store.user("b").await, store.user("c").await);
+    store.group(b, &[a]).await;
+    let mut tx = store.tx().await;
+    let chat = chats::insert_private(&mut tx, c, a, NOW).await.unwrap().expect("made");
+    members::insert(&mut tx, chat, vec![a.0, c.0], Role::Member, 0, NOW).await.expect("members");
+    let asked = vec![a.0, b.0, c.0, 999];
+    let mut known = members::acquainted(&mut tx, a, asked.clone()).await.unwrap();
+    known.sort_unstable();
+    assert_eq!(known, [b.0, c.0]);
+    assert_eq!(members::acquainted(&mut tx, b, asked).await.unwrap(), [a.0]);
+    assert_eq!(chats::peers_of(&mut tx, a).await.unwrap(), [(chat, c)]);
+    assert_eq!(chats::peers_of(&mut tx, c).await.unwrap(), [(chat, a)]);
+    assert!(chats::peers_of(&mut tx, b).await.unwrap().is_empty());
+    let left: Vec<(i64,)> =
+        Target::from(&mut tx).query("select id from chats").all().await.unwrap();
+    assert_eq!(left.len(), 2);
+}
