@@ -19,13 +19,15 @@ use tokio_util::task::TaskTracker;
 use crate::auth::passwords::Passwords;
 use crate::auth::secrets::{Sealer, random_hex};
 use crate::auth::tokens::Signer;
-use crate::config::{Config, DatabaseUrl, Limits, Server};
+use crate::config::{Config, DatabaseUrl, Limits, MediaPlace, Server};
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::ChatId;
 use crate::domain::message::{Message, NewMessage};
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
 use crate::hub::Hub;
+use crate::media::Media;
+use crate::media::files::Files;
 use crate::store::Db;
 use crate::store::pools::PostgresSettings;
 
@@ -57,6 +59,8 @@ pub struct App {
     pub server: Server,
     /// Where that is, for the URLs in what it says.
     pub urls: Arc<Urls>,
+    /// Pictures.
+    pub media: Media,
     /// The way to the committers.
     pub sends: SendQueue,
     /// Every task that must end before the process does.
@@ -81,6 +85,9 @@ pub enum StartError {
     /// The database.
     #[error("cannot open the database: {0}")]
     Database(#[from] crate::store::error::Error),
+    /// Where the pictures are.
+    #[error("MEDIA_URL: {0}")]
+    Media(String),
     /// Something of ours.
     #[error(transparent)]
     Other(#[from] Error),
@@ -182,6 +189,7 @@ impl App {
             limits: config.limits.clone(),
             server: config.server.clone(),
             urls,
+            media: Media::new(open_files(config)?),
             sends,
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -258,6 +266,20 @@ pub async fn open_database(config: &Config) -> Result<Db, StartError> {
             Ok(Db::connect_postgres(&settings).await?)
         }
     }
+}
+
+/// Opens the store of pictures that the settings name; of one in the data folder, also its folder.
+fn open_files(config: &Config) -> Result<Files, StartError> {
+    let files = match &config.media.place {
+        MediaPlace::Bucket { bucket, prefix, options } => Files::in_bucket(bucket, prefix, options),
+        MediaPlace::Folder(folder) => {
+            let ours = || config.database.data_dir.join("media");
+            let folder = folder.clone().unwrap_or_else(ours);
+            make_folder(&folder)?;
+            Files::in_folder(&folder)
+        }
+    };
+    files.map_err(StartError::Media)
 }
 
 /// The key in the data folder, made where there is none. Two processes that start together agree:

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod avatars;
 pub mod catchup;
 pub mod chats;
 pub mod committer;
@@ -38,4 +39,5 @@ pub fn start(app: &Arc<App>, sends: Vec<mpsc::Receiver<PendingSend>>) {
     let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));
     app.every(revocations::INTERVAL, move |app| revocations::close_ended(app, Arc::clone(&seen)));
     app.every(housekeeping::INTERVAL, housekeeping::forget);
+    app.every(avatars::INTERVAL, avatars::sweep);
 }

@@ -4,6 +4,7 @@
 pub mod database;
 pub mod limits;
 pub mod logging;
+pub mod media;
 mod reader;
 pub mod server;
 pub mod tokens;
@@ -15,6 +16,7 @@ use std::path::Path;
 pub use database::{Database, DatabaseUrl};
 pub use limits::Limits;
 pub use logging::{LogFormat, Logging};
+pub use media::{Media, MediaPlace};
 use reader::Reader;
 pub use reader::Setting;
 pub use server::Server;
@@ -27,6 +29,8 @@ pub struct Config {
     pub server: Server,
     /// Where its data is.
     pub database: Database,
+    /// Where pictures are.
+    pub media: Media,
     /// Its secret, and what it signs.
     pub tokens: Tokens,
     /// How much of anything.
@@ -37,12 +41,10 @@ pub struct Config {
 
 /// Settings that are planned: whoever gives one is told that nothing comes of it. (`THROTTLE=off`
 /// already is as it says.)
-const NOT_YET: [&str; 12] = [
-    "AVATAR_MAX_BYTES",
+const NOT_YET: [&str; 10] = [
     "BUS_URL",
     "EMAIL_URL",
     "LOG_DIR",
-    "MEDIA_URL",
     "METRICS_BIND",
     "THROTTLE_ANON",
     "THROTTLE_LOGIN",
@@ -123,6 +125,7 @@ impl Config {
         Self {
             server: Server::read(reader),
             database: Database::read(reader),
+            media: Media::read(reader),
             tokens: Tokens::read(reader),
             limits: Limits::read(reader),
             logging: Logging::read(reader),

@@ -3,6 +3,7 @@
 mod support;
 
 mod auth;
+mod avatars;
 mod catchup;
 mod chats;
 mod closing;
