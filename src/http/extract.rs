@@ -213,14 +213,14 @@ pub(super) async fn whole(
     if waits && request.body().size_hint().lower() > max as u64 {
         return Err(Error::TooLarge(text));
     }
-    let body = tokio::time::timeout(time, to_end(request.into_body(), max));
-    let body = body.await;
-    let body = body.map_err(|_| Error::Malformed("The body took too long to arrive.".into()))??;
+    let body = tokio::time::timeout(time, to_end(request.into_body(), max))
+        .await
+        .map_err(|_| Error::Malformed("The body took too long to arrive.".into()))??;
     body.ok_or(Error::TooLarge(text))
 }
 
-/// The whole body; `None` where it is larger. One that is too large is read to its end and thrown away: to answer on top of
-/// what the client is still sending would reset the connection, and the answer could be lost.
+/// The same; `None` where it is larger. It is then read to its end and thrown away: to answer on top
+/// of what the client is still sending would reset the connection, and the answer could be lost.
 async fn to_end(mut body: axum::body::Body, max: usize) -> DomainResult<Option<Vec<u8>>> {
     let (mut bytes, mut size) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
