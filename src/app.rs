@@ -26,6 +26,7 @@ use crate::domain::message::{Message, NewMessage};
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
 use crate::hub::Hub;
+use crate::mail::Mailer;
 use crate::media::Media;
 use crate::media::files::Files;
 use crate::store::Db;
@@ -51,6 +52,8 @@ pub struct App {
     pub signer: Signer,
     /// Makes strings that only this site can have made.
     pub sealer: Sealer,
+    /// Sends mail.
+    pub mailer: Mailer,
     /// The time.
     pub clock: Clock,
     /// How much of anything.
@@ -185,6 +188,7 @@ impl App {
                 config.tokens.refresh_lifetime,
             ),
             sealer: Sealer::new(&secret_key),
+            mailer: Mailer::new(&config.mail)?,
             clock: Clock::default(),
             limits: config.limits.clone(),
             server: config.server.clone(),

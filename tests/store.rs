@@ -9,8 +9,12 @@ mod avatars;
 mod changes;
 #[path = "store/chats.rs"]
 mod chats;
+#[path = "store/leaving.rs"]
+mod leaving;
 #[path = "store/messages.rs"]
 mod messages;
+#[path = "store/resets.rs"]
+mod resets;
 #[path = "store/schema.rs"]
 mod schema;
 #[path = "store/support.rs"]

@@ -4,6 +4,7 @@
 pub mod database;
 pub mod limits;
 pub mod logging;
+pub mod mail;
 pub mod media;
 mod reader;
 pub mod server;
@@ -16,6 +17,7 @@ use std::path::Path;
 pub use database::{Database, DatabaseUrl};
 pub use limits::Limits;
 pub use logging::{LogFormat, Logging};
+pub use mail::Mail;
 pub use media::{Media, MediaPlace};
 use reader::Reader;
 pub use reader::Setting;
@@ -33,6 +35,8 @@ pub struct Config {
     pub media: Media,
     /// Its secret, and what it signs.
     pub tokens: Tokens,
+    /// How it sends mail.
+    pub mail: Mail,
     /// How much of anything.
     pub limits: Limits,
     /// What it tells of itself.
@@ -41,9 +45,8 @@ pub struct Config {
 
 /// Settings that are planned: whoever gives one is told that nothing comes of it. (`THROTTLE=off`
 /// already is as it says.)
-const NOT_YET: [&str; 10] = [
+const NOT_YET: [&str; 9] = [
     "BUS_URL",
-    "EMAIL_URL",
     "LOG_DIR",
     "METRICS_BIND",
     "THROTTLE_ANON",
@@ -127,6 +130,7 @@ impl Config {
             database: Database::read(reader),
             media: Media::read(reader),
             tokens: Tokens::read(reader),
+            mail: Mail::read(reader),
             limits: Limits::read(reader),
             logging: Logging::read(reader),
         }

@@ -10,6 +10,7 @@ pub mod message;
 pub mod page;
 pub mod password;
 pub mod receipt;
+pub mod reset;
 pub mod role;
 pub mod session;
 pub mod sync;

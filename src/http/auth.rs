@@ -15,7 +15,7 @@ use crate::wire::answers::{Opened, Ticket, TokenPair};
 use crate::wire::errors::{Detail, FieldTexts};
 use crate::wire::objects::OwnUser;
 use crate::wire::requests::{
-    ChangePassword, Login, PatchUser, Refresh, Register, UpdateUser, Verify,
+    ChangePassword, EndAccount, Login, PatchUser, Refresh, Register, UpdateUser, Verify,
 };
 
 use super::errors::Result;
@@ -180,6 +180,29 @@ pub(super) async fn patch_me(
     let change = body.read(|fields| Ok(UpdateUser::parse(fields, true, &caller.user)));
     let profile = accounts::update(&app, &caller, caller.user.id, change).await?;
     Ok(Json(OwnUser::of(&profile, &app.urls)).into_response())
+}
+
+/// Ends one's account
+///
+/// What is left is a shell without a name (`deleted_<id>`), which nobody finds or logs in to. One's
+/// messages stay under it. One goes out of every group, and passes on those that one owns; private
+/// chats stay, and take no new messages.
+#[utoipa::path(
+    delete, path = "/api/auth/me/", tag = "auth", operation_id = "auth_me_delete",
+    request_body = EndAccount,
+    responses(
+        (status = 204, description = "Ended"),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+    )
+)]
+pub(super) async fn end_me(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    body: Body,
+) -> Result<StatusCode> {
+    accounts::end(&app, &caller, body.read(EndAccount::parse)).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Changes one's password

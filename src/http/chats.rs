@@ -10,14 +10,17 @@ use axum::response::{IntoResponse, Response};
 use crate::actions::chats;
 use crate::app::App;
 use crate::domain::ids::ChatId;
+use crate::domain::session::Caller;
 use crate::domain::time::Timestamp;
 use crate::wire::answers::ChatPage;
+use crate::wire::chat_requests::{PatchChat, UpdateChat};
 use crate::wire::errors::{Detail, FieldTexts};
 use crate::wire::objects::Chat;
 use crate::wire::requests::CreateChat;
 
 use super::errors::Result;
 use super::extract::{Authenticated, Body, Id};
+use super::forms::FormBody;
 use super::pagination::Paging;
 
 /// One's chats
@@ -91,6 +94,89 @@ pub(super) async fn one(
 ) -> Result<Response> {
     let view = chats::one(&app, &caller, id).await?;
     Ok(Json(Chat::of(&view, &app.urls)).into_response())
+}
+
+/// Changes a group
+///
+/// As its owner or an admin. Each change is an event of its own.
+#[utoipa::path(
+    put, path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_update",
+    params(("id" = i64, Path, minimum = 1)),
+    request_body(content((UpdateChat = "application/json"), (UpdateChat = "multipart/form-data"))),
+    responses(
+        (status = 200, body = Chat),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+        (status = 403, description = "A private chat, or not one's to change", body = Detail),
+        (status = 404, description = "Not there, or one is no member", body = Detail),
+    )
+)]
+pub(super) async fn update(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(id): Id<ChatId>,
+    FormBody(body): FormBody,
+) -> Result<Response> {
+    change(&app, &caller, id, body, false).await
+}
+
+/// Changes a group
+///
+/// As PUT does; what is left out stays as it is.
+#[utoipa::path(
+    patch, path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_patch",
+    params(("id" = i64, Path, minimum = 1)),
+    request_body(content((PatchChat = "application/json"), (PatchChat = "multipart/form-data"))),
+    responses(
+        (status = 200, body = Chat),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+        (status = 403, description = "A private chat, or not one's to change", body = Detail),
+        (status = 404, description = "Not there, or one is no member", body = Detail),
+    )
+)]
+pub(super) async fn patch(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(id): Id<ChatId>,
+    FormBody(body): FormBody,
+) -> Result<Response> {
+    change(&app, &caller, id, body, true).await
+}
+
+async fn change(
+    app: &Arc<App>,
+    caller: &Caller,
+    id: ChatId,
+    body: Body,
+    partial: bool,
+) -> Result<Response> {
+    let (me, max) = (caller.user.id, app.limits.group_members);
+    let change = body.read(|fields| Ok(UpdateChat::parse(fields, partial, me, max)));
+    let view = chats::update(app, caller, id, change).await?;
+    Ok(Json(Chat::of(&view, &app.urls)).into_response())
+}
+
+/// Ends a chat, for everybody in it
+///
+/// A private one as either of the two, a group as its owner; any as staff.
+#[utoipa::path(
+    delete, path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_delete",
+    params(("id" = i64, Path, minimum = 1)),
+    responses(
+        (status = 204, description = "Ended"),
+        (status = 401, body = Detail),
+        (status = 403, description = "A group of another owner", body = Detail),
+        (status = 404, description = "Not there, or one is no member", body = Detail),
+    )
+)]
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(id): Id<ChatId>,
+) -> Result<StatusCode> {
+    chats::delete(&app, &caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn write_place(place: &chats::Place) -> String {

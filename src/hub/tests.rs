@@ -53,7 +53,11 @@ fn chat_created(users: &[i64]) -> Event {
         version: 1,
     };
     let newcomer = |id: &i64| Newcomer { user: UserId(*id), role: Role::Member, peer: None };
-    Event::ChatCreated { chat: Arc::new(chat), newcomers: users.iter().map(newcomer).collect() }
+    Event::ChatCreated {
+        chat: Arc::new(chat),
+        last_message: None,
+        newcomers: users.iter().map(newcomer).collect(),
+    }
 }
 
 fn connect(hub: &Hub, user: i64) -> Arc<Connection> {

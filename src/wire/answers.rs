@@ -10,7 +10,7 @@ use crate::domain::session::SessionInfo;
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
 
-use super::objects::{Chat, Message, OwnUser, User, UserRef};
+use super::objects::{Chat, Member, Message, OwnUser, User, UserRef};
 
 /// A device that is logged in.
 #[derive(Serialize, ToSchema)]
@@ -139,6 +139,26 @@ pub struct ChatPage<'a> {
     #[schema(required)]
     previous: Option<String>,
     results: Vec<Chat<'a>>,
+}
+
+/// A page of members.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub struct MemberPage<'a> {
+    /// The next page's URL.
+    #[schema(required)]
+    next: Option<String>,
+    /// The previous page's URL.
+    #[schema(required)]
+    previous: Option<String>,
+    results: Vec<Member<'a>>,
+}
+
+/// Those who were named to be added.
+#[derive(Serialize, ToSchema)]
+pub struct Added<'a> {
+    /// In the order in which they were named.
+    pub results: Vec<Member<'a>>,
 }
 
 /// A page of messages.

@@ -21,7 +21,7 @@ use crate::domain::user::Profile;
 use super::answers::Changes;
 use super::errors::Code;
 use super::fields::Fields;
-use super::objects::{Chat, Message, OwnUser};
+use super::objects::{Chat, Member, Message, OwnUser};
 use super::requests::{EditMessage, SendMessage, Sync};
 
 /// Seconds of silence after which a peer is pinged.
@@ -183,6 +183,22 @@ enum Outgoing<'a> {
     MessageDeleted { chat: ChatId, version: i64, message: Message<'a> },
     #[serde(rename = "chat.created")]
     ChatCreated { chat: Chat<'a> },
+    #[serde(rename = "chat.updated")]
+    ChatUpdated {
+        chat: ChatId,
+        version: i64,
+        name: &'a str,
+        description: &'a str,
+        avatar: Option<String>,
+    },
+    #[serde(rename = "chat.deleted")]
+    ChatDeleted { chat: ChatId },
+    #[serde(rename = "member.joined")]
+    MemberJoined { chat: ChatId, version: i64, member: Member<'a> },
+    #[serde(rename = "member.updated")]
+    MemberUpdated { chat: ChatId, version: i64, member: Member<'a> },
+    #[serde(rename = "member.left")]
+    MemberLeft { chat: ChatId, version: i64, member: Member<'a> },
     #[serde(rename = "resync")]
     Resync {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -250,12 +266,33 @@ pub fn chat_event(event: &ChatEvent, urls: &Urls) -> String {
         Change::MessageDeleted(message) => {
             Outgoing::MessageDeleted { chat, version, message: Message::of(message, urls) }
         }
+        Change::ChatUpdated(new) => Outgoing::ChatUpdated {
+            chat,
+            version,
+            name: &new.name,
+            description: &new.description,
+            avatar: new.avatar.as_deref().map(|path| urls.media(path)),
+        },
+        Change::MemberJoined(member) => {
+            Outgoing::MemberJoined { chat, version, member: Member::of(member, urls) }
+        }
+        Change::MemberUpdated(member) => {
+            Outgoing::MemberUpdated { chat, version, member: Member::of(member, urls) }
+        }
+        Change::MemberLeft(member) => {
+            Outgoing::MemberLeft { chat, version, member: Member::of(member, urls) }
+        }
     })
 }
 
 /// A chat that the recipient is in from now on, as the recipient sees it.
 pub fn chat_created(view: &ChatView, urls: &Urls) -> String {
     write(&Outgoing::ChatCreated { chat: Chat::of(view, urls) })
+}
+
+/// A chat that the recipient is not in any more, or that is no more.
+pub fn chat_deleted(chat: ChatId) -> String {
+    write(&Outgoing::ChatDeleted { chat })
 }
 
 /// Events were dropped: of these chats, or of any where none are named.

@@ -13,6 +13,7 @@ use crate::support::bucket::Bucket;
 use crate::support::{Answer, Backend, Client, Socket, TestApp};
 
 const ME: &str = "/api/auth/me/";
+const FORBIDDEN: &str = "You do not have permission to perform this action.";
 const FORM: &str = "multipart/form-data; boundary=meow";
 const NO_PICTURE: &str =
     "Upload a valid image. The file you uploaded was either not an image or a corrupted image.";
@@ -260,10 +261,70 @@ async fn a_form_that_is_none_is_refused(
     }
     // Whether one may is told first.
     let (kitty, path) = (server.user("kitty").await, format!("/api/users/{}/", tom.id));
-    let forbidden = "You do not have permission to perform this action.";
-    send(&kitty, Method::PATCH, &path, &[file("meow")]).await.expect_detail(403, forbidden);
-    kitty.raw(Method::PATCH, &path, FORM, "meow").await.expect_detail(403, forbidden);
+    send(&kitty, Method::PATCH, &path, &[file("meow")]).await.expect_detail(403, FORBIDDEN);
+    kitty.raw(Method::PATCH, &path, FORM, "meow").await.expect_detail(403, FORBIDDEN);
     server.anonymous().raw(Method::PATCH, ME, FORM, "meow").await.expect_no_credentials();
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_s_picture_is_a_change_that_all_hear_of(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty, tiger) =
+        (server.user("tom").await, server.user("kitty").await, server.user("tiger").await);
+    let path = format!("/api/chats/{}/", tom.group(&[&kitty]).await);
+    let mut socket = Socket::open(&kitty).await;
+
+    let chat = send(&tom, Method::PATCH, &path, &[file(png(8, 8))]).await.expect(200).json;
+    let event = socket.next_of("chat.updated").await;
+    assert!(chat["avatar"].is_string(), "{chat}");
+    assert_eq!((&event["avatar"], &event["version"]), (&chat["avatar"], &json!(2)));
+    let first = chat["avatar"].as_str().expect("a URL").to_owned();
+    kitty.get(&first).await.expect(200);
+
+    // Name and picture are one version, each newcomer is one.
+    let (kitty_id, tiger_id) = (kitty.id.to_string(), tiger.id.to_string());
+    let parts = [
+        text("name", "Attic"),
+        text("members", &kitty_id),
+        text("members", &tiger_id),
+        file(png(9, 9)),
+    ];
+    let chat = send(&tom, Method::PUT, &path, &parts).await.expect(200).json;
+    assert_eq!((&chat["version"], &chat["members_count"]), (&json!(4), &json!(3)));
+    assert_eq!(
+        (&chat["name"], socket.next_of("chat.updated").await["name"].clone()),
+        (&json!("Attic"), json!("Attic"))
+    );
+    gone(&tom, &first).await;
+
+    for version in [5, 5] {
+        let chat = tom.patch(&path, json!({"avatar": null})).await.expect(200).json;
+        assert_eq!((&chat["avatar"], &chat["version"]), (&Value::Null, &json!(version)));
+    }
+    assert_eq!(socket.next_of("chat.updated").await["avatar"], Value::Null);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chat_s_picture_is_for_those_who_manage_it(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty, tiger) =
+        (server.user("tom").await, server.user("kitty").await, server.user("tiger").await);
+    let group = format!("/api/chats/{}/", tom.group(&[&kitty]).await);
+    let private = format!("/api/chats/{}/", tom.private_chat(&kitty).await);
+    let parts = [file("no picture")];
+    send(&kitty, Method::PATCH, &group, &parts).await.expect_detail(403, FORBIDDEN);
+    send(&kitty, Method::PATCH, &private, &parts).await.expect_detail(403, FORBIDDEN);
+    send(&tiger, Method::PATCH, &group, &parts).await.expect_not_found();
+    send(&tom, Method::PATCH, &group, &parts).await.expect_fault("avatar", NO_PICTURE);
+    let body = json!({"name": "", "avatar": "cat.png"});
+    let faults = json!({"name": ["This field may not be blank."], "avatar": [NOT_A_FILE]});
+    tom.put(&group, body).await.expect_body(400, faults);
 }
 
 #[rstest]
