@@ -17,5 +17,7 @@ mod messages;
 mod resets;
 #[path = "store/schema.rs"]
 mod schema;
+#[path = "store/search.rs"]
+mod search;
 #[path = "store/support.rs"]
 mod support;

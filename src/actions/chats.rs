@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::domain::chat::{
-    Chat, ChatChange, ChatName, ChatType, ChatView, Description, MEMBERS_SHOWN, NewChat,
+    Chat, ChatChange, ChatFilter, ChatName, ChatType, ChatView, Description, MEMBERS_SHOWN, NewChat,
 };
 use crate::domain::error::{Error, FieldErrors, Result};
 use crate::domain::event::{Event, Newcomer};
@@ -25,18 +25,19 @@ use super::{access, avatars, members as members_action};
 
 pub use crate::store::chats::Place;
 
-/// One's chats, newest message (or making) first.
+/// Those of one's chats that the filter lets through, newest message (or making) first.
 pub async fn list(
     app: &App,
     caller: &Caller,
+    filter: &ChatFilter,
     turn: Turn<Place>,
     size: i64,
 ) -> Result<Page<ChatView, Place>> {
     let me = caller.user.id;
     let nearest = match &turn {
-        Turn::First => chats::ids_after(&app.db, me, None, size + 1).await?,
-        Turn::After(place) => chats::ids_after(&app.db, me, Some(*place), size + 1).await?,
-        Turn::Before(place) => chats::ids_before(&app.db, me, *place, size + 1).await?,
+        Turn::First => chats::ids_after(&app.db, me, None, filter, size + 1).await?,
+        Turn::After(place) => chats::ids_after(&app.db, me, Some(*place), filter, size + 1).await?,
+        Turn::Before(place) => chats::ids_before(&app.db, me, *place, filter, size + 1).await?,
     };
     let mut rows = chats::of_member(&app.db, me, nearest).await?;
     if matches!(turn, Turn::Before(_)) {

@@ -11,6 +11,7 @@ pub mod committer;
 mod grouping;
 pub mod health;
 pub mod housekeeping;
+pub mod indexing;
 pub mod members;
 pub mod messages;
 pub mod receipts;
@@ -43,6 +44,7 @@ pub fn start(app: &Arc<App>, sends: Vec<mpsc::Receiver<PendingSend>>) {
     app.every(revocations::INTERVAL, move |app| revocations::close_ended(app, Arc::clone(&seen)));
     let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));
     app.every(catchup::DEPART, move |app| catchup::tell_departed(app, Arc::clone(&seen)));
+    app.every(indexing::INTERVAL, indexing::index);
     app.every(housekeeping::INTERVAL, housekeeping::forget);
     app.every(avatars::INTERVAL, avatars::sweep);
     app.every(housekeeping::PURGE_INTERVAL, housekeeping::purge);

@@ -41,7 +41,7 @@ impl fmt::Debug for MediaPlace {
 }
 
 /// The variables that are handed on, as Amazon's own tools name them.
-const AWS_VARIABLES: [&str; 12] = [
+const AWS_VARIABLES: [&str; 13] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -54,6 +54,7 @@ const AWS_VARIABLES: [&str; 12] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_ROLE_ARN",
+    "AWS_ALLOW_HTTP",
 ];
 
 impl Media {

@@ -132,6 +132,17 @@ pub fn too_many_members(max: usize) -> String {
     format!("A group has at most {max} members.")
 }
 
+/// Which of one's chats to list; what is `None` filters nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChatFilter {
+    /// Of one type.
+    pub kind: Option<ChatType>,
+    /// With anything unread, or with nothing.
+    pub unread: Option<bool>,
+    /// Whose name, or whose other one's names, contain this `search::key`.
+    pub search: Option<String>,
+}
+
 /// What is the same for every member of a chat.
 #[derive(Clone, Debug)]
 pub struct Chat {

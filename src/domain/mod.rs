@@ -12,6 +12,7 @@ pub mod password;
 pub mod receipt;
 pub mod reset;
 pub mod role;
+pub mod search;
 pub mod session;
 pub mod sync;
 pub mod text;

@@ -9,13 +9,16 @@ use axum::response::{IntoResponse, Response};
 
 use crate::actions::chats;
 use crate::app::App;
+use crate::domain::chat::{self as domain, ChatFilter};
+use crate::domain::error::{FieldErrors, Result as DomainResult};
 use crate::domain::ids::ChatId;
+use crate::domain::search;
 use crate::domain::session::Caller;
 use crate::domain::time::Timestamp;
 use crate::wire::answers::ChatPage;
 use crate::wire::chat_requests::{PatchChat, UpdateChat};
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::objects::Chat;
+use crate::wire::objects::{Chat, schema::ChatType};
 use crate::wire::requests::CreateChat;
 
 use super::errors::Result;
@@ -29,11 +32,15 @@ use super::pagination::Paging;
 #[utoipa::path(
     get, path = "/api/chats/", tag = "chats", operation_id = "chats_list",
     params(
+        ("type" = Option<ChatType>, Query),
+        ("unread" = Option<bool>, Query, description = "With unread messages, or without."),
+        ("search" = Option<String>, Query, description = "In a group's name, or the other's names."),
         ("cursor" = Option<String>, Query, description = "From `next` or `previous`."),
         ("page_size" = Option<String>, Query, description = "1 to 100, 50 by default."),
     ),
     responses(
         (status = 200, body = ChatPage),
+        (status = 400, body = FieldTexts),
         (status = 401, body = Detail),
         (status = 404, description = "The cursor is not of this list", body = Detail),
     )
@@ -43,9 +50,10 @@ pub(super) async fn list(
     Authenticated(caller): Authenticated,
     paging: Paging,
 ) -> Result<Response> {
-    let list = format!("chats of {}", caller.user.id);
+    let filter = filter(&paging)?;
+    let list = format!("chats of {}, {filter:?}", caller.user.id);
     let turn = paging.turn(&list, read_place)?;
-    let page = chats::list(&app, &caller, turn, paging.size).await?;
+    let page = chats::list(&app, &caller, &filter, turn, paging.size).await?;
     Ok(paging.envelope(&list, &page, write_place, |chat| Chat::of(chat, &app.urls)))
 }
 
@@ -177,6 +185,30 @@ pub(super) async fn delete(
 ) -> Result<StatusCode> {
     chats::delete(&app, &caller, id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which chats a list is asked for, in django-filter's words; save that it would let a wrong
+/// `unread` pass.
+fn filter(paging: &Paging) -> DomainResult<ChatFilter> {
+    let mut errors = FieldErrors::default();
+    let mut filter = ChatFilter {
+        search: paging.filter("search").map(search::key).filter(|key| !key.is_empty()),
+        ..ChatFilter::default()
+    };
+    if let Some(name) = paging.filter("type") {
+        filter.kind = domain::ChatType::try_from(name.to_owned()).ok();
+        if filter.kind.is_none() {
+            let choices = "is not one of the available choices.";
+            errors.add("type", format!("Select a valid choice. {name} {choices}"));
+        }
+    }
+    match paging.filter("unread").map(str::to_ascii_lowercase).as_deref() {
+        None => {}
+        Some("true" | "1") => filter.unread = Some(true),
+        Some("false" | "0") => filter.unread = Some(false),
+        Some(_) => errors.add("unread", "Must be a valid boolean."),
+    }
+    errors.into_result().map(|()| filter)
 }
 
 fn write_place(place: &chats::Place) -> String {

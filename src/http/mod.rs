@@ -93,6 +93,7 @@ fn private_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sessions::end))
         .routes(routes!(auth::ws_ticket))
         .routes(routes!(users::list))
+        .routes(routes!(users::search))
         .routes(routes!(users::one, users::update, users::patch))
         .routes(routes!(chats::list, chats::create))
         .routes(routes!(chats::one, chats::update, chats::patch, chats::delete))

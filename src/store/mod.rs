@@ -12,6 +12,7 @@ pub mod messages;
 pub mod migrations;
 pub mod pools;
 pub mod resets;
+pub mod search;
 pub mod sends;
 pub mod sessions;
 pub mod site;

@@ -9,6 +9,7 @@ use crate::domain::user::{Email, User, Username};
 
 use super::db::{Target, Tx};
 use super::error::Result;
+use super::search;
 
 /// A user to be made.
 #[derive(Debug)]
@@ -58,6 +59,7 @@ pub async fn insert(tx: &mut Tx, user: &NewUser<'_>, now: Timestamp) -> Result<U
     // One may use one's own address as one's username.
     keys.extend(user.email.map(Email::key).filter(|email| *email != keys[0]));
     claim_names(tx, id, &keys).await?;
+    search::index(tx, id, user.username.as_str(), user.first_name, user.last_name).await?;
     Ok(id)
 }
 
@@ -149,6 +151,7 @@ pub async fn end(tx: &mut Tx, id: UserId, username: &str, now: Timestamp) -> Res
     claim_names(tx, id, &[]).await?;
     // No username has a space, so nobody else's key is the shell's.
     let key = format!("{username} ");
+    search::index(&mut *tx, id, username, "", "").await?;
     Target::from(tx)
         .query(
             "update users set username = $2, username_key = $3, email = '', password = '!', \
@@ -182,6 +185,7 @@ pub async fn lock(tx: &mut Tx, id: UserId) -> Result<()> {
 
 /// Writes what can be changed about a user. Names are claimed by [`claim_names`].
 pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
+    search::index(tx, user.id, &user.username, &user.first_name, &user.last_name).await?;
     Target::from(tx)
         .query(
             "update users set username = $2, username_key = $3, email = $4, first_name = $5, \

@@ -21,7 +21,7 @@ use crate::domain::user::Profile;
 use super::answers::Changes;
 use super::errors::Code;
 use super::fields::Fields;
-use super::objects::{Chat, Member, Message, OwnUser};
+use super::objects::{Chat, Member, Message, OwnUser, avatar};
 use super::requests::{EditMessage, SendMessage, Sync};
 
 /// Seconds of silence after which a peer is pinged.
@@ -271,7 +271,7 @@ pub fn chat_event(event: &ChatEvent, urls: &Urls) -> String {
             version,
             name: &new.name,
             description: &new.description,
-            avatar: new.avatar.as_deref().map(|path| urls.media(path)),
+            avatar: avatar(new.avatar.as_deref(), urls),
         },
         Change::MemberJoined(member) => {
             Outgoing::MemberJoined { chat, version, member: Member::of(member, urls) }

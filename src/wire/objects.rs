@@ -275,7 +275,7 @@ impl<'a> Message<'a> {
     }
 }
 
-fn avatar(path: Option<&str>, urls: &Urls) -> Option<String> {
+pub(super) fn avatar(path: Option<&str>, urls: &Urls) -> Option<String> {
     path.map(|path| urls.media(path))
 }
 

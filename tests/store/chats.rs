@@ -1,6 +1,6 @@
 //! Chats and their members.
 
-use meowsenger::domain::chat::ChatType;
+use meowsenger::domain::chat::{ChatFilter, ChatType};
 use meowsenger::domain::ids::{ChatId, UserId};
 use meowsenger::domain::role::Role;
 use meowsenger::domain::time::Timestamp;
@@ -145,14 +145,15 @@ async fn chats_are_paged_newest_activity_first(
     store.send(&[message(ChatId(ids[0]), a, "meow")], later(1)).await;
     let order = [ids[0], ids[3], ids[2], ids[1]];
 
-    assert_eq!(chats::ids_after(&store.db, a, None, 9).await.unwrap(), order);
-    assert_eq!(chats::ids_after(&store.db, a, None, 2).await.unwrap(), order[..2]);
+    let all = ChatFilter::default();
+    assert_eq!(chats::ids_after(&store.db, a, None, &all, 9).await.unwrap(), order);
+    assert_eq!(chats::ids_after(&store.db, a, None, &all, 2).await.unwrap(), order[..2]);
     let place = |active_at: Timestamp, id: i64| Place { active_at, id: ChatId(id) };
-    let after = chats::ids_after(&store.db, a, Some(place(NOW, ids[3])), 9).await.unwrap();
+    let after = chats::ids_after(&store.db, a, Some(place(NOW, ids[3])), &all, 9).await.unwrap();
     assert_eq!(after, order[2..]);
-    let before = chats::ids_before(&store.db, a, place(NOW, ids[2]), 9).await.unwrap();
+    let before = chats::ids_before(&store.db, a, place(NOW, ids[2]), &all, 9).await.unwrap();
     assert_eq!(before, [ids[3], ids[0]], "nearest first");
-    let before = chats::ids_before(&store.db, a, place(NOW, ids[2]), 1).await.unwrap();
+    let before = chats::ids_before(&store.db, a, place(NOW, ids[2]), &all, 1).await.unwrap();
     assert_eq!(before, [ids[3]]);
     let page = chats::of_member(&store.db, a, ids.clone()).await.unwrap();
     assert_eq!(page.iter().map(|chat| chat.chat.id.0).collect::<Vec<_>>(), order);
