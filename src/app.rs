@@ -20,12 +20,14 @@ use tokio_util::task::TaskTracker;
 use crate::auth::passwords::Passwords;
 use crate::auth::secrets::{Sealer, random_hex};
 use crate::auth::tokens::Signer;
-use crate::config::{Config, DatabaseUrl, Limits, Server};
+use crate::config::{Config, DatabaseUrl, Limits, MediaPlace, Server};
 use crate::domain::error::{Error, Result};
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
 use crate::hub::Hub;
 use crate::mail::Mailer;
+use crate::media::Media;
+use crate::media::files::Files;
 use crate::store::Db;
 use crate::store::pools::PostgresSettings;
 
@@ -60,6 +62,8 @@ pub struct App {
     pub server: Server,
     /// Where that is, for the URLs in what it says.
     pub urls: Arc<Urls>,
+    /// Pictures.
+    pub media: Media,
     /// The way to the committers.
     pub sends: SendQueue,
     /// The way to the worker that moves marks.
@@ -90,6 +94,9 @@ pub enum StartError {
     /// The database.
     #[error("cannot open the database: {0}")]
     Database(#[from] crate::store::error::Error),
+    /// Where the pictures are.
+    #[error("MEDIA_URL: {0}")]
+    Media(String),
     /// Something of ours.
     #[error(transparent)]
     Other(#[from] Error),
@@ -148,6 +155,7 @@ impl App {
             limits: config.limits.clone(),
             server: config.server.clone(),
             urls,
+            media: Media::new(open_files(config)?),
             sends,
             marks,
             node: random_hex::<8>().map_err(|_| Error::internal("no random numbers"))?,
@@ -239,6 +247,20 @@ pub async fn open_database(config: &Config) -> Result<Db, StartError> {
             Ok(Db::connect_postgres(&settings).await?)
         }
     }
+}
+
+/// Opens the store of pictures that the settings name; of one in the data folder, also its folder.
+fn open_files(config: &Config) -> Result<Files, StartError> {
+    let files = match &config.media.place {
+        MediaPlace::Bucket { bucket, prefix, options } => Files::in_bucket(bucket, prefix, options),
+        MediaPlace::Folder(folder) => {
+            let ours = || config.database.data_dir.join("media");
+            let folder = folder.clone().unwrap_or_else(ours);
+            make_folder(&folder)?;
+            Files::in_folder(&folder)
+        }
+    };
+    files.map_err(StartError::Media)
 }
 
 /// The key in the data folder, made where there is none. Two processes that start together agree:

@@ -11,6 +11,7 @@ pub mod http;
 pub mod hub;
 pub mod lifecycle;
 pub mod mail;
+pub mod media;
 pub mod realtime;
 pub mod store;
 pub mod telemetry;

@@ -3,6 +3,8 @@
 
 #[path = "store/accounts.rs"]
 mod accounts;
+#[path = "store/avatars.rs"]
+mod avatars;
 #[path = "store/changes.rs"]
 mod changes;
 #[path = "store/chats.rs"]

@@ -15,6 +15,7 @@ use crate::store::error::Error as StoreError;
 use crate::store::users::NewUser;
 use crate::store::{Target, audit, chats, members, sessions as session_rows, users};
 
+use super::avatars;
 use super::presence::profile;
 use super::sessions::{self, Opened};
 use super::unit::Unit;
@@ -90,20 +91,19 @@ pub async fn update(
     change: Result<(UserChange, FieldErrors)>,
 ) -> Result<Profile> {
     let actor = &caller.user;
+    changeable(&app.db, id, actor).await?;
+    let (mut change, mut errors) = change?;
+    // Before the transaction, which others wait for.
+    let avatar = avatars::keep(app, change.avatar.take(), &mut errors).await?;
     let mut unit = Unit::begin(app).await?;
     users::lock(&mut unit.tx, id).await?;
-    let visible = |user: &User| user.is_active || (actor.is_staff && user.deleted_at.is_none());
-    let before = users::by_id(&mut unit.tx, id).await?.filter(visible).ok_or(Error::NotFound)?;
-    let own = actor.id == id;
-    if !own && (!actor.is_staff || (before.is_superuser && !actor.is_superuser)) {
-        return Err(Error::PermissionDenied);
-    }
-    let (change, mut errors) = change?;
+    let before = changeable(&mut unit.tx, id, actor).await?;
     let email = change.email.as_ref().and_then(Option::as_ref);
     let wanted = NamesWanted::new(change.username.as_ref(), email);
     errors.extend(taken(&mut unit.tx, &wanted, Some(id)).await?);
     errors.into_result()?;
-    let after = apply(&before, change, actor);
+    let mut after = apply(&before, change, actor);
+    after.avatar = avatar.unwrap_or(after.avatar);
     let names = NamesWanted::of(&after);
     if names != NamesWanted::of(&before) {
         match users::claim_names(&mut unit.tx, id, &names.keys()).await {
@@ -123,11 +123,12 @@ pub async fn update(
         let ended = session_rows::end_all(&mut unit.tx, id, now).await?;
         unit.emit(Event::SessionsEnded(ended));
     }
-    if !own {
+    if actor.id != id {
         let detail = format!("active: {}, staff: {}", after.is_active, after.is_staff);
         audit::insert(&mut unit.tx, actor.id, "user.update", id.0, &detail, now).await?;
     }
     unit.commit().await?;
+    avatars::discard(app, before.avatar, after.avatar.as_deref());
     app.hub.presence.touch(id, None);
     profile(app, after).await
 }
@@ -235,6 +236,14 @@ pub async fn by_login(app: &App, key: &str) -> Result<Profile> {
     let (id, _) = users::by_login(&app.db, key).await?.ok_or(Error::NotFound)?;
     let user = users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
     profile(app, user).await
+}
+
+/// A user whom the actor may change. [`Error::NotFound`] where the actor may not know of them.
+async fn changeable(at: impl Into<Target<'_>>, id: UserId, actor: &User) -> Result<User> {
+    let visible = |user: &User| user.is_active || (actor.is_staff && user.deleted_at.is_none());
+    let user = users::by_id(at, id).await?.filter(visible).ok_or(Error::NotFound)?;
+    let beneath = actor.is_staff && (actor.is_superuser || !user.is_superuser);
+    if actor.id == id || beneath { Ok(user) } else { Err(Error::PermissionDenied) }
 }
 
 /// A user with a change applied, as far as the actor may say it.

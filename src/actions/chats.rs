@@ -21,7 +21,7 @@ use crate::store::{audit, chats, members, messages, users};
 use super::grouping::{self, Grouping};
 use super::presence::{profile, profiles};
 use super::unit::Unit;
-use super::{access, members as members_action};
+use super::{access, avatars, members as members_action};
 
 pub use crate::store::chats::Place;
 
@@ -67,7 +67,7 @@ pub async fn create(app: &Arc<App>, caller: &Caller, new: NewChat) -> Result<(Ch
     Ok((one(app, caller, id).await?, created))
 }
 
-/// Changes a group, as its owner or an admin: name, description, and who is in it. With the change
+/// Changes a group, as its owner or an admin: name, description, picture, and who is in it. With the change
 /// comes what was found wrong with it already. What stays as it is makes no version.
 pub async fn update(
     app: &Arc<App>,
@@ -76,17 +76,17 @@ pub async fn update(
     change: Result<(ChatChange, FieldErrors)>,
 ) -> Result<ChatView> {
     let me = caller.user.id;
-    let mut unit = Unit::begin(app).await?;
-    let named = change.as_ref().ok().and_then(|(change, _)| change.members.clone());
-    let active = members_action::hold(&mut unit.tx, named.as_deref().unwrap_or_default()).await?;
-    let group = members_action::group_to_change(&mut unit.tx, id, me).await?;
-    let my_role = group.my_role;
-    if !my_role.may_manage() {
-        return Err(Error::PermissionDenied);
-    }
+    manageable(access::chat(&app.db, id, me).await?)?;
     let (change, mut errors) = change?;
+    // Before the transaction, which others wait for.
+    let avatar = avatars::keep(app, change.avatar, &mut errors).await?;
+    let mut unit = Unit::begin(app).await?;
+    let wanted = change.members;
+    let active = members_action::hold(&mut unit.tx, wanted.as_deref().unwrap_or_default()).await?;
+    let group = manageable(access::chat_to_change(&mut unit.tx, id, me).await?)?;
+    let my_role = group.my_role;
     let (mut gone, mut newcomers) = (Vec::new(), Vec::new());
-    if let Some(wanted) = &named {
+    if let Some(wanted) = &wanted {
         let present = members::roles(&mut unit.tx, id).await?;
         let wanted_set: HashSet<_> = wanted.iter().collect();
         let out = present.iter().filter(|(user, _)| *user != me && !wanted_set.contains(user));
@@ -111,6 +111,8 @@ pub async fn update(
     if let Some(description) = change.description {
         described.description = description.as_str().to_owned();
     }
+    described.avatar = avatar.unwrap_or(described.avatar);
+    let (old, new) = (group.chat.avatar.clone(), described.avatar.clone());
     let mut grouping = Grouping::of(group, app.clock.now());
     let gone = members::among(&mut unit.tx, id, gone).await?;
     grouping.leave(&mut unit.tx, gone).await?;
@@ -118,6 +120,7 @@ pub async fn update(
     grouping.describe(&mut unit.tx, described).await?;
     grouping.finish(&mut unit).await?;
     unit.commit().await?;
+    avatars::discard(app, old, new.as_deref());
     one(app, caller, id).await
 }
 
@@ -142,6 +145,12 @@ pub async fn delete(app: &Arc<App>, caller: &Caller, id: ChatId) -> Result<()> {
     }
     grouping::end(&mut unit, id, now).await?;
     unit.commit().await
+}
+
+/// A group that the one whose view it is may change. [`Error::PermissionDenied`] for any other chat.
+fn manageable(chat: ChatOfMember) -> Result<ChatOfMember> {
+    let may = chat.chat.kind == ChatType::Group && chat.my_role.may_manage();
+    if may { Ok(chat) } else { Err(Error::PermissionDenied) }
 }
 
 async fn create_private(app: &Arc<App>, caller: &Caller, peer: UserId) -> Result<(ChatId, bool)> {

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod avatars;
 pub mod catchup;
 pub mod chats;
 pub mod committer;
@@ -48,5 +49,6 @@ pub fn start(app: &Arc<App>, workers: Workers) {
     app.every(catchup::DEPART, move |app| catchup::tell_departed(app, Arc::clone(&seen)));
     app.every(indexing::INTERVAL, indexing::index);
     app.every(housekeeping::INTERVAL, housekeeping::forget);
+    app.every(avatars::INTERVAL, avatars::sweep);
     app.every(housekeeping::PURGE_INTERVAL, housekeeping::purge);
 }

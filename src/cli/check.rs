@@ -70,7 +70,7 @@ fn unsafe_settings(config: &Config) -> Vec<String> {
         (server.allowed_hosts.iter().any(|host| host == "*"), "ALLOWED_HOSTS allows any host"),
         (
             public.is_none(),
-            "PUBLIC_URL is not set: links in answers are made of each request's Host",
+            "PUBLIC_URL is not set: links in answers are made of each request's Host, or of BIND",
         ),
         (
             public.is_some_and(|url| url.starts_with("http://")),

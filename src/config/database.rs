@@ -44,7 +44,7 @@ impl Database {
             data_dir: from.get(
                 "DATA_DIR",
                 "./data",
-                "The folder for what the server keeps itself: the embedded database and its key.",
+                "The folder for what the server keeps itself: the embedded database and its key, pictures.",
                 |value| Ok(PathBuf::from(value)),
             ),
             url: from.get(

@@ -11,6 +11,8 @@ pub struct Limits {
     pub message_length: usize,
     /// `MAX_GROUP_MEMBERS`
     pub group_members: usize,
+    /// `AVATAR_MAX_BYTES`
+    pub avatar_bytes: usize,
 }
 
 impl Limits {
@@ -34,6 +36,13 @@ impl Limits {
                 "10000",
                 "The most members of a group.",
                 |value| number(value, 2, 100_000),
+            ),
+            avatar_bytes: from.get(
+                "AVATAR_MAX_BYTES",
+                "5242880",
+                "The largest file that is taken for a picture, in bytes.",
+                // A body up to a little more is read to its end before it is refused.
+                |value| number(value, 1_024, 31_457_280),
             ),
         }
     }

@@ -5,6 +5,7 @@ pub mod database;
 pub mod limits;
 pub mod logging;
 pub mod mail;
+pub mod media;
 mod reader;
 pub mod server;
 pub mod tokens;
@@ -17,6 +18,7 @@ pub use database::{Database, DatabaseUrl};
 pub use limits::Limits;
 pub use logging::{LogFormat, Logging};
 pub use mail::Mail;
+pub use media::{Media, MediaPlace};
 use reader::Reader;
 pub use reader::Setting;
 pub use server::Server;
@@ -29,6 +31,8 @@ pub struct Config {
     pub server: Server,
     /// Where its data is.
     pub database: Database,
+    /// Where pictures are.
+    pub media: Media,
     /// Its secret, and what it signs.
     pub tokens: Tokens,
     /// How it sends mail.
@@ -41,11 +45,9 @@ pub struct Config {
 
 /// Settings that are planned: whoever gives one is told that nothing comes of it. (`THROTTLE=off`
 /// already is as it says.)
-const NOT_YET: [&str; 11] = [
-    "AVATAR_MAX_BYTES",
+const NOT_YET: [&str; 9] = [
     "BUS_URL",
     "LOG_DIR",
-    "MEDIA_URL",
     "METRICS_BIND",
     "THROTTLE_ANON",
     "THROTTLE_LOGIN",
@@ -126,6 +128,7 @@ impl Config {
         Self {
             server: Server::read(reader),
             database: Database::read(reader),
+            media: Media::read(reader),
             tokens: Tokens::read(reader),
             mail: Mail::read(reader),
             limits: Limits::read(reader),

@@ -52,6 +52,11 @@ impl<'a> Reader<'a> {
         parse(default).expect("a setting's default is valid")
     }
 
+    /// A variable that is not ours, and so has no default and meaning here.
+    pub(super) fn other(&self, name: &str) -> Option<&'a str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
     pub(super) fn fault(&mut self, name: &str, fault: &str) {
         self.faults.push(format!("{name} {fault}"));
     }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::avatar::NewAvatar;
 use super::ids::{ChatId, UserId};
 use super::message::Message;
 use super::role::Role;
@@ -109,6 +110,8 @@ pub struct ChatChange {
     pub name: Option<ChatName>,
     /// Its new description.
     pub description: Option<Description>,
+    /// Its picture.
+    pub avatar: Option<NewAvatar>,
     /// All who are to be in it, beside the one who changes it.
     pub members: Option<Vec<UserId>>,
 }

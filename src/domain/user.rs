@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::avatar::NewAvatar;
 use super::ids::UserId;
 use super::text;
 use super::time::Timestamp;
@@ -123,6 +124,8 @@ pub struct UserChange {
     pub status_text: Option<String>,
     /// What the user chose to be seen as.
     pub availability: Option<Availability>,
+    /// The picture.
+    pub avatar: Option<NewAvatar>,
     /// Staff's to say; from others it is ignored.
     pub is_active: Option<bool>,
     /// A superuser's to say; from others it is ignored.

@@ -20,6 +20,7 @@ use crate::wire::requests::{
 
 use super::errors::Result;
 use super::extract::{Authenticated, Body};
+use super::forms::FormBody;
 
 /// Makes an account
 ///
@@ -143,7 +144,7 @@ pub(super) async fn me(
 /// Changes oneself
 #[utoipa::path(
     put, path = "/api/auth/me/", tag = "auth", operation_id = "auth_me_update",
-    request_body = UpdateUser,
+    request_body(content((UpdateUser = "application/json"), (UpdateUser = "multipart/form-data"))),
     responses(
         (status = 200, body = OwnUser),
         (status = 400, body = FieldTexts),
@@ -153,7 +154,7 @@ pub(super) async fn me(
 pub(super) async fn update_me(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
-    body: Body,
+    FormBody(body): FormBody,
 ) -> Result<Response> {
     let change = body.read(|fields| Ok(UpdateUser::parse(fields, false, &caller.user)));
     let profile = accounts::update(&app, &caller, caller.user.id, change).await?;
@@ -165,7 +166,7 @@ pub(super) async fn update_me(
 /// What is left out stays as it is.
 #[utoipa::path(
     patch, path = "/api/auth/me/", tag = "auth", operation_id = "auth_me_patch",
-    request_body = PatchUser,
+    request_body(content((PatchUser = "application/json"), (PatchUser = "multipart/form-data"))),
     responses(
         (status = 200, body = OwnUser),
         (status = 400, body = FieldTexts),
@@ -175,7 +176,7 @@ pub(super) async fn update_me(
 pub(super) async fn patch_me(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
-    body: Body,
+    FormBody(body): FormBody,
 ) -> Result<Response> {
     let change = body.read(|fields| Ok(UpdateUser::parse(fields, true, &caller.user)));
     let profile = accounts::update(&app, &caller, caller.user.id, change).await?;

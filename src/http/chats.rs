@@ -23,6 +23,7 @@ use crate::wire::requests::CreateChat;
 
 use super::errors::Result;
 use super::extract::{Authenticated, Body, Id};
+use super::forms::FormBody;
 use super::pagination::Paging;
 
 /// One's chats
@@ -109,7 +110,7 @@ pub(super) async fn one(
 #[utoipa::path(
     put, path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_update",
     params(("id" = i64, Path, minimum = 1)),
-    request_body = UpdateChat,
+    request_body(content((UpdateChat = "application/json"), (UpdateChat = "multipart/form-data"))),
     responses(
         (status = 200, body = Chat),
         (status = 400, body = FieldTexts),
@@ -122,7 +123,7 @@ pub(super) async fn update(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     Id(id): Id<ChatId>,
-    body: Body,
+    FormBody(body): FormBody,
 ) -> Result<Response> {
     change(&app, &caller, id, body, false).await
 }
@@ -133,7 +134,7 @@ pub(super) async fn update(
 #[utoipa::path(
     patch, path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_patch",
     params(("id" = i64, Path, minimum = 1)),
-    request_body = PatchChat,
+    request_body(content((PatchChat = "application/json"), (PatchChat = "multipart/form-data"))),
     responses(
         (status = 200, body = Chat),
         (status = 400, body = FieldTexts),
@@ -146,7 +147,7 @@ pub(super) async fn patch(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     Id(id): Id<ChatId>,
-    body: Body,
+    FormBody(body): FormBody,
 ) -> Result<Response> {
     change(&app, &caller, id, body, true).await
 }

@@ -23,7 +23,7 @@ use crate::wire::fields::Fields;
 use super::errors::{ApiError, Result};
 
 /// Largest body, in bytes.
-const BODY_MAX: usize = 128 * 1024;
+pub(super) const BODY_MAX: usize = 128 * 1024;
 /// Most of a body that is too large that is read all the same, in bytes.
 const DISCARD_MAX: usize = 32 * 1024 * 1024;
 const TOO_LARGE: &str = "The body is larger than 128 KiB.";
@@ -177,6 +177,11 @@ impl From<PathId> for MessageId {
 pub(super) struct Body(DomainResult<Fields>);
 
 impl Body {
+    /// What a body of another type was read into.
+    pub(super) fn of(fields: DomainResult<Fields>) -> Self {
+        Self(fields)
+    }
+
     /// Reads the fields, by a function of `wire::requests`.
     pub(super) fn read<T>(self, parse: impl FnOnce(Fields) -> DomainResult<T>) -> DomainResult<T> {
         parse(self.0?)
@@ -192,42 +197,62 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
-        let kind = request.headers().get(header::CONTENT_TYPE);
-        let kind = kind.map_or("", |value| value.to_str().unwrap_or("?")).to_owned();
-        // Refused before it is sent, where the client waits for a word (`100-continue`).
-        let waits = request.headers().contains_key(header::EXPECT);
-        if waits && request.body().size_hint().lower() > BODY_MAX as u64 {
-            return Err(Error::TooLarge(TOO_LARGE).into());
-        }
-        let body = tokio::time::timeout(BODY_TIME, whole(request.into_body()))
-            .await
-            .map_err(|_| Error::Malformed("The body took too long to arrive.".into()))??;
-        let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let kind = content_type(&request);
+        let body = whole(request, BODY_MAX, BODY_TIME, TOO_LARGE).await?;
         // As in DRF, whatever its type.
         if body.is_empty() {
             return Ok(Self(Ok(Fields::default())));
         }
-        if essence != "application/json" {
+        if essence(&kind) != "application/json" {
             return Err(ApiError::MediaType(kind));
         }
         Ok(Self(Fields::parse(&body)))
     }
 }
 
-/// The whole body. One that is too large is read to its end and thrown away: to answer on top of
-/// what the client is still sending would reset the connection, and the answer could be lost.
-async fn whole(mut body: axum::body::Body) -> DomainResult<Vec<u8>> {
+/// What the body is said to be, as it was said; empty where it was not.
+pub(super) fn content_type(request: &Request) -> String {
+    let kind = request.headers().get(header::CONTENT_TYPE);
+    kind.map_or("", |value| value.to_str().unwrap_or("?")).to_owned()
+}
+
+/// A type without its parameters.
+pub(super) fn essence(kind: &str) -> String {
+    kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// The whole body, of at most `max` bytes; `text` says that there were more.
+pub(super) async fn whole(
+    request: Request,
+    max: usize,
+    time: Duration,
+    text: &'static str,
+) -> DomainResult<Vec<u8>> {
+    // Refused before it is sent, where the client waits for a word (`100-continue`).
+    let waits = request.headers().contains_key(header::EXPECT);
+    if waits && request.body().size_hint().lower() > max as u64 {
+        return Err(Error::TooLarge(text));
+    }
+    let body = tokio::time::timeout(time, to_end(request.into_body(), max))
+        .await
+        .map_err(|_| Error::Malformed("The body took too long to arrive.".into()))??;
+    body.ok_or(Error::TooLarge(text))
+}
+
+/// The same; `None` where it is larger. It is then read to its end and thrown away: to answer on top
+/// of what the client is still sending would reset the connection, and the answer could be lost.
+async fn to_end(mut body: axum::body::Body, max: usize) -> DomainResult<Option<Vec<u8>>> {
     let (mut bytes, mut size) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
         // Broken off by a client that went away.
         let frame = frame.map_err(|_| Error::Malformed("The body could not be read.".into()))?;
         let Ok(data) = frame.into_data() else { continue };
         size += data.len();
-        if size <= BODY_MAX {
+        if size <= max {
             bytes.extend_from_slice(&data);
         } else if size > DISCARD_MAX {
             break;
         }
     }
-    if size > BODY_MAX { Err(Error::TooLarge(TOO_LARGE)) } else { Ok(bytes) }
+    Ok((size <= max).then_some(bytes))
 }

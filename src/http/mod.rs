@@ -7,8 +7,10 @@ mod cors;
 mod docs;
 mod errors;
 mod extract;
+mod forms;
 mod health;
 mod hosts;
+mod media;
 mod members;
 mod messages;
 mod middleware;
@@ -45,6 +47,7 @@ pub fn service(app: &Arc<App>) -> NormalizePath<Router> {
     let pages = Router::new()
         .route("/healthz/", get(health::healthz))
         .route("/readyz/", get(health::readyz))
+        .route("/media/avatars/{name}/", get(media::avatar))
         .route("/ws/", get(socket::upgrade))
         .route("/api/schema/", get(docs::schema))
         .route("/api/docs/", get(docs::page))

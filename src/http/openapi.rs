@@ -23,15 +23,31 @@ pub fn document() -> OpenApi {
     document
 }
 
+/// What 400, 413 and 415 say of a body that is JSON.
+const OF_JSON: [&str; 3] = [
+    "Fields that are wrong, or a body that is no JSON",
+    "Larger than 128 KiB",
+    "No JSON by its type",
+];
+/// The same of one that may be a form with a file.
+const OF_A_FORM: [&str; 3] = [
+    "Fields that are wrong, or a body that is neither JSON nor a form",
+    "Fields larger than 128 KiB, or a file larger than 5 MiB (`AVATAR_MAX_BYTES`)",
+    "Neither JSON nor a form by its type",
+];
+
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     let PathItem { get, post, put, patch, delete, .. } = item;
     [get, post, put, patch, delete].into_iter().flatten()
 }
 
-/// What every call with a body can be answered for the body's sake (see `extract::Body`): said
+/// What every call with a body can be answered for the body's sake (see `extract::Body`, `forms::FormBody`): said
 /// once, here, so that no handler forgets it.
 fn tell_of_bodies(operation: &mut Operation) {
     const JSON: &str = "application/json";
+    let form = matches!(&operation.request_body, Some(RefOr::T(body))
+        if body.content.contains_key("multipart/form-data"));
+    let [unreadable, large, foreign] = if form { OF_A_FORM } else { OF_JSON };
     let (detail, fields) = (Ref::from_schema_name("Detail"), Ref::from_schema_name("FieldTexts"));
     let wrong = OneOfBuilder::new().item(fields).item(detail.clone()).build();
     let answer = |text: &str, content: ContentBuilder| {
@@ -41,9 +57,9 @@ fn tell_of_bodies(operation: &mut Operation) {
     let either = ContentBuilder::new().schema(Some(Schema::OneOf(wrong)));
     let responses = &mut operation.responses.responses;
     for (status, response) in [
-        ("400", answer("Fields that are wrong, or a body that is no JSON", either)),
-        ("413", answer("Larger than 128 KiB", simple())),
-        ("415", answer("No JSON by its type", simple())),
+        ("400", answer(unreadable, either)),
+        ("413", answer(large, simple())),
+        ("415", answer(foreign, simple())),
     ] {
         responses.insert(status.to_owned(), response.into());
     }

@@ -22,7 +22,8 @@ use crate::wire::objects::{OwnUser, User};
 use crate::wire::requests::{PatchUser, UpdateUser};
 
 use super::errors::Result;
-use super::extract::{Authenticated, Body, Id};
+use super::extract::{Authenticated, Id};
+use super::forms::FormBody;
 use super::pagination::Paging;
 
 /// Active users
@@ -133,7 +134,7 @@ pub(super) async fn one(
 #[utoipa::path(
     put, path = "/api/users/{id}/", tag = "users", operation_id = "users_update",
     params(("id" = i64, Path, minimum = 1)),
-    request_body = UpdateUser,
+    request_body(content((UpdateUser = "application/json"), (UpdateUser = "multipart/form-data"))),
     responses(
         (status = 200, body = inline(UserOrOwn)),
         (status = 400, body = FieldTexts),
@@ -146,7 +147,7 @@ pub(super) async fn update(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     Id(id): Id<UserId>,
-    body: Body,
+    FormBody(body): FormBody,
 ) -> Result<Response> {
     let change = body.read(|fields| Ok(UpdateUser::parse(fields, false, &caller.user)));
     let profile = accounts::update(&app, &caller, id, change).await?;
@@ -159,7 +160,7 @@ pub(super) async fn update(
 #[utoipa::path(
     patch, path = "/api/users/{id}/", tag = "users", operation_id = "users_patch",
     params(("id" = i64, Path, minimum = 1)),
-    request_body = PatchUser,
+    request_body(content((PatchUser = "application/json"), (PatchUser = "multipart/form-data"))),
     responses(
         (status = 200, body = inline(UserOrOwn)),
         (status = 400, body = FieldTexts),
@@ -172,7 +173,7 @@ pub(super) async fn patch(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     Id(id): Id<UserId>,
-    body: Body,
+    FormBody(body): FormBody,
 ) -> Result<Response> {
     let change = body.read(|fields| Ok(UpdateUser::parse(fields, true, &caller.user)));
     let profile = accounts::update(&app, &caller, id, change).await?;

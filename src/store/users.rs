@@ -190,7 +190,7 @@ pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
         .query(
             "update users set username = $2, username_key = $3, email = $4, first_name = $5, \
                               last_name = $6, status_text = $7, availability = $8, \
-                              is_active = $9, is_staff = $10 \
+                              is_active = $9, is_staff = $10, avatar = $11 \
              where id = $1",
         )
         .bind(user.id)
@@ -203,6 +203,7 @@ pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
         .bind(user.availability.as_str())
         .bind(user.is_active)
         .bind(user.is_staff)
+        .bind(user.avatar.clone())
         .execute()
         .await
         .map(drop)

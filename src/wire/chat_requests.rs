@@ -20,6 +20,9 @@ pub struct UpdateChat {
     name: String,
     #[schema(max_length = 1000, nullable = false)]
     description: Option<String>,
+    /// A file, in a form; or `null`, and of a form an empty part, which takes the picture away.
+    #[schema(format = Binary)]
+    avatar: Option<String>,
     /// The ids of all who are to be in it, beside oneself. Those who stay keep their roles.
     #[schema(nullable = false, example = json!([8]))]
     members: Option<Vec<i64>>,
@@ -33,6 +36,9 @@ pub struct PatchChat {
     name: Option<String>,
     #[schema(max_length = 1000, nullable = false)]
     description: Option<String>,
+    /// A file, in a form; or `null`, and of a form an empty part, which takes the picture away.
+    #[schema(format = Binary)]
+    avatar: Option<String>,
     /// The ids of all who are to be in it, beside oneself. Those who stay keep their roles.
     #[schema(nullable = false, example = json!([8]))]
     members: Option<Vec<i64>>,
@@ -53,12 +59,13 @@ impl UpdateChat {
         }
         let name = body.optional("name", |name| ChatName::parse(&name));
         let description = body.optional("description", |text| Description::parse(&text));
+        let avatar = body.picture("avatar");
         let mut members = body.ids("members").map(|ids| once(ids, Some(me)));
         if members.as_ref().is_some_and(|members| members.len() >= max) {
             body.fault("members", too_many_members(max));
             members = None;
         }
-        (ChatChange { name, description, members }, body.into_errors())
+        (ChatChange { name, description, avatar, members }, body.into_errors())
     }
 }
 

@@ -1,10 +1,13 @@
 //! Reading a JSON object field by field, as DRF's serializers do: every wrong field is found, with
-//! DRF's texts, and what is not asked for is ignored. Types are strict: a number is no text.
+//! DRF's texts, and what is not asked for is ignored. Types are strict: a number is no text. Only a
+//! form has nothing but texts, and its numbers and truths are read out of them.
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use serde_json::{Map, Value};
 
+use crate::domain::avatar::NewAvatar;
 use crate::domain::error::{Error, FieldErrors, Result};
 use crate::domain::text::{NULL, REQUIRED, no_such};
 
@@ -13,17 +16,53 @@ const NOT_A_STRING: &str = "Not a valid string.";
 /// DRF's `invalid` of `IntegerField`.
 const NOT_AN_INTEGER: &str = "A valid integer is required.";
 
+/// DRF's `invalid` of `FileField`.
+const NOT_A_FILE: &str = "The submitted data was not a file. Check the encoding type on the form.";
+/// DRF's `empty` of `FileField`.
+const EMPTY_FILE: &str = "The submitted file is empty.";
+
+/// A form: texts and files by name, of which there may be several.
+#[derive(Debug, Default)]
+pub struct Form {
+    texts: Map<String, Value>,
+    files: HashMap<String, Bytes>,
+}
+
+impl Form {
+    /// Adds a text. More of the same name make a list; who asks for one text gets the last.
+    pub fn add_text(&mut self, name: String, text: String) {
+        let texts = self.texts.entry(name).or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(texts) = texts {
+            texts.push(Value::String(text));
+        }
+    }
+
+    /// Adds a file. Of several of a name the last counts.
+    pub fn add_file(&mut self, name: String, content: Bytes) {
+        self.files.insert(name, content);
+    }
+}
+
+impl From<Form> for Fields {
+    fn from(form: Form) -> Self {
+        Self { values: form.texts, files: Some(form.files), errors: FieldErrors::default() }
+    }
+}
+
 /// An object being read. Call [`Fields::finish`] when every field has been asked for.
 #[derive(Debug, Default)]
 pub struct Fields {
+    /// Of a form, every value is a list of texts.
     values: Map<String, Value>,
+    /// `None`: it is JSON.
+    files: Option<HashMap<String, Bytes>>,
     errors: FieldErrors,
 }
 
 impl Fields {
     /// Of an object that is one already.
     pub fn of(values: Map<String, Value>) -> Self {
-        Self { values, errors: FieldErrors::default() }
+        Self { values, ..Self::default() }
     }
 
     /// Parses a body. Not JSON, or not an object, is an error by itself.
@@ -63,7 +102,7 @@ impl Fields {
         name: &str,
         parse: impl FnOnce(String) -> Result<T, String>,
     ) -> Option<T> {
-        let parsed = match self.values.remove(name)? {
+        let parsed = match self.value(name)? {
             Value::String(text) => parse(text),
             Value::Null => Err(NULL.to_owned()),
             _ => Err(NOT_A_STRING.to_owned()),
@@ -90,7 +129,7 @@ impl Fields {
 
     /// A whole number of `min` or more, which may be missing.
     pub fn integer(&mut self, name: &str, min: i64, max: i64) -> Option<i64> {
-        let parsed = match self.values.remove(name)? {
+        let parsed = match self.number(name)? {
             Value::Null => Err(NULL.to_owned()),
             value => integer(&value).and_then(|number| match number {
                 low if low < min => {
@@ -135,7 +174,7 @@ impl Fields {
 
     /// A truth, which may be missing.
     pub fn boolean(&mut self, name: &str) -> Option<bool> {
-        let parsed = match self.values.remove(name)? {
+        let parsed = match self.truth(name)? {
             Value::Bool(value) => Ok(value),
             Value::Null => Err(NULL.to_owned()),
             _ => Err("Must be a valid boolean.".to_owned()),
@@ -145,7 +184,7 @@ impl Fields {
 
     /// The id of another object, which may be missing or null.
     pub fn nullable_id(&mut self, name: &str) -> Option<i64> {
-        let value = self.values.remove(name)?;
+        let value = self.number(name)?;
         if value.is_null() {
             return None;
         }
@@ -155,7 +194,7 @@ impl Fields {
 
     /// The id of another object, which must be there.
     pub fn required_id(&mut self, name: &str) -> Option<i64> {
-        let parsed = match self.values.remove(name) {
+        let parsed = match self.number(name) {
             None => Err(REQUIRED.to_owned()),
             Some(Value::Null) => Err(NULL.to_owned()),
             Some(value) => id(&value),
@@ -166,11 +205,32 @@ impl Fields {
     /// A list of ids of other objects, which may be missing.
     pub fn ids(&mut self, name: &str) -> Option<Vec<i64>> {
         let parsed = match self.values.remove(name)? {
-            Value::Array(items) => items.iter().map(id).collect(),
+            Value::Array(items) => {
+                let form = self.files.is_some();
+                let items = items.into_iter().map(|item| if form { as_number(item) } else { item });
+                items.map(|item| id(&item)).collect()
+            }
             Value::Null => Err(NULL.to_owned()),
             other => {
                 Err(format!("Expected a list of items but got type \"{}\".", type_name(&other)))
             }
+        };
+        self.keep(name, parsed)
+    }
+
+    /// A picture, which may be missing. Null takes it away, as an empty text of a form does.
+    pub fn picture(&mut self, name: &str) -> Option<NewAvatar> {
+        let file = self.files.as_mut().and_then(|files| files.remove(name));
+        let parsed = match (file, self.value(name)) {
+            (Some(file), _) if file.is_empty() => Err(EMPTY_FILE.to_owned()),
+            (Some(file), _) => Ok(NewAvatar::Uploaded(file)),
+            (None, value) => match value? {
+                Value::Null => Ok(NewAvatar::Removed),
+                Value::String(text) if text.is_empty() && self.files.is_some() => {
+                    Ok(NewAvatar::Removed)
+                }
+                _ => Err(NOT_A_FILE.to_owned()),
+            },
         };
         self.keep(name, parsed)
     }
@@ -204,8 +264,50 @@ impl Fields {
         self.errors
     }
 
+    /// A value; of a form, the last text of that name.
+    fn value(&mut self, name: &str) -> Option<Value> {
+        match (self.values.remove(name)?, &self.files) {
+            (Value::Array(mut texts), Some(_)) => texts.pop(),
+            (value, _) => Some(value),
+        }
+    }
+
+    /// A value that is to be a number.
+    fn number(&mut self, name: &str) -> Option<Value> {
+        let value = self.value(name)?;
+        Some(if self.files.is_some() { as_number(value) } else { value })
+    }
+
+    /// A value that is to be a truth. An empty text of a form says nothing.
+    fn truth(&mut self, name: &str) -> Option<Value> {
+        let value = self.value(name)?;
+        match (&value, &self.files) {
+            (Value::String(text), Some(_)) if text.is_empty() => None,
+            (Value::String(text), Some(_)) => Some(as_truth(text).map_or(value, Value::Bool)),
+            _ => Some(value),
+        }
+    }
+
     fn keep<T>(&mut self, name: &str, parsed: Result<T, String>) -> Option<T> {
         parsed.map_err(|text| self.errors.add(name, text)).ok()
+    }
+}
+
+/// The number that a form's text is; no text, none; else the text itself.
+fn as_number(value: Value) -> Value {
+    match value.as_str().map(str::trim) {
+        Some("") => Value::Null,
+        Some(text) => text.parse::<i64>().map_or(value, Value::from),
+        None => value,
+    }
+}
+
+/// What DRF's `BooleanField` takes for a truth in a form.
+fn as_truth(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "t" | "yes" | "y" | "on" | "1" => Some(true),
+        "false" | "f" | "no" | "n" | "off" | "0" => Some(false),
+        _ => None,
     }
 }
 

@@ -91,6 +91,9 @@ pub struct UpdateUser {
     /// What to be seen as; `status` is another name for it.
     #[schema(value_type = Option<super::objects::schema::Availability>, nullable = false)]
     availability: Option<String>,
+    /// A file, in a form; or `null`, and of a form an empty part, which takes the picture away.
+    #[schema(format = Binary)]
+    avatar: Option<String>,
     #[schema(nullable = false)]
     is_active: Option<bool>,
     #[schema(nullable = false)]
@@ -115,6 +118,9 @@ pub struct PatchUser {
     /// What to be seen as; `status` is another name for it.
     #[schema(value_type = Option<super::objects::schema::Availability>, nullable = false)]
     availability: Option<String>,
+    /// A file, in a form; or `null`, and of a form an empty part, which takes the picture away.
+    #[schema(format = Binary)]
+    avatar: Option<String>,
     #[schema(nullable = false)]
     is_active: Option<bool>,
     #[schema(nullable = false)]
@@ -141,6 +147,7 @@ impl UpdateUser {
             last_name: body.optional("last_name", |text| name(&text)),
             status_text: body.optional("status_text", status_text),
             availability: body.optional("availability", choice).or(alias),
+            avatar: body.picture("avatar"),
             is_active: if by.is_staff { body.boolean("is_active") } else { None },
             is_staff: if by.is_superuser { body.boolean("is_staff") } else { None },
         };

@@ -3,6 +3,7 @@
 mod support;
 
 mod auth;
+mod avatars;
 mod catchup;
 mod chat_lists;
 mod chats;

@@ -34,6 +34,7 @@ async fn a_user_s_row_is_written_and_no_other(
     changed.email = "A@b.cat".to_owned();
     changed.first_name = "Mi\u{2028}".to_owned();
     changed.last_name = "O'Chat \\".to_owned();
+    changed.avatar = Some("avatars/0.png".to_owned());
     changed.status_text = "🐈".to_owned();
     changed.availability = Availability::Invisible;
     changed.is_active = false;

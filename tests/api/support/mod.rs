@@ -1,6 +1,7 @@
 //! What the tests stand on: a server of their own, clients, sockets.
 
 pub mod app;
+pub mod bucket;
 pub mod chance;
 pub mod client;
 pub mod ledger;

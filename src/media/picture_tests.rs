@@ -1,0 +1,185 @@
+//! Pictures of every kind, and what only claims to be one. The files are made here.
+
+use image::codecs::gif::GifEncoder;
+use image::{Frame, GrayImage, Rgb, RgbImage, Rgba, RgbaImage};
+
+use super::*;
+
+const RED: Rgb<u8> = Rgb([250, 10, 10]);
+const BLUE: Rgb<u8> = Rgb([10, 10, 250]);
+
+/// Red on the left, blue on the right.
+fn flag(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, _| if x < width / 2 { RED } else { BLUE })
+}
+
+fn file(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture.into().write_to(&mut bytes, format).expect("written");
+    bytes.into_inner()
+}
+
+fn kept(file: &[u8]) -> DynamicImage {
+    let picture = read(file).expect("a picture");
+    let format = ImageReader::new(Cursor::new(&picture.bytes)).with_guessed_format().expect("read");
+    let expected = match picture.kind {
+        Kind::Jpeg => ImageFormat::Jpeg,
+        Kind::Png => ImageFormat::Png,
+    };
+    assert_eq!(format.format(), Some(expected));
+    image::load_from_memory(&picture.bytes).expect("decoded")
+}
+
+/// Whether a point is nearly of a colour: JPEG is not exact.
+fn is(picture: &DynamicImage, (x, y): (u32, u32), colour: Rgb<u8>) -> bool {
+    let found = picture.to_rgb8()[(x, y)];
+    found.0.iter().zip(colour.0).all(|(a, b)| a.abs_diff(b) < 40)
+}
+
+/// An EXIF block that says nothing but how to turn the picture, and where it was taken.
+fn exif(orientation: u8) -> Vec<u8> {
+    let mut block = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01".to_vec();
+    block.extend([0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0]);
+    block.extend(b"52.5200N 13.4050E");
+    block
+}
+
+/// A JPEG with a block of EXIF after its first marker.
+fn with_exif(jpeg: &[u8], block: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(block.len() + 2).expect("short").to_be_bytes();
+    [&jpeg[..2], &[0xff, 0xe1], &length, block, &jpeg[2..]].concat()
+}
+
+/// A JPEG of one block in the four colours of print, inverted as Photoshop writes them. No encoder
+/// here makes one.
+fn red_in_cmyk() -> Vec<u8> {
+    let mut jpeg = vec![0xff, 0xd8];
+    let mut segment = |marker: u8, content: &[u8]| {
+        let length = u16::try_from(content.len() + 2).expect("short").to_be_bytes();
+        jpeg.extend([0xff, marker]);
+        jpeg.extend(length);
+        jpeg.extend(content);
+    };
+    segment(0xee, b"Adobe\0\x64\0\0\0\0\0");
+    segment(0xdb, &[&[0], [8; 64].as_slice()].concat());
+    segment(0xc0, &[8, 0, 8, 0, 8, 4, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0, 4, 0x11, 0]);
+    // Codes: of the blocks' means 0 is seven bits and 10 eight, of the rest 0 is the end.
+    segment(0xc4, &[&[0, 1, 1], [0; 14].as_slice(), &[7, 8]].concat());
+    segment(0xc4, &[&[0x10, 1], [0; 15].as_slice(), &[0]].concat());
+    segment(0xda, &[4, 1, 0, 2, 0, 3, 0, 4, 0, 0, 63, 0]);
+    // 0 1111111 0: 127, so 255; 10 01111111 0: -128, so 0.
+    jpeg.extend([0b0111_1111, 0b0100_1111, 0b1110_1001, 0b1111_1100, 0b1111_1110, 0xff, 0xd9]);
+    jpeg
+}
+
+#[test]
+fn every_format_is_read_by_content() {
+    for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Gif] {
+        let picture = kept(&file(flag(64, 32), format));
+        assert_eq!((picture.width(), picture.height()), (64, 32), "{format:?}: not enlarged");
+        assert!(is(&picture, (8, 8), RED) && is(&picture, (56, 8), BLUE), "{format:?}");
+    }
+}
+
+#[test]
+fn a_large_picture_is_made_small_and_keeps_its_proportions() {
+    for (width, height, expected) in
+        [(2_000, 1_000, (512, 256)), (700, 1_400, (256, 512)), (5_000, 2, (512, 1))]
+    {
+        let picture = kept(&file(flag(width, height), ImageFormat::Png));
+        assert_eq!((picture.width(), picture.height()), expected);
+    }
+}
+
+#[test]
+fn a_picture_is_turned_upright_and_its_metadata_is_gone() {
+    let jpeg = with_exif(&file(flag(64, 32), ImageFormat::Jpeg), &exif(6));
+    let picture = read(&jpeg).expect("a picture");
+    assert!(!picture.bytes.windows(5).any(|part| part == b"Exif\0" || part == b"13.40"));
+    // 6: to be turned a quarter to the right.
+    let picture = kept(&jpeg);
+    assert_eq!((picture.width(), picture.height()), (32, 64));
+    assert!(is(&picture, (16, 8), RED) && is(&picture, (16, 56), BLUE));
+}
+
+#[test]
+fn of_an_animation_the_first_picture_is_kept() {
+    let mut bytes = Vec::new();
+    let frame = |colour: [u8; 4]| Frame::new(RgbaImage::from_pixel(8, 8, Rgba(colour)));
+    let mut encoder = GifEncoder::new(&mut bytes);
+    encoder.encode_frames([frame([250, 10, 10, 255]), frame([10, 10, 250, 255])]).expect("written");
+    drop(encoder);
+    assert!(is(&kept(&bytes), (4, 4), RED));
+}
+
+#[test]
+fn every_kind_of_colour_is_read() {
+    let deep = DynamicImage::from(flag(16, 8)).into_rgb16();
+    assert!(is(&kept(&file(deep, ImageFormat::Png)), (4, 4), RED));
+    let gray = GrayImage::from_pixel(8, 8, image::Luma([128]));
+    assert!(is(&kept(&file(gray, ImageFormat::Jpeg)), (4, 4), Rgb([128; 3])));
+
+    let clear = RgbaImage::from_pixel(8, 8, Rgba([250, 10, 10, 100]));
+    let picture = kept(&file(clear, ImageFormat::Png));
+    assert_eq!(picture.to_rgba8()[(4, 4)], Rgba([250, 10, 10, 100]), "transparency is kept");
+    let opaque = RgbaImage::from_pixel(8, 8, Rgba([250, 10, 10, 255]));
+    assert_eq!(read(&file(opaque, ImageFormat::Png)).expect("read").kind, Kind::Jpeg);
+
+    assert!(is(&kept(&red_in_cmyk()), (4, 4), RED));
+
+    let mut palette = Vec::new();
+    let clear = RgbaImage::from_pixel(4, 4, Rgba([0, 0, 0, 0]));
+    GifEncoder::new(&mut palette).encode_frames([Frame::new(clear)]).expect("written");
+    assert_eq!(read(&palette).expect("read").kind, Kind::Png);
+}
+
+#[test]
+fn a_bomb_is_refused_by_its_header() {
+    let mut png = file(flag(2, 2), ImageFormat::Png);
+    png[16..24].copy_from_slice(&[0, 0, 0xc3, 0x50, 0, 0, 0xc3, 0x50]);
+    let checksum = crc32(&png[12..29]);
+    png[29..33].copy_from_slice(&checksum.to_be_bytes());
+    assert_eq!(read(&png).expect_err("refused"), TOO_MANY_PIXELS);
+
+    let mut gif = file(flag(2, 2), ImageFormat::Gif);
+    gif[6..10].copy_from_slice(&[0xff; 4]);
+    assert_eq!(read(&gif).expect_err("refused"), TOO_MANY_PIXELS);
+}
+
+#[test]
+fn what_is_no_picture_is_told_in_djangos_words() {
+    let whole = file(flag(64, 64), ImageFormat::Png);
+    let mut truncated = whole.clone();
+    truncated.truncate(whole.len() / 2);
+    let svg = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>".to_vec();
+    let html = b"<!doctype html><script>alert(1)</script>".to_vec();
+    let bitmap = b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x02\0\0\0\x02\0\0\0\x01\0".to_vec();
+    for file in [truncated, whole[..20].to_vec(), svg, html, bitmap, b"x".to_vec()] {
+        assert_eq!(read(&file).expect_err("refused"), NO_PICTURE);
+    }
+}
+
+#[test]
+fn what_hides_behind_a_picture_is_gone() {
+    let mut polyglot = file(flag(8, 8), ImageFormat::Png);
+    polyglot.extend(b"<script>alert(1)</script>");
+    let picture = read(&polyglot).expect("a picture");
+    assert!(!picture.bytes.windows(6).any(|part| part == b"script"));
+}
+
+#[tokio::test]
+async fn a_full_queue_turns_away() {
+    let pictures = Pictures::default();
+    let _all = pictures.places.try_acquire_many(u32::try_from(PLACES).expect("few")).expect("free");
+    let refused = pictures.read(Bytes::from_static(b"x")).await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+}
+
+/// PNG's checksum, for headers that are made up.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
+            if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 }
+        })
+    })
+}
