@@ -30,6 +30,10 @@ pub async fn changes(app: &App, me: UserId, known: Known) -> Result<Changes> {
     };
     let newer: Vec<_> =
         mine.iter().filter(|(chat, now)| known_version(chat) != Some(**now)).collect();
+    if newer.is_empty() {
+        // What most who ask are told: nothing else is read.
+        return Ok(Changes { epoch, changes: Vec::new(), gone });
+    }
     let ids = newer.iter().map(|(chat, _)| chat.0).collect();
     // Busiest first, so that what a person looks at is there first.
     let rows = chats::of_member(&app.db, me, ids).await?;
