@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::domain::error::{Error, FieldErrors, Result};
+use crate::domain::ids::MAX_ID;
 use crate::domain::text::{NULL, REQUIRED, no_such};
 
 /// DRF's `invalid` of `CharField`.
@@ -113,7 +114,8 @@ impl Fields {
             Some(Value::Object(entries)) => entries
                 .iter()
                 .map(|(id, number)| {
-                    let id = id.parse().map_err(|_| NOT_AN_INTEGER.to_owned())?;
+                    let digits = id.len() <= 18 && id.bytes().all(|byte| byte.is_ascii_digit());
+                    let id = id.parse().ok().filter(|_| digits).ok_or(NOT_AN_INTEGER)?;
                     Ok((id, integer(number)?))
                 })
                 .collect(),
@@ -203,13 +205,19 @@ impl Fields {
 
 /// DRF's `IntegerField`, strictly.
 fn integer(value: &Value) -> Result<i64, String> {
-    value.as_i64().ok_or_else(|| NOT_AN_INTEGER.to_owned())
+    value.as_number().and_then(whole).ok_or_else(|| NOT_AN_INTEGER.to_owned())
+}
+
+/// A whole number; `7.0` is one, as JSON Schema has it.
+fn whole(number: &Number) -> Option<i64> {
+    let exact = |float: &f64| float.fract() == 0.0 && float.abs() <= MAX_ID as f64;
+    number.as_i64().or_else(|| number.as_f64().filter(exact).map(|float| float as i64))
 }
 
 /// DRF's `PrimaryKeyRelatedField`, strictly: only whole numbers are keys.
 fn id(value: &Value) -> Result<i64, String> {
     match value {
-        Value::Number(number) => number.as_i64().ok_or_else(|| no_such(number)),
+        Value::Number(number) => whole(number).ok_or_else(|| no_such(number)),
         other => Err(format!("Incorrect type. Expected pk value, received {}.", type_name(other))),
     }
 }

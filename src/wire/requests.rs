@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 
+use serde::Deserialize;
+use serde_json::json;
 use utoipa::ToSchema;
+use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
 use crate::domain::chat::{ChatName, Description, NewChat};
 use crate::domain::error::{FieldErrors, Result};
@@ -91,9 +94,11 @@ pub struct UpdateUser {
     /// What to be seen as; `status` is another name for it.
     #[schema(value_type = Option<super::objects::schema::Availability>, nullable = false)]
     availability: Option<String>,
-    #[schema(nullable = false)]
+    /// A boolean, from staff; from others anything, since it is not looked at.
+    #[schema(value_type = Value, required = false)]
     is_active: Option<bool>,
-    #[schema(nullable = false)]
+    /// A boolean, from a superuser; from others anything, since it is not looked at.
+    #[schema(value_type = Value, required = false)]
     is_staff: Option<bool>,
 }
 
@@ -115,9 +120,11 @@ pub struct PatchUser {
     /// What to be seen as; `status` is another name for it.
     #[schema(value_type = Option<super::objects::schema::Availability>, nullable = false)]
     availability: Option<String>,
-    #[schema(nullable = false)]
+    /// A boolean, from staff; from others anything, since it is not looked at.
+    #[schema(value_type = Value, required = false)]
     is_active: Option<bool>,
-    #[schema(nullable = false)]
+    /// A boolean, from a superuser; from others anything, since it is not looked at.
+    #[schema(value_type = Value, required = false)]
     is_staff: Option<bool>,
 }
 
@@ -185,9 +192,9 @@ impl ChangePassword {
 #[expect(dead_code, reason = "only described")]
 pub struct Login {
     /// Or the e-mail address. Case does not matter.
-    #[schema(min_length = 1, example = "whiskers")]
+    #[schema(min_length = 1, max_length = 254, pattern = r"^[^\x00]*$", example = "whiskers")]
     username: String,
-    #[schema(min_length = 1, format = Password, example = "nine-lives-2026")]
+    #[schema(min_length = 1, max_length = 1024, pattern = r"^[^\x00]*$", format = Password, example = "nine-lives-2026")]
     password: String,
 }
 
@@ -237,20 +244,27 @@ impl Verify {
 }
 
 /// Opens a chat.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
-pub struct CreateChat {
-    #[schema(value_type = super::objects::schema::ChatType)]
-    r#type: String,
-    /// Of a group, which must have one.
-    #[schema(min_length = 1, max_length = 100, nullable = false, example = "Kitchen")]
-    name: Option<String>,
-    /// Of a group.
-    #[schema(max_length = 1000, nullable = false)]
-    description: Option<String>,
-    /// The ids of the others: exactly one in a private chat.
-    #[schema(nullable = false, example = json!([8]))]
-    members: Option<Vec<i64>>,
+#[derive(Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum CreateChat {
+    /// With one other.
+    Private {
+        /// The other's id.
+        #[schema(min_items = 1, example = json!([8]))]
+        members: Vec<i64>,
+    },
+    /// Of any number.
+    Group {
+        /// What all see.
+        #[schema(min_length = 1, max_length = 100, example = "Kitchen")]
+        name: String,
+        /// Empty: none.
+        #[schema(max_length = 1000, nullable = false)]
+        description: Option<String>,
+        /// The ids of the others.
+        #[schema(nullable = false, example = json!([8]))]
+        members: Option<Vec<i64>>,
+    },
 }
 
 impl CreateChat {
@@ -382,7 +396,7 @@ impl ReadMessages {
 #[expect(dead_code, reason = "only described")]
 pub struct Sync {
     /// The version that one has of each chat, by the chat's id.
-    #[schema(example = json!({"3": 17}))]
+    #[schema(schema_with = numbers_by_id)]
     versions: HashMap<String, i64>,
     /// The epoch that these versions are of.
     epoch: Option<String>,
@@ -404,6 +418,15 @@ impl Sync {
         });
         body.finish(known)
     }
+}
+
+fn numbers_by_id() -> Object {
+    let id = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[0-9]{1,18}$"));
+    let number = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)));
+    let numbers = ObjectBuilder::new().property_names(Some(id)).additional_properties(Some(number));
+    numbers.examples([json!({"3": 17})]).build()
 }
 
 /// What is said of a group that would become too large.
