@@ -24,7 +24,9 @@ use crate::domain::error::{Error, Result};
 use crate::domain::ids::ChatId;
 use crate::domain::message::{Message, NewMessage};
 use crate::domain::time::Timestamp;
+use crate::domain::urls::Urls;
 use crate::hub::Hub;
+use crate::mail::Mailer;
 use crate::store::Db;
 use crate::store::pools::PostgresSettings;
 
@@ -48,12 +50,16 @@ pub struct App {
     pub signer: Signer,
     /// Makes strings that only this site can have made.
     pub sealer: Sealer,
+    /// Sends mail.
+    pub mailer: Mailer,
     /// The time.
     pub clock: Clock,
     /// How much of anything.
     pub limits: Limits,
     /// How it is reached.
     pub server: Server,
+    /// Where that is, for the URLs in what it says.
+    pub urls: Arc<Urls>,
     /// The way to the committers.
     pub sends: SendQueue,
     /// Every task that must end before the process does.
@@ -164,9 +170,10 @@ impl App {
             DatabaseUrl::Postgres(_) => POSTGRES_COMMITTERS,
         };
         let (sends, receivers) = SendQueue::new(committers);
+        let urls = Arc::new(Urls::new(config.server.public_url.as_deref()));
         let app = Self {
             db: open_database(config).await?,
-            hub: Hub::new(QUEUE_BYTES),
+            hub: Hub::new(QUEUE_BYTES, Arc::clone(&urls)),
             passwords: Passwords::new()?,
             signer: Signer::new(
                 &secret_key,
@@ -174,9 +181,11 @@ impl App {
                 config.tokens.refresh_lifetime,
             ),
             sealer: Sealer::new(&secret_key),
+            mailer: Mailer::new(&config.mail)?,
             clock: Clock::default(),
             limits: config.limits.clone(),
             server: config.server.clone(),
+            urls,
             sends,
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),

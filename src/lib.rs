@@ -10,6 +10,7 @@ pub mod domain;
 pub mod http;
 pub mod hub;
 pub mod lifecycle;
+pub mod mail;
 pub mod realtime;
 pub mod store;
 pub mod telemetry;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
+use crate::auth::hashes;
 use crate::auth::secrets::random_hex;
 use crate::auth::tokens::{Claims, TokenType};
 use crate::domain::error::{Error, Result};
@@ -50,17 +51,29 @@ pub async fn authenticate(app: &Arc<App>, token: &str) -> Result<Caller> {
 }
 
 /// Logs in. `key` is the folded username or address. An unknown user costs the same work as a
-/// wrong password, and gets the same answer.
+/// wrong password, and gets the same answer. A hash of another kind than ours, brought along from
+/// Django, is replaced now that its password is known.
 pub async fn login(
     app: &Arc<App>,
     key: &str,
     password: &Password,
     device: &Device,
 ) -> Result<Opened> {
-    let found = users::by_login(&app.db, key).await?;
-    let encoded = found.as_ref().map(|(_, encoded)| encoded.as_str());
-    let right = app.passwords.verify(&password.0, encoded).await?;
-    let (id, encoded) = found.filter(|_| right).ok_or(Error::LoginFailed)?;
+    let Some((id, encoded)) = users::by_login(&app.db, key).await? else {
+        // Hashes that came from Django cost more or less than ours, and are kept until their users
+        // log in. So nobody is checked like somebody, who is always the same for the same name.
+        let place = app.sealer.number("a stand-in", key);
+        let stand_in = users::some_password(&app.db, place).await?;
+        app.passwords.verify(&password.0, stand_in.as_deref()).await?;
+        return Err(Error::LoginFailed);
+    };
+    if !app.passwords.verify(&password.0, Some(&encoded)).await? {
+        return Err(Error::LoginFailed);
+    }
+    let better = match hashes::is_current(&encoded) {
+        true => None,
+        false => Some(app.passwords.hash(&password.0).await?),
+    };
 
     let mut unit = Unit::begin(app).await?;
     // Of a login and a change of the password that race, the login is first and its session ends
@@ -71,6 +84,9 @@ pub async fn login(
     }
     let user = users::by_id(&mut unit.tx, id).await?.filter(|user| user.is_active);
     let user = user.ok_or(Error::LoginFailed)?;
+    if let Some(better) = better {
+        users::set_password(&mut unit.tx, id, &better).await?;
+    }
     users::set_last_login(&mut unit.tx, id, app.clock.now()).await?;
     let tokens = open(app, &mut unit, id, device).await?;
     unit.commit().await?;

@@ -27,13 +27,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result {
     };
     say(&format!("Changing password for user {:?}", user.username));
     let password = prompt::new_password()?;
-    let attributes = password::Attributes {
-        username: &user.username,
-        email: &user.email,
-        first_name: &user.first_name,
-        last_name: &user.last_name,
-    };
-    let faults = password::faults(&password, &attributes);
+    let faults = password::faults(&password, &password::Attributes::from(&user));
     if !faults.is_empty() {
         return Err(faults.join(" ").into());
     }

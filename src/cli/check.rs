@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::app;
+use crate::config::mail::MailUrl;
 use crate::config::{Config, DatabaseUrl, environment};
 use crate::store::migrations;
 
@@ -74,6 +75,10 @@ fn unsafe_settings(config: &Config) -> Vec<String> {
         (
             public.is_some_and(|url| url.starts_with("http://")),
             "PUBLIC_URL is not https: tokens and messages travel in the clear",
+        ),
+        (
+            matches!(&config.mail.url, MailUrl::Smtp(smtp) if smtp.is_exposed()),
+            "EMAIL_URL is not encrypted: links that reset passwords travel in the clear",
         ),
         (
             server.cors_allowed_origins.iter().any(|origin| origin.starts_with("http://")),

@@ -4,6 +4,7 @@
 pub mod database;
 pub mod limits;
 pub mod logging;
+pub mod mail;
 mod reader;
 pub mod server;
 pub mod tokens;
@@ -15,6 +16,7 @@ use std::path::Path;
 pub use database::{Database, DatabaseUrl};
 pub use limits::Limits;
 pub use logging::{LogFormat, Logging};
+pub use mail::Mail;
 use reader::Reader;
 pub use reader::Setting;
 pub use server::Server;
@@ -29,6 +31,8 @@ pub struct Config {
     pub database: Database,
     /// Its secret, and what it signs.
     pub tokens: Tokens,
+    /// How it sends mail.
+    pub mail: Mail,
     /// How much of anything.
     pub limits: Limits,
     /// What it tells of itself.
@@ -37,10 +41,9 @@ pub struct Config {
 
 /// Settings that are planned: whoever gives one is told that nothing comes of it. (`THROTTLE=off`
 /// already is as it says.)
-const NOT_YET: [&str; 12] = [
+const NOT_YET: [&str; 11] = [
     "AVATAR_MAX_BYTES",
     "BUS_URL",
-    "EMAIL_URL",
     "LOG_DIR",
     "MEDIA_URL",
     "METRICS_BIND",
@@ -124,6 +127,7 @@ impl Config {
             server: Server::read(reader),
             database: Database::read(reader),
             tokens: Tokens::read(reader),
+            mail: Mail::read(reader),
             limits: Limits::read(reader),
             logging: Logging::read(reader),
         }

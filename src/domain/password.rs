@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use aws_lc_rs::digest;
 
 use super::text::is_word;
+use super::user::User;
 
 /// The longest password, in characters: our own limit, so that no request buys unbounded work.
 pub const MAX_CHARS: usize = 1024;
@@ -28,6 +29,13 @@ pub struct Attributes<'a> {
     pub first_name: &'a str,
     /// As the person wrote it, and often public.
     pub last_name: &'a str,
+}
+
+impl<'a> From<&'a User> for Attributes<'a> {
+    fn from(user: &'a User) -> Self {
+        let User { username, email, first_name, last_name, .. } = user;
+        Self { username, email, first_name, last_name }
+    }
 }
 
 /// Everything that is wrong with a password, as the messages that clients see; empty if it is good.

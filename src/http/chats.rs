@@ -13,8 +13,10 @@ use crate::domain::chat::{ChatFilter, ChatType};
 use crate::domain::error::{FieldErrors, Result as DomainResult};
 use crate::domain::ids::ChatId;
 use crate::domain::search;
+use crate::domain::session::Caller;
 use crate::domain::time::Timestamp;
 use crate::wire::answers::ChatPage;
+use crate::wire::chat_requests::{PatchChat, UpdateChat};
 use crate::wire::errors::{Detail, FieldTexts};
 use crate::wire::objects::Chat;
 use crate::wire::requests::CreateChat;
@@ -52,7 +54,7 @@ pub(super) async fn list(
     let list = format!("chats of {}, {filter:?}", caller.user.id);
     let turn = paging.turn(&list, read_place)?;
     let page = chats::list(&app, &caller, &filter, turn, paging.size).await?;
-    Ok(paging.envelope(&list, &page, write_place, Chat::from))
+    Ok(paging.envelope(&list, &page, write_place, |chat| Chat::of(chat, &app.urls)))
 }
 
 /// Opens a chat
@@ -78,7 +80,7 @@ pub(super) async fn create(
     let new = body.read(|fields| CreateChat::parse(fields, me, max))?;
     let (view, created) = chats::create(&app, &caller, new).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(Chat::from(&view))).into_response())
+    Ok((status, Json(Chat::of(&view, &app.urls))).into_response())
 }
 
 /// One chat
@@ -99,7 +101,90 @@ pub(super) async fn one(
     Id(id): Id<ChatId>,
 ) -> Result<Response> {
     let view = chats::one(&app, &caller, id).await?;
-    Ok(Json(Chat::from(&view)).into_response())
+    Ok(Json(Chat::of(&view, &app.urls)).into_response())
+}
+
+/// Changes a group
+///
+/// As its owner or an admin. Each change is an event of its own.
+#[utoipa::path(
+    put, path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_update",
+    params(("id" = i64, Path, minimum = 1)),
+    request_body = UpdateChat,
+    responses(
+        (status = 200, body = Chat),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+        (status = 403, description = "A private chat, or not one's to change", body = Detail),
+        (status = 404, description = "Not there, or one is no member", body = Detail),
+    )
+)]
+pub(super) async fn update(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(id): Id<ChatId>,
+    body: Body,
+) -> Result<Response> {
+    change(&app, &caller, id, body, false).await
+}
+
+/// Changes a group
+///
+/// As PUT does; what is left out stays as it is.
+#[utoipa::path(
+    patch, path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_patch",
+    params(("id" = i64, Path, minimum = 1)),
+    request_body = PatchChat,
+    responses(
+        (status = 200, body = Chat),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+        (status = 403, description = "A private chat, or not one's to change", body = Detail),
+        (status = 404, description = "Not there, or one is no member", body = Detail),
+    )
+)]
+pub(super) async fn patch(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(id): Id<ChatId>,
+    body: Body,
+) -> Result<Response> {
+    change(&app, &caller, id, body, true).await
+}
+
+async fn change(
+    app: &Arc<App>,
+    caller: &Caller,
+    id: ChatId,
+    body: Body,
+    partial: bool,
+) -> Result<Response> {
+    let (me, max) = (caller.user.id, app.limits.group_members);
+    let change = body.read(|fields| Ok(UpdateChat::parse(fields, partial, me, max)));
+    let view = chats::update(app, caller, id, change).await?;
+    Ok(Json(Chat::of(&view, &app.urls)).into_response())
+}
+
+/// Ends a chat, for everybody in it
+///
+/// A private one as either of the two, a group as its owner; any as staff.
+#[utoipa::path(
+    delete, path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_delete",
+    params(("id" = i64, Path, minimum = 1)),
+    responses(
+        (status = 204, description = "Ended"),
+        (status = 401, body = Detail),
+        (status = 403, description = "A group of another owner", body = Detail),
+        (status = 404, description = "Not there, or one is no member", body = Detail),
+    )
+)]
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(id): Id<ChatId>,
+) -> Result<StatusCode> {
+    chats::delete(&app, &caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Which chats a list is asked for, in django-filter's words; save that it would let a wrong

@@ -1,8 +1,10 @@
-//! Which host names requests may name: Django's `ALLOWED_HOSTS`.
+//! Which host names requests may name (Django's `ALLOWED_HOSTS`), and what links begin with.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
@@ -33,6 +35,29 @@ pub(super) fn host(headers: &HeaderMap) -> Option<&str> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = hosts.next().filter(|_| hosts.next().is_none())?;
     host.to_str().ok()
+}
+
+/// Where the server is reached: `PUBLIC_URL`, or else the request's own host.
+#[derive(Debug)]
+pub(super) struct Origin(pub(super) String);
+
+impl FromRequestParts<Arc<App>> for Origin {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
+        let named = || format!("http://{}", host(&parts.headers).unwrap_or_default());
+        Ok(Self(app.server.public_url.clone().unwrap_or_else(named)))
+    }
+}
+
+impl Origin {
+    /// For a link that carries a secret to somebody else than who asks: the request's host counts
+    /// only where `ALLOWED_HOSTS` does not allow any, else who asks could have the link lead home.
+    pub(super) fn for_mail(self, app: &App) -> String {
+        let server = &app.server;
+        let any = server.allowed_hosts.iter().any(|host| host == "*");
+        if server.public_url.is_none() && any { format!("http://{}", server.bind) } else { self.0 }
+    }
 }
 
 fn without_port(host: &str) -> &str {

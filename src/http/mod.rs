@@ -9,11 +9,13 @@ mod errors;
 mod extract;
 mod health;
 mod hosts;
+mod members;
 mod messages;
 mod middleware;
 mod openapi;
 mod pagination;
 mod receipts;
+mod resets;
 mod serve;
 mod sessions;
 mod socket;
@@ -74,13 +76,15 @@ fn open_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(auth::login))
         .routes(routes!(auth::refresh))
         .routes(routes!(auth::verify))
+        .routes(routes!(resets::request))
+        .routes(routes!(resets::confirm))
 }
 
 /// What needs an access token.
 fn private_routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(auth::logout))
-        .routes(routes!(auth::me, auth::update_me, auth::patch_me))
+        .routes(routes!(auth::me, auth::update_me, auth::patch_me, auth::end_me))
         .routes(routes!(auth::change_password))
         .routes(routes!(sessions::list, sessions::end_others))
         .routes(routes!(sessions::end))
@@ -89,7 +93,9 @@ fn private_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(users::search))
         .routes(routes!(users::one, users::update, users::patch))
         .routes(routes!(chats::list, chats::create))
-        .routes(routes!(chats::one))
+        .routes(routes!(chats::one, chats::update, chats::patch, chats::delete))
+        .routes(routes!(members::list, members::add))
+        .routes(routes!(members::one, members::update, members::patch, members::remove))
         .routes(routes!(messages::list, messages::send))
         .routes(routes!(receipts::read))
         .routes(routes!(messages::one, messages::edit, messages::patch, messages::delete))

@@ -15,7 +15,7 @@ use crate::domain::error::Error;
 use crate::domain::page::{DEFAULT_SIZE, Page, SIZES, Turn};
 
 use super::errors::{ApiError, Result};
-use super::hosts::host;
+use super::hosts::Origin;
 
 /// The page that a request asks for.
 #[derive(Debug)]
@@ -49,10 +49,7 @@ impl FromRequestParts<Arc<App>> for Paging {
         parameters.retain(|(name, _)| name != "cursor");
         let size = parameters.iter().find(|(name, _)| name == "page_size");
         let size = size.and_then(|(_, value)| value.parse::<i64>().ok());
-        let origin = match &app.server.public_url {
-            Some(url) => url.clone(),
-            None => format!("http://{}", host(&parts.headers).unwrap_or_default()),
-        };
+        let Ok(Origin(origin)) = Origin::from_request_parts(parts, app).await;
         Ok(Self {
             app: Arc::clone(app),
             base: origin + parts.uri.path(),

@@ -55,7 +55,7 @@ pub(super) async fn list(
     }
     let turn = paging.turn(LIST, |key| Some(key.to_owned()))?;
     let page = users::list(&app, turn, paging.size).await?;
-    Ok(paging.envelope(LIST, &page, String::clone, User::of))
+    Ok(paging.envelope(LIST, &page, String::clone, |user| User::of(user, &app.urls)))
 }
 
 /// Searches users
@@ -94,7 +94,7 @@ async fn found(app: &App, paging: &Paging, list: &str, query: &Query) -> Result<
     let list = format!("{list}: {}", query.key());
     let turn = paging.turn(&list, read_place)?;
     let page = users::search(app, query, turn, paging.size).await?;
-    Ok(paging.envelope(&list, &page, write_place, User::of))
+    Ok(paging.envelope(&list, &page, write_place, |user| User::of(user, &app.urls)))
 }
 
 fn write_place(place: &users::Place) -> String {
@@ -128,7 +128,7 @@ pub(super) async fn one(
     Id(id): Id<UserId>,
 ) -> Result<Response> {
     let profile = users::one(&app, id).await?;
-    Ok(show(&profile, &caller))
+    Ok(show(&app, &profile, &caller))
 }
 
 /// Changes a user
@@ -155,7 +155,7 @@ pub(super) async fn update(
 ) -> Result<Response> {
     let change = body.read(|fields| Ok(UpdateUser::parse(fields, false, &caller.user)));
     let profile = accounts::update(&app, &caller, id, change).await?;
-    Ok(show(&profile, &caller))
+    Ok(show(&app, &profile, &caller))
 }
 
 /// Changes a user
@@ -181,13 +181,13 @@ pub(super) async fn patch(
 ) -> Result<Response> {
     let change = body.read(|fields| Ok(UpdateUser::parse(fields, true, &caller.user)));
     let profile = accounts::update(&app, &caller, id, change).await?;
-    Ok(show(&profile, &caller))
+    Ok(show(&app, &profile, &caller))
 }
 
-fn show(profile: &Profile, caller: &Caller) -> Response {
+fn show(app: &App, profile: &Profile, caller: &Caller) -> Response {
     Json(match profile.user.id == caller.user.id {
-        true => UserOrOwn::Own(OwnUser::of(profile)),
-        false => UserOrOwn::Other(User::of(profile)),
+        true => UserOrOwn::Own(OwnUser::of(profile, &app.urls)),
+        false => UserOrOwn::Other(User::of(profile, &app.urls)),
     })
     .into_response()
 }

@@ -207,6 +207,124 @@ pub async fn next_version(tx: &mut Tx, id: ChatId) -> Result<i64> {
     Ok(version)
 }
 
+/// Takes the chat's next versions, as many as there are changes, and counts its members anew. The
+/// last one taken.
+pub async fn advance(tx: &mut Tx, id: ChatId, changes: i64, joined: i64) -> Result<i64> {
+    let (version,): (i64,) = Target::from(tx)
+        .query(
+            "update chats set version = version + $2, members_count = members_count + $3 \
+             where id = $1 returning version",
+        )
+        .bind(id)
+        .bind(changes)
+        .bind(joined)
+        .one()
+        .await?;
+    Ok(version)
+}
+
+/// Writes what can be changed about a group.
+pub async fn update(tx: &mut Tx, chat: &Chat) -> Result<()> {
+    Target::from(tx)
+        .query(
+            "update chats set name = $2, description = $3, avatar = $4, search_text = $5 \
+             where id = $1",
+        )
+        .bind(chat.id)
+        .bind(chat.name.as_str())
+        .bind(chat.description.as_str())
+        .bind(chat.avatar.clone())
+        .bind(search::group_text(&chat.name))
+        .execute()
+        .await
+        .map(drop)
+}
+
+/// Ends a chat: its members are out, and its two people may have another private one. What is left
+/// is removed by [`purge`]. Those who were in it.
+pub async fn end(tx: &mut Tx, id: ChatId, now: Timestamp) -> Result<Vec<UserId>> {
+    // A row that is no private chat any more, whatever it was: a private one has its two people.
+    Target::from(&mut *tx)
+        .query(
+            "update chats set deleted_at = $2, type = 'group', low_user = null, \
+                              high_user = null, name = '', description = '', avatar = null, \
+                              members_count = 0 \
+             where id = $1",
+        )
+        .bind(id)
+        .bind(now)
+        .execute()
+        .await?;
+    let rows: Vec<(UserId,)> = Target::from(tx)
+        .query("delete from members where chat_id = $1 returning user_id")
+        .bind(id)
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(user,)| user).collect())
+}
+
+/// Removes some messages of a chat that was ended, and the chat with the last of them. False where
+/// there is no such chat.
+pub async fn purge(tx: &mut Tx, limit: i64) -> Result<bool> {
+    let chat: Option<(ChatId,)> = Target::from(&mut *tx)
+        .query("select id from chats where deleted_at is not null order by deleted_at limit 1")
+        .optional()
+        .await?;
+    let Some((chat,)) = chat else { return Ok(false) };
+    let removed = Target::from(&mut *tx)
+        .query(
+            "delete from messages where id in \
+                 (select id from messages where chat_id = $1 order by seq limit $2)",
+        )
+        .bind(chat)
+        .bind(limit)
+        .execute()
+        .await?;
+    if removed == 0 {
+        Target::from(tx).query("delete from chats where id = $1").bind(chat).execute().await?;
+    }
+    Ok(true)
+}
+
+/// The group chats of a user, in the order of their ids.
+pub async fn groups_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<ChatId>> {
+    let rows: Vec<(ChatId,)> = at
+        .into()
+        .query(
+            "select c.id from members me join chats c on c.id = me.chat_id \
+             where me.user_id = $1 and c.type = 'group' order by c.id",
+        )
+        .bind(user)
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Whether there is such a chat, and it was not ended.
+pub async fn is_there(at: impl Into<Target<'_>>, id: ChatId) -> Result<bool> {
+    let row: Option<(i64,)> = at
+        .into()
+        .query("select id from chats where id = $1 and deleted_at is null")
+        .bind(id)
+        .optional()
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Whether it is a private chat of which one account was ended.
+pub async fn is_left_alone(at: impl Into<Target<'_>>, id: ChatId) -> Result<bool> {
+    let row: Option<(i64,)> = at
+        .into()
+        .query(
+            "select c.id from chats c join users u on u.id in (c.low_user, c.high_user) \
+             where c.id = $1 and u.deleted_at is not null",
+        )
+        .bind(id)
+        .optional()
+        .await?;
+    Ok(row.is_some())
+}
+
 /// The present versions of some chats.
 pub async fn versions(at: impl Into<Target<'_>>, ids: Vec<i64>) -> Result<Vec<(ChatId, i64)>> {
     at.into()

@@ -30,7 +30,7 @@ pub struct NewUser<'a> {
 
 /// What makes a [`User`]; `u` is the user.
 pub(super) const COLUMNS: &str = "u.id, u.username, u.email, u.first_name, u.last_name, u.avatar, \
-     u.status_text, u.availability, u.last_seen, u.date_joined, u.is_active, u.is_staff, \
+     u.status_text, u.availability, u.last_seen, u.date_joined, u.deleted_at, u.is_active, u.is_staff, \
      u.is_superuser";
 
 /// Begins every reading of whole users.
@@ -131,18 +131,43 @@ pub async fn before(at: impl Into<Target<'_>>, key: &str, limit: i64) -> Result<
         .await
 }
 
-/// Which of the ids are active users.
-pub async fn active_among(at: impl Into<Target<'_>>, ids: Vec<i64>) -> Result<Vec<UserId>> {
-    let rows: Vec<(UserId,)> = at
-        .into()
+/// Which of the ids are active users, who stay so until this transaction ends.
+pub async fn hold_active(tx: &mut Tx, ids: Vec<i64>) -> Result<Vec<User>> {
+    Target::from(tx)
         .either(
-            "select id from users where is_active and id in (select value from json_each($1))",
-            "select id from users where is_active and id = any($1)",
+            concat!(
+                SELECT,
+                "where is_active and id in (select value from json_each($1)) order by id"
+            ),
+            concat!(SELECT, "where is_active and id = any($1) order by id for share"),
         )
         .bind_list(ids)
         .all()
-        .await?;
-    Ok(rows.into_iter().map(|(id,)| id).collect())
+        .await
+}
+
+/// Ends an account: what is left is a shell that nobody can log in to, and that tells of nobody.
+pub async fn end(tx: &mut Tx, id: UserId, username: &str, now: Timestamp) -> Result<()> {
+    claim_names(tx, id, &[]).await?;
+    // No username has a space, so nobody else's key is the shell's.
+    let key = format!("{username} ");
+    search::index(&mut *tx, id, username, "", "").await?;
+    Target::from(tx)
+        .query(
+            "update users set username = $2, username_key = $3, email = '', password = '!', \
+                              first_name = '', last_name = '', avatar = null, status_text = '', \
+                              availability = 'online', last_login = null, last_seen = null, \
+                              is_active = $4, is_staff = $4, is_superuser = $4, deleted_at = $5 \
+             where id = $1",
+        )
+        .bind(id)
+        .bind(username)
+        .bind(key)
+        .bind(false)
+        .bind(now)
+        .execute()
+        .await
+        .map(drop)
 }
 
 /// Takes a user's row for this transaction.
@@ -206,6 +231,23 @@ pub async fn claim_names(tx: &mut Tx, id: UserId, keys: &[String]) -> Result<()>
 pub async fn password(at: impl Into<Target<'_>>, id: UserId) -> Result<Option<String>> {
     let row: Option<(String,)> =
         at.into().query("select password from users where id = $1").bind(id).optional().await?;
+    Ok(row.map(|(password,)| password))
+}
+
+/// A usable encoded password, whoever's: of the `place`-th of a million parts of all users. `None`
+/// where there is none from there on.
+pub async fn some_password(at: impl Into<Target<'_>>, place: i64) -> Result<Option<String>> {
+    let row: Option<(String,)> = at
+        .into()
+        .query(
+            "select password from users \
+             where id > (select coalesce(max(id), 0) from users) * $1 / 1000000 \
+                   and password not like '!%' \
+             order by id limit 1",
+        )
+        .bind(place)
+        .optional()
+        .await?;
     Ok(row.map(|(password,)| password))
 }
 

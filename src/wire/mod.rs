@@ -2,8 +2,10 @@
 //! of bodies. Shapes only: what is allowed is decided elsewhere.
 
 pub mod answers;
+pub mod chat_requests;
 pub mod errors;
 pub mod fields;
 pub mod frames;
 pub mod objects;
 pub mod requests;
+pub mod resets;

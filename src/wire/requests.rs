@@ -8,7 +8,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
-use crate::domain::chat::{ChatName, Description, NewChat};
+use crate::domain::chat::{ChatName, Description, NewChat, too_many_members};
 use crate::domain::error::{FieldErrors, Result};
 use crate::domain::ids::{ChatId, MAX_ID, MessageId, UserId};
 use crate::domain::message::{ClientId, Content, Draft};
@@ -174,16 +174,28 @@ impl ChangePassword {
     pub fn parse(mut body: Fields, of: &user::User) -> (Option<Password>, Result<Password>) {
         let old = body.required("old_password", secret);
         let new = body.required("new_password", secret);
-        let attributes = password::Attributes {
-            username: &of.username,
-            email: &of.email,
-            first_name: &of.first_name,
-            last_name: &of.last_name,
-        };
+        let attributes = password::Attributes::from(of);
         for fault in new.iter().flat_map(|new| password::faults(new, &attributes)) {
             body.fault("new_password", fault);
         }
         (old.map(Password), body.finish(new.map(Password)))
+    }
+}
+
+/// Ends one's account.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub struct EndAccount {
+    /// One's password.
+    #[schema(min_length = 1, max_length = 1024, format = Password)]
+    password: String,
+}
+
+impl EndAccount {
+    /// Reads the body.
+    pub fn parse(mut body: Fields) -> Result<Password> {
+        let password = body.required("password", secret);
+        body.finish(password.map(Password))
     }
 }
 
@@ -429,11 +441,6 @@ fn numbers_by_id() -> Object {
     numbers.examples([json!({"3": 17})]).build()
 }
 
-/// What is said of a group that would become too large.
-pub fn too_many_members(max: usize) -> String {
-    format!("A group has at most {max} members.")
-}
-
 /// An address, or none.
 fn optional_email(value: &str) -> Result<Option<Email>, String> {
     match value.trim() {
@@ -450,13 +457,14 @@ fn name(value: &str) -> Result<String, String> {
 }
 
 /// A password as it came: spaces are part of it.
-fn secret(value: String) -> Result<String, String> {
+pub(super) fn secret(value: String) -> Result<String, String> {
     if value.is_empty() {
         return Err(text::BLANK.to_owned());
     }
     text::check(&value, password::MAX_CHARS).map(|()| value)
 }
 
-fn present(value: String) -> Result<String, String> {
+/// A text that is not blank.
+pub(super) fn present(value: String) -> Result<String, String> {
     if value.trim().is_empty() { Err(text::BLANK.to_owned()) } else { Ok(value) }
 }

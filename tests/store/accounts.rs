@@ -89,9 +89,10 @@ async fn users_are_listed_by_key_and_by_id(
         users::by_ids(&store.db, asked.clone()).await.unwrap().iter().map(|u| u.id).collect();
     found.sort();
     assert_eq!(found, [ids[0], ids[1], gone]);
-    let mut active = users::active_among(&store.db, asked).await.unwrap();
-    active.sort();
-    assert_eq!(active, [ids[0], ids[1]]);
+    let mut tx = store.tx().await;
+    let held = users::hold_active(&mut tx, asked).await.unwrap();
+    assert_eq!(held.iter().map(|user| user.id).collect::<Vec<_>>(), [ids[0], ids[1]]);
+    drop(tx);
     assert!(users::by_ids(&store.db, vec![]).await.unwrap().is_empty());
 }
 
@@ -113,6 +114,30 @@ async fn passwords_and_logins_are_noted(
         .expect("read");
     let expected = [(user, "new".to_owned(), Some(later(1))), (other, "hash".to_owned(), None)];
     assert_eq!(rows, expected);
+}
+
+#[rstest]
+#[tokio::test]
+async fn some_usable_password_is_found(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let some = async |place| users::some_password(&store.db, place).await.expect("read");
+    assert_eq!(some(0).await, None);
+    let mut tx = store.tx().await;
+    for (name, password) in [("a", "one"), ("b", "!unusable"), ("c", "three")] {
+        let username = Username::parse(name).expect("a username");
+        let (email, first_name, last_name) = (None, "", "");
+        let is_superuser = false;
+        let user =
+            NewUser { username: &username, email, password, first_name, last_name, is_superuser };
+        users::insert(&mut tx, &user, NOW).await.expect("inserted");
+    }
+    tx.commit().await.expect("committed");
+    assert_eq!(some(0).await.as_deref(), Some("one"));
+    for place in [340_000, 999_999] {
+        assert_eq!(some(place).await.as_deref(), Some("three"), "{place}");
+    }
 }
 
 async fn begin(tx: &mut Tx, user: UserId, jti: &str) -> SessionId {

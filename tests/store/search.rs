@@ -97,7 +97,7 @@ async fn ones_chats_are_filtered(#[values(Backend::Sqlite, Backend::Postgres)] b
     let mut tx = store.tx().await;
     let private = chats::insert_private(&mut tx, me, ivan, NOW).await.unwrap().expect("made");
     let both = vec![me.0, ivan.0];
-    members::insert(&mut tx, private, both, Role::Member, NOW).await.expect("members");
+    members::insert(&mut tx, private, both, Role::Member, 0, NOW).await.expect("members");
     tx.commit().await.expect("committed");
     let (loud, private) = (loud.0, private.0);
 

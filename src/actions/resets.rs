@@ -1,0 +1,144 @@
+//! Resetting a forgotten password: a link is mailed to the account's address, and who holds it sets
+//! a new one.
+//!
+//! Nothing is kept of a link. As in Django it is a keyed sum over the account as it was when the
+//! mail was sent, so it is dead as soon as the password or the address has changed or somebody has
+//! logged in; and thus it is good for one use.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::app::App;
+use crate::domain::error::{Error, Result};
+use crate::domain::event::Event;
+use crate::domain::ids::UserId;
+use crate::domain::password::{self, Attributes};
+use crate::domain::reset::NewPassword;
+use crate::domain::text;
+use crate::domain::time::Timestamp;
+use crate::domain::user::Email;
+use crate::mail::Mail;
+use crate::store::resets::{self, Account};
+use crate::store::{sessions, users};
+
+use super::unit::Unit;
+
+/// How long a link is good (Django's `PASSWORD_RESET_TIMEOUT`).
+const LIFETIME: Duration = Duration::from_secs(3 * 86_400);
+/// What the sums are for.
+const PURPOSE: &str = "password reset";
+const BAD_TOKEN: &str = "Invalid or expired token.";
+
+/// Mails a link to the account with this address, where there is one that is active and has a
+/// password. `origin` is where the link leads. Everything happens after the answer, so that neither
+/// it nor its time tells whether there is one. [`Error::Unavailable`] where
+/// too many mails are waiting.
+pub fn request(app: &Arc<App>, email: Email, origin: String) -> Result<()> {
+    let (node, place) = (Arc::clone(app), app.mailer.place()?);
+    app.spawn(async move {
+        let _place = place;
+        if let Err(error) = mail_link(&node, &email, &origin).await {
+            tracing::warn!(?error, "a link for resetting a password could not be mailed");
+        }
+    });
+    Ok(())
+}
+
+/// Sets a new password for who holds a link. Every session of the account ends. All that is wrong
+/// is told at once.
+pub async fn confirm(app: &Arc<App>, wish: NewPassword) -> Result<()> {
+    let NewPassword { uid, token, password, mut errors } = wish;
+    let account = proven(app, uid.as_deref(), token.as_deref()).await?;
+    if account.is_none() && uid.is_some() && token.is_some() {
+        errors.add("token", BAD_TOKEN);
+    }
+    // A stranger is not told what the password would be too similar to.
+    let of = account.as_ref().map(|account| Attributes::from(&account.user)).unwrap_or_default();
+    for fault in password.iter().flat_map(|new| password::faults(&new.0, &of)) {
+        errors.add("new_password", fault);
+    }
+    errors.into_result()?;
+    let (Some(account), Some(token), Some(password)) = (account, token, password) else {
+        return Err(Error::field("token", BAD_TOKEN));
+    };
+
+    let encoded = app.passwords.hash(&password.0).await?;
+    let id = account.user.id;
+    let mut unit = Unit::begin(app).await?;
+    // Of two that come with the same link, the second finds another password.
+    users::lock(&mut unit.tx, id).await?;
+    let now = resets::account(&mut unit.tx, id).await?;
+    if now.is_none_or(|account| !is_good(app, &account, &token)) {
+        return Err(Error::field("token", BAD_TOKEN));
+    }
+    users::set_password(&mut unit.tx, id, &encoded).await?;
+    let ended = sessions::end_all(&mut unit.tx, id, app.clock.now()).await?;
+    unit.emit(Event::SessionsEnded(ended));
+    unit.commit().await
+}
+
+async fn mail_link(app: &App, email: &Email, origin: &str) -> Result<()> {
+    let account = resets::by_login(&app.db, &email.key()).await?;
+    // A username can look like an address; and a password marked unusable is nobody's to reset.
+    let account = account.filter(|account| {
+        text::fold(&account.user.email) == email.key() && !account.password.starts_with('!')
+    });
+    let Some(account) = account else {
+        return Ok(());
+    };
+    let uid = URL_SAFE_NO_PAD.encode(account.user.id.to_string());
+    let token = token(app, &account, app.clock.now());
+    let body = format!(
+        "You get this mail because somebody, probably you, asked to reset the password of your\n\
+         account. To choose a new one, open this page:\n\
+         \n\
+         {origin}/reset?uid={uid}&token={token}\n\
+         \n\
+         Your username, in case you have forgotten it: {}\n\
+         \n\
+         The link is good for three days, and for one use. If you did not ask for it, do nothing.\n",
+        account.user.username,
+    );
+    // As it is on file, not as it was asked for: two addresses that compare as equal can differ.
+    app.mailer.send(&Mail { to: account.user.email, subject: "Reset your password", body }).await
+}
+
+/// The account of a link, where it is good.
+async fn proven(app: &App, uid: Option<&str>, token: Option<&str>) -> Result<Option<Account>> {
+    let (Some(id), Some(token)) = (uid.and_then(user_id), token) else {
+        return Ok(None);
+    };
+    let account = resets::account(&app.db, id).await?;
+    Ok(account.filter(|account| is_good(app, account, token)))
+}
+
+fn user_id(uid: &str) -> Option<UserId> {
+    let digits = String::from_utf8(URL_SAFE_NO_PAD.decode(uid).ok()?).ok()?;
+    digits.parse().ok().map(UserId)
+}
+
+fn token(app: &App, account: &Account, made: Timestamp) -> String {
+    let sum = app.sealer.sum_text(PURPOSE, &state(account, made.seconds()));
+    format!("{:x}-{sum}", made.seconds())
+}
+
+fn is_good(app: &App, account: &Account, token: &str) -> bool {
+    let Some((made, sum)) = token.split_once('-') else {
+        return false;
+    };
+    let Ok(made) = i64::from_str_radix(made, 16) else {
+        return false;
+    };
+    let oldest = app.clock.now().minus(LIFETIME).seconds();
+    made > oldest && app.sealer.is_sum(PURPOSE, &state(account, made), sum)
+}
+
+/// What a link depends on.
+fn state(account: &Account, made: i64) -> String {
+    let Account { user, password, last_login } = account;
+    let last_login = last_login.map_or(0, Timestamp::micros);
+    format!("{}\0{made}\0{last_login}\0{password}\0{}", user.id, user.email)
+}

@@ -1,0 +1,135 @@
+//! The formats of password hashes: ours, which is Django's Argon2id, and those that a Django site
+//! brings along. Pure and slow: `passwords` runs this off the runtime, so many at a time.
+
+use std::num::NonZeroU32;
+
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
+use aws_lc_rs::pbkdf2;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::domain::error::{Error, Result};
+
+use super::secrets::sha256_hex;
+
+/// OWASP's first choice: 19 MiB, two passes, one lane. About 20 ms of one core.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+/// What every hash that is made here begins with. The PHC string keeps its own leading dollar.
+const CURRENT: &str = "argon2$argon2id$v=19$m=19456,t=2,p=1$";
+
+/// The most work that a stored hash can ask for; what asks for more is not even tried. (Django's
+/// own: 1.5 million rounds, a cost of 12, 100 MiB and two passes.)
+const PBKDF2_ROUNDS_MAX: u32 = 5_000_000;
+const BCRYPT_COST_MAX: u32 = 16;
+const ARGON2_KIB_MAX: u32 = 256 * 1024;
+const ARGON2_PASSES_MAX: u32 = 16;
+
+/// Hashes a password for keeping.
+pub(super) fn hash(password: &str) -> Result<String> {
+    let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(Error::internal)?;
+    let argon2id = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let phc = argon2id.hash_password(password.as_bytes()).map_err(Error::internal)?;
+    Ok(format!("argon2{phc}"))
+}
+
+/// Whether a hash is of the format and cost that [`hash`] makes today; another one is to be
+/// replaced when its password is known, as Django does.
+pub fn is_current(encoded: &str) -> bool {
+    encoded.starts_with(CURRENT)
+}
+
+/// Whether a hash is of the password. `None`, after no work at all, where it cannot be of any: it
+/// is marked unusable, of a format that is not known here, or asks for too much.
+pub(super) fn verify(password: &str, encoded: &str) -> Option<bool> {
+    let (algorithm, rest) = encoded.split_once('$')?;
+    match algorithm {
+        "argon2" => argon2(password, &encoded[algorithm.len()..]),
+        "pbkdf2_sha256" => pbkdf2(password, rest),
+        "bcrypt_sha256" => bcrypt_sha256(password, rest),
+        _ => None,
+    }
+}
+
+fn argon2(password: &str, phc: &str) -> Option<bool> {
+    let hash = PasswordHash::new(phc).ok()?;
+    let params = Params::try_from(&hash).ok()?;
+    let bounded = params.m_cost() <= ARGON2_KIB_MAX && params.t_cost() <= ARGON2_PASSES_MAX;
+    bounded.then(|| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+}
+
+/// `ROUNDS$SALT$HASH`, the hash in base64.
+fn pbkdf2(password: &str, rest: &str) -> Option<bool> {
+    let (rounds, rest) = rest.split_once('$')?;
+    let (salt, hash) = rest.split_once('$')?;
+    let rounds: NonZeroU32 = rounds.parse().ok()?;
+    let hash = STANDARD.decode(hash).ok().filter(|hash| hash.len() == 32)?;
+    let (salt, password) = (salt.as_bytes(), password.as_bytes());
+    let verify = || pbkdf2::verify(pbkdf2::PBKDF2_HMAC_SHA256, rounds, salt, password, &hash);
+    (rounds.get() <= PBKDF2_ROUNDS_MAX).then(|| verify().is_ok())
+}
+
+/// `$2b$COST$…`. bcrypt reads 72 bytes, so Django gives it a digest of the password.
+fn bcrypt_sha256(password: &str, rest: &str) -> Option<bool> {
+    let parts: bcrypt::HashParts = rest.parse().ok()?;
+    let verify = || bcrypt::verify(sha256_hex(password), rest);
+    if parts.get_cost() <= BCRYPT_COST_MAX { verify().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_djangos_argon2_format_and_verify() {
+        let encoded = hash("пароль 🐈").expect("hashed");
+        assert!(encoded.starts_with(CURRENT), "{encoded}");
+        assert!(is_current(&encoded));
+        assert_eq!(verify("пароль 🐈", &encoded), Some(true));
+        assert_eq!(verify("пароль", &encoded), Some(false));
+    }
+
+    #[test]
+    fn hashes_that_django_made_verify_and_are_not_current() {
+        let vectors = include_str!("../../tests/data/django_hashes.json");
+        let vectors: Vec<serde_json::Value> = serde_json::from_str(vectors).expect("JSON");
+        let mut known = Vec::new();
+        for vector in &vectors {
+            let text = |name: &str| vector[name].as_str().expect("a text");
+            let (password, encoded) = (text("password"), text("encoded"));
+            assert!(!is_current(encoded), "{encoded}");
+            let algorithm = encoded.split('$').next().unwrap_or_default();
+            if ["argon2", "pbkdf2_sha256", "bcrypt_sha256"].contains(&algorithm) {
+                assert_eq!(verify(password, encoded), Some(true), "{encoded}");
+                assert_eq!(verify(&format!("{password}x"), encoded), Some(false), "{encoded}");
+                known.push(algorithm);
+            } else {
+                assert_eq!(verify(password, encoded), None, "{encoded}");
+            }
+        }
+        assert_eq!(known.len(), 7, "{known:?}");
+    }
+
+    #[test]
+    fn what_is_no_hash_or_asks_for_too_much_is_not_tried() {
+        let hash = "aZ/cQ2uAjha2o9GzYyEVI92hkdnmk5Lcujh95lVapsM=";
+        for encoded in [
+            "",
+            "!",
+            "$",
+            "argon2",
+            "argon2$",
+            "argon2$argon2id$v=19$m=999999999,t=2,p=1$bUVvd1NhbHQ$YyiTe5ELc033+HbCOvQdyA",
+            "argon2$argon2id$v=19$m=64,t=99999999,p=1$bUVvd1NhbHQ$YyiTe5ELc033+HbCOvQdyA",
+            "pbkdf2_sha256$x$salt$hash",
+            "pbkdf2_sha256$1000$salt$hash",
+            "bcrypt_sha256$$2b$31$mEowSaltMeowSaltMeow2uMdFSFWhTEEkeH6Q.8msyUzHggaz1SPy",
+            "bcrypt_sha256$rubbish",
+            &format!("pbkdf2_sha256$0$salt${hash}"),
+            &format!("pbkdf2_sha256$4000000000$salt${hash}"),
+        ] {
+            assert_eq!(verify("x", encoded), None, "{encoded}");
+        }
+    }
+}

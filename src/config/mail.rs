@@ -1,0 +1,142 @@
+//! How mail leaves the server.
+
+use std::net::IpAddr;
+
+use lettre::message::Mailbox;
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use super::reader::Reader;
+
+/// See the fields.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// `EMAIL_URL`
+    pub url: MailUrl,
+    /// `EMAIL_FROM`
+    pub from: Mailbox,
+}
+
+/// Which way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MailUrl {
+    /// Printed, for development.
+    Console,
+    /// Handed to a server.
+    Smtp(Smtp),
+}
+
+/// A mail server.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Smtp {
+    /// How the connection is protected.
+    pub tls: SmtpTls,
+    /// A name or an address.
+    pub host: String,
+    /// By default that of the scheme.
+    pub port: u16,
+    /// User and password.
+    pub credentials: Option<(String, String)>,
+}
+
+/// How a connection to a mail server is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SmtpTls {
+    /// `smtp://`: not at all.
+    None,
+    /// `smtp+tls://`: by STARTTLS, or no mail is sent.
+    Starttls,
+    /// `smtps://`: from the beginning.
+    Implicit,
+}
+
+impl std::fmt::Debug for Smtp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Smtp")
+            .field("tls", &self.tls)
+            .field("host", &self.host)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Smtp {
+    /// Whether mail crosses a network in the clear.
+    pub fn is_exposed(&self) -> bool {
+        let ip = self.host.parse::<IpAddr>();
+        self.tls == SmtpTls::None
+            && self.host != "localhost"
+            && !ip.is_ok_and(|ip| ip.is_loopback())
+    }
+}
+
+impl Mail {
+    pub(super) fn read(from: &mut Reader<'_>) -> Self {
+        Self {
+            url: from.get(
+                "EMAIL_URL",
+                "console:",
+                "How mail is sent: smtp+tls://user:password@host:587 (STARTTLS), smtps:// (TLS\n\
+                 from the beginning, 465), smtp:// (in the clear, 25), or console: to print it.",
+                mail_url,
+            ),
+            from: from.get(
+                "EMAIL_FROM",
+                "Meowsenger <noreply@localhost>",
+                "Whom mail is from.",
+                |value| value.parse().map_err(|_| format!("is not an e-mail address: {value:?}")),
+            ),
+        }
+    }
+}
+
+fn mail_url(value: &str) -> Result<MailUrl, String> {
+    // The value may hold a password, so faults do not repeat it.
+    let fault = || "must be console:, or smtp://, smtps:// or smtp+tls:// and a host".to_owned();
+    let url = Url::parse(value).map_err(|_| fault())?;
+    let (tls, port) = match url.scheme() {
+        "console" => return Ok(MailUrl::Console),
+        "smtp" => (SmtpTls::None, 25),
+        "smtp+tls" => (SmtpTls::Starttls, 587),
+        "smtps" => (SmtpTls::Implicit, 465),
+        _ => return Err(fault()),
+    };
+    let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(fault)?;
+    let decode = |text| percent_decode_str(text).decode_utf8().map(String::from);
+    let credentials = match (url.username(), url.password()) {
+        ("", None) => None,
+        (user, password) => Some(
+            decode(user)
+                .and_then(|user| Ok((user, decode(password.unwrap_or_default())?)))
+                .map_err(|_| "has a user or password that is not UTF-8".to_owned())?,
+        ),
+    };
+    Ok(MailUrl::Smtp(Smtp {
+        tls,
+        host: host.trim_matches(['[', ']']).to_owned(),
+        port: url.port().unwrap_or(port),
+        credentials,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_url_names_protection_server_and_credentials() {
+        let Ok(MailUrl::Smtp(smtp)) = mail_url("smtp+tls://me%40x:p%2Fw%2B@mail.example.org")
+        else {
+            panic!("no server");
+        };
+        assert_eq!((smtp.tls, smtp.host.as_str()), (SmtpTls::Starttls, "mail.example.org"));
+        assert_eq!(smtp.port, 587);
+        assert_eq!(smtp.credentials, Some(("me@x".to_owned(), "p/w+".to_owned())));
+        let Ok(MailUrl::Smtp(smtp)) = mail_url("smtp://[::1]:2525") else { panic!("no server") };
+        assert_eq!((smtp.tls, smtp.host.as_str(), smtp.port), (SmtpTls::None, "::1", 2525));
+        assert_eq!(smtp.credentials, None);
+        for bad in ["", "mail.example.org", "smtp://", "smtp:", "http://x", "smtps://u:secret@"] {
+            let fault = mail_url(bad).expect_err(bad);
+            assert!(!fault.contains("secret"), "{fault}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Sending mail: by SMTP, or onto the console where no server is named. Knows no user and no
+//! template, and never logs what it sends: secrets may be in it.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lettre::message::{Mailbox, header::ContentType};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::mail::{self, MailUrl, Smtp, SmtpTls};
+use crate::domain::error::{Error, Result};
+
+/// Mails on their way at a time; more are refused.
+const PLACES: usize = 256;
+/// Connections to the mail server at a time.
+const CONNECTIONS: usize = 4;
+/// How long the mail server may take to answer a command.
+const TIME: Duration = Duration::from_secs(10);
+/// Pauses before the further tries, where the server was away or had no time.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+
+/// A text to somebody.
+#[derive(Debug)]
+pub struct Mail {
+    /// An address.
+    pub to: String,
+    /// One line.
+    pub subject: &'static str,
+    /// Lines of plain text.
+    pub body: String,
+}
+
+/// The way out.
+#[derive(Debug)]
+pub struct Mailer {
+    from: Mailbox,
+    transport: Transport,
+    /// Bounds the mails that wait, and so memory.
+    places: Arc<Semaphore>,
+    connections: Semaphore,
+}
+
+#[derive(Debug)]
+enum Transport {
+    Console,
+    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+}
+
+/// A mail's place among those on their way, given back when dropped.
+#[derive(Debug)]
+pub struct Place(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
+
+impl Mailer {
+    /// Connects to nobody yet.
+    pub fn new(settings: &mail::Mail) -> Result<Self> {
+        let transport = match &settings.url {
+            MailUrl::Console => Transport::Console,
+            MailUrl::Smtp(server) => Transport::Smtp(smtp(server)?),
+        };
+        Ok(Self {
+            from: settings.from.clone(),
+            transport,
+            places: Arc::new(Semaphore::new(PLACES)),
+            connections: Semaphore::new(CONNECTIONS),
+        })
+    }
+
+    /// Takes a place for a mail, at once. [`Error::Unavailable`] where there is none.
+    pub fn place(&self) -> Result<Place> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        place.map(Place).map_err(|_| Error::Unavailable("too many mails are waiting".into()))
+    }
+
+    /// Sends a mail; up to three tries, some seconds apart. The error may quote the mail
+    /// server.
+    pub async fn send(&self, mail: &Mail) -> Result<()> {
+        let message = self.compose(mail).map_err(Error::internal)?;
+        let transport = match &self.transport {
+            Transport::Smtp(transport) => transport,
+            Transport::Console => return self.print(mail),
+        };
+        let mut pauses = PAUSES.iter();
+        loop {
+            let connection = self.connections.acquire().await.map_err(Error::internal)?;
+            let sent = transport.send(message.clone()).await;
+            drop(connection);
+            match (sent, pauses.next()) {
+                (Ok(_), _) => return Ok(()),
+                (Err(error), Some(pause)) if !error.is_permanent() => {
+                    tokio::time::sleep(*pause).await;
+                }
+                (Err(error), _) => return Err(Error::internal(error)),
+            }
+        }
+    }
+
+    fn compose(&self, mail: &Mail) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
+        let message = Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(None, mail.to.parse()?))
+            .message_id(None)
+            .subject(mail.subject)
+            .header(ContentType::TEXT_PLAIN)
+            .body(mail.body.clone())?;
+        Ok(message)
+    }
+
+    fn print(&self, mail: &Mail) -> Result<()> {
+        let line = "-".repeat(79);
+        let (from, Mail { to, subject, body }) = (&self.from, mail);
+        let text = format!("From: {from}\nTo: {to}\nSubject: {subject}\n\n{body}\n{line}\n");
+        std::io::stdout().lock().write_all(text.as_bytes()).map_err(Error::internal)
+    }
+}
+
+fn smtp(server: &Smtp) -> Result<AsyncSmtpTransport<Tokio1Executor>> {
+    let parameters = || TlsParameters::new(server.host.clone()).map_err(Error::internal);
+    let tls = match server.tls {
+        SmtpTls::None => Tls::None,
+        SmtpTls::Starttls => Tls::Required(parameters()?),
+        SmtpTls::Implicit => Tls::Wrapper(parameters()?),
+    };
+    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&server.host)
+        .port(server.port)
+        .timeout(Some(TIME))
+        .tls(tls);
+    if let Some((user, password)) = server.credentials.clone() {
+        builder = builder.credentials(Credentials::new(user, password));
+    }
+    Ok(builder.build())
+}

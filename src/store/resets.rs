@@ -1,0 +1,41 @@
+//! What resetting a password depends on: the account as it was when the mail was sent.
+
+use constcat::concat;
+
+use crate::domain::ids::UserId;
+use crate::domain::time::Timestamp;
+use crate::domain::user::User;
+
+use super::db::Target;
+use super::error::Result;
+use super::users;
+
+/// An active account, with what changes when it is used or its password is.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Account {
+    /// Whose.
+    #[sqlx(flatten)]
+    pub user: User,
+    /// Encoded.
+    pub password: String,
+    /// None before the first one.
+    pub last_login: Option<Timestamp>,
+}
+
+/// Begins every reading of accounts.
+const SELECT: &str = concat!("select ", users::COLUMNS, ", u.password, u.last_login from users u ");
+
+/// An active account.
+pub async fn account(at: impl Into<Target<'_>>, id: UserId) -> Result<Option<Account>> {
+    let sql = concat!(SELECT, "where u.id = $1 and u.is_active");
+    at.into().query(sql).bind(id).optional().await
+}
+
+/// The active account with a login name, which may be its username or its address.
+pub async fn by_login(at: impl Into<Target<'_>>, key: &str) -> Result<Option<Account>> {
+    let sql = concat!(
+        SELECT,
+        "join login_names n on n.user_id = u.id where n.name_key = $1 and u.is_active"
+    );
+    at.into().query(sql).bind(key).optional().await
+}
