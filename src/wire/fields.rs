@@ -2,6 +2,7 @@
 //! DRF's texts, and what is not asked for is ignored. Types are strict: a number is no text.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use serde_json::{Map, Number, Value};
 
@@ -107,7 +108,11 @@ impl Fields {
     }
 
     /// An object of whole numbers by id, which must be there.
-    pub fn numbers_by_id(&mut self, name: &str) -> Option<HashMap<i64, i64>> {
+    pub fn numbers_by_id<I: Eq + Hash>(
+        &mut self,
+        name: &str,
+        of: impl Fn(i64) -> I,
+    ) -> Option<HashMap<I, i64>> {
         let parsed = match self.values.remove(name) {
             None => Err(REQUIRED.to_owned()),
             Some(Value::Null) => Err(NULL.to_owned()),
@@ -116,7 +121,7 @@ impl Fields {
                 .map(|(id, number)| {
                     let digits = id.len() <= 18 && id.bytes().all(|byte| byte.is_ascii_digit());
                     let id = id.parse().ok().filter(|_| digits).ok_or(NOT_AN_INTEGER)?;
-                    Ok((id, integer(number)?))
+                    Ok((of(id), integer(number)?))
                 })
                 .collect(),
             Some(other) => Err(format!(

@@ -420,14 +420,10 @@ pub struct Sync {
 impl Sync {
     /// Reads the body.
     pub fn parse(mut body: Fields) -> Result<Known> {
-        let versions = body.numbers_by_id("versions");
+        let versions = body.numbers_by_id("versions", ChatId);
         let epoch = body.nullable("epoch", Ok);
         let limit = body.integer("limit", 1, 1_000).unwrap_or(500);
-        let known = versions.map(|versions| Known {
-            versions: versions.into_iter().map(|(id, version)| (ChatId(id), version)).collect(),
-            epoch,
-            limit,
-        });
+        let known = versions.map(|versions| Known { versions, epoch, limit });
         body.finish(known)
     }
 }
