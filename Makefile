@@ -8,7 +8,7 @@ TOOLS      := target/tools
 test_command = scripts/with-services cargo test --locked --workspace $(ARGS)
 with_tools   = PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin"
 
-.PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench-idle cargo-deny
+.PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench-idle bench-data fuzz-api cargo-deny
 
 help: ## this list
 	@echo 'Targets (ARGS="…" is passed on where it says so):'
@@ -50,3 +50,10 @@ ci: ## what has to pass before a merge: lint, deny, test
 bench-idle: ## the memory of idle connections; ARGS goes to the load generator
 	cargo build --release --locked
 	cargo run --release --locked -p meowsenger-bench -- idle $(ARGS)
+
+bench-data: ## a thousand chats and a million messages against ten and a thousand; ARGS as above
+	cargo build --release --locked
+	cargo run --release --locked -p meowsenger-bench -- data $(ARGS)
+
+fuzz-api: ## schemathesis against a fresh server, by the OpenAPI document; ARGS goes to `schemathesis run`
+	scripts/fuzz-api $(ARGS)

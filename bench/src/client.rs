@@ -31,6 +31,11 @@ impl User {
         })
     }
 
+    /// The same request, by this user.
+    pub fn request(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        request.bearer_auth(&self.access)
+    }
+
     /// Makes a chat; `body` is that of `POST /api/chats/`.
     pub async fn chat(&self, http: &reqwest::Client, url: &str, body: &Value) -> Result {
         post(http, url, "/api/chats/", Some(&self.access), body).await.map(drop)

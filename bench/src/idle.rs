@@ -57,7 +57,7 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
     let users = prepare(&program, folder.path(), arguments.users).await?;
     // Afresh, since the memory that hashing their passwords took would hide the sockets' own. The
     // tokens stay good: the key is in the folder.
-    let server = Server::start(&program, folder.path())?;
+    let server = Server::start(&program, folder.path(), None)?;
     let rest = Duration::from_secs(arguments.rest);
     let first = arguments.sockets / 10;
     let mut sockets = open(&users, &server.url, first).await?;
@@ -86,7 +86,7 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
 
 /// Makes the users, a private chat between each and the next, and a group of all.
 async fn prepare(program: &Path, folder: &Path, count: u16) -> Result<Vec<User>> {
-    let server = Server::start(program, folder)?;
+    let server = Server::start(program, folder, None)?;
     let http = reqwest::Client::new();
     let mut users = Vec::new();
     for number in 0..count {

@@ -1,7 +1,9 @@
 //! The load generator: its scenarios measure a running server from outside, through its public
-//! API. Nothing here knows the server's code.
+//! API. Nothing here knows the server's code; `fill` alone knows its tables.
 
 mod client;
+mod data;
+mod fill;
 mod idle;
 mod server;
 
@@ -24,6 +26,8 @@ struct Cli {
 enum Scenario {
     /// The memory of idle connections
     Idle(idle::Arguments),
+    /// What a thousand chats and a million messages cost those who have them
+    Data(data::Arguments),
 }
 
 /// The exit status is 0 where the floor was kept, 1 where it was not or nothing could be measured.
@@ -31,6 +35,7 @@ enum Scenario {
 async fn main() -> ExitCode {
     let kept = match Cli::parse().scenario {
         Scenario::Idle(arguments) => idle::run(&arguments).await,
+        Scenario::Data(arguments) => data::run(&arguments).await,
     };
     match kept {
         Ok(true) => ExitCode::SUCCESS,

@@ -27,16 +27,11 @@ pub struct Memory {
 }
 
 impl Server {
-    /// Starts `program` on the data in `folder`, with the limits that a measurement is not about
-    /// out of the way.
-    pub fn start(program: &Path, folder: &Path) -> Result<Self> {
-        let mut process = Command::new(program)
+    /// Starts `program` on the data in `folder`, or in a PostgreSQL database, with the limits that
+    /// a measurement is not about out of the way.
+    pub fn start(program: &Path, folder: &Path, postgres: Option<&str>) -> Result<Self> {
+        let mut process = command(program, folder, postgres)
             .args(["runserver", "127.0.0.1:0"])
-            .env_clear()
-            .envs([("MAX_SOCKETS_PER_USER", "10000"), ("THROTTLE", "off"), ("LOG_LEVEL", "warn")])
-            .env("DATA_DIR", folder.join("data"))
-            // No `.env` of the caller's.
-            .current_dir(folder)
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
@@ -69,6 +64,27 @@ impl Drop for Server {
         self.process.kill().ok();
         self.process.wait().ok();
     }
+}
+
+/// Makes the tables in a PostgreSQL database; in an embedded one the server does it itself.
+pub fn migrate(program: &Path, folder: &Path, postgres: Option<&str>) -> Result {
+    let status = command(program, folder, postgres).arg("migrate").status()?;
+    if status.success() { Ok(()) } else { Err(format!("`migrate`: {status}").into()) }
+}
+
+fn command(program: &Path, folder: &Path, postgres: Option<&str>) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .envs([("MAX_SOCKETS_PER_USER", "10000"), ("THROTTLE", "off"), ("LOG_LEVEL", "warn")])
+        .env("DATA_DIR", folder.join("data"))
+        .env("SECRET_KEY", "only-for-measurements-".repeat(3))
+        // No `.env` of the caller's.
+        .current_dir(folder);
+    if let Some(url) = postgres {
+        command.env("DATABASE_URL", url);
+    }
+    command
 }
 
 /// The server that was built together with this program.

@@ -18,19 +18,27 @@ const BYTES: usize = 1024 * 1024;
 /// come, is told of by its newest message alone.
 pub async fn changes(app: &App, me: UserId, known: Known) -> Result<Changes> {
     let epoch = site::epoch(&app.db).await?;
-    let mine: HashMap<_, _> = chats::versions_of(&app.db, me).await?.into_iter().collect();
-    let mut gone: Vec<_> =
-        known.versions.keys().filter(|chat| !mine.contains_key(chat)).copied().collect();
+    let mut mine = chats::versions_of(&app.db, me).await?;
+    mine.sort_unstable();
+    let is_mine = |chat: &ChatId| mine.binary_search_by_key(chat, |(id, _)| *id).is_ok();
+    let mut gone: Vec<_> = known.versions.keys().filter(|chat| !is_mine(chat)).copied().collect();
     gone.sort_unstable();
 
     let same_past = known.epoch.as_ref().is_none_or(|named| *named == epoch);
-    let known_version = |chat: &ChatId| {
-        let version = known.versions.get(chat).filter(|_| same_past)?;
-        (*version <= mine[chat]).then_some(*version)
-    };
-    let newer: Vec<_> =
-        mine.iter().filter(|(chat, now)| known_version(chat) != Some(**now)).collect();
-    let ids = newer.iter().map(|(chat, _)| chat.0).collect();
+    // Each that is newer, with the version that the client has, if it counts.
+    let newer: HashMap<ChatId, Option<i64>> = mine
+        .iter()
+        .filter_map(|(chat, now)| {
+            let version = known.versions.get(chat).filter(|version| same_past && *version <= now);
+            (version != Some(now)).then_some((*chat, version.copied()))
+        })
+        .collect();
+    let known_version = |chat: &ChatId| newer.get(chat).copied().flatten();
+    if newer.is_empty() {
+        // What most who ask are told: nothing else is read.
+        return Ok(Changes { epoch, changes: Vec::new(), gone });
+    }
+    let ids = newer.keys().map(|chat| chat.0).collect();
     // Busiest first, so that what a person looks at is there first.
     let rows = chats::of_member(&app.db, me, ids).await?;
     let behind: Vec<_> =

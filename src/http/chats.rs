@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::actions::chats;
 use crate::app::App;
-use crate::domain::chat::{self as domain, ChatFilter};
+use crate::domain::chat::{ChatFilter, ChatType};
 use crate::domain::error::{FieldErrors, Result as DomainResult};
 use crate::domain::ids::ChatId;
 use crate::domain::search;
@@ -18,7 +18,7 @@ use crate::domain::time::Timestamp;
 use crate::wire::answers::ChatPage;
 use crate::wire::chat_requests::{PatchChat, UpdateChat};
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::objects::{Chat, schema::ChatType};
+use crate::wire::objects::Chat;
 use crate::wire::requests::CreateChat;
 
 use super::errors::Result;
@@ -32,8 +32,9 @@ use super::pagination::Paging;
 #[utoipa::path(
     get, path = "/api/chats/", tag = "chats", operation_id = "chats_list",
     params(
-        ("type" = Option<ChatType>, Query),
-        ("unread" = Option<bool>, Query, description = "With unread messages, or without."),
+        ("type" = Option<String>, Query, pattern = "^(private|group)?$"),
+        ("unread" = Option<String>, Query, pattern = "^([Tt]rue|[Ff]alse|1|0)?$",
+            description = "With unread messages, or without."),
         ("search" = Option<String>, Query, description = "In a group's name, or the other's names."),
         ("cursor" = Option<String>, Query, description = "From `next` or `previous`."),
         ("page_size" = Option<String>, Query, description = "1 to 100, 50 by default."),
@@ -196,16 +197,16 @@ fn filter(paging: &Paging) -> DomainResult<ChatFilter> {
         ..ChatFilter::default()
     };
     if let Some(name) = paging.filter("type") {
-        filter.kind = domain::ChatType::try_from(name.to_owned()).ok();
+        filter.kind = ChatType::try_from(name.to_owned()).ok();
         if filter.kind.is_none() {
             let choices = "is not one of the available choices.";
             errors.add("type", format!("Select a valid choice. {name} {choices}"));
         }
     }
-    match paging.filter("unread").map(str::to_ascii_lowercase).as_deref() {
+    match paging.filter("unread") {
         None => {}
-        Some("true" | "1") => filter.unread = Some(true),
-        Some("false" | "0") => filter.unread = Some(false),
+        Some("true" | "True" | "1") => filter.unread = Some(true),
+        Some("false" | "False" | "0") => filter.unread = Some(false),
         Some(_) => errors.add("unread", "Must be a valid boolean."),
     }
     errors.into_result().map(|()| filter)

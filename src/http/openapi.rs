@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::OneOfBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Schema};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder, Schema};
 use utoipa::{Modify, OpenApi as _};
 
 /// The document of every call that there is.
@@ -19,6 +19,12 @@ pub fn document() -> OpenApi {
             tell_of_bodies(operation);
         }
         describe_answers(operation);
+    }
+    for patch in document.paths.paths.values_mut().filter_map(|item| item.patch.as_mut()) {
+        // Without a body nothing is to be changed.
+        if let Some(RefOr::T(body)) = &mut patch.request_body {
+            body.required = Some(Required::False);
+        }
     }
     document
 }

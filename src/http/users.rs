@@ -6,7 +6,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AnyOfBuilder, Ref, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::actions::{accounts, users};
 use crate::app::App;
@@ -48,7 +50,8 @@ pub(super) async fn list(
     paging: Paging,
 ) -> Result<Response> {
     const LIST: &str = "users";
-    if let Some(query) = paging.filter("search").and_then(Query::parse) {
+    let query = Query::parse(paging.filter("search").unwrap_or_default());
+    if !query.key().is_empty() {
         return found(&app, &paging, LIST, &query).await;
     }
     let turn = paging.turn(LIST, |key| Some(key.to_owned()))?;
@@ -63,7 +66,7 @@ pub(super) async fn list(
 #[utoipa::path(
     get, path = "/api/users/search/", tag = "users", operation_id = "users_search",
     params(
-        ("q" = String, Query, description = "What to look for. `search` is another name for it."),
+        ("q" = String, Query, min_length = 1, pattern = r"[^\s\x00-\x1f\x7f-\x9f]", description = "What to look for. `search` is another name for it."),
         ("cursor" = Option<String>, Query, description = "From `next` or `previous`."),
         ("page_size" = Option<String>, Query, description = "1 to 100, 50 by default."),
     ),
@@ -81,8 +84,10 @@ pub(super) async fn search(
 ) -> Result<Response> {
     let text = paging.filter("q").or(paging.filter("search"));
     let text = text.ok_or_else(|| Error::field("q", REQUIRED))?;
-    let query = Query::parse(text).ok_or_else(|| Error::field("q", BLANK))?;
-    found(&app, &paging, "search", &query).await
+    if text.chars().all(|c| c.is_whitespace() || c.is_control()) {
+        return Err(Error::field("q", BLANK).into());
+    }
+    found(&app, &paging, "search", &Query::parse(text)).await
 }
 
 /// A page of those who answer a question.
@@ -189,9 +194,20 @@ fn show(app: &App, profile: &Profile, caller: &Caller) -> Response {
 }
 
 /// A user as others see them, or oneself.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 #[serde(untagged)]
 enum UserOrOwn<'a> {
     Own(OwnUser<'a>),
     Other(User<'a>),
+}
+
+impl ToSchema for UserOrOwn<'_> {}
+
+impl PartialSchema for UserOrOwn<'_> {
+    /// Not one of the two, as would be derived: oneself is a user as others see them, too.
+    fn schema() -> RefOr<Schema> {
+        let either = ["OwnUser", "User"].map(Ref::from_schema_name);
+        let either = either.into_iter().fold(AnyOfBuilder::new(), AnyOfBuilder::item);
+        Schema::AnyOf(either.build()).into()
+    }
 }

@@ -350,16 +350,24 @@ pub async fn versions(at: impl Into<Target<'_>>, ids: Vec<i64>) -> Result<Vec<(C
         .await
 }
 
-/// The present versions of all of a user's chats.
+/// The present versions of all of a user's chats. They come as two lists in one row: a thousand
+/// rows, one by one, would cost more than finding them.
 pub async fn versions_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<(ChatId, i64)>> {
-    at.into()
-        .query(
-            "select c.id, c.version from members me join chats c on c.id = me.chat_id \
-             where me.user_id = $1",
+    let (ids, versions): (String, String) = at
+        .into()
+        .either(
+            "select json_group_array(c.id), json_group_array(c.version) \
+             from members me join chats c on c.id = me.chat_id where me.user_id = $1",
+            "select coalesce(json_agg(c.id), '[]')::text, coalesce(json_agg(c.version), '[]')::text \
+             from members me join chats c on c.id = me.chat_id where me.user_id = $1",
         )
         .bind(user)
-        .all()
-        .await
+        .one()
+        .await?;
+    let list = |json: &str| -> Result<Vec<i64>> {
+        serde_json::from_str(json).map_err(|error| sqlx::Error::Decode(error.into()).into())
+    };
+    Ok(list(&ids)?.into_iter().map(ChatId).zip(list(&versions)?).collect())
 }
 
 /// Those of the chats that the user is a member of, as the user has them, newest activity first.

@@ -13,6 +13,9 @@ use super::error::Result;
 
 /// How long SQLite waits for another process's lock, such as a backup's.
 const SQLITE_BUSY: Duration = Duration::from_secs(10);
+/// Rows that may wait between SQLite's thread and ours: with less than a page's, each of the two
+/// keeps waiting for the other.
+const SQLITE_ROWS: usize = 512;
 /// Readers of SQLite: they share the page cache of the system, so more than cores gain nothing.
 const SQLITE_READERS: u32 = 4;
 
@@ -50,7 +53,8 @@ impl Db {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(SQLITE_BUSY);
+            .busy_timeout(SQLITE_BUSY)
+            .row_buffer_size(SQLITE_ROWS);
         let pool = |size: u32| {
             SqlitePoolOptions::new()
                 .max_connections(size)

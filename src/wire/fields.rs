@@ -3,12 +3,14 @@
 //! form has nothing but texts, and its numbers and truths are read out of them.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::domain::avatar::NewAvatar;
 use crate::domain::error::{Error, FieldErrors, Result};
+use crate::domain::ids::MAX_ID;
 use crate::domain::text::{NULL, REQUIRED, no_such};
 
 /// DRF's `invalid` of `CharField`.
@@ -153,15 +155,20 @@ impl Fields {
     }
 
     /// An object of whole numbers by id, which must be there.
-    pub fn numbers_by_id(&mut self, name: &str) -> Option<HashMap<i64, i64>> {
+    pub fn numbers_by_id<I: Eq + Hash>(
+        &mut self,
+        name: &str,
+        of: impl Fn(i64) -> I,
+    ) -> Option<HashMap<I, i64>> {
         let parsed = match self.values.remove(name) {
             None => Err(REQUIRED.to_owned()),
             Some(Value::Null) => Err(NULL.to_owned()),
             Some(Value::Object(entries)) => entries
                 .iter()
                 .map(|(id, number)| {
-                    let id = id.parse().map_err(|_| NOT_AN_INTEGER.to_owned())?;
-                    Ok((id, integer(number)?))
+                    let digits = id.len() <= 18 && id.bytes().all(|byte| byte.is_ascii_digit());
+                    let id = id.parse().ok().filter(|_| digits).ok_or(NOT_AN_INTEGER)?;
+                    Ok((of(id), integer(number)?))
                 })
                 .collect(),
             Some(other) => Err(format!(
@@ -313,13 +320,19 @@ fn as_truth(text: &str) -> Option<bool> {
 
 /// DRF's `IntegerField`, strictly.
 fn integer(value: &Value) -> Result<i64, String> {
-    value.as_i64().ok_or_else(|| NOT_AN_INTEGER.to_owned())
+    value.as_number().and_then(whole).ok_or_else(|| NOT_AN_INTEGER.to_owned())
+}
+
+/// A whole number; `7.0` is one, as JSON Schema has it.
+fn whole(number: &Number) -> Option<i64> {
+    let exact = |float: &f64| float.fract() == 0.0 && float.abs() <= MAX_ID as f64;
+    number.as_i64().or_else(|| number.as_f64().filter(exact).map(|float| float as i64))
 }
 
 /// DRF's `PrimaryKeyRelatedField`, strictly: only whole numbers are keys.
 fn id(value: &Value) -> Result<i64, String> {
     match value {
-        Value::Number(number) => number.as_i64().ok_or_else(|| no_such(number)),
+        Value::Number(number) => whole(number).ok_or_else(|| no_such(number)),
         other => Err(format!("Incorrect type. Expected pk value, received {}.", type_name(other))),
     }
 }

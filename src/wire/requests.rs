@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 
+use serde::Deserialize;
+use serde_json::json;
 use utoipa::ToSchema;
+use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
 use crate::domain::chat::{ChatName, Description, NewChat, too_many_members};
 use crate::domain::error::{FieldErrors, Result};
@@ -94,9 +97,11 @@ pub struct UpdateUser {
     /// A file, in a form; or `null`, and of a form an empty part, which takes the picture away.
     #[schema(format = Binary)]
     avatar: Option<String>,
-    #[schema(nullable = false)]
+    /// A boolean, from staff; from others anything, since it is not looked at.
+    #[schema(value_type = Value, required = false)]
     is_active: Option<bool>,
-    #[schema(nullable = false)]
+    /// A boolean, from a superuser; from others anything, since it is not looked at.
+    #[schema(value_type = Value, required = false)]
     is_staff: Option<bool>,
 }
 
@@ -121,9 +126,11 @@ pub struct PatchUser {
     /// A file, in a form; or `null`, and of a form an empty part, which takes the picture away.
     #[schema(format = Binary)]
     avatar: Option<String>,
-    #[schema(nullable = false)]
+    /// A boolean, from staff; from others anything, since it is not looked at.
+    #[schema(value_type = Value, required = false)]
     is_active: Option<bool>,
-    #[schema(nullable = false)]
+    /// A boolean, from a superuser; from others anything, since it is not looked at.
+    #[schema(value_type = Value, required = false)]
     is_staff: Option<bool>,
 }
 
@@ -201,9 +208,9 @@ impl EndAccount {
 #[expect(dead_code, reason = "only described")]
 pub struct Login {
     /// Or the e-mail address. Case does not matter.
-    #[schema(min_length = 1, example = "whiskers")]
+    #[schema(min_length = 1, max_length = 254, pattern = r"^[^\x00]*$", example = "whiskers")]
     username: String,
-    #[schema(min_length = 1, format = Password, example = "nine-lives-2026")]
+    #[schema(min_length = 1, max_length = 1024, pattern = r"^[^\x00]*$", format = Password, example = "nine-lives-2026")]
     password: String,
 }
 
@@ -253,20 +260,27 @@ impl Verify {
 }
 
 /// Opens a chat.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
-pub struct CreateChat {
-    #[schema(value_type = super::objects::schema::ChatType)]
-    r#type: String,
-    /// Of a group, which must have one.
-    #[schema(min_length = 1, max_length = 100, nullable = false, example = "Kitchen")]
-    name: Option<String>,
-    /// Of a group.
-    #[schema(max_length = 1000, nullable = false)]
-    description: Option<String>,
-    /// The ids of the others: exactly one in a private chat.
-    #[schema(nullable = false, example = json!([8]))]
-    members: Option<Vec<i64>>,
+#[derive(Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum CreateChat {
+    /// With one other.
+    Private {
+        /// The other's id.
+        #[schema(min_items = 1, example = json!([8]))]
+        members: Vec<i64>,
+    },
+    /// Of any number.
+    Group {
+        /// What all see.
+        #[schema(min_length = 1, max_length = 100, example = "Kitchen")]
+        name: String,
+        /// Empty: none.
+        #[schema(max_length = 1000, nullable = false)]
+        description: Option<String>,
+        /// The ids of the others.
+        #[schema(nullable = false, example = json!([8]))]
+        members: Option<Vec<i64>>,
+    },
 }
 
 impl CreateChat {
@@ -398,7 +412,7 @@ impl ReadMessages {
 #[expect(dead_code, reason = "only described")]
 pub struct Sync {
     /// The version that one has of each chat, by the chat's id.
-    #[schema(example = json!({"3": 17}))]
+    #[schema(schema_with = numbers_by_id)]
     versions: HashMap<String, i64>,
     /// The epoch that these versions are of.
     epoch: Option<String>,
@@ -410,16 +424,21 @@ pub struct Sync {
 impl Sync {
     /// Reads the body.
     pub fn parse(mut body: Fields) -> Result<Known> {
-        let versions = body.numbers_by_id("versions");
+        let versions = body.numbers_by_id("versions", ChatId);
         let epoch = body.nullable("epoch", Ok);
         let limit = body.integer("limit", 1, 1_000).unwrap_or(500);
-        let known = versions.map(|versions| Known {
-            versions: versions.into_iter().map(|(id, version)| (ChatId(id), version)).collect(),
-            epoch,
-            limit,
-        });
+        let known = versions.map(|versions| Known { versions, epoch, limit });
         body.finish(known)
     }
+}
+
+fn numbers_by_id() -> Object {
+    let id = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[0-9]{1,18}$"));
+    let number = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)));
+    let numbers = ObjectBuilder::new().property_names(Some(id)).additional_properties(Some(number));
+    numbers.examples([json!({"3": 17})]).build()
 }
 
 /// An address, or none.

@@ -1,0 +1,199 @@
+//! How the databases go about what everybody asks all the time: a list of chats, a page of messages,
+//! a sync, a search. By index, never by walking a table that grows with the site, and with as many
+//! statements for many rows as for few. The statements are caught as sqlx tells of them, so this
+//! has to be a process of its own, and one test.
+
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "this binary needs a part of what the API's tests need"
+)]
+#[path = "api/support/mod.rs"]
+mod support;
+
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+use meowsenger::actions::messages::{Place, Span};
+use meowsenger::actions::{chats, messages, sync, users};
+use meowsenger::app::App;
+use meowsenger::config::Config;
+use meowsenger::domain::chat::ChatFilter;
+use meowsenger::domain::ids::{ChatId, SessionId, UserId};
+use meowsenger::domain::page::Turn;
+use meowsenger::domain::search::Query;
+use meowsenger::domain::session::Caller;
+use meowsenger::domain::sync::Known;
+use meowsenger::store::{Db, Target, migrations, search};
+use sqlx::AssertSqlSafe;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+use support::Backend;
+use support::app::variables;
+
+/// Tables that grow with the site.
+const LARGE: [&str; 5] = ["messages", "members", "chats", "users", "name_pieces"];
+
+/// The statements since it was last emptied.
+#[derive(Clone, Default)]
+struct Statements(Arc<Mutex<Vec<String>>>);
+
+impl Statements {
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().expect("whole"))
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Statements {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == "sqlx::query" {
+            let mut text = Text::default();
+            event.record(&mut text);
+            let Text { summary, whole } = text;
+            let sql = if whole.trim().is_empty() { summary } else { whole.trim().to_owned() };
+            // Other settings are made on whatever connection is opened.
+            if !sql.starts_with("PRAGMA") {
+                self.0.lock().expect("whole").push(sql);
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Text {
+    summary: String,
+    whole: String,
+}
+
+impl Visit for Text {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "summary" => self.summary = value.to_owned(),
+            "db.statement" => self.whole = value.to_owned(),
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+}
+
+/// A site with two users: the first is in few chats of very many, the second in all. No statistics
+/// are gathered, as on a database that was filled a moment ago.
+const SITE: [&str; 5] = [
+    "insert into users (id, username, username_key, password, date_joined) \
+     select n, 'user' || n, 'user' || n, '!', $1 from s ",
+    "insert into chats (id, type, name, created_at, members_count, version, last_seq, active_at) \
+     select n, 'group', 'Kitchen', $1, 2, 5, 4, $1 from s",
+    "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, last_read_seq) \
+     select n, 2, 'owner', $1, 4, 4 from s",
+    "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, last_read_seq) \
+     select n, 1, 'member', $1, 4, 4 from s where n <= 40",
+    "insert into messages (chat_id, seq, version, sender_id, content, timestamp) \
+     select s.n, q.n, q.n + 1, 2, 'meow', $1 from s cross join s q where q.n <= 4",
+];
+
+async fn site(app: &App) -> Caller {
+    const SERIES: &str =
+        "with recursive s (n) as (select 1 union all select n + 1 from s where n < 2000) ";
+    let now = app.clock.now();
+    let mut tx = app.db.begin().await.expect("begun");
+    for insert in SITE {
+        let sql = format!("{SERIES}{insert}").leak();
+        Target::from(&mut tx).query(sql).bind(now).execute().await.expect("inserted");
+    }
+    for id in 1..=2_000 {
+        search::index(&mut tx, UserId(id), &format!("user{id}"), "", "").await.expect("indexed");
+    }
+    let user = meowsenger::store::users::by_id(&mut tx, UserId(1)).await.expect("read");
+    tx.commit().await.expect("committed");
+    Caller { user: user.expect("there"), session: SessionId(1) }
+}
+
+/// One of each call; `size` rows where it has a size.
+async fn calls(app: &Arc<App>, me: &Caller, size: i64) {
+    let filter = ChatFilter::default();
+    chats::list(app, me, &filter, Turn::First, size).await.expect("chats");
+    let search = ChatFilter { search: Some("kitch".to_owned()), unread: Some(false), kind: None };
+    chats::list(app, me, &search, Turn::First, size).await.expect("chats");
+    let older = Span::Turn(Turn::After(Place { newest_first: true, seq: 3 }));
+    messages::list(app, me, ChatId(1), Ok(older), size).await.expect("messages");
+    let current = (1..=40).map(|id| (ChatId(id), 5)).collect();
+    let known = Known { versions: current, epoch: None, limit: size };
+    assert!(sync::changes(app, UserId(1), known).await.expect("sync").changes.is_empty());
+    let old = (1..=size).map(|id| (ChatId(id), 2)).collect();
+    let known = Known { versions: old, epoch: None, limit: size };
+    sync::changes(app, UserId(1), known).await.expect("sync");
+    let found = users::search(app, &Query::parse("usr19"), Turn::First, size).await;
+    assert!(!found.expect("found").rows.is_empty());
+    users::list(app, Turn::First, size).await.expect("users");
+}
+
+async fn walked_by_sqlite(app: &App, statements: &[String]) -> Vec<String> {
+    let Db::Sqlite { readers, .. } = &app.db else { return Vec::new() };
+    let mut walked = Vec::new();
+    for statement in statements {
+        let explain = AssertSqlSafe(format!("explain query plan {statement}"));
+        let steps: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(explain).fetch_all(readers).await.expect("explained");
+        // "SCAN m" under an alias, "SCAN messages USING INDEX …" in the order of one.
+        for (_, _, _, step) in steps {
+            let scan = step.starts_with("SCAN ") && !step.contains("VIRTUAL TABLE");
+            let harmless = step.contains("USING INDEX") && statement.contains("limit");
+            if scan && !harmless && !step.contains("CONSTANT ROW") && !step.contains("SUBQUERY") {
+                walked.push(format!("{step}: {statement}"));
+            }
+        }
+    }
+    walked
+}
+
+/// How often each large table was walked since the server began.
+async fn walks_of_postgres(app: &App) -> Vec<(String, i64)> {
+    let Db::Postgres(pool) = &app.db else { return Vec::new() };
+    // Both of the pool's connections tell what they did so far.
+    let mut both = (pool.acquire().await.expect("one"), pool.acquire().await.expect("another"));
+    for connection in [&mut both.0, &mut both.1] {
+        let flush = sqlx::query("select pg_stat_force_next_flush()");
+        flush.execute(&mut **connection).await.expect("flushed");
+    }
+    drop(both);
+    let sql = "select relname::text, seq_scan from pg_stat_user_tables \
+               where schemaname = current_schema() and relname = any($1) order by relname";
+    let large: Vec<_> = LARGE.map(str::to_owned).into();
+    sqlx::query_as(sql).bind(large).fetch_all(pool).await.expect("read")
+}
+
+#[tokio::test]
+async fn what_is_asked_all_the_time_walks_no_large_table() {
+    let statements = Statements::default();
+    let subscriber = tracing_subscriber::registry().with(statements.clone());
+    tracing::subscriber::set_global_default(subscriber).expect("the first one");
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let Some(mut variables) = variables(backend, folder.path()).await else { return };
+        variables.insert("DATABASE_POOL_SIZE".to_owned(), "2".to_owned());
+        if let Some(url) = variables.get_mut("DATABASE_URL") {
+            // Small tables are walked because that is cheap; told not to, PostgreSQL walks only what
+            // there is no index for.
+            url.push_str("%20-cenable_seqscan%3Doff");
+        }
+        // Nothing runs beside what is asked here.
+        let (app, _) = App::open(&Config::read(&variables).expect("settings")).await.expect("open");
+        migrations::migrate(&app.db, app.clock.now(), |_| {}).await.expect("migrated");
+        let me = site(&app).await;
+
+        let before = walks_of_postgres(&app).await;
+        statements.take();
+        calls(&app, &me, 2).await;
+        let few = statements.take();
+        calls(&app, &me, 40).await;
+        let many = statements.take();
+        assert_eq!(few, many, "as many statements for many rows as for few");
+        assert!(few.len() > 20, "{few:#?}");
+        assert_eq!(walks_of_postgres(&app).await, before, "{few:#?}");
+        let walked = walked_by_sqlite(&app, &few).await;
+        assert!(walked.is_empty(), "{walked:#?}");
+    }
+}
