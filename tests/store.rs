@@ -15,3 +15,5 @@ mod resets;
 mod schema;
 #[path = "store/support.rs"]
 mod support;
+#[path = "store/throttles.rs"]
+mod throttles;

@@ -13,6 +13,7 @@ use crate::store::error::Error as StoreError;
 use crate::store::users::NewUser;
 use crate::store::{Target, audit, sessions as session_rows, users};
 
+use super::attempts;
 use super::sessions::{self, Opened};
 use super::unit::Unit;
 use super::users::profile;
@@ -58,6 +59,7 @@ pub async fn register(
     registration: Result<Registration>,
     device: &Device,
 ) -> Result<Opened> {
+    app.throttles.registration(device.ip, app.clock.now())?;
     let (mut unit, id) = create(app, names, registration, false).await?;
     let user = users::by_id(&mut unit.tx, id).await?;
     let user = user.ok_or_else(|| Error::internal("a user was inserted and is not there"))?;
@@ -135,6 +137,7 @@ pub async fn change_password(
 ) -> Result<()> {
     let me = caller.user.id;
     let mut errors = FieldErrors::default();
+    attempts::own_password(app, me).await?;
     let verified = users::password(&app.db, me).await?;
     if let Some(old) = old
         && !app.passwords.verify(&old.0, verified.as_deref()).await?

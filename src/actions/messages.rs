@@ -42,7 +42,8 @@ pub fn send(
     draft: Result<Draft>,
 ) -> impl Future<Output = Result<Sent>> + Send + 'static {
     let app = Arc::clone(app);
-    let queued = draft.and_then(|Draft { content, reply_to, client_id }| {
+    let allowed = app.throttles.message(user, app.clock.now());
+    let queued = allowed.and(draft).and_then(|Draft { content, reply_to, client_id }| {
         app.sends.push(NewMessage { chat, sender: user, content, reply_to, client_id })
     });
     async move {

@@ -13,6 +13,7 @@ pub mod resets;
 pub mod sends;
 pub mod sessions;
 pub mod site;
+pub mod throttles;
 pub mod tickets;
 pub mod time;
 pub mod users;

@@ -26,4 +26,5 @@ mod slow_reader;
 mod smoke;
 mod socket;
 mod sync;
+mod throttles;
 mod users;
