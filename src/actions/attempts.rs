@@ -30,17 +30,13 @@ pub async fn login(app: &Arc<App>, name: &str, device: &Device) -> Result<()> {
     };
     let address = block(device.ip);
     // Always in this order, so that two never wait for each other's rows.
-    let pair = key(&format!("login {address} {name}"));
-    let from = key(&format!("login from {address}"));
-    let to = key(&format!("login to {name}"));
     let mut unit = Unit::begin(app).await?;
-    let now = unit.now();
-    take(&mut unit, &pair, rate).await?;
-    take(&mut unit, &from, rate.times(TOGETHER)).await?;
-    if !throttles::take(&mut unit.tx, &to, rate.times(TOGETHER), now).await?
-        && !sessions::is_used_from(&mut unit.tx, name, device.ip).await?
-    {
-        return Err(refusal(&mut unit, &to, rate.times(TOGETHER)).await?);
+    take(&mut unit, &format!("login {address} {name}"), rate).await?;
+    take(&mut unit, &format!("login from {address}"), rate.times(TOGETHER)).await?;
+    match take(&mut unit, &format!("login to {name}"), rate.times(TOGETHER)).await {
+        Err(Error::Throttled(_))
+            if sessions::is_used_from(&mut unit.tx, name, device.ip).await? => {}
+        taken => taken?,
     }
     unit.commit().await
 }
@@ -52,7 +48,7 @@ pub async fn own_password(app: &Arc<App>, user: UserId) -> Result<()> {
         return Ok(());
     };
     let mut unit = Unit::begin(app).await?;
-    take(&mut unit, &key(&format!("password of {user}")), rate).await?;
+    take(&mut unit, &format!("password of {user}"), rate).await?;
     unit.commit().await
 }
 
@@ -62,26 +58,16 @@ pub async fn mail(app: &Arc<App>, user: UserId) -> Result<()> {
         return Ok(());
     }
     let mut unit = Unit::begin(app).await?;
-    take(&mut unit, &key(&format!("mail to {user}")), MAILS).await?;
+    take(&mut unit, &format!("mail to {user}"), MAILS).await?;
     unit.commit().await
 }
 
-async fn take(unit: &mut Unit, key: &str, rate: Rate) -> Result<()> {
-    let now = unit.now();
-    if throttles::take(&mut unit.tx, key, rate, now).await? {
+/// Takes one of an allowance. Of its name a hash is kept: names and addresses are personal.
+async fn take(unit: &mut Unit, name: &str, rate: Rate) -> Result<()> {
+    let (key, now) = (sha256_hex(name), unit.now());
+    if throttles::take(&mut unit.tx, &key, rate, now).await? {
         return Ok(());
     }
-    Err(refusal(unit, key, rate).await?)
-}
-
-/// What is answered where an allowance is used up.
-async fn refusal(unit: &mut Unit, key: &str, rate: Rate) -> Result<Error> {
-    let full_at = throttles::full_at(&mut unit.tx, key).await?;
-    let wait = rate.take(full_at, unit.now()).err().unwrap_or_default();
-    Ok(Error::Throttled(wait))
-}
-
-/// Names and addresses are personal, and of any length.
-fn key(text: &str) -> String {
-    sha256_hex(text)
+    let full_at = throttles::full_at(&mut unit.tx, &key).await?;
+    Err(Error::Throttled(rate.take(full_at, now).err().unwrap_or_default()))
 }

@@ -35,6 +35,7 @@ pub enum Span {
 
 /// Sends a message. The request is queued at once, before the future is first polled: calls that
 /// are made in order are committed in order. The answer comes after the commit.
+/// [`Error::Throttled`] where the user sends too often.
 pub fn send(
     app: &Arc<App>,
     user: UserId,

@@ -35,8 +35,8 @@ const BAD_TOKEN: &str = "Invalid or expired token.";
 
 /// Mails a link to the account with this address, where there is one that is active and has a
 /// password. `origin` is where the link leads. Everything happens after the answer, so that neither
-/// it nor its time tells whether there is one. [`Error::Unavailable`] where
-/// too many mails are waiting.
+/// it nor its time tells whether there is one. [`Error::Unavailable`] where too many mails are
+/// waiting.
 pub fn request(app: &Arc<App>, email: Email, origin: String) -> Result<()> {
     let (node, place) = (Arc::clone(app), app.mailer.place()?);
     app.spawn(async move {

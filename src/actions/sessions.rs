@@ -53,7 +53,7 @@ pub async fn authenticate(app: &Arc<App>, token: &str) -> Result<Caller> {
 
 /// Logs in. `key` is the folded username or address. An unknown user costs the same work as a
 /// wrong password, and gets the same answer. A hash of another kind than ours, brought along from
-/// Django, is replaced now that its password is known. [`Error::Throttled`] where there were too many.
+/// Django, is replaced now that its password is known. [`Error::Throttled`] where there were too many tries.
 pub async fn login(
     app: &Arc<App>,
     key: &str,

@@ -30,7 +30,6 @@ pub struct Rates {
 }
 
 impl Rate {
-    /// So many in a while of at most a day; at least one, at most a million.
     const fn new(count: i64, period: i64) -> Self {
         Self { count, period }
     }
