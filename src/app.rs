@@ -25,6 +25,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::ids::ChatId;
 use crate::domain::message::{Message, NewMessage};
 use crate::domain::time::Timestamp;
+use crate::domain::urls::Urls;
 use crate::hub::Hub;
 use crate::mail::Mailer;
 use crate::store::Db;
@@ -60,6 +61,8 @@ pub struct App {
     pub limits: Limits,
     /// How it is reached.
     pub server: Server,
+    /// Where that is, for the URLs in what it says.
+    pub urls: Arc<Urls>,
     /// The way to the committers.
     pub sends: SendQueue,
     /// Every task that must end before the process does.
@@ -170,9 +173,10 @@ impl App {
             DatabaseUrl::Postgres(_) => POSTGRES_COMMITTERS,
         };
         let (sends, receivers) = SendQueue::new(committers);
+        let urls = Arc::new(Urls::new(config.server.public_url.as_deref()));
         let app = Self {
             db: open_database(config).await?,
-            hub: Hub::new(QUEUE_BYTES),
+            hub: Hub::new(QUEUE_BYTES, Arc::clone(&urls)),
             passwords: Passwords::new()?,
             signer: Signer::new(
                 &secret_key,
@@ -185,6 +189,7 @@ impl App {
             clock: Clock::default(),
             limits: config.limits.clone(),
             server: config.server.clone(),
+            urls,
             sends,
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),

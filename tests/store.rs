@@ -7,12 +7,16 @@ mod accounts;
 mod changes;
 #[path = "store/chats.rs"]
 mod chats;
+#[path = "store/leaving.rs"]
+mod leaving;
 #[path = "store/messages.rs"]
 mod messages;
 #[path = "store/resets.rs"]
 mod resets;
 #[path = "store/schema.rs"]
 mod schema;
+#[path = "store/search.rs"]
+mod search;
 #[path = "store/support.rs"]
 mod support;
 #[path = "store/throttles.rs"]

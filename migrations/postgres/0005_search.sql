@@ -1,14 +1,16 @@
--- Finding people by pieces of their names.
+-- Finding people by their names, and chats among one's own.
 
--- Folded username, first and last name. Empty until it was made.
+-- The names as they are searched, a line each. Empty until it was made.
 alter table users add column search_text text not null default '';
 -- By which rules the pieces below were made; those of an earlier number are made again.
 alter table users add column search_rules bigint not null default 0;
 create index users_search_rules on users (search_rules);
--- Folded name, for looking through one's own chats.
-alter table chats add column search_text text not null default '';
 
--- Each piece of each user's names.
+-- A group's name as it is searched, after a line's end, so that it is empty only until it was made.
+alter table chats add column search_text text not null default '';
+create index chats_unsearched on chats (id) where type = 'group' and search_text = '';
+
+-- Each piece of each user's names: whole names, words, and words that lack a letter.
 create table name_pieces (
     piece text collate "C" not null,
     user_id bigint not null references users (id) on delete cascade,

@@ -11,12 +11,13 @@ use crate::domain::text;
 use crate::domain::user::{Email, Password, Profile, Registration, User, UserChange, Username};
 use crate::store::error::Error as StoreError;
 use crate::store::users::NewUser;
-use crate::store::{Target, audit, sessions as session_rows, users};
+use crate::store::{Target, audit, chats, members, sessions as session_rows, users};
 
 use super::attempts;
 use super::sessions::{self, Opened};
 use super::unit::Unit;
 use super::users::profile;
+use super::{access, grouping};
 
 /// The login names that somebody asks for, where they are valid in themselves: they are
 /// looked up even if something else is wrong, so that all faults are told at once.
@@ -91,7 +92,7 @@ pub async fn update(
     let actor = &caller.user;
     let mut unit = Unit::begin(app).await?;
     users::lock(&mut unit.tx, id).await?;
-    let visible = |user: &User| user.is_active || actor.is_staff;
+    let visible = |user: &User| user.is_active || (actor.is_staff && user.deleted_at.is_none());
     let before = users::by_id(&mut unit.tx, id).await?.filter(visible).ok_or(Error::NotFound)?;
     let own = actor.id == id;
     if !own && (!actor.is_staff || (before.is_superuser && !actor.is_superuser)) {
@@ -159,6 +160,38 @@ pub async fn change_password(
     users::set_password(&mut unit.tx, me, &encoded).await?;
     let ended = session_rows::end_others(&mut unit.tx, me, caller.session, now).await?;
     unit.emit(Event::SessionsEnded(ended));
+    unit.commit().await
+}
+
+/// Ends one's own account. What is left is a shell without a name: its messages stay under it, and
+/// its private chats as they are; it goes out of every group, and passes on those that it owns.
+pub async fn end(app: &Arc<App>, caller: &Caller, password: Result<Password>) -> Result<()> {
+    const WRONG: &str = "Invalid password.";
+    let me = caller.user.id;
+    let password = password?;
+    let verified = users::password(&app.db, me).await?;
+    if !app.passwords.verify(&password.0, verified.as_deref()).await? {
+        return Err(Error::field("password", WRONG));
+    }
+    let now = app.clock.now();
+    let mut unit = Unit::begin(app).await?;
+    users::lock(&mut unit.tx, me).await?;
+    // Somebody else may have changed it, or ended this session, while we hashed.
+    if !session_rows::is_of(&mut unit.tx, caller.session, me, now).await? {
+        return Err(Error::TokenNotValid);
+    }
+    if users::password(&mut unit.tx, me).await? != verified {
+        return Err(Error::field("password", WRONG));
+    }
+    for chat in chats::groups_of(&mut unit.tx, me).await? {
+        // Removed from it meanwhile, perhaps.
+        let Ok(group) = access::chat_to_change(&mut unit.tx, chat, me).await else { continue };
+        let member = members::one(&mut unit.tx, chat, me).await?.ok_or(Error::NotFound)?;
+        grouping::depart(&mut unit, group, member, now).await?;
+    }
+    let ended = session_rows::end_all(&mut unit.tx, me, now).await?;
+    unit.emit(Event::SessionsEnded(ended));
+    users::end(&mut unit.tx, me, &format!("deleted_{me}"), now).await?;
     unit.commit().await
 }
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::domain::error::{Error, Result};
-use crate::domain::event::{ChatEvent, Event};
+use crate::domain::event::{ChatEvent, Departed, Event};
 use crate::domain::time::Timestamp;
 use crate::hub::Hole;
-use crate::store::{chats, members, messages};
+use crate::store::{chats, departures, members, messages};
 
 use super::chats::views;
 
@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_millis(200);
 pub const LOOK: Duration = Duration::from_millis(100);
 /// How often every feed is compared: a lost event without a follower is late by this at most.
 pub const COMPARE: Duration = Duration::from_secs(5);
+/// How often those who are out of a chat are looked for: they hear of it no longer than this.
+pub const DEPART: Duration = Duration::from_millis(500);
 /// A wider hole, in versions, is the clients' to sync.
 const WIDEST: i64 = 1_000;
 /// How far back newcomers are looked for: several turns, so that other nodes' clocks and slow
@@ -77,6 +79,19 @@ pub async fn find_chats(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
         for view in views(&app, rows).await? {
             app.hub.publish(&Event::ChatFound(user, Box::new(view)));
         }
+    }
+    seen.store(now.micros(), Ordering::Relaxed);
+    Ok(())
+}
+
+/// Tells those who went out of a chat, or whose chat was ended, where that was done elsewhere. Looks
+/// back to the last turn that succeeded (`seen`, in microseconds).
+pub async fn tell_departed(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
+    let now = app.clock.now();
+    let since = Timestamp::from_micros(seen.load(Ordering::Relaxed)).min(now).minus(RECENT);
+    for (chat, user, version) in departures::since(&app.db, since).await? {
+        let departed = vec![Departed { user, version }];
+        app.hub.publish(&Event::ChatDeleted { chat, departed });
     }
     seen.store(now.micros(), Ordering::Relaxed);
     Ok(())

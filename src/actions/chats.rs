@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::domain::chat::{
-    Chat, ChatName, ChatType, ChatView, Description, MEMBERS_SHOWN, NewChat,
+    Chat, ChatChange, ChatFilter, ChatName, ChatType, ChatView, Description, MEMBERS_SHOWN, NewChat,
 };
 use crate::domain::error::{Error, FieldErrors, Result};
 use crate::domain::event::{Event, Newcomer};
@@ -16,26 +16,28 @@ use crate::domain::session::Caller;
 use crate::domain::text::no_such;
 use crate::domain::time::Timestamp;
 use crate::store::chats::ChatOfMember;
-use crate::store::{chats, members, messages, users};
+use crate::store::{audit, chats, members, messages, users};
 
-use super::access;
+use super::grouping::{self, Grouping};
 use super::unit::Unit;
 use super::users::profile;
+use super::{access, members as members_action};
 
 pub use crate::store::chats::Place;
 
-/// One's chats, newest message (or making) first.
+/// Those of one's chats that the filter lets through, newest message (or making) first.
 pub async fn list(
     app: &App,
     caller: &Caller,
+    filter: &ChatFilter,
     turn: Turn<Place>,
     size: i64,
 ) -> Result<Page<ChatView, Place>> {
     let me = caller.user.id;
     let nearest = match &turn {
-        Turn::First => chats::ids_after(&app.db, me, None, size + 1).await?,
-        Turn::After(place) => chats::ids_after(&app.db, me, Some(*place), size + 1).await?,
-        Turn::Before(place) => chats::ids_before(&app.db, me, *place, size + 1).await?,
+        Turn::First => chats::ids_after(&app.db, me, None, filter, size + 1).await?,
+        Turn::After(place) => chats::ids_after(&app.db, me, Some(*place), filter, size + 1).await?,
+        Turn::Before(place) => chats::ids_before(&app.db, me, *place, filter, size + 1).await?,
     };
     let mut rows = chats::of_member(&app.db, me, nearest).await?;
     if matches!(turn, Turn::Before(_)) {
@@ -50,7 +52,7 @@ pub async fn list(
 pub async fn one(app: &App, caller: &Caller, id: ChatId) -> Result<ChatView> {
     let row = access::chat(&app.db, id, caller.user.id).await?;
     let mut view = views(app, vec![row]).await?.pop().ok_or(Error::NotFound)?;
-    view.members = Some(members::first(&app.db, id, MEMBERS_SHOWN).await?);
+    view.members = Some(members::after(&app.db, id, members::Place::START, MEMBERS_SHOWN).await?);
     Ok(view)
 }
 
@@ -63,6 +65,83 @@ pub async fn create(app: &Arc<App>, caller: &Caller, new: NewChat) -> Result<(Ch
         }
     };
     Ok((one(app, caller, id).await?, created))
+}
+
+/// Changes a group, as its owner or an admin: name, description, and who is in it. With the change
+/// comes what was found wrong with it already. What stays as it is makes no version.
+pub async fn update(
+    app: &Arc<App>,
+    caller: &Caller,
+    id: ChatId,
+    change: Result<(ChatChange, FieldErrors)>,
+) -> Result<ChatView> {
+    let me = caller.user.id;
+    let mut unit = Unit::begin(app).await?;
+    let named = change.as_ref().ok().and_then(|(change, _)| change.members.clone());
+    let active = members_action::hold(&mut unit.tx, named.as_deref().unwrap_or_default()).await?;
+    let group = members_action::group_to_change(&mut unit.tx, id, me).await?;
+    let my_role = group.my_role;
+    if !my_role.may_manage() {
+        return Err(Error::PermissionDenied);
+    }
+    let (change, mut errors) = change?;
+    let (mut gone, mut newcomers) = (Vec::new(), Vec::new());
+    if let Some(wanted) = &named {
+        let present = members::roles(&mut unit.tx, id).await?;
+        let wanted_set: HashSet<_> = wanted.iter().collect();
+        let out = present.iter().filter(|(user, _)| *user != me && !wanted_set.contains(user));
+        let out: Vec<_> = out.collect();
+        if !out.iter().all(|(_, role)| my_role.may_remove(*role)) {
+            return Err(Error::PermissionDenied);
+        }
+        gone = out.into_iter().map(|(user, _)| user.0).collect();
+        let inside: HashSet<_> = present.iter().map(|(user, _)| user).collect();
+        let new: Vec<_> = wanted.iter().filter(|user| !inside.contains(user)).copied().collect();
+        match members_action::known(&active, &new, "members") {
+            Err(Error::Invalid(unknown)) => errors.extend(unknown),
+            known => newcomers = known?,
+        }
+    }
+    errors.into_result()?;
+
+    let mut described = group.chat.clone();
+    if let Some(name) = change.name {
+        described.name = name.as_str().to_owned();
+    }
+    if let Some(description) = change.description {
+        described.description = description.as_str().to_owned();
+    }
+    let mut grouping = Grouping::of(group, app.clock.now());
+    let gone = members::among(&mut unit.tx, id, gone).await?;
+    grouping.leave(&mut unit.tx, gone).await?;
+    grouping.join(&mut unit.tx, newcomers, Role::Member).await?;
+    grouping.describe(&mut unit.tx, described).await?;
+    grouping.finish(&mut unit).await?;
+    unit.commit().await?;
+    one(app, caller, id).await
+}
+
+/// Ends a chat for everybody in it: a private one as either of the two, a group as its owner, any
+/// as staff, which is kept in the audit table.
+pub async fn delete(app: &Arc<App>, caller: &Caller, id: ChatId) -> Result<()> {
+    let (me, is_staff) = (caller.user.id, caller.user.is_staff);
+    let now = app.clock.now();
+    let mut unit = Unit::begin(app).await?;
+    let own_right = match access::chat_to_change(&mut unit.tx, id, me).await {
+        Err(Error::NotFound) if is_staff && chats::is_there(&mut unit.tx, id).await? => false,
+        found => {
+            let found = found?;
+            found.chat.kind == ChatType::Private || found.my_role.may_rule()
+        }
+    };
+    if !own_right {
+        if !is_staff {
+            return Err(Error::PermissionDenied);
+        }
+        audit::insert(&mut unit.tx, me, "chat.delete", id.0, "", now).await?;
+    }
+    grouping::end(&mut unit, id, now).await?;
+    unit.commit().await
 }
 
 async fn create_private(app: &Arc<App>, caller: &Caller, peer: UserId) -> Result<(ChatId, bool)> {
@@ -80,10 +159,11 @@ async fn create_private(app: &Arc<App>, caller: &Caller, peer: UserId) -> Result
         let id = existing.ok_or_else(|| Error::internal("a private chat is there and is not"))?;
         return Ok((id, false));
     };
-    members::insert(&mut unit.tx, id, vec![me.id.0, peer.0], Role::Member, now).await?;
+    members::insert(&mut unit.tx, id, vec![me.id.0, peer.0], Role::Member, 0, now).await?;
     let newcomer =
         |user: UserId, peer| Newcomer { user, role: Role::Member, peer: Some(profile(app, peer)) };
     unit.emit(Event::ChatCreated {
+        last_message: None,
         newcomers: vec![newcomer(me.id, other.clone()), newcomer(peer, me.clone())],
         chat: fresh(caller, id, ChatType::Private, None, 2, now),
     });
@@ -100,26 +180,20 @@ async fn create_group(
 ) -> Result<ChatId> {
     let me = caller.user.id;
     let ids: Vec<i64> = others.iter().map(|id| id.0).collect();
-    let active = users::active_among(&app.db, ids.clone()).await?;
-    let active: HashSet<_> = active.into_iter().collect();
-    let mut errors = FieldErrors::default();
-    for missing in others.iter().filter(|id| !active.contains(id)) {
-        errors.add("members", no_such(missing));
-    }
-    errors.into_result()?;
-
     let now = app.clock.now();
     let count = i64::try_from(others.len() + 1).map_err(Error::internal)?;
     let mut unit = Unit::begin(app).await?;
+    let active = members_action::hold(&mut unit.tx, &others).await?;
+    members_action::known(&active, &others, "members")?;
     let id = chats::insert_group(&mut unit.tx, me, name.as_str(), description.as_str(), count, now)
         .await?;
-    members::insert(&mut unit.tx, id, vec![me.0], Role::Owner, now).await?;
-    members::insert(&mut unit.tx, id, ids, Role::Member, now).await?;
+    members::insert(&mut unit.tx, id, vec![me.0], Role::Owner, 0, now).await?;
+    members::insert(&mut unit.tx, id, ids, Role::Member, 0, now).await?;
     let newcomer = |user, role| Newcomer { user, role, peer: None };
     let mut newcomers = vec![newcomer(me, Role::Owner)];
     newcomers.extend(others.into_iter().map(|user| newcomer(user, Role::Member)));
     let chat = fresh(caller, id, ChatType::Group, Some((name, description)), count, now);
-    unit.emit(Event::ChatCreated { chat, newcomers });
+    unit.emit(Event::ChatCreated { chat, last_message: None, newcomers });
     unit.commit().await?;
     Ok(id)
 }

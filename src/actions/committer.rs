@@ -23,6 +23,8 @@ use crate::domain::time::Timestamp;
 use crate::store::sends::{self, Added, Numbered, Resolved};
 use crate::store::{Tx, members, messages};
 
+use super::messages::LEFT_ALONE;
+
 /// Most sends in one transaction: enough that the commit's cost is spread thin, few enough that
 /// the first of them does not wait long for the last.
 const BATCH: usize = 256;
@@ -164,6 +166,8 @@ fn judge(
             (Some(found), Some((seq, version))) => {
                 if let Some(first) = name.and_then(|name| named.get(&name)) {
                     Verdict::Repeat(*first)
+                } else if found.left_alone {
+                    Verdict::Refused(Error::Conflict(LEFT_ALONE))
                 } else if let (false, Some(id)) = (found.reply_ok, message.reply_to) {
                     Verdict::Refused(Error::field("reply_to", text::no_such(id)))
                 } else {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::domain::error::Result;
-use crate::store::{sessions, throttles, tickets};
+use crate::store::{chats, departures, sessions, throttles, tickets};
 
 use super::unit::Unit;
 
@@ -16,6 +16,11 @@ pub const INTERVAL: Duration = Duration::from_secs(3_600);
 /// a thief wants to see it.
 const KEEP: Duration = Duration::from_secs(86_400);
 
+/// How often the leavings of chats are removed.
+pub const PURGE_INTERVAL: Duration = Duration::from_secs(10);
+/// Messages removed in one transaction.
+const PURGED: i64 = 500;
+
 /// One turn. Several nodes may do the same work; the second finds none.
 pub async fn forget(app: Arc<App>) -> Result<()> {
     let now = app.clock.now();
@@ -23,5 +28,19 @@ pub async fn forget(app: Arc<App>) -> Result<()> {
     tickets::forget_expired(&mut unit.tx, now).await?;
     throttles::forget_full(&mut unit.tx, now).await?;
     sessions::forget_over(&mut unit.tx, now.minus(KEEP)).await?;
+    departures::forget(&mut unit.tx, now.minus(KEEP)).await?;
     unit.commit().await
+}
+
+/// Removes what chats that were ended left behind, a little at a time so that nobody waits long for
+/// the database.
+pub async fn purge(app: Arc<App>) -> Result<()> {
+    loop {
+        let mut unit = Unit::begin(&app).await?;
+        let more = chats::purge(&mut unit.tx, PURGED).await?;
+        unit.commit().await?;
+        if !more {
+            return Ok(());
+        }
+    }
 }

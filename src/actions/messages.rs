@@ -10,10 +10,13 @@ use crate::domain::message::{Content, Draft, Message, NewMessage};
 use crate::domain::page::{Page, Turn};
 use crate::domain::session::Caller;
 use crate::store::members::Membership;
-use crate::store::{chats, members, messages};
+use crate::store::{audit, chats, members, messages};
 
 use super::access;
 use super::unit::Unit;
+
+/// What is answered to a message for an account that was ended.
+pub(super) const LEFT_ALONE: &str = "The other account was deleted.";
 
 /// A place in a chat's messages, and the way in which its list runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +58,9 @@ pub fn send(
             // Whether one may know of the chat comes before what is wrong with what one sent.
             Err(error @ (Error::Invalid(_) | Error::Malformed(_))) => {
                 access::membership(&app.db, chat, user).await?;
+                if chats::is_left_alone(&app.db, chat).await? {
+                    return Err(Error::Conflict(LEFT_ALONE));
+                }
                 Err(error)
             }
             Err(error) => Err(error),
@@ -122,16 +128,27 @@ pub async fn edit(
     with_status(app, message).await
 }
 
-/// Deletes a message: one's own, or anyone's as the chat's owner or admin. A tombstone stays; to
-/// delete it again changes nothing.
+/// Deletes a message: one's own, anyone's as the chat's owner or admin, or any at all as staff,
+/// which is kept in the audit table. A tombstone stays; to delete it again changes nothing.
 pub async fn delete(app: &Arc<App>, user: UserId, id: MessageId) -> Result<Message> {
     let mut unit = Unit::begin(app).await?;
-    let (mut message, role) = access::message_to_change(&mut unit.tx, id, user).await?;
-    if message.sender.id != user && !role.may_delete_messages_of_others() {
-        return Err(Error::PermissionDenied);
-    }
+    let found = access::message_to_change(&mut unit.tx, id, user).await;
+    let own_right = found.as_ref().is_ok_and(|(message, role)| {
+        message.sender.id == user || role.may_delete_messages_of_others()
+    });
+    // Asked now, and not when a socket was opened: who was staff then need not be any more.
+    let moderates = !own_right && access::is_staff(&mut unit.tx, user).await?;
+    let mut message = match found {
+        Err(Error::NotFound) if moderates => access::message_to_moderate(&mut unit.tx, id).await?,
+        Ok(_) if !own_right && !moderates => return Err(Error::PermissionDenied),
+        found => found?.0,
+    };
     if message.deleted_at.is_none() {
         let now = app.clock.now();
+        if moderates {
+            let detail = format!("chat: {}, sender: {}", message.chat, message.sender.id);
+            audit::insert(&mut unit.tx, user, "message.delete", id.0, &detail, now).await?;
+        }
         message.version = chats::next_version(&mut unit.tx, message.chat).await?;
         message.content = String::new();
         message.deleted_at = Some(now);

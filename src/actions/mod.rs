@@ -8,8 +8,11 @@ pub mod attempts;
 pub mod catchup;
 pub mod chats;
 pub mod committer;
+mod grouping;
 pub mod health;
 pub mod housekeeping;
+pub mod indexing;
+pub mod members;
 pub mod messages;
 pub mod receipts;
 pub mod resets;
@@ -39,5 +42,9 @@ pub fn start(app: &Arc<App>, sends: Vec<mpsc::Receiver<PendingSend>>) {
     app.every(catchup::COMPARE, move |app| catchup::find_chats(app, Arc::clone(&seen)));
     let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));
     app.every(revocations::INTERVAL, move |app| revocations::close_ended(app, Arc::clone(&seen)));
+    let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));
+    app.every(catchup::DEPART, move |app| catchup::tell_departed(app, Arc::clone(&seen)));
+    app.every(indexing::INTERVAL, indexing::index);
     app.every(housekeeping::INTERVAL, housekeeping::forget);
+    app.every(housekeeping::PURGE_INTERVAL, housekeeping::purge);
 }

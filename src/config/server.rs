@@ -39,7 +39,8 @@ impl Server {
                 "PUBLIC_URL",
                 "",
                 "Where clients reach the server, such as https://chat.example.org, for links in\n\
-                 answers. Without it, links are made of each request's Host.",
+                 answers and events. Without it, links from page to page are made of each request's\n\
+                 Host, and those to pictures of the address that the server listens on.",
                 public_url,
             ),
             allowed_hosts: from.get(

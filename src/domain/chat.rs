@@ -102,6 +102,44 @@ pub enum NewChat {
     },
 }
 
+/// What is to change about a group; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct ChatChange {
+    /// Its new name.
+    pub name: Option<ChatName>,
+    /// Its new description.
+    pub description: Option<Description>,
+    /// All who are to be in it, beside the one who changes it.
+    pub members: Option<Vec<UserId>>,
+}
+
+/// Who is to come into a group.
+#[derive(Clone, Debug)]
+pub struct NewMembers {
+    /// In the order in which they were named, each once.
+    pub users: Vec<UserId>,
+    /// The field that named them.
+    pub field: &'static str,
+    /// As what.
+    pub role: Role,
+}
+
+/// What is said of a group that would become too large.
+pub fn too_many_members(max: usize) -> String {
+    format!("A group has at most {max} members.")
+}
+
+/// Which of one's chats to list; what is `None` filters nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChatFilter {
+    /// Of one type.
+    pub kind: Option<ChatType>,
+    /// With anything unread, or with nothing.
+    pub unread: Option<bool>,
+    /// Whose name, or whose other one's names, contain this `search::key`.
+    pub search: Option<String>,
+}
+
 /// What is the same for every member of a chat.
 #[derive(Clone, Debug)]
 pub struct Chat {

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::chat::{Chat, ChatView};
+use super::chat::{Chat, ChatView, Member};
 use super::ids::{ChatId, SessionId, UserId};
 use super::message::Message;
 use super::role::Role;
@@ -31,6 +31,14 @@ pub enum Change {
     MessageUpdated(Arc<Message>),
     /// It became a tombstone.
     MessageDeleted(Arc<Message>),
+    /// Name, description or picture changed; as the chat is now.
+    ChatUpdated(Arc<Chat>),
+    /// Somebody came in.
+    MemberJoined(Arc<Member>),
+    /// Somebody's role changed.
+    MemberUpdated(Arc<Member>),
+    /// Somebody left or was removed, as they were before.
+    MemberLeft(Arc<Member>),
 }
 
 impl ChatEvent {
@@ -54,18 +62,41 @@ impl ChatEvent {
 pub enum Event {
     /// A change in a chat.
     Chat(ChatEvent),
-    /// A chat came to be: each of its members gets it as they see it, and its later events.
+    /// Somebody is in a chat from now on: each gets it as they see it, and its later events.
     ChatCreated {
         /// What all see alike.
         chat: Arc<Chat>,
-        /// Those who are in it.
+        /// Its newest message.
+        last_message: Option<Arc<Message>>,
+        /// Those who came in.
         newcomers: Vec<Newcomer>,
+    },
+    /// Somebody is out of a chat, or the chat is no more: they hear so, and nothing of it again.
+    ChatDeleted {
+        /// Which chat.
+        chat: ChatId,
+        /// Those who are out.
+        departed: Vec<Departed>,
     },
     /// A user is in a chat, which their connections may not know of: as [`Event::ChatCreated`], when
     /// that was lost.
     ChatFound(UserId, Box<ChatView>),
     /// Sessions ended: their sockets are closed.
     SessionsEnded(Vec<SessionId>),
+}
+
+/// One who is out of a chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Departed {
+    /// Who.
+    pub user: UserId,
+    /// The chat's version that it made; [`Departed::ENDED`] where there is no chat any more.
+    pub version: i64,
+}
+
+impl Departed {
+    /// After every version that a chat ever had.
+    pub const ENDED: i64 = i64::MAX;
 }
 
 /// One who is in a chat from now on.
@@ -80,13 +111,13 @@ pub struct Newcomer {
 }
 
 impl Newcomer {
-    /// The chat as the newcomer sees it: with nothing in it to read yet.
-    pub fn view(&self, chat: &Chat) -> ChatView {
+    /// The chat as the newcomer sees it: with nothing in it left to read.
+    pub fn view(&self, chat: &Chat, last_message: Option<&Message>) -> ChatView {
         ChatView {
             chat: chat.clone(),
             peer: self.peer.clone(),
             my_role: self.role,
-            last_message: None,
+            last_message: last_message.cloned(),
             unread_count: 0,
             last_read_seq: chat.last_seq,
             members: None,

@@ -28,6 +28,26 @@ impl Role {
     pub fn may_delete_messages_of_others(self) -> bool {
         self >= Self::Admin
     }
+
+    /// Whether it may change the group's name, description and picture, and add members.
+    pub fn may_manage(self) -> bool {
+        self >= Self::Admin
+    }
+
+    /// Whether it may give and take roles, and end the group.
+    pub fn may_rule(self) -> bool {
+        self == Self::Owner
+    }
+
+    /// Whether it may remove somebody of a role: those below it; the owner, anybody.
+    pub fn may_remove(self, other: Self) -> bool {
+        self.may_manage() && (self > other || self.may_rule())
+    }
+
+    /// Whether it may add somebody in a role.
+    pub fn may_add_as(self, other: Self) -> bool {
+        self.may_manage() && self > other
+    }
 }
 
 impl TryFrom<String> for Role {
@@ -38,5 +58,24 @@ impl TryFrom<String> for Role {
             .into_iter()
             .find(|role| role.as_str() == name)
             .ok_or_else(|| format!("no role is called {name:?}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Role::{Admin, Member, Owner};
+
+    #[test]
+    fn who_may_remove_whom() {
+        let table =
+            [Member, Admin, Owner].map(|by| [Member, Admin, Owner].map(|of| by.may_remove(of)));
+        assert_eq!(table, [[false, false, false], [true, false, false], [true, true, true]]);
+    }
+
+    #[test]
+    fn who_may_add_as_what() {
+        let table =
+            [Member, Admin, Owner].map(|by| [Member, Admin, Owner].map(|to| by.may_add_as(to)));
+        assert_eq!(table, [[false, false, false], [true, false, false], [true, true, false]]);
     }
 }

@@ -17,6 +17,8 @@ const RFC3339_MICROS: &[BorrowedFormatItem<'_>] =
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// Before everything that happened to this program.
+    pub const MIN: Self = Self(0);
     /// The end of the year 9999, which both databases and RFC 3339 can hold.
     pub const MAX: Self = Self(253_402_300_799_999_999);
 

@@ -214,6 +214,8 @@ pub struct User {
     pub last_seen: Option<Timestamp>,
     /// When the account was made.
     pub date_joined: Timestamp,
+    /// When the account was ended: what is left is a shell without a name, inactive for ever.
+    pub deleted_at: Option<Timestamp>,
     /// False: may not log in, and every token is dead.
     pub is_active: bool,
     /// May moderate.

@@ -15,7 +15,7 @@ use crate::wire::answers::{Opened, Ticket, TokenPair};
 use crate::wire::errors::{Detail, FieldTexts};
 use crate::wire::objects::OwnUser;
 use crate::wire::requests::{
-    ChangePassword, Login, PatchUser, Refresh, Register, UpdateUser, Verify,
+    ChangePassword, EndAccount, Login, PatchUser, Refresh, Register, UpdateUser, Verify,
 };
 
 use super::errors::Result;
@@ -37,7 +37,7 @@ pub(super) async fn register(
     let (username, email, registration) = Register::parse(body.fields()?);
     let names = NamesWanted::new(username.as_ref(), email.as_ref());
     let opened = accounts::register(&app, &names, registration, &device).await?;
-    Ok((StatusCode::CREATED, show(&opened)).into_response())
+    Ok((StatusCode::CREATED, show(&app, &opened)).into_response())
 }
 
 /// Begins a session
@@ -60,12 +60,12 @@ pub(super) async fn login(
 ) -> Result<Response> {
     let (key, password) = body.read(Login::parse)?;
     let opened = sessions::login(&app, &key, &password, &device).await?;
-    Ok(show(&opened))
+    Ok(show(&app, &opened))
 }
 
-fn show(opened: &sessions::Opened) -> Response {
+fn show(app: &App, opened: &sessions::Opened) -> Response {
     Json(Opened {
-        user: OwnUser::of(&opened.profile),
+        user: OwnUser::of(&opened.profile, &app.urls),
         access: &opened.tokens.access,
         refresh: &opened.tokens.refresh,
     })
@@ -136,7 +136,7 @@ pub(super) async fn me(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
 ) -> Response {
-    Json(OwnUser::of(&users::profile(&app, caller.user))).into_response()
+    Json(OwnUser::of(&users::profile(&app, caller.user), &app.urls)).into_response()
 }
 
 /// Changes oneself
@@ -156,7 +156,7 @@ pub(super) async fn update_me(
 ) -> Result<Response> {
     let change = body.read(|fields| Ok(UpdateUser::parse(fields, false, &caller.user)));
     let profile = accounts::update(&app, &caller, caller.user.id, change).await?;
-    Ok(Json(OwnUser::of(&profile)).into_response())
+    Ok(Json(OwnUser::of(&profile, &app.urls)).into_response())
 }
 
 /// Changes oneself
@@ -178,7 +178,30 @@ pub(super) async fn patch_me(
 ) -> Result<Response> {
     let change = body.read(|fields| Ok(UpdateUser::parse(fields, true, &caller.user)));
     let profile = accounts::update(&app, &caller, caller.user.id, change).await?;
-    Ok(Json(OwnUser::of(&profile)).into_response())
+    Ok(Json(OwnUser::of(&profile, &app.urls)).into_response())
+}
+
+/// Ends one's account
+///
+/// What is left is a shell without a name (`deleted_<id>`), which nobody finds or logs in to. One's
+/// messages stay under it. One goes out of every group, and passes on those that one owns; private
+/// chats stay, and take no new messages.
+#[utoipa::path(
+    delete, path = "/api/auth/me/", tag = "auth", operation_id = "auth_me_delete",
+    request_body = EndAccount,
+    responses(
+        (status = 204, description = "Ended"),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+    )
+)]
+pub(super) async fn end_me(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    body: Body,
+) -> Result<StatusCode> {
+    accounts::end(&app, &caller, body.read(EndAccount::parse)).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Changes one's password

@@ -9,11 +9,16 @@ use axum::response::{IntoResponse, Response};
 
 use crate::actions::chats;
 use crate::app::App;
+use crate::domain::chat::{self as domain, ChatFilter};
+use crate::domain::error::{FieldErrors, Result as DomainResult};
 use crate::domain::ids::ChatId;
+use crate::domain::search;
+use crate::domain::session::Caller;
 use crate::domain::time::Timestamp;
 use crate::wire::answers::ChatPage;
+use crate::wire::chat_requests::{PatchChat, UpdateChat};
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::objects::Chat;
+use crate::wire::objects::{Chat, schema::ChatType};
 use crate::wire::requests::CreateChat;
 
 use super::errors::Result;
@@ -26,11 +31,15 @@ use super::pagination::Paging;
 #[utoipa::path(
     get, path = "/api/chats/", tag = "chats", operation_id = "chats_list",
     params(
+        ("type" = Option<ChatType>, Query),
+        ("unread" = Option<bool>, Query, description = "With unread messages, or without."),
+        ("search" = Option<String>, Query, description = "In a group's name, or the other's names."),
         ("cursor" = Option<String>, Query, description = "From `next` or `previous`."),
         ("page_size" = Option<String>, Query, description = "1 to 100, 50 by default."),
     ),
     responses(
         (status = 200, body = ChatPage),
+        (status = 400, body = FieldTexts),
         (status = 401, body = Detail),
         (status = 404, description = "The cursor is not of this list", body = Detail),
     )
@@ -40,10 +49,11 @@ pub(super) async fn list(
     Authenticated(caller): Authenticated,
     paging: Paging,
 ) -> Result<Response> {
-    let list = format!("chats of {}", caller.user.id);
+    let filter = filter(&paging)?;
+    let list = format!("chats of {}, {filter:?}", caller.user.id);
     let turn = paging.turn(&list, read_place)?;
-    let page = chats::list(&app, &caller, turn, paging.size).await?;
-    Ok(paging.envelope(&list, &page, write_place, Chat::from))
+    let page = chats::list(&app, &caller, &filter, turn, paging.size).await?;
+    Ok(paging.envelope(&list, &page, write_place, |chat| Chat::of(chat, &app.urls)))
 }
 
 /// Opens a chat
@@ -69,7 +79,7 @@ pub(super) async fn create(
     let new = body.read(|fields| CreateChat::parse(fields, me, max))?;
     let (view, created) = chats::create(&app, &caller, new).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(Chat::from(&view))).into_response())
+    Ok((status, Json(Chat::of(&view, &app.urls))).into_response())
 }
 
 /// One chat
@@ -90,7 +100,114 @@ pub(super) async fn one(
     Id(id): Id<ChatId>,
 ) -> Result<Response> {
     let view = chats::one(&app, &caller, id).await?;
-    Ok(Json(Chat::from(&view)).into_response())
+    Ok(Json(Chat::of(&view, &app.urls)).into_response())
+}
+
+/// Changes a group
+///
+/// As its owner or an admin. Each change is an event of its own.
+#[utoipa::path(
+    put, path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_update",
+    params(("id" = i64, Path, minimum = 1)),
+    request_body = UpdateChat,
+    responses(
+        (status = 200, body = Chat),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+        (status = 403, description = "A private chat, or not one's to change", body = Detail),
+        (status = 404, description = "Not there, or one is no member", body = Detail),
+    )
+)]
+pub(super) async fn update(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(id): Id<ChatId>,
+    body: Body,
+) -> Result<Response> {
+    change(&app, &caller, id, body, false).await
+}
+
+/// Changes a group
+///
+/// As PUT does; what is left out stays as it is.
+#[utoipa::path(
+    patch, path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_patch",
+    params(("id" = i64, Path, minimum = 1)),
+    request_body = PatchChat,
+    responses(
+        (status = 200, body = Chat),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+        (status = 403, description = "A private chat, or not one's to change", body = Detail),
+        (status = 404, description = "Not there, or one is no member", body = Detail),
+    )
+)]
+pub(super) async fn patch(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(id): Id<ChatId>,
+    body: Body,
+) -> Result<Response> {
+    change(&app, &caller, id, body, true).await
+}
+
+async fn change(
+    app: &Arc<App>,
+    caller: &Caller,
+    id: ChatId,
+    body: Body,
+    partial: bool,
+) -> Result<Response> {
+    let (me, max) = (caller.user.id, app.limits.group_members);
+    let change = body.read(|fields| Ok(UpdateChat::parse(fields, partial, me, max)));
+    let view = chats::update(app, caller, id, change).await?;
+    Ok(Json(Chat::of(&view, &app.urls)).into_response())
+}
+
+/// Ends a chat, for everybody in it
+///
+/// A private one as either of the two, a group as its owner; any as staff.
+#[utoipa::path(
+    delete, path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_delete",
+    params(("id" = i64, Path, minimum = 1)),
+    responses(
+        (status = 204, description = "Ended"),
+        (status = 401, body = Detail),
+        (status = 403, description = "A group of another owner", body = Detail),
+        (status = 404, description = "Not there, or one is no member", body = Detail),
+    )
+)]
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(id): Id<ChatId>,
+) -> Result<StatusCode> {
+    chats::delete(&app, &caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which chats a list is asked for, in django-filter's words; save that it would let a wrong
+/// `unread` pass.
+fn filter(paging: &Paging) -> DomainResult<ChatFilter> {
+    let mut errors = FieldErrors::default();
+    let mut filter = ChatFilter {
+        search: paging.filter("search").map(search::key).filter(|key| !key.is_empty()),
+        ..ChatFilter::default()
+    };
+    if let Some(name) = paging.filter("type") {
+        filter.kind = domain::ChatType::try_from(name.to_owned()).ok();
+        if filter.kind.is_none() {
+            let choices = "is not one of the available choices.";
+            errors.add("type", format!("Select a valid choice. {name} {choices}"));
+        }
+    }
+    match paging.filter("unread").map(str::to_ascii_lowercase).as_deref() {
+        None => {}
+        Some("true" | "1") => filter.unread = Some(true),
+        Some("false" | "0") => filter.unread = Some(false),
+        Some(_) => errors.add("unread", "Must be a valid boolean."),
+    }
+    errors.into_result().map(|()| filter)
 }
 
 fn write_place(place: &chats::Place) -> String {

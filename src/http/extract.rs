@@ -139,15 +139,35 @@ impl<S: Send + Sync, T: From<PathId>> FromRequestParts<S> for Id<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let path = Path::<String>::from_request_parts(parts, state).await;
         let Path(text) = path.map_err(|_| Error::NotFound)?;
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        let id = text.parse().ok().filter(|id| digits && (1..=MAX_ID).contains(id));
-        Ok(Self(PathId(id.ok_or(Error::NotFound)?).into()))
+        Ok(Self(PathId::parse(&text)?.into()))
+    }
+}
+
+/// Two ids in the path.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ids<A, B>(pub(super) A, pub(super) B);
+
+impl<S: Send + Sync, A: From<PathId>, B: From<PathId>> FromRequestParts<S> for Ids<A, B> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((first, second)) = path.map_err(|_| Error::NotFound)?;
+        Ok(Self(PathId::parse(&first)?.into(), PathId::parse(&second)?.into()))
     }
 }
 
 /// A number in the path that can be an id.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PathId(i64);
+
+impl PathId {
+    fn parse(text: &str) -> Result<Self> {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let id = text.parse().ok().filter(|id| digits && (1..=MAX_ID).contains(id));
+        Ok(Self(id.ok_or(Error::NotFound)?))
+    }
+}
 
 impl From<PathId> for UserId {
     fn from(id: PathId) -> Self {

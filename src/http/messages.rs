@@ -51,7 +51,7 @@ pub(super) async fn list(
     let list = format!("messages of {chat}");
     let span = span(&paging, &list);
     let page = messages::list(&app, &caller, chat, span, paging.size).await?;
-    Ok(paging.envelope(&list, &page, write_place, Message::from))
+    Ok(paging.envelope(&list, &page, write_place, |message| Message::of(message, &app.urls)))
 }
 
 /// Sends a message
@@ -79,7 +79,7 @@ pub(super) async fn send(
     let draft = body.read(|fields| SendMessage::parse(fields, app.limits.message_length));
     let sent = messages::send(&app, caller.user.id, chat, draft).await?;
     let status = if sent.created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(Message::from(&*sent.message))).into_response())
+    Ok((status, Json(Message::of(&sent.message, &app.urls))).into_response())
 }
 
 /// One message
@@ -98,7 +98,7 @@ pub(super) async fn one(
     Id(id): Id<MessageId>,
 ) -> Result<Response> {
     let message = messages::one(&app, &caller, id).await?;
-    Ok(Json(Message::from(&message)).into_response())
+    Ok(Json(Message::of(&message, &app.urls)).into_response())
 }
 
 /// Edits one's own message
@@ -123,7 +123,7 @@ pub(super) async fn edit(
 ) -> Result<Response> {
     let content = body.read(|fields| EditMessage::parse(fields, app.limits.message_length));
     let message = messages::edit(&app, caller.user.id, id, content.map(Some)).await?;
-    Ok(Json(Message::from(&message)).into_response())
+    Ok(Json(Message::of(&message, &app.urls)).into_response())
 }
 
 /// Edits one's own message
@@ -150,7 +150,7 @@ pub(super) async fn patch(
 ) -> Result<Response> {
     let content = body.read(|fields| EditMessage::parse_partial(fields, app.limits.message_length));
     let message = messages::edit(&app, caller.user.id, id, content).await?;
-    Ok(Json(Message::from(&message)).into_response())
+    Ok(Json(Message::of(&message, &app.urls)).into_response())
 }
 
 /// Deletes a message

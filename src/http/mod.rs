@@ -9,6 +9,7 @@ mod errors;
 mod extract;
 mod health;
 mod hosts;
+mod members;
 mod messages;
 mod middleware;
 mod openapi;
@@ -86,15 +87,18 @@ fn open_routes() -> OpenApiRouter<Arc<App>> {
 fn private_routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(auth::logout))
-        .routes(routes!(auth::me, auth::update_me, auth::patch_me))
+        .routes(routes!(auth::me, auth::update_me, auth::patch_me, auth::end_me))
         .routes(routes!(auth::change_password))
         .routes(routes!(sessions::list, sessions::end_others))
         .routes(routes!(sessions::end))
         .routes(routes!(auth::ws_ticket))
         .routes(routes!(users::list))
+        .routes(routes!(users::search))
         .routes(routes!(users::one, users::update, users::patch))
         .routes(routes!(chats::list, chats::create))
-        .routes(routes!(chats::one))
+        .routes(routes!(chats::one, chats::update, chats::patch, chats::delete))
+        .routes(routes!(members::list, members::add))
+        .routes(routes!(members::one, members::update, members::patch, members::remove))
         .routes(routes!(messages::list, messages::send))
         .routes(routes!(receipts::read))
         .routes(routes!(messages::one, messages::edit, messages::patch, messages::delete))

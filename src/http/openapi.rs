@@ -84,6 +84,7 @@ fn describe_answers(operation: &mut Operation) {
         (name = "auth", description = "Accounts, sessions, tickets"),
         (name = "users", description = "People"),
         (name = "chats", description = "Private chats and groups"),
+        (name = "members", description = "Who is in them, and as what"),
         (name = "messages", description = "What is said in them"),
         (name = "sync", description = "Catching up"),
     ),

@@ -73,6 +73,13 @@ impl Paging {
         found.map(|(_, value)| value.as_str()).filter(|_| self.cursor.is_none())
     }
 
+    /// A parameter that says which rows the list has, which goes on with it from page to page. An
+    /// empty one says nothing.
+    pub(super) fn filter(&self, name: &str) -> Option<&str> {
+        let found = self.parameters.iter().find(|(other, _)| other == name);
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
     /// Which page. `list` names the list, and the row that it belongs to; `parse` reads a place.
     pub(super) fn turn<P>(
         &self,

@@ -63,8 +63,8 @@ pub(super) async fn of_message(
     let who = |members: &[Member]| -> Vec<_> { members.iter().map(|m| m.user.clone()).collect() };
     let (read, delivered) = (who(&found.read), who(&found.delivered));
     Ok(Json(Receipts {
-        read: read.iter().map(UserRef::from).collect(),
-        delivered: delivered.iter().map(UserRef::from).collect(),
+        read: read.iter().map(|user| UserRef::of(user, &app.urls)).collect(),
+        delivered: delivered.iter().map(|user| UserRef::of(user, &app.urls)).collect(),
     })
     .into_response())
 }

@@ -29,6 +29,10 @@ const NO_FILES: Duration = Duration::from_millis(100);
 /// Serves until [`App::stopping`]; then no connection is accepted any more, and those that are open
 /// end with their present request. They are among [`App::tasks`].
 pub async fn serve(app: Arc<App>, listener: TcpListener) {
+    match listener.local_addr() {
+        Ok(address) => app.urls.listen_on(address),
+        Err(error) => tracing::warn!(%error, "the listener does not know its address"),
+    }
     let service = super::service(&app);
     loop {
         let accepted = tokio::select! {

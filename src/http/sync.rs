@@ -36,5 +36,5 @@ pub(super) async fn changes(
 ) -> Result<Response> {
     let known = body.read(Sync::parse)?;
     let changes = sync::changes(&app, caller.user.id, known).await?;
-    Ok(Json(Changes::from(&changes)).into_response())
+    Ok(Json(Changes::of(&changes, &app.urls)).into_response())
 }

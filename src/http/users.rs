@@ -10,8 +10,11 @@ use utoipa::ToSchema;
 
 use crate::actions::{accounts, users};
 use crate::app::App;
+use crate::domain::error::Error;
 use crate::domain::ids::UserId;
+use crate::domain::search::{Query, Rank};
 use crate::domain::session::Caller;
+use crate::domain::text::{BLANK, REQUIRED};
 use crate::domain::user::Profile;
 use crate::wire::answers::UserPage;
 use crate::wire::errors::{Detail, FieldTexts};
@@ -24,10 +27,11 @@ use super::pagination::Paging;
 
 /// Active users
 ///
-/// In the order of their names.
+/// In the order of their names; or those whose names answer `search`, best first.
 #[utoipa::path(
     get, path = "/api/users/", tag = "users", operation_id = "users_list",
     params(
+        ("search" = Option<String>, Query, description = "As of the search."),
         ("cursor" = Option<String>, Query, description = "From `next` or `previous`."),
         ("page_size" = Option<String>, Query, description = "1 to 100, 50 by default."),
     ),
@@ -43,9 +47,62 @@ pub(super) async fn list(
     paging: Paging,
 ) -> Result<Response> {
     const LIST: &str = "users";
+    if let Some(query) = paging.filter("search").and_then(Query::parse) {
+        return found(&app, &paging, LIST, &query).await;
+    }
     let turn = paging.turn(LIST, |key| Some(key.to_owned()))?;
     let page = users::list(&app, turn, paging.size).await?;
-    Ok(paging.envelope(LIST, &page, String::clone, User::of))
+    Ok(paging.envelope(LIST, &page, String::clone, |user| User::of(user, &app.urls)))
+}
+
+/// Searches users
+///
+/// Active users by username, first and last name, in any order, never by address: whole names
+/// first, then beginnings of names, beginnings of words, and what has a typo.
+#[utoipa::path(
+    get, path = "/api/users/search/", tag = "users", operation_id = "users_search",
+    params(
+        ("q" = String, Query, description = "What to look for. `search` is another name for it."),
+        ("cursor" = Option<String>, Query, description = "From `next` or `previous`."),
+        ("page_size" = Option<String>, Query, description = "1 to 100, 50 by default."),
+    ),
+    responses(
+        (status = 200, body = UserPage),
+        (status = 400, body = FieldTexts),
+        (status = 401, body = Detail),
+        (status = 404, description = "The cursor is not of this list", body = Detail),
+    )
+)]
+pub(super) async fn search(
+    State(app): State<Arc<App>>,
+    _: Authenticated,
+    paging: Paging,
+) -> Result<Response> {
+    let text = paging.filter("q").or(paging.filter("search"));
+    let text = text.ok_or_else(|| Error::field("q", REQUIRED))?;
+    let query = Query::parse(text).ok_or_else(|| Error::field("q", BLANK))?;
+    found(&app, &paging, "search", &query).await
+}
+
+/// A page of those who answer a question.
+async fn found(app: &App, paging: &Paging, list: &str, query: &Query) -> Result<Response> {
+    let list = format!("{list}: {}", query.key());
+    let turn = paging.turn(&list, read_place)?;
+    let page = users::search(app, query, turn, paging.size).await?;
+    Ok(paging.envelope(&list, &page, write_place, |user| User::of(user, &app.urls)))
+}
+
+fn write_place(place: &users::Place) -> String {
+    let users::Place { rank, names, id } = place;
+    format!("{},{},{id},{names}", rank.class, rank.typos)
+}
+
+fn read_place(text: &str) -> Option<users::Place> {
+    let mut parts = text.splitn(4, ',');
+    let mut number = || parts.next()?.parse::<i64>().ok();
+    let (class, typos, id) = (number()?, number()?, UserId(number()?));
+    let rank = Rank { class: class.try_into().ok()?, typos: typos.try_into().ok()? };
+    Some(users::Place { rank, names: parts.next()?.to_owned(), id })
 }
 
 /// One user
@@ -66,7 +123,7 @@ pub(super) async fn one(
     Id(id): Id<UserId>,
 ) -> Result<Response> {
     let profile = users::one(&app, id).await?;
-    Ok(show(&profile, &caller))
+    Ok(show(&app, &profile, &caller))
 }
 
 /// Changes a user
@@ -93,7 +150,7 @@ pub(super) async fn update(
 ) -> Result<Response> {
     let change = body.read(|fields| Ok(UpdateUser::parse(fields, false, &caller.user)));
     let profile = accounts::update(&app, &caller, id, change).await?;
-    Ok(show(&profile, &caller))
+    Ok(show(&app, &profile, &caller))
 }
 
 /// Changes a user
@@ -119,13 +176,13 @@ pub(super) async fn patch(
 ) -> Result<Response> {
     let change = body.read(|fields| Ok(UpdateUser::parse(fields, true, &caller.user)));
     let profile = accounts::update(&app, &caller, id, change).await?;
-    Ok(show(&profile, &caller))
+    Ok(show(&app, &profile, &caller))
 }
 
-fn show(profile: &Profile, caller: &Caller) -> Response {
+fn show(app: &App, profile: &Profile, caller: &Caller) -> Response {
     Json(match profile.user.id == caller.user.id {
-        true => UserOrOwn::Own(OwnUser::of(profile)),
-        false => UserOrOwn::Other(User::of(profile)),
+        true => UserOrOwn::Own(OwnUser::of(profile, &app.urls)),
+        false => UserOrOwn::Other(User::of(profile, &app.urls)),
     })
     .into_response()
 }

@@ -71,13 +71,35 @@ impl Feed {
     /// nothing before it was passed on.
     pub(super) fn start(&mut self, connection: u64, version: i64) -> i64 {
         self.begin(version);
-        let from = version.max(self.base);
-        if let Some(listener) =
-            self.listeners.iter_mut().find(|l| l.connection.number == connection)
-        {
+        let mut from = version.max(self.base);
+        if let Some(listener) = self.listener(connection) {
+            // It came in, once more, after the reading.
+            from = from.max(listener.from);
             listener.from = from;
         }
         from
+    }
+
+    /// Up to where a listener knows the chat; negative while it waits for the database. `None`
+    /// where it does not listen.
+    pub(super) fn from(&self, connection: u64) -> Option<i64> {
+        self.listeners.iter().find(|l| l.connection.number == connection).map(|l| l.from)
+    }
+
+    /// Moves a listener who is told of the chat anew on to that version. False where it knows of it
+    /// already, or will.
+    pub(super) fn renew(&mut self, connection: u64, version: i64) -> bool {
+        match self.listener(connection) {
+            Some(listener) if (0..version).contains(&listener.from) => {
+                listener.from = version;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn listener(&mut self, connection: u64) -> Option<&mut Listener> {
+        self.listeners.iter_mut().find(|l| l.connection.number == connection)
     }
 
     /// Takes an event: passes it on, with what was waiting for it, or holds it.

@@ -13,8 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::domain::chat::ChatView;
-use crate::domain::event::{ChatEvent, Event};
+use crate::domain::event::{ChatEvent, Departed, Event};
 use crate::domain::ids::{ChatId, SessionId, UserId};
+use crate::domain::urls::Urls;
 use crate::wire::frames;
 
 use feed::Feed;
@@ -35,6 +36,8 @@ pub struct Hub {
     next_connection: AtomicU64,
     /// Bound of each connection's queue, in bytes.
     queue_bytes: usize,
+    /// For the URLs in events.
+    urls: Arc<Urls>,
 }
 
 /// An authenticated socket, as the hub knows it.
@@ -45,8 +48,17 @@ pub struct Connection {
     session: SessionId,
     /// What waits to be written to the socket.
     pub queue: Queue,
+    places: Mutex<Places>,
+}
+
+/// Where a connection is.
+#[derive(Debug, Default)]
+struct Places {
     /// The feeds that it is in, to be left when it goes.
-    chats: Mutex<Vec<ChatId>>,
+    chats: Vec<ChatId>,
+    /// The chats that its user went out of, by which version: what is told late of an earlier
+    /// coming in is no news.
+    left: HashMap<ChatId, i64>,
 }
 
 /// The user has as many connections here as allowed.
@@ -55,12 +67,13 @@ pub struct TooManyConnections;
 
 impl Hub {
     /// An empty hub whose connections' queues hold at most `queue_bytes`.
-    pub fn new(queue_bytes: usize) -> Self {
+    pub fn new(queue_bytes: usize, urls: Arc<Urls>) -> Self {
         Self {
             people: Mutex::default(),
             feeds: std::array::from_fn(|_| Mutex::default()),
             next_connection: AtomicU64::new(1),
             queue_bytes,
+            urls,
         }
     }
 
@@ -82,7 +95,7 @@ impl Hub {
             user,
             session,
             queue: Queue::new(self.queue_bytes),
-            chats: Mutex::default(),
+            places: Mutex::default(),
         });
         connections.push(Arc::clone(&connection));
         Ok(connection)
@@ -92,7 +105,7 @@ impl Hub {
     /// [`Self::start`] says which of it the client knows already.
     pub fn join(&self, connection: &Arc<Connection>, chats: &[ChatId]) {
         for chat in chats {
-            self.listen(connection, *chat, i64::MIN, None);
+            self.listen(connection, *chat, i64::MIN);
         }
     }
 
@@ -106,20 +119,24 @@ impl Hub {
     ) -> BTreeMap<ChatId, i64> {
         let mut told = BTreeMap::new();
         for &(chat, version) in versions {
+            // Left since they were read.
+            if lock(&connection.places).left.get(&chat).is_some_and(|left| *left > version) {
+                continue;
+            }
             // A chat that the user came into since `join` is joined here.
-            self.listen(connection, chat, i64::MIN, None);
+            self.listen(connection, chat, i64::MIN);
             let from = lock(self.shard(chat))
                 .get_mut(&chat)
                 .map_or(version, |feed| feed.start(connection.number, version));
             told.insert(chat, from);
         }
         // Left since `join`. One that was made since the reading is not: its `chat.created` waits.
-        let mut left = lock(&connection.chats).clone();
+        let mut left = lock(&connection.places).chats.clone();
         left.retain(|chat| !told.contains_key(chat) && self.is_waiting(connection, *chat));
         for chat in &left {
             self.unlisten(connection, *chat);
         }
-        lock(&connection.chats).retain(|chat| !left.contains(chat));
+        lock(&connection.places).chats.retain(|chat| !left.contains(chat));
         connection.queue.retain(|chat, version| match told.get(&chat) {
             Some(from) => version > *from,
             None => !left.contains(&chat),
@@ -138,7 +155,7 @@ impl Hub {
                 }
             }
         }
-        let chats = std::mem::take(&mut *lock(&connection.chats));
+        let chats = std::mem::take(&mut lock(&connection.places).chats);
         for chat in chats {
             self.unlisten(connection, chat);
         }
@@ -148,7 +165,7 @@ impl Hub {
     pub fn misses(&self, user: UserId, chat: ChatId) -> bool {
         let people = lock(&self.people);
         let Some(connections) = people.get(&user) else { return false };
-        connections.iter().any(|connection| !lock(&connection.chats).contains(&chat))
+        connections.iter().any(|connection| !lock(&connection.places).chats.contains(&chat))
     }
 
     /// Whether the user has a connection here.
@@ -160,13 +177,20 @@ impl Hub {
     pub fn publish(&self, event: &Event) {
         match event {
             Event::Chat(event) => self.publish_change(event),
-            Event::ChatCreated { chat, newcomers } => {
+            Event::ChatCreated { chat, last_message, newcomers } => {
                 for newcomer in newcomers {
-                    self.publish_chat(newcomer.user, chat.id, chat.version, || newcomer.view(chat));
+                    let view = || newcomer.view(chat, last_message.as_deref());
+                    self.publish_chat(newcomer.user, chat.id, chat.version, true, view);
                 }
             }
             Event::ChatFound(user, view) => {
-                self.publish_chat(*user, view.chat.id, view.chat.version, || (**view).clone());
+                let (chat, version) = (view.chat.id, view.chat.version);
+                self.publish_chat(*user, chat, version, false, || (**view).clone());
+            }
+            Event::ChatDeleted { chat, departed } => {
+                for departed in departed {
+                    self.publish_departure(*chat, *departed);
+                }
             }
             Event::SessionsEnded(sessions) => self.end_sessions(sessions),
         }
@@ -237,43 +261,91 @@ impl Hub {
 
     fn publish_change(&self, event: &ChatEvent) {
         if let Some(feed) = lock(self.shard(event.chat)).get_mut(&event.chat) {
-            let frame = Frame::of_chat(event.chat, event.version, frames::chat_event(event));
+            let frame =
+                Frame::of_chat(event.chat, event.version, frames::chat_event(event, &self.urls));
             feed.accept(event.version, frame, Instant::now());
         }
     }
 
+    /// Tells a user of a chat, and lets their connections hear of it from then on. `joined` where
+    /// the version made the user a member: one who listens since before that was out meanwhile.
     fn publish_chat(
         &self,
         user: UserId,
         chat: ChatId,
         version: i64,
+        joined: bool,
         view: impl FnOnce() -> ChatView,
     ) {
         // Held throughout: a connection that registers later reads the chat from the database.
         let people = lock(&self.people);
         let Some(connections) = people.get(&user) else { return };
-        let frame = Frame::of_chat(chat, version, frames::chat_created(&view()));
+        let frame = Frame::of_chat(chat, version, frames::chat_created(&view(), &self.urls));
         for connection in connections {
-            // One that listens already was told of the chat by its `ready`, or will be.
-            self.listen(connection, chat, version, Some(&frame));
+            self.enter(connection, chat, version, joined, &frame);
         }
     }
 
-    /// Adds a listener, unless it is one already, and tells it of the chat before anything else.
-    fn listen(&self, connection: &Arc<Connection>, chat: ChatId, from: i64, first: Option<&Frame>) {
+    fn enter(
+        &self,
+        connection: &Arc<Connection>,
+        chat: ChatId,
+        version: i64,
+        joined: bool,
+        frame: &Frame,
+    ) {
         let mut feeds = lock(self.shard(chat));
-        let feed = feeds.entry(chat).or_default();
-        if !feed.listen(connection, from) {
+        let mut places = lock(&connection.places);
+        if places.left.get(&chat).is_some_and(|left| *left > version) {
             return;
         }
-        lock(&connection.chats).push(chat);
-        if let Some(first) = first {
-            // The feed is held, so no event of the chat gets in between.
-            connection.queue.push(first.clone());
-            // What others were told meanwhile does not come again.
-            if feed.position().is_some_and(|passed| passed > from) {
-                connection.queue.resync(chat);
+        places.left.remove(&chat);
+        let feed = feeds.entry(chat).or_default();
+        let new = feed.listen(connection, version);
+        // One that listens already was told of the chat by its `ready`, or will be.
+        if !(new || joined && feed.renew(connection.number, version)) {
+            return;
+        }
+        if new {
+            places.chats.push(chat);
+        }
+        // The feed is held, so no event of the chat gets in between.
+        connection.queue.push(frame.clone());
+        // What others were told meanwhile does not come again.
+        if feed.position().is_some_and(|passed| passed > version) {
+            connection.queue.resync(chat);
+        }
+    }
+
+    /// Tells a user that they are out of a chat; their connections hear nothing of it any more.
+    fn publish_departure(&self, chat: ChatId, Departed { user, version }: Departed) {
+        let people = lock(&self.people);
+        for connection in people.get(&user).into_iter().flatten() {
+            let mut feeds = lock(self.shard(chat));
+            let mut places = lock(&connection.places);
+            let left = places.left.entry(chat).or_insert(version);
+            *left = version.max(*left);
+            let Some(feed) = feeds.get_mut(&chat) else { continue };
+            let Some(from) = feed.from(connection.number).filter(|from| *from < version) else {
+                continue;
+            };
+            places.chats.retain(|other| *other != chat);
+            if feed.unlisten(connection.number) {
+                feeds.remove(&chat);
             }
+            // One that waits for its `ready` was not told of the chat yet.
+            if from >= 0 {
+                let frame = Frame::of_chat(chat, version, frames::chat_deleted(chat));
+                connection.queue.push(frame);
+            }
+        }
+    }
+
+    /// Adds a listener who will be told of the chat by its `ready`, unless it is one already.
+    fn listen(&self, connection: &Arc<Connection>, chat: ChatId, from: i64) {
+        let mut feeds = lock(self.shard(chat));
+        if feeds.entry(chat).or_default().listen(connection, from) {
+            lock(&connection.places).chats.push(chat);
         }
     }
 

@@ -53,7 +53,11 @@ fn chat_created(users: &[i64]) -> Event {
         version: 1,
     };
     let newcomer = |id: &i64| Newcomer { user: UserId(*id), role: Role::Member, peer: None };
-    Event::ChatCreated { chat: Arc::new(chat), newcomers: users.iter().map(newcomer).collect() }
+    Event::ChatCreated {
+        chat: Arc::new(chat),
+        last_message: None,
+        newcomers: users.iter().map(newcomer).collect(),
+    }
 }
 
 fn connect(hub: &Hub, user: i64) -> Arc<Connection> {
@@ -72,7 +76,7 @@ fn heard(connection: &Connection) -> Vec<i64> {
 
 #[test]
 fn events_are_passed_on_in_order_and_once() {
-    let hub = Hub::new(1 << 20);
+    let hub = Hub::new(1 << 20, Arc::default());
     let one = connect(&hub, 1);
     hub.join(&one, &[CHAT]);
     hub.start(&one, &[(CHAT, 3)]);
@@ -85,7 +89,7 @@ fn events_are_passed_on_in_order_and_once() {
 
 #[test]
 fn what_passes_while_a_connection_starts_is_heard_once() {
-    let hub = Hub::new(1 << 20);
+    let hub = Hub::new(1 << 20, Arc::default());
     let first = connect(&hub, 1);
     hub.join(&first, &[CHAT]);
     hub.start(&first, &[(CHAT, 3)]);
@@ -103,7 +107,7 @@ fn what_passes_while_a_connection_starts_is_heard_once() {
 
 #[test]
 fn an_older_reading_starts_where_the_feed_did() {
-    let hub = Hub::new(1 << 20);
+    let hub = Hub::new(1 << 20, Arc::default());
     let (slow, fast) = (connect(&hub, 1), connect(&hub, 2));
     hub.join(&slow, &[CHAT]);
     hub.join(&fast, &[CHAT]);
@@ -117,7 +121,7 @@ fn an_older_reading_starts_where_the_feed_did() {
 
 #[test]
 fn an_event_committed_before_the_reading_and_published_after_it_is_not_repeated() {
-    let hub = Hub::new(1 << 20);
+    let hub = Hub::new(1 << 20, Arc::default());
     let (old, new) = (connect(&hub, 1), connect(&hub, 2));
     hub.join(&old, &[CHAT]);
     hub.start(&old, &[(CHAT, 3)]);
@@ -131,7 +135,7 @@ fn an_event_committed_before_the_reading_and_published_after_it_is_not_repeated(
 
 #[test]
 fn a_hole_is_seen_filled_or_skipped_with_a_resync() {
-    let hub = Hub::new(1 << 20);
+    let hub = Hub::new(1 << 20, Arc::default());
     let one = connect(&hub, 1);
     hub.join(&one, &[CHAT]);
     hub.start(&one, &[(CHAT, 3)]);
@@ -153,7 +157,7 @@ fn a_hole_is_seen_filled_or_skipped_with_a_resync() {
 
 #[test]
 fn a_hole_that_was_skipped_does_not_hide_the_next_one() {
-    let hub = Hub::new(1 << 20);
+    let hub = Hub::new(1 << 20, Arc::default());
     let one = connect(&hub, 1);
     hub.join(&one, &[CHAT]);
     hub.start(&one, &[(CHAT, 3)]);
@@ -172,7 +176,7 @@ fn a_hole_that_was_skipped_does_not_hide_the_next_one() {
 
 #[test]
 fn a_chat_made_after_the_reading_and_before_the_start_is_heard_of() {
-    let hub = Hub::new(1 << 20);
+    let hub = Hub::new(1 << 20, Arc::default());
     let one = connect(&hub, 1);
     hub.join(&one, &[]);
     // The database was read, then the chat was made, in which something is said at once.
@@ -187,7 +191,7 @@ fn a_chat_made_after_the_reading_and_before_the_start_is_heard_of() {
 
 #[test]
 fn a_chat_made_before_the_reading_and_published_after_it_is_told_once() {
-    let hub = Hub::new(1 << 20);
+    let hub = Hub::new(1 << 20, Arc::default());
     let one = connect(&hub, 1);
     hub.join(&one, &[]);
     hub.publish(&chat_created(&[1]));
@@ -200,7 +204,7 @@ fn a_chat_made_before_the_reading_and_published_after_it_is_told_once() {
 
 #[test]
 fn who_is_told_late_of_a_chat_is_told_to_sync_what_passed_meanwhile() {
-    let hub = Hub::new(1 << 20);
+    let hub = Hub::new(1 << 20, Arc::default());
     let (early, late) = (connect(&hub, 1), connect(&hub, 2));
     for connection in [&early, &late] {
         hub.join(connection, &[]);
@@ -221,7 +225,7 @@ fn who_is_told_late_of_a_chat_is_told_to_sync_what_passed_meanwhile() {
 
 #[test]
 fn a_chat_left_before_the_start_is_not_heard_of() {
-    let hub = Hub::new(1 << 20);
+    let hub = Hub::new(1 << 20, Arc::default());
     let one = connect(&hub, 1);
     hub.join(&one, &[CHAT]);
     hub.publish(&event(4));
@@ -233,7 +237,7 @@ fn a_chat_left_before_the_start_is_not_heard_of() {
 
 #[test]
 fn nothing_is_left_of_a_connection_that_went() {
-    let hub = Hub::new(1 << 20);
+    let hub = Hub::new(1 << 20, Arc::default());
     let one = connect(&hub, 1);
     hub.join(&one, &[CHAT]);
     hub.start(&one, &[(CHAT, 3)]);

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::domain::rate::Rate;
 use crate::domain::session::Caller;
+use crate::domain::urls::Urls;
 use crate::wire::frames::{self, Incoming, Request, RequestId};
 
 use super::close::Close;
@@ -78,6 +79,7 @@ impl Handshake {
             ready.server_time,
             &ready.epoch,
             &ready.versions,
+            &self.app.urls,
         );
         Ok((Session { app: self.app, caller, live }, frame))
     }
@@ -119,39 +121,43 @@ impl Session {
             Ok(Request::Ping) => Answer::Now(frames::pong(id.as_ref())),
             Ok(Request::Send { chat, draft }) => {
                 let sent = messages::send(&app, user, chat, draft);
-                later(id, async move { Ok(sent.await?.message) }, |id, m| frames::ack(id, m))
+                let sent = async move { Ok(sent.await?.message) };
+                self.later(id, sent, |id, message, urls| frames::ack(id, message, urls))
             }
             Ok(Request::Edit { message, content }) => {
                 let edited =
                     async move { messages::edit(&app, user, message, content.map(Some)).await };
-                later(id, edited, frames::ack)
+                self.later(id, edited, frames::ack)
             }
             Ok(Request::Delete { message }) => {
                 let deleted = async move { messages::delete(&app, user, message).await };
-                later(id, deleted, frames::ack)
+                self.later(id, deleted, frames::ack)
             }
             Ok(Request::Sync(known)) => {
-                later(id, async move { sync::changes(&app, user, known).await }, frames::synced)
+                let changes = async move { sync::changes(&app, user, known).await };
+                self.later(id, changes, frames::synced)
             }
         }
     }
-}
 
-/// An `ack` where one was asked for, an `error` in any case.
-fn later<T: Send + 'static>(
-    id: Option<RequestId>,
-    done: impl Future<Output = Result<T>> + Send + 'static,
-    show: impl FnOnce(&RequestId, &T) -> String + Send + 'static,
-) -> Answer {
-    Answer::Later(Box::pin(async move {
-        match done.await {
-            Ok(done) => id.map(|id| show(&id, &done)),
-            Err(error) => {
-                log(&error);
-                Some(frames::error(id.as_ref(), &error))
+    /// An `ack` where one was asked for, an `error` in any case.
+    fn later<T: Send + 'static>(
+        &self,
+        id: Option<RequestId>,
+        done: impl Future<Output = Result<T>> + Send + 'static,
+        show: impl FnOnce(&RequestId, &T, &Urls) -> String + Send + 'static,
+    ) -> Answer {
+        let urls = Arc::clone(&self.app.urls);
+        Answer::Later(Box::pin(async move {
+            match done.await {
+                Ok(done) => id.map(|id| show(&id, &done, &urls)),
+                Err(error) => {
+                    log(&error);
+                    Some(frames::error(id.as_ref(), &error))
+                }
             }
-        }
-    }))
+        }))
+    }
 }
 
 fn refuse(id: Option<&RequestId>, error: &Error) -> Refusal {

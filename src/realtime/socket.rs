@@ -39,6 +39,7 @@ const IN_FLIGHT: usize = 64;
 
 /// What is known of who connects.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one a socket, on the stack of its beginning")]
 pub enum Entry {
     /// A token or ticket came with the request.
     Authenticated(Caller),

@@ -2,7 +2,7 @@
 
 use constcat::concat;
 
-use crate::domain::chat::{Chat, ChatType};
+use crate::domain::chat::{Chat, ChatFilter, ChatType};
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::role::Role;
 use crate::domain::time::Timestamp;
@@ -10,6 +10,7 @@ use crate::domain::user::UserRef;
 
 use super::db::{Query, Target, Tx};
 use super::error::Result;
+use super::search;
 
 /// A chat joined with one member's place in it. What else a view of it shows (the peer, the last
 /// message) is read for a whole page at once.
@@ -168,14 +169,15 @@ pub async fn insert_group(
     let (id,): (ChatId,) = Target::from(tx)
         .query(
             "insert into chats (type, name, description, created_at, created_by, members_count, \
-                                version, active_at) \
-             values ('group', $1, $2, $3, $4, $5, 1, $3) returning id",
+                                version, active_at, search_text) \
+             values ('group', $1, $2, $3, $4, $5, 1, $3, $6) returning id",
         )
         .bind(name)
         .bind(description)
         .bind(now)
         .bind(by)
         .bind(members)
+        .bind(search::group_text(name))
         .one()
         .await?;
     Ok(id)
@@ -203,6 +205,124 @@ pub async fn next_version(tx: &mut Tx, id: ChatId) -> Result<i64> {
         .one()
         .await?;
     Ok(version)
+}
+
+/// Takes the chat's next versions, as many as there are changes, and counts its members anew. The
+/// last one taken.
+pub async fn advance(tx: &mut Tx, id: ChatId, changes: i64, joined: i64) -> Result<i64> {
+    let (version,): (i64,) = Target::from(tx)
+        .query(
+            "update chats set version = version + $2, members_count = members_count + $3 \
+             where id = $1 returning version",
+        )
+        .bind(id)
+        .bind(changes)
+        .bind(joined)
+        .one()
+        .await?;
+    Ok(version)
+}
+
+/// Writes what can be changed about a group.
+pub async fn update(tx: &mut Tx, chat: &Chat) -> Result<()> {
+    Target::from(tx)
+        .query(
+            "update chats set name = $2, description = $3, avatar = $4, search_text = $5 \
+             where id = $1",
+        )
+        .bind(chat.id)
+        .bind(chat.name.as_str())
+        .bind(chat.description.as_str())
+        .bind(chat.avatar.clone())
+        .bind(search::group_text(&chat.name))
+        .execute()
+        .await
+        .map(drop)
+}
+
+/// Ends a chat: its members are out, and its two people may have another private one. What is left
+/// is removed by [`purge`]. Those who were in it.
+pub async fn end(tx: &mut Tx, id: ChatId, now: Timestamp) -> Result<Vec<UserId>> {
+    // A row that is no private chat any more, whatever it was: a private one has its two people.
+    Target::from(&mut *tx)
+        .query(
+            "update chats set deleted_at = $2, type = 'group', low_user = null, \
+                              high_user = null, name = '', description = '', avatar = null, \
+                              members_count = 0 \
+             where id = $1",
+        )
+        .bind(id)
+        .bind(now)
+        .execute()
+        .await?;
+    let rows: Vec<(UserId,)> = Target::from(tx)
+        .query("delete from members where chat_id = $1 returning user_id")
+        .bind(id)
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(user,)| user).collect())
+}
+
+/// Removes some messages of a chat that was ended, and the chat with the last of them. False where
+/// there is no such chat.
+pub async fn purge(tx: &mut Tx, limit: i64) -> Result<bool> {
+    let chat: Option<(ChatId,)> = Target::from(&mut *tx)
+        .query("select id from chats where deleted_at is not null order by deleted_at limit 1")
+        .optional()
+        .await?;
+    let Some((chat,)) = chat else { return Ok(false) };
+    let removed = Target::from(&mut *tx)
+        .query(
+            "delete from messages where id in \
+                 (select id from messages where chat_id = $1 order by seq limit $2)",
+        )
+        .bind(chat)
+        .bind(limit)
+        .execute()
+        .await?;
+    if removed == 0 {
+        Target::from(tx).query("delete from chats where id = $1").bind(chat).execute().await?;
+    }
+    Ok(true)
+}
+
+/// The group chats of a user, in the order of their ids.
+pub async fn groups_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<ChatId>> {
+    let rows: Vec<(ChatId,)> = at
+        .into()
+        .query(
+            "select c.id from members me join chats c on c.id = me.chat_id \
+             where me.user_id = $1 and c.type = 'group' order by c.id",
+        )
+        .bind(user)
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Whether there is such a chat, and it was not ended.
+pub async fn is_there(at: impl Into<Target<'_>>, id: ChatId) -> Result<bool> {
+    let row: Option<(i64,)> = at
+        .into()
+        .query("select id from chats where id = $1 and deleted_at is null")
+        .bind(id)
+        .optional()
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Whether it is a private chat of which one account was ended.
+pub async fn is_left_alone(at: impl Into<Target<'_>>, id: ChatId) -> Result<bool> {
+    let row: Option<(i64,)> = at
+        .into()
+        .query(
+            "select c.id from chats c join users u on u.id in (c.low_user, c.high_user) \
+             where c.id = $1 and u.deleted_at is not null",
+        )
+        .bind(id)
+        .optional()
+        .await?;
+    Ok(row.is_some())
 }
 
 /// The present versions of some chats.
@@ -248,28 +368,41 @@ pub async fn of_member(
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
+/// Which of a user's chats (`$1`) are listed. The filters: `$4` a type, `$5` whether there is
+/// anything unread, `$6` a text that the group's name, or the other one's, contains. What is null
+/// filters nothing.
+const LISTED: &str = "\
+    select c.id from members me join chats c on c.id = me.chat_id \
+    where me.user_id = $1 and ($4 is null or c.type = $4) \
+      and ($5 is null or $5 = (c.last_seq - me.last_read_seq > \
+          (select count(*) from messages t where t.chat_id = c.id \
+              and t.seq > me.last_read_seq and t.deleted_at is not null))) ";
+const CONTAINING_SQLITE: &str = "\
+    and ($6 is null or instr(c.search_text, $6) > 0 or exists (select 1 from users p \
+        where p.id = case when c.low_user = $1 then c.high_user else c.low_user end \
+          and instr(p.search_text, $6) > 0)) ";
+const CONTAINING_POSTGRES: &str = "\
+    and ($6 is null or strpos(c.search_text, $6) > 0 or exists (select 1 from users p \
+        where p.id = case when c.low_user = $1 then c.high_user else c.low_user end \
+          and strpos(p.search_text, $6) > 0)) ";
+const AFTER: &str = "and (c.active_at, c.id) < ($2, $3) order by c.active_at desc, c.id desc ";
+const BEFORE: &str = "and (c.active_at, c.id) > ($2, $3) order by c.active_at, c.id ";
+
 /// The ids of a user's chats after a place in their order (newest activity first), nearest first;
 /// from the top where no place is given.
 pub async fn ids_after(
     at: impl Into<Target<'_>>,
     user: UserId,
     place: Option<Place>,
+    filter: &ChatFilter,
     limit: i64,
 ) -> Result<Vec<i64>> {
     let top = Place { active_at: Timestamp::MAX, id: ChatId(i64::MAX) };
-    let place = place.unwrap_or(top);
-    ids(at
-        .into()
-        .query(
-            "select c.id from members me join chats c on c.id = me.chat_id \
-             where me.user_id = $1 and (c.active_at, c.id) < ($2, $3) \
-             order by c.active_at desc, c.id desc limit $4",
-        )
-        .bind(user)
-        .bind(place.active_at)
-        .bind(place.id)
-        .bind(limit))
-    .await
+    let query = at.into().either(
+        concat!(LISTED, CONTAINING_SQLITE, AFTER, "limit $7"),
+        concat!(LISTED, CONTAINING_POSTGRES, AFTER, "limit $7"),
+    );
+    ids(query, user, place.unwrap_or(top), filter, limit).await
 }
 
 /// The ids of a user's chats before a place in their order, nearest first.
@@ -277,23 +410,32 @@ pub async fn ids_before(
     at: impl Into<Target<'_>>,
     user: UserId,
     place: Place,
+    filter: &ChatFilter,
     limit: i64,
 ) -> Result<Vec<i64>> {
-    ids(at
-        .into()
-        .query(
-            "select c.id from members me join chats c on c.id = me.chat_id \
-             where me.user_id = $1 and (c.active_at, c.id) > ($2, $3) \
-             order by c.active_at, c.id limit $4",
-        )
+    let query = at.into().either(
+        concat!(LISTED, CONTAINING_SQLITE, BEFORE, "limit $7"),
+        concat!(LISTED, CONTAINING_POSTGRES, BEFORE, "limit $7"),
+    );
+    ids(query, user, place, filter, limit).await
+}
+
+async fn ids(
+    query: Query<'_>,
+    user: UserId,
+    place: Place,
+    filter: &ChatFilter,
+    limit: i64,
+) -> Result<Vec<i64>> {
+    let rows: Vec<(i64,)> = query
         .bind(user)
         .bind(place.active_at)
         .bind(place.id)
-        .bind(limit))
-    .await
-}
-
-async fn ids(query: Query<'_>) -> Result<Vec<i64>> {
-    let rows: Vec<(i64,)> = query.all().await?;
+        .bind(filter.kind.map(ChatType::as_str))
+        .bind(filter.unread)
+        .bind(filter.search.clone())
+        .bind(limit)
+        .all()
+        .await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }

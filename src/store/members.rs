@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use constcat::concat;
+
 use crate::domain::chat::Member;
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::receipt::LeastMarks;
@@ -9,7 +11,7 @@ use crate::domain::role::Role;
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRef;
 
-use super::db::{Target, Tx};
+use super::db::{Query, Target, Tx};
 use super::error::Result;
 
 /// One user's place in one chat.
@@ -56,26 +58,34 @@ impl From<Row> for Member {
     }
 }
 
-/// Adds users of one role to a new chat, whose marks start at its beginning.
+/// Begins every reading of whole members.
+const SELECT: &str = "\
+    select u.id, u.username, u.first_name, u.last_name, u.avatar, me.role, me.joined_at, \
+           me.last_delivered_seq, me.last_read_seq \
+    from members me join users u on u.id = me.user_id where me.chat_id = $1 ";
+
+/// Adds users of one role to a chat whose newest message is `last_seq`, where their marks start.
 pub async fn insert(
     tx: &mut Tx,
     chat: ChatId,
     users: Vec<i64>,
     role: Role,
+    last_seq: i64,
     now: Timestamp,
 ) -> Result<()> {
     Target::from(tx)
         .either(
             "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, \
                                   last_read_seq) \
-             select $1, value, $2, $3, 0, 0 from json_each($4)",
+             select $1, value, $2, $3, $4, $4 from json_each($5)",
             "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, \
                                   last_read_seq) \
-             select $1, value, $2, $3, 0, 0 from unnest($4::bigint[]) as value",
+             select $1, value, $2, $3, $4, $4 from unnest($5::bigint[]) as value",
         )
         .bind(chat)
         .bind(role.as_str())
         .bind(now)
+        .bind(last_seq)
         .bind_list(users)
         .execute()
         .await
@@ -100,24 +110,167 @@ pub async fn membership(
         .await
 }
 
-/// The first members of a chat: owner, admins, then by when they came.
-pub async fn first(at: impl Into<Target<'_>>, chat: ChatId, limit: i64) -> Result<Vec<Member>> {
-    let rows: Vec<Row> = at
+/// A member; `None` where the user is none.
+pub async fn one(at: impl Into<Target<'_>>, chat: ChatId, user: UserId) -> Result<Option<Member>> {
+    let query = at.into().query(concat!(SELECT, "and me.user_id = $2")).bind(chat).bind(user);
+    let row: Option<Row> = query.optional().await?;
+    Ok(row.map(Into::into))
+}
+
+/// Those of the users who are members, in no order.
+pub async fn among(
+    at: impl Into<Target<'_>>,
+    chat: ChatId,
+    users: Vec<i64>,
+) -> Result<Vec<Member>> {
+    let query = at.into().either(
+        concat!(SELECT, "and me.user_id in (select value from json_each($2))"),
+        concat!(SELECT, "and me.user_id = any($2)"),
+    );
+    let rows: Vec<Row> = query.bind(chat).bind_list(users).all().await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Everybody who is in a chat, and as what.
+pub async fn roles(at: impl Into<Target<'_>>, chat: ChatId) -> Result<Vec<(UserId, Role)>> {
+    let rows: Vec<(UserId, String)> = at
         .into()
-        .query(
-            "select u.id, u.username, u.first_name, u.last_name, u.avatar, me.role, \
-                    me.joined_at, me.last_delivered_seq, me.last_read_seq \
-             from members me join users u on u.id = me.user_id \
-             where me.chat_id = $1 \
-             order by case me.role when 'owner' then 0 when 'admin' then 1 else 2 end, \
-                      me.joined_at, me.user_id \
-             limit $2",
-        )
+        .query("select user_id, role from members where chat_id = $1 order by user_id")
         .bind(chat)
-        .bind(limit)
         .all()
         .await?;
+    rows.into_iter().map(|(user, role)| Ok((user, role_of(role)?))).collect()
+}
+
+/// Who follows upon an owner who leaves: the senior admin, or else member; an active one where
+/// there is any. `None` where nobody is left.
+pub async fn successor(
+    at: impl Into<Target<'_>>,
+    chat: ChatId,
+    owner: UserId,
+) -> Result<Option<Member>> {
+    let row: Option<Row> = at
+        .into()
+        .query(concat!(
+            SELECT,
+            "and me.user_id <> $2 \
+             order by not u.is_active, case me.role when 'admin' then 0 else 1 end, \
+                      me.joined_at, me.user_id limit 1"
+        ))
+        .bind(chat)
+        .bind(owner)
+        .optional()
+        .await?;
+    Ok(row.map(Into::into))
+}
+
+/// Where a page of a chat's members begins: after (or before) this place in the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// First by this: owner, admins, the others.
+    pub rank: i64,
+    /// Then by this.
+    pub joined_at: Timestamp,
+    /// Then by this.
+    pub user: UserId,
+}
+
+impl Place {
+    /// Before everybody.
+    pub const START: Self = Self { rank: -1, joined_at: Timestamp::MIN, user: UserId(0) };
+
+    /// A member's.
+    pub fn of(member: &Member) -> Self {
+        let rank = match member.role {
+            Role::Owner => 0,
+            Role::Admin => 1,
+            Role::Member => 2,
+        };
+        Self { rank, joined_at: member.joined_at, user: member.user.id }
+    }
+}
+
+/// What members are ordered by, as [`Place`] has it.
+const PLACE: &str = "(case me.role when 'owner' then 0 when 'admin' then 1 else 2 end, \
+                      me.joined_at, me.user_id)";
+
+/// A chat's members after a place: owner, admins, then by when they came.
+pub async fn after(
+    at: impl Into<Target<'_>>,
+    chat: ChatId,
+    place: Place,
+    limit: i64,
+) -> Result<Vec<Member>> {
+    page(
+        at.into().query(concat!(
+            SELECT,
+            "and ",
+            PLACE,
+            " > ($2, $3, $4) \
+             order by case me.role when 'owner' then 0 when 'admin' then 1 else 2 end, \
+                      me.joined_at, me.user_id limit $5"
+        )),
+        chat,
+        place,
+        limit,
+    )
+    .await
+}
+
+/// A chat's members before a place, nearest first.
+pub async fn before(
+    at: impl Into<Target<'_>>,
+    chat: ChatId,
+    place: Place,
+    limit: i64,
+) -> Result<Vec<Member>> {
+    page(
+        at.into().query(concat!(
+            SELECT,
+            "and ",
+            PLACE,
+            " < ($2, $3, $4) \
+             order by case me.role when 'owner' then 0 when 'admin' then 1 else 2 end desc, \
+                      me.joined_at desc, me.user_id desc limit $5"
+        )),
+        chat,
+        place,
+        limit,
+    )
+    .await
+}
+
+async fn page(query: Query<'_>, chat: ChatId, place: Place, limit: i64) -> Result<Vec<Member>> {
+    let query = query.bind(chat).bind(place.rank).bind(place.joined_at).bind(place.user);
+    let rows: Vec<Row> = query.bind(limit).all().await?;
     Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Gives a member another role.
+pub async fn set_role(tx: &mut Tx, chat: ChatId, user: UserId, role: Role) -> Result<()> {
+    Target::from(tx)
+        .query("update members set role = $3 where chat_id = $1 and user_id = $2")
+        .bind(chat)
+        .bind(user)
+        .bind(role.as_str())
+        .execute()
+        .await
+        .map(drop)
+}
+
+/// Takes users out of a chat.
+pub async fn remove(tx: &mut Tx, chat: ChatId, users: Vec<i64>) -> Result<()> {
+    Target::from(tx)
+        .either(
+            "delete from members \
+             where chat_id = $1 and user_id in (select value from json_each($2))",
+            "delete from members where chat_id = $1 and user_id = any($2)",
+        )
+        .bind(chat)
+        .bind_list(users)
+        .execute()
+        .await
+        .map(drop)
 }
 
 /// Who came into which chat since a moment.
@@ -201,13 +354,10 @@ pub async fn who_has(
 ) -> Result<Vec<Member>> {
     let rows: Vec<Row> = at
         .into()
-        .query(
-            "select u.id, u.username, u.first_name, u.last_name, u.avatar, me.role, \
-                    me.joined_at, me.last_delivered_seq, me.last_read_seq \
-             from members me join users u on u.id = me.user_id \
-             where me.chat_id = $1 and me.last_delivered_seq >= $2 and me.user_id <> $3 \
-             order by u.username_key",
-        )
+        .query(concat!(
+            SELECT,
+            "and me.last_delivered_seq >= $2 and me.user_id <> $3 order by u.username_key"
+        ))
         .bind(chat)
         .bind(seq)
         .bind(sender)
@@ -229,4 +379,8 @@ pub async fn mark_delivered(tx: &mut Tx, chat: ChatId, user: UserId, seq: i64) -
         .execute()
         .await
         .map(drop)
+}
+
+fn role_of(name: String) -> Result<Role> {
+    Role::try_from(name).map_err(|error| sqlx::Error::Decode(error.into()).into())
 }

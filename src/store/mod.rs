@@ -4,12 +4,14 @@
 pub mod audit;
 pub mod chats;
 pub mod db;
+pub mod departures;
 pub mod error;
 pub mod members;
 pub mod messages;
 pub mod migrations;
 pub mod pools;
 pub mod resets;
+pub mod search;
 pub mod sends;
 pub mod sessions;
 pub mod site;

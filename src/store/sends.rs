@@ -30,6 +30,8 @@ pub struct Resolved {
     pub sender: UserRef,
     /// The message that this sender has in this chat under the same `client_id`.
     pub existing: Option<MessageId>,
+    /// Whether it is for a private chat whose other account was ended.
+    pub left_alone: bool,
     /// Whether the message that it answers is there, in the same chat and not deleted; true where
     /// it answers none.
     pub reply_ok: bool,
@@ -45,6 +47,7 @@ struct ResolvedRow {
     avatar: Option<String>,
     existing: Option<MessageId>,
     reply: Option<MessageId>,
+    shell: Option<UserId>,
 }
 
 /// A message with its numbers, about to be inserted.
@@ -84,7 +87,9 @@ pub async fn resolve(tx: &mut Tx, sends: &[&NewMessage]) -> Result<Vec<Resolved>
                 (select m.id from messages m where m.chat_id = me.chat_id \
                     and m.sender_id = me.user_id and m.client_id = r.value ->> 2) as existing, \
                 (select t.id from messages t where t.id = r.value ->> 3 \
-                    and t.chat_id = me.chat_id and t.deleted_at is null) as reply \
+                    and t.chat_id = me.chat_id and t.deleted_at is null) as reply, \
+                (select d.id from chats c join users d on d.id in (c.low_user, c.high_user) \
+                 where c.id = me.chat_id and d.deleted_at is not null) as shell \
          from json_each($1) r \
          join members me on me.chat_id = r.value ->> 0 and me.user_id = r.value ->> 1 \
          join users u on u.id = me.user_id",
@@ -96,7 +101,9 @@ pub async fn resolve(tx: &mut Tx, sends: &[&NewMessage]) -> Result<Vec<Resolved>
                 case when r.reply_to is not null then \
                     (select t.id from messages t where t.id = r.reply_to \
                         and t.chat_id = r.chat_id and t.deleted_at is null) \
-                end as reply \
+                end as reply, \
+                (select d.id from chats c join users d on d.id in (c.low_user, c.high_user) \
+                 where c.id = r.chat_id and d.deleted_at is not null) as shell \
          from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[]) \
              with ordinality as r (chat_id, sender_id, client_id, reply_to, n) \
          join members me on me.chat_id = r.chat_id and me.user_id = r.sender_id \
@@ -131,6 +138,7 @@ pub async fn resolve(tx: &mut Tx, sends: &[&NewMessage]) -> Result<Vec<Resolved>
                 avatar: row.avatar,
             },
             existing: row.existing,
+            left_alone: row.shell.is_some(),
             reply_ok: send.reply_to == row.reply,
         })
     });

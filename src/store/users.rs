@@ -9,6 +9,7 @@ use crate::domain::user::{Email, User, Username};
 
 use super::db::{Target, Tx};
 use super::error::Result;
+use super::search;
 
 /// A user to be made.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub struct NewUser<'a> {
 
 /// What makes a [`User`]; `u` is the user.
 pub(super) const COLUMNS: &str = "u.id, u.username, u.email, u.first_name, u.last_name, u.avatar, \
-     u.status_text, u.availability, u.last_seen, u.date_joined, u.is_active, u.is_staff, \
+     u.status_text, u.availability, u.last_seen, u.date_joined, u.deleted_at, u.is_active, u.is_staff, \
      u.is_superuser";
 
 /// Begins every reading of whole users.
@@ -58,6 +59,7 @@ pub async fn insert(tx: &mut Tx, user: &NewUser<'_>, now: Timestamp) -> Result<U
     // One may use one's own address as one's username.
     keys.extend(user.email.map(Email::key).filter(|email| *email != keys[0]));
     claim_names(tx, id, &keys).await?;
+    search::index(tx, id, user.username.as_str(), user.first_name, user.last_name).await?;
     Ok(id)
 }
 
@@ -129,18 +131,43 @@ pub async fn before(at: impl Into<Target<'_>>, key: &str, limit: i64) -> Result<
         .await
 }
 
-/// Which of the ids are active users.
-pub async fn active_among(at: impl Into<Target<'_>>, ids: Vec<i64>) -> Result<Vec<UserId>> {
-    let rows: Vec<(UserId,)> = at
-        .into()
+/// Which of the ids are active users, who stay so until this transaction ends.
+pub async fn hold_active(tx: &mut Tx, ids: Vec<i64>) -> Result<Vec<User>> {
+    Target::from(tx)
         .either(
-            "select id from users where is_active and id in (select value from json_each($1))",
-            "select id from users where is_active and id = any($1)",
+            concat!(
+                SELECT,
+                "where is_active and id in (select value from json_each($1)) order by id"
+            ),
+            concat!(SELECT, "where is_active and id = any($1) order by id for share"),
         )
         .bind_list(ids)
         .all()
-        .await?;
-    Ok(rows.into_iter().map(|(id,)| id).collect())
+        .await
+}
+
+/// Ends an account: what is left is a shell that nobody can log in to, and that tells of nobody.
+pub async fn end(tx: &mut Tx, id: UserId, username: &str, now: Timestamp) -> Result<()> {
+    claim_names(tx, id, &[]).await?;
+    // No username has a space, so nobody else's key is the shell's.
+    let key = format!("{username} ");
+    search::index(&mut *tx, id, username, "", "").await?;
+    Target::from(tx)
+        .query(
+            "update users set username = $2, username_key = $3, email = '', password = '!', \
+                              first_name = '', last_name = '', avatar = null, status_text = '', \
+                              availability = 'online', last_login = null, last_seen = null, \
+                              is_active = $4, is_staff = $4, is_superuser = $4, deleted_at = $5 \
+             where id = $1",
+        )
+        .bind(id)
+        .bind(username)
+        .bind(key)
+        .bind(false)
+        .bind(now)
+        .execute()
+        .await
+        .map(drop)
 }
 
 /// Takes a user's row for this transaction.
@@ -158,6 +185,7 @@ pub async fn lock(tx: &mut Tx, id: UserId) -> Result<()> {
 
 /// Writes what can be changed about a user. Names are claimed by [`claim_names`].
 pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
+    search::index(tx, user.id, &user.username, &user.first_name, &user.last_name).await?;
     Target::from(tx)
         .query(
             "update users set username = $2, username_key = $3, email = $4, first_name = $5, \

@@ -8,8 +8,9 @@ use crate::domain;
 use crate::domain::ids::{ChatId, SessionId};
 use crate::domain::session::SessionInfo;
 use crate::domain::time::Timestamp;
+use crate::domain::urls::Urls;
 
-use super::objects::{Chat, Message, OwnUser, User, UserRef};
+use super::objects::{Chat, Member, Message, OwnUser, User, UserRef};
 
 /// A device that is logged in.
 #[derive(Serialize, ToSchema)]
@@ -85,11 +86,12 @@ pub struct Change<'a> {
     more: bool,
 }
 
-impl<'a> From<&'a domain::sync::Changes> for Changes<'a> {
-    fn from(found: &'a domain::sync::Changes) -> Self {
+impl<'a> Changes<'a> {
+    /// As the one who asked sees them.
+    pub fn of(found: &'a domain::sync::Changes, urls: &Urls) -> Self {
         let change = |change: &'a domain::sync::Change| Change {
-            chat: Chat::from(&change.chat),
-            messages: change.messages.iter().map(Message::from).collect(),
+            chat: Chat::of(&change.chat, urls),
+            messages: change.messages.iter().map(|message| Message::of(message, urls)).collect(),
             more: change.more,
         };
         Self {
@@ -137,6 +139,26 @@ pub struct ChatPage<'a> {
     #[schema(required)]
     previous: Option<String>,
     results: Vec<Chat<'a>>,
+}
+
+/// A page of members.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub struct MemberPage<'a> {
+    /// The next page's URL.
+    #[schema(required)]
+    next: Option<String>,
+    /// The previous page's URL.
+    #[schema(required)]
+    previous: Option<String>,
+    results: Vec<Member<'a>>,
+}
+
+/// Those who were named to be added.
+#[derive(Serialize, ToSchema)]
+pub struct Added<'a> {
+    /// In the order in which they were named.
+    pub results: Vec<Member<'a>>,
 }
 
 /// A page of messages.

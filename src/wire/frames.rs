@@ -15,12 +15,13 @@ use crate::domain::ids::{ChatId, MessageId, SessionId};
 use crate::domain::message::{Content, Draft};
 use crate::domain::sync::Known;
 use crate::domain::time::Timestamp;
+use crate::domain::urls::Urls;
 use crate::domain::user::Profile;
 
 use super::answers::Changes;
 use super::errors::Code;
 use super::fields::Fields;
-use super::objects::{Chat, Message, OwnUser};
+use super::objects::{Chat, Member, Message, OwnUser, avatar};
 use super::requests::{EditMessage, SendMessage, Sync};
 
 /// Seconds of silence after which a peer is pinged.
@@ -182,6 +183,22 @@ enum Outgoing<'a> {
     MessageDeleted { chat: ChatId, version: i64, message: Message<'a> },
     #[serde(rename = "chat.created")]
     ChatCreated { chat: Chat<'a> },
+    #[serde(rename = "chat.updated")]
+    ChatUpdated {
+        chat: ChatId,
+        version: i64,
+        name: &'a str,
+        description: &'a str,
+        avatar: Option<String>,
+    },
+    #[serde(rename = "chat.deleted")]
+    ChatDeleted { chat: ChatId },
+    #[serde(rename = "member.joined")]
+    MemberJoined { chat: ChatId, version: i64, member: Member<'a> },
+    #[serde(rename = "member.updated")]
+    MemberUpdated { chat: ChatId, version: i64, member: Member<'a> },
+    #[serde(rename = "member.left")]
+    MemberLeft { chat: ChatId, version: i64, member: Member<'a> },
     #[serde(rename = "resync")]
     Resync {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -196,9 +213,10 @@ pub fn ready(
     server_time: Timestamp,
     epoch: &str,
     versions: &BTreeMap<ChatId, i64>,
+    urls: &Urls,
 ) -> String {
     write(&Outgoing::Ready {
-        user: OwnUser::of(me),
+        user: OwnUser::of(me, urls),
         session,
         server_time,
         epoch,
@@ -213,13 +231,13 @@ pub fn pong(id: Option<&RequestId>) -> String {
 }
 
 /// A request about a message was carried out.
-pub fn ack(id: &RequestId, message: &domain::message::Message) -> String {
-    write(&Outgoing::Ack { id, message: Message::from(message) })
+pub fn ack(id: &RequestId, message: &domain::message::Message, urls: &Urls) -> String {
+    write(&Outgoing::Ack { id, message: Message::of(message, urls) })
 }
 
 /// The answer to `sync`: the body of `POST /api/sync/`.
-pub fn synced(id: &RequestId, changes: &domain::sync::Changes) -> String {
-    write(&Outgoing::Synced { id, changes: Changes::from(changes) })
+pub fn synced(id: &RequestId, changes: &domain::sync::Changes, urls: &Urls) -> String {
+    write(&Outgoing::Synced { id, changes: Changes::of(changes, urls) })
 }
 
 /// A request was not carried out.
@@ -236,24 +254,45 @@ pub fn error(id: Option<&RequestId>, error: &Error) -> String {
 }
 
 /// A change in a chat.
-pub fn chat_event(event: &ChatEvent) -> String {
+pub fn chat_event(event: &ChatEvent, urls: &Urls) -> String {
     let (chat, version) = (event.chat, event.version);
     write(&match &event.change {
         Change::MessageCreated(message) => {
-            Outgoing::MessageCreated { chat, version, message: Message::from(&**message) }
+            Outgoing::MessageCreated { chat, version, message: Message::of(message, urls) }
         }
         Change::MessageUpdated(message) => {
-            Outgoing::MessageUpdated { chat, version, message: Message::from(&**message) }
+            Outgoing::MessageUpdated { chat, version, message: Message::of(message, urls) }
         }
         Change::MessageDeleted(message) => {
-            Outgoing::MessageDeleted { chat, version, message: Message::from(&**message) }
+            Outgoing::MessageDeleted { chat, version, message: Message::of(message, urls) }
+        }
+        Change::ChatUpdated(new) => Outgoing::ChatUpdated {
+            chat,
+            version,
+            name: &new.name,
+            description: &new.description,
+            avatar: avatar(new.avatar.as_deref(), urls),
+        },
+        Change::MemberJoined(member) => {
+            Outgoing::MemberJoined { chat, version, member: Member::of(member, urls) }
+        }
+        Change::MemberUpdated(member) => {
+            Outgoing::MemberUpdated { chat, version, member: Member::of(member, urls) }
+        }
+        Change::MemberLeft(member) => {
+            Outgoing::MemberLeft { chat, version, member: Member::of(member, urls) }
         }
     })
 }
 
 /// A chat that the recipient is in from now on, as the recipient sees it.
-pub fn chat_created(view: &ChatView) -> String {
-    write(&Outgoing::ChatCreated { chat: Chat::from(view) })
+pub fn chat_created(view: &ChatView, urls: &Urls) -> String {
+    write(&Outgoing::ChatCreated { chat: Chat::of(view, urls) })
+}
+
+/// A chat that the recipient is not in any more, or that is no more.
+pub fn chat_deleted(chat: ChatId) -> String {
+    write(&Outgoing::ChatDeleted { chat })
 }
 
 /// Events were dropped: of these chats, or of any where none are named.

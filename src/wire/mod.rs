@@ -2,6 +2,7 @@
 //! of bodies. Shapes only: what is allowed is decided elsewhere.
 
 pub mod answers;
+pub mod chat_requests;
 pub mod errors;
 pub mod fields;
 pub mod frames;

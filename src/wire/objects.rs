@@ -1,5 +1,5 @@
 //! The objects of the API, each as a borrowed view of what the domain holds, so that serialising
-//! copies nothing.
+//! copies next to nothing: the domain knows files by their paths, which become URLs here.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,6 +10,7 @@ use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::receipt::MessageStatus;
 use crate::domain::role::Role;
 use crate::domain::time::Timestamp;
+use crate::domain::urls::Urls;
 use crate::domain::user::{Availability, Profile, Status};
 
 /// A person, as others see them.
@@ -26,7 +27,7 @@ pub struct User<'a> {
     last_name: &'a str,
     /// The picture's absolute URL.
     #[schema(required)]
-    avatar: Option<&'a str>,
+    avatar: Option<String>,
     #[schema(value_type = schema::Status)]
     status: Status,
     /// A line of the user's own.
@@ -68,7 +69,7 @@ pub struct UserRef<'a> {
     last_name: &'a str,
     /// The picture's absolute URL.
     #[schema(required)]
-    avatar: Option<&'a str>,
+    avatar: Option<String>,
 }
 
 /// A person in a chat.
@@ -102,7 +103,7 @@ pub struct Chat<'a> {
     description: &'a str,
     /// The picture's absolute URL.
     #[schema(required)]
-    avatar: Option<&'a str>,
+    avatar: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(required)]
@@ -170,18 +171,15 @@ pub struct Message<'a> {
 
 impl<'a> User<'a> {
     /// As others see them.
-    pub fn of(profile: &'a Profile) -> Self {
-        Self::seen(&profile.user, profile.status)
-    }
-
-    fn seen(user: &'a domain::user::User, status: Status) -> Self {
+    pub fn of(profile: &'a Profile, urls: &Urls) -> Self {
+        let user = &profile.user;
         Self {
             id: user.id,
             username: &user.username,
             first_name: &user.first_name,
             last_name: &user.last_name,
-            avatar: user.avatar.as_deref(),
-            status,
+            avatar: avatar(user.avatar.as_deref(), urls),
+            status: profile.status,
             status_text: &user.status_text,
             last_seen: user.last_seen,
             date_joined: user.date_joined,
@@ -191,10 +189,10 @@ impl<'a> User<'a> {
 
 impl<'a> OwnUser<'a> {
     /// As the owner of the account sees it.
-    pub fn of(profile: &'a Profile) -> Self {
+    pub fn of(profile: &'a Profile, urls: &Urls) -> Self {
         let user = &profile.user;
         Self {
-            user: User::of(profile),
+            user: User::of(profile, urls),
             email: &user.email,
             is_staff: user.is_staff,
             is_superuser: user.is_superuser,
@@ -203,22 +201,24 @@ impl<'a> OwnUser<'a> {
     }
 }
 
-impl<'a> From<&'a domain::user::UserRef> for UserRef<'a> {
-    fn from(user: &'a domain::user::UserRef) -> Self {
+impl<'a> UserRef<'a> {
+    /// As everybody sees them.
+    pub fn of(user: &'a domain::user::UserRef, urls: &Urls) -> Self {
         Self {
             id: user.id,
             username: &user.username,
             first_name: &user.first_name,
             last_name: &user.last_name,
-            avatar: user.avatar.as_deref(),
+            avatar: avatar(user.avatar.as_deref(), urls),
         }
     }
 }
 
-impl<'a> From<&'a domain::chat::Member> for Member<'a> {
-    fn from(member: &'a domain::chat::Member) -> Self {
+impl<'a> Member<'a> {
+    /// As every member sees them.
+    pub fn of(member: &'a domain::chat::Member, urls: &Urls) -> Self {
         Self {
-            user: UserRef::from(&member.user),
+            user: UserRef::of(&member.user, urls),
             role: member.role,
             joined_at: member.joined_at,
             last_delivered_seq: member.last_delivered_seq,
@@ -227,38 +227,43 @@ impl<'a> From<&'a domain::chat::Member> for Member<'a> {
     }
 }
 
-impl<'a> From<&'a ChatView> for Chat<'a> {
-    fn from(view: &'a ChatView) -> Self {
+impl<'a> Chat<'a> {
+    /// As the one whose view it is sees it.
+    pub fn of(view: &'a ChatView, urls: &Urls) -> Self {
         let chat = &view.chat;
         Self {
             id: chat.id,
             kind: chat.kind,
             name: view.name(),
             description: &chat.description,
-            avatar: chat.avatar.as_deref(),
+            avatar: avatar(chat.avatar.as_deref(), urls),
             created_at: chat.created_at,
-            created_by: chat.created_by.as_ref().map(UserRef::from),
+            created_by: chat.created_by.as_ref().map(|user| UserRef::of(user, urls)),
             members_count: chat.members_count,
-            peer: view.peer.as_ref().map(User::of),
+            peer: view.peer.as_ref().map(|peer| User::of(peer, urls)),
             my_role: view.my_role,
-            last_message: view.last_message.as_ref().map(Message::from),
+            last_message: view.last_message.as_ref().map(|message| Message::of(message, urls)),
             unread_count: view.unread_count,
             last_seq: chat.last_seq,
             last_read_seq: view.last_read_seq,
             version: chat.version,
-            members: view.members.as_ref().map(|list| list.iter().map(Member::from).collect()),
+            members: view
+                .members
+                .as_ref()
+                .map(|list| list.iter().map(|member| Member::of(member, urls)).collect()),
         }
     }
 }
 
-impl<'a> From<&'a domain::message::Message> for Message<'a> {
-    fn from(message: &'a domain::message::Message) -> Self {
+impl<'a> Message<'a> {
+    /// As every member sees it.
+    pub fn of(message: &'a domain::message::Message, urls: &Urls) -> Self {
         Self {
             id: message.id,
             chat: message.chat,
             seq: message.seq,
             version: message.version,
-            sender: UserRef::from(&message.sender),
+            sender: UserRef::of(&message.sender, urls),
             content: &message.content,
             timestamp: message.timestamp,
             edited_at: message.edited_at,
@@ -268,6 +273,10 @@ impl<'a> From<&'a domain::message::Message> for Message<'a> {
             status: message.status,
         }
     }
+}
+
+pub(super) fn avatar(path: Option<&str>, urls: &Urls) -> Option<String> {
+    path.map(|path| urls.media(path))
 }
 
 /// The enumerations as the schema names them: the domain knows no schema.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use utoipa::ToSchema;
 
-use crate::domain::chat::{ChatName, Description, NewChat};
+use crate::domain::chat::{ChatName, Description, NewChat, too_many_members};
 use crate::domain::error::{FieldErrors, Result};
 use crate::domain::ids::{ChatId, MAX_ID, MessageId, UserId};
 use crate::domain::message::{ClientId, Content, Draft};
@@ -172,6 +172,23 @@ impl ChangePassword {
             body.fault("new_password", fault);
         }
         (old.map(Password), body.finish(new.map(Password)))
+    }
+}
+
+/// Ends one's account.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub struct EndAccount {
+    /// One's password.
+    #[schema(min_length = 1, max_length = 1024, format = Password)]
+    password: String,
+}
+
+impl EndAccount {
+    /// Reads the body.
+    pub fn parse(mut body: Fields) -> Result<Password> {
+        let password = body.required("password", secret);
+        body.finish(password.map(Password))
     }
 }
 
@@ -399,11 +416,6 @@ impl Sync {
         });
         body.finish(known)
     }
-}
-
-/// What is said of a group that would become too large.
-pub fn too_many_members(max: usize) -> String {
-    format!("A group has at most {max} members.")
 }
 
 /// An address, or none.

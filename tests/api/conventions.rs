@@ -100,10 +100,12 @@ async fn every_path_tells_its_methods(
     let anonymous = server.anonymous();
     for (path, wrong, allowed) in [
         ("/api/auth/login/", Method::GET, "OPTIONS, POST"),
-        ("/api/auth/me/", Method::POST, "GET, HEAD, OPTIONS, PATCH, PUT"),
+        ("/api/auth/me/", Method::POST, "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
         ("/api/users/", Method::POST, "GET, HEAD, OPTIONS"),
         ("/api/chats/", Method::DELETE, "GET, HEAD, OPTIONS, POST"),
-        ("/api/chats/1/", Method::POST, "GET, HEAD, OPTIONS"),
+        ("/api/chats/1/", Method::POST, "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
+        ("/api/chats/1/members/", Method::PUT, "GET, HEAD, OPTIONS, POST"),
+        ("/api/chats/1/members/2/", Method::POST, "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
         ("/api/chats/1/messages/", Method::PATCH, "GET, HEAD, OPTIONS, POST"),
         ("/api/messages/1/", Method::POST, "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
         ("/healthz/", Method::POST, "GET, HEAD, OPTIONS"),

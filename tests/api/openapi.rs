@@ -67,7 +67,10 @@ async fn the_document_tells_the_methods_that_there_are(
     let served = anonymous.get("/api/schema/").await.expect_body(200, document());
     assert_eq!(served.header("content-type"), Some("application/json"));
     for (path, item) in object(&served.json["paths"]) {
-        let answer = anonymous.options(&path.replace("{id}", "1")).await.expect(200);
+        let answer = anonymous
+            .options(&path.replace("{id}", "1").replace("{user_id}", "1"))
+            .await
+            .expect(200);
         let allowed = answer.header("allow").expect("Allow").to_ascii_lowercase();
         let allowed: BTreeSet<_> =
             allowed.split(", ").filter(|method| METHODS.contains(method)).collect();
@@ -87,11 +90,13 @@ async fn the_document_tells_which_fields_are_required_and_which_may_be_null(
     let tom = server.user("tom").await;
     // What one may not say is not looked at.
     server.make_staff(&tom, true).await;
-    let chat = tom.group(&[]).await;
+    let kitty = server.user("kitty").await;
+    let chat = tom.group(&[&kitty]).await;
     let message = tom.say(chat, "meow").await["id"].clone();
     for (path, item) in object(&document["paths"]) {
         let id = if path.starts_with("/api/chats/") { json!(chat) } else { message.clone() };
         let path = path.replace("{id}", &id.to_string());
+        let path = path.replace("{user_id}", &kitty.id.to_string());
         for (method, operation) in object(item) {
             let body = &operation["requestBody"]["content"]["application/json"]["schema"];
             let Some(schema) = body["$ref"].as_str() else { continue };
@@ -109,15 +114,13 @@ async fn the_document_tells_which_fields_are_required_and_which_may_be_null(
                 let nullable = types.is_some_and(|types| types.contains(&json!("null")));
                 assert_ne!(refused, nullable, "{field} of {path}");
 
-                // One of two fields is required, which the document tells in words.
-                if path.ends_with("/read/") && field == "seq" {
-                    continue;
-                }
                 let refused = missing[field] == json!(["This field is required."]);
                 let required = schema["required"].as_array();
                 let required = required.is_some_and(|names| names.contains(&json!(field)));
-                // Of the two ways to say how far one has read, one is required.
-                let either = path.ends_with("/read/") && field == "seq";
+                // Of the two ways to say how far one has read, or whom to add, one is required,
+                // which the document tells in words.
+                let either = (path.ends_with("/read/") && field == "seq")
+                    || (path.ends_with("/members/") && field == "user");
                 assert_eq!(refused && !either, required, "{field} of {path}");
             }
         }

@@ -91,9 +91,10 @@ async fn users_are_listed_by_key_and_by_id(
         users::by_ids(&store.db, asked.clone()).await.unwrap().iter().map(|u| u.id).collect();
     found.sort();
     assert_eq!(found, [ids[0], ids[1], gone]);
-    let mut active = users::active_among(&store.db, asked).await.unwrap();
-    active.sort();
-    assert_eq!(active, [ids[0], ids[1]]);
+    let mut tx = store.tx().await;
+    let held = users::hold_active(&mut tx, asked).await.unwrap();
+    assert_eq!(held.iter().map(|user| user.id).collect::<Vec<_>>(), [ids[0], ids[1]]);
+    drop(tx);
     assert!(users::by_ids(&store.db, vec![]).await.unwrap().is_empty());
 }
 

@@ -216,7 +216,7 @@ async fn read_marks_are_clamped_and_never_go_back(
     tx.commit().await.expect("committed");
 
     let marks = async |chat: ChatId| {
-        let members = members::first(&store.db, chat, 9).await.unwrap();
+        let members = members::after(&store.db, chat, members::Place::START, 9).await.unwrap();
         let mark = |m: &meowsenger::domain::chat::Member| {
             (m.user.id, m.last_delivered_seq, m.last_read_seq)
         };
@@ -288,7 +288,8 @@ async fn newcomers_are_found_by_when_they_came(
     let Some(store) = Store::new(backend).await else { return };
     let (a, b) = (store.user("a").await, store.user("b").await);
     let chat = store.group(a, &[b]).await;
-    let joined = members::first(&store.db, chat, 9).await.unwrap()[0].joined_at;
+    let joined =
+        members::after(&store.db, chat, members::Place::START, 9).await.unwrap()[0].joined_at;
     let mut found = members::joined_since(&store.db, joined).await.unwrap();
     found.sort();
     assert_eq!(found, [(a, chat), (b, chat)]);

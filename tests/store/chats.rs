@@ -1,6 +1,6 @@
 //! Chats and their members.
 
-use meowsenger::domain::chat::ChatType;
+use meowsenger::domain::chat::{ChatFilter, ChatType};
 use meowsenger::domain::ids::{ChatId, UserId};
 use meowsenger::domain::role::Role;
 use meowsenger::domain::time::Timestamp;
@@ -22,7 +22,7 @@ async fn two_people_have_one_private_chat(
         let made = chats::insert_private(&mut tx, by, peer, NOW).await.expect("answered");
         if let Some(chat) = made {
             let both = vec![by.0, peer.0];
-            members::insert(&mut tx, chat, both, Role::Member, NOW).await.expect("members");
+            members::insert(&mut tx, chat, both, Role::Member, 0, NOW).await.expect("members");
         }
         tx.commit().await.expect("committed");
         made
@@ -145,14 +145,15 @@ async fn chats_are_paged_newest_activity_first(
     store.send(&[message(ChatId(ids[0]), a, "meow")], later(1)).await;
     let order = [ids[0], ids[3], ids[2], ids[1]];
 
-    assert_eq!(chats::ids_after(&store.db, a, None, 9).await.unwrap(), order);
-    assert_eq!(chats::ids_after(&store.db, a, None, 2).await.unwrap(), order[..2]);
+    let all = ChatFilter::default();
+    assert_eq!(chats::ids_after(&store.db, a, None, &all, 9).await.unwrap(), order);
+    assert_eq!(chats::ids_after(&store.db, a, None, &all, 2).await.unwrap(), order[..2]);
     let place = |active_at: Timestamp, id: i64| Place { active_at, id: ChatId(id) };
-    let after = chats::ids_after(&store.db, a, Some(place(NOW, ids[3])), 9).await.unwrap();
+    let after = chats::ids_after(&store.db, a, Some(place(NOW, ids[3])), &all, 9).await.unwrap();
     assert_eq!(after, order[2..]);
-    let before = chats::ids_before(&store.db, a, place(NOW, ids[2]), 9).await.unwrap();
+    let before = chats::ids_before(&store.db, a, place(NOW, ids[2]), &all, 9).await.unwrap();
     assert_eq!(before, [ids[3], ids[0]], "nearest first");
-    let before = chats::ids_before(&store.db, a, place(NOW, ids[2]), 1).await.unwrap();
+    let before = chats::ids_before(&store.db, a, place(NOW, ids[2]), &all, 1).await.unwrap();
     assert_eq!(before, [ids[3]]);
     let page = chats::of_member(&store.db, a, ids.clone()).await.unwrap();
     assert_eq!(page.iter().map(|chat| chat.chat.id.0).collect::<Vec<_>>(), order);
@@ -172,17 +173,17 @@ async fn members_are_listed_by_rank_then_by_when_they_came(
     );
     let chat = store.group(d, &[]).await;
     let mut tx = store.tx().await;
-    members::insert(&mut tx, chat, vec![a.0], Role::Member, later(2)).await.expect("added");
-    members::insert(&mut tx, chat, vec![b.0], Role::Member, later(1)).await.expect("added");
-    members::insert(&mut tx, chat, vec![c.0], Role::Admin, later(3)).await.expect("added");
-    members::insert(&mut tx, chat, vec![], Role::Member, later(3)).await.expect("nobody");
-    let list = members::first(&mut tx, chat, 9).await.unwrap();
+    members::insert(&mut tx, chat, vec![a.0], Role::Member, 0, later(2)).await.expect("added");
+    members::insert(&mut tx, chat, vec![b.0], Role::Member, 0, later(1)).await.expect("added");
+    members::insert(&mut tx, chat, vec![c.0], Role::Admin, 0, later(3)).await.expect("added");
+    members::insert(&mut tx, chat, vec![], Role::Member, 0, later(3)).await.expect("nobody");
+    let list = members::after(&mut tx, chat, members::Place::START, 9).await.unwrap();
     let ids: Vec<_> = list.iter().map(|member| member.user.id).collect();
     assert_eq!(ids, [d, c, b, a]);
     let admin = &list[1];
     assert_eq!((admin.role, admin.joined_at), (Role::Admin, later(3)));
     assert_eq!((admin.last_delivered_seq, admin.last_read_seq), (0, 0));
-    assert_eq!(members::first(&mut tx, chat, 2).await.unwrap().len(), 2);
+    assert_eq!(members::after(&mut tx, chat, members::Place::START, 2).await.unwrap().len(), 2);
 }
 
 #[rstest]

@@ -147,7 +147,8 @@ async fn a_batch_over_several_chats_moves_each_on(
         assert_eq!((seen.last_message, seen.active_at), (Some(last), later(9)));
         assert_eq!((seen.last_read_seq, seen.unread_count), (seq, 0), "a wrote the last one");
     }
-    let b_in_one = members::first(&store.db, one, 9).await.unwrap().remove(1);
+    let b_in_one =
+        members::after(&store.db, one, members::Place::START, 9).await.unwrap().remove(1);
     assert_eq!((b_in_one.last_read_seq, b_in_one.last_delivered_seq), (2, 2));
 
     // A clock that went back does not move a chat down the list, and marks never go back.

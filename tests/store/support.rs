@@ -87,8 +87,8 @@ impl Store {
         let chat = chats::insert_group(&mut tx, owner, "Kitchen", "", count, NOW).await;
         let chat = chat.expect("inserted");
         let others = others.iter().map(|user| user.0).collect();
-        members::insert(&mut tx, chat, vec![owner.0], Role::Owner, NOW).await.expect("owner");
-        members::insert(&mut tx, chat, others, Role::Member, NOW).await.expect("members");
+        members::insert(&mut tx, chat, vec![owner.0], Role::Owner, 0, NOW).await.expect("owner");
+        members::insert(&mut tx, chat, others, Role::Member, 0, NOW).await.expect("members");
         tx.commit().await.expect("committed");
         chat
     }

@@ -1,0 +1,176 @@
+//! Changes of a group in the making: gathered in one unit of work, each a version of its own, and
+//! made known to the right people. It checks no right: `chats`, `members` and `accounts` do, before.
+
+use std::sync::Arc;
+
+use crate::domain::chat::{Chat, Member};
+use crate::domain::error::{Error, Result};
+use crate::domain::event::{Change, ChatEvent, Departed, Event, Newcomer};
+use crate::domain::ids::{ChatId, MessageId, UserId};
+use crate::domain::message::Message;
+use crate::domain::role::Role;
+use crate::domain::time::Timestamp;
+use crate::domain::user::User;
+use crate::store::chats::ChatOfMember;
+use crate::store::{Tx, chats, departures, members, messages};
+
+use super::unit::Unit;
+
+/// What is changing about a chat, whose row the unit holds.
+#[derive(Debug)]
+pub(super) struct Grouping {
+    chat: ChatOfMember,
+    now: Timestamp,
+    changes: Vec<Change>,
+    newcomers: Vec<Newcomer>,
+    /// Who is out, and by which of the changes.
+    departed: Vec<(UserId, usize)>,
+}
+
+impl Grouping {
+    /// Nothing changes so far.
+    pub(super) fn of(chat: ChatOfMember, now: Timestamp) -> Self {
+        let (changes, newcomers, departed) = (Vec::new(), Vec::new(), Vec::new());
+        Self { chat, now, changes, newcomers, departed }
+    }
+
+    /// The chat's id.
+    fn id(&self) -> ChatId {
+        self.chat.chat.id
+    }
+
+    /// Name, description and picture become those of `chat`, where they are not already.
+    pub(super) async fn describe(&mut self, tx: &mut Tx, chat: Chat) -> Result<()> {
+        let old = &self.chat.chat;
+        let same = (&old.name, &old.description, &old.avatar)
+            == (&chat.name, &chat.description, &chat.avatar);
+        if !same {
+            chats::update(tx, &chat).await?;
+            self.chat.chat = chat;
+            // As it is when all is done: see `commit`.
+            self.changes.push(Change::ChatUpdated(Arc::new(self.chat.chat.clone())));
+        }
+        Ok(())
+    }
+
+    /// Users who are not in it come in. Their marks start at its newest message.
+    pub(super) async fn join(&mut self, tx: &mut Tx, users: Vec<User>, role: Role) -> Result<()> {
+        let (seq, now) = (self.chat.chat.last_seq, self.now);
+        let ids = users.iter().map(|user| user.id.0).collect();
+        members::insert(tx, self.id(), ids, role, seq, now).await?;
+        for user in users {
+            self.newcomers.push(Newcomer { user: user.id, role, peer: None });
+            self.changes.push(Change::MemberJoined(Arc::new(Member {
+                user: user.reference(),
+                role,
+                joined_at: now,
+                last_delivered_seq: seq,
+                last_read_seq: seq,
+            })));
+        }
+        Ok(())
+    }
+
+    /// A member gets another role.
+    pub(super) async fn set_role(
+        &mut self,
+        tx: &mut Tx,
+        mut member: Member,
+        role: Role,
+    ) -> Result<()> {
+        if member.role != role {
+            members::set_role(tx, self.id(), member.user.id, role).await?;
+            member.role = role;
+            self.changes.push(Change::MemberUpdated(Arc::new(member)));
+        }
+        Ok(())
+    }
+
+    /// Members go out.
+    pub(super) async fn leave(&mut self, tx: &mut Tx, gone: Vec<Member>) -> Result<()> {
+        members::remove(tx, self.id(), gone.iter().map(|member| member.user.id.0).collect())
+            .await?;
+        for member in gone {
+            self.departed.push((member.user.id, self.changes.len()));
+            self.changes.push(Change::MemberLeft(Arc::new(member)));
+        }
+        Ok(())
+    }
+
+    /// Takes the versions, and says what will have happened. Nothing, where nothing changed.
+    pub(super) async fn finish(self, unit: &mut Unit) -> Result<()> {
+        let Self { chat, now, changes, newcomers, departed } = self;
+        let (last_message, mut chat) = (chat.last_message, chat.chat);
+        let count = i64::try_from(changes.len()).map_err(Error::internal)?;
+        if count == 0 {
+            return Ok(());
+        }
+        let size = |len: usize| i64::try_from(len).map_err(Error::internal);
+        let grown = size(newcomers.len())? - size(departed.len())?;
+        chat.version = chats::advance(&mut unit.tx, chat.id, count, grown).await?;
+        chat.members_count += grown;
+        let first = chat.version - count + 1;
+
+        // Those who are out hear nothing of what follows, and newcomers nothing of what brought
+        // them in, so both are told first.
+        if !departed.is_empty() {
+            let version = |at: usize| Ok::<_, Error>(first + size(at)?);
+            let departed: Vec<_> = departed
+                .into_iter()
+                .map(|(user, at)| Ok(Departed { user, version: version(at)? }))
+                .collect::<Result<_>>()?;
+            departures::insert(&mut unit.tx, chat.id, &departed, now).await?;
+            unit.emit(Event::ChatDeleted { chat: chat.id, departed });
+        }
+        if !newcomers.is_empty() {
+            let last_message = last_message_of(&mut unit.tx, &chat, last_message).await?;
+            let chat = Arc::new(chat.clone());
+            unit.emit(Event::ChatCreated { chat, last_message, newcomers });
+        }
+        for (version, change) in (first..).zip(changes) {
+            unit.emit(Event::Chat(ChatEvent { chat: chat.id, version, change }));
+        }
+        Ok(())
+    }
+}
+
+/// Ends a chat for everybody: whoever was in it is told.
+pub(super) async fn end(unit: &mut Unit, chat: ChatId, now: Timestamp) -> Result<()> {
+    let users = chats::end(&mut unit.tx, chat, now).await?;
+    let out = |user| Departed { user, version: Departed::ENDED };
+    let departed: Vec<_> = users.into_iter().map(out).collect();
+    departures::insert(&mut unit.tx, chat, &departed, now).await?;
+    unit.emit(Event::ChatDeleted { chat, departed });
+    Ok(())
+}
+
+/// A member goes out of a group: an owner passes it on first, and the last one out ends it.
+pub(super) async fn depart(
+    unit: &mut Unit,
+    chat: ChatOfMember,
+    member: Member,
+    now: Timestamp,
+) -> Result<()> {
+    let id = chat.chat.id;
+    let mut grouping = Grouping::of(chat, now);
+    if member.role == Role::Owner {
+        match members::successor(&mut unit.tx, id, member.user.id).await? {
+            Some(next) => grouping.set_role(&mut unit.tx, next, Role::Owner).await?,
+            None => return end(unit, id, now).await,
+        }
+    }
+    grouping.leave(&mut unit.tx, vec![member]).await?;
+    grouping.finish(unit).await
+}
+
+/// The newest message with its status.
+async fn last_message_of(
+    tx: &mut Tx,
+    chat: &Chat,
+    id: Option<MessageId>,
+) -> Result<Option<Arc<Message>>> {
+    let Some(id) = id else { return Ok(None) };
+    let least = members::least_marks(&mut *tx, vec![chat.id.0]).await?;
+    let found = messages::by_ids(tx, vec![id.0]).await?.pop();
+    Ok(found.map(|message| Arc::new(message.with_status(least.get(&chat.id)))))
+}

@@ -1,0 +1,158 @@
+//! Members of a chat: listing, adding, their roles, removing and leaving.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::domain::chat::{ChatType, Member, NewMembers, too_many_members};
+use crate::domain::error::{Error, FieldErrors, Result};
+use crate::domain::ids::{ChatId, UserId};
+use crate::domain::page::{Page, Turn};
+use crate::domain::role::Role;
+use crate::domain::session::Caller;
+use crate::domain::text::no_such;
+use crate::domain::user::User;
+use crate::store::chats::ChatOfMember;
+use crate::store::{Tx, members, users};
+
+use super::access;
+use super::grouping::{self, Grouping};
+use super::unit::Unit;
+
+pub use crate::store::members::Place;
+
+/// A page of a chat's members: owner, admins, then by when they came.
+pub async fn list(
+    app: &App,
+    caller: &Caller,
+    chat: ChatId,
+    turn: impl FnOnce() -> Result<Turn<Place>>,
+    size: i64,
+) -> Result<Page<Member, Place>> {
+    access::membership(&app.db, chat, caller.user.id).await?;
+    let turn = turn()?;
+    let rows = match &turn {
+        Turn::First => members::after(&app.db, chat, Place::START, size + 1).await?,
+        Turn::After(place) => members::after(&app.db, chat, *place, size + 1).await?,
+        Turn::Before(place) => members::before(&app.db, chat, *place, size + 1).await?,
+    };
+    Ok(Page::of(&turn, rows, size, Place::of))
+}
+
+/// One member.
+pub async fn one(app: &App, caller: &Caller, chat: ChatId, user: UserId) -> Result<Member> {
+    access::membership(&app.db, chat, caller.user.id).await?;
+    members::one(&app.db, chat, user).await?.ok_or(Error::NotFound)
+}
+
+/// Adds people to a group. Who is in already stays as they are. All those named, as they are then.
+pub async fn add(
+    app: &Arc<App>,
+    caller: &Caller,
+    id: ChatId,
+    new: Result<NewMembers>,
+) -> Result<Vec<Member>> {
+    let mut unit = Unit::begin(app).await?;
+    let named = new.as_ref().map(|new| new.users.clone()).unwrap_or_default();
+    let active = hold(&mut unit.tx, &named).await?;
+    let chat = group_to_change(&mut unit.tx, id, caller.user.id).await?;
+    if !chat.my_role.may_manage() {
+        return Err(Error::PermissionDenied);
+    }
+    let NewMembers { users, field, role } = new?;
+    if !chat.my_role.may_add_as(role) {
+        return Err(Error::PermissionDenied);
+    }
+    let ids: Vec<_> = users.iter().map(|user| user.0).collect();
+    let inside = members::among(&mut unit.tx, id, ids.clone()).await?;
+    let is_in = |user: &UserId| inside.iter().any(|member| member.user.id == *user);
+    let outside: Vec<_> = users.iter().filter(|user| !is_in(user)).copied().collect();
+    let newcomers = known(&active, &outside, field)?;
+    let size = usize::try_from(chat.chat.members_count).unwrap_or_default() + newcomers.len();
+    if size > app.limits.group_members {
+        return Err(Error::field("members", too_many_members(app.limits.group_members)));
+    }
+    let mut grouping = Grouping::of(chat, app.clock.now());
+    grouping.join(&mut unit.tx, newcomers, role).await?;
+    grouping.finish(&mut unit).await?;
+    let found = members::among(&mut unit.tx, id, ids).await?;
+    unit.commit().await?;
+    let mut found: HashMap<_, _> = found.into_iter().map(|one| (one.user.id, one)).collect();
+    Ok(users.iter().filter_map(|user| found.remove(user)).collect())
+}
+
+/// Changes a member's role, as the owner. Giving `owner` away makes the giver an admin.
+pub async fn set_role(
+    app: &Arc<App>,
+    caller: &Caller,
+    id: ChatId,
+    user: UserId,
+    role: Result<Option<Role>>,
+) -> Result<Member> {
+    let me = caller.user.id;
+    let mut unit = Unit::begin(app).await?;
+    let chat = access::chat_to_change(&mut unit.tx, id, me).await?;
+    let member = members::one(&mut unit.tx, id, user).await?.ok_or(Error::NotFound)?;
+    if chat.chat.kind != ChatType::Group || !chat.my_role.may_rule() {
+        return Err(Error::PermissionDenied);
+    }
+    let role = role?.unwrap_or(member.role);
+    if user == me && role != Role::Owner {
+        return Err(Error::field("role", "Make somebody else the owner first."));
+    }
+    let mut grouping = Grouping::of(chat, app.clock.now());
+    grouping.set_role(&mut unit.tx, member.clone(), role).await?;
+    if role == Role::Owner && user != me {
+        let giver = members::one(&mut unit.tx, id, me).await?.ok_or(Error::NotFound)?;
+        grouping.set_role(&mut unit.tx, giver, Role::Admin).await?;
+    }
+    grouping.finish(&mut unit).await?;
+    unit.commit().await?;
+    Ok(Member { role, ..member })
+}
+
+/// Removes a member, or leaves. An owner who leaves passes the group on; the last one out ends it.
+pub async fn remove(app: &Arc<App>, caller: &Caller, id: ChatId, user: UserId) -> Result<()> {
+    let me = caller.user.id;
+    let mut unit = Unit::begin(app).await?;
+    let chat = access::chat_to_change(&mut unit.tx, id, me).await?;
+    let member = members::one(&mut unit.tx, id, user).await?.ok_or(Error::NotFound)?;
+    let may = user == me || chat.my_role.may_remove(member.role);
+    if chat.chat.kind != ChatType::Group || !may {
+        return Err(Error::PermissionDenied);
+    }
+    grouping::depart(&mut unit, chat, member, app.clock.now()).await?;
+    unit.commit().await
+}
+
+/// A group for changing, held until the transaction ends. The members of a private chat never
+/// change: [`Error::PermissionDenied`].
+pub(super) async fn group_to_change(tx: &mut Tx, id: ChatId, me: UserId) -> Result<ChatOfMember> {
+    let chat = access::chat_to_change(tx, id, me).await?;
+    match chat.chat.kind {
+        ChatType::Group => Ok(chat),
+        ChatType::Private => Err(Error::PermissionDenied),
+    }
+}
+
+/// Those of the users who are active. They stay so until the transaction ends: an account that
+/// ends meanwhile waits, and then leaves the chat too. To be taken before a chat is: whoever ends
+/// an account takes them in this order.
+pub(super) async fn hold(tx: &mut Tx, users: &[UserId]) -> Result<HashMap<UserId, User>> {
+    let held = users::hold_active(tx, users.iter().map(|user| user.0).collect()).await?;
+    Ok(held.into_iter().map(|user| (user.id, user)).collect())
+}
+
+/// The users of these ids, in their order; or what is to be said of those who are none.
+pub(super) fn known(
+    active: &HashMap<UserId, User>,
+    ids: &[UserId],
+    field: &str,
+) -> Result<Vec<User>> {
+    let mut errors = FieldErrors::default();
+    for missing in ids.iter().filter(|id| !active.contains_key(id)) {
+        errors.add(field, no_such(missing));
+    }
+    errors.into_result()?;
+    Ok(ids.iter().filter_map(|id| active.get(id).cloned()).collect())
+}

@@ -1,0 +1,55 @@
+//! Where clients reach this server, for the absolute URLs in objects and events. An event is
+//! written once for all who get it, so its URLs cannot depend on anybody's request.
+
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+
+/// Makes absolute URLs: of `PUBLIC_URL`, or of the address that the node listens on.
+#[derive(Debug, Default)]
+pub struct Urls {
+    /// Scheme, host and port. Unknown only until the node listens, when nobody is answered yet.
+    base: OnceLock<String>,
+}
+
+impl Urls {
+    /// Of `PUBLIC_URL`, where it is set.
+    pub fn new(public_url: Option<&str>) -> Self {
+        Self { base: public_url.map(|url| OnceLock::from(url.to_owned())).unwrap_or_default() }
+    }
+
+    /// Notes the address that the node listens on, which stands in where there is no `PUBLIC_URL`.
+    pub fn listen_on(&self, address: SocketAddr) {
+        self.base.get_or_init(|| match address.ip().is_unspecified() {
+            // Every address of this machine: this one is as good as any.
+            true => format!("http://localhost:{}", address.port()),
+            false => format!("http://{address}"),
+        });
+    }
+
+    /// Of a stored file, by its path in the store.
+    pub fn media(&self, path: &str) -> String {
+        let base = self.base.get().map_or("", String::as_str);
+        format!("{base}/media/{path}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Urls;
+
+    fn url(public: Option<&str>, address: &str) -> String {
+        let urls = Urls::new(public);
+        urls.listen_on(address.parse().expect("an address"));
+        urls.media("avatars/a.png")
+    }
+
+    #[test]
+    fn a_url_is_of_the_public_address_or_else_the_bound_one() {
+        let public = Some("https://chat.example.org");
+        assert_eq!(url(public, "0.0.0.0:80"), "https://chat.example.org/media/avatars/a.png");
+        assert_eq!(url(None, "127.0.0.1:8000"), "http://127.0.0.1:8000/media/avatars/a.png");
+        assert_eq!(url(None, "0.0.0.0:8000"), "http://localhost:8000/media/avatars/a.png");
+        assert_eq!(url(None, "[::]:8000"), "http://localhost:8000/media/avatars/a.png");
+        assert_eq!(url(None, "[::1]:8000"), "http://[::1]:8000/media/avatars/a.png");
+    }
+}

@@ -1,0 +1,57 @@
+//! Who went out of which chat a while ago, for the nodes that were not told. It decides nothing.
+
+use crate::domain::event::Departed;
+use crate::domain::ids::{ChatId, UserId};
+use crate::domain::time::Timestamp;
+
+use super::db::{Target, Tx};
+use super::error::Result;
+
+/// Notes that users are out of a chat.
+pub async fn insert(
+    tx: &mut Tx,
+    chat: ChatId,
+    departed: &[Departed],
+    now: Timestamp,
+) -> Result<()> {
+    let users = departed.iter().map(|one| one.user.0).collect();
+    let versions: Vec<_> = departed.iter().map(|one| one.version).collect();
+    Target::from(tx)
+        .either(
+            "insert into departures (chat_id, user_id, version, at) \
+             select $1, u.value, v.value, $2 \
+             from json_each($3) u join json_each($4) v on v.key = u.key",
+            "insert into departures (chat_id, user_id, version, at) \
+             select $1, user_id, version, $2 \
+             from unnest($3::bigint[], $4::bigint[]) as r (user_id, version)",
+        )
+        .bind(chat)
+        .bind(now)
+        .bind_list(users)
+        .bind_list(versions)
+        .execute()
+        .await
+        .map(drop)
+}
+
+/// Who is out of which chat since a moment, and still is.
+pub async fn since(
+    at: impl Into<Target<'_>>,
+    since: Timestamp,
+) -> Result<Vec<(ChatId, UserId, i64)>> {
+    at.into()
+        .query(
+            "select d.chat_id, d.user_id, d.version from departures d \
+             where d.at >= $1 and not exists (select 1 from members me \
+                 where me.chat_id = d.chat_id and me.user_id = d.user_id)",
+        )
+        .bind(since)
+        .all()
+        .await
+}
+
+/// Forgets those from before a moment.
+pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<()> {
+    let query = Target::from(tx).query("delete from departures where at < $1").bind(before);
+    query.execute().await.map(drop)
+}
