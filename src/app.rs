@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::passwords::Passwords;
 use crate::auth::secrets::{Sealer, random_hex};
+use crate::auth::throttles::Throttles;
 use crate::auth::tokens::Signer;
 use crate::config::{Config, DatabaseUrl, Limits, MediaPlace, Server};
 use crate::domain::error::{Error, Result};
@@ -52,6 +53,8 @@ pub struct App {
     pub signer: Signer,
     /// Makes strings that only this site can have made.
     pub sealer: Sealer,
+    /// Who has asked too often.
+    pub throttles: Throttles,
     /// Sends mail.
     pub mailer: Mailer,
     /// The time.
@@ -150,6 +153,7 @@ impl App {
                 config.tokens.refresh_lifetime,
             ),
             sealer: Sealer::new(&secret_key),
+            throttles: Throttles::new(&config.throttles.rates),
             mailer: Mailer::new(&config.mail)?,
             clock: Clock::default(),
             limits: config.limits.clone(),

@@ -147,8 +147,8 @@ fn check_tells_what_is_unsafe() {
     assert!(fs::read_dir(shell.path()).unwrap().next().is_none(), "a check makes nothing");
     let ran = shell.run(&["check", "--deploy"], &[("DEBUG", "true"), ("ALLOWED_HOSTS", "*")]);
     ran.expect(1).says(&["DEBUG", "ALLOWED_HOSTS", "PUBLIC_URL"]);
-    let exposed = [("EMAIL_URL", "smtp://mail.example.org")];
-    shell.run(&["check", "--deploy"], &exposed).expect(1).says(&["EMAIL_URL"]);
+    let exposed = [("EMAIL_URL", "smtp://mail.example.org"), ("THROTTLE", "off")];
+    shell.run(&["check", "--deploy"], &exposed).expect(1).says(&["EMAIL_URL", "THROTTLE"]);
     let safe = [("PUBLIC_URL", "https://chat.example.org"), ("ALLOWED_HOSTS", "chat.example.org")];
     shell.run(&["check", "--deploy"], &safe).expect(0);
 }

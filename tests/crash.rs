@@ -59,7 +59,12 @@ impl Server {
 
 fn program(variables: &Variables) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meowsenger"));
-    command.env_clear().envs(variables).env("LOG_LEVEL", "error").stdin(Stdio::null());
+    command
+        .env_clear()
+        .envs(variables)
+        .env("LOG_LEVEL", "error")
+        .env("THROTTLE", "off")
+        .stdin(Stdio::null());
     command
 }
 

@@ -23,3 +23,5 @@ mod schema;
 mod search;
 #[path = "store/support.rs"]
 mod support;
+#[path = "store/throttles.rs"]
+mod throttles;

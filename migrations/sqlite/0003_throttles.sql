@@ -2,8 +2,9 @@
 -- counts in the same row.
 
 create table throttles (
+    -- A hash: what is counted can be somebody's address.
     key text primary key,
-    -- When the whole allowance will be there again.
+    -- When the whole allowance will be there again, in microseconds since the epoch.
     full_at integer not null
 );
 create index throttles_full_at on throttles (full_at);

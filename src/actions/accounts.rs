@@ -15,11 +15,11 @@ use crate::store::error::Error as StoreError;
 use crate::store::users::NewUser;
 use crate::store::{Target, audit, chats, members, sessions as session_rows, users};
 
-use super::avatars;
 use super::presence::profile;
 use super::sessions::{self, Opened};
 use super::unit::Unit;
 use super::{access, grouping};
+use super::{attempts, avatars};
 
 /// The login names that somebody asks for, where they are valid in themselves: they are
 /// looked up even if something else is wrong, so that all faults are told at once.
@@ -62,6 +62,7 @@ pub async fn register(
     registration: Result<Registration>,
     device: &Device,
 ) -> Result<Opened> {
+    app.throttles.registration(device.ip, app.clock.now())?;
     let (mut unit, id) = create(app, names, registration, false).await?;
     let user = users::by_id(&mut unit.tx, id).await?;
     let user = user.ok_or_else(|| Error::internal("a user was inserted and is not there"))?;
@@ -165,6 +166,7 @@ pub async fn change_password(
 ) -> Result<()> {
     let me = caller.user.id;
     let mut errors = FieldErrors::default();
+    attempts::own_password(app, me).await?;
     let verified = users::password(&app.db, me).await?;
     if let Some(old) = old
         && !app.passwords.verify(&old.0, verified.as_deref()).await?
@@ -195,6 +197,7 @@ pub async fn end(app: &Arc<App>, caller: &Caller, password: Result<Password>) ->
     const WRONG: &str = "Invalid password.";
     let me = caller.user.id;
     let password = password?;
+    attempts::own_password(app, me).await?;
     let verified = users::password(&app.db, me).await?;
     if !app.passwords.verify(&password.0, verified.as_deref()).await? {
         return Err(Error::field("password", WRONG));

@@ -1,11 +1,12 @@
-//! Forgets what is of no use any more: sessions long over, tickets that ran out.
+//! Forgets what is of no use any more: sessions long over, tickets that ran out, allowances that are
+//! full again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
 use crate::domain::error::Result;
-use crate::store::{chats, departures, sessions, tickets};
+use crate::store::{chats, departures, sessions, throttles, tickets};
 
 use super::unit::Unit;
 
@@ -25,6 +26,7 @@ pub async fn forget(app: Arc<App>) -> Result<()> {
     let now = app.clock.now();
     let mut unit = Unit::begin(&app).await?;
     tickets::forget_expired(&mut unit.tx, now).await?;
+    throttles::forget_full(&mut unit.tx, now).await?;
     sessions::forget_over(&mut unit.tx, now.minus(KEEP)).await?;
     departures::forget(&mut unit.tx, now.minus(KEEP)).await?;
     unit.commit().await

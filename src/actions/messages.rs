@@ -38,6 +38,7 @@ pub enum Span {
 
 /// Sends a message. The request is queued at once, before the future is first polled: calls that
 /// are made in order are committed in order. The answer comes after the commit.
+/// [`Error::Throttled`] where the user sends too often.
 pub fn send(
     app: &Arc<App>,
     user: UserId,
@@ -45,7 +46,8 @@ pub fn send(
     draft: Result<Draft>,
 ) -> impl Future<Output = Result<Sent>> + Send + 'static {
     let app = Arc::clone(app);
-    let queued = draft.and_then(|Draft { content, reply_to, client_id }| {
+    let allowed = app.throttles.message(user, app.clock.now());
+    let queued = allowed.and(draft).and_then(|Draft { content, reply_to, client_id }| {
         app.sends.push(NewMessage { chat, sender: user, content, reply_to, client_id })
     });
     async move {

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod attempts;
 pub mod avatars;
 pub mod catchup;
 pub mod chats;

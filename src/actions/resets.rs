@@ -24,6 +24,7 @@ use crate::mail::Mail;
 use crate::store::resets::{self, Account};
 use crate::store::{sessions, users};
 
+use super::attempts;
 use super::unit::Unit;
 
 /// How long a link is good (Django's `PASSWORD_RESET_TIMEOUT`).
@@ -34,8 +35,8 @@ const BAD_TOKEN: &str = "Invalid or expired token.";
 
 /// Mails a link to the account with this address, where there is one that is active and has a
 /// password. `origin` is where the link leads. Everything happens after the answer, so that neither
-/// it nor its time tells whether there is one. [`Error::Unavailable`] where
-/// too many mails are waiting.
+/// it nor its time tells whether there is one. [`Error::Unavailable`] where too many mails are
+/// waiting.
 pub fn request(app: &Arc<App>, email: Email, origin: String) -> Result<()> {
     let (node, place) = (Arc::clone(app), app.mailer.place()?);
     app.spawn(async move {
@@ -80,7 +81,7 @@ pub async fn confirm(app: &Arc<App>, wish: NewPassword) -> Result<()> {
     unit.commit().await
 }
 
-async fn mail_link(app: &App, email: &Email, origin: &str) -> Result<()> {
+async fn mail_link(app: &Arc<App>, email: &Email, origin: &str) -> Result<()> {
     let account = resets::by_login(&app.db, &email.key()).await?;
     // A username can look like an address; and a password marked unusable is nobody's to reset.
     let account = account.filter(|account| {
@@ -89,6 +90,7 @@ async fn mail_link(app: &App, email: &Email, origin: &str) -> Result<()> {
     let Some(account) = account else {
         return Ok(());
     };
+    attempts::mail(app, account.user.id).await?;
     let uid = URL_SAFE_NO_PAD.encode(account.user.id.to_string());
     let token = token(app, &account, app.clock.now());
     let body = format!(

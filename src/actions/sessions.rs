@@ -17,6 +17,7 @@ use crate::domain::user::{Password, Profile};
 use crate::store::sessions::CurrentRefresh;
 use crate::store::{sessions, users};
 
+use super::attempts;
 use super::presence::profile;
 use super::unit::Unit;
 
@@ -52,13 +53,14 @@ pub async fn authenticate(app: &Arc<App>, token: &str) -> Result<Caller> {
 
 /// Logs in. `key` is the folded username or address. An unknown user costs the same work as a
 /// wrong password, and gets the same answer. A hash of another kind than ours, brought along from
-/// Django, is replaced now that its password is known.
+/// Django, is replaced now that its password is known. [`Error::Throttled`] where there were too many tries.
 pub async fn login(
     app: &Arc<App>,
     key: &str,
     password: &Password,
     device: &Device,
 ) -> Result<Opened> {
+    attempts::login(app, key, device).await?;
     let Some((id, encoded)) = users::by_login(&app.db, key).await? else {
         // Hashes that came from Django cost more or less than ours, and are kept until their users
         // log in. So nobody is checked like somebody, who is always the same for the same name.

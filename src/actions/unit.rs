@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
+use crate::domain::time::Timestamp;
 use crate::store::Tx;
 
 /// A transaction with the events to come. Dropped without [`Unit::commit`], it is rolled back.
@@ -22,6 +23,11 @@ impl Unit {
     /// Begins.
     pub async fn begin(app: &Arc<App>) -> Result<Self> {
         Ok(Self { app: Arc::clone(app), tx: app.db.begin().await?, events: Vec::new() })
+    }
+
+    /// The moment.
+    pub fn now(&self) -> Timestamp {
+        self.app.clock.now()
     }
 
     /// Says what will have happened.

@@ -34,8 +34,8 @@ pub(super) fn hash(password: &str) -> Result<String> {
     Ok(format!("argon2{phc}"))
 }
 
-/// Whether a hash is of the format and cost that [`hash`] makes today; another one is to be
-/// replaced when its password is known, as Django does.
+/// Whether a hash is of the format and cost that is made today; another one is to be replaced when
+/// its password is known, as Django does.
 pub fn is_current(encoded: &str) -> bool {
     encoded.starts_with(CURRENT)
 }

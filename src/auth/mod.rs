@@ -1,6 +1,7 @@
-//! Secrets: password hashes, tokens and tickets. No HTTP here, and no SQL.
+//! Secrets: password hashes, tokens and tickets; and who has tried too often. No HTTP here, and no SQL.
 
 pub mod hashes;
 pub mod passwords;
 pub mod secrets;
+pub mod throttles;
 pub mod tokens;

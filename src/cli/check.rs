@@ -63,6 +63,7 @@ fn unsafe_settings(config: &Config) -> Vec<String> {
     let public = server.public_url.as_deref();
     let findings = [
         (server.debug, "DEBUG is on"),
+        (!config.throttles.enabled, "THROTTLE is off: passwords can be guessed without a limit"),
         (
             key.is_some_and(|key| distinct(key) < 5 || key.starts_with("django-insecure-")),
             "SECRET_KEY is easy to guess",

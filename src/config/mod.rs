@@ -8,6 +8,7 @@ pub mod mail;
 pub mod media;
 mod reader;
 pub mod server;
+pub mod throttles;
 pub mod tokens;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub use media::{Media, MediaPlace};
 use reader::Reader;
 pub use reader::Setting;
 pub use server::Server;
+pub use throttles::Throttles;
 pub use tokens::Tokens;
 
 /// Everything that can be set.
@@ -35,6 +37,8 @@ pub struct Config {
     pub media: Media,
     /// Its secret, and what it signs.
     pub tokens: Tokens,
+    /// How often what may be done.
+    pub throttles: Throttles,
     /// How it sends mail.
     pub mail: Mail,
     /// How much of anything.
@@ -43,19 +47,8 @@ pub struct Config {
     pub logging: Logging,
 }
 
-/// Settings that are planned: whoever gives one is told that nothing comes of it. (`THROTTLE=off`
-/// already is as it says.)
-const NOT_YET: [&str; 9] = [
-    "BUS_URL",
-    "LOG_DIR",
-    "METRICS_BIND",
-    "THROTTLE_ANON",
-    "THROTTLE_LOGIN",
-    "THROTTLE_MESSAGES",
-    "THROTTLE_REGISTER",
-    "THROTTLE_USER",
-    "TRUSTED_PROXIES",
-];
+/// Settings that are planned: whoever gives one is told that nothing comes of it.
+const NOT_YET: [&str; 3] = ["BUS_URL", "LOG_DIR", "METRICS_BIND"];
 
 /// What is wrong with the settings: one line a fault.
 #[derive(Debug, PartialEq, Eq)]
@@ -130,6 +123,7 @@ impl Config {
             database: Database::read(reader),
             media: Media::read(reader),
             tokens: Tokens::read(reader),
+            throttles: Throttles::read(reader),
             mail: Mail::read(reader),
             limits: Limits::read(reader),
             logging: Logging::read(reader),

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use url::Url;
 
+use crate::domain::network::Network;
+
 use super::reader::{Reader, address, boolean, list};
 
 /// See the fields.
@@ -19,6 +21,8 @@ pub struct Server {
     pub allowed_hosts: Vec<String>,
     /// `CORS_ALLOWED_ORIGINS`
     pub cors_allowed_origins: Vec<String>,
+    /// `TRUSTED_PROXIES`
+    pub trusted_proxies: Vec<Network>,
 }
 
 impl Server {
@@ -52,6 +56,14 @@ impl Server {
                 "Origins of pages that may use the API and the socket from a browser,\n\
                  comma-separated, such as https://app.example.org. The server's own may anyhow.",
                 |value| list(value, origin),
+            ),
+            trusted_proxies: from.get(
+                "TRUSTED_PROXIES",
+                "",
+                "Addresses of the proxies before the server, comma-separated, such as\n\
+                 10.0.0.0/8,::1: what they say of the client in X-Forwarded-For and\n\
+                 X-Forwarded-Proto counts. Without it every client has the proxy's address.",
+                |value| list(value, Network::parse),
             ),
         }
     }

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
+use std::time::Duration;
 
 /// The result of every action.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -41,6 +42,10 @@ pub enum Error {
     /// The body or frame is over its limit.
     #[error("{0}")]
     TooLarge(&'static str),
+    /// Asked too often; after this while it may work. Nothing was done.
+    #[error("Request was throttled. Expected available in {} second{}.",
+            in_seconds(*.0), if in_seconds(*.0) == 1 { "" } else { "s" })]
+    Throttled(Duration),
     /// A store or queue is away or full; trying again later may work. Nothing was acknowledged.
     #[error("Service temporarily unavailable, try again later.")]
     Unavailable(#[source] Cause),
@@ -61,10 +66,24 @@ impl Error {
         Self::Invalid(errors)
     }
 
+    /// When it is worth trying again, in seconds, where that is known.
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Throttled(wait) => Some(in_seconds(*wait)),
+            Self::Unavailable(_) => Some(2),
+            _ => None,
+        }
+    }
+
     /// A state that the code's own rules exclude.
     pub fn internal(cause: impl Into<Cause>) -> Self {
         Self::Internal(cause.into())
     }
+}
+
+/// Rounded up, so that who waits as long is not too early.
+fn in_seconds(wait: Duration) -> u64 {
+    wait.as_micros().div_ceil(1_000_000).max(1).try_into().unwrap_or(u64::MAX)
 }
 
 /// Wrong fields with their texts, as DRF's serializers collect them.

@@ -1,6 +1,7 @@
 //! A login that lasts: one device of a user. Its id is the `sid` of its tokens.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use super::ids::SessionId;
 use super::time::Timestamp;
@@ -47,10 +48,10 @@ impl fmt::Debug for TokenPair {
 }
 
 /// Where a login came from, as its owner sees it in the list of devices.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Device {
-    /// The client's address, as text.
-    pub ip: String,
+    /// The client's address.
+    pub ip: IpAddr,
     /// The `User-Agent`, cut to 200 characters.
     pub user_agent: String,
 }

@@ -59,6 +59,7 @@ impl ApiError {
                 Error::NotFound | Error::InvalidCursor => StatusCode::NOT_FOUND,
                 Error::Conflict(_) => StatusCode::CONFLICT,
                 Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+                Error::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
                 Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
                 Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
@@ -106,8 +107,10 @@ pub(super) fn render(response: Response, request_id: &str) -> Response {
         let challenge = HeaderValue::from_static("Bearer realm=\"api\"");
         rendered.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
-    if parts.status == StatusCode::SERVICE_UNAVAILABLE {
-        rendered.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+    if let ApiError::Action(action) = &error
+        && let Some(seconds) = action.retry_after()
+    {
+        rendered.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     rendered
 }

@@ -2,7 +2,7 @@
 //! these ends here, in the contract's words.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::body::HttpBody;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, header};
 use http_body_util::BodyExt;
 
 use crate::actions::sessions;
@@ -21,6 +21,7 @@ use crate::domain::session::{Caller, Device};
 use crate::wire::fields::Fields;
 
 use super::errors::{ApiError, Result};
+use super::throttles;
 
 /// Largest body, in bytes.
 pub(super) const BODY_MAX: usize = 128 * 1024;
@@ -57,9 +58,23 @@ impl Context {
     }
 }
 
-/// Where the connection comes from.
+/// Who asks, as far as the network tells.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) SocketAddr);
+pub(super) struct Peer {
+    /// The client's address, proxies left out.
+    pub(super) address: IpAddr,
+    /// Whether a proxy of ours says that the client came by TLS.
+    pub(super) is_secure: bool,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Peer {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let unknown = Self { address: Ipv4Addr::UNSPECIFIED.into(), is_secure: false };
+        Ok(parts.extensions.get().copied().unwrap_or(unknown))
+    }
+}
 
 /// The caller, by `Authorization: Bearer`.
 #[derive(Debug)]
@@ -69,8 +84,17 @@ impl FromRequestParts<Arc<App>> for Authenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
-        let token = bearer(&parts.headers)?.ok_or(Error::NotAuthenticated)?;
-        let caller = sessions::authenticate(app, token).await?;
+        let Ok(peer) = Peer::from_request_parts(parts, app).await;
+        let found = match bearer(&parts.headers) {
+            Ok(Some(token)) => sessions::authenticate(app, token).await,
+            Ok(None) => Err(Error::NotAuthenticated),
+            Err(error) => Err(error),
+        };
+        let caller = match parts.method {
+            // How one asks what one may ask.
+            Method::OPTIONS => found?,
+            _ => throttles::admit(app, peer, found)?,
+        };
         if let Some(context) = parts.extensions.get::<Context>() {
             context.0.user.store(caller.user.id.0, Ordering::Relaxed);
         }
@@ -80,14 +104,14 @@ impl FromRequestParts<Arc<App>> for Authenticated {
 
 /// The token of an `Authorization: Bearer` header. Another scheme is as good as none, as in
 /// simplejwt.
-pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
+pub(super) fn bearer(headers: &HeaderMap) -> DomainResult<Option<&str>> {
     let Some(value) = headers.get(header::AUTHORIZATION) else {
         return Ok(None);
     };
     let value = value.to_str().map_err(|_| Error::TokenNotValid)?;
     match value.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
-        None if value.eq_ignore_ascii_case("bearer") => Err(Error::TokenNotValid.into()),
+        None if value.eq_ignore_ascii_case("bearer") => Err(Error::TokenNotValid),
         _ => Ok(None),
     }
 }
@@ -95,13 +119,11 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
 impl<S: Send + Sync> FromRequestParts<S> for Device {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let Ok(peer) = Peer::from_request_parts(parts, state).await;
         let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         Ok(Self {
-            ip: parts
-                .extensions
-                .get::<Peer>()
-                .map_or(String::new(), |peer| peer.0.ip().to_string()),
+            ip: peer.address,
             user_agent: agent.unwrap_or_default().chars().take(USER_AGENT_MAX).collect(),
         })
     }

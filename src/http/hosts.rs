@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::domain::error::Error;
 
 use super::errors::ApiError;
+use super::extract::Peer;
 
 /// Refuses a foreign `Host` with 400. Health is excepted: probes come by address.
 pub(super) async fn allowed(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
@@ -45,7 +46,9 @@ impl FromRequestParts<Arc<App>> for Origin {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
-        let named = || format!("http://{}", host(&parts.headers).unwrap_or_default());
+        let Ok(peer) = Peer::from_request_parts(parts, app).await;
+        let scheme = if peer.is_secure { "https" } else { "http" };
+        let named = || format!("{scheme}://{}", host(&parts.headers).unwrap_or_default());
         Ok(Self(app.server.public_url.clone().unwrap_or_else(named)))
     }
 }

@@ -16,12 +16,14 @@ mod messages;
 mod middleware;
 mod openapi;
 mod pagination;
+mod proxies;
 mod receipts;
 mod resets;
 mod serve;
 mod sessions;
 mod socket;
 mod sync;
+mod throttles;
 mod users;
 
 use std::sync::Arc;
@@ -53,6 +55,7 @@ pub fn service(app: &Arc<App>) -> NormalizePath<Router> {
         .route("/api/docs/", get(docs::page))
         .route("/api/docs/{file}/", get(docs::asset));
     let router = open
+        .layer(from_fn_with_state(Arc::clone(app), throttles::open))
         .merge(pages)
         .method_not_allowed_fallback(errors::method_not_allowed)
         .merge(private.method_not_allowed_fallback(errors::private_method_not_allowed))

@@ -18,6 +18,7 @@ pub fn document() -> OpenApi {
         if operation.request_body.is_some() {
             tell_of_bodies(operation);
         }
+        tell_of_throttles(operation);
         describe_answers(operation);
     }
     for patch in document.paths.paths.values_mut().filter_map(|item| item.patch.as_mut()) {
@@ -69,6 +70,16 @@ fn tell_of_bodies(operation: &mut Operation) {
     ] {
         responses.insert(status.to_owned(), response.into());
     }
+}
+
+/// Every call is counted.
+fn tell_of_throttles(operation: &mut Operation) {
+    let detail = ContentBuilder::new().schema(Some(Ref::from_schema_name("Detail"))).build();
+    let throttled = ResponseBuilder::new()
+        .description("Too often; `Retry-After` says for how many seconds to wait")
+        .content("application/json", detail)
+        .build();
+    operation.responses.responses.insert("429".to_owned(), throttled.into());
 }
 
 /// OpenAPI asks for a description of every answer; where a handler gives none, its status says it.

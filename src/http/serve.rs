@@ -17,7 +17,7 @@ use tower_http::normalize_path::NormalizePath;
 
 use crate::app::App;
 
-use super::extract::Peer;
+use super::proxies;
 
 /// How long a client may take to send a request's head, or to begin the next one.
 const HEAD_TIME: Duration = Duration::from_secs(60);
@@ -60,8 +60,11 @@ async fn connection(
 ) {
     // Without it, small answers wait for the peer's delayed acknowledgement; works without, too.
     stream.set_nodelay(true).ok();
+    let node = Arc::clone(&app);
     let service = service.map_request(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
+        let trusted = &node.server.trusted_proxies;
+        let client = proxies::client(peer.ip(), request.headers(), trusted);
+        request.extensions_mut().insert(client);
         request.map(Body::new)
     });
     let connection = http1::Builder::new()

@@ -16,13 +16,15 @@ use crate::realtime::socket::{self, Entry};
 
 use super::cors;
 use super::errors::{ApiError, Result};
-use super::extract::bearer;
+use super::extract::{Peer, bearer};
 use super::hosts::host;
+use super::throttles;
 
 /// Upgrades. A foreign page is refused with 403, a bad token or ticket with 401; without either,
 /// the first frame has to bring a token.
 pub(super) async fn upgrade(
     State(app): State<Arc<App>>,
+    peer: Peer,
     uri: Uri,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -32,10 +34,18 @@ pub(super) async fn upgrade(
     }
     let upgrade = upgrade
         .map_err(|rejection| ApiError::Upgrade(rejection.status(), rejection.body_text()))?;
-    let entry = match (bearer(&headers)?, ticket(&uri)) {
-        (Some(token), _) => Entry::Authenticated(sessions::authenticate(&app, token).await?),
-        (None, Some(ticket)) => Entry::Authenticated(tickets::redeem(&app, &ticket).await?),
-        (None, None) => Entry::Unknown,
+    let found = match (bearer(&headers), ticket(&uri)) {
+        (Ok(Some(token)), _) => Some(sessions::authenticate(&app, token).await),
+        (Ok(None), Some(ticket)) => Some(tickets::redeem(&app, &ticket).await),
+        (Ok(None), None) => None,
+        (Err(error), _) => Some(Err(error)),
+    };
+    let entry = match found {
+        Some(found) => Entry::Authenticated(throttles::admit(&app, peer, found)?),
+        None => {
+            throttles::anonymous(&app, peer)?;
+            Entry::Unknown
+        }
     };
     Ok(socket::upgrade(upgrade, app, entry))
 }

@@ -33,6 +33,8 @@ pub(super) enum Close {
     TooMany,
     /// It did not read what it was sent.
     TooSlow,
+    /// It goes on sending what is refused for being too much.
+    Throttled,
 }
 
 impl Close {
@@ -51,6 +53,7 @@ impl Close {
             Self::AuthTimeout => (4002, "no authentication in time".to_owned()),
             Self::TooMany => (4003, "too many connections".to_owned()),
             Self::TooSlow => (4008, "too slow".to_owned()),
+            Self::Throttled => (4029, "throttled".to_owned()),
         };
         Some(CloseFrame { code, reason: reason.into() })
     }

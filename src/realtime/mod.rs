@@ -2,6 +2,7 @@
 //! calls the same actions as REST.
 
 mod close;
+mod flood;
 mod heartbeat;
 mod session;
 pub mod socket;

@@ -3,11 +3,13 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::actions::sockets::{self, Live, Refused};
 use crate::actions::{messages, presence, receipts, sessions, sync};
 use crate::app::App;
 use crate::domain::error::{Error, Result};
+use crate::domain::rate::Rate;
 use crate::domain::session::Caller;
 use crate::domain::urls::Urls;
 use crate::wire::frames::{self, Incoming, Request, RequestId};
@@ -93,6 +95,17 @@ impl Session {
     /// Whose it is, for the log.
     pub(super) fn caller(&self) -> &Caller {
         &self.caller
+    }
+
+    /// How often a frame may come; `None`: as often as it likes.
+    pub(super) fn frame_rate(&self) -> Option<Rate> {
+        self.app.throttles.frames
+    }
+
+    /// Refuses a frame that comes too soon, by so much.
+    pub(super) fn throttle(&self, text: &str, wait: Duration) -> String {
+        let incoming = Incoming::parse(text, self.app.limits.message_length);
+        frames::error(incoming.id.as_ref(), &Error::Throttled(wait))
     }
 
     /// Takes a frame. Sends are queued before this returns, so that they are committed in the order

@@ -15,6 +15,7 @@ use crate::domain::session::Caller;
 use crate::hub::queue::Closing;
 
 use super::close::Close;
+use super::flood::{Flood, Flow};
 use super::heartbeat::{Beat, Heartbeat};
 use super::session::{Answer, Handshake, Refusal, Session};
 
@@ -131,6 +132,7 @@ async fn converse(
 ) -> Result<std::convert::Infallible, Close> {
     let queue = session.live().queue();
     let mut heartbeat = Heartbeat::new(Instant::now());
+    let mut flood = Flood::new(session.frame_rate(), Instant::now());
     let mut working = FuturesUnordered::new();
     write(socket, session, [Message::text(ready)]).await?;
     let mut replies = Vec::new();
@@ -149,8 +151,18 @@ async fn converse(
         }
         tokio::select! {
             message = socket.recv(), if working.len() < IN_FLIGHT => {
-                heartbeat.heard(Instant::now());
-                match message.ok_or(Close::Gone)?? {
+                let now = Instant::now();
+                heartbeat.heard(now);
+                let message = message.ok_or(Close::Gone)??;
+                let refused = match flood.frame(now) {
+                    Flow::Pass => None,
+                    Flow::Refuse(wait) => Some(wait),
+                    Flow::Close => return Err(Close::Throttled),
+                };
+                match message {
+                    Message::Text(text) if let Some(wait) = refused => {
+                        replies.push(Message::text(session.throttle(&text, wait)));
+                    }
                     Message::Text(text) => match session.on_text(&text) {
                         Answer::Now(frame) => replies.push(Message::text(frame)),
                         Answer::Later(work) => working.push(work),

@@ -18,6 +18,7 @@ pub mod search;
 pub mod sends;
 pub mod sessions;
 pub mod site;
+pub mod throttles;
 pub mod tickets;
 pub mod time;
 pub mod users;

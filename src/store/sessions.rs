@@ -1,5 +1,7 @@
 //! Sessions and the rotation of their refresh tokens.
 
+use std::net::IpAddr;
+
 use constcat::concat;
 
 use crate::domain::ids::{SessionId, UserId};
@@ -41,7 +43,7 @@ pub async fn insert(
         .bind(now)
         .bind(expires_at)
         .bind(jti)
-        .bind(device.ip.as_str())
+        .bind(device.ip.to_string())
         .bind(device.user_agent.as_str())
         .one()
         .await?;
@@ -202,6 +204,21 @@ pub async fn is_of(
         .bind(id)
         .bind(user)
         .bind(now)
+        .optional()
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Whether the account with a login name has been logged in to from an address of late.
+pub async fn is_used_from(at: impl Into<Target<'_>>, name_key: &str, ip: IpAddr) -> Result<bool> {
+    let row: Option<(SessionId,)> = at
+        .into()
+        .query(
+            "select s.id from login_names n join sessions s on s.user_id = n.user_id \
+             where n.name_key = $1 and s.ip = $2 limit 1",
+        )
+        .bind(name_key)
+        .bind(ip.to_string())
         .optional()
         .await?;
     Ok(row.is_some())

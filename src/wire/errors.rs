@@ -45,6 +45,8 @@ pub enum Code {
     Conflict,
     /// Over a limit of size.
     TooLarge,
+    /// Too often.
+    Throttled,
     /// Try again later; nothing was acknowledged.
     Unavailable,
     /// The server's fault.
@@ -62,6 +64,7 @@ impl From<&Error> for Code {
             Error::NotFound => Self::NotFound,
             Error::Conflict(_) => Self::Conflict,
             Error::TooLarge(_) => Self::TooLarge,
+            Error::Throttled(_) => Self::Throttled,
             Error::Unavailable(_) => Self::Unavailable,
             Error::Internal(_) => Self::ServerError,
         }

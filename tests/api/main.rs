@@ -33,4 +33,5 @@ mod slow_reader;
 mod smoke;
 mod socket;
 mod sync;
+mod throttles;
 mod users;

@@ -192,6 +192,30 @@ async fn a_mail_server_that_has_no_time_is_asked_again(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobodys_mailbox_is_filled() {
+    let mut mails = MailServer::start().await;
+    let settings = [("EMAIL_URL", mails.url.as_str()), ("THROTTLE", "on")];
+    let server = TestApp::start_with(Backend::Sqlite, &settings).await.expect("always there");
+    for name in ["tom", "jerry"] {
+        let email = format!("{name}@example.org");
+        let user = server.user(name).await;
+        user.patch("/api/auth/me/", json!({"email": email})).await.expect(200);
+    }
+    let request = async |name: &str| {
+        let body = json!({"email": format!("{name}@example.org")});
+        server.anonymous().post(RESET, body).await.expect(204);
+    };
+    for _ in 0..12 {
+        request("tom").await;
+        assert_eq!(mails.next().await.to, "tom@example.org");
+    }
+    request("tom").await;
+    request("jerry").await;
+    assert_eq!(mails.next().await.to, "jerry@example.org");
+    assert!(mails.ready().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_leads_where_the_operator_says_not_where_the_request_does() {
     for (settings, origin) in [
         ([("ALLOWED_HOSTS", "*"), ("PUBLIC_URL", "")], "http://127.0.0.1:8000"),

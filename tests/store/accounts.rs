@@ -1,5 +1,7 @@
 //! Users, sessions and tickets.
 
+use std::net::Ipv6Addr;
+
 use meowsenger::domain::ids::{SessionId, UserId};
 use meowsenger::domain::session::Device;
 use meowsenger::domain::time::Timestamp;
@@ -141,7 +143,7 @@ async fn some_usable_password_is_found(
 }
 
 async fn begin(tx: &mut Tx, user: UserId, jti: &str) -> SessionId {
-    let device = Device { ip: "::1".to_owned(), user_agent: "Cat/9 'purr'".to_owned() };
+    let device = Device { ip: Ipv6Addr::LOCALHOST.into(), user_agent: "Cat/9 'purr'".to_owned() };
     sessions::insert(tx, user, jti, &device, NOW, later(100)).await.expect("a session")
 }
 

@@ -1,5 +1,7 @@
 //! What profiles, devices, receipts and catching up ask of the store.
 
+use std::net::Ipv6Addr;
+
 use meowsenger::domain::ids::{ChatId, SessionId, UserId};
 use meowsenger::domain::receipt::Marks;
 use meowsenger::domain::session::{Device, SessionInfo};
@@ -12,7 +14,7 @@ use rstest::rstest;
 use crate::support::{Backend, NOW, Store, later};
 
 async fn session(store: &Store, user: UserId, jti: &str, until: Timestamp) -> SessionId {
-    let device = Device { ip: "::1".to_owned(), user_agent: format!("Cat/{jti}") };
+    let device = Device { ip: Ipv6Addr::LOCALHOST.into(), user_agent: format!("Cat/{jti}") };
     let mut tx = store.tx().await;
     let id = sessions::insert(&mut tx, user, jti, &device, NOW, until).await.expect("a session");
     tx.commit().await.expect("committed");

@@ -1,0 +1,60 @@
+//! How often what may be done.
+
+use crate::domain::rate::{Rate, Rates};
+
+use super::reader::{Reader, boolean};
+
+/// See the fields.
+#[derive(Clone, Debug)]
+pub struct Throttles {
+    /// `THROTTLE`
+    pub enabled: bool,
+    /// The other settings; all of them none where `THROTTLE` is off.
+    pub rates: Rates,
+}
+
+impl Throttles {
+    pub(super) fn read(from: &mut Reader<'_>) -> Self {
+        let enabled = from.get(
+            "THROTTLE",
+            "on",
+            "off switches off every limit below. A limit is so many per second, min, hour or day;\n\
+             two and a half times as many may come at once. off switches off one alone.",
+            boolean,
+        );
+        let rates = Rates {
+            login: from.get(
+                "THROTTLE_LOGIN",
+                "10/min",
+                "Tries to log in to an account from an address; ten times as many from an address\n\
+                 to any account, and to an account from any address. All nodes count together.",
+                rate,
+            ),
+            register: from.get(
+                "THROTTLE_REGISTER",
+                "20/hour",
+                "Tries to make an account, from an address.",
+                rate,
+            ),
+            anon: from.get(
+                "THROTTLE_ANON",
+                "120/min",
+                "Calls without a valid token, from an address (of IPv6: a /64).",
+                rate,
+            ),
+            user: from.get("THROTTLE_USER", "1200/min", "Calls of a user.", rate),
+            messages: from.get(
+                "THROTTLE_MESSAGES",
+                "20/second",
+                "Messages that a user sends. A socket may send five times as many frames of any\n\
+                 kind; what goes on sending more is closed with 4029.",
+                rate,
+            ),
+        };
+        Self { enabled, rates: if enabled { rates } else { Rates::default() } }
+    }
+}
+
+fn rate(value: &str) -> Result<Option<Rate>, String> {
+    if value.eq_ignore_ascii_case("off") { Ok(None) } else { Rate::parse(value).map(Some) }
+}

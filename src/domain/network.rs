@@ -1,0 +1,86 @@
+//! Addresses of clients, and ranges of them.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+/// A range of addresses, such as `10.0.0.0/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: u128,
+    mask: u128,
+}
+
+impl Network {
+    /// Reads a range in CIDR notation, or a single address.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let fault = || format!("must be made of ranges such as 10.0.0.0/8 or ::1, not {text:?}");
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| fault())?;
+        let whole = if address.is_ipv4() { 32 } else { 128 };
+        let bits = bits.map_or(Ok(whole), |bits| bits.parse::<u32>().map_err(|_| fault()))?;
+        if bits > whole {
+            return Err(fault());
+        }
+        let mask = u128::MAX.checked_shl(whole - bits).unwrap_or(0);
+        Ok(Self { address: number(address) & mask, mask })
+    }
+
+    /// Whether an address is in it.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        number(address) & self.mask == self.address
+    }
+}
+
+/// What counts as one client: an IPv4 address, or the /64 of an IPv6 address, which one customer
+/// has whole.
+pub fn block(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
+        v4 => v4,
+    }
+}
+
+/// Both kinds in one space: IPv4 is mapped into IPv6.
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(v6) => v6.to_bits(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn ranges_contain_what_they_say() {
+        for (range, inside, outside) in [
+            ("10.0.0.0/8", "10.255.0.1", "11.0.0.1"),
+            ("192.0.2.7", "192.0.2.7", "192.0.2.8"),
+            ("10.1.2.3/8", "::ffff:10.9.9.9", "::10.9.9.9"),
+            ("2001:db8::/32", "2001:db8:ffff::1", "2001:db9::1"),
+            ("::1", "::1", "::2"),
+            ("0.0.0.0/0", "203.0.113.9", "2001:db8::1"),
+        ] {
+            let network = Network::parse(range).expect(range);
+            assert!(network.contains(ip(inside)), "{range} {inside}");
+            assert!(!network.contains(ip(outside)), "{range} {outside}");
+        }
+        for bad in ["", "x", "10.0.0.0/33", "::/129", "10.0.0.0/-1", "10.0.0.0/", "10.0.0/8"] {
+            assert!(Network::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_client_is_an_address_or_a_64() {
+        assert_eq!(block(ip("2001:db8:1:2:3:4:5:6")), ip("2001:db8:1:2::"));
+        assert_eq!(block(ip("192.0.2.7")), ip("192.0.2.7"));
+        assert_eq!(block(ip("::ffff:192.0.2.7")), ip("192.0.2.7"));
+    }
+}

@@ -1,0 +1,81 @@
+//! Who asks, where proxies stand between: their headers count as far as they can be trusted.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::HeaderMap;
+
+use crate::domain::network::Network;
+
+use super::extract::Peer;
+
+/// The client of a connection. Each proxy appends whom it was asked by to `X-Forwarded-For`, so the
+/// list is believed from its right end for as long as those who wrote it are trusted; what is to the
+/// left of that anybody could have written.
+pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> Peer {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
+    let mut address = peer.to_canonical();
+    let is_secure = is_trusted(address)
+        && values(headers, "x-forwarded-proto").next().is_some_and(|name| name == "https");
+    for named in values(headers, "x-forwarded-for") {
+        if !is_trusted(address) {
+            break;
+        }
+        // Something that is no address was not written by a proxy in its right mind.
+        let Some(named) = parse(named) else { break };
+        address = named.to_canonical();
+    }
+    Peer { address, is_secure }
+}
+
+/// A header's values, from the right: of several lines, and separated by commas.
+fn values<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
+    let lines: Vec<_> = headers.get_all(name).iter().map(|value| value.to_str()).collect();
+    lines.into_iter().rev().flat_map(|line| line.unwrap_or("?").rsplit(',').map(str::trim))
+}
+
+/// An address, some proxies add a port.
+fn parse(text: &str) -> Option<IpAddr> {
+    let plain = text.trim_start_matches('[').trim_end_matches(']').parse();
+    plain.ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn seen(peer: &str, forwarded: &[&str]) -> String {
+        let trusted = ["10.0.0.0/8", "::1"].map(|range| Network::parse(range).expect(range));
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append("x-forwarded-for", HeaderValue::from_str(line).expect("a header"));
+        }
+        client(peer.parse().expect("an address"), &headers, &trusted).address.to_string()
+    }
+
+    #[test]
+    fn forwarded_addresses_count_as_far_as_they_can_be_trusted() {
+        assert_eq!(seen("192.0.2.1", &["198.51.100.9"]), "192.0.2.1", "no proxy of ours");
+        assert_eq!(seen("10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(seen("10.0.0.1", &["198.51.100.9"]), "198.51.100.9");
+        assert_eq!(seen("::ffff:10.0.0.1", &["198.51.100.9"]), "198.51.100.9");
+        assert_eq!(seen("10.0.0.1", &["6.6.6.6, 198.51.100.9"]), "198.51.100.9", "made up");
+        assert_eq!(seen("10.0.0.1", &["6.6.6.6", "198.51.100.9,10.9.9.9"]), "198.51.100.9");
+        assert_eq!(seen("::1", &["10.1.1.1, 10.2.2.2"]), "10.1.1.1", "all ours");
+        assert_eq!(seen("10.0.0.1", &["6.6.6.6, rubbish"]), "10.0.0.1");
+        assert_eq!(seen("10.0.0.1", &["[2001:db8::7]:443"]), "2001:db8::7");
+        assert_eq!(seen("10.0.0.1", &["198.51.100.9:4711"]), "198.51.100.9");
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_says_that_the_client_came_by_tls() {
+        let trusted = [Network::parse("10.0.0.0/8").expect("a range")];
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-proto", HeaderValue::from_static("https"));
+        for (peer, secure) in [("10.0.0.1", true), ("192.0.2.1", false)] {
+            let peer = client(peer.parse().expect("an address"), &headers, &trusted);
+            assert_eq!(peer.is_secure, secure, "{peer:?}");
+        }
+    }
+}
