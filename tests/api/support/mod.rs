@@ -9,6 +9,7 @@ pub mod mail;
 pub mod replica;
 pub mod socket;
 pub mod tokens;
+pub mod wire;
 
 pub use app::{Backend, PASSWORD, TestApp};
 pub use chance::Chance;
@@ -17,3 +18,4 @@ pub use ledger::Ledger;
 pub use mail::MailServer;
 pub use replica::{Replica, all_messages};
 pub use socket::Socket;
+pub use wire::Wire;
