@@ -169,6 +169,7 @@ pub async fn beat(app: Arc<App>) -> Result<()> {
 /// Tells who watches here of what they were not told, or told wrongly: the news of it were lost.
 async fn refresh(app: &App) -> Result<()> {
     for chunk in app.hub.watched().chunks(CHUNK) {
+        let _seeing = app.seeing.lock().await;
         let users = users::by_ids(&app.db, chunk.iter().map(|user| user.0).collect()).await?;
         for profile in profiles(app, users).await? {
             app.hub.publish_here(&Event::StatusChanged(profile, None));
@@ -188,6 +189,7 @@ pub async fn leave(app: &Arc<App>) -> Result<()> {
 
 /// Tells everywhere how users are seen now.
 async fn tell(app: &App, users: Vec<i64>, by: impl Fn(UserId) -> Option<u64>) -> Result<()> {
+    let _seeing = app.seeing.lock().await;
     let users = users::by_ids(&app.db, users).await?;
     for profile in profiles(app, users).await? {
         let by = by(profile.user.id);
