@@ -68,19 +68,20 @@ pub fn send(
     }
 }
 
-/// A page of a chat's messages. What is returned counts as delivered to the caller.
+/// A page of a chat's messages, which counts as delivered to the caller where it `delivers`.
 pub async fn list(
     app: &Arc<App>,
     caller: &Caller,
     chat: ChatId,
     span: Result<Span>,
     size: i64,
+    delivers: bool,
 ) -> Result<Page<Message, Place>> {
     let me = caller.user.id;
     let membership = access::membership(&app.db, chat, me).await?;
     let (newest_first, rows) = read(app, chat, span?, size).await?;
     let newest = rows.iter().map(|message| message.seq).max().unwrap_or_default();
-    if newest > membership.last_delivered_seq {
+    if delivers && newest > membership.last_delivered_seq {
         marks::advance(app, chat, me, Marks { delivered_seq: newest, read_seq: 0 }).await?;
     }
     let rows = with_statuses(app, chat, rows).await?;
