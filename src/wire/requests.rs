@@ -330,7 +330,7 @@ impl CreateChat {
 #[expect(dead_code, reason = "only described")]
 pub struct SendMessage {
     /// Kept exactly as it is sent. Not blank.
-    #[schema(min_length = 1, max_length = 10000, example = "Meow!")]
+    #[schema(min_length = 1, example = "Meow!")]
     content: String,
     /// The id of the message of this chat that it answers.
     #[schema(minimum = 1)]
@@ -355,7 +355,7 @@ impl SendMessage {
 #[expect(dead_code, reason = "only described")]
 pub struct EditMessage {
     /// Kept exactly as it is sent. Not blank.
-    #[schema(min_length = 1, max_length = 10000, example = "Purr.")]
+    #[schema(min_length = 1, example = "Purr.")]
     content: String,
 }
 
@@ -378,7 +378,7 @@ impl EditMessage {
 #[expect(dead_code, reason = "only described")]
 pub struct PatchMessage {
     /// Kept exactly as it is sent. Not blank.
-    #[schema(min_length = 1, max_length = 10000, nullable = false, example = "Purr.")]
+    #[schema(min_length = 1, nullable = false, example = "Purr.")]
     content: Option<String>,
 }
 

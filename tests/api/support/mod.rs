@@ -4,6 +4,7 @@ pub mod app;
 pub mod bucket;
 pub mod chance;
 pub mod client;
+pub mod document;
 pub mod ledger;
 pub mod mail;
 pub mod replica;
