@@ -186,27 +186,6 @@ async fn ask(client: &Client, body: Value) -> crate::support::Answer {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_added_to_a_group_while_their_account_ends_is_not_left_in_it(
-    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
-) {
-    let Some(server) = TestApp::start(backend).await else { return };
-    let owner = server.user("owner").await;
-    let chat = owner.group(&[]).await;
-    for _ in 0..4 {
-        let leaver = server.user("leaver").await;
-        let members = format!("/api/chats/{chat}/members/");
-        let (_, ended) = tokio::join!(
-            owner.post(&members, json!({"user": leaver.id})),
-            ask(&leaver, json!({"password": PASSWORD}))
-        );
-        ended.expect(204);
-        let left = owner.get(&members).await.expect(200);
-        assert_eq!(left.results().len(), 1);
-    }
-}
-
-#[rstest]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_put_out_on_another_node_hears_no_more_within_a_second_or_so(
     #[values(Backend::Postgres)] backend: Backend,
 ) {

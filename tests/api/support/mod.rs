@@ -8,6 +8,7 @@ pub mod document;
 pub mod ledger;
 pub mod mail;
 pub mod replica;
+pub mod scene;
 pub mod socket;
 pub mod tokens;
 
