@@ -11,6 +11,7 @@ mod closing;
 mod conventions;
 mod convergence;
 mod devices;
+mod docs;
 mod endings;
 mod faults;
 mod handshake;
