@@ -173,6 +173,9 @@ async fn an_ended_account_is_an_anonymous_shell(
     // The name and the address are free again, and the shell is nobody's to change.
     let body = json!({"username": tom.username, "password": PASSWORD, "email": "tom@example.com"});
     server.anonymous().post("/api/auth/register/", body).await.expect(201);
+    let name = format!("Deleted_{}", tom.id);
+    let taken = "A user with that username already exists.";
+    kitty.patch("/api/auth/me/", json!({"username": name})).await.expect_fault("username", taken);
     server.make_staff(&kitty, true).await;
     kitty.patch(&format!("/api/users/{}/", tom.id), json!({"is_active": true})).await.expect(404);
     let add = json!({"user": tom.id});
