@@ -285,8 +285,9 @@ pub enum CreateChat {
 
 impl CreateChat {
     /// Reads the body. `me` is the maker, who is ignored among the members; `max` is the largest
-    /// group, its maker included.
-    pub fn parse(mut body: Fields, me: UserId, max: usize) -> Result<NewChat> {
+    /// group, its maker included. The members that it names come by themselves: whether they are
+    /// there is told together with what else is wrong.
+    pub fn parse(mut body: Fields, me: UserId, max: usize) -> (Vec<UserId>, Result<NewChat>) {
         let private = body.required("type", |kind| match kind.as_str() {
             "private" => Ok(true),
             "group" => Ok(false),
@@ -297,6 +298,7 @@ impl CreateChat {
         members.retain(|id| *id != me);
         members.sort_unstable();
         members.dedup();
+        let named = members.clone();
         let made = match private {
             Some(true) => match (&listed, members.as_slice()) {
                 (_, [peer]) => Some(NewChat::Private { peer: *peer }),
@@ -321,7 +323,7 @@ impl CreateChat {
             }
             None => None,
         };
-        body.finish(made)
+        (named, body.finish(made))
     }
 }
 

@@ -148,6 +148,10 @@ async fn what_cannot_become_a_chat_is_refused_in_drfs_words(
     }
     let both = tom.post(CHATS, group(json!([nobody, nobody + 1]))).await.expect(400).json;
     assert_eq!(both, json!({"members": [no_such(nobody), no_such(nobody + 1)]}));
+    let body = json!({"type": "group", "name": "", "members": [kitty.id, nobody]});
+    let both = tom.post(CHATS, body).await.expect(400).json;
+    let blank = "This field may not be blank.";
+    assert_eq!(both, json!({"name": [blank], "members": [no_such(nobody)]}));
     for (id, kind) in [("\"1\"", "str"), ("true", "bool"), ("null", "NoneType"), ("[1]", "list")] {
         let id: Value = serde_json::from_str(id).expect("JSON");
         let text = format!("Incorrect type. Expected pk value, received {kind}.");

@@ -115,6 +115,10 @@ async fn who_may_add_remove_and_give_roles(
     let as_owner = json!({"user": two.id, "role": "owner"});
     let refused = owner.post(&members_of(chat), as_owner).await.expect(400);
     assert!(refused.json["role"].is_array(), "{refused:?}");
+    let body = json!({"users": [one.id, two.id + 1_000], "role": "king"});
+    let no_such = format!("Invalid pk \"{}\" - object does not exist.", two.id + 1_000);
+    let both = json!({"users": [no_such], "role": ["\"king\" is not a valid choice."]});
+    owner.post(&members_of(chat), body).await.expect_body(400, both);
 
     for (by, status) in [(&admin, 403), (&member, 403), (&outsider, 404)] {
         assert_eq!(give(by, chat, &one, "admin").await, status);
