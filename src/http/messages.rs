@@ -11,6 +11,7 @@ use crate::actions::messages::{self, Place, Span};
 use crate::app::App;
 use crate::domain::error::{Error, Result as DomainResult};
 use crate::domain::ids::{ChatId, MessageId};
+use crate::domain::message::Unfit;
 use crate::domain::page::Turn;
 use crate::wire::answers::MessagePage;
 use crate::wire::errors::{Detail, FieldTexts};
@@ -79,7 +80,8 @@ pub(super) async fn send(
     Id(chat): Id<ChatId>,
     body: Body,
 ) -> Result<Response> {
-    let draft = body.read(|fields| SendMessage::parse(fields, app.limits.message_length));
+    let fields = body.fields().map_err(Unfit::from);
+    let draft = fields.and_then(|fields| SendMessage::parse(fields, app.limits.message_length));
     let sent = messages::send(&app, caller.user.id, chat, draft).await?;
     let status = if sent.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(Message::of(&sent.message, &app.urls))).into_response())

@@ -11,7 +11,7 @@ use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 use crate::domain::chat::{ChatName, Description, NewChat, too_many_members};
 use crate::domain::error::{FieldErrors, Result};
 use crate::domain::ids::{ChatId, MAX_ID, MessageId, UserId};
-use crate::domain::message::{ClientId, Content, Draft};
+use crate::domain::message::{ClientId, Content, Draft, Unfit};
 use crate::domain::password;
 use crate::domain::receipt::ReadUpTo;
 use crate::domain::sync::Known;
@@ -344,11 +344,12 @@ pub struct SendMessage {
 
 impl SendMessage {
     /// Reads the body; `max` is the longest content, in characters.
-    pub fn parse(mut body: Fields, max: usize) -> Result<Draft> {
+    pub fn parse(mut body: Fields, max: usize) -> Result<Draft, Unfit> {
         let content = body.required("content", |text| Content::parse(text, max));
         let reply_to = body.nullable_id("reply_to").map(MessageId);
         let client_id = body.nullable("client_id", ClientId::parse);
         body.finish(content.map(|content| Draft { content, reply_to, client_id }))
+            .map_err(|error| Unfit { error, reply_to })
     }
 }
 

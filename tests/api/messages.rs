@@ -162,6 +162,10 @@ async fn content_is_not_blank_and_has_a_limit(
             "client_id": ["Not a valid string."],
         }),
     );
+    let body = json!({"content": "", "reply_to": 1_000_000});
+    let no_such = "Invalid pk \"1000000\" - object does not exist.";
+    let both = json!({"content": [blank], "reply_to": [no_such]});
+    tom.post(&path, body).await.expect_body(400, both);
     let sent = tom.post(&path, json!({"content": longest})).await.expect(201);
     assert_eq!(sent.json["content"], longest);
     // A body in which every character is escaped fits as well.

@@ -172,6 +172,7 @@ async fn answers_are_as_the_document_says(
     tom.say(private, "meow").await;
     let name = json!({"username": tom.username, "password": PASSWORD});
     let sends = json!({"content": "meow", "client_id": "a", "reply_to": message});
+    let other = json!({"content": "purr", "client_id": "a"});
     let messages = "/api/chats/{id}/messages/";
     let none = Value::Null;
     let calls = [
@@ -195,6 +196,7 @@ async fn answers_are_as_the_document_says(
         ("get", messages, &json!(group), none.clone(), 200),
         ("post", messages, &json!(group), sends.clone(), 201),
         ("post", messages, &json!(group), sends, 200),
+        ("post", messages, &json!(group), other, 409),
         ("put", "/api/messages/{id}/", &message, json!({"content": "purr"}), 403),
         ("delete", "/api/messages/{id}/", &message, none.clone(), 204),
         ("get", "/api/messages/{id}/", &message, none.clone(), 200),

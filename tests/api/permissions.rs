@@ -12,9 +12,9 @@ use crate::support::{Answer, Backend, Client, MailServer, PASSWORD, TestApp};
 use Of::{Admin, Another, Own, Owner, Superuser};
 
 /// A call, what is particular about it, whose it is about, and a valid body; `null` for none.
-type Row = (&'static str, &'static str, Of, fn(&Scene) -> Value);
+type Row = (&'static str, &'static str, Of, fn(&Scene<'_>) -> Value);
 
-const NONE: fn(&Scene) -> Value = |_| Value::Null;
+const NONE: fn(&Scene<'_>) -> Value = |_| Value::Null;
 
 /// Calls after which the caller is not as before: everybody who asks is somebody new.
 const SPOILING: &[&str] = &[
@@ -73,7 +73,7 @@ const ANYWHERE: &[Row] = &[
     ("GET /api/users/{id}/", "one's own", Own, NONE),
     ("GET /api/users/{id}/", "another's", Another, NONE),
     ("PUT /api/users/{id}/", "one's own", Own, |s| json!({"username": s.me.username})),
-    ("PUT /api/users/{id}/", "another's", Another, |s| json!({"username": s.other.username})),
+    ("PUT /api/users/{id}/", "another's", Another, |s| json!({"username": s.cast.other.username})),
     (
         "PUT /api/users/{id}/",
         "a superuser's",
@@ -88,7 +88,7 @@ const ANYWHERE: &[Row] = &[
         "POST /api/chats/",
         "",
         Own,
-        |s| json!({"type": "group", "name": "Roof", "members": [s.other.id]}),
+        |s| json!({"type": "group", "name": "Roof", "members": [s.cast.other.id]}),
     ),
     ("POST /api/sync/", "", Own, |_| json!({"versions": {}})),
 ];
@@ -100,7 +100,7 @@ const IN_A_CHAT: &[Row] = &[
     ("PATCH /api/chats/{id}/", "", Own, |_| json!({"description": "High up"})),
     ("DELETE /api/chats/{id}/", "", Own, NONE),
     ("GET /api/chats/{id}/members/", "", Own, NONE),
-    ("POST /api/chats/{id}/members/", "", Own, |s| json!({"user": s.newcomer.id})),
+    ("POST /api/chats/{id}/members/", "", Own, |s| json!({"user": s.cast.newcomer.id})),
     ("GET /api/chats/{id}/members/{user_id}/", "another's", Another, NONE),
     ("PUT /api/chats/{id}/members/{user_id}/", "another's", Another, |_| json!({"role": "admin"})),
     (
@@ -132,27 +132,27 @@ const IN_A_GROUP: &[Row] = &[
         "PATCH /api/chats/{id}/",
         "without a member",
         Own,
-        |s| json!({"members": s.all_but(&s.other)}),
+        |s| json!({"members": s.all_but(&s.cast.other)}),
     ),
     (
         "PATCH /api/chats/{id}/",
         "without an admin",
         Own,
-        |s| json!({"members": s.all_but(&s.other_admin)}),
+        |s| json!({"members": s.all_but(&s.cast.other_admin)}),
     ),
     (
         "PATCH /api/chats/{id}/",
         "without the owner",
         Own,
-        |s| json!({"members": s.all_but(&s.owner)}),
+        |s| json!({"members": s.all_but(s.cast.owner())}),
     ),
     (
         "POST /api/chats/{id}/members/",
         "as admin",
         Own,
-        |s| json!({"user": s.newcomer.id, "role": "admin"}),
+        |s| json!({"user": s.cast.newcomer.id, "role": "admin"}),
     ),
-    ("POST /api/chats/{id}/members/", "who is in", Own, |s| json!({"user": s.other.id})),
+    ("POST /api/chats/{id}/members/", "who is in", Own, |s| json!({"user": s.cast.other.id})),
     (MEMBER_PUT, "to owner", Another, |_| json!({"role": "owner"})),
     (MEMBER_PUT, "an admin's", Admin, |_| json!({"role": "member"})),
     (MEMBER_PUT, "the owner's", Owner, |_| json!({"role": "owner"})),
@@ -217,7 +217,7 @@ async fn who_may_do_what(#[values(Backend::Sqlite, Backend::Postgres)] backend: 
 }
 
 /// One cell. What is refused is refused in the words that belong to it, and nothing for its body.
-async fn ask(scene: &Scene, method: &str, path: &str, body: Value) -> Answer {
+async fn ask(scene: &Scene<'_>, method: &str, path: &str, body: Value) -> Answer {
     let id = if path.starts_with("/api/chats/") { scene.chat } else { scene.subject };
     let path = path.replace("{id}", &id.to_string());
     let path = path.replace("{user_id}", &scene.subject.to_string());

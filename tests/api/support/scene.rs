@@ -60,38 +60,32 @@ pub enum Of {
 pub struct Cast {
     people: HashMap<Who, Client>,
     /// In every chat, as a plain member.
-    other: Client,
+    pub other: Client,
     /// In every group.
-    other_admin: Client,
+    pub other_admin: Client,
     /// In no chat.
-    newcomer: Client,
+    pub newcomer: Client,
     other_superuser: Client,
 }
 
 /// One question's circumstances.
-pub struct Scene {
+pub struct Scene<'a> {
+    pub cast: &'a Cast,
     /// Who asks.
     pub me: Client,
     pub chat: i64,
     /// The user, message or session that is asked about.
     pub subject: i64,
-    pub other: Client,
-    pub other_admin: Client,
-    pub owner: Client,
-    pub newcomer: Client,
     /// For names: another one each time.
     pub number: u32,
     /// A mailed link's `uid` and `token`, where the question needs one.
     pub link: Option<(String, String)>,
-    /// Who is in the group, beside its owner.
-    members: Vec<i64>,
 }
 
-impl Scene {
+impl Scene<'_> {
     /// All who are in the group but oneself and somebody.
     pub fn all_but(&self, somebody: &Client) -> Vec<i64> {
-        let mut all = self.members.clone();
-        all.push(self.owner.id);
+        let mut all = self.cast.staying().map(|one| one.id).to_vec();
         all.retain(|id| ![self.me.id, somebody.id].contains(id));
         all
     }
@@ -112,6 +106,16 @@ impl Cast {
         }
     }
 
+    pub fn owner(&self) -> &Client {
+        &self.people[&Who::Owner]
+    }
+
+    /// Who is in every group.
+    fn staying(&self) -> [&Client; 5] {
+        let one = |who| &self.people[&who];
+        [self.owner(), one(Who::Admin), one(Who::Member), &self.other, &self.other_admin]
+    }
+
     /// Sets the scene for a question about `path`; `None` where there is nobody like that. `me` plays
     /// the part, if given.
     pub async fn play(
@@ -121,17 +125,16 @@ impl Cast {
         place: Place,
         (of, path): (Of, &str),
         me: Option<Client>,
-    ) -> Option<Scene> {
+    ) -> Option<Scene<'_>> {
         let one = |who| &self.people[&who];
         let me = me.unwrap_or_else(|| one(who).clone());
-        let owner = one(Who::Owner);
-        let staying = [&self.other, &self.other_admin, one(Who::Admin), one(Who::Member)];
+        let owner = self.owner();
         let chat = match place {
             Place::Anywhere => 0,
             Place::Private if matches!(who, Who::Admin | Who::Owner | Who::Ex) => return None,
             Place::Private => one(Who::Member).private_chat(&self.other).await,
             Place::Group => {
-                let chat = owner.group(&[&staying[..], &[one(Who::Ex)]].concat()).await;
+                let chat = owner.group(&[&self.staying()[..], &[one(Who::Ex)]].concat()).await;
                 for admin in [one(Who::Admin), &self.other_admin] {
                     let path = format!("/api/chats/{chat}/members/{}/", admin.id);
                     owner.put(&path, json!({"role": "admin"})).await.expect(200);
@@ -160,18 +163,7 @@ impl Cast {
         if place == Place::Group && who == Who::Ex {
             me.delete(&format!("/api/chats/{chat}/members/{}/", me.id)).await.expect(204);
         }
-        Some(Scene {
-            me,
-            chat,
-            subject,
-            other: self.other.clone(),
-            other_admin: self.other_admin.clone(),
-            owner: owner.clone(),
-            newcomer: self.newcomer.clone(),
-            number: server.number(),
-            link: None,
-            members: staying.map(|one| one.id).to_vec(),
-        })
+        Some(Scene { cast: self, me, chat, subject, number: server.number(), link: None })
     }
 }
 
