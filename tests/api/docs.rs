@@ -81,7 +81,7 @@ fn the_pages_tell_of_every_call_and_of_its_statuses() {
         for section in text.split("\n### ").skip(1) {
             let title = section.lines().next().expect("a title");
             let (methods, path) = title.rsplit_once(' ').expect("methods and a path");
-            let (_, answers) = section.split_once("Answers: ").unwrap_or_else(|| panic!("{title}"));
+            let (_, answers) = section.split_once("Answers:").unwrap_or_else(|| panic!("{title}"));
             let answers = answers.split("\n\n").next().expect("a paragraph");
             let words = answers.split(|c: char| !c.is_ascii_digit());
             let statuses: BTreeSet<_> = words.filter(|word| word.len() == 3).collect();
