@@ -221,6 +221,15 @@ fn the_openapi_document_is_json() {
     let ran = Shell::new().run(&["openapi"], &[]).expect(0);
     let document: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
     assert!(document["paths"]["/api/auth/login/"].is_object());
+    let longest = |ran: Ran| {
+        let document: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+        let bodies = &document["components"]["schemas"];
+        ["SendMessage", "EditMessage", "PatchMessage"]
+            .map(|name| bodies[name]["properties"]["content"]["maxLength"].as_i64())
+    };
+    assert_eq!(longest(ran), [Some(10_000); 3]);
+    let ran = Shell::new().run(&["openapi"], &[("MESSAGE_MAX_LENGTH", "500")]).expect(0);
+    assert_eq!(longest(ran), [Some(500); 3]);
 }
 
 #[test]

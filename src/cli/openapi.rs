@@ -1,10 +1,12 @@
-//! `openapi`: print the OpenAPI document.
+//! `openapi`: print the OpenAPI document, as a server with these settings gives it.
 
+use crate::config::{Config, environment};
 use crate::http;
 
 use super::{Result, say};
 
 pub(super) fn run() -> Result {
-    say(&http::document().to_pretty_json()?);
+    let limits = Config::read(&environment()?)?.limits;
+    say(&http::document(limits.message_length).to_pretty_json()?);
     Ok(())
 }

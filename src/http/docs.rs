@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerFile};
 
+use crate::app::App;
 use crate::domain::error::Error;
 
 use super::errors::Result;
@@ -20,8 +21,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
                       img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
 
 /// The document. Made anew each time: it is asked for rarely.
-pub(super) async fn schema() -> Json<OpenApi> {
-    Json(super::openapi::document())
+pub(super) async fn schema(State(app): State<Arc<App>>) -> Json<OpenApi> {
+    Json(super::openapi::document(app.limits.message_length))
 }
 
 /// The page. It names its files relative to itself, and they are where the path ends in a slash,

@@ -6,6 +6,7 @@ mod chats;
 mod cors;
 mod docs;
 mod errors;
+mod examples;
 mod extract;
 mod forms;
 mod health;

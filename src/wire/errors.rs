@@ -26,7 +26,6 @@ pub struct Detail<'a> {
 
 /// Texts a field, all wrong fields at once. What concerns none is under `non_field_errors`.
 #[derive(Serialize, ToSchema)]
-#[schema(example = json!({"content": ["This field may not be blank."]}))]
 pub struct FieldTexts(pub BTreeMap<String, Vec<String>>);
 
 /// The stable codes of the socket's `error` frames.

@@ -12,7 +12,7 @@ use crate::domain::chat::ChatView;
 use crate::domain::error::{Error, Result};
 use crate::domain::event::{Change, ChatEvent};
 use crate::domain::ids::{ChatId, MAX_ID, MessageId, SessionId, UserId};
-use crate::domain::message::{Content, Draft};
+use crate::domain::message::{Content, Draft, Unfit};
 use crate::domain::receipt::Marks;
 use crate::domain::sync::Known;
 use crate::domain::time::Timestamp;
@@ -61,7 +61,7 @@ pub enum Request {
         /// Where to.
         chat: ChatId,
         /// What.
-        draft: Result<Draft>,
+        draft: Result<Draft, Unfit>,
     },
     /// Edits a message.
     Edit {
@@ -144,7 +144,9 @@ impl Request {
                     chat: ChatId(chat),
                     draft: SendMessage::parse(fields, message_max),
                 }),
-                None => SendMessage::parse(fields, message_max).and_then(|_| unreadable()),
+                None => SendMessage::parse(fields, message_max)
+                    .map_err(|unfit| unfit.error)
+                    .and_then(|_| unreadable()),
             },
             "message.edit" => match fields.required_id("message") {
                 Some(message) => Ok(Self::Edit {
