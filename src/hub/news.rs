@@ -1,8 +1,8 @@
 //! An event on its way to sockets, on this node and on others: the frame, written once for all who
 //! get it, with as much as a hub has to know to whom it goes and when.
 
-use axum::extract::ws::Utf8Bytes;
 use serde::{Deserialize, Serialize};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::user::{Profile, Status};
