@@ -217,10 +217,12 @@ fn a_superuser_is_made_without_asking() {
 }
 
 #[test]
-fn the_openapi_document_is_json() {
-    let ran = Shell::new().run(&["openapi"], &[]).expect(0);
-    let document: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
-    assert!(document["paths"]["/api/auth/login/"].is_object());
+fn the_documents_are_json() {
+    let print = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&Shell::new().run(arguments, &[]).expect(0).out).expect("JSON")
+    };
+    assert!(print(&["openapi"])["paths"]["/api/auth/login/"].is_object());
+    assert_eq!(print(&["openapi", "--socket"])["asyncapi"], "3.0.0");
 }
 
 #[test]

@@ -1,10 +1,21 @@
-//! `openapi`: print the OpenAPI document.
+//! `openapi`: print the OpenAPI document, or the socket's AsyncAPI one.
 
 use crate::http;
 
 use super::{Result, say};
 
-pub(super) fn run() -> Result {
-    say(&http::document().to_pretty_json()?);
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The socket's document instead, in AsyncAPI 3.0
+    #[arg(long)]
+    socket: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result {
+    if arguments.socket {
+        say(&serde_json::to_string_pretty(&http::socket_document()?)?);
+    } else {
+        say(&http::document().to_pretty_json()?);
+    }
     Ok(())
 }

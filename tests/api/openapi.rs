@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rstest::rstest;
 use serde_json::{Map, Value, json};
 
+use crate::support::schema::Schemas;
 use crate::support::{Answer, Backend, PASSWORD, TestApp};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
@@ -181,7 +182,8 @@ async fn answers_are_as_the_document_says(
         let described = &document["paths"][path][method]["responses"][status.to_string()];
         assert!(described.is_object(), "{method} {path} is not said to answer {status}");
         let schema = &described["content"]["application/json"]["schema"];
-        if let Err(fault) = conforms(&document, schema, &answer.json) {
+        let schemas = Schemas { document: &document, open: false };
+        if let Err(fault) = schemas.check(schema, &answer.json) {
             panic!("{method} {path}: {fault}");
         }
     }
@@ -229,53 +231,6 @@ async fn the_page_and_all_that_it_loads_come_from_here(
     assert!(!script.text.contains("://"), "{}", script.text);
     let kind = script.header("content-type").expect("a type");
     assert!(kind.contains("javascript"), "{kind}");
-}
-
-/// Whether a value is as a schema says, and no object has more than it tells: as much of JSON
-/// Schema as the document uses.
-fn conforms(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
-    if let Some(reference) = schema["$ref"].as_str() {
-        let target = document.pointer(&reference[1..]).ok_or(reference)?;
-        return conforms(document, target, value);
-    }
-    if let Some(choices) = schema["oneOf"].as_array().or(schema["anyOf"].as_array()) {
-        let faults: Vec<_> =
-            choices.iter().filter_map(|one| conforms(document, one, value).err()).collect();
-        return if faults.len() < choices.len() { Ok(()) } else { Err(faults.join("; ")) };
-    }
-    let kind = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    let kinds = &schema["type"];
-    let listed = kinds.as_array().is_some_and(|kinds| kinds.contains(&json!(kind)));
-    if !schema.is_null() && kinds != kind && !listed && schema["allOf"].is_null() {
-        return Err(format!("{value} is no {kinds}"));
-    }
-    if schema["enum"].as_array().is_some_and(|choices| !choices.contains(value)) {
-        return Err(format!("{value} is none of {}", schema["enum"]));
-    }
-    for item in value.as_array().into_iter().flatten() {
-        conforms(document, &schema["items"], item)?;
-    }
-    let Some(fields) = value.as_object() else { return Ok(()) };
-    let mut parts = vec![schema];
-    parts.extend(schema["allOf"].as_array().into_iter().flatten());
-    for name in parts.iter().filter_map(|part| part["required"].as_array()).flatten() {
-        fields.get(name.as_str().unwrap_or_default()).ok_or_else(|| format!("no {name}"))?;
-    }
-    for (name, value) in fields {
-        let described = parts.iter().find_map(|part| {
-            part["properties"].get(name).or_else(|| part.get("additionalProperties"))
-        });
-        let described = described.ok_or_else(|| format!("{name} is not described"))?;
-        conforms(document, described, value).map_err(|fault| format!("{name}: {fault}"))?;
-    }
-    Ok(())
 }
 
 fn document() -> Value {

@@ -4,9 +4,11 @@ pub mod app;
 pub mod bucket;
 pub mod chance;
 pub mod client;
+mod document;
 pub mod ledger;
 pub mod mail;
 pub mod replica;
+pub mod schema;
 pub mod socket;
 pub mod tokens;
 
