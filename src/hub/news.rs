@@ -35,8 +35,8 @@ pub enum What {
         chat: ChatId,
         /// As told by the frame.
         version: i64,
-        /// The other one, in a private chat.
-        peer: Option<UserId>,
+        /// The other one, in a private chat, and how they are seen as told by the frame.
+        peer: Option<(UserId, Seen)>,
         /// Whether the version is what brought the user in: who listens since before it was out
         /// meanwhile.
         joined: bool,
@@ -144,9 +144,10 @@ mod tests {
     fn news_travel_whole_and_rubbish_is_none() {
         let (user, chat) = (UserId(1), ChatId(2));
         let seen = Seen { status: Status::Away, text: "a\nb".into() };
+        let peer = Some((UserId(3), seen.clone()));
         for what in [
             What::Change { chat, version: 7 },
-            What::Entered { user, chat, version: 7, peer: Some(UserId(3)), joined: true },
+            What::Entered { user, chat, version: 7, peer, joined: true },
             What::Departed { user, chat, version: i64::MAX },
             What::Typing { user, chat },
             What::Receipt { user, chat },
