@@ -8,7 +8,7 @@ TOOLS      := target/tools
 test_command = scripts/with-services cargo test --locked --workspace $(ARGS)
 with_tools   = PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin"
 
-.PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench-idle bench-data fuzz-api cargo-deny
+.PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench-idle bench-data fuzz-api autobahn cargo-deny
 
 help: ## this list
 	@echo 'Targets (ARGS="…" is passed on where it says so):'
@@ -57,3 +57,6 @@ bench-data: ## a thousand chats and a million messages against ten and a thousan
 
 fuzz-api: ## schemathesis against a fresh server, by the OpenAPI document; ARGS goes to `schemathesis run`
 	scripts/fuzz-api $(ARGS)
+
+autobahn: ## the Autobahn suite against the layer under the sockets (docs/websocket.md); ARGS are cases, such as '6.*'
+	scripts/autobahn $(ARGS)

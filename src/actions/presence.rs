@@ -100,9 +100,20 @@ pub async fn set(
 pub async fn watch(app: &Arc<App>, live: &Live, users: Vec<UserId>) -> Result<Vec<Profile>> {
     let ids = users.iter().map(|user| user.0).collect();
     let known = members::acquainted(&app.db, live.user(), ids).await?;
+    live.watch(&known.iter().map(|user| UserId(*user)).collect::<Vec<_>>());
     let watched = profiles(app, users::by_ids(&app.db, known).await?).await?;
-    live.watch(&watched.iter().map(|one| (one.user.id, Seen::of(one))).collect::<Vec<_>>());
+    app.hub.note(watched.iter().map(|one| (one.user.id, Seen::of(one))));
     Ok(watched)
+}
+
+/// Notes how those are seen whom somebody has just begun to watch.
+pub(super) async fn note(app: &App, watched: &[UserId]) -> Result<()> {
+    for chunk in watched.chunks(CHUNK) {
+        let users = users::by_ids(&app.db, chunk.iter().map(|user| user.0).collect()).await?;
+        let seen = profiles(app, users).await?;
+        app.hub.note(seen.iter().map(|one| (one.user.id, Seen::of(one))));
+    }
+    Ok(())
 }
 
 /// Writes down what changed here, and tells of it.

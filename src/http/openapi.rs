@@ -143,6 +143,7 @@ fn describe_answers(operation: &mut Operation) {
         (name = "members", description = "Who is in them, and as what"),
         (name = "messages", description = "What is said in them"),
         (name = "sync", description = "Catching up"),
+        (name = "schema", description = "What describes the API"),
     ),
     modifiers(&Bearer),
     security(("bearer" = [])),

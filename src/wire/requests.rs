@@ -435,7 +435,8 @@ impl Sync {
     }
 }
 
-fn numbers_by_id() -> Object {
+/// An object of whole numbers by id, as the schema shows it.
+pub(super) fn numbers_by_id() -> Object {
     let id = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[0-9]{1,18}$"));
     let number = ObjectBuilder::new()
         .schema_type(Type::Integer)

@@ -10,7 +10,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::avatars::png;
-use crate::support::document::{document, object, operations};
+use crate::support::openapi::{document, object, operations};
 use crate::support::{Backend, PASSWORD, TestApp};
 
 /// What is another one each time: only its type is compared, and whether it is null.

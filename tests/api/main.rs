@@ -2,6 +2,7 @@
 
 mod support;
 
+mod asyncapi;
 mod auth;
 mod avatars;
 mod bus;

@@ -6,7 +6,7 @@ use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::document::{METHODS, check, conforms, document, object, operations};
+use crate::support::openapi::{METHODS, check, conforms, document, object, operations};
 use crate::support::{Answer, Backend, PASSWORD, TestApp};
 
 #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::document::{check, document, operations};
+use crate::support::openapi::{check, document, operations};
 use crate::support::scene::{Cast, Of, Place, Scene, Who, actor};
 use crate::support::{Answer, Backend, Client, MailServer, PASSWORD, TestApp};
 use Of::{Admin, Another, Own, Owner, Superuser};
