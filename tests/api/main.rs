@@ -23,6 +23,7 @@ mod paging;
 mod presence;
 mod profile;
 mod receipts;
+mod reference_client;
 mod resets;
 mod rubbish;
 mod search;

@@ -6,6 +6,7 @@ pub mod chance;
 pub mod client;
 pub mod ledger;
 pub mod mail;
+pub mod proxy;
 pub mod replica;
 pub mod socket;
 pub mod tokens;
