@@ -1,6 +1,7 @@
 //! What every part of a running node shares, built once. Knows how the parts are made from the
 //! settings; decides nothing about users, chats or messages.
 
+mod bus;
 mod queues;
 
 use std::fs;
@@ -100,6 +101,9 @@ pub enum StartError {
     /// Where the pictures are.
     #[error("MEDIA_URL: {0}")]
     Media(String),
+    /// The way to other nodes.
+    #[error("{0}")]
+    Bus(String),
     /// Something of ours.
     #[error(transparent)]
     Other(#[from] Error),
@@ -143,9 +147,10 @@ impl App {
         let (sends, receivers) = SendQueue::new(committers);
         let (marks, marks_receiver) = MarkQueue::new();
         let urls = Arc::new(Urls::new(config.server.public_url.as_deref()));
+        let (link, messenger) = bus::open(&config.bus).await.map_err(StartError::Bus)?.unzip();
         let app = Self {
             db: open_database(config).await?,
-            hub: Hub::new(QUEUE_BYTES, Arc::clone(&urls), None),
+            hub: Hub::new(QUEUE_BYTES, Arc::clone(&urls), link),
             passwords: Passwords::new()?,
             signer: Signer::new(
                 &secret_key,
@@ -169,7 +174,7 @@ impl App {
             stopping: CancellationToken::new(),
             stopped: CancellationToken::new(),
         };
-        let workers = Workers { sends: receivers, marks: marks_receiver, outgoing: None };
+        let workers = Workers { sends: receivers, marks: marks_receiver, messenger };
         Ok((Arc::new(app), workers))
     }
 

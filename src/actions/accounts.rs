@@ -122,7 +122,7 @@ pub async fn update(
     }
     if before.is_active && !after.is_active {
         let ended = session_rows::end_all(&mut unit.tx, id, now).await?;
-        unit.emit(Event::SessionsEnded(ended));
+        unit.emit(Event::SessionsEnded(id, ended));
     }
     if actor.id != id {
         let detail = format!("active: {}, staff: {}", after.is_active, after.is_staff);
@@ -187,7 +187,7 @@ pub async fn change_password(
     }
     users::set_password(&mut unit.tx, me, &encoded).await?;
     let ended = session_rows::end_others(&mut unit.tx, me, caller.session, now).await?;
-    unit.emit(Event::SessionsEnded(ended));
+    unit.emit(Event::SessionsEnded(me, ended));
     unit.commit().await
 }
 
@@ -219,7 +219,7 @@ pub async fn end(app: &Arc<App>, caller: &Caller, password: Result<Password>) ->
         grouping::depart(&mut unit, group, member, now).await?;
     }
     let ended = session_rows::end_all(&mut unit.tx, me, now).await?;
-    unit.emit(Event::SessionsEnded(ended));
+    unit.emit(Event::SessionsEnded(me, ended));
     users::end(&mut unit.tx, me, &format!("deleted_{me}"), now).await?;
     unit.commit().await
 }
@@ -230,7 +230,7 @@ pub async fn set_password(app: &Arc<App>, id: UserId, password: &Password) -> Re
     let mut unit = Unit::begin(app).await?;
     users::set_password(&mut unit.tx, id, &encoded).await?;
     let ended = session_rows::end_all(&mut unit.tx, id, app.clock.now()).await?;
-    unit.emit(Event::SessionsEnded(ended));
+    unit.emit(Event::SessionsEnded(id, ended));
     unit.commit().await
 }
 

@@ -38,7 +38,7 @@ pub async fn fill_holes(app: Arc<App>) -> Result<()> {
         match fill(&app, &hole).await {
             Err(Error::Internal(cause)) => {
                 tracing::error!(%cause, ?hole, "a hole cannot be filled");
-                app.hub.skip(&hole);
+                skip(&app, &hole).await?;
             }
             filled => filled?,
         }
@@ -51,19 +51,24 @@ pub async fn fill_holes(app: Arc<App>) -> Result<()> {
 /// message's), the listeners are told to sync.
 async fn fill(app: &App, hole: &Hole) -> Result<()> {
     if hole.upto - hole.after > WIDEST {
-        app.hub.skip(hole);
-        return Ok(());
+        return skip(app, hole).await;
     }
     let found = messages::changed(&app.db, hole.chat, hole.after, hole.upto).await?;
     if i64::try_from(found.len()) != Ok(hole.upto - hole.after) {
-        app.hub.skip(hole);
-        return Ok(());
+        return skip(app, hole).await;
     }
     let least = members::least_marks(&app.db, vec![hole.chat.0]).await?;
     for message in found {
         let message = message.with_status(least.get(&hole.chat));
         app.hub.publish_here(&Event::Chat(ChatEvent::of_last_change(message)));
     }
+    Ok(())
+}
+
+/// Gives up on a hole. Who went out in it is told so first: what comes after it is not theirs.
+async fn skip(app: &App, hole: &Hole) -> Result<()> {
+    departed_since(app, app.clock.now().minus(RECENT)).await?;
+    app.hub.skip(hole);
     Ok(())
 }
 
@@ -89,12 +94,31 @@ pub async fn find_chats(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
 pub async fn tell_departed(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
     let now = app.clock.now();
     let since = Timestamp::from_micros(seen.load(Ordering::Relaxed)).min(now).minus(RECENT);
+    departed_since(&app, since).await?;
+    seen.store(now.micros(), Ordering::Relaxed);
+    Ok(())
+}
+
+async fn departed_since(app: &App, since: Timestamp) -> Result<()> {
     for (chat, user, version) in departures::since(&app.db, since).await? {
         let departed = vec![Departed { user, version }];
         app.hub.publish_here(&Event::ChatDeleted { chat, departed });
     }
-    seen.store(now.micros(), Ordering::Relaxed);
     Ok(())
+}
+
+/// Does the next turn of all this at once whenever the bus was away, or lost something.
+pub async fn after_outages(app: Arc<App>, seen: Arc<AtomicI64>) {
+    loop {
+        app.hub.lost().await;
+        let caught_up = async {
+            compare_versions(Arc::clone(&app)).await?;
+            find_chats(Arc::clone(&app), Arc::clone(&seen)).await
+        };
+        if let Err(error) = caught_up.await {
+            tracing::warn!(%error, "catching up has to wait for its turn");
+        }
+    }
 }
 
 /// Compares every feed with the database.

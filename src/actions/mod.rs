@@ -6,6 +6,7 @@ pub mod access;
 pub mod accounts;
 pub mod attempts;
 pub mod avatars;
+pub mod bus;
 pub mod catchup;
 pub mod chats;
 pub mod committer;
@@ -38,11 +39,15 @@ pub fn start(app: &Arc<App>, workers: Workers) {
         app.background(committer::run(Arc::clone(app), queue));
     }
     app.background(marks::run(Arc::clone(app), workers.marks));
+    if let Some(messenger) = workers.messenger {
+        app.background(bus::run(Arc::clone(app), messenger));
+    }
     app.every(presence::BEAT, presence::beat);
     app.every(presence::FLUSH, presence::flush);
     app.every(catchup::LOOK, catchup::fill_holes);
     app.every(catchup::COMPARE, catchup::compare_versions);
     let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));
+    app.background(catchup::after_outages(Arc::clone(app), Arc::clone(&seen)));
     app.every(catchup::COMPARE, move |app| catchup::find_chats(app, Arc::clone(&seen)));
     let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));
     app.every(revocations::INTERVAL, move |app| revocations::close_ended(app, Arc::clone(&seen)));

@@ -77,7 +77,7 @@ pub async fn confirm(app: &Arc<App>, wish: NewPassword) -> Result<()> {
     }
     users::set_password(&mut unit.tx, id, &encoded).await?;
     let ended = sessions::end_all(&mut unit.tx, id, app.clock.now()).await?;
-    unit.emit(Event::SessionsEnded(ended));
+    unit.emit(Event::SessionsEnded(id, ended));
     unit.commit().await
 }
 

@@ -132,7 +132,7 @@ pub async fn refresh(app: &Arc<App>, token: &str) -> Result<TokenPair> {
         }
         Some(_) => {
             tracing::warn!(session = id.0, user = user.0, "a spent refresh token came again");
-            end_in(app, &mut unit, id).await?;
+            end_in(app, &mut unit, user, id).await?;
             unit.commit().await?;
             Err(Error::TokenNotValid)
         }
@@ -174,7 +174,7 @@ pub async fn end(app: &Arc<App>, caller: &Caller, id: SessionId) -> Result<()> {
     if !sessions::is_of(&mut unit.tx, id, caller.user.id, app.clock.now()).await? {
         return Err(Error::NotFound);
     }
-    end_in(app, &mut unit, id).await?;
+    end_in(app, &mut unit, caller.user.id, id).await?;
     unit.commit().await
 }
 
@@ -183,20 +183,20 @@ pub async fn end_others(app: &Arc<App>, caller: &Caller) -> Result<()> {
     let mut unit = Unit::begin(app).await?;
     let (me, now) = (caller.user.id, app.clock.now());
     let ended = sessions::end_others(&mut unit.tx, me, caller.session, now).await?;
-    unit.emit(Event::SessionsEnded(ended));
+    unit.emit(Event::SessionsEnded(me, ended));
     unit.commit().await
 }
 
 /// Ends the caller's session: its tokens are dead at once, its sockets are closed.
 pub async fn logout(app: &Arc<App>, caller: &Caller) -> Result<()> {
     let mut unit = Unit::begin(app).await?;
-    end_in(app, &mut unit, caller.session).await?;
+    end_in(app, &mut unit, caller.user.id, caller.session).await?;
     unit.commit().await
 }
 
-async fn end_in(app: &App, unit: &mut Unit, id: SessionId) -> Result<()> {
+async fn end_in(app: &App, unit: &mut Unit, user: UserId, id: SessionId) -> Result<()> {
     sessions::end(&mut unit.tx, id, app.clock.now()).await?;
-    unit.emit(Event::SessionsEnded(vec![id]));
+    unit.emit(Event::SessionsEnded(user, vec![id]));
     Ok(())
 }
 

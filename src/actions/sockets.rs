@@ -103,6 +103,7 @@ async fn start(app: &App, caller: &Caller, live: &Live) -> Result<Ready> {
     let me = caller.user.id;
     app.hub.join(&live.connection, &members::chats_of(&app.db, me).await?);
     app.hub.watch_peers(&live.connection, &chats::peers_of(&app.db, me).await?);
+    app.hub.asked().await;
     let versions = chats::versions_of(&app.db, me).await?;
     let profile = presence::profile(app, caller.user.clone()).await?;
     app.hub.presence.told_by_ready(me, Seen::of(&profile));

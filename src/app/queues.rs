@@ -9,15 +9,13 @@ use crate::domain::error::{Error, Result};
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::message::{Message, NewMessage};
 use crate::domain::receipt::Marks;
-use crate::hub::news::News;
+use crate::hub::link::Messenger;
 use crate::store::marks::MemberMarks;
 
 /// Sends that may wait for one committer; more are answered 503.
 const SENDS_WAITING: usize = 2_048;
 /// Marks that may wait; more are answered 503.
 const MARKS_WAITING: usize = 8_192;
-/// News that may wait for the bus; more are lost, which the others notice.
-pub(super) const NEWS_WAITING: usize = 16_384;
 
 /// The workers' ends of the queues.
 #[derive(Debug)]
@@ -26,8 +24,8 @@ pub struct Workers {
     pub sends: Vec<mpsc::Receiver<PendingSend>>,
     /// Marks that are to move.
     pub marks: mpsc::Receiver<PendingMark>,
-    /// News for other nodes, where there is a bus.
-    pub outgoing: Option<mpsc::Receiver<News>>,
+    /// The way to other nodes, where there is a bus.
+    pub messenger: Option<Messenger>,
 }
 
 /// A send on its way to the committer, with where to answer.

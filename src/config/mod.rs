@@ -1,6 +1,7 @@
 //! The settings: environment variables and an `.env` file, read once, with every fault named at
 //! once. Nothing here opens, connects or creates anything.
 
+pub mod bus;
 pub mod database;
 pub mod limits;
 pub mod logging;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+pub use bus::Bus;
 pub use database::{Database, DatabaseUrl};
 pub use limits::Limits;
 pub use logging::{LogFormat, Logging};
@@ -33,6 +35,8 @@ pub struct Config {
     pub server: Server,
     /// Where its data is.
     pub database: Database,
+    /// How it hears of other nodes.
+    pub bus: Bus,
     /// Where pictures are.
     pub media: Media,
     /// Its secret, and what it signs.
@@ -48,7 +52,7 @@ pub struct Config {
 }
 
 /// Settings that are planned: whoever gives one is told that nothing comes of it.
-const NOT_YET: [&str; 3] = ["BUS_URL", "LOG_DIR", "METRICS_BIND"];
+const NOT_YET: [&str; 2] = ["LOG_DIR", "METRICS_BIND"];
 
 /// What is wrong with the settings: one line a fault.
 #[derive(Debug, PartialEq, Eq)]
@@ -121,6 +125,7 @@ impl Config {
         Self {
             server: Server::read(reader),
             database: Database::read(reader),
+            bus: Bus::read(reader),
             media: Media::read(reader),
             tokens: Tokens::read(reader),
             throttles: Throttles::read(reader),
@@ -173,6 +178,8 @@ mod tests {
             ("MESSAGE_MAX_LENGTH", "-1"),
             ("LOG_FORMAT", "xml"),
             ("CORS_ALLOWED_ORIGINS", "https://a.example/path"),
+            ("BUS_URL", "amqp://meow:secret@host"),
+            ("BUS_TLS_KEY", "key.pem"),
         ])
         .expect_err("faulty");
         let names: Vec<_> = faults.0.iter().filter_map(|fault| fault.split(' ').next()).collect();
@@ -183,20 +190,23 @@ mod tests {
                 "BIND",
                 "CORS_ALLOWED_ORIGINS",
                 "DATABASE_URL",
+                "BUS_URL",
+                "BUS_TLS_CERT",
                 "SECRET_KEY",
                 "ACCESS_TOKEN_LIFETIME",
                 "MESSAGE_MAX_LENGTH",
                 "LOG_FORMAT"
             ]
         );
-        assert!(!faults.to_string().contains("short\""), "a secret is not repeated");
+        let faults = faults.to_string();
+        assert!(!faults.contains("short\"") && !faults.contains("meow:"), "no secret is repeated");
     }
 
     #[test]
     fn settings_without_effect_are_named() {
-        let given = [("BUS_URL", "nats://x"), ("LOG_DIR", ""), ("DEBUG", "on")];
+        let given = [("METRICS_BIND", "[::1]:9"), ("LOG_DIR", ""), ("DEBUG", "on")];
         let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(Config::without_effect(&Variables::from(given)), ["BUS_URL"]);
+        assert_eq!(Config::without_effect(&Variables::from(given)), ["METRICS_BIND"]);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::chat::{Chat, ChatView, Member};
 use super::ids::{ChatId, SessionId, UserId};
 use super::message::Message;
@@ -85,12 +87,12 @@ pub enum Event {
     StatusChanged(Profile, Option<u64>),
     /// Somebody's names or picture changed.
     UserUpdated(UserRef),
-    /// Sessions ended: their sockets are closed.
-    SessionsEnded(Vec<SessionId>),
+    /// Sessions of a user ended: their sockets are closed.
+    SessionsEnded(UserId, Vec<SessionId>),
 }
 
 /// One who is out of a chat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Departed {
     /// Who.
     pub user: UserId,

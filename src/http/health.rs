@@ -18,6 +18,9 @@ pub(super) async fn healthz() -> Json<Value> {
 
 /// The node can serve: its database answers and it is not stopping. 503 where not.
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Value>> {
-    health::ready(&app).await?;
-    Ok(Json(json!({"status": "ok"})))
+    let mut body = json!({"status": "ok"});
+    if let Some(there) = health::ready(&app).await?.bus {
+        body["bus"] = json!(if there { "ok" } else { "away" });
+    }
+    Ok(Json(body))
 }

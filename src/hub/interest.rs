@@ -24,6 +24,17 @@ struct Counts {
     reasons: HashMap<Topic, usize>,
     /// What began or ended since it was asked last.
     changed: HashSet<Topic>,
+    /// How often anything began or ended.
+    changes: u64,
+}
+
+/// What began or ended.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// Each with whether it is wanted now.
+    pub(super) topics: Vec<(Topic, bool)>,
+    /// As of so many changes.
+    pub(super) changes: u64,
 }
 
 impl Interest {
@@ -41,8 +52,7 @@ impl Interest {
         let reasons = counts.reasons.entry(topic).or_default();
         *reasons += 1;
         if *reasons == 1 {
-            counts.changed.insert(topic);
-            self.wake.notify_one();
+            self.note(&mut counts, topic);
         }
     }
 
@@ -56,9 +66,19 @@ impl Interest {
         *reasons -= 1;
         if *reasons == 0 {
             counts.reasons.remove(&topic);
-            counts.changed.insert(topic);
-            self.wake.notify_one();
+            self.note(&mut counts, topic);
         }
+    }
+
+    fn note(&self, counts: &mut Counts, topic: Topic) {
+        counts.changed.insert(topic);
+        counts.changes += 1;
+        self.wake.notify_one();
+    }
+
+    /// How often anything began or ended so far.
+    pub(super) fn changes(&self) -> u64 {
+        lock(&self.counts).changes
     }
 
     /// Waits until something may have changed. Cancel-safe.
@@ -66,16 +86,19 @@ impl Interest {
         self.wake.notified().await;
     }
 
-    /// What changed since it was asked last, and whether it is wanted now.
-    pub(super) fn take(&self) -> Vec<(Topic, bool)> {
+    /// What changed since it was asked last.
+    pub(super) fn take(&self) -> Wanted {
         let mut counts = lock(&self.counts);
         let changed = std::mem::take(&mut counts.changed);
-        changed.into_iter().map(|topic| (topic, counts.reasons.contains_key(&topic))).collect()
+        let is_wanted = |topic| (topic, counts.reasons.contains_key(&topic));
+        Wanted { topics: changed.into_iter().map(is_wanted).collect(), changes: counts.changes }
     }
 
-    /// All that is wanted.
-    pub(super) fn all(&self) -> Vec<Topic> {
-        lock(&self.counts).reasons.keys().copied().collect()
+    /// Everything that is wanted is to be asked for anew.
+    pub(super) fn renew(&self) {
+        let mut counts = lock(&self.counts);
+        counts.changed = counts.reasons.keys().copied().collect();
+        self.wake.notify_one();
     }
 }
 
@@ -87,17 +110,21 @@ mod tests {
     #[test]
     fn a_topic_is_wanted_while_there_is_a_reason() {
         let interest = Interest::default();
-        let topic = Topic::Chat(ChatId(1));
+        let topic = Topic::of_chat(ChatId(1));
+        let take = || interest.take().topics;
         interest.begins(topic);
         interest.begins(topic);
-        assert_eq!(interest.take(), [(topic, true)]);
+        assert_eq!(interest.take(), Wanted { topics: vec![(topic, true)], changes: 1 });
         interest.ends(topic);
-        assert!(interest.take().is_empty());
+        assert!(take().is_empty());
         interest.ends(topic);
         interest.begins(topic);
-        assert_eq!(interest.take(), [(topic, true)], "it is asked for again");
+        assert_eq!(take(), [(topic, true)], "it is asked for again");
+        interest.renew();
+        assert_eq!(take(), [(topic, true)]);
         interest.ends(topic);
-        assert_eq!(interest.take(), [(topic, false)]);
-        assert!(interest.all().is_empty());
+        assert_eq!(take(), [(topic, false)]);
+        interest.renew();
+        assert!(take().is_empty());
     }
 }

@@ -6,6 +6,7 @@
 
 mod feed;
 mod interest;
+pub mod link;
 pub mod news;
 pub mod presence;
 mod publish;
@@ -18,8 +19,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
-
 use crate::domain::ids::{ChatId, SessionId, UserId};
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
@@ -27,6 +26,7 @@ use crate::domain::urls::Urls;
 use feed::Feed;
 pub use feed::Hole;
 use interest::Interest;
+use link::Link;
 use news::{News, Seen, Topic, What};
 use presence::Presence;
 use queue::{Closing, Queue};
@@ -57,7 +57,7 @@ pub struct Hub {
     receipts: Receipts,
     interest: Interest,
     /// The way to the other nodes, where there is a bus.
-    outgoing: Option<mpsc::Sender<News>>,
+    link: Option<Link>,
 }
 
 /// An authenticated socket, as the hub knows it.
@@ -108,16 +108,16 @@ impl Places {
 pub struct TooManyConnections;
 
 impl Hub {
-    /// An empty hub whose connections' queues hold at most `queue_bytes`. What it has to tell other
-    /// nodes goes to `outgoing`, where there are any.
-    pub fn new(queue_bytes: usize, urls: Arc<Urls>, outgoing: Option<mpsc::Sender<News>>) -> Self {
+    /// An empty hub whose connections' queues hold at most `queue_bytes`. Other nodes are told
+    /// through `link`, where there is a bus.
+    pub fn new(queue_bytes: usize, urls: Arc<Urls>, link: Option<Link>) -> Self {
         Self {
             presence: Presence::default(),
             watch: Watch::default(),
             typing: Typing::default(),
             receipts: Receipts::default(),
-            interest: Interest::new(outgoing.is_none()),
-            outgoing,
+            interest: Interest::new(link.is_none()),
+            link,
             people: Mutex::default(),
             feeds: std::array::from_fn(|_| Mutex::default()),
             next_connection: AtomicU64::new(1),
@@ -147,7 +147,7 @@ impl Hub {
             places: Mutex::default(),
         });
         if connections.is_empty() {
-            self.interest.begins(Topic::User(user));
+            self.interest.begins(Topic::of_user(user));
         }
         connections.push(Arc::clone(&connection));
         self.presence.came(user, connection.number);
@@ -205,7 +205,7 @@ impl Hub {
                 connections.retain(|other| other.number != connection.number);
                 if connections.is_empty() {
                     people.remove(&connection.user);
-                    self.interest.ends(Topic::User(connection.user));
+                    self.interest.ends(Topic::of_user(connection.user));
                 }
             }
         }
@@ -258,6 +258,27 @@ impl Hub {
         let people = lock(&self.people);
         let Some(connections) = people.get(&user) else { return false };
         connections.iter().any(|connection| !lock(&connection.places).chats.contains(&chat))
+    }
+
+    /// Whether the bus is there; `None` where none is wanted.
+    pub fn bus(&self) -> Option<bool> {
+        self.link.as_ref().map(Link::is_connected)
+    }
+
+    /// Waits until the other nodes are asked for all that somebody here has to do with by now; not
+    /// for long, and not at all where there is no bus.
+    pub async fn asked(&self) {
+        if let Some(link) = &self.link {
+            link.asked(self.interest.changes()).await;
+        }
+    }
+
+    /// Waits until news of other nodes may have been lost; for ever where there is no bus.
+    pub async fn lost(&self) {
+        match &self.link {
+            Some(link) => link.lost().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Closes the sockets of sessions that ended.
@@ -331,7 +352,7 @@ impl Hub {
     /// A chat's feed, which begins where there is none.
     fn feed<'a>(&self, feeds: &'a mut HashMap<ChatId, Feed>, chat: ChatId) -> &'a mut Feed {
         feeds.entry(chat).or_insert_with(|| {
-            self.interest.begins(Topic::Chat(chat));
+            self.interest.begins(Topic::of_chat(chat));
             Feed::default()
         })
     }
@@ -344,7 +365,7 @@ impl Hub {
         let mut feeds = lock(self.shard(chat));
         if feeds.get_mut(&chat).is_some_and(|feed| feed.unlisten(connection.number)) {
             feeds.remove(&chat);
-            self.interest.ends(Topic::Chat(chat));
+            self.interest.ends(Topic::of_chat(chat));
         }
     }
 

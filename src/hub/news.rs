@@ -1,18 +1,21 @@
 //! An event on its way to sockets, on this node and on others: the frame, written once for all who
 //! get it, with as much as a hub has to know to whom it goes and when.
 
+use std::fmt;
+
 use axum::extract::ws::Utf8Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::ids::{ChatId, UserId};
+use crate::domain::event::Departed;
+use crate::domain::ids::{ChatId, SessionId, UserId};
 use crate::domain::user::{Profile, Status};
 
-/// See the module.
+/// What happened, and what the sockets are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct News {
     /// What happened.
     pub what: What,
-    /// The frame that tells of it.
+    /// The frame.
     pub text: Utf8Bytes,
 }
 
@@ -24,59 +27,70 @@ pub enum What {
     Change {
         /// Which chat.
         chat: ChatId,
-        /// To which version.
+        /// The version that this change made.
         version: i64,
+        /// Who went out by it, and hears it no more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        out: Option<UserId>,
     },
-    /// Somebody is in a chat from a version on.
+    /// A user is in a chat, of which their connections are told as it is at a version.
     Entered {
         /// Who.
         user: UserId,
         /// Which chat.
         chat: ChatId,
-        /// As told by the frame.
+        /// The version at which they are told of it.
         version: i64,
         /// The other one, in a private chat.
         peer: Option<UserId>,
-        /// Whether the version is what brought the user in: who listens since before it was out
-        /// meanwhile.
+        /// They came in by this version, and were not in the chat before. Where false, they may have
+        /// been for a while.
         joined: bool,
     },
-    /// Somebody is out of a chat by a version.
+    /// Users are out of a chat.
     Departed {
-        /// Who.
-        user: UserId,
         /// Which chat.
         chat: ChatId,
-        /// `Departed::ENDED` where there is no chat any more.
-        version: i64,
+        /// Who, each by which version.
+        departed: Vec<Departed>,
     },
-    /// Somebody writes in a chat, or stopped: for the others in it.
+    /// A user writes in a chat, or has stopped to; for the others in it.
     Typing {
         /// Who.
         user: UserId,
         /// Where.
         chat: ChatId,
+        /// Whether they write.
+        active: bool,
     },
-    /// Somebody's marks in a chat moved: for all who are in it.
+    /// A user's marks in a chat moved, for all who are in it.
     Receipt {
         /// Whose.
         user: UserId,
         /// Where.
         chat: ChatId,
     },
-    /// Somebody is seen otherwise: for who watches, and their other connections.
+    /// A user is seen so, by those who watch, and by their own other devices.
     Status {
         /// Who.
         user: UserId,
-        /// As what.
+        /// How.
         seen: Seen,
-        /// The connection that said so, which knows.
+        /// The connection that made it so, which knows: a number that means something here alone.
+        #[serde(skip)]
         except: Option<u64>,
     },
-    /// Somebody's names or picture changed: for who watches, and their own connections.
+    /// A user's names or picture changed, for those who watch, and for the user.
     Renamed {
         /// Who.
         user: UserId,
+    },
+    /// Sessions of a user ended: their sockets are closed. There is no frame.
+    SessionsEnded {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        sessions: Vec<SessionId>,
     },
 }
 
@@ -85,37 +99,64 @@ pub enum What {
 pub struct Seen {
     /// As others see the user.
     pub status: Status,
-    /// The user's own line.
+    /// The user's own words.
     pub text: String,
 }
 
 impl Seen {
-    /// Of a user as others see them.
+    /// Of a user.
     pub fn of(profile: &Profile) -> Self {
         Self { status: profile.status, text: profile.user.status_text.clone() }
     }
 }
 
-/// Whom news concern: a node asks for those that somebody on it has to do with.
+/// Whom news concern: a node asks for those that somebody on it has to do with. Chats and users are
+/// numbered modulo [`Topic::SPREAD`], which bounds what a node asks for, and what that costs in
+/// memory, however many there are; what it hears beyond its own, the hub passes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Topic {
-    /// Everybody in a chat.
-    Chat(ChatId),
-    /// A user, and those who watch them.
-    User(UserId),
+    /// Everybody in some chats.
+    Chat(i64),
+    /// Some users, and those who watch them.
+    User(i64),
+}
+
+impl Topic {
+    const SPREAD: i64 = 4_096;
+
+    /// A chat's.
+    pub fn of_chat(chat: ChatId) -> Self {
+        Self::Chat(chat.0.rem_euclid(Self::SPREAD))
+    }
+
+    /// A user's.
+    pub fn of_user(user: UserId) -> Self {
+        Self::User(user.0.rem_euclid(Self::SPREAD))
+    }
+}
+
+/// As a bus's subject ends.
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chat(number) => write!(f, "chat.{number}"),
+            Self::User(number) => write!(f, "user.{number}"),
+        }
+    }
 }
 
 impl News {
-    /// Whom it concerns.
+    /// Whom it concerns. What concerns the order of a chat's events is the chat's.
     pub fn topic(&self) -> Topic {
         match self.what {
-            What::Change { chat, .. } | What::Typing { chat, .. } | What::Receipt { chat, .. } => {
-                Topic::Chat(chat)
-            }
+            What::Change { chat, .. }
+            | What::Departed { chat, .. }
+            | What::Typing { chat, .. }
+            | What::Receipt { chat, .. } => Topic::of_chat(chat),
             What::Entered { user, .. }
-            | What::Departed { user, .. }
             | What::Status { user, .. }
-            | What::Renamed { user } => Topic::User(user),
+            | What::Renamed { user }
+            | What::SessionsEnded { user, .. } => Topic::of_user(user),
         }
     }
 
@@ -127,7 +168,7 @@ impl News {
         Ok(bytes)
     }
 
-    /// Of what has travelled; `None` where it is no news of ours.
+    /// Of what has travelled; `None` where it is no news of ours, or of a later version of ours.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         let what = serde_json::from_slice(&bytes[..end]).ok()?;
@@ -145,13 +186,15 @@ mod tests {
         let (user, chat) = (UserId(1), ChatId(2));
         let seen = Seen { status: Status::Away, text: "a\nb".into() };
         for what in [
-            What::Change { chat, version: 7 },
+            What::Change { chat, version: 7, out: None },
+            What::Change { chat, version: 7, out: Some(user) },
             What::Entered { user, chat, version: 7, peer: Some(UserId(3)), joined: true },
-            What::Departed { user, chat, version: i64::MAX },
-            What::Typing { user, chat },
+            What::Departed { chat, departed: vec![Departed { user, version: i64::MAX }] },
+            What::Typing { user, chat, active: true },
             What::Receipt { user, chat },
-            What::Status { user, seen, except: Some(9) },
+            What::Status { user, seen, except: None },
             What::Renamed { user },
+            What::SessionsEnded { user, sessions: vec![SessionId(5)] },
         ] {
             let news = News { what, text: "{\"type\":\"…\"}".into() };
             assert_eq!(News::decode(&news.encode().expect("bytes")), Some(news));
@@ -159,5 +202,14 @@ mod tests {
         for rubbish in [&b""[..], b"\n", b"{}\n{}", b"{\"change\":{}}\n", b"\xff\n\xff"] {
             assert_eq!(News::decode(rubbish), None);
         }
+    }
+
+    #[test]
+    fn a_connection_s_number_does_not_travel() {
+        let seen = Seen { status: Status::Busy, text: String::new() };
+        let what = |except| What::Status { user: UserId(1), seen: seen.clone(), except };
+        let sent = News { what: what(Some(9)), text: "{}".into() };
+        let heard = News::decode(&sent.encode().expect("bytes")).expect("news");
+        assert_eq!(heard.what, what(None));
     }
 }

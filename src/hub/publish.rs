@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::domain::event::{ChatEvent, Event};
+use axum::extract::ws::Utf8Bytes;
+
+use crate::domain::event::{Change, ChatEvent, Departed, Event};
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::receipt::Marks;
 use crate::domain::time::Timestamp;
@@ -31,7 +33,8 @@ impl Hub {
     /// Somebody says whether they write.
     pub fn typing(&self, user: UserId, chat: ChatId, active: bool, now: Timestamp) {
         if self.typing.said((chat, user), active, now) {
-            self.signal(What::Typing { user, chat }, frames::typing(chat, user, active));
+            let what = What::Typing { user, chat, active };
+            self.signal(what, frames::typing(chat, user, active));
         }
     }
 
@@ -46,15 +49,33 @@ impl Hub {
         for ((chat, user), marks) in self.receipts.take() {
             self.signal(What::Receipt { user, chat }, frames::receipt(chat, user, marks));
         }
-        for (chat, user) in self.typing.ended(now) {
-            self.signal(What::Typing { user, chat }, frames::typing(chat, user, false));
+        for ((chat, user), elsewhere) in self.typing.ended(now) {
+            let what = What::Typing { user, chat, active: false };
+            let text = frames::typing(chat, user, false);
+            if elsewhere {
+                self.hear(&News { what, text: text.into() });
+            } else {
+                self.signal(what, text);
+            }
         }
+    }
+
+    /// Hands on what another node tells.
+    pub(super) fn hear_from_others(&self, news: &News, now: Timestamp) {
+        if let What::Typing { user, chat, active } = news.what {
+            self.typing.heard((chat, user), active, now);
+        }
+        self.hear(news);
     }
 
     /// Hands news, ours or another node's, to those whom they concern here.
     pub fn hear(&self, news: &News) {
         match news.what {
-            What::Change { chat, version } => {
+            What::Change { chat, version, out } => {
+                // Whatever else tells of it may have been lost, or come later.
+                if let Some(user) = out {
+                    self.departed(chat, &[Departed { user, version }]);
+                }
                 if let Some(feed) = lock(self.shard(chat)).get_mut(&chat) {
                     let frame = Frame::of_chat(chat, version, news.text.clone());
                     feed.accept(version, frame, Instant::now());
@@ -69,14 +90,8 @@ impl Hub {
                     self.enter(connection, (chat, version, joined), peer, &frame);
                 }
             }
-            What::Departed { user, chat, version } => {
-                let people = lock(&self.people);
-                let frame = Frame::of_chat(chat, version, news.text.clone());
-                for connection in people.get(&user).into_iter().flatten() {
-                    self.depart(connection, chat, version, &frame);
-                }
-            }
-            What::Typing { user, chat } => {
+            What::Departed { chat, ref departed } => self.departed(chat, departed),
+            What::Typing { user, chat, .. } => {
                 self.tell_chat(chat, SignalKey::Typing(chat, user), news, Some(user));
             }
             What::Receipt { user, chat } => {
@@ -92,6 +107,7 @@ impl Hub {
                 self.watch.tell(user, news);
                 self.tell_user(user, SignalKey::User(user), news, None);
             }
+            What::SessionsEnded { ref sessions, .. } => self.end_sessions(sessions),
         }
     }
 
@@ -99,10 +115,14 @@ impl Hub {
     fn news(&self, event: &Event, pass: impl Fn(News)) {
         match event {
             Event::Chat(event) => {
-                let ChatEvent { chat, version, .. } = *event;
-                if self.outgoing.is_some() || lock(self.shard(chat)).contains_key(&chat) {
+                let ChatEvent { chat, version, ref change } = *event;
+                if self.link.is_some() || lock(self.shard(chat)).contains_key(&chat) {
+                    let out = match change {
+                        Change::MemberLeft(member) => Some(member.user.id),
+                        _ => None,
+                    };
                     let text = frames::chat_event(event, &self.urls).into();
-                    pass(News { what: What::Change { chat, version }, text });
+                    pass(News { what: What::Change { chat, version, out }, text });
                 }
             }
             Event::ChatCreated { chat, last_message, newcomers } => {
@@ -126,11 +146,8 @@ impl Hub {
                 pass(News { what, text });
             }
             Event::ChatDeleted { chat, departed } => {
-                for gone in departed.iter().filter(|gone| self.may_matter(gone.user)) {
-                    let (user, version, chat) = (gone.user, gone.version, *chat);
-                    let text = frames::chat_deleted(chat).into();
-                    pass(News { what: What::Departed { user, chat, version }, text });
-                }
+                let (chat, departed) = (*chat, departed.clone());
+                pass(News { what: What::Departed { chat, departed }, text: Default::default() });
             }
             Event::StatusChanged(profile, except) => {
                 let user = profile.user.id;
@@ -145,14 +162,18 @@ impl Hub {
                 let text = frames::user_updated(user, &self.urls).into();
                 pass(News { what: What::Renamed { user: user.id }, text });
             }
-            // The others ask the database, which loses nothing.
-            Event::SessionsEnded(sessions) => self.end_sessions(sessions),
+            // The others ask the database as well, which loses nothing.
+            Event::SessionsEnded(user, sessions) => {
+                let (user, sessions) = (*user, sessions.clone());
+                let what = What::SessionsEnded { user, sessions };
+                pass(News { what, text: Default::default() });
+            }
         }
     }
 
     /// Whether news for this user can reach anybody.
     fn may_matter(&self, user: UserId) -> bool {
-        self.outgoing.is_some() || lock(&self.people).contains_key(&user)
+        self.link.is_some() || lock(&self.people).contains_key(&user)
     }
 
     fn signal(&self, what: What, text: String) {
@@ -161,10 +182,21 @@ impl Hub {
         self.tell_others(news);
     }
 
-    /// Where the way is blocked the news are lost: versions tell the others that they were.
     fn tell_others(&self, news: News) {
-        if let Some(outgoing) = &self.outgoing {
-            drop(outgoing.try_send(news));
+        if let Some(link) = &self.link {
+            link.tell(news);
+        }
+    }
+
+    /// Tells those who are out of a chat, and lets them hear nothing of it any more.
+    fn departed(&self, chat: ChatId, departed: &[Departed]) {
+        let text = Utf8Bytes::from(frames::chat_deleted(chat));
+        let people = lock(&self.people);
+        for &Departed { user, version } in departed {
+            for connection in people.get(&user).into_iter().flatten() {
+                let frame = Frame::of_chat(chat, version, text.clone());
+                self.depart(connection, chat, version, frame);
+            }
         }
     }
 
@@ -220,7 +252,7 @@ impl Hub {
     }
 
     /// Tells a connection that its user is out of a chat: it hears nothing of that any more.
-    fn depart(&self, connection: &Arc<Connection>, chat: ChatId, version: i64, frame: &Frame) {
+    fn depart(&self, connection: &Arc<Connection>, chat: ChatId, version: i64, frame: Frame) {
         let mut feeds = lock(self.shard(chat));
         let mut places = lock(&connection.places);
         let left = places.left.entry(chat).or_insert(version);
@@ -232,7 +264,7 @@ impl Hub {
         places.chats.retain(|other| *other != chat);
         if feed.unlisten(connection.number) {
             feeds.remove(&chat);
-            self.interest.ends(Topic::Chat(chat));
+            self.interest.ends(Topic::of_chat(chat));
         }
         if let Some(peer) = places.peers.remove(&chat)
             && !places.watches(peer)
@@ -241,7 +273,7 @@ impl Hub {
         }
         // One that waits for its `ready` was not told of the chat yet.
         if from >= 0 {
-            connection.queue.push(frame.clone());
+            connection.queue.push(frame);
         }
     }
 }

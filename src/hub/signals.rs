@@ -13,6 +13,8 @@ use super::lock;
 
 /// Somebody has stopped writing so long after they last said that they do.
 const TYPING_ENDS: Duration = Duration::from_secs(6);
+/// The same of what another node tells, which it does every three seconds, and at the end.
+const UNHEARD_ENDS: Duration = Duration::from_secs(10);
 /// That somebody writes is passed on this often.
 const TYPING_AGAIN: Duration = Duration::from_secs(3);
 
@@ -29,6 +31,8 @@ struct Writing {
     told_at: Timestamp,
     /// When it was last said.
     said_at: Timestamp,
+    /// By which node it is told everywhere: another one.
+    elsewhere: bool,
 }
 
 impl Typing {
@@ -41,26 +45,42 @@ impl Typing {
         match writing.get_mut(&who) {
             Some(known) => {
                 known.said_at = now;
-                let due = known.told_at.plus(TYPING_AGAIN) <= now;
+                let due = known.elsewhere || known.told_at.plus(TYPING_AGAIN) <= now;
+                known.elsewhere = false;
                 if due {
                     known.told_at = now;
                 }
                 due
             }
             None => {
-                writing.insert(who, Writing { told_at: now, said_at: now });
+                writing.insert(who, Writing { told_at: now, said_at: now, elsewhere: false });
                 true
             }
         }
     }
 
-    /// Those who said nothing for so long that they have stopped.
-    pub(super) fn ended(&self, now: Timestamp) -> Vec<Who> {
+    /// Another node tells whether somebody writes. That they have stopped it may not get to tell.
+    pub(super) fn heard(&self, who: Who, active: bool, now: Timestamp) {
+        let mut writing = lock(&self.0);
+        if writing.get(&who).is_some_and(|known| !known.elsewhere) {
+            return;
+        }
+        if active {
+            writing.insert(who, Writing { told_at: now, said_at: now, elsewhere: true });
+        } else {
+            writing.remove(&who);
+        }
+    }
+
+    /// Those who said nothing for so long that they have stopped, each with whether they had said it
+    /// elsewhere.
+    pub(super) fn ended(&self, now: Timestamp) -> Vec<(Who, bool)> {
         let mut ended = Vec::new();
         lock(&self.0).retain(|who, writing| {
-            let over = writing.said_at.plus(TYPING_ENDS) <= now;
+            let after = if writing.elsewhere { UNHEARD_ENDS } else { TYPING_ENDS };
+            let over = writing.said_at.plus(after) <= now;
             if over {
-                ended.push(*who);
+                ended.push((*who, writing.elsewhere));
             }
             !over
         });
@@ -104,7 +124,7 @@ mod tests {
         let told: Vec<_> = (0..8).filter(|second| typing.said(WHO, true, at(*second))).collect();
         assert_eq!(told, [0, 3, 6]);
         assert!(typing.ended(at(12)).is_empty());
-        assert_eq!(typing.ended(at(13)), [WHO]);
+        assert_eq!(typing.ended(at(13)), [(WHO, false)]);
         assert!(typing.ended(at(99)).is_empty());
     }
 
@@ -116,6 +136,18 @@ mod tests {
         assert!(typing.said(WHO, false, at(1)));
         assert!(!typing.said(WHO, false, at(1)));
         assert!(typing.said(WHO, true, at(1)), "a new beginning");
+    }
+
+    #[test]
+    fn what_a_node_told_that_is_gone_ends_here() {
+        let typing = Typing::default();
+        typing.heard(WHO, true, at(0));
+        typing.heard(WHO, true, at(3));
+        assert!(typing.ended(at(12)).is_empty());
+        assert_eq!(typing.ended(at(13)), [(WHO, true)]);
+        typing.heard(WHO, true, at(20));
+        typing.heard(WHO, false, at(21));
+        assert!(typing.ended(at(99)).is_empty());
     }
 
     #[test]

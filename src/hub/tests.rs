@@ -11,6 +11,8 @@ use crate::domain::role::Role;
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRef;
 
+use proptest::prelude::{any, prop, prop_assert, proptest};
+
 use super::queue::Frame;
 use super::*;
 
@@ -247,4 +249,61 @@ fn nothing_is_left_of_a_connection_that_went() {
     let full: Vec<_> = (0..2).map(|_| hub.connect(UserId(1), SessionId(1), 2)).collect();
     assert!(full.iter().all(Result::is_ok));
     assert_eq!(hub.connect(UserId(1), SessionId(1), 2).err(), Some(TooManyConnections));
+}
+
+#[test]
+fn who_goes_out_by_a_change_is_told_so_whatever_else_was_lost() {
+    let hub = Hub::new(1 << 20, Arc::default(), None);
+    let (out, stays) = (connect(&hub, 1), connect(&hub, 2));
+    for connection in [&out, &stays] {
+        hub.join(connection, &[CHAT]);
+        hub.start(connection, &[(CHAT, 3)]);
+    }
+    let news = |version, out| News {
+        what: What::Change { chat: CHAT, version, out },
+        text: format!("{{\"version\":{version}}}").into(),
+    };
+    // What comes after it may come before it.
+    hub.hear(&news(5, None));
+    hub.hear(&news(4, Some(UserId(1))));
+    assert_eq!(heard(&stays), [4, 5]);
+    let frames = out.queue.take().frames;
+    assert_eq!(frames.len(), 1);
+    assert!(frames[0].text.contains("chat.deleted"), "{frames:?}");
+}
+
+proptest! {
+    /// Whatever a bus loses, repeats and puts in another order: each event once, in order, and
+    /// where there is a hole, a `resync` ahead of it.
+    #[test]
+    fn a_bus_s_faults_show_as_a_resync_at_most(
+        carried in prop::collection::vec((4_i64..24, any::<bool>()), 0..60),
+    ) {
+        let hub = Hub::new(1 << 20, Arc::default(), None);
+        let one = connect(&hub, 1);
+        hub.join(&one, &[CHAT]);
+        hub.start(&one, &[(CHAT, 3)]);
+        let mut last = 3;
+        let mut read = |upto: Option<i64>| {
+            let told = heard(&one);
+            let holes_may_be = told.contains(&0);
+            for version in told.into_iter().filter(|version| *version != 0).chain(upto) {
+                prop_assert!(version == last + 1 || holes_may_be && version > last, "{version}");
+                last = version;
+            }
+            Ok(())
+        };
+        for (version, look) in carried {
+            hub.publish(&event(version));
+            if look {
+                hub.holes(Duration::ZERO).iter().for_each(|hole| hub.skip(hole));
+            }
+            read(None)?;
+        }
+        hub.known(CHAT, 24);
+        while let Some(hole) = hub.holes(Duration::ZERO).first() {
+            hub.skip(hole);
+        }
+        read(Some(24))?;
+    }
 }

@@ -26,7 +26,7 @@ impl Watch {
         let mut watch = lock(&self.0);
         let watched = watch.entry(user).or_default();
         if watched.watchers.is_empty() {
-            interest.begins(Topic::User(user));
+            interest.begins(Topic::of_user(user));
         }
         if !watched.watchers.iter().any(|other| other.number == connection.number) {
             watched.watchers.push(Arc::clone(connection));
@@ -40,7 +40,7 @@ impl Watch {
         watched.watchers.retain(|other| other.number != connection.number);
         if watched.watchers.is_empty() {
             watch.remove(&user);
-            interest.ends(Topic::User(user));
+            interest.ends(Topic::of_user(user));
         }
     }
 

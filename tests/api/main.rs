@@ -4,6 +4,7 @@ mod support;
 
 mod auth;
 mod avatars;
+mod bus;
 mod catchup;
 mod chat_lists;
 mod chats;

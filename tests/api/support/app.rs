@@ -139,14 +139,23 @@ pub async fn variables(backend: Backend, folder: &std::path::Path) -> Option<Var
     Some(variables)
 }
 
+/// The NATS server of the tests. `None` where there is none and none required.
+pub fn bus_url() -> Option<String> {
+    service("MEOW_TEST_NATS_URL")
+}
+
+fn service(name: &str) -> Option<String> {
+    let url = environment(name);
+    if url.is_none() && environment("MEOW_REQUIRE_SERVICES").is_some() {
+        panic!("MEOW_REQUIRE_SERVICES is set and {name} is not");
+    }
+    url
+}
+
 /// Makes a schema and gives the URL by which everything happens in it. The server is thrown away as
 /// a whole, so it is not removed.
 async fn fresh_schema() -> Option<String> {
-    let server = environment("MEOW_TEST_POSTGRES_URL");
-    if server.is_none() && environment("MEOW_REQUIRE_SERVICES").is_some() {
-        panic!("MEOW_REQUIRE_SERVICES is set and MEOW_TEST_POSTGRES_URL is not");
-    }
-    let server = server?;
+    let server = service("MEOW_TEST_POSTGRES_URL")?;
     let schema = format!("test_{}", random_hex::<8>().expect("random"));
     let pool = sqlx::PgPool::connect(&server).await.expect("the test server answers");
     let sql = sqlx::AssertSqlSafe(format!("create schema {schema}"));

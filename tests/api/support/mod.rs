@@ -10,6 +10,7 @@ pub mod proxy;
 pub mod replica;
 pub mod socket;
 pub mod tokens;
+pub mod wire;
 
 pub use app::{Backend, PASSWORD, TestApp};
 pub use chance::Chance;
@@ -18,3 +19,4 @@ pub use ledger::Ledger;
 pub use mail::MailServer;
 pub use replica::{Replica, all_messages};
 pub use socket::Socket;
+pub use wire::Wire;

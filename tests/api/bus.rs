@@ -1,0 +1,149 @@
+//! Two nodes and a bus: what happens on one is heard on the other at once, and without the bus, or
+//! where it loses something, late.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::time::{Instant, timeout};
+
+use crate::support::app::bus_url;
+use crate::support::{Backend, Client, Socket, TestApp, Wire};
+
+/// By when a member on another node hears of what was committed: with the bus, and without.
+const AT_ONCE: Duration = Duration::from_secs(1);
+const LATE: Duration = Duration::from_secs(10);
+
+/// Two nodes of one site, with the bus. `None` where there are no services and none required.
+async fn two_nodes(backend: Backend, bus: &str) -> Option<[TestApp; 2]> {
+    let one = TestApp::start_with(backend, &[("BUS_URL", bus)]).await?;
+    let two = one.second_node().await;
+    for node in [&one, &two] {
+        wait_for_bus(node, "ok").await;
+    }
+    Some([one, two])
+}
+
+async fn wait_for_bus(node: &TestApp, state: &str) {
+    let ready = async {
+        while node.anonymous().get("/readyz").await.expect(200).json["bus"] != state {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LATE, ready).await.expect("the bus in time");
+}
+
+/// The same user, who talks to another node.
+fn at(node: &TestApp, user: &Client) -> Client {
+    Client { base: node.base.clone(), ..user.clone() }
+}
+
+/// The next frame of a type, at once.
+async fn heard(socket: &mut Socket, kind: &str) -> Value {
+    timeout(AT_ONCE, socket.next_of(kind)).await.unwrap_or_else(|_| panic!("{kind} at once"))
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_happens_on_one_node_is_heard_on_the_other_at_once(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(bus) = bus_url() else { return };
+    let Some([one, two]) = two_nodes(backend, &bus).await else { return };
+    let (tom, kitty) = (one.user("tom").await, one.user("kitty").await);
+    let mut socket = Socket::open(&at(&two, &kitty)).await.loud();
+    let mut toms = Socket::open(&tom).await;
+
+    // Coming in, and all that a chat tells. So often, that the sweep cannot be what told it.
+    let chat = tom.group(&[&kitty]).await;
+    assert_eq!(heard(&mut socket, "chat.created").await["chat"]["id"], chat);
+    for n in 0..10 {
+        let message = tom.say(chat, &format!("meow {n}")).await;
+        let event = heard(&mut socket, "message.created").await;
+        assert_eq!((&event["message"]["id"], &event["version"]), (&message["id"], &json!(n + 2)));
+    }
+    tom.patch(&format!("/api/chats/{chat}/"), json!({"name": "Den"})).await.expect(200);
+    assert_eq!(heard(&mut socket, "chat.updated").await["name"], "Den");
+
+    // What has no version.
+    toms.send(json!({"type": "typing", "chat": chat, "active": true})).await;
+    assert_eq!(heard(&mut socket, "typing").await["user"], tom.id);
+    tom.post(&format!("/api/chats/{chat}/read/"), json!({"seq": 10})).await.expect(200);
+    socket.send(json!({"type": "message.read", "chat": chat, "seq": 9})).await;
+    let mut toms = toms.loud();
+    let receipt = heard(&mut toms, "receipt").await;
+    assert_eq!((&receipt["user"], &receipt["last_read_seq"]), (&json!(kitty.id), &json!(9)));
+    tom.private_chat(&kitty).await;
+    heard(&mut socket, "chat.created").await;
+    tom.patch("/api/auth/me/", json!({"status_text": "hunting"})).await.expect(200);
+    assert_eq!(heard(&mut socket, "status").await["status_text"], "hunting");
+    tom.patch("/api/auth/me/", json!({"first_name": "Thomas"})).await.expect(200);
+    assert_eq!(heard(&mut socket, "user.updated").await["user"]["first_name"], "Thomas");
+
+    // Going out, and the end.
+    let member = format!("/api/chats/{chat}/members/{}/", kitty.id);
+    tom.delete(&member).await.expect(204);
+    tom.say(chat, "not for kitty").await;
+    assert_eq!(heard(&mut socket, "chat.deleted").await["chat"], chat);
+    kitty.post("/api/auth/logout/", json!({})).await.expect(204);
+    let end = timeout(AT_ONCE, async {
+        loop {
+            match socket.next_or_end().await {
+                Ok(frame) => assert_ne!(frame["chat"], chat, "{frame}"),
+                Err(end) => break end,
+            }
+        }
+    });
+    assert_eq!(end.await.expect("at once").expect("in order").0, 4001);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_bus_messages_are_late_and_with_it_again_at_once(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(bus) = bus_url() else { return };
+    let wire = Wire::to(&bus).await;
+    let Some([one, two]) = two_nodes(backend, &wire.url).await else { return };
+    let (tom, kitty) = (one.user("tom").await, one.user("kitty").await);
+    let chat = tom.private_chat(&kitty).await;
+    let mut socket = Socket::open(&at(&two, &kitty)).await;
+    tom.say(chat, "with").await;
+    heard(&mut socket, "message.created").await;
+
+    wire.cut();
+    for node in [&one, &two] {
+        wait_for_bus(node, "away").await;
+    }
+    let since = Instant::now();
+    tom.say(chat, "without").await;
+    let event = socket.next_of("message.created").await;
+    assert_eq!(event["message"]["content"], "without");
+    assert!(since.elapsed() < LATE, "{:?}", since.elapsed());
+    let made = tom.group(&[&kitty]).await;
+    assert_eq!(socket.next_of("chat.created").await["chat"]["id"], made);
+    assert!(since.elapsed() < 2 * LATE, "{:?}", since.elapsed());
+
+    wire.mend();
+    for node in [&one, &two] {
+        wait_for_bus(node, "ok").await;
+    }
+    for content in ["once", "more"] {
+        tom.say(chat, content).await;
+        assert_eq!(heard(&mut socket, "message.created").await["message"]["content"], content);
+    }
+}
+
+#[tokio::test]
+async fn a_bus_that_was_never_there_keeps_nobody_from_starting() {
+    let unused = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("nats://{}", unused.local_addr().expect("an address"));
+    drop(unused);
+    let server = TestApp::start_with(Backend::Sqlite, &[("BUS_URL", &url)]).await.expect("started");
+    assert_eq!(server.anonymous().get("/readyz").await.expect(200).json["bus"], "away");
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let mut socket = Socket::open(&kitty).await;
+    let chat = tom.private_chat(&kitty).await;
+    assert_eq!(heard(&mut socket, "chat.created").await["chat"]["id"], chat);
+}
