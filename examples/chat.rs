@@ -1,5 +1,5 @@
-//! A terminal client: shows what happens in one's chats and sends what one types. Written against
-//! the public API alone; it keeps nothing, and does not reconnect.
+//! A terminal client: shows what happens in one's chats and sends what one types. It is written
+//! against `meowsenger-client`, which connects again where the connection is lost; it keeps nothing.
 //!
 //! ```text
 //! cargo run --example chat -- --url http://127.0.0.1:8000 --username alice --password … --chat 1
@@ -10,19 +10,17 @@
 //! Typed lines are sent; `/edit ID TEXT` and `/delete ID` change a message by the number after the
 //! `#`, `/quit` ends. The exit status is 0 where everything that was typed was done.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{Write, stderr, stdin, stdout};
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
-use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use meowsenger_client::types::Message;
+use meowsenger_client::{Change, Client, Event, Events, Live, Options, Resynced, Server};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 const USAGE: &str =
     "usage: chat --url URL --username NAME --password PASSWORD --chat ID [--listen SECONDS]";
@@ -37,8 +35,8 @@ type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
 async fn main() -> ExitCode {
     let outcome = async {
         let arguments = Arguments::parse(std::env::args().skip(1))?;
-        let token = log_in(&arguments).await?;
-        Conversation::open(&arguments, &token).await?.run(lines(), arguments.listen).await
+        let client = log_in(&arguments).await?;
+        Conversation::open(arguments.chat, &client).await?.run(lines(), arguments.listen).await
     };
     match outcome.await {
         Ok(()) => ExitCode::SUCCESS,
@@ -75,8 +73,8 @@ impl Arguments {
                 _ => return Err(USAGE.into()),
             }
         }
-        if !url.starts_with("http://") {
-            return Err("--url begins with http://; this example speaks no TLS".into());
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            return Err("--url begins with http:// or https://".into());
         }
         Ok(Self {
             url,
@@ -88,17 +86,14 @@ impl Arguments {
     }
 }
 
-/// Begins a session; its access token.
-async fn log_in(arguments: &Arguments) -> Result<String> {
-    let body = json!({"username": arguments.username, "password": arguments.password});
-    let request = reqwest::Client::new().post(format!("{}/api/auth/login/", arguments.url));
-    let answer = request.timeout(PATIENCE).json(&body).send().await;
-    let answer = answer.map_err(|_| format!("no server answers at {}", arguments.url))?;
-    let status = answer.status();
-    let body: Value = answer.json().await.map_err(|_| format!("login: {status}"))?;
-    match body["access"].as_str() {
-        Some(token) => Ok(token.to_owned()),
-        None => Err(body["detail"].as_str().map_or_else(|| body.to_string(), str::to_owned).into()),
+/// Begins a session.
+async fn log_in(arguments: &Arguments) -> Result<Client> {
+    let server = Server::new(&arguments.url).with_patience(PATIENCE, PATIENCE);
+    match server.log_in(&arguments.username, &arguments.password).await {
+        Err(meowsenger_client::Error::Network(_)) => {
+            Err(format!("no server answers at {}", arguments.url).into())
+        }
+        other => Ok(other?),
     }
 }
 
@@ -116,144 +111,174 @@ fn lines() -> mpsc::Receiver<String> {
     receiver
 }
 
+/// A request under way.
+type Request = Pin<Box<dyn Future<Output = Result<Message, meowsenger_client::Error>>>>;
+
 struct Conversation {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    live: Live,
+    events: Events,
     chat: i64,
-    /// With a number behind it, a `client_id` that no other message of this user has.
-    session: i64,
-    requests: u64,
-    /// The request under way. The next line waits for its answer, so that lines are carried out in
-    /// their order, and at the server's pace.
-    unanswered: Option<u64>,
+    /// What was there already when one came, by chat: it is not shown.
+    old: BTreeMap<i64, i64>,
     refused: usize,
 }
 
 impl Conversation {
-    /// Opens the socket and waits for `ready`, which names one's chats.
-    async fn open(arguments: &Arguments, token: &str) -> Result<Self> {
-        let url = arguments.url.replacen("http", "ws", 1) + "/ws/";
-        let mut request = url.into_client_request()?;
-        request.headers_mut().insert("authorization", format!("Bearer {token}").parse()?);
-        let (socket, _) = timeout(PATIENCE, connect_async(request)).await??;
-        let chat = arguments.chat;
-        let mut this = Self { socket, chat, session: 0, requests: 0, unanswered: None, refused: 0 };
-        let ready = timeout(PATIENCE, this.read()).await??;
-        let chats = ready["versions"].as_object().ok_or("the server did not say ready")?;
-        if !chats.contains_key(&chat.to_string()) {
-            let chats: Vec<_> = chats.keys().map(String::as_str).collect();
+    /// Connects, and waits until one's chats are known.
+    async fn open(chat: i64, client: &Client) -> Result<Self> {
+        let (live, events) = client.connect(Options::default());
+        let mut this = Self { live, events, chat, old: BTreeMap::new(), refused: 0 };
+        let ready = async {
+            match this.events.next().await {
+                Some(Event::Ready(ready)) => Ok(ready),
+                Some(Event::Disconnected { why, .. }) => Err(why),
+                other => Err(format!("no connection: {other:?}")),
+            }
+        };
+        let ready = timeout(PATIENCE, ready).await??;
+        this.old = ready.versions;
+        if !this.old.contains_key(&chat) {
+            let chats: Vec<_> = this.old.keys().map(i64::to_string).collect();
             let chats = if chats.is_empty() { "none".to_owned() } else { chats.join(", ") };
             return Err(format!("no such chat: {chat}; yours: {chats}").into());
         }
-        this.session = ready["session"].as_i64().ok_or("ready names no session")?;
-        say(&format!("You are {} in chat {chat}.", text(&ready["user"]["username"])));
+        say(&format!("You are {} in chat {chat}.", text(&ready.user.username)));
+        // What is sent before the chat is known could come as a part of what was there.
+        let known = async {
+            while this.live.replica().chat(chat).is_none() {
+                let Some(event) = this.events.next().await else { break };
+                this.show(event);
+            }
+        };
+        timeout(PATIENCE, known).await?;
         Ok(this)
     }
 
     async fn run(mut self, mut lines: mpsc::Receiver<String>, listen: Option<Duration>) -> Result {
         let mut until = None;
+        // The next line waits for the answer, so that lines are carried out in their order, and at
+        // the server's pace.
+        let mut request: Option<Request> = None;
         loop {
             tokio::select! {
-                line = lines.recv(), if until.is_none() && self.unanswered.is_none() => {
+                line = lines.recv(), if until.is_none() && request.is_none() => {
                     match line.as_deref() {
                         Some("") => {}
                         Some("/quit") => until = Some(Instant::now() + PATIENCE),
-                        Some(line) => self.request(line).await?,
+                        Some(line) => request = self.request(line),
                         None => until = Some(Instant::now() + listen.unwrap_or(PATIENCE)),
                     }
                 }
-                frame = self.read() => self.show(&frame?),
+                event = self.events.next() => match event {
+                    Some(Event::Ended(error)) => return Err(error.into()),
+                    Some(event) => self.show(event),
+                    None => return Err("the connection was closed".into()),
+                },
+                answer = answer(&mut request), if request.is_some() => {
+                    request = None;
+                    if let Err(error) = answer {
+                        self.refused += 1;
+                        say(&format!("! {}", text(&error.to_string())));
+                    }
+                }
                 () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => break,
             }
-            if listen.is_none() && self.unanswered.is_none() {
+            if listen.is_none() && request.is_none() {
                 until = until.map(|until| until.min(Instant::now() + MOMENT));
             }
         }
-        match (self.unanswered, self.refused) {
-            (None, 0) => Ok(self.socket.close(None).await?),
+        match (request, self.refused) {
+            (None, 0) => Ok(()),
             (None, refused) => Err(format!("refused: {refused}").into()),
             (Some(_), _) => Err("the last line was not answered in time".into()),
         }
     }
 
-    async fn request(&mut self, line: &str) -> Result {
-        let id = self.requests + 1;
+    /// What a line asks for.
+    fn request(&mut self, line: &str) -> Option<Request> {
         let mut words = line.splitn(3, ' ');
         let (command, message, text) = (words.next(), words.next(), words.next());
         let message = message.and_then(|id| id.trim_start_matches('#').parse::<i64>().ok());
-        let frame = match (command, message, text) {
+        let (live, chat, text) = (self.live.clone(), self.chat, text.map(str::to_owned));
+        let line = line.to_owned();
+        Some(match (command, message, text) {
             (Some("/edit"), Some(message), Some(text)) => {
-                json!({"type": "message.edit", "id": id, "message": message, "content": text})
+                Box::pin(async move { live.edit(message, &text).await })
             }
             (Some("/delete"), Some(message), None) => {
-                json!({"type": "message.delete", "id": id, "message": message})
+                Box::pin(async move { live.delete(message).await })
             }
             (Some("/edit" | "/delete"), ..) => {
                 self.refused += 1;
                 say("! /edit ID TEXT, /delete ID, /quit");
-                return Ok(());
+                return None;
             }
-            _ => json!({"type": "message.send", "id": id, "chat": self.chat, "content": line,
-                        "client_id": format!("{}-{id}", self.session)}),
-        };
-        self.requests = id;
-        self.unanswered = Some(id);
-        Ok(self.socket.send(Message::text(frame.to_string())).await?)
+            _ => Box::pin(async move { live.send(chat, line).await }),
+        })
     }
 
-    /// The next frame.
-    async fn read(&mut self) -> Result<Value> {
-        loop {
-            match self.socket.next().await {
-                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text)?),
-                Some(Ok(Message::Close(Some(close)))) => {
-                    let (code, reason) = (u16::from(close.code), close.reason);
-                    return Err(format!("the server closed the socket: {code} {reason}").into());
+    fn show(&self, event: Event) {
+        let (chat, what) = match event {
+            Event::Change(change) => (change.place().0, changed(&change)),
+            Event::ChatCreated(chat) => {
+                return say(&format!("* you are in chat {} now: {}", chat.id, text(&chat.name)));
+            }
+            Event::ChatDeleted(chat) => (chat, "* the chat is gone".to_owned()),
+            Event::Resynced(Resynced { chat, messages, .. }) => {
+                let old = self.old.get(&chat.id).copied().unwrap_or(0);
+                for message in messages.iter().filter(|message| message.version > old) {
+                    self.show_in(chat.id, &told(message));
                 }
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(error.into()),
-                None => return Err("the server went away".into()),
+                return;
             }
-        }
-    }
-
-    fn show(&mut self, frame: &Value) {
-        if frame["id"].as_u64().is_some_and(|id| self.unanswered == Some(id)) {
-            self.unanswered = None;
-        }
-        let message = &frame["message"];
-        let (id, sender, content) =
-            (&message["id"], text(&message["sender"]["username"]), text(&message["content"]));
-        let what = match frame["type"].as_str().unwrap_or_default() {
-            "message.created" => format!("#{id} {sender}: {content}"),
-            "message.updated" => format!("#{id} {sender} (edited): {content}"),
-            "message.deleted" => format!("#{id} {sender} (deleted)"),
-            "chat.created" => {
-                let (id, name) = (&frame["chat"]["id"], text(&frame["chat"]["name"]));
-                return say(&format!("* you are in chat {id} now: {name}"));
+            Event::Disconnected { why, .. } => {
+                return say(&format!("* disconnected: {}", text(&why)));
             }
-            "chat.updated" => format!("* the chat is called {}", text(&frame["name"])),
-            "chat.deleted" => "* the chat is gone".to_owned(),
-            "member.joined" => format!("* {} joined", text(&frame["member"]["user"]["username"])),
-            "member.left" => format!("* {} left", text(&frame["member"]["user"]["username"])),
-            "resync" => return say("* some events were left out"),
-            "error" => {
-                self.refused += 1;
-                let errors = frame.get("errors").map(|errors| format!(" {errors}"));
-                let detail = text(&frame["detail"]);
-                return say(&format!("! {detail}{}", errors.unwrap_or_default()));
-            }
-            // Acknowledgements are no news: the event of the same message is shown.
             _ => return,
         };
-        let elsewhere = frame["chat"].as_i64().filter(|chat| *chat != self.chat);
-        let place = elsewhere.map(|chat| format!("[chat {chat}] ")).unwrap_or_default();
+        self.show_in(chat, &what);
+    }
+
+    fn show_in(&self, chat: i64, what: &str) {
+        let place = if chat == self.chat { String::new() } else { format!("[chat {chat}] ") };
         say(&format!("{place}{what}"));
     }
 }
 
+/// The answer of the request under way.
+async fn answer(request: &mut Option<Request>) -> Result<Message, meowsenger_client::Error> {
+    match request {
+        Some(request) => request.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn changed(change: &Change) -> String {
+    match change {
+        Change::MessageCreated { message, .. }
+        | Change::MessageUpdated { message, .. }
+        | Change::MessageDeleted { message, .. } => told(message),
+        Change::ChatUpdated { name, .. } => format!("* the chat is called {}", text(name)),
+        Change::MemberJoined { member, .. } => format!("* {} joined", text(&member.user.username)),
+        Change::MemberUpdated { member, .. } => {
+            format!("* {} has another role", text(&member.user.username))
+        }
+        Change::MemberLeft { member, .. } => format!("* {} left", text(&member.user.username)),
+    }
+}
+
+fn told(message: &Message) -> String {
+    let (id, sender, content) =
+        (message.id, text(&message.sender.username), text(&message.content));
+    match message {
+        Message { deleted_at: Some(_), .. } => format!("#{id} {sender} (deleted)"),
+        Message { edited_at: Some(_), .. } => format!("#{id} {sender} (edited): {content}"),
+        _ => format!("#{id} {sender}: {content}"),
+    }
+}
+
 /// On one line, and without what would steer the terminal.
-fn text(value: &Value) -> String {
-    let text = value.as_str().unwrap_or_default();
+fn text(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

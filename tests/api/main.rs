@@ -28,6 +28,7 @@ mod presence;
 mod profile;
 mod races;
 mod receipts;
+mod reference_client;
 mod resets;
 mod rubbish;
 mod search;

@@ -8,12 +8,17 @@ pub struct Chance(u64);
 impl Chance {
     /// From `MEOW_TEST_SEED`, or a new seed. It is printed, so that a failure can be repeated.
     pub fn new(what: &str) -> Self {
+        Self::from_variable("MEOW_TEST_SEED", what)
+    }
+
+    /// The same from another variable.
+    pub fn from_variable(name: &str, what: &str) -> Self {
         #[expect(clippy::disallowed_methods, reason = "who repeats a failure sets it")]
-        let given = std::env::var("MEOW_TEST_SEED").ok();
+        let given = std::env::var(name).ok();
         let seed = given.unwrap_or_else(|| random_hex::<8>().expect("random"));
         #[expect(clippy::print_stdout, reason = "shown where the test fails")]
         {
-            println!("{what}: MEOW_TEST_SEED={seed}");
+            println!("{what}: {name}={seed}");
         }
         Self(u64::from_str_radix(&seed, 16).expect("a seed in hex"))
     }

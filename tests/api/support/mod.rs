@@ -8,6 +8,7 @@ pub mod client;
 pub mod ledger;
 pub mod mail;
 pub mod openapi;
+pub mod proxy;
 pub mod replica;
 pub mod scene;
 pub mod schema;

@@ -1,0 +1,182 @@
+//! `meowsenger-client` against the server: that it keeps itself in step, whatever happens between.
+
+use std::time::Duration;
+
+use meowsenger_client::types::Role;
+use meowsenger_client::{
+    Auth, Change, Error, Event, Events, Kind, Options, Place, Resynced, Server, Signal,
+};
+use rstest::rstest;
+use tokio::time::timeout;
+
+use crate::support::app::PASSWORD;
+use crate::support::proxy::Proxy;
+use crate::support::socket::PATIENCE;
+use crate::support::{Backend, TestApp};
+
+/// Passes over events until one is what is waited for.
+async fn wait_for<T>(events: &mut Events, wanted: impl Fn(Event) -> Option<T>) -> T {
+    let found = async {
+        loop {
+            let event = events.next().await.expect("it goes on");
+            if let Some(found) = wanted(event) {
+                return found;
+            }
+        }
+    };
+    timeout(PATIENCE, found).await.expect("in time")
+}
+
+/// Reconnects without much ado.
+fn hasty() -> Options {
+    Options { first_wait: Duration::from_millis(1), ..Options::default() }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_bots_talk(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let Some(app) = TestApp::start(backend).await else { return };
+    let server = Server::new(&app.base);
+    let alice = server.register("alice", PASSWORD).await.expect("registered");
+    let bob = server.register("bob", PASSWORD).await.expect("registered");
+    let (alice_id, bob_id) = (alice.me().await.expect("me").id, bob.me().await.expect("me").id);
+    let (alice_live, mut alice_hears) = alice.connect(Options::default());
+    let (bob_live, mut bob_hears) =
+        bob.connect(Options { auth: Auth::Frame, ..Options::default() });
+    for events in [&mut alice_hears, &mut bob_hears] {
+        wait_for(events, |event| matches!(event, Event::Ready(_)).then_some(())).await;
+    }
+
+    let chat = alice.make_group("Kitchen", &[bob_id]).await.expect("made").id;
+    let created = |event| match event {
+        Event::ChatCreated(chat) => Some(chat.id),
+        _ => None,
+    };
+    assert_eq!(wait_for(&mut bob_hears, created).await, chat);
+    assert_eq!(wait_for(&mut alice_hears, created).await, chat);
+
+    let sent = alice_live.send(chat, "meow").await.expect("acked");
+    alice_live.edit(sent.id, "purr").await.expect("acked");
+    let second = alice.send(chat, "hiss").await.expect("sent");
+    alice_live.delete(second.id).await.expect("acked");
+    bob_live.read(chat, 2).await.expect("acked");
+    let mut changes = Vec::new();
+    while changes.len() < 4 {
+        let next = |event| match event {
+            Event::Change(change) => Some(change),
+            _ => None,
+        };
+        changes.push(wait_for(&mut bob_hears, next).await);
+    }
+    assert!(matches!(
+        &changes[..],
+        [
+            Change::MessageCreated { version: 2, .. },
+            Change::MessageUpdated { version: 3, .. },
+            Change::MessageCreated { version: 4, .. },
+            Change::MessageDeleted { version: 5, .. },
+        ]
+    ));
+    let receipt = |event| match event {
+        Event::Signal(Signal::Receipt { user, marks, .. }) if user == bob_id => Some(marks),
+        _ => None,
+    };
+    assert_eq!(wait_for(&mut alice_hears, receipt).await.last_read_seq, 2);
+
+    let page = bob.messages(chat, Place::After(0), 100).await.expect("a page");
+    let replica = alice_live.replica().clone();
+    let known = replica.chat(chat).expect("known");
+    assert_eq!(known.messages().len(), 2);
+    for message in page.results {
+        let copy = &known.messages()[&message.seq];
+        assert_eq!((copy.version, &copy.content), (message.version, &message.content));
+    }
+    assert_eq!(known.marks()[&bob_id].last_read_seq, 2);
+    assert_eq!(bob_live.replica().chat(chat).expect("known").chat().unread_count, 0);
+
+    let refused = bob.set_role(chat, alice_id, Role::Member).await.expect_err("no owner");
+    assert_eq!(refused.kind(), Some(Kind::PermissionDenied));
+    let refused = bob_live.send(chat, "").await.expect_err("blank");
+    let Error::Refused(refusal) = refused else { panic!("{refused}") };
+    assert_eq!(refusal.errors["content"], ["This field may not be blank."]);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_missed_is_made_good_on_another_node(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(app) = TestApp::start(backend).await else { return };
+    let other_node = app.second_node().await;
+    let proxy = Proxy::start(&[&app.base]).await;
+    let (alice, bob) = (app.user("alice").await, app.user("bob").await);
+    let chat = alice.private_chat(&bob).await;
+    let first = alice.say(chat, "one").await["id"].clone();
+    let client = Server::new(&proxy.base).log_in(&bob.username, PASSWORD).await.expect("in");
+    let (live, mut events) = client.connect(hasty());
+    let resynced = |event| match event {
+        Event::Resynced(resynced) => Some(resynced),
+        _ => None,
+    };
+    let Resynced { from: 0, upto: 2, .. } = wait_for(&mut events, resynced).await else {
+        panic!("the chat as it is")
+    };
+
+    proxy.lead_to(&[]);
+    proxy.cut();
+    wait_for(&mut events, |e| matches!(e, Event::Disconnected { .. }).then_some(())).await;
+    let sending = live.send(chat, "from afar");
+    let away = async {
+        alice.say(chat, "two").await;
+        let body = serde_json::json!({"content": "one, edited"});
+        alice.put(&format!("/api/messages/{first}/"), body).await.expect(200);
+        proxy.lead_to(&[&other_node.base]);
+    };
+    let (sent, ()) = tokio::join!(sending, away);
+    assert_eq!(sent.expect("acked").seq, 3);
+    // What it missed comes at once, what it sent itself may come with it or after it.
+    let Resynced { from, messages, .. } = wait_for(&mut events, resynced).await;
+    assert_eq!(from, 2);
+    let contents: Vec<_> = messages.iter().map(|message| message.content.as_str()).collect();
+    assert_eq!(contents[..2], ["two", "one, edited"]);
+    while live.replica().chat(chat).is_some_and(|known| known.version() < 5) {
+        wait_for(&mut events, Some).await;
+    }
+    let replica = live.replica().clone();
+    let contents: Vec<_> =
+        replica.chats()[&chat].messages().values().map(|m| m.content.clone()).collect();
+    assert_eq!(contents, ["one, edited", "two", "from afar"]);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_expired_token_is_renewed_and_an_ended_session_is_the_end(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(app) = TestApp::start(backend).await else { return };
+    let proxy = Proxy::start(&[&app.base]).await;
+    let client = Server::new(&proxy.base).register("alice", PASSWORD).await.expect("registered");
+    let tokens = client.tokens();
+    let first = tokens.borrow().clone();
+    let (_live, mut events) = client.connect(hasty());
+    let ready = |event: Event| matches!(event, Event::Ready(_)).then_some(());
+    wait_for(&mut events, ready).await;
+
+    app.app.clock.advance(Duration::from_secs(16 * 60));
+    proxy.cut();
+    wait_for(&mut events, ready).await;
+    let second = tokens.borrow().clone();
+    assert_ne!(second, first, "renewed by the socket");
+    app.app.clock.advance(Duration::from_secs(16 * 60));
+    let (me, chats) = tokio::join!(client.me(), client.chats());
+    assert!(me.is_ok() && chats.is_ok(), "renewed once, by one of them: {me:?} {chats:?}");
+
+    client.clone().log_out().await.expect("logged out");
+    let ended = |event| match event {
+        Event::Ended(error) => Some(error),
+        _ => None,
+    };
+    assert!(matches!(wait_for(&mut events, ended).await, Error::SessionEnded));
+    assert!(events.next().await.is_none());
+    assert!(matches!(client.me().await, Err(Error::SessionEnded)));
+}

@@ -1,0 +1,105 @@
+//! A network between a client and nodes that fails on demand: it cuts, stops carrying, and leads to
+//! whichever node it is told to.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// A way to some nodes, on a port of its own. Everything ends when it is dropped.
+pub struct Proxy {
+    /// `http://127.0.0.1:PORT`
+    pub base: String,
+    shared: Arc<Shared>,
+    _tasks: JoinSet<()>,
+}
+
+#[derive(Default)]
+struct Shared {
+    targets: watch::Sender<Vec<SocketAddr>>,
+    /// Counted up to end all connections.
+    cuts: watch::Sender<u64>,
+    stalled: watch::Sender<bool>,
+    /// Takes the nodes in turn.
+    turn: AtomicUsize,
+}
+
+impl Proxy {
+    /// To the nodes at these bases.
+    pub async fn start(nodes: &[&str]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let shared = Arc::new(Shared::default());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(accept(listener, Arc::clone(&shared)));
+        let proxy = Self { base, shared, _tasks: tasks };
+        proxy.lead_to(nodes);
+        proxy
+    }
+
+    /// Leads new connections there, in turn; nowhere, where there are none.
+    pub fn lead_to(&self, nodes: &[&str]) {
+        let address = |node: &&str| node.trim_start_matches("http://").parse().expect("an address");
+        self.shared.targets.send_replace(nodes.iter().map(address).collect());
+    }
+
+    /// Ends all connections.
+    pub fn cut(&self) {
+        self.shared.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Stops carrying, or goes on: the connections stay.
+    pub fn stall(&self, stalled: bool) {
+        self.shared.stalled.send_replace(stalled);
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        connections.spawn(connect(client, Arc::clone(&shared)));
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn connect(client: TcpStream, shared: Arc<Shared>) {
+    let mut cuts = shared.cuts.subscribe();
+    let targets = shared.targets.borrow().clone();
+    for _ in 0..targets.len() {
+        let turn = shared.turn.fetch_add(1, Ordering::Relaxed);
+        if let Ok(server) = TcpStream::connect(targets[turn % targets.len()]).await {
+            // Whether it could be set makes it faster, not different.
+            drop((client.set_nodelay(true), server.set_nodelay(true)));
+            let (from_client, to_client) = client.into_split();
+            let (from_server, to_server) = server.into_split();
+            tokio::select! {
+                () = carry(from_client, to_server, shared.stalled.subscribe()) => {}
+                () = carry(from_server, to_client, shared.stalled.subscribe()) => {}
+                _ = cuts.changed() => {}
+            }
+            return;
+        }
+    }
+}
+
+/// Until either side ends.
+async fn carry(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut stalled: watch::Receiver<bool>,
+) {
+    let mut bytes = [0; 4096];
+    loop {
+        // Who dropped the sender has ended the test.
+        drop(stalled.wait_for(|stalled| !stalled).await);
+        match from.read(&mut bytes).await {
+            Ok(count @ 1..) if to.write_all(&bytes[..count]).await.is_ok() => {}
+            _ => return,
+        }
+    }
+}

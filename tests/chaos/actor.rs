@@ -1,0 +1,248 @@
+//! A user who does what users do, at random, and notes what came of it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use meowsenger_client::types::{ChatType, Draft, Message, Role};
+use meowsenger_client::{Client, Error, Event, Events, Kind, Live, Options, Result, Server};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::history::{History, Told, What};
+use super::judge::Sends;
+use crate::support::{Chance, PASSWORD};
+
+/// Longest pause between two things that a user does, in milliseconds.
+const PAUSE: usize = 500;
+
+/// What all users note down.
+#[derive(Default)]
+pub struct Notes {
+    pub sends: Mutex<Sends>,
+    pub faults: Mutex<Vec<String>>,
+    /// Counts what was heard, to be waited for.
+    pub heard: watch::Sender<u64>,
+}
+
+/// A user with a client.
+pub struct Actor {
+    pub number: usize,
+    pub id: i64,
+    pub client: Client,
+    pub live: Live,
+    history: Arc<History>,
+    notes: Arc<Notes>,
+}
+
+impl Actor {
+    /// Registers and connects by a way of its own.
+    pub async fn enter(
+        number: usize,
+        way: &str,
+        history: &Arc<History>,
+        notes: &Arc<Notes>,
+    ) -> (Self, Events) {
+        let patience = (Duration::from_secs(5), Duration::from_secs(300));
+        let server = Server::new(way).with_patience(patience.0, patience.1);
+        let client = server.register(&format!("cat{number}"), PASSWORD).await.expect("registered");
+        let id = client.me().await.expect("me").id;
+        let tap = {
+            let history = Arc::clone(history);
+            move |connection, text: &str| {
+                history.add(Some(number), What::Frame(connection, digest(text)));
+            }
+        };
+        let (live, events) = client.connect(Options {
+            first_wait: Duration::from_millis(50),
+            longest_wait: Duration::from_secs(1),
+            timeout: Duration::from_secs(15),
+            tap: Some(Arc::new(tap)),
+            ..Options::default()
+        });
+        let (history, notes) = (Arc::clone(history), Arc::clone(notes));
+        (Self { number, id, client, live, history, notes }, events)
+    }
+
+    /// Acts until it is told to stop, and finishes what it began.
+    pub async fn act(
+        self: Arc<Self>,
+        mut chance: Chance,
+        others: Vec<i64>,
+        stop: watch::Receiver<bool>,
+    ) {
+        let mut count = 0;
+        while !*stop.borrow() {
+            sleep(Duration::from_millis(chance.below(PAUSE) as u64)).await;
+            count += 1;
+            let words = match self.once(&mut chance, &others, count).await {
+                Ok(Some(words)) => words,
+                Ok(None) => continue,
+                Err(error) => self.judge(error),
+            };
+            self.history.add(Some(self.number), What::Did(words));
+        }
+    }
+
+    /// One thing. `None` where there is nothing of the kind to do.
+    async fn once(
+        &self,
+        chance: &mut Chance,
+        others: &[i64],
+        count: usize,
+    ) -> Result<Option<String>> {
+        let Some((chat, kind, messages)) = self.somewhere(chance) else { return Ok(None) };
+        let mine: Vec<_> =
+            messages.iter().filter(|m| m.sender.id == self.id && m.deleted_at.is_none()).collect();
+        let (client, live) = (&self.client, &self.live);
+        let by_socket = chance.one_in(2);
+        let what = chance.below(100);
+        Ok(Some(match what {
+            0..60 => return self.send(chance, chat, count, by_socket).await.map(Some),
+            60..70 => {
+                let Some(message) = chance.pick(&mine) else { return Ok(None) };
+                let content = format!("edited {count}");
+                match by_socket {
+                    true => live.edit(message.id, &content).await?,
+                    false => client.edit(message.id, &content).await?,
+                };
+                format!("edited {}", message.id)
+            }
+            70..75 => {
+                let Some(message) = chance.pick(&mine) else { return Ok(None) };
+                match by_socket {
+                    true => drop(live.delete(message.id).await?),
+                    false => client.delete(message.id).await?,
+                }
+                format!("deleted {}", message.id)
+            }
+            75..85 => {
+                let seq = messages.last().map_or(0, |message| message.seq);
+                match by_socket {
+                    true => live.read(chat, seq).await?,
+                    false => drop(client.mark_read(chat, seq).await?),
+                }
+                format!("read {chat} up to {seq}")
+            }
+            85..88 => {
+                live.typing(chat, chance.one_in(2));
+                return Ok(None);
+            }
+            _ if kind != ChatType::Group => return Ok(None),
+            88..94 => {
+                let Some(other) = chance.pick(others) else { return Ok(None) };
+                client.add_members(chat, &[*other]).await?;
+                format!("added {other} to {chat}")
+            }
+            94 => {
+                client.remove_member(chat, self.id).await?;
+                format!("left {chat}")
+            }
+            95 | 96 => {
+                let Some(other) = chance.pick(others) else { return Ok(None) };
+                client.remove_member(chat, *other).await?;
+                format!("put {other} out of {chat}")
+            }
+            97..99 => {
+                client.rename_group(chat, &format!("Room {count}"), "").await?;
+                format!("renamed {chat}")
+            }
+            _ => {
+                let Some(other) = chance.pick(others) else { return Ok(None) };
+                client.set_role(chat, *other, Role::Admin).await?;
+                format!("made {other} an admin of {chat}")
+            }
+        }))
+    }
+
+    async fn send(
+        &self,
+        chance: &mut Chance,
+        chat: i64,
+        count: usize,
+        by_socket: bool,
+    ) -> Result<String> {
+        let name = format!("cat{}-{count}", self.number);
+        // Mostly short; now and then one that fills buffers.
+        let content = if chance.one_in(10) { "x".repeat(9_000) } else { name.clone() };
+        let draft = Draft { content, client_id: Some(name.clone()), reply_to: None };
+        self.notes.sends.lock().expect("whole").tried.insert(name.clone(), chat);
+        let message = match by_socket {
+            true => self.live.send(chat, draft).await?,
+            false => self.client.send(chat, draft).await?,
+        };
+        let words = format!("sent {name} to {chat}: {}", message.seq);
+        self.notes.sends.lock().expect("whole").acked.insert(name, message);
+        Ok(words)
+    }
+
+    /// A chat of one's own, as far as one knows.
+    fn somewhere(&self, chance: &mut Chance) -> Option<(i64, ChatType, Vec<Message>)> {
+        let replica = self.live.replica();
+        let chats: Vec<_> = replica.chats().keys().copied().collect();
+        let known = replica.chat(*chance.pick(&chats)?)?;
+        Some((known.chat().id, known.chat().kind, known.messages().values().cloned().collect()))
+    }
+
+    /// What may go wrong: others act, too, so one may be out of the chat by now.
+    fn judge(&self, error: Error) -> String {
+        let expected = match &error {
+            Error::Refused(refusal) => {
+                matches!(refusal.kind, Kind::NotFound | Kind::PermissionDenied | Kind::Conflict)
+            }
+            Error::Network(_) => true,
+            _ => false,
+        };
+        if !expected {
+            let fault = format!("client {}: {error:?}", self.number);
+            self.notes.faults.lock().expect("whole").push(fault);
+        }
+        format!("failed: {error}")
+    }
+}
+
+/// Notes what a client tells, until it tells no more.
+pub async fn listen(number: usize, mut events: Events, history: Arc<History>, notes: Arc<Notes>) {
+    while let Some(event) = events.next().await {
+        let told = match event {
+            Event::Change(change) => {
+                let (chat, version) = change.place();
+                Told::Change { chat, version }
+            }
+            Event::Resynced(resynced) => {
+                let (chat, from, upto) = (resynced.chat.id, resynced.from, resynced.upto);
+                Told::Resynced { chat, from, upto }
+            }
+            Event::ChatCreated(chat) => Told::Created { chat: chat.id, version: chat.version },
+            Event::ChatDeleted(chat) => Told::Deleted { chat },
+            Event::Forgotten => Told::Forgotten,
+            Event::Ended(error) => {
+                let fault = format!("client {number} gave up: {error}");
+                return notes.faults.lock().expect("whole").push(fault);
+            }
+            Event::Disconnected { why, .. } => {
+                history.add(Some(number), What::Did(format!("disconnected: {why}")));
+                continue;
+            }
+            _ => continue,
+        };
+        history.add(Some(number), What::Told(told));
+        notes.heard.send_modify(|heard| *heard += 1);
+    }
+}
+
+/// What the judge looks at, of a frame.
+fn digest(text: &str) -> Value {
+    let mut frame: Value = serde_json::from_str(text).expect("JSON");
+    if frame["type"] == "chat.created" {
+        let chat = frame["chat"].take();
+        (frame["chat"], frame["version"]) = (chat["id"].clone(), chat["version"].clone());
+    }
+    if frame["type"] == "ack" || frame["type"] == "error" {
+        return json!({"type": frame["type"], "id": frame["id"], "detail": frame["detail"]});
+    }
+    if let Some(message) = frame.get_mut("message") {
+        *message = message["id"].take();
+    }
+    frame
+}

@@ -1,0 +1,175 @@
+//! What the chaos happens to: nodes and a NATS, as processes that are killed and started again. It
+//! knows how to start and stop them, not when.
+
+use std::fs::{File, read_to_string};
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use meowsenger::config::Variables;
+
+use crate::support::proxy::Proxy;
+
+/// Three nodes, one NATS, and the ways to them.
+pub struct Cluster {
+    folder: PathBuf,
+    variables: Variables,
+    nats: Nats,
+    nodes: Vec<Option<Node>>,
+    /// One a client.
+    pub proxies: Vec<Proxy>,
+}
+
+struct Node {
+    process: Child,
+    base: String,
+    /// Held open, since the program may say more.
+    _output: BufReader<std::process::ChildStdout>,
+}
+
+struct Nats {
+    program: PathBuf,
+    port: u16,
+    process: Option<Child>,
+}
+
+impl Cluster {
+    /// Starts everything. `variables` name a PostgreSQL that is migrated.
+    pub async fn start(
+        folder: &Path,
+        mut variables: Variables,
+        nats: &Path,
+        proxies: usize,
+    ) -> Self {
+        let mut nats = Nats { program: nats.to_owned(), port: free_port(), process: None };
+        nats.start();
+        let mut set = |name: &str, value: &str| variables.insert(name.to_owned(), value.to_owned());
+        set("BUS_URL", &format!("nats://127.0.0.1:{}", nats.port));
+        set("LOG_LEVEL", "warn");
+        // A dead node's sockets count until it is known to be dead.
+        set("MAX_SOCKETS_PER_USER", "1000");
+        let folder = folder.to_owned();
+        let mut cluster = Self { folder, variables, nats, nodes: Vec::new(), proxies: Vec::new() };
+        for number in 0..3 {
+            cluster.nodes.push(Some(cluster.node(number)));
+        }
+        for _ in 0..proxies {
+            cluster.proxies.push(Proxy::start(&cluster.bases()).await);
+        }
+        cluster
+    }
+
+    /// Where the living nodes are.
+    pub fn bases(&self) -> Vec<&str> {
+        self.nodes.iter().flatten().map(|node| node.base.as_str()).collect()
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self, number: usize) {
+        if let Some(mut node) = self.nodes[number].take() {
+            end(&mut node.process);
+            self.lead();
+        }
+    }
+
+    /// Starts a node that was killed.
+    pub fn restart(&mut self, number: usize) {
+        if self.nodes[number].is_none() {
+            self.nodes[number] = Some(self.node(number));
+            self.lead();
+        }
+    }
+
+    /// SIGKILL.
+    pub fn kill_nats(&mut self) {
+        if let Some(mut process) = self.nats.process.take() {
+            end(&mut process);
+        }
+    }
+
+    /// Starts NATS where it was killed.
+    pub fn restart_nats(&mut self) {
+        self.nats.start();
+    }
+
+    /// Everything runs and carries again.
+    pub fn heal(&mut self) {
+        self.restart_nats();
+        (0..self.nodes.len()).for_each(|number| self.restart(number));
+        self.proxies.iter().for_each(|proxy| proxy.stall(false));
+    }
+
+    /// What the nodes wrote of panics and of faults of their own.
+    pub fn complaints(&self) -> Vec<String> {
+        let logs = (0..self.nodes.len()).map(|number| self.log(number));
+        let lines = logs.flat_map(|path| {
+            let text = read_to_string(path).expect("a log");
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        });
+        lines.filter(|line| line.contains("panicked at") || line.contains("ERROR")).collect()
+    }
+
+    fn node(&self, number: usize) -> Node {
+        let log = File::options().append(true).create(true).open(self.log(number)).expect("a log");
+        let mut process = program(&self.variables)
+            .args(["runserver", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("started");
+        let mut output = BufReader::new(process.stdout.take().expect("a pipe"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("its greeting");
+        let address = line.trim().rsplit("http://").next().expect("an address");
+        Node { process, base: format!("http://{address}"), _output: output }
+    }
+
+    fn log(&self, number: usize) -> PathBuf {
+        self.folder.join(format!("node-{number}.log"))
+    }
+
+    fn lead(&self) {
+        self.proxies.iter().for_each(|proxy| proxy.lead_to(&self.bases()));
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.kill_nats();
+        self.nodes.iter_mut().flatten().for_each(|node| end(&mut node.process));
+    }
+}
+
+impl Nats {
+    fn start(&mut self) {
+        if self.process.is_none() {
+            let process = Command::new(&self.program)
+                .args(["-a", "127.0.0.1", "-p", &self.port.to_string()])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn();
+            self.process = Some(process.expect("NATS"));
+        }
+    }
+}
+
+/// The server's program with these settings.
+pub fn program(variables: &Variables) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meowsenger"));
+    command.env_clear().envs(variables).stdin(Stdio::null());
+    command
+}
+
+fn end(process: &mut Child) {
+    // One that has ended by itself is as dead.
+    drop(process.kill());
+    process.wait().expect("gone");
+}
+
+/// NATS has to come back on the port on which it was, so it cannot choose one by itself.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}

@@ -1,0 +1,127 @@
+//! The judge judged: what is planted must be found, and what is right must not be.
+
+use std::collections::{BTreeMap, HashMap};
+
+use meowsenger_client::types::{Chat, Message};
+use meowsenger_client::{Frame, Replica};
+use serde_json::{Value, json};
+
+use super::history::{Entry, Told, What};
+use super::judge::{self, Sends, Truth};
+
+const TIME: &str = "2026-01-01T00:00:00.000001Z";
+
+fn entries(whats: impl IntoIterator<Item = What>) -> Vec<Entry> {
+    whats.into_iter().map(|what| Entry { at: 0, client: Some(1), what }).collect()
+}
+
+fn frames(frames: &[Value]) -> Vec<Entry> {
+    entries(frames.iter().map(|frame| What::Frame(1, frame.clone())))
+}
+
+fn change(version: i64) -> Value {
+    json!({"type": "message.created", "chat": 3, "version": version})
+}
+
+fn told(versions: &[i64]) -> Vec<Entry> {
+    let first = Told::Created { chat: 3, version: 1 };
+    let change = |version: &i64| Told::Change { chat: 3, version: *version };
+    entries([first].into_iter().chain(versions.iter().map(change)).map(What::Told))
+}
+
+fn user() -> Value {
+    json!({"id": 1, "username": "a", "first_name": "", "last_name": "", "avatar": null})
+}
+
+fn message(seq: i64) -> Message {
+    serde_json::from_value(json!({
+        "id": seq, "chat": 3, "seq": seq, "version": seq + 1, "sender": user(),
+        "content": "meow", "timestamp": TIME, "edited_at": null, "deleted_at": null,
+        "reply_to": null, "client_id": format!("m{seq}"), "status": "sent",
+    }))
+    .expect("a message")
+}
+
+fn chat(last_seq: i64) -> Chat {
+    serde_json::from_value(json!({
+        "id": 3, "type": "group", "name": "Kitchen", "description": "", "avatar": null,
+        "created_at": TIME, "created_by": null, "members_count": 1, "peer": null,
+        "my_role": "owner", "last_message": null, "unread_count": 0, "last_seq": last_seq,
+        "last_read_seq": 0, "version": last_seq + 1,
+    }))
+    .expect("a chat")
+}
+
+/// Three messages, all acknowledged.
+fn sends() -> Sends {
+    let acked: HashMap<_, _> = (1..=3).map(|seq| (format!("m{seq}"), message(seq))).collect();
+    let tried = acked.keys().map(|name| (name.clone(), 3)).collect();
+    Sends { acked, tried }
+}
+
+#[test]
+fn frames_that_are_lost_repeated_or_reordered_are_found() {
+    let ready = json!({"type": "ready", "versions": {"3": 1}});
+    let resync = json!({"type": "resync", "chats": [3]});
+    let judged = |rest: &[Value]| {
+        let mut all = vec![ready.clone()];
+        all.extend_from_slice(rest);
+        judge::frames(&frames(&all)).len()
+    };
+    assert_eq!(judged(&[change(2), change(3)]), 0);
+    assert_eq!(judged(&[resync.clone(), change(2), change(5), change(6)]), 0, "announced");
+    assert_eq!(judged(&[change(2), change(4)]), 1, "lost");
+    assert_eq!(judged(&[change(2), change(2)]), 1, "repeated");
+    assert!(judged(&[change(3), change(2)]) > 0, "reordered");
+    assert_eq!(judged(&[resync, change(4), change(6)]), 1, "announced once");
+    assert_eq!(judged(&[json!({"type": "message.created", "chat": 4, "version": 2})]), 1, "whose?");
+}
+
+#[test]
+fn events_that_are_lost_repeated_or_reordered_are_found() {
+    assert!(judge::told(&told(&[2, 3, 4])).is_empty());
+    for (versions, what) in [([2, 4, 5], "lost"), ([2, 2, 3], "repeated"), ([3, 2, 4], "reordered")]
+    {
+        assert!(!judge::told(&told(&versions)).is_empty(), "{what}");
+    }
+    let mut announced = told(&[2]);
+    announced.extend(entries([What::Told(Told::Resynced { chat: 3, from: 2, upto: 9 })]));
+    assert!(judge::told(&announced).is_empty());
+    announced.extend(entries([What::Told(Told::Resynced { chat: 3, from: 8, upto: 10 })]));
+    assert_eq!(judge::told(&announced).len(), 1, "not from where one was");
+}
+
+#[test]
+fn messages_that_are_lost_doubled_or_nobodys_are_found() {
+    let judged = |messages: &[Message]| {
+        judge::messages(&chat(messages.len() as i64), messages, &sends()).len()
+    };
+    let right = [message(1), message(2), message(3)];
+    assert_eq!(judged(&right), 0);
+    assert_eq!(judged(&right[..2]), 1, "an acknowledged one is lost");
+    assert!(judged(&[message(1), message(3)]) >= 2, "and leaves a hole");
+    let doubled = Message { client_id: right[1].client_id.clone(), ..message(4) };
+    assert!(judged(&[message(1), message(2), message(3), doubled]) > 0);
+    assert_eq!(judged(&[message(1), message(2), message(3), message(4)]), 1, "nobody sent it");
+    let other = Message { id: 99, ..message(2) };
+    assert_eq!(judged(&[message(1), other, message(3)]), 1, "not the one acknowledged");
+}
+
+#[test]
+fn a_replica_or_a_node_that_differs_is_found() {
+    let mut replica = Replica::default();
+    replica.hear(Frame::ChatCreated(chat(2)));
+    replica.learn(&[message(1), message(2)]);
+    let truth = |messages: Vec<Message>, last_seq| Truth::from([(3, (chat(last_seq), messages))]);
+    assert!(judge::replica(1, &replica, &truth(vec![message(1), message(2)], 2)).is_empty());
+    assert!(!judge::replica(1, &replica, &Truth::new()).is_empty(), "a chat that is not there");
+    let newer = truth(vec![message(1), message(2), message(3)], 3);
+    assert!(!judge::replica(1, &replica, &newer).is_empty(), "behind");
+    let edited = Message { content: "purr".to_owned(), ..message(1) };
+    assert!(!judge::replica(1, &replica, &truth(vec![edited, message(2)], 2)).is_empty());
+    assert!(!judge::replica(1, &replica, &truth(vec![message(1)], 2)).is_empty(), "one too many");
+
+    let node = |version| BTreeMap::from([(3, (version, vec![message(1)]))]);
+    assert!(judge::nodes(&[node(2), node(2), node(2)]).is_empty());
+    assert_eq!(judge::nodes(&[node(2), node(3), node(3)]).len(), 1);
+}

@@ -1,0 +1,204 @@
+//! What must hold after the chaos, as pure rules over what was noticed. Each gives the faults that
+//! it finds.
+
+use std::collections::{BTreeMap, HashMap};
+
+use meowsenger_client::Replica;
+use meowsenger_client::types::{Chat, Message};
+
+use super::history::{Entry, Told, What};
+
+/// What the server has, as one user sees it, through one node.
+pub type Truth = BTreeMap<i64, (Chat, Vec<Message>)>;
+
+/// Sends that were acknowledged, by `client_id`, and those of which it is not known.
+#[derive(Debug, Default)]
+pub struct Sends {
+    pub acked: HashMap<String, Message>,
+    pub tried: HashMap<String, i64>,
+}
+
+/// On a connection, the frames of a chat's changes: each once, in order, and without a hole that no
+/// `resync` spoke of.
+pub fn frames(entries: &[Entry]) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut connections: HashMap<(Option<usize>, u64), Connection> = HashMap::new();
+    for Entry { at, client, what } in entries {
+        if let What::Frame(number, frame) = what {
+            let connection = connections.entry((*client, *number)).or_default();
+            if let Err(fault) = connection.hear(frame) {
+                faults.push(format!("{at} ms, client {client:?}, connection {number}: {fault}"));
+            }
+        }
+    }
+    faults
+}
+
+#[derive(Default)]
+struct Connection {
+    /// By chat, the version that was told last.
+    versions: HashMap<i64, i64>,
+    /// By chat, how many holes were announced.
+    resyncs: HashMap<i64, usize>,
+}
+
+impl Connection {
+    fn hear(&mut self, frame: &serde_json::Value) -> Result<(), String> {
+        let number = |value: &serde_json::Value| value.as_i64().unwrap_or_default();
+        match frame["type"].as_str().unwrap_or_default() {
+            "ready" => {
+                let versions = frame["versions"].as_object().ok_or("a ready without versions")?;
+                let chat = |id: &String| id.parse().map_err(|_| format!("no id: {id}"));
+                for (id, version) in versions {
+                    self.versions.insert(chat(id)?, number(version));
+                }
+            }
+            "chat.created" => {
+                let (chat, version) = (number(&frame["chat"]), number(&frame["version"]));
+                let old = self.versions.insert(chat, version);
+                if old.is_some_and(|old| old >= version) {
+                    return Err(format!("chat {chat} at {old:?} is told of again at {version}"));
+                }
+            }
+            "chat.deleted" => {
+                let chat = number(&frame["chat"]);
+                self.versions.remove(&chat).ok_or(format!("chat {chat} is gone twice"))?;
+            }
+            "resync" => {
+                let chats = frame["chats"].as_array();
+                for chat in chats.ok_or("a resync of any chat")? {
+                    *self.resyncs.entry(number(chat)).or_default() += 1;
+                }
+            }
+            _ if frame.get("version").is_some() => {
+                let (chat, version) = (number(&frame["chat"]), number(&frame["version"]));
+                let known = self.versions.insert(chat, version);
+                let known = known.ok_or(format!("a change of chat {chat}, which is not one's"))?;
+                let announced = self.resyncs.get_mut(&chat).filter(|count| **count > 0);
+                match announced {
+                    _ if version == known + 1 => {}
+                    Some(count) if version > known => *count -= 1,
+                    _ => return Err(format!("chat {chat}: {version} after {known}")),
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// What a client told its program: each chat's changes once, in order, without a hole that it did
+/// not speak of.
+pub fn told(entries: &[Entry]) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut clients: HashMap<Option<usize>, HashMap<i64, i64>> = HashMap::new();
+    for Entry { at, client, what } in entries {
+        let What::Told(told) = what else { continue };
+        let versions = clients.entry(*client).or_default();
+        let right = match *told {
+            Told::Change { chat, version } => versions.insert(chat, version) == Some(version - 1),
+            Told::Resynced { chat, from, upto } => {
+                versions.insert(chat, upto).unwrap_or(0) == from && from < upto
+            }
+            Told::Created { chat, version } => versions.insert(chat, version).is_none(),
+            Told::Deleted { chat } => versions.remove(&chat).is_some(),
+            // Nothing here changes the past.
+            Told::Forgotten => false,
+        };
+        if !right {
+            faults.push(format!("{at} ms, client {client:?} was told {told:?}"));
+        }
+    }
+    faults
+}
+
+/// What a client knows is what the server has.
+pub fn replica(client: usize, replica: &Replica, truth: &Truth) -> Vec<String> {
+    let mut faults = Vec::new();
+    let (mine, theirs): (Vec<_>, Vec<_>) =
+        (replica.chats().keys().collect(), truth.keys().collect());
+    if mine != theirs {
+        faults.push(format!("client {client} knows chats {mine:?}, the server {theirs:?}"));
+    }
+    for (id, (chat, messages)) in truth {
+        let Some(known) = replica.chat(*id) else { continue };
+        let seen = |chat: &Chat| {
+            let Chat { name, description, members_count, my_role, last_seq, version, .. } =
+                chat.clone();
+            (name, description, members_count, my_role, last_seq, version)
+        };
+        let (mine, theirs) = (seen(known.chat()), seen(chat));
+        if mine != theirs || known.version() != chat.version {
+            let at = known.version();
+            faults.push(format!("client {client}, chat {id} at {at}: {mine:?} is not {theirs:?}"));
+        }
+        let known_messages = known.messages();
+        let missing = |m: &&Message| {
+            let copy = known_messages.get(&m.seq).map(lasting);
+            copy.map_or(m.seq >= known.complete_from(), |copy| copy != lasting(m))
+        };
+        for message in messages.iter().filter(missing) {
+            let copy = known_messages.get(&message.seq);
+            faults.push(format!("client {client}, chat {id}: {copy:?} is not {message:?}"));
+        }
+        let last = messages.last().map_or(0, |message| message.seq);
+        if let Some((seq, message)) =
+            known_messages.last_key_value().filter(|(seq, _)| **seq > last)
+        {
+            faults
+                .push(format!("client {client}, chat {id}: {seq} is beyond the end: {message:?}"));
+        }
+    }
+    faults
+}
+
+/// A chat's messages are 1, 2, 3, …, each acknowledged one is there once as it was acknowledged, and
+/// none is there that nobody sent.
+pub fn messages(chat: &Chat, messages: &[Message], sends: &Sends) -> Vec<String> {
+    let mut faults = Vec::new();
+    let id = chat.id;
+    let seqs: Vec<_> = messages.iter().map(|message| message.seq).collect();
+    if !seqs.iter().copied().eq(1..=chat.last_seq) {
+        faults.push(format!("chat {id} is not 1..{}: {seqs:?}", chat.last_seq));
+    }
+    let mut found: HashMap<&str, &Message> = HashMap::new();
+    for message in messages {
+        let name = message.client_id.as_deref().unwrap_or_default();
+        if sends.tried.get(name) != Some(&id) {
+            faults.push(format!("chat {id}: nobody sent {message:?}"));
+        }
+        if let Some(first) = found.insert(name, message) {
+            faults.push(format!("chat {id}: {first:?} is there again: {message:?}"));
+        }
+    }
+    for (name, acked) in sends.acked.iter().filter(|(_, message)| message.chat == id) {
+        let told = |m: &Message| (m.id, m.seq, m.sender.id, m.timestamp);
+        match found.get(name.as_str()) {
+            Some(message) if told(message) == told(acked) => {}
+            Some(message) => {
+                faults.push(format!("acknowledged {acked:?}, and there is {message:?}"))
+            }
+            None => faults.push(format!("chat {id}: lost {acked:?}")),
+        }
+    }
+    faults
+}
+
+/// All nodes have the same. A private chat's marks and statuses move by being read.
+pub fn nodes(truths: &[BTreeMap<i64, (i64, Vec<Message>)>]) -> Vec<String> {
+    let lasting =
+        |truth: &BTreeMap<i64, (i64, Vec<Message>)>| -> BTreeMap<i64, (i64, Vec<Message>)> {
+            let chat = |(id, (version, messages)): (&i64, &(i64, Vec<Message>))| {
+                (*id, (*version, messages.iter().map(self::lasting).collect()))
+            };
+            truth.iter().map(chat).collect()
+        };
+    let differs = |pair: &[_]| lasting(&pair[0]) != lasting(&pair[1]);
+    truths.windows(2).filter(|pair| differs(pair)).map(|_| "two nodes differ".to_owned()).collect()
+}
+
+/// Without the status, which moves without a version, and the sender's names.
+fn lasting(message: &Message) -> Message {
+    use meowsenger_client::types::MessageStatus;
+    Message { status: MessageStatus::Sent, ..message.clone() }
+}
