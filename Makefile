@@ -8,7 +8,7 @@ TOOLS      := target/tools
 test_command = scripts/with-services cargo test --locked --workspace $(ARGS)
 with_tools   = PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin"
 
-.PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench-idle bench-data chaos fuzz-api cargo-deny
+.PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench-idle bench-data chaos fuzz-api autobahn cargo-deny
 
 help: ## this list
 	@echo 'Targets (ARGS="…" is passed on where it says so):'
@@ -60,3 +60,6 @@ chaos: ## three nodes, a NATS and thirty clients while all is killed and cut; AR
 
 fuzz-api: ## schemathesis against a fresh server, by the OpenAPI document; ARGS goes to `schemathesis run`
 	scripts/fuzz-api $(ARGS)
+
+autobahn: ## the Autobahn suite against the layer under the sockets (docs/websocket.md); ARGS are cases, such as '6.*'
+	scripts/autobahn $(ARGS)

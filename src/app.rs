@@ -74,6 +74,9 @@ pub struct App {
     pub marks: MarkQueue,
     /// What this run of the program is called among the nodes.
     pub node: String,
+    /// Held while it is read and told how people are seen, so that nothing older is told after
+    /// something newer.
+    pub seeing: tokio::sync::Mutex<()>,
     /// Whether there are other nodes, as of the last look.
     company: AtomicBool,
     /// Every task that must end before the process does.
@@ -115,15 +118,29 @@ pub enum StartError {
 pub struct Clock {
     /// Added to the system's time, in microseconds: how tests move on.
     offset: AtomicI64,
+    /// Where it was stopped, in microseconds; 0 where it goes.
+    stopped: AtomicI64,
 }
 
 impl Clock {
     /// The moment.
     pub fn now(&self) -> Timestamp {
+        let micros = match self.stopped.load(Ordering::Relaxed) {
+            0 => Self::system(),
+            stopped => stopped,
+        };
+        Timestamp::from_micros(micros.saturating_add(self.offset.load(Ordering::Relaxed)))
+    }
+
+    fn system() -> i64 {
         #[expect(clippy::disallowed_methods, reason = "this is the app's clock")]
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let micros = i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX);
-        Timestamp::from_micros(micros.saturating_add(self.offset.load(Ordering::Relaxed)))
+        i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX)
+    }
+
+    /// Stops the clock, for tests; it can still be moved on.
+    pub fn stop(&self) {
+        self.stopped.store(Self::system(), Ordering::Relaxed);
     }
 
     /// Moves the clock on, for tests.
@@ -168,6 +185,7 @@ impl App {
             sends,
             marks,
             node: random_hex::<8>().map_err(|_| Error::internal("no random numbers"))?,
+            seeing: tokio::sync::Mutex::default(),
             // Until it was looked.
             company: AtomicBool::new(true),
             tasks: TaskTracker::new(),

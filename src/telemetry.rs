@@ -7,9 +7,13 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Config, LogFormat};
 
+/// Without what crates tell of their everyday business.
+const INFO: &str = "info,async_nats=warn,sqlx::postgres::notice=warn";
+const DEBUG: &str = "info,async_nats=warn,sqlx::postgres::notice=warn,meowsenger=debug";
+
 /// Starts the log, on standard error. Does nothing where one runs already.
 pub fn start(config: &Config) {
-    let default = if config.server.debug { "info,meowsenger=debug" } else { "info" };
+    let default = if config.server.debug { DEBUG } else { INFO };
     let level = config.logging.level.as_deref().unwrap_or(default);
     let subscriber = tracing_subscriber::fmt()
         // The level was parsed when the settings were read.

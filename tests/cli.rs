@@ -217,10 +217,20 @@ fn a_superuser_is_made_without_asking() {
 }
 
 #[test]
-fn the_openapi_document_is_json() {
-    let ran = Shell::new().run(&["openapi"], &[]).expect(0);
-    let document: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
-    assert!(document["paths"]["/api/auth/login/"].is_object());
+fn the_documents_are_json() {
+    let print = |arguments: &[&str], settings: &[(&str, &str)]| -> serde_json::Value {
+        serde_json::from_str(&Shell::new().run(arguments, settings).expect(0).out).expect("JSON")
+    };
+    assert!(print(&["openapi"], &[])["paths"]["/api/auth/login/"].is_object());
+    assert_eq!(print(&["openapi", "--socket"], &[])["asyncapi"], "3.0.0");
+    let longest = |settings: &[(&str, &str)]| {
+        let document = print(&["openapi"], settings);
+        let bodies = &document["components"]["schemas"];
+        ["SendMessage", "EditMessage", "PatchMessage"]
+            .map(|name| bodies[name]["properties"]["content"]["maxLength"].as_i64())
+    };
+    assert_eq!(longest(&[]), [Some(10_000); 3]);
+    assert_eq!(longest(&[("MESSAGE_MAX_LENGTH", "500")]), [Some(500); 3]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::domain::ids::UserId;
 use crate::domain::session::{Caller, Device};
 use crate::domain::text;
 use crate::domain::user::{
-    Availability, Email, Password, Profile, Registration, User, UserChange, Username,
+    Availability, Email, Password, Profile, Registration, TAKEN, User, UserChange, Username,
 };
 use crate::store::error::Error as StoreError;
 use crate::store::users::NewUser;
@@ -220,7 +220,7 @@ pub async fn end(app: &Arc<App>, caller: &Caller, password: Result<Password>) ->
     }
     let ended = session_rows::end_all(&mut unit.tx, me, now).await?;
     unit.emit(Event::SessionsEnded(me, ended));
-    users::end(&mut unit.tx, me, &format!("deleted_{me}"), now).await?;
+    users::end(&mut unit.tx, me, &Username::of_shell(me), now).await?;
     unit.commit().await
 }
 
@@ -332,7 +332,7 @@ async fn taken(
     };
     let mut errors = FieldErrors::default();
     if is_taken(&names.username) {
-        errors.add("username", "A user with that username already exists.");
+        errors.add("username", TAKEN);
     }
     if is_taken(&names.email) {
         errors.add("email", "This field must be unique.");

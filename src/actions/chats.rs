@@ -56,8 +56,24 @@ pub async fn one(app: &App, caller: &Caller, id: ChatId) -> Result<ChatView> {
     Ok(view)
 }
 
-/// Makes a chat; false where the two had a private one already.
-pub async fn create(app: &Arc<App>, caller: &Caller, new: NewChat) -> Result<(ChatView, bool)> {
+/// Makes a chat; false where the two had a private one already. Whether those who are `named` are
+/// there is looked at even if something else is wrong, so that all faults are told at once.
+pub async fn create(
+    app: &Arc<App>,
+    caller: &Caller,
+    named: Vec<UserId>,
+    new: Result<NewChat>,
+) -> Result<(ChatView, bool)> {
+    let new = match new {
+        Err(Error::Invalid(mut errors)) if !errors.contains("members") => {
+            let found = users::by_ids(&app.db, named.iter().map(|id| id.0).collect()).await?;
+            let active = found.into_iter().filter(|user| user.is_active);
+            let active = active.map(|user| (user.id, user)).collect();
+            errors.extend(members_action::known(&active, &named, "members").1);
+            return Err(Error::Invalid(errors));
+        }
+        new => new?,
+    };
     let (id, created) = match new {
         NewChat::Private { peer } => create_private(app, caller, peer).await?,
         NewChat::Group { name, description, members } => {
@@ -97,10 +113,9 @@ pub async fn update(
         gone = out.into_iter().map(|(user, _)| user.0).collect();
         let inside: HashSet<_> = present.iter().map(|(user, _)| user).collect();
         let new: Vec<_> = wanted.iter().filter(|user| !inside.contains(user)).copied().collect();
-        match members_action::known(&active, &new, "members") {
-            Err(Error::Invalid(unknown)) => errors.extend(unknown),
-            known => newcomers = known?,
-        }
+        let (known, unknown) = members_action::known(&active, &new, "members");
+        newcomers = known;
+        errors.extend(unknown);
     }
     errors.into_result()?;
 
@@ -193,7 +208,7 @@ async fn create_group(
     let count = i64::try_from(others.len() + 1).map_err(Error::internal)?;
     let mut unit = Unit::begin(app).await?;
     let active = members_action::hold(&mut unit.tx, &others).await?;
-    members_action::known(&active, &others, "members")?;
+    members_action::known(&active, &others, "members").1.into_result()?;
     let id = chats::insert_group(&mut unit.tx, me, name.as_str(), description.as_str(), count, now)
         .await?;
     members::insert(&mut unit.tx, id, vec![me.0], Role::Owner, 0, now).await?;

@@ -46,20 +46,21 @@ pub async fn one(app: &App, caller: &Caller, chat: ChatId, user: UserId) -> Resu
 }
 
 /// Adds people to a group. Who is in already stays as they are. All those named, as they are then.
+/// With them comes what was found wrong already.
 pub async fn add(
     app: &Arc<App>,
     caller: &Caller,
     id: ChatId,
-    new: Result<NewMembers>,
+    new: Result<(NewMembers, FieldErrors)>,
 ) -> Result<Vec<Member>> {
     let mut unit = Unit::begin(app).await?;
-    let named = new.as_ref().map(|new| new.users.clone()).unwrap_or_default();
+    let named = new.as_ref().map(|(new, _)| new.users.clone()).unwrap_or_default();
     let active = hold(&mut unit.tx, &named).await?;
     let chat = group_to_change(&mut unit.tx, id, caller.user.id).await?;
     if !chat.my_role.may_manage() {
         return Err(Error::PermissionDenied);
     }
-    let NewMembers { users, field, role } = new?;
+    let (NewMembers { users, field, role }, mut errors) = new?;
     if !chat.my_role.may_add_as(role) {
         return Err(Error::PermissionDenied);
     }
@@ -67,7 +68,9 @@ pub async fn add(
     let inside = members::among(&mut unit.tx, id, ids.clone()).await?;
     let is_in = |user: &UserId| inside.iter().any(|member| member.user.id == *user);
     let outside: Vec<_> = users.iter().filter(|user| !is_in(user)).copied().collect();
-    let newcomers = known(&active, &outside, field)?;
+    let (newcomers, unknown) = known(&active, &outside, field);
+    errors.extend(unknown);
+    errors.into_result()?;
     let size = usize::try_from(chat.chat.members_count).unwrap_or_default() + newcomers.len();
     if size > app.limits.group_members {
         return Err(Error::field("members", too_many_members(app.limits.group_members)));
@@ -143,16 +146,15 @@ pub(super) async fn hold(tx: &mut Tx, users: &[UserId]) -> Result<HashMap<UserId
     Ok(held.into_iter().map(|user| (user.id, user)).collect())
 }
 
-/// The users of these ids, in their order; or what is to be said of those who are none.
+/// The users of these ids, in their order, and what is to be said of those who are none.
 pub(super) fn known(
     active: &HashMap<UserId, User>,
     ids: &[UserId],
     field: &str,
-) -> Result<Vec<User>> {
+) -> (Vec<User>, FieldErrors) {
     let mut errors = FieldErrors::default();
     for missing in ids.iter().filter(|id| !active.contains_key(id)) {
         errors.add(field, no_such(missing));
     }
-    errors.into_result()?;
-    Ok(ids.iter().filter_map(|id| active.get(id).cloned()).collect())
+    (ids.iter().filter_map(|id| active.get(id).cloned()).collect(), errors)
 }

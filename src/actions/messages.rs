@@ -6,10 +6,11 @@ use crate::app::{App, Sent};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::{ChatEvent, Event};
 use crate::domain::ids::{ChatId, MessageId, UserId};
-use crate::domain::message::{Content, Draft, Message, NewMessage};
+use crate::domain::message::{Content, Draft, Message, NewMessage, Unfit};
 use crate::domain::page::{Page, Turn};
 use crate::domain::receipt::Marks;
 use crate::domain::session::Caller;
+use crate::domain::text::no_such;
 use crate::store::{audit, chats, members, messages};
 
 use super::unit::Unit;
@@ -43,12 +44,14 @@ pub fn send(
     app: &Arc<App>,
     user: UserId,
     chat: ChatId,
-    draft: Result<Draft>,
+    draft: Result<Draft, Unfit>,
 ) -> impl Future<Output = Result<Sent>> + Send + 'static {
     let app = Arc::clone(app);
     let allowed = app.throttles.message(user, app.clock.now());
+    let allowed = allowed.map_err(Unfit::from);
     let queued = allowed.and(draft).and_then(|Draft { content, reply_to, client_id }| {
-        app.sends.push(NewMessage { chat, sender: user, content, reply_to, client_id })
+        let message = NewMessage { chat, sender: user, content, reply_to, client_id };
+        app.sends.push(message).map_err(Unfit::from)
     });
     async move {
         match queued {
@@ -56,31 +59,50 @@ pub fn send(
                 answer.await.map_err(|_| Error::Unavailable("the committer dropped it".into()))?
             }
             // Whether one may know of the chat comes before what is wrong with what one sent.
-            Err(error @ (Error::Invalid(_) | Error::Malformed(_))) => {
+            Err(Unfit { error: error @ (Error::Invalid(_) | Error::Malformed(_)), reply_to }) => {
                 access::membership(&app.db, chat, user).await?;
                 if chats::is_left_alone(&app.db, chat).await? {
                     return Err(Error::Conflict(LEFT_ALONE));
                 }
-                Err(error)
+                Err(with_reply(&app, chat, error, reply_to).await?)
             }
-            Err(error) => Err(error),
+            Err(unfit) => Err(unfit.error),
         }
     }
 }
 
-/// A page of a chat's messages. What is returned counts as delivered to the caller.
+/// What is wrong with a draft, and with the message that it answers.
+async fn with_reply(
+    app: &App,
+    chat: ChatId,
+    error: Error,
+    reply_to: Option<MessageId>,
+) -> Result<Error> {
+    let (mut errors, id) = match (error, reply_to) {
+        (Error::Invalid(errors), Some(id)) => (errors, id),
+        (error, _) => return Ok(error),
+    };
+    let found = messages::by_ids(&app.db, vec![id.0]).await?.pop();
+    if !found.is_some_and(|message| message.chat == chat && message.deleted_at.is_none()) {
+        errors.add("reply_to", no_such(id));
+    }
+    Ok(Error::Invalid(errors))
+}
+
+/// A page of a chat's messages, which counts as delivered to the caller where it `delivers`.
 pub async fn list(
     app: &Arc<App>,
     caller: &Caller,
     chat: ChatId,
     span: Result<Span>,
     size: i64,
+    delivers: bool,
 ) -> Result<Page<Message, Place>> {
     let me = caller.user.id;
     let membership = access::membership(&app.db, chat, me).await?;
     let (newest_first, rows) = read(app, chat, span?, size).await?;
     let newest = rows.iter().map(|message| message.seq).max().unwrap_or_default();
-    if newest > membership.last_delivered_seq {
+    if delivers && newest > membership.last_delivered_seq {
         marks::advance(app, chat, me, Marks { delivered_seq: newest, read_seq: 0 }).await?;
     }
     let rows = with_statuses(app, chat, rows).await?;

@@ -100,9 +100,20 @@ pub async fn set(
 pub async fn watch(app: &Arc<App>, live: &Live, users: Vec<UserId>) -> Result<Vec<Profile>> {
     let ids = users.iter().map(|user| user.0).collect();
     let known = members::acquainted(&app.db, live.user(), ids).await?;
+    live.watch(&known.iter().map(|user| UserId(*user)).collect::<Vec<_>>());
     let watched = profiles(app, users::by_ids(&app.db, known).await?).await?;
-    live.watch(&watched.iter().map(|one| (one.user.id, Seen::of(one))).collect::<Vec<_>>());
+    app.hub.note(watched.iter().map(|one| (one.user.id, Seen::of(one))));
     Ok(watched)
+}
+
+/// Notes how those are seen whom somebody has just begun to watch.
+pub(super) async fn note(app: &App, watched: &[UserId]) -> Result<()> {
+    for chunk in watched.chunks(CHUNK) {
+        let users = users::by_ids(&app.db, chunk.iter().map(|user| user.0).collect()).await?;
+        let seen = profiles(app, users).await?;
+        app.hub.note(seen.iter().map(|one| (one.user.id, Seen::of(one))));
+    }
+    Ok(())
 }
 
 /// Writes down what changed here, and tells of it.
@@ -169,6 +180,7 @@ pub async fn beat(app: Arc<App>) -> Result<()> {
 /// Tells who watches here of what they were not told, or told wrongly: the news of it were lost.
 async fn refresh(app: &App) -> Result<()> {
     for chunk in app.hub.watched().chunks(CHUNK) {
+        let _seeing = app.seeing.lock().await;
         let users = users::by_ids(&app.db, chunk.iter().map(|user| user.0).collect()).await?;
         for profile in profiles(app, users).await? {
             app.hub.publish_here(&Event::StatusChanged(profile, None));
@@ -188,6 +200,7 @@ pub async fn leave(app: &Arc<App>) -> Result<()> {
 
 /// Tells everywhere how users are seen now.
 async fn tell(app: &App, users: Vec<i64>, by: impl Fn(UserId) -> Option<u64>) -> Result<()> {
+    let _seeing = app.seeing.lock().await;
     let users = users::by_ids(&app.db, users).await?;
     for profile in profiles(app, users).await? {
         let by = by(profile.user.id);

@@ -44,8 +44,8 @@ impl Live {
         self.app.hub.hears(&self.connection, chat)
     }
 
-    /// Watches users; with how each is seen.
-    pub(super) fn watch(&self, users: &[(UserId, Seen)]) {
+    /// Watches users, and no others beside its private chats' peers.
+    pub(super) fn watch(&self, users: &[UserId]) {
         self.app.hub.watch(&self.connection, users);
     }
 }
@@ -102,7 +102,8 @@ pub fn typing(app: &App, live: &Live, chat: ChatId, active: Result<bool>) -> Res
 async fn start(app: &App, caller: &Caller, live: &Live) -> Result<Ready> {
     let me = caller.user.id;
     app.hub.join(&live.connection, &members::chats_of(&app.db, me).await?);
-    app.hub.watch_peers(&live.connection, &chats::peers_of(&app.db, me).await?);
+    let peers = app.hub.watch_peers(&live.connection, &chats::peers_of(&app.db, me).await?);
+    presence::note(app, &peers).await?;
     app.hub.asked().await;
     let versions = chats::versions_of(&app.db, me).await?;
     let profile = presence::profile(app, caller.user.clone()).await?;

@@ -50,7 +50,7 @@ enum Command {
     /// Tell what is wrong or unsafe about the settings
     Check(check::Arguments),
     /// Print the OpenAPI document
-    Openapi,
+    Openapi(openapi::Arguments),
 }
 
 /// Runs the command that the process was given. The exit status is 0 where it was done, 1 where it
@@ -76,7 +76,7 @@ pub fn run() -> ExitCode {
 
 async fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Openapi => openapi::run()?,
+        Command::Openapi(arguments) => openapi::run(&arguments)?,
         Command::Makemigrations(arguments) => makemigrations::run(&arguments)?,
         Command::Check(arguments) => return check::run(&arguments).await,
         Command::Migrate(arguments) => return migrate::run(&arguments).await,

@@ -1,5 +1,6 @@
 //! Messages: what may be sent, and what a message is. Numbering is the store's business.
 
+use super::error::Error;
 use super::ids::{ChatId, MessageId, UserId};
 use super::receipt::{LeastMarks, MessageStatus};
 use super::text;
@@ -56,6 +57,22 @@ pub struct Draft {
     pub reply_to: Option<MessageId>,
     /// Names the attempt, see [`ClientId`].
     pub client_id: Option<ClientId>,
+}
+
+/// What a sender wrote that is not valid.
+#[derive(Debug)]
+pub struct Unfit {
+    /// What is wrong with it in itself.
+    pub error: Error,
+    /// The message that it answers, where that could be read: whether it is there is told together
+    /// with the rest.
+    pub reply_to: Option<MessageId>,
+}
+
+impl From<Error> for Unfit {
+    fn from(error: Error) -> Self {
+        Self { error, reply_to: None }
+    }
 }
 
 /// A draft on its way. Whether its sender may is decided in the transaction that sends it.

@@ -18,6 +18,11 @@ pub const EMAIL_MAX: usize = 254;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Username(String);
 
+/// How the name of an account that was ended begins; its id follows.
+const SHELL: &str = "deleted_";
+/// Django's text.
+pub const TAKEN: &str = "A user with that username already exists.";
+
 impl Username {
     /// Normalises and checks; the error is Django's text.
     pub fn parse(value: &str) -> Result<Self, String> {
@@ -30,7 +35,16 @@ impl Username {
         }
         // NFKC can lengthen.
         text::check(&name, NAME_MAX)?;
+        let number = text::fold(&name).strip_prefix(SHELL).map(str::to_owned);
+        if number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit())) {
+            return Err(TAKEN.to_owned());
+        }
         Ok(Self(name))
+    }
+
+    /// What an account that was ended is called. Nobody else can be.
+    pub fn of_shell(id: UserId) -> String {
+        format!("{SHELL}{id}")
     }
 
     /// The name as it is shown.

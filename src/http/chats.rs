@@ -78,8 +78,8 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<Response> {
     let (me, max) = (caller.user.id, app.limits.group_members);
-    let new = body.read(|fields| CreateChat::parse(fields, me, max))?;
-    let (view, created) = chats::create(&app, &caller, new).await?;
+    let (named, new) = CreateChat::parse(body.fields()?, me, max);
+    let (view, created) = chats::create(&app, &caller, named, new).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(Chat::of(&view, &app.urls))).into_response())
 }

@@ -1,15 +1,17 @@
-//! `/api/schema/` and `/api/docs/`: the document, and a page that shows it, from assets inside of
-//! the binary.
+//! `/api/schema/` and `/api/docs/`: the documents, and a page that shows the first, from assets
+//! inside of the binary.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use serde_json::Value;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerFile};
 
+use crate::app::App;
 use crate::domain::error::Error;
 
 use super::errors::Result;
@@ -20,8 +22,17 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
                       img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
 
 /// The document. Made anew each time: it is asked for rarely.
-pub(super) async fn schema() -> Json<OpenApi> {
-    Json(super::openapi::document())
+pub(super) async fn schema(State(app): State<Arc<App>>) -> Json<OpenApi> {
+    Json(super::openapi::document(app.limits.message_length))
+}
+
+/// The socket's frames, close codes and limits, as an AsyncAPI 3.0 document
+#[utoipa::path(
+    get, path = "/api/schema/socket/", tag = "schema", operation_id = "schema_socket",
+    security(()), responses((status = 200, body = Object))
+)]
+pub(super) async fn socket_schema() -> Result<Json<Value>> {
+    Ok(Json(super::asyncapi::socket_document().map_err(Error::internal)?))
 }
 
 /// The page. It names its files relative to itself, and they are where the path ends in a slash,

@@ -26,7 +26,7 @@ pub(super) enum ApiError {
     /// A body of a type that is not read here.
     MediaType(String),
     /// No WebSocket handshake where one is due.
-    Upgrade(StatusCode, String),
+    Upgrade(StatusCode, &'static str),
 }
 
 impl<E: Into<Error>> From<E> for ApiError {
@@ -39,6 +39,12 @@ impl IntoResponse for ApiError {
     /// Without a body: [`render`] writes it on the way out.
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
+        if response.status() == StatusCode::UPGRADE_REQUIRED {
+            // To what: RFC 9110, 15.5.22, and RFC 6455, 4.4.
+            let headers = response.headers_mut();
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
         response.extensions_mut().insert(self);
         response
     }
@@ -72,7 +78,7 @@ impl ApiError {
             Self::MediaType(kind) => {
                 format!("Unsupported media type \"{kind}\" in request.").into()
             }
-            Self::Upgrade(_, text) => text.into(),
+            Self::Upgrade(_, text) => (*text).into(),
             Self::Action(error) => error.to_string().into(),
         }
     }

@@ -70,7 +70,7 @@ pub(super) async fn add(
     body: Body,
 ) -> Result<Response> {
     let max = app.limits.group_members;
-    let new = body.read(|fields| AddMembers::parse(fields, max));
+    let new = body.read(|fields| Ok(AddMembers::parse(fields, max)));
     let added = members::add(&app, &caller, chat, new).await?;
     let results = added.iter().map(|member| Member::of(member, &app.urls)).collect();
     Ok((StatusCode::CREATED, Json(Added { results })).into_response())

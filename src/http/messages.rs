@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::actions::messages::{self, Place, Span};
 use crate::app::App;
 use crate::domain::error::{Error, Result as DomainResult};
 use crate::domain::ids::{ChatId, MessageId};
+use crate::domain::message::Unfit;
 use crate::domain::page::Turn;
 use crate::wire::answers::MessagePage;
 use crate::wire::errors::{Detail, FieldTexts};
@@ -19,7 +20,7 @@ use crate::wire::requests::{EditMessage, PatchMessage, SendMessage};
 
 use super::errors::Result;
 use super::extract::{Authenticated, Body, Id};
-use super::pagination::Paging;
+use super::pagination::{Paging, whole_number};
 
 /// A chat's messages
 ///
@@ -47,10 +48,13 @@ pub(super) async fn list(
     Authenticated(caller): Authenticated,
     Id(chat): Id<ChatId>,
     paging: Paging,
+    method: Method,
 ) -> Result<Response> {
     let list = format!("messages of {chat}");
     let span = span(&paging, &list);
-    let page = messages::list(&app, &caller, chat, span, paging.size).await?;
+    // HEAD brings nobody a message.
+    let delivers = method == Method::GET;
+    let page = messages::list(&app, &caller, chat, span, paging.size, delivers).await?;
     Ok(paging.envelope(&list, &page, write_place, |message| Message::of(message, &app.urls)))
 }
 
@@ -76,7 +80,8 @@ pub(super) async fn send(
     Id(chat): Id<ChatId>,
     body: Body,
 ) -> Result<Response> {
-    let draft = body.read(|fields| SendMessage::parse(fields, app.limits.message_length));
+    let fields = body.fields().map_err(Unfit::from);
+    let draft = fields.and_then(|fields| SendMessage::parse(fields, app.limits.message_length));
     let sent = messages::send(&app, caller.user.id, chat, draft).await?;
     let status = if sent.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(Message::of(&sent.message, &app.urls))).into_response())
@@ -179,8 +184,8 @@ pub(super) async fn delete(
 /// caller may.
 fn span(paging: &Paging, list: &str) -> DomainResult<Span> {
     let seq = |name: &str| -> DomainResult<Option<i64>> {
-        let value = paging.parameter(name).map(str::parse).transpose();
-        value.map_err(|_| Error::field(name, "A valid integer is required."))
+        let wrong = || Error::field(name, "A valid integer is required.");
+        paging.parameter(name).map(|value| whole_number(value).ok_or_else(wrong)).transpose()
     };
     if let Some(seq) = seq("before")? {
         return Ok(Span::Turn(Turn::After(Place { newest_first: true, seq })));

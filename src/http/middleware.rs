@@ -15,6 +15,8 @@ use crate::domain::error::Error;
 use super::errors::{ApiError, render};
 use super::extract::Context;
 
+/// A balancer asks for these every other second; that all is well is no news.
+const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Gives the request its id, writes what errors say, and logs one line: no query, since secrets
@@ -35,9 +37,13 @@ pub(super) async fn log(mut request: Request, next: Next) -> Response {
     if let Ok(id) = HeaderValue::from_str(context.request_id()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
+    let path = path.as_ref().map_or("-", |path| path.as_str());
+    if response.status().is_success() && HEALTH.iter().any(|health| path.starts_with(health)) {
+        return response;
+    }
     tracing::info!(
         %method,
-        path = path.as_ref().map_or("-", |path| path.as_str()),
+        path,
         status = response.status().as_u16(),
         ms = (started.elapsed().as_secs_f64() * 100_000.0).round() / 100.0,
         user = context.user(),

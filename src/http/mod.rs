@@ -1,11 +1,13 @@
 //! REST: which paths there are, and what every request passes on its way. A handler takes the
 //! request apart, calls one action and shows what came of it; it decides nothing.
 
+mod asyncapi;
 mod auth;
 mod chats;
 mod cors;
 mod docs;
 mod errors;
+mod examples;
 mod extract;
 mod forms;
 mod health;
@@ -38,6 +40,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
+pub use asyncapi::socket_document;
 pub use openapi::document;
 pub use serve::serve;
 
@@ -84,6 +87,7 @@ fn open_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(auth::verify))
         .routes(routes!(resets::request))
         .routes(routes!(resets::confirm))
+        .routes(routes!(docs::socket_schema))
 }
 
 /// What needs an access token.

@@ -7,13 +7,28 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder, Schema};
 use utoipa::{Modify, OpenApi as _};
 
-/// The document of every call that there is.
-pub fn document() -> OpenApi {
+use super::examples;
+
+/// The document of every call that there is, where a message has at most so many characters.
+pub fn document(message_length: usize) -> OpenApi {
     let (_, open) = super::open_routes().split_for_parts();
     let (_, private) = super::private_routes().split_for_parts();
     let mut document = Base::openapi();
     document.merge(open);
     document.merge(private);
+    for (name, schema) in document.components.iter_mut().flat_map(|all| all.schemas.iter_mut()) {
+        let RefOr::T(schema) = schema else { continue };
+        if OF_A_MESSAGE.contains(&name.as_str()) {
+            limit_content(schema, message_length);
+        }
+        let examples = match schema {
+            Schema::Object(schema) => &mut schema.examples,
+            Schema::OneOf(schema) => &mut schema.examples,
+            Schema::AllOf(schema) => &mut schema.examples,
+            _ => continue,
+        };
+        examples.extend(examples::of(name));
+    }
     for operation in document.paths.paths.values_mut().flat_map(operations) {
         if operation.request_body.is_some() {
             tell_of_bodies(operation);
@@ -30,6 +45,9 @@ pub fn document() -> OpenApi {
     document
 }
 
+/// The bodies with a message's content.
+const OF_A_MESSAGE: [&str; 3] = ["SendMessage", "EditMessage", "PatchMessage"];
+
 /// What 400, 413 and 415 say of a body that is JSON.
 const OF_JSON: [&str; 3] = [
     "Fields that are wrong, or a body that is no JSON",
@@ -42,6 +60,14 @@ const OF_A_FORM: [&str; 3] = [
     "Fields larger than 128 KiB, or a file larger than 5 MiB (`AVATAR_MAX_BYTES`)",
     "Neither JSON nor a form by its type",
 ];
+
+fn limit_content(body: &mut Schema, length: usize) {
+    if let Schema::Object(body) = body
+        && let Some(RefOr::T(Schema::Object(content))) = body.properties.get_mut("content")
+    {
+        content.max_length = Some(length);
+    }
+}
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     let PathItem { get, post, put, patch, delete, .. } = item;
@@ -83,13 +109,21 @@ fn tell_of_throttles(operation: &mut Operation) {
 }
 
 /// OpenAPI asks for a description of every answer; where a handler gives none, its status says it.
+/// What has one text alone shows that of its status.
 fn describe_answers(operation: &mut Operation) {
+    let detail = Ref::from_schema_name("Detail").into();
     for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
         let reason = status.parse::<StatusCode>().ok().and_then(|status| status.canonical_reason());
-        if let (RefOr::T(response), Some(reason)) = (response, reason)
-            && response.description.is_empty()
-        {
-            response.description = reason.to_owned();
+        if response.description.is_empty() {
+            response.description = reason.unwrap_or_default().to_owned();
+        }
+        for content in response.content.values_mut() {
+            if let RefOr::T(content) = content
+                && content.schema.as_ref() == Some(&detail)
+            {
+                content.example = examples::of_status(status);
+            }
         }
     }
 }
@@ -109,6 +143,7 @@ fn describe_answers(operation: &mut Operation) {
         (name = "members", description = "Who is in them, and as what"),
         (name = "messages", description = "What is said in them"),
         (name = "sync", description = "Catching up"),
+        (name = "schema", description = "What describes the API"),
     ),
     modifiers(&Bearer),
     security(("bearer" = [])),

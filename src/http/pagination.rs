@@ -7,6 +7,7 @@ use axum::http::Uri;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::num::{IntErrorKind, ParseIntError};
 use std::sync::Arc;
 use url::form_urlencoded;
 
@@ -48,7 +49,7 @@ impl FromRequestParts<Arc<App>> for Paging {
             .map(|(_, value)| value.clone());
         parameters.retain(|(name, _)| name != "cursor");
         let size = parameters.iter().find(|(name, _)| name == "page_size");
-        let size = size.and_then(|(_, value)| value.parse::<i64>().ok());
+        let size = size.and_then(|(_, value)| whole_number(value));
         let Ok(Origin(origin)) = Origin::from_request_parts(parts, app).await;
         Ok(Self {
             app: Arc::clone(app),
@@ -58,6 +59,17 @@ impl FromRequestParts<Arc<App>> for Paging {
             size: size.map_or(DEFAULT_SIZE, |size| size.clamp(*SIZES.start(), *SIZES.end())),
         })
     }
+}
+
+/// A whole number. One that is beyond what any row has is as good as the nearest that can be kept.
+pub(super) fn whole_number(text: &str) -> Option<i64> {
+    text.parse()
+        .or_else(|fault: ParseIntError| match fault.kind() {
+            IntErrorKind::PosOverflow => Ok(i64::MAX),
+            IntErrorKind::NegOverflow => Ok(i64::MIN),
+            _ => Err(fault),
+        })
+        .ok()
 }
 
 /// A request's query, decoded.

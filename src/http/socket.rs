@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::Response;
 use url::form_urlencoded;
@@ -13,6 +11,7 @@ use crate::actions::{sessions, tickets};
 use crate::app::App;
 use crate::domain::error::Error;
 use crate::realtime::socket::{self, Entry};
+use crate::realtime::transport::Upgrade;
 
 use super::cors;
 use super::errors::{ApiError, Result};
@@ -25,16 +24,15 @@ use super::throttles;
 pub(super) async fn upgrade(
     State(app): State<Arc<App>>,
     peer: Peer,
-    uri: Uri,
-    headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    request: Request,
 ) -> Result<Response> {
-    if !is_own_or_allowed(&headers, &app) {
+    let (mut request, _) = request.into_parts();
+    if !is_own_or_allowed(&request.headers, &app) {
         return Err(Error::PermissionDenied.into());
     }
-    let upgrade = upgrade
-        .map_err(|rejection| ApiError::Upgrade(rejection.status(), rejection.body_text()))?;
-    let found = match (bearer(&headers), ticket(&uri)) {
+    let upgrade = Upgrade::of(&mut request)
+        .map_err(|refused| ApiError::Upgrade(refused.status, refused.text))?;
+    let found = match (bearer(&request.headers), ticket(&request.uri)) {
         (Ok(Some(token)), _) => Some(sessions::authenticate(&app, token).await),
         (Ok(None), Some(ticket)) => Some(tickets::redeem(&app, &ticket).await),
         (Ok(None), None) => None,

@@ -87,6 +87,7 @@ impl State {
                 tracing::warn!("more came over the bus than could be heard");
                 self.lost.notify_one();
             }
+            Event::Draining | Event::Closed => {}
             other => tracing::warn!(event = %other, "the bus"),
         }
     }

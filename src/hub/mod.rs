@@ -219,27 +219,42 @@ impl Hub {
         }
     }
 
-    /// Watches the other ones of the user's private chats.
-    pub fn watch_peers(&self, connection: &Arc<Connection>, peers: &[(ChatId, UserId)]) {
+    /// Watches the other ones of the user's private chats; those of whom it has to be noted how they
+    /// are seen.
+    pub fn watch_peers(
+        &self,
+        connection: &Arc<Connection>,
+        peers: &[(ChatId, UserId)],
+    ) -> Vec<UserId> {
         let mut places = lock(&connection.places);
+        let mut unknown = Vec::new();
         for (chat, peer) in peers {
             places.peers.insert(*chat, *peer);
-            self.watch.add(*peer, connection, &self.interest);
+            if !self.watch.add(*peer, connection, &self.interest) {
+                unknown.push(*peer);
+            }
         }
+        unknown
     }
 
-    /// Watches these users, and none of those that were asked for before; with how each is seen, so
-    /// that only what changes is told from now on.
-    pub fn watch(&self, connection: &Arc<Connection>, users: &[(UserId, Seen)]) {
+    /// Watches these users, and none of those that were asked for before.
+    pub fn watch(&self, connection: &Arc<Connection>, users: &[UserId]) {
         let mut places = lock(&connection.places);
-        let before = std::mem::take(&mut places.watched);
-        places.watched = users.iter().map(|(user, _)| *user).collect();
+        let before = std::mem::replace(&mut places.watched, users.to_vec());
         for user in before.into_iter().filter(|user| !places.watches(*user)) {
             self.watch.remove(user, connection, &self.interest);
         }
-        for (user, seen) in users {
+        for user in users {
             self.watch.add(*user, connection, &self.interest);
-            self.watch.note(*user, seen);
+        }
+    }
+
+    /// Notes how users are seen who are watched, so that only what changes is told from now on. That
+    /// somebody is seen as before is no news, and must not be told: it would betray that the
+    /// invisible come and go.
+    pub fn note(&self, seen: impl IntoIterator<Item = (UserId, Seen)>) {
+        for (user, seen) in seen {
+            self.watch.note(user, seen);
         }
     }
 

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use axum::extract::ws::Utf8Bytes;
 use serde::{Deserialize, Serialize};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::domain::event::Departed;
 use crate::domain::ids::{ChatId, SessionId, UserId};
@@ -41,8 +41,8 @@ pub enum What {
         chat: ChatId,
         /// The version at which they are told of it.
         version: i64,
-        /// The other one, in a private chat.
-        peer: Option<UserId>,
+        /// The other one, in a private chat, and how they are seen as told by the frame.
+        peer: Option<(UserId, Seen)>,
         /// They came in by this version, and were not in the chat before. Where false, they may have
         /// been for a while.
         joined: bool,
@@ -185,10 +185,11 @@ mod tests {
     fn news_travel_whole_and_rubbish_is_none() {
         let (user, chat) = (UserId(1), ChatId(2));
         let seen = Seen { status: Status::Away, text: "a\nb".into() };
+        let peer = Some((UserId(3), seen.clone()));
         for what in [
             What::Change { chat, version: 7, out: None },
             What::Change { chat, version: 7, out: Some(user) },
-            What::Entered { user, chat, version: 7, peer: Some(UserId(3)), joined: true },
+            What::Entered { user, chat, version: 7, peer, joined: true },
             What::Departed { chat, departed: vec![Departed { user, version: i64::MAX }] },
             What::Typing { user, chat, active: true },
             What::Receipt { user, chat },

@@ -143,13 +143,19 @@ impl Presence {
         let mut state = lock(&self.state);
         let Some(here) = state.here.get_mut(&user) else { return false };
         here.told = Some(seen.clone());
-        here.own.replace(seen.clone()).is_none_or(|own| own != *seen)
+        // Before the first `ready` there is nobody to be told: it tells by itself.
+        here.own.as_mut().is_some_and(|own| std::mem::replace(own, seen.clone()) != *seen)
     }
 
     /// Notes what a device of the user's is told by its `ready`.
     pub fn told_by_ready(&self, user: UserId, seen: Seen) {
-        if let Some(here) = lock(&self.state).here.get_mut(&user) {
-            here.own.get_or_insert(seen);
+        let mut state = lock(&self.state);
+        let Some(here) = state.here.get_mut(&user) else { return };
+        let own = here.own.get_or_insert(seen);
+        if here.told.as_ref().is_some_and(|told| told != own) {
+            // It changed while `ready` was made.
+            here.told = None;
+            state.touch(user, None);
         }
     }
 

@@ -81,13 +81,13 @@ impl Hub {
                     feed.accept(version, frame, Instant::now());
                 }
             }
-            What::Entered { user, chat, version, peer, joined } => {
+            What::Entered { user, chat, version, ref peer, joined } => {
                 // Held throughout: a connection that registers later reads the chat from the
                 // database.
                 let people = lock(&self.people);
                 let frame = Frame::of_chat(chat, version, news.text.clone());
                 for connection in people.get(&user).into_iter().flatten() {
-                    self.enter(connection, (chat, version, joined), peer, &frame);
+                    self.enter(connection, (chat, version, joined), peer.as_ref(), &frame);
                 }
             }
             What::Departed { chat, ref departed } => self.departed(chat, departed),
@@ -130,7 +130,7 @@ impl Hub {
                     let user = newcomer.user;
                     if self.may_matter(user) {
                         let view = newcomer.view(chat, last_message.as_deref());
-                        let peer = view.peer.as_ref().map(|peer| peer.user.id);
+                        let peer = view.peer.as_ref().map(|peer| (peer.user.id, Seen::of(peer)));
                         let text = frames::chat_created(&view, &self.urls).into();
                         let (chat, version) = (chat.id, chat.version);
                         let what = What::Entered { user, chat, version, peer, joined: true };
@@ -140,7 +140,7 @@ impl Hub {
             }
             Event::ChatFound(user, view) => {
                 let (user, chat, version) = (*user, view.chat.id, view.chat.version);
-                let peer = view.peer.as_ref().map(|peer| peer.user.id);
+                let peer = view.peer.as_ref().map(|peer| (peer.user.id, Seen::of(peer)));
                 let text = frames::chat_created(view, &self.urls).into();
                 let what = What::Entered { user, chat, version, peer, joined: false };
                 pass(News { what, text });
@@ -221,7 +221,7 @@ impl Hub {
         &self,
         connection: &Arc<Connection>,
         (chat, version, joined): (ChatId, i64, bool),
-        peer: Option<UserId>,
+        peer: Option<&(UserId, Seen)>,
         frame: &Frame,
     ) {
         let mut feeds = lock(self.shard(chat));
@@ -239,9 +239,10 @@ impl Hub {
         if new {
             places.chats.push(chat);
         }
-        if let Some(peer) = peer {
-            places.peers.insert(chat, peer);
-            self.watch.add(peer, connection, &self.interest);
+        if let Some((peer, seen)) = peer {
+            places.peers.insert(chat, *peer);
+            self.watch.add(*peer, connection, &self.interest);
+            self.watch.note(*peer, seen.clone());
         }
         // The feed is held, so no event of the chat gets in between.
         connection.queue.push(frame.clone());

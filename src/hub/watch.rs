@@ -16,13 +16,18 @@ pub(super) struct Watch(Mutex<HashMap<UserId, Watched>>);
 #[derive(Debug, Default)]
 struct Watched {
     watchers: Vec<Arc<Connection>>,
-    /// What they were told last; unknown until they are told something.
+    /// What they were told last, or was so when they began to watch; unknown for a moment.
     told: Option<Seen>,
 }
 
 impl Watch {
-    /// Adds a watcher, unless it is one.
-    pub(super) fn add(&self, user: UserId, connection: &Arc<Connection>, interest: &Interest) {
+    /// Adds a watcher, unless it is one. Whether it is known how the user is seen.
+    pub(super) fn add(
+        &self,
+        user: UserId,
+        connection: &Arc<Connection>,
+        interest: &Interest,
+    ) -> bool {
         let mut watch = lock(&self.0);
         let watched = watch.entry(user).or_default();
         if watched.watchers.is_empty() {
@@ -31,6 +36,7 @@ impl Watch {
         if !watched.watchers.iter().any(|other| other.number == connection.number) {
             watched.watchers.push(Arc::clone(connection));
         }
+        watched.told.is_some()
     }
 
     /// Removes a watcher.
@@ -44,10 +50,10 @@ impl Watch {
         }
     }
 
-    /// Notes what a watcher was told at the beginning, so that only what changes is told again.
-    pub(super) fn note(&self, user: UserId, seen: &Seen) {
+    /// Notes how a user is seen, where nothing was told of it meanwhile.
+    pub(super) fn note(&self, user: UserId, seen: Seen) {
         if let Some(watched) = lock(&self.0).get_mut(&user) {
-            watched.told.get_or_insert_with(|| seen.clone());
+            watched.told.get_or_insert(seen);
         }
     }
 

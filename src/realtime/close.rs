@@ -1,15 +1,14 @@
 //! Why sockets are closed: the codes of RFC 6455 and ours, in one place.
 
-use std::error::Error as StdError;
-
-use axum::extract::ws::CloseFrame;
-use tungstenite::Error as WsError;
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use crate::hub::queue::Closing;
 
 /// Why the server closes a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Close {
+pub enum Close {
     /// The client said goodbye, or is gone: there is nobody to tell.
     Gone,
     /// It sent a binary frame.
@@ -38,8 +37,28 @@ pub(super) enum Close {
 }
 
 impl Close {
+    /// Each way of closing that tells the client something, for the document: when it comes, and
+    /// whether the client may simply connect again.
+    pub const TOLD: [(Self, &str, bool); 10] = [
+        (Self::Protocol, "The client broke RFC 6455.", true),
+        (Self::Binary, "The client sent a binary frame.", true),
+        (Self::NotUtf8, "The client sent text that is not UTF-8.", true),
+        (Self::TooBig, "The client sent a message over the limit.", true),
+        (
+            Self::Restarting { retry_after_ms: 0 },
+            "The node stops, or cannot serve now. The reason is JSON: how many milliseconds to wait \
+             before connecting again.",
+            true,
+        ),
+        (Self::NotAuthenticated, "No good `auth` came first, or the session has ended.", false),
+        (Self::AuthTimeout, "No `auth` came within 10 s.", true),
+        (Self::TooMany, "The user has too many connections; this is the newest.", false),
+        (Self::TooSlow, "The client does not read what it is sent.", true),
+        (Self::Throttled, "The client goes on sending what is refused as `throttled`.", true),
+    ];
+
     /// What the client is told; `None` where nobody is left to be told.
-    pub(super) fn frame(self) -> Option<CloseFrame> {
+    pub fn frame(self) -> Option<CloseFrame> {
         let (code, reason) = match self {
             Self::Gone => return None,
             Self::Protocol => (1002, "protocol error".to_owned()),
@@ -55,7 +74,7 @@ impl Close {
             Self::TooSlow => (4008, "too slow".to_owned()),
             Self::Throttled => (4029, "throttled".to_owned()),
         };
-        Some(CloseFrame { code, reason: reason.into() })
+        Some(CloseFrame { code: code.into(), reason: reason.into() })
     }
 }
 
@@ -71,16 +90,13 @@ impl From<Closing> for Close {
     }
 }
 
-impl From<axum::Error> for Close {
-    fn from(error: axum::Error) -> Self {
-        let error: Box<dyn StdError> = error.into_inner();
-        match error.downcast_ref::<WsError>() {
-            Some(WsError::Capacity(_)) => Self::TooBig,
-            Some(WsError::Utf8(_)) => Self::NotUtf8,
-            Some(WsError::Protocol(
-                tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-            )) => Self::Gone,
-            Some(WsError::Protocol(_)) => Self::Protocol,
+impl From<Error> for Close {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Capacity(_) => Self::TooBig,
+            Error::Utf8(_) => Self::NotUtf8,
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Self::Gone,
+            Error::Protocol(_) => Self::Protocol,
             _ => Self::Gone,
         }
     }

@@ -1,8 +1,9 @@
 //! The WebSocket: what a session does with frames and events, and the loop that moves them. It
 //! calls the same actions as REST.
 
-mod close;
+pub mod close;
 mod flood;
 mod heartbeat;
 mod session;
 pub mod socket;
+pub mod transport;

@@ -12,7 +12,8 @@ use crate::domain::error::{Error, Result};
 use crate::domain::rate::Rate;
 use crate::domain::session::Caller;
 use crate::domain::urls::Urls;
-use crate::wire::frames::{self, Incoming, Request, RequestId};
+use crate::wire::frames;
+use crate::wire::incoming::{Incoming, Request, RequestId};
 
 use super::close::Close;
 

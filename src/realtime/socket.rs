@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::app::App;
 use crate::domain::session::Caller;
@@ -18,22 +18,13 @@ use super::close::Close;
 use super::flood::{Flood, Flow};
 use super::heartbeat::{Beat, Heartbeat};
 use super::session::{Answer, Handshake, Refusal, Session};
+use super::transport::{self, GOODBYE, MESSAGE_MAX, Socket, Upgrade};
 
-/// Largest message from a client, in bytes.
-const MESSAGE_MAX: usize = 128 * 1024;
-/// Buffers of a connection, in bytes. They are most of what an idle one costs: the library's
-/// defaults come to 135 KiB.
-const READ_BUFFER: usize = 2 * 1024;
-const WRITE_BUFFER: usize = 8 * 1024;
 /// How long a client may take to authenticate.
 const AUTH_TIME: Duration = Duration::from_secs(10);
-/// How long the peer may take to answer a goodbye.
-const GOODBYE: Duration = Duration::from_secs(3);
 /// How long the peer may take to read what is written at a time. With the 30 s after which a silent
 /// one is pinged, a dead one is noticed within 75 s, whatever the system's buffers hide.
 const WRITE_TIME: Duration = Duration::from_secs(45);
-/// How long a peer that broke the protocol has to read why it is closed.
-const LINGER: Duration = Duration::from_secs(1);
 /// Requests of one socket that are worked on at a time; then no more are read.
 const IN_FLIGHT: usize = 64;
 
@@ -47,24 +38,19 @@ pub enum Entry {
     Unknown,
 }
 
-/// Answers the handshake; the socket goes on by itself.
-pub fn upgrade(upgrade: WebSocketUpgrade, app: Arc<App>, entry: Entry) -> Response {
-    // Held until the socket is closed: shutdown waits for it.
-    let token = app.tasks.token();
-    upgrade
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BUFFER)
-        .max_message_size(MESSAGE_MAX)
-        .max_frame_size(MESSAGE_MAX)
-        .on_upgrade(move |mut socket| async move {
-            let close = run(&mut socket, app, entry).await;
-            tracing::debug!(?close, "a socket is closed");
-            say_goodbye(socket, close).await;
-            drop(token);
-        })
+/// Answers the handshake; the socket goes on by itself, and shutdown waits for it.
+pub fn upgrade(upgrade: Upgrade, app: Arc<App>, entry: Entry) -> Response {
+    let (answer, opened) = upgrade.accept(MESSAGE_MAX);
+    app.clone().spawn(async move {
+        let Some(mut socket) = opened.await else { return };
+        let close = run(&mut socket, app, entry).await;
+        tracing::debug!(?close, "a socket is closed");
+        transport::say_goodbye(socket, close).await;
+    });
+    answer
 }
 
-async fn run(socket: &mut WebSocket, app: Arc<App>, entry: Entry) -> Close {
+async fn run(socket: &mut Socket, app: Arc<App>, entry: Entry) -> Close {
     let (session, ready) = match begin(socket, app, entry).await {
         Ok(begun) => begun,
         Err(Refusal { frame, close }) => {
@@ -87,7 +73,7 @@ async fn run(socket: &mut WebSocket, app: Arc<App>, entry: Entry) -> Close {
 }
 
 async fn begin(
-    socket: &mut WebSocket,
+    socket: &mut Socket,
     app: Arc<App>,
     entry: Entry,
 ) -> Result<(Session, String), Refusal> {
@@ -99,7 +85,7 @@ async fn begin(
         match entry {
             Entry::Authenticated(caller) => handshake.welcome(caller).await,
             Entry::Unknown => loop {
-                let message = timeout_at(until, socket.recv())
+                let message = timeout_at(until, socket.next())
                     .await
                     .map_err(|_| refusal(Close::AuthTimeout))?
                     .ok_or_else(|| refusal(Close::Gone))?
@@ -110,7 +96,7 @@ async fn begin(
                         .await
                         .map_err(|_| refusal(Close::AuthTimeout))?
                         .map_err(|error| refusal(error.into()))?,
-                    Message::Pong(_) => {}
+                    Message::Pong(_) | Message::Frame(_) => {}
                     // No JSON at all: answered like any other rubbish.
                     Message::Binary(_) => break handshake.hello("").await,
                     Message::Close(_) => break Err(refusal(Close::Gone)),
@@ -126,7 +112,7 @@ async fn begin(
 
 /// Reads, answers and passes on events, until there is a reason to close.
 async fn converse(
-    socket: &mut WebSocket,
+    socket: &mut Socket,
     session: &Session,
     ready: String,
 ) -> Result<std::convert::Infallible, Close> {
@@ -150,7 +136,7 @@ async fn converse(
             return Err(closing.into());
         }
         tokio::select! {
-            message = socket.recv(), if working.len() < IN_FLIGHT => {
+            message = socket.next(), if working.len() < IN_FLIGHT => {
                 let now = Instant::now();
                 heartbeat.heard(now);
                 let message = message.ok_or(Close::Gone)??;
@@ -171,7 +157,7 @@ async fn converse(
                     // The pong goes out before anything more is read: who floods and does not read
                     // is held up, instead of filling a buffer with pongs.
                     Message::Ping(_) => write(socket, session, []).await?,
-                    Message::Pong(_) => {}
+                    Message::Pong(_) | Message::Frame(_) => {}
                     Message::Close(_) => return Err(Close::Gone),
                 }
             }
@@ -193,7 +179,7 @@ async fn converse(
 
 /// Answers what is being worked on, at the end: it will be committed, so its sender ought to know.
 async fn finish(
-    socket: &mut WebSocket,
+    socket: &mut Socket,
     mut working: FuturesUnordered<impl Future<Output = Option<String>>>,
 ) {
     let answered = async {
@@ -202,7 +188,7 @@ async fn finish(
                 socket.send(Message::text(frame)).await?;
             }
         }
-        Ok::<_, axum::Error>(())
+        Ok::<_, Error>(())
     };
     // Whoever hears nothing tries again under the same `client_id`.
     drop(timeout(GOODBYE, answered).await);
@@ -211,7 +197,7 @@ async fn finish(
 /// Writes messages and flushes once. A peer that does not read blocks this, until its queue runs
 /// over and the hub gives it up or, where there is little to tell it, the time is up.
 async fn write(
-    socket: &mut WebSocket,
+    socket: &mut Socket,
     session: &Session,
     messages: impl IntoIterator<Item = Message>,
 ) -> Result<(), Close> {
@@ -228,24 +214,4 @@ async fn write(
         () = queue.wait_closing() => Err(queue.take().closing.map_or(Close::Gone, Close::from)),
         () = sleep(WRITE_TIME) => Err(Close::TooSlow),
     }
-}
-
-/// Closes as RFC 6455 asks: says why, and waits a little for the peer's goodbye, so that the reason
-/// is not lost to a reset.
-async fn say_goodbye(mut socket: WebSocket, close: Close) {
-    let frame: Option<CloseFrame> = close.frame();
-    let goodbye = async {
-        if frame.is_some() && socket.send(Message::Close(frame)).await.is_err() {
-            return;
-        }
-        // What is read now is of no interest; the end is.
-        while let Some(Ok(_)) = socket.recv().await {}
-        if matches!(close, Close::TooBig | Close::NotUtf8 | Close::Protocol) {
-            // What the peer is still sending can no longer be read. To close on top of it would
-            // reset the connection, and the reason could be lost with it.
-            sleep(LINGER).await;
-        }
-    };
-    // A peer that takes longer is cut off.
-    drop(timeout(GOODBYE, goodbye).await);
 }

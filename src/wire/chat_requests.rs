@@ -85,8 +85,9 @@ pub struct AddMembers {
 }
 
 impl AddMembers {
-    /// Reads the body; `max` is the largest group.
-    pub fn parse(mut body: Fields, max: usize) -> Result<NewMembers> {
+    /// Reads the body; `max` is the largest group. With what can be read comes all that is wrong:
+    /// whether they are there is told together with it.
+    pub fn parse(mut body: Fields, max: usize) -> (NewMembers, FieldErrors) {
         let one = body.nullable_id("user");
         let several = body.ids("users");
         let role = body.optional("role", |name| match role(name)? {
@@ -95,7 +96,7 @@ impl AddMembers {
         });
         let field = if several.is_some() { "users" } else { "user" };
         let named = one.into_iter().chain(several.clone().into_iter().flatten());
-        let users = once(named.collect(), None);
+        let mut users = once(named.collect(), None);
         if users.is_empty() && body.is_right() {
             match several {
                 Some(_) => body.fault("users", "This list may not be empty."),
@@ -104,8 +105,9 @@ impl AddMembers {
         }
         if users.len() > max {
             body.fault("members", too_many_members(max));
+            users.clear();
         }
-        body.finish(Some(NewMembers { users, field, role: role.unwrap_or(Role::Member) }))
+        (NewMembers { users, field, role: role.unwrap_or(Role::Member) }, body.into_errors())
     }
 }
 

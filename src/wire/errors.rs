@@ -26,12 +26,16 @@ pub struct Detail<'a> {
 
 /// Texts a field, all wrong fields at once. What concerns none is under `non_field_errors`.
 #[derive(Serialize, ToSchema)]
-#[schema(example = json!({"content": ["This field may not be blank."]}))]
 pub struct FieldTexts(pub BTreeMap<String, Vec<String>>);
 
-/// The stable codes of the socket's `error` frames.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+/// What went wrong, by a stable name: `invalid`, what REST answers 400; `not_authenticated`, no
+/// valid token; `permission_denied`, one may know of it, and not do it; `not_found`, not there, or
+/// not one's to know of; `conflict`, it clashes with the present state; `too_large`, over a limit of
+/// size; `throttled`, too often: who goes on is closed with 4029; `unavailable`, try again later,
+/// nothing was acknowledged; `server_error`, the server's fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ErrorCode)]
 pub enum Code {
     /// What REST answers 400.
     Invalid,

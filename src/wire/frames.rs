@@ -1,223 +1,46 @@
-//! The socket's frames: reading the client's, writing the server's. An event is written once and
-//! its bytes are shared by all who get it.
+//! The server's frames: as the document shows them, and as they are written. An event is written
+//! once and its bytes are shared by all who get it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::Value;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain;
 use crate::domain::chat::ChatView;
-use crate::domain::error::{Error, Result};
+use crate::domain::error::Error;
 use crate::domain::event::{Change, ChatEvent};
-use crate::domain::ids::{ChatId, MAX_ID, MessageId, SessionId, UserId};
-use crate::domain::message::{Content, Draft};
+use crate::domain::ids::{ChatId, SessionId, UserId};
 use crate::domain::receipt::Marks;
-use crate::domain::sync::Known;
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
-use crate::domain::user::{Availability, Profile, Status};
+use crate::domain::user::{Profile, Status};
 
 use super::answers::Changes;
-use super::errors::Code;
-use super::fields::Fields;
-use super::objects::{Chat, Member, Message, OwnUser, UserRef, avatar};
-use super::requests::{EditMessage, SendMessage, Sync, status_text};
-
-/// Most people whom a connection may watch besides its private chats' peers.
-pub const WATCH_MAX: usize = 1_000;
+use super::errors::{Code, FieldTexts};
+use super::incoming::RequestId;
+use super::objects::{Chat, Member, Message, OwnUser, UserRef, avatar, schema};
+use super::requests::numbers_by_id;
 
 /// Seconds of silence after which a peer is pinged.
 pub const HEARTBEAT: u64 = 30;
 
-/// What names a request: repeated in its `ack` or `error`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct RequestId(Value);
-
-/// A frame from the client.
-#[derive(Debug)]
-pub struct Incoming {
-    /// Where it asks for an answer under a name.
-    pub id: Option<RequestId>,
-    /// What it asks for; an error where it makes no sense.
-    pub request: Result<Request>,
-}
-
-/// What a client asks for. What is well-formed enough to say whom it concerns carries the rest as
-/// a result: whether the caller may is answered before what is wrong with it.
-#[derive(Debug)]
-pub enum Request {
-    /// Authenticates the connection.
-    Auth {
-        /// An access token.
-        token: Result<String>,
-    },
-    /// Asks for a `pong`.
-    Ping,
-    /// Sends a message.
-    Send {
-        /// Where to.
-        chat: ChatId,
-        /// What.
-        draft: Result<Draft>,
-    },
-    /// Edits a message.
-    Edit {
-        /// Which.
-        message: MessageId,
-        /// To what.
-        content: Result<Content>,
-    },
-    /// Deletes a message.
-    Delete {
-        /// Which.
-        message: MessageId,
-    },
-    /// Moves one's marks in a chat.
-    Mark {
-        /// Where.
-        chat: ChatId,
-        /// Everything up to here, if that can be.
-        seq: Result<i64>,
-        /// Whether it was read, and not just delivered.
-        read: bool,
-    },
-    /// Says whether one writes.
-    Typing {
-        /// Where.
-        chat: ChatId,
-        /// Whether one does.
-        active: Result<bool>,
-    },
-    /// Says how one wants to be seen.
-    Status {
-        /// As what. `Away` is of this device.
-        status: Availability,
-        /// One's own line, where it is to change.
-        text: Option<String>,
-    },
-    /// Asks to be told how others are seen.
-    Watch {
-        /// Whom.
-        users: Vec<UserId>,
-    },
-    /// Asks what changed.
-    Sync(Known),
-}
-
-impl Incoming {
-    /// Reads a frame; `message_max` is the longest content, in characters.
-    pub fn parse(text: &str, message_max: usize) -> Self {
-        let mut fields = match Fields::parse(text.as_bytes()) {
-            Ok(fields) => fields,
-            Err(error) => {
-                return Self { id: None, request: Err(error) };
-            }
-        };
-        let id = match fields.take("id") {
-            None | Some(Value::Null) => None,
-            Some(id @ (Value::String(_) | Value::Number(_))) => Some(RequestId(id)),
-            Some(_) => {
-                let error = Error::field("id", "Not a valid string or number.");
-                return Self { id: None, request: Err(error) };
-            }
-        };
-        Self { id, request: Request::parse(fields, message_max) }
-    }
-}
-
-impl Request {
-    fn parse(mut fields: Fields, message_max: usize) -> Result<Self> {
-        let Some(kind) = fields.required("type", Ok) else {
-            return fields.finish(None);
-        };
-        match kind.as_str() {
-            "auth" => {
-                let token = fields.required("token", Ok);
-                Ok(Self::Auth { token: fields.finish(token) })
-            }
-            "ping" => Ok(Self::Ping),
-            "message.send" => match fields.required_id("chat") {
-                Some(chat) => Ok(Self::Send {
-                    chat: ChatId(chat),
-                    draft: SendMessage::parse(fields, message_max),
-                }),
-                None => SendMessage::parse(fields, message_max).and_then(|_| unreadable()),
-            },
-            "message.edit" => match fields.required_id("message") {
-                Some(message) => Ok(Self::Edit {
-                    message: MessageId(message),
-                    content: EditMessage::parse(fields, message_max),
-                }),
-                None => EditMessage::parse(fields, message_max).and_then(|_| unreadable()),
-            },
-            "message.delete" => {
-                let message = fields.required_id("message");
-                fields.finish(message.map(|id| Self::Delete { message: MessageId(id) }))
-            }
-            "message.delivered" | "message.read" => {
-                let chat = fields.required_id("chat").map(ChatId);
-                let seq = fields.required_integer("seq", 0, MAX_ID);
-                let (seq, read) = (fields.finish(seq), kind == "message.read");
-                match chat {
-                    Some(chat) => Ok(Self::Mark { chat, seq, read }),
-                    None => seq.and_then(|_| unreadable()),
-                }
-            }
-            "typing" => {
-                let chat = fields.required_id("chat").map(ChatId);
-                if !fields.has("active") {
-                    fields.require("active");
-                }
-                let active = fields.boolean("active");
-                let active = fields.finish(active);
-                match chat {
-                    Some(chat) => Ok(Self::Typing { chat, active }),
-                    None => active.and_then(|_| unreadable()),
-                }
-            }
-            "status" => {
-                let status = fields.required("status", |name| {
-                    Availability::try_from(name.clone())
-                        .map_err(|_| format!("\"{name}\" is not a valid choice."))
-                });
-                let text = fields.optional("text", status_text);
-                fields.finish(status.map(|status| Self::Status { status, text }))
-            }
-            "status.watch" => {
-                if !fields.has("users") {
-                    fields.require("users");
-                }
-                let users = fields.ids("users");
-                if users.as_ref().is_some_and(|users| users.len() > WATCH_MAX) {
-                    let text = format!("Ensure this field has no more than {WATCH_MAX} elements.");
-                    fields.fault("users", text);
-                }
-                let users = users.map(|ids| ids.into_iter().map(UserId).collect());
-                fields.finish(users.map(|users| Self::Watch { users }))
-            }
-            "sync" => Sync::parse(fields).map(Self::Sync),
-            other => {
-                fields.fault("type", format!("\"{other}\" is not a valid choice."));
-                fields.finish(None)
-            }
-        }
-    }
-}
-
-/// A fault stands in the fields already, so reading the rest of them cannot succeed.
-fn unreadable<T>() -> Result<T> {
-    Err(Error::internal("a frame without its object was read"))
-}
-
 /// How somebody is seen.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SeenAs)]
 struct StatusOf<'a> {
+    /// The user's id.
+    #[schema(value_type = i64, minimum = 1, example = 7)]
     user: UserId,
+    #[schema(value_type = schema::Status)]
     status: Status,
+    /// A line of the user's own.
+    #[schema(max_length = 140)]
     status_text: &'a str,
+    /// When the user was last connected; it stands still while they are invisible.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     last_seen: Option<Timestamp>,
 }
 
@@ -234,82 +57,215 @@ impl<'a> StatusOf<'a> {
 }
 
 /// A frame from the server.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(tag = "type")]
 #[expect(clippy::large_enum_variant, reason = "each lives on the stack while it is written")]
-enum Outgoing<'a> {
+enum ServerFrame<'a> {
+    /// The first frame after authentication. Of every chat, what comes after the version named here
+    /// comes as events.
     #[serde(rename = "ready")]
     Ready {
+        /// Oneself.
         user: OwnUser<'a>,
+        /// The session's id: the `sid` of its tokens.
+        #[schema(value_type = i64, minimum = 1)]
         session: SessionId,
+        #[schema(value_type = String, format = DateTime)]
         server_time: Timestamp,
+        /// Changes when the database's past does; then no version that one has counts.
         epoch: &'a str,
+        /// Seconds of silence after which the peer is pinged.
+        #[schema(example = 30)]
         heartbeat: u64,
+        /// The version of each of one's chats, by the chat's id.
+        #[schema(schema_with = numbers_by_id)]
         versions: &'a BTreeMap<ChatId, i64>,
     },
+    /// The answer to `ping`.
     #[serde(rename = "pong")]
     Pong {
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
         id: Option<&'a RequestId>,
     },
+    /// A request about a message was carried out, and is committed.
     #[serde(rename = "ack")]
+    #[schema(title = "ack.message")]
     Ack { id: &'a RequestId, message: Message<'a> },
+    /// A request was carried out, and there is nothing to say of it.
     #[serde(rename = "ack")]
     Done { id: &'a RequestId },
+    /// The answer to `status.watch`: how those who are watched are seen now.
     #[serde(rename = "ack")]
+    #[schema(title = "ack.users")]
     Watching { id: &'a RequestId, users: Vec<StatusOf<'a>> },
+    /// The answer to `sync`: the body of `POST /api/sync/`.
     #[serde(rename = "ack")]
+    #[schema(title = "ack.changes")]
     Synced {
         id: &'a RequestId,
         #[serde(flatten)]
+        #[schema(inline)]
         changes: Changes<'a>,
     },
+    /// A request was not carried out; nothing has changed. The socket stays open.
     #[serde(rename = "error")]
     Error {
+        /// That of the request, if it had one that could be read.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
         id: Option<&'a RequestId>,
         code: Code,
+        /// What is wrong, in English.
         detail: Cow<'a, str>,
+        /// With `invalid`: texts a field, all wrong fields at once.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false, value_type = Option<FieldTexts>)]
         errors: Option<&'a BTreeMap<String, Vec<String>>>,
     },
+    /// A message was sent: for every connection of every member.
     #[serde(rename = "message.created")]
-    MessageCreated { chat: ChatId, version: i64, message: Message<'a> },
+    MessageCreated {
+        /// The chat's id.
+        #[schema(value_type = i64, minimum = 1, example = 3)]
+        chat: ChatId,
+        /// The chat's version that this change made.
+        #[schema(minimum = 2, example = 6)]
+        version: i64,
+        message: Message<'a>,
+    },
+    /// A message was edited.
     #[serde(rename = "message.updated")]
-    MessageUpdated { chat: ChatId, version: i64, message: Message<'a> },
+    MessageUpdated {
+        /// The chat's id.
+        #[schema(value_type = i64, minimum = 1, example = 3)]
+        chat: ChatId,
+        /// The chat's version that this change made.
+        #[schema(minimum = 2, example = 6)]
+        version: i64,
+        message: Message<'a>,
+    },
+    /// A message was deleted; what is left is a tombstone.
     #[serde(rename = "message.deleted")]
-    MessageDeleted { chat: ChatId, version: i64, message: Message<'a> },
+    MessageDeleted {
+        /// The chat's id.
+        #[schema(value_type = i64, minimum = 1, example = 3)]
+        chat: ChatId,
+        /// The chat's version that this change made.
+        #[schema(minimum = 2, example = 6)]
+        version: i64,
+        message: Message<'a>,
+    },
+    /// One is in a chat from now on: it was made with one in it, or one was added.
     #[serde(rename = "chat.created")]
     ChatCreated { chat: Chat<'a> },
+    /// The name, description or picture of a group changed.
     #[serde(rename = "chat.updated")]
     ChatUpdated {
+        /// The chat's id.
+        #[schema(value_type = i64, minimum = 1, example = 3)]
         chat: ChatId,
+        /// The chat's version that this change made.
+        #[schema(minimum = 2, example = 6)]
         version: i64,
+        #[schema(min_length = 1, max_length = 100)]
         name: &'a str,
+        #[schema(max_length = 1000)]
         description: &'a str,
+        /// The picture's absolute URL.
+        #[schema(required)]
         avatar: Option<String>,
     },
+    /// One is in a chat no more, or the chat is no more.
     #[serde(rename = "chat.deleted")]
-    ChatDeleted { chat: ChatId },
+    ChatDeleted {
+        /// The chat's id.
+        #[schema(value_type = i64, minimum = 1, example = 3)]
+        chat: ChatId,
+    },
+    /// Somebody came into the group. They themselves get `chat.created` instead.
     #[serde(rename = "member.joined")]
-    MemberJoined { chat: ChatId, version: i64, member: Member<'a> },
+    MemberJoined {
+        /// The chat's id.
+        #[schema(value_type = i64, minimum = 1, example = 3)]
+        chat: ChatId,
+        /// The chat's version that this change made.
+        #[schema(minimum = 2, example = 6)]
+        version: i64,
+        member: Member<'a>,
+    },
+    /// Somebody's role changed.
     #[serde(rename = "member.updated")]
-    MemberUpdated { chat: ChatId, version: i64, member: Member<'a> },
+    MemberUpdated {
+        /// The chat's id.
+        #[schema(value_type = i64, minimum = 1, example = 3)]
+        chat: ChatId,
+        /// The chat's version that this change made.
+        #[schema(minimum = 2, example = 6)]
+        version: i64,
+        member: Member<'a>,
+    },
+    /// Somebody left the group, or was removed. They themselves get `chat.deleted` instead.
     #[serde(rename = "member.left")]
-    MemberLeft { chat: ChatId, version: i64, member: Member<'a> },
+    MemberLeft {
+        /// The chat's id.
+        #[schema(value_type = i64, minimum = 1, example = 3)]
+        chat: ChatId,
+        /// The chat's version that this change made.
+        #[schema(minimum = 2, example = 6)]
+        version: i64,
+        member: Member<'a>,
+    },
+    /// Somebody's marks moved: at most one a user and chat in 100 ms, and the last state always
+    /// comes. Sending a message moves its sender's marks and makes none.
     #[serde(rename = "receipt")]
-    Receipt { chat: ChatId, user: UserId, last_delivered_seq: i64, last_read_seq: i64 },
+    Receipt {
+        /// The chat's id.
+        #[schema(value_type = i64, minimum = 1, example = 3)]
+        chat: ChatId,
+        /// The user's id.
+        #[schema(value_type = i64, minimum = 1, example = 7)]
+        user: UserId,
+        /// Everything up to here has reached one of the user's devices.
+        #[schema(minimum = 0)]
+        last_delivered_seq: i64,
+        /// Everything up to here has been read.
+        #[schema(minimum = 0)]
+        last_read_seq: i64,
+    },
+    /// Somebody writes, or has stopped.
     #[serde(rename = "typing")]
-    Typing { chat: ChatId, user: UserId, active: bool },
+    Typing {
+        /// The chat's id.
+        #[schema(value_type = i64, minimum = 1, example = 3)]
+        chat: ChatId,
+        /// The user's id.
+        #[schema(value_type = i64, minimum = 1, example = 7)]
+        user: UserId,
+        /// Whether they do.
+        active: bool,
+    },
+    /// Somebody who is watched is seen otherwise; or oneself, by another device's doing.
     #[serde(rename = "status")]
-    Status(StatusOf<'a>),
+    Status(#[schema(inline)] StatusOf<'a>),
+    /// The names or picture of somebody who is watched changed, or one's own.
     #[serde(rename = "user.updated")]
     UserUpdated { user: UserRef<'a> },
+    /// Events were dropped for this connection: `sync` before going on.
     #[serde(rename = "resync")]
     Resync {
+        /// Of these chats; where it is missing, of any.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false, value_type = Option<Vec<i64>>)]
         chats: Option<&'a [ChatId]>,
     },
+}
+
+/// Every frame of the server's, and the schemas that they name.
+pub fn schemas() -> (RefOr<Schema>, Vec<(String, RefOr<Schema>)>) {
+    let mut named = Vec::new();
+    ServerFrame::schemas(&mut named);
+    (ServerFrame::schema(), named)
 }
 
 /// The first frame after authentication.
@@ -321,7 +277,7 @@ pub fn ready(
     versions: &BTreeMap<ChatId, i64>,
     urls: &Urls,
 ) -> String {
-    write(&Outgoing::Ready {
+    write(&ServerFrame::Ready {
         user: OwnUser::of(me, urls),
         session,
         server_time,
@@ -333,27 +289,27 @@ pub fn ready(
 
 /// The answer to a ping.
 pub fn pong(id: Option<&RequestId>) -> String {
-    write(&Outgoing::Pong { id })
+    write(&ServerFrame::Pong { id })
 }
 
 /// A request about a message was carried out.
 pub fn ack(id: &RequestId, message: &domain::message::Message, urls: &Urls) -> String {
-    write(&Outgoing::Ack { id, message: Message::of(message, urls) })
+    write(&ServerFrame::Ack { id, message: Message::of(message, urls) })
 }
 
 /// A request was carried out, and there is nothing to say of it.
 pub fn done(id: &RequestId) -> String {
-    write(&Outgoing::Done { id })
+    write(&ServerFrame::Done { id })
 }
 
 /// The answer to `status.watch`: how those who are watched are seen.
 pub fn watching(id: &RequestId, users: &[Profile]) -> String {
-    write(&Outgoing::Watching { id, users: users.iter().map(StatusOf::of).collect() })
+    write(&ServerFrame::Watching { id, users: users.iter().map(StatusOf::of).collect() })
 }
 
 /// The answer to `sync`: the body of `POST /api/sync/`.
 pub fn synced(id: &RequestId, changes: &domain::sync::Changes, urls: &Urls) -> String {
-    write(&Outgoing::Synced { id, changes: Changes::of(changes, urls) })
+    write(&ServerFrame::Synced { id, changes: Changes::of(changes, urls) })
 }
 
 /// A request was not carried out.
@@ -366,7 +322,7 @@ pub fn error(id: Option<&RequestId>, error: &Error) -> String {
         Error::Invalid(_) => Cow::Borrowed("Invalid input."),
         other => Cow::Owned(other.to_string()),
     };
-    write(&Outgoing::Error { id, code: Code::from(error), detail, errors })
+    write(&ServerFrame::Error { id, code: Code::from(error), detail, errors })
 }
 
 /// A change in a chat.
@@ -374,15 +330,15 @@ pub fn chat_event(event: &ChatEvent, urls: &Urls) -> String {
     let (chat, version) = (event.chat, event.version);
     write(&match &event.change {
         Change::MessageCreated(message) => {
-            Outgoing::MessageCreated { chat, version, message: Message::of(message, urls) }
+            ServerFrame::MessageCreated { chat, version, message: Message::of(message, urls) }
         }
         Change::MessageUpdated(message) => {
-            Outgoing::MessageUpdated { chat, version, message: Message::of(message, urls) }
+            ServerFrame::MessageUpdated { chat, version, message: Message::of(message, urls) }
         }
         Change::MessageDeleted(message) => {
-            Outgoing::MessageDeleted { chat, version, message: Message::of(message, urls) }
+            ServerFrame::MessageDeleted { chat, version, message: Message::of(message, urls) }
         }
-        Change::ChatUpdated(new) => Outgoing::ChatUpdated {
+        Change::ChatUpdated(new) => ServerFrame::ChatUpdated {
             chat,
             version,
             name: &new.name,
@@ -390,31 +346,31 @@ pub fn chat_event(event: &ChatEvent, urls: &Urls) -> String {
             avatar: avatar(new.avatar.as_deref(), urls),
         },
         Change::MemberJoined(member) => {
-            Outgoing::MemberJoined { chat, version, member: Member::of(member, urls) }
+            ServerFrame::MemberJoined { chat, version, member: Member::of(member, urls) }
         }
         Change::MemberUpdated(member) => {
-            Outgoing::MemberUpdated { chat, version, member: Member::of(member, urls) }
+            ServerFrame::MemberUpdated { chat, version, member: Member::of(member, urls) }
         }
         Change::MemberLeft(member) => {
-            Outgoing::MemberLeft { chat, version, member: Member::of(member, urls) }
+            ServerFrame::MemberLeft { chat, version, member: Member::of(member, urls) }
         }
     })
 }
 
 /// A chat that the recipient is in from now on, as the recipient sees it.
 pub fn chat_created(view: &ChatView, urls: &Urls) -> String {
-    write(&Outgoing::ChatCreated { chat: Chat::of(view, urls) })
+    write(&ServerFrame::ChatCreated { chat: Chat::of(view, urls) })
 }
 
 /// A chat that the recipient is not in any more, or that is no more.
 pub fn chat_deleted(chat: ChatId) -> String {
-    write(&Outgoing::ChatDeleted { chat })
+    write(&ServerFrame::ChatDeleted { chat })
 }
 
 /// Somebody's marks moved.
 pub fn receipt(chat: ChatId, user: UserId, marks: Marks) -> String {
     let Marks { delivered_seq, read_seq } = marks;
-    write(&Outgoing::Receipt {
+    write(&ServerFrame::Receipt {
         chat,
         user,
         last_delivered_seq: delivered_seq,
@@ -424,25 +380,25 @@ pub fn receipt(chat: ChatId, user: UserId, marks: Marks) -> String {
 
 /// Somebody writes, or has stopped.
 pub fn typing(chat: ChatId, user: UserId, active: bool) -> String {
-    write(&Outgoing::Typing { chat, user, active })
+    write(&ServerFrame::Typing { chat, user, active })
 }
 
 /// Somebody is seen otherwise.
 pub fn status(profile: &Profile) -> String {
-    write(&Outgoing::Status(StatusOf::of(profile)))
+    write(&ServerFrame::Status(StatusOf::of(profile)))
 }
 
 /// Somebody's names or picture changed.
 pub fn user_updated(user: &domain::user::UserRef, urls: &Urls) -> String {
-    write(&Outgoing::UserUpdated { user: UserRef::of(user, urls) })
+    write(&ServerFrame::UserUpdated { user: UserRef::of(user, urls) })
 }
 
 /// Events were dropped: of these chats, or of any where none are named.
 pub fn resync(chats: Option<&[ChatId]>) -> String {
-    write(&Outgoing::Resync { chats })
+    write(&ServerFrame::Resync { chats })
 }
 
-fn write(frame: &Outgoing<'_>) -> String {
+fn write(frame: &ServerFrame<'_>) -> String {
     // Serialising fails only on maps with keys that are no text and on numbers that are no JSON;
     // neither is among the types above.
     serde_json::to_string(frame).unwrap_or_else(|_| {

@@ -6,6 +6,7 @@ pub mod chat_requests;
 pub mod errors;
 pub mod fields;
 pub mod frames;
+pub mod incoming;
 pub mod objects;
 pub mod requests;
 pub mod resets;

@@ -11,7 +11,7 @@ use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 use crate::domain::chat::{ChatName, Description, NewChat, too_many_members};
 use crate::domain::error::{FieldErrors, Result};
 use crate::domain::ids::{ChatId, MAX_ID, MessageId, UserId};
-use crate::domain::message::{ClientId, Content, Draft};
+use crate::domain::message::{ClientId, Content, Draft, Unfit};
 use crate::domain::password;
 use crate::domain::receipt::ReadUpTo;
 use crate::domain::sync::Known;
@@ -285,8 +285,9 @@ pub enum CreateChat {
 
 impl CreateChat {
     /// Reads the body. `me` is the maker, who is ignored among the members; `max` is the largest
-    /// group, its maker included.
-    pub fn parse(mut body: Fields, me: UserId, max: usize) -> Result<NewChat> {
+    /// group, its maker included. The members that it names come by themselves: whether they are
+    /// there is told together with what else is wrong.
+    pub fn parse(mut body: Fields, me: UserId, max: usize) -> (Vec<UserId>, Result<NewChat>) {
         let private = body.required("type", |kind| match kind.as_str() {
             "private" => Ok(true),
             "group" => Ok(false),
@@ -297,6 +298,7 @@ impl CreateChat {
         members.retain(|id| *id != me);
         members.sort_unstable();
         members.dedup();
+        let named = members.clone();
         let made = match private {
             Some(true) => match (&listed, members.as_slice()) {
                 (_, [peer]) => Some(NewChat::Private { peer: *peer }),
@@ -321,7 +323,7 @@ impl CreateChat {
             }
             None => None,
         };
-        body.finish(made)
+        (named, body.finish(made))
     }
 }
 
@@ -330,7 +332,7 @@ impl CreateChat {
 #[expect(dead_code, reason = "only described")]
 pub struct SendMessage {
     /// Kept exactly as it is sent. Not blank.
-    #[schema(min_length = 1, max_length = 10000, example = "Meow!")]
+    #[schema(min_length = 1, example = "Meow!")]
     content: String,
     /// The id of the message of this chat that it answers.
     #[schema(minimum = 1)]
@@ -342,11 +344,12 @@ pub struct SendMessage {
 
 impl SendMessage {
     /// Reads the body; `max` is the longest content, in characters.
-    pub fn parse(mut body: Fields, max: usize) -> Result<Draft> {
+    pub fn parse(mut body: Fields, max: usize) -> Result<Draft, Unfit> {
         let content = body.required("content", |text| Content::parse(text, max));
         let reply_to = body.nullable_id("reply_to").map(MessageId);
         let client_id = body.nullable("client_id", ClientId::parse);
         body.finish(content.map(|content| Draft { content, reply_to, client_id }))
+            .map_err(|error| Unfit { error, reply_to })
     }
 }
 
@@ -355,7 +358,7 @@ impl SendMessage {
 #[expect(dead_code, reason = "only described")]
 pub struct EditMessage {
     /// Kept exactly as it is sent. Not blank.
-    #[schema(min_length = 1, max_length = 10000, example = "Purr.")]
+    #[schema(min_length = 1, example = "Purr.")]
     content: String,
 }
 
@@ -378,7 +381,7 @@ impl EditMessage {
 #[expect(dead_code, reason = "only described")]
 pub struct PatchMessage {
     /// Kept exactly as it is sent. Not blank.
-    #[schema(min_length = 1, max_length = 10000, nullable = false, example = "Purr.")]
+    #[schema(min_length = 1, nullable = false, example = "Purr.")]
     content: Option<String>,
 }
 
@@ -432,7 +435,8 @@ impl Sync {
     }
 }
 
-fn numbers_by_id() -> Object {
+/// An object of whole numbers by id, as the schema shows it.
+pub(super) fn numbers_by_id() -> Object {
     let id = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[0-9]{1,18}$"));
     let number = ObjectBuilder::new()
         .schema_type(Type::Integer)

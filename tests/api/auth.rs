@@ -1,6 +1,5 @@
 //! Accounts: registering and logging in.
 
-use futures_util::future::join;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -148,23 +147,6 @@ async fn login_names_are_unique_without_regard_to_case_width_or_composition(
     // One's own address may be one's own name; many may have none.
     register("a@example.org", "A@example.org").await.expect(201);
     register("tom", " ").await.expect(201);
-}
-
-#[rstest]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_who_race_for_a_name_one_gets_it(
-    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
-) {
-    let Some(server) = TestApp::start(backend).await else { return };
-    let anonymous = server.anonymous();
-    for (one, other) in [("tom", "TOM"), ("jerry", "jerry"), ("spike", "Spike")] {
-        let register =
-            |name| anonymous.post(REGISTER, json!({"username": name, "password": PASSWORD}));
-        let (one, other) = join(register(one), register(other)).await;
-        let (winner, loser) = if one.status == 201 { (one, other) } else { (other, one) };
-        winner.expect(201);
-        loser.expect_fault("username", TAKEN);
-    }
 }
 
 #[rstest]

@@ -19,7 +19,7 @@ const NO_PICTURE: &str =
     "Upload a valid image. The file you uploaded was either not an image or a corrupted image.";
 const NOT_A_FILE: &str = "The submitted data was not a file. Check the encoding type on the form.";
 
-fn png(width: u32, height: u32) -> Vec<u8> {
+pub fn png(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     let picture = RgbImage::from_pixel(width, height, Rgb([200, 100, 50]));
     picture.write_to(&mut bytes, ImageFormat::Png).expect("written");

@@ -1,6 +1,5 @@
 //! Chats: private ones and groups, as their members and strangers see them.
 
-use futures_util::future::join;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -50,25 +49,6 @@ async fn two_people_have_one_private_chat(
     let theirs = kitty.post(CHATS, theirs).await.expect(200).json;
     assert_eq!((&theirs["id"], &theirs["name"]), (&made["id"], &json!(tom.username)));
     assert_eq!(theirs["peer"]["id"], tom.id);
-}
-
-#[rstest]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_private_chat_is_one_also_when_both_ask_at_once(
-    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
-) {
-    let Some(server) = TestApp::start(backend).await else { return };
-    let tom = server.user("tom").await;
-    for _ in 0..4 {
-        let kitty = server.user("kitty").await;
-        let ask = |other: i64| json!({"type": "private", "members": [other]});
-        let (one, other) =
-            join(tom.post(CHATS, ask(kitty.id)), kitty.post(CHATS, ask(tom.id))).await;
-        assert_eq!(one.json["id"], other.json["id"], "{one:?} {other:?}");
-        let mut statuses = [one.status.as_u16(), other.status.as_u16()];
-        statuses.sort_unstable();
-        assert_eq!(statuses, [200, 201]);
-    }
 }
 
 #[rstest]
@@ -168,6 +148,10 @@ async fn what_cannot_become_a_chat_is_refused_in_drfs_words(
     }
     let both = tom.post(CHATS, group(json!([nobody, nobody + 1]))).await.expect(400).json;
     assert_eq!(both, json!({"members": [no_such(nobody), no_such(nobody + 1)]}));
+    let body = json!({"type": "group", "name": "", "members": [kitty.id, nobody]});
+    let both = tom.post(CHATS, body).await.expect(400).json;
+    let blank = "This field may not be blank.";
+    assert_eq!(both, json!({"name": [blank], "members": [no_such(nobody)]}));
     for (id, kind) in [("\"1\"", "str"), ("true", "bool"), ("null", "NoneType"), ("[1]", "list")] {
         let id: Value = serde_json::from_str(id).expect("JSON");
         let text = format!("Incorrect type. Expected pk value, received {kind}.");

@@ -245,7 +245,7 @@ async fn every_answer_has_an_id_and_says_what_browsers_must_not_do(
         (Method::POST, "/api/auth/login/", 400),
         (Method::GET, "/meow", 404),
         (Method::PUT, "/api/chats/", 405),
-        (Method::GET, "/ws/", 400),
+        (Method::GET, "/ws/", 426),
         (Method::GET, "/api/docs/", 200),
     ];
     for (method, path, status) in calls {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -266,4 +267,46 @@ async fn pages_of_foreign_origins_are_refused_before_the_upgrade(
     let evil = [("origin", "https://evil.example")];
     assert_eq!(refused(Socket::dial(&alice, &path, &evil).await).0, 403);
     assert!(Socket::dial(&alice, &path, &[]).await.is_ok());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_handshake_is_held_to_rfc_6455(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let alice = server.user("alice").await;
+    let handshake = async |keys: &[&str], version: Option<&str>| {
+        let mut request = alice.request(Method::GET, "/ws/");
+        request =
+            request.header("connection", "keep-alive, Upgrade").header("upgrade", "WebSocket");
+        for key in keys {
+            request = request.header("sec-websocket-key", *key);
+        }
+        if let Some(version) = version {
+            request = request.header("sec-websocket-version", version);
+        }
+        Answer::of(request).await
+    };
+    let key = "dGhlIHNhbXBsZSBub25jZQ==";
+    let good = handshake(&[key], Some("13")).await.expect(101);
+    assert_eq!(good.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+
+    // 16 bytes in base64, once (4.2.1, 11.3.1).
+    let short = "SGVsbG8sIHdvcmxkIQ==";
+    let long = "dGhlIHNhbXBsZSBub25jZSE=";
+    let bad = ["", "=", "x", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZ@==", short, long];
+    for keys in bad.map(|key| vec![key]).into_iter().chain([vec![], vec![key, key]]) {
+        let refused = handshake(&keys, Some("13")).await.expect(400);
+        assert!(refused.json["detail"].is_string(), "{refused:?}");
+    }
+
+    // The server says which version it speaks (4.2.2, 4.4).
+    for version in ["12", "14", "0", "", "x", "8, 13"] {
+        let refused = handshake(&[key], Some(version)).await.expect(426);
+        assert_eq!(refused.header("sec-websocket-version"), Some("13"), "{version}");
+        assert_eq!(refused.header("upgrade"), Some("websocket"), "{version}");
+        assert!(refused.json["detail"].is_string(), "{refused:?}");
+    }
+    handshake(&[key], None).await.expect(400);
 }

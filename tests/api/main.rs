@@ -2,6 +2,7 @@
 
 mod support;
 
+mod asyncapi;
 mod auth;
 mod avatars;
 mod bus;
@@ -12,6 +13,7 @@ mod closing;
 mod conventions;
 mod convergence;
 mod devices;
+mod docs;
 mod endings;
 mod faults;
 mod handshake;
@@ -21,8 +23,10 @@ mod messages;
 mod openapi;
 mod ordering;
 mod paging;
+mod permissions;
 mod presence;
 mod profile;
+mod races;
 mod receipts;
 mod reference_client;
 mod resets;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use reqwest::Method;
 use rstest::rstest;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use crate::support::openapi::{METHODS, check, conforms, document, object, operations};
 use crate::support::{Answer, Backend, PASSWORD, TestApp};
-
-const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 #[test]
 fn the_document_is_the_one_that_was_reviewed() {
@@ -18,33 +18,27 @@ fn the_document_is_the_one_that_was_reviewed() {
 fn every_operation_is_described_whole() {
     let document = document();
     let mut names = BTreeSet::new();
-    for (path, item) in object(&document["paths"]) {
+    for (path, method, operation) in operations(&document) {
         assert!(path.ends_with('/'), "{path} has no slash at its end");
-        for method in METHODS {
-            let Some(operation) = item.get(method) else { continue };
-            let name = operation["operationId"].as_str().expect("a name");
-            assert!(names.insert(name.to_owned()), "{name} twice");
-            let security = operation.get("security").unwrap_or(&document["security"]);
-            let security = security.as_array().expect("a list");
-            let bearer = security.iter().any(|one| one.get("bearer").is_some());
-            let responses = object(&operation["responses"]);
-            let checks = ["auth_login", "auth_refresh", "auth_verify"].contains(&name);
-            assert_eq!(responses.contains_key("401"), bearer || checks, "{name}");
-            let bodies = ["400", "413", "415"].iter().all(|status| responses.contains_key(*status));
-            assert!(bodies || operation.get("requestBody").is_none(), "{name}");
-            assert!(responses.keys().any(|status| status.starts_with('2')), "{name}");
-            assert!(responses.keys().any(|status| status.starts_with('4')), "{name}");
-            for (status, response) in responses {
-                let description = response["description"].as_str();
-                assert!(description.is_some_and(|text| !text.is_empty()), "{name} {status}");
-                let schema = &response["content"]["application/json"]["schema"];
-                assert!(status == "204" || schema.is_object(), "{name} {status} has no body");
-            }
-            for parameter in path.split('/').filter(|part| part.starts_with('{')) {
-                let parameter = parameter.trim_matches(['{', '}']);
-                let listed = operation["parameters"].as_array().expect("parameters");
-                assert!(listed.iter().any(|one| one["name"] == parameter), "{name} {parameter}");
-            }
+        let name = operation["operationId"].as_str().expect("a name");
+        assert!(names.insert(name.to_owned()), "{name} twice");
+        let responses = object(&operation["responses"]);
+        let checks = ["auth_login", "auth_refresh", "auth_verify"].contains(&name);
+        assert_eq!(responses.contains_key("401"), is_private(&document, operation) || checks);
+        let bodies = ["400", "413", "415"].iter().all(|status| responses.contains_key(*status));
+        assert!(bodies || operation.get("requestBody").is_none(), "{name}");
+        assert!(responses.keys().any(|status| status.starts_with('2')), "{name}");
+        assert!(responses.keys().any(|status| status.starts_with('4')), "{name}");
+        for (status, response) in responses {
+            let description = response["description"].as_str();
+            assert!(description.is_some_and(|text| !text.is_empty()), "{name} {status}");
+            let schema = &response["content"]["application/json"]["schema"];
+            assert!(status == "204" || schema.is_object(), "{name} {status} has no body");
+        }
+        for parameter in path.split('/').filter(|part| part.starts_with('{')) {
+            let parameter = parameter.trim_matches(['{', '}']);
+            let listed = operation["parameters"].as_array().expect("parameters");
+            assert!(listed.iter().any(|one| one["name"] == parameter), "{method} {path}");
         }
     }
     let text = document.to_string();
@@ -54,6 +48,38 @@ fn every_operation_is_described_whole() {
     for reference in text.split("\"$ref\":\"#").skip(1) {
         let pointer = reference.split('"').next().expect("a pointer");
         assert!(document.pointer(pointer).is_some(), "{pointer} leads nowhere");
+    }
+}
+
+#[test]
+fn every_body_has_an_example_that_is_one() {
+    let document = document();
+    let of = |body: &Value| -> Vec<Value> {
+        let contents = body.get("content").map(object).into_iter().flatten();
+        contents.map(|(_, content)| content.clone()).collect()
+    };
+    for (path, method, operation) in operations(&document) {
+        let mut bodies = of(&operation["requestBody"]);
+        for (_, response) in object(&operation["responses"]) {
+            bodies.extend(of(response));
+        }
+        for body in bodies {
+            let mut schema = &body["schema"];
+            if let Some(first) = schema.get("oneOf").or(schema.get("anyOf")) {
+                schema = &first[0];
+            }
+            if schema["type"] == "object" {
+                // What says nothing: `{}`.
+                continue;
+            }
+            let schema = schema["$ref"].as_str().unwrap_or_else(|| panic!("{method} {path}"));
+            let schema = document.pointer(&schema[1..]).expect("a schema");
+            let example = body.get("example").unwrap_or(&schema["examples"][0]);
+            assert!(example.is_object(), "{method} {path}: {body}");
+            if let Err(fault) = conforms(&document, &body["schema"], example) {
+                panic!("{method} {path}: {fault}");
+            }
+        }
     }
 }
 
@@ -146,6 +172,7 @@ async fn answers_are_as_the_document_says(
     tom.say(private, "meow").await;
     let name = json!({"username": tom.username, "password": PASSWORD});
     let sends = json!({"content": "meow", "client_id": "a", "reply_to": message});
+    let other = json!({"content": "purr", "client_id": "a"});
     let messages = "/api/chats/{id}/messages/";
     let none = Value::Null;
     let calls = [
@@ -169,6 +196,7 @@ async fn answers_are_as_the_document_says(
         ("get", messages, &json!(group), none.clone(), 200),
         ("post", messages, &json!(group), sends.clone(), 201),
         ("post", messages, &json!(group), sends, 200),
+        ("post", messages, &json!(group), other, 409),
         ("put", "/api/messages/{id}/", &message, json!({"content": "purr"}), 403),
         ("delete", "/api/messages/{id}/", &message, none.clone(), 204),
         ("get", "/api/messages/{id}/", &message, none.clone(), 200),
@@ -178,11 +206,55 @@ async fn answers_are_as_the_document_says(
         let request = tom.request(request, &path.replace("{id}", &id.to_string()));
         let request = if body.is_null() { request } else { request.json(&body) };
         let answer = Answer::of(request).await.expect(status);
-        let described = &document["paths"][path][method]["responses"][status.to_string()];
-        assert!(described.is_object(), "{method} {path} is not said to answer {status}");
-        let schema = &described["content"]["application/json"]["schema"];
-        if let Err(fault) = conforms(&document, schema, &answer.json) {
-            panic!("{method} {path}: {fault}");
+        check(&document, method, path, &answer);
+    }
+}
+
+/// What can be wrong with any call is refused as the document says. (What depends on who asks is in
+/// `permissions`.)
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_are_as_the_document_says(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let document = document();
+    let tom = server.user("tom").await;
+    // What one may not do is not looked at.
+    server.make_staff(&tom, true).await;
+    let kitty = server.user("kitty").await;
+    let chat = tom.group(&[&kitty]).await;
+    let message = tom.say(chat, "meow").await["id"].clone();
+    let nobody = server.anonymous().with_access("meow");
+    for (path, method, operation) in operations(&document) {
+        let id = if path.starts_with("/api/chats/") { json!(chat) } else { message.clone() };
+        let url = path.replace("{id}", &id.to_string());
+        let url = url.replace("{user_id}", &kitty.id.to_string());
+        let verb: Method = method.to_uppercase().parse().expect("a method");
+        if is_private(&document, operation) {
+            for client in [&server.anonymous(), &nobody] {
+                let answer = Answer::of(client.request(verb.clone(), &url)).await.expect(401);
+                check(&document, method, path, &answer);
+            }
+        }
+        if operation["parameters"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one["name"] == "cursor"))
+        {
+            let answer = tom.get(&format!("{url}?q=meow&cursor=meow")).await.expect(404);
+            check(&document, method, path, &answer);
+        }
+        if operation.get("requestBody").is_some() {
+            let long = format!("{{\"a\": \"{}\"}}", "x".repeat(128 * 1024));
+            for (kind, body, status) in [
+                ("application/json", "[]", 400),
+                ("application/json", "{", 400),
+                ("application/json", long.as_str(), 413),
+                ("text/plain", "meow", 415),
+            ] {
+                let answer = tom.raw(verb.clone(), &url, kind, body.to_owned()).await;
+                check(&document, method, path, &answer.expect(status));
+            }
         }
     }
 }
@@ -231,57 +303,8 @@ async fn the_page_and_all_that_it_loads_come_from_here(
     assert!(kind.contains("javascript"), "{kind}");
 }
 
-/// Whether a value is as a schema says, and no object has more than it tells: as much of JSON
-/// Schema as the document uses.
-fn conforms(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
-    if let Some(reference) = schema["$ref"].as_str() {
-        let target = document.pointer(&reference[1..]).ok_or(reference)?;
-        return conforms(document, target, value);
-    }
-    if let Some(choices) = schema["oneOf"].as_array().or(schema["anyOf"].as_array()) {
-        let faults: Vec<_> =
-            choices.iter().filter_map(|one| conforms(document, one, value).err()).collect();
-        return if faults.len() < choices.len() { Ok(()) } else { Err(faults.join("; ")) };
-    }
-    let kind = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    let kinds = &schema["type"];
-    let listed = kinds.as_array().is_some_and(|kinds| kinds.contains(&json!(kind)));
-    if !schema.is_null() && kinds != kind && !listed && schema["allOf"].is_null() {
-        return Err(format!("{value} is no {kinds}"));
-    }
-    if schema["enum"].as_array().is_some_and(|choices| !choices.contains(value)) {
-        return Err(format!("{value} is none of {}", schema["enum"]));
-    }
-    for item in value.as_array().into_iter().flatten() {
-        conforms(document, &schema["items"], item)?;
-    }
-    let Some(fields) = value.as_object() else { return Ok(()) };
-    let mut parts = vec![schema];
-    parts.extend(schema["allOf"].as_array().into_iter().flatten());
-    for name in parts.iter().filter_map(|part| part["required"].as_array()).flatten() {
-        fields.get(name.as_str().unwrap_or_default()).ok_or_else(|| format!("no {name}"))?;
-    }
-    for (name, value) in fields {
-        let described = parts.iter().find_map(|part| {
-            part["properties"].get(name).or_else(|| part.get("additionalProperties"))
-        });
-        let described = described.ok_or_else(|| format!("{name} is not described"))?;
-        conforms(document, described, value).map_err(|fault| format!("{name}: {fault}"))?;
-    }
-    Ok(())
-}
-
-fn document() -> Value {
-    serde_json::to_value(meowsenger::http::document()).expect("JSON")
-}
-
-fn object(value: &Value) -> &Map<String, Value> {
-    value.as_object().expect("an object")
+/// Whether a call needs a token.
+fn is_private(document: &Value, operation: &Value) -> bool {
+    let security = operation.get("security").unwrap_or(&document["security"]);
+    security.as_array().expect("a list").iter().any(|one| one.get("bearer").is_some())
 }

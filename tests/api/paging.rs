@@ -27,7 +27,8 @@ async fn a_page_has_1_to_100_rows_and_junk_is_ignored(
         ("", 50),
         ("meow", 50),
         ("5.0", 50),
-        ("99999999999999999999", 50),
+        ("99999999999999999999", 100),
+        ("-99999999999999999999", 1),
         ("%00", 50),
     ] {
         let page = tom.get(&format!("/api/chats/{chat}/messages/?page_size={size}")).await;
@@ -99,6 +100,10 @@ async fn before_after_and_around_give_exactly_their_pages(
         ("before=-9223372036854775808", &[], None, None),
         ("around=9223372036854775807", &[], None, None),
         ("around=-9223372036854775808", &[], None, None),
+        // Numbers, though larger than any that is kept.
+        ("before=99999999999999999999", &[10, 9, 8, 7], None, Some(&[6, 5, 4, 3])),
+        ("after=99999999999999999999", &[], None, None),
+        ("after=-99999999999999999999", &[1, 2, 3, 4], None, Some(&[5, 6, 7, 8])),
     ];
     for (query, rows, previous, next) in pages {
         let page = tom.get(&format!("{list}?page_size=4&{query}")).await.expect(200);
@@ -120,7 +125,7 @@ async fn before_after_and_around_give_exactly_their_pages(
     assert_eq!(anchored.column("seq"), [5]);
 
     for name in ["before", "after", "around"] {
-        for junk in ["", "meow", "1.5", "99999999999999999999", "0x1", "%00"] {
+        for junk in ["", "meow", "1.5", "0x1", "%00", "-", "9e9"] {
             let answer = tom.get(&format!("{list}?{name}={junk}")).await;
             answer.expect_fault(name, "A valid integer is required.");
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use meowsenger::actions::presence;
+use meowsenger::domain::ids::UserId;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -61,7 +63,7 @@ async fn a_private_chats_peers_are_watched_by_themselves(
 
     // Gone for good only after ten seconds.
     drop(kitten);
-    while server.app.hub.is_connected(meowsenger::domain::ids::UserId(kitty.id)) {
+    while server.app.hub.is_connected(UserId(kitty.id)) {
         tokio::task::yield_now().await;
     }
     assert_eq!(status_of(&tom, &kitty).await, "online");
@@ -190,6 +192,57 @@ async fn what_is_seen_of_those_on_another_node_is_the_same(
     // A node that dies takes its users along within moments.
     drop(other);
     server.app.clock.advance(Duration::from_secs(40));
-    meowsenger::actions::presence::beat(server.app.clone()).await.expect("a turn");
+    presence::beat(server.app.clone()).await.expect("a turn");
     assert_eq!(status_of(&tom, &kitty).await, "offline");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_told_when_the_invisible_come_and_go(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let felix = server.user("felix").await;
+    tom.private_chat(&kitty).await;
+    let flush = async || presence::flush(server.app.clone()).await.expect("a turn");
+    let seen = async || {
+        let kitty = tom.get(&format!("/api/users/{}/", kitty.id)).await.expect(200).json;
+        (kitty["status"].clone(), kitty["last_seen"].clone())
+    };
+
+    let mut watcher = Socket::open(&tom).await.loud();
+    let mut later = Socket::open(&felix).await.loud();
+    kitty.patch("/api/auth/me/", json!({"availability": "invisible"})).await.expect(200);
+    let before = seen().await;
+    let mut kitten = Socket::open(&kitty).await;
+    assert_eq!(kitten.ready["user"]["availability"], "invisible");
+    say(&mut kitten, "away").await;
+    flush().await;
+    // One who gets to know her meanwhile is told no more.
+    kitty.private_chat(&felix).await;
+    let told = later.next_of("chat.created").await;
+    assert_eq!(told["chat"]["peer"]["status"], "offline");
+    kitten.request(json!({"type": "ping"})).await;
+    presence::beat(server.app.clone()).await.expect("a turn");
+    drop(kitten);
+    while server.app.hub.is_connected(UserId(kitty.id)) {
+        tokio::task::yield_now().await;
+    }
+    server.app.clock.advance(Duration::from_secs(11));
+    flush().await;
+    for socket in [&mut watcher, &mut later] {
+        let mut told = socket.drain().await;
+        told.retain(|frame| frame["user"] == kitty.id);
+        assert!(told.is_empty(), "{told:?}");
+    }
+    assert_eq!(seen().await, before);
+
+    // What does change is told.
+    kitty.patch("/api/auth/me/", json!({"status_text": "gone hunting"})).await.expect(200);
+    let frame = next_of(&mut watcher, &kitty).await;
+    assert_eq!(
+        (&frame["status"], &frame["status_text"]),
+        (&json!("offline"), &json!("gone hunting"))
+    );
 }

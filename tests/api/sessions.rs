@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::join_all;
 use jsonwebtoken::Algorithm;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -62,23 +62,6 @@ async fn a_spent_refresh_token_that_comes_late_ends_the_session(
     }
     second.spend(&second.refresh).await.expect_bad_token();
     other.get(ME).await.expect(200);
-}
-
-#[rstest]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn racing_refreshes_end_with_one_usable_session(
-    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
-) {
-    let Some(server) = TestApp::start(backend).await else { return };
-    let mut client = server.user("tom").await;
-    for _ in 0..3 {
-        let (one, other) = join(client.spend(&client.refresh), client.spend(&client.refresh)).await;
-        let (one, other) = (renewed(&client, one), renewed(&client, other));
-        assert_eq!(one.refresh, other.refresh);
-        one.get(ME).await.expect(200);
-        other.get(ME).await.expect(200);
-        client = other;
-    }
 }
 
 #[rstest]

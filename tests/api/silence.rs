@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rstest::rstest;
 use serde_json::json;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{self, Instant, timeout};
 use tokio_tungstenite::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -66,6 +66,28 @@ async fn a_silent_peer_is_pinged_after_30_s_and_dropped_after_75(
     // Three seconds are for a goodbye.
     assert_passed(since, 74, 79);
     assert!(!server.app.hub.is_connected(UserId(alice.id)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_breaks_the_protocol_is_told_and_then_left_at_once(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start_with(backend, &PATIENT).await else { return };
+    let alice = server.user("alice").await;
+    let MaybeTlsStream::Plain(mut tcp) = Socket::open(&alice).await.stream.into_inner() else {
+        panic!("no TLS here");
+    };
+    time::pause();
+    let since = Instant::now();
+    // A text frame with a bit that is reserved, and more behind it that nobody will read.
+    tcp.write_all(&[0xc1, 0x80, 0, 0, 0, 0]).await.expect("written");
+    tcp.write_all(&[0x81; 4_096]).await.expect("written");
+    let mut rest = Vec::new();
+    tcp.read_to_end(&mut rest).await.expect("the end, and no reset");
+    assert_eq!(rest[..2], [0x88, 16]);
+    assert_eq!(rest[2..4], 1002_u16.to_be_bytes());
+    assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
 }
 
 #[rstest]

@@ -9,10 +9,20 @@ use serde_json::json;
 
 use crate::support::{Answer, Backend, Client, PASSWORD, Socket, TestApp};
 
-/// A server behind a proxy, so that tests can come from anywhere.
+/// A server behind a proxy, so that tests can come from anywhere. Its clock stands still, so that no
+/// allowance comes back while a test is under way.
 async fn start(backend: Backend, settings: &[(&str, &str)]) -> Option<TestApp> {
     let proxied = [("THROTTLE", "on"), ("TRUSTED_PROXIES", "127.0.0.0/8")];
-    TestApp::start_with(backend, &[&proxied, settings].concat()).await
+    let server = TestApp::start_with(backend, &[&proxied, settings].concat()).await?;
+    server.app.clock.stop();
+    Some(server)
+}
+
+/// Another node of its, whose clock stands still as well.
+async fn second(server: &TestApp) -> TestApp {
+    let second = server.second_node().await;
+    second.app.clock.stop();
+    second
 }
 
 /// Somebody at an address.
@@ -37,7 +47,7 @@ async fn guesses_at_a_password_are_counted_on_every_node_together(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(one) = start(backend, &[]).await else { return };
-    let two = one.second_node().await;
+    let two = second(&one).await;
     at(&one, "192.0.2.1").register("tom", PASSWORD).await;
     let nodes = [at(&one, "198.51.100.1"), at(&two, "198.51.100.1")];
     for guess in 0..25 {
@@ -69,7 +79,7 @@ async fn many_who_guess_at_once_get_no_more_than_is_allowed(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(one) = start(backend, &[("THROTTLE_LOGIN", "2/hour")]).await else { return };
-    let two = one.second_node().await;
+    let two = second(&one).await;
     let guessers = [at(&one, "198.51.100.1"), at(&two, "198.51.100.1")];
     let guesses = (0..20).map(|guess| guessers[guess % 2].login("tom", "wrong"));
     let answers = futures_util::future::join_all(guesses).await;

@@ -85,8 +85,12 @@ impl TestApp {
 
     /// A new user, logged in. The username begins with `name`.
     pub async fn user(&self, name: &str) -> Client {
-        let number = self.users.fetch_add(1, Ordering::Relaxed);
-        self.anonymous().register(&format!("{name}{number}"), PASSWORD).await
+        self.anonymous().register(&format!("{name}{}", self.number()), PASSWORD).await
+    }
+
+    /// For names: another one each time.
+    pub fn number(&self) -> u32 {
+        self.users.fetch_add(1, Ordering::Relaxed)
     }
 }
 

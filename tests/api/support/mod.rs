@@ -1,13 +1,17 @@
 //! What the tests stand on: a server of their own, clients, sockets.
 
 pub mod app;
+mod asyncapi;
 pub mod bucket;
 pub mod chance;
 pub mod client;
 pub mod ledger;
 pub mod mail;
+pub mod openapi;
 pub mod proxy;
 pub mod replica;
+pub mod scene;
+pub mod schema;
 pub mod socket;
 pub mod tokens;
 pub mod wire;

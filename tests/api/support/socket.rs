@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
+use super::asyncapi;
 use super::client::Client;
 
 /// Longer than anything takes; a test that waits as long has failed.
@@ -27,6 +28,8 @@ pub struct Socket {
     requests: u64,
     /// Whether to be told of presence and receipts, which come whenever they come.
     loud: bool,
+    /// The ids of requests that the document does not allow.
+    unallowed: Vec<Value>,
 }
 
 /// What most tests do not look at.
@@ -82,7 +85,14 @@ impl Socket {
     }
 
     fn of(stream: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Self {
-        Self { stream, waiting: VecDeque::new(), ready: Value::Null, requests: 0, loud: false }
+        Self {
+            stream,
+            waiting: VecDeque::new(),
+            ready: Value::Null,
+            requests: 0,
+            loud: false,
+            unallowed: Vec::new(),
+        }
     }
 
     /// The same socket, which hears signals too.
@@ -106,6 +116,12 @@ impl Socket {
     }
 
     pub async fn send_text(&mut self, text: &str) {
+        if let Ok(frame) = serde_json::from_str::<Value>(text)
+            && let Some(id) = frame.get("id")
+            && !asyncapi::allows(&frame)
+        {
+            self.unallowed.push(id.clone());
+        }
         self.stream.send(Message::text(text)).await.expect("sent");
     }
 
@@ -163,13 +179,15 @@ impl Socket {
         loop {
             match timeout(PATIENCE, self.stream.next()).await.expect("a frame in time") {
                 Some(Ok(Message::Text(text))) => {
-                    let frame = serde_json::from_str(&text).expect("JSON");
+                    let frame = self.hear(&text);
                     if !self.passes_over(&frame) {
                         return Ok(frame);
                     }
                 }
                 Some(Ok(Message::Close(frame))) => {
-                    return Err(frame.map(|f| (f.code.into(), f.reason.to_string())));
+                    let end = frame.map(|f| (f.code.into(), f.reason.to_string()));
+                    end.iter().for_each(|(code, _)| asyncapi::assert_code(*code));
+                    return Err(end);
                 }
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return Err(None),
@@ -186,12 +204,22 @@ impl Socket {
         }
     }
 
+    /// A frame, which has to be as the document says; and what the document does not allow has to
+    /// be refused.
+    fn hear(&self, text: &str) -> Value {
+        let frame: Value = serde_json::from_str(text).expect("JSON");
+        asyncapi::assert_told(&frame);
+        let allowed = !frame.get("id").is_some_and(|id| self.unallowed.contains(id));
+        assert!(allowed || frame["type"] == "error", "not allowed, and yet: {frame}");
+        frame
+    }
+
     async fn read(&mut self) -> Value {
         loop {
             let message = timeout(PATIENCE, self.stream.next()).await.expect("a frame in time");
             match message {
                 Some(Ok(Message::Text(text))) => {
-                    let frame = serde_json::from_str(&text).expect("JSON");
+                    let frame = self.hear(&text);
                     if !self.passes_over(&frame) {
                         return frame;
                     }

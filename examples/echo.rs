@@ -1,0 +1,63 @@
+//! Sends every message back, over the layer that the server's sockets stand on: what the Autobahn
+//! suite talks to (`scripts/autobahn`). It is no part of the server and knows no chats.
+//!
+//! ```sh
+//! cargo run --example echo -- 127.0.0.1:9001
+//! ```
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::serve::{Listener, ListenerExt};
+use futures_util::{SinkExt, StreamExt};
+use meowsenger::realtime::close::Close;
+use meowsenger::realtime::transport::{self, Socket, Upgrade};
+use tokio::net::TcpListener;
+use tokio_tungstenite::tungstenite::Message;
+
+/// The suite sends messages of up to 16 MiB; the server's own limit is `transport::MESSAGE_MAX`.
+const MESSAGE_MAX: usize = 16 * 1024 * 1024;
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".to_owned());
+    let listener =
+        TcpListener::bind(address).await?.tap_io(|stream| drop(stream.set_nodelay(true)));
+    println!("listens on {}", listener.local_addr()?);
+    axum::serve(listener, Router::new().route("/", get(upgrade))).await
+}
+
+async fn upgrade(request: Request) -> Response {
+    match Upgrade::of(&mut request.into_parts().0) {
+        Ok(upgrade) => {
+            let (answer, opened) = upgrade.accept(MESSAGE_MAX);
+            tokio::spawn(async {
+                if let Some(mut socket) = opened.await {
+                    let close = echo(&mut socket).await;
+                    transport::say_goodbye(socket, close).await;
+                }
+            });
+            answer
+        }
+        Err(refused) => (refused.status, refused.text).into_response(),
+    }
+}
+
+async fn echo(socket: &mut Socket) -> Close {
+    loop {
+        let done = match socket.next().await {
+            Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
+                socket.send(message).await
+            }
+            // The library has answered it; the answer waits to be written.
+            Some(Ok(Message::Ping(_))) => socket.flush().await,
+            Some(Ok(Message::Close(_))) | None => return Close::Gone,
+            Some(Ok(_)) => Ok(()),
+            Some(Err(error)) => Err(error),
+        };
+        if let Err(error) = done {
+            return error.into();
+        }
+    }
+}

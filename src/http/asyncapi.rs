@@ -1,0 +1,234 @@
+//! The AsyncAPI document of the socket, made of the frames that are read and written. It describes;
+//! what is true of the socket is decided in `wire` and `realtime`.
+
+use serde_json::{Map, Value, json, to_value};
+use utoipa::openapi::{RefOr, Schema};
+
+use crate::realtime::close::Close;
+use crate::realtime::transport::MESSAGE_MAX;
+use crate::wire::frames::{self, HEARTBEAT};
+use crate::wire::incoming::{self, WATCH_MAX};
+
+type Result<T> = std::result::Result<T, serde_json::Error>;
+
+const CHANNEL: &str = "#/channels/socket";
+
+const ABOUT: &str = "\
+The database is the truth, the socket is a hint. On one connection a chat's versioned events come in \
+the order of their versions, each once, without a hole; where the server cannot keep that it says \
+`resync`, and `sync` tells what was missed. Fields and types of frames that a client does not know \
+are to be ignored: more may come.";
+
+const ON_THE_SOCKET: &str = "\
+Frames are JSON objects in text messages. A request may carry an `id`, which its `ack`, `pong` or \
+`error` repeats; without one no `ack` comes, an `error` does. Requests are worked on at the same \
+time, sends in the order in which they came. Text that is no JSON object is answered by \
+`error invalid`, and the socket stays open. A client authenticates by the header, by a ticket, or by \
+a first frame `auth`; a bad header or ticket is 401 before the upgrade, a page of a foreign `Origin` \
+403. The socket outlives its access token, and is closed within a second of its session's end.";
+
+/// The document.
+pub fn socket_document() -> Result<Value> {
+    let ((clients, named), (servers, also)) = (incoming::schemas(), frames::schemas());
+    let (client, server) = (describe("client", &clients)?, describe("server", &servers)?);
+    let schemas = named.into_iter().chain(also).map(|(name, schema)| Ok((name, to_value(schema)?)));
+
+    let mut operations = Map::new();
+    for frame in &client {
+        let replies =
+            [reply(&frame.kind), "error"].map(|name| on_channel(&format!("server.{name}")));
+        let mut operation = frame.operation("receive");
+        operation["reply"] = json!({"channel": {"$ref": CHANNEL}, "messages": replies});
+        operations.insert(frame.key.clone(), operation);
+    }
+    for frame in server.iter().filter(|frame| !["ack", "pong"].contains(&frame.kind.as_str())) {
+        operations.insert(frame.key.clone(), frame.operation("send"));
+    }
+    let all = || client.iter().chain(&server);
+    let reference = |frame: &Frame| {
+        (frame.key.clone(), json!({"$ref": format!("#/components/messages/{}", frame.key)}))
+    };
+    let message = |frame: &Frame| (frame.key.clone(), frame.message());
+    Ok(json!({
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Meowsenger's socket",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": ABOUT,
+            "license": {
+                "name": "Apache-2.0",
+                "url": "https://www.apache.org/licenses/LICENSE-2.0",
+            },
+        },
+        "defaultContentType": "application/json",
+        "servers": {
+            "node": {
+                "host": "{host}",
+                "protocol": "ws",
+                "description": "Any node; `wss` where a proxy before it ends TLS.",
+                "variables": {"host": {"default": "localhost:8000"}},
+                "security": [
+                    {"$ref": "#/components/securitySchemes/bearer"},
+                    {"$ref": "#/components/securitySchemes/ticket"},
+                ],
+            },
+        },
+        "channels": {
+            "socket": {
+                "address": "/ws/",
+                "title": "The socket",
+                "description": ON_THE_SOCKET,
+                "messages": all().map(reference).collect::<Map<_, _>>(),
+                "bindings": {"ws": {
+                    "method": "GET",
+                    "query": {"type": "object", "properties": {"ticket": {
+                        "type": "string",
+                        "description": "From `POST /api/auth/ws-ticket/`; opens one socket.",
+                    }}},
+                    "bindingVersion": "0.1.0",
+                }},
+                "x-limits": limits(),
+                "x-close-codes": close_codes(),
+            },
+        },
+        "operations": operations,
+        "components": {
+            "messages": all().map(message).collect::<Map<_, _>>(),
+            "schemas": schemas.collect::<Result<Map<_, _>>>()?,
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "An access token; or none, and a first frame `auth`.",
+                },
+                "ticket": {
+                    "type": "httpApiKey",
+                    "name": "ticket",
+                    "in": "query",
+                    "description": "From `POST /api/auth/ws-ticket/`, for who cannot set headers.",
+                },
+            },
+        },
+    }))
+}
+
+/// A frame as the types describe it.
+struct Frame {
+    /// Tells it from all others: `typing` is said and heard.
+    key: String,
+    /// Its `type`.
+    kind: String,
+    description: Value,
+    schema: Value,
+}
+
+impl Frame {
+    fn message(&self) -> Value {
+        let mut message = json!({
+            "name": self.kind,
+            "title": self.kind,
+            "description": self.description,
+            "payload": self.schema,
+        });
+        if self.schema["properties"].get("id").is_some() {
+            message["correlationId"] = json!({"location": "$message.payload#/id"});
+        }
+        message
+    }
+
+    fn operation(&self, action: &str) -> Value {
+        json!({
+            "action": action,
+            "channel": {"$ref": CHANNEL},
+            "title": self.kind,
+            "messages": [on_channel(&self.key)],
+        })
+    }
+}
+
+fn on_channel(key: &str) -> Value {
+    json!({"$ref": format!("{CHANNEL}/messages/{key}")})
+}
+
+/// The frames of one side.
+fn describe(side: &str, schema: &RefOr<Schema>) -> Result<Vec<Frame>> {
+    let Value::Array(variants) = to_value(schema)?["oneOf"].take() else { return Ok(Vec::new()) };
+    let frame = |variant: Value| {
+        let mut schema = json!({"type": "object", "properties": {}, "required": []});
+        let title = gather(&variant, &mut schema);
+        let kind = schema["properties"]["type"]["enum"][0].as_str().unwrap_or_default().to_owned();
+        if side == "client" {
+            // Every request may have one, and null is none.
+            schema["properties"]["id"] =
+                json!({"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/RequestId"}]});
+        }
+        let key = format!("{side}.{}", title.unwrap_or(&kind));
+        Frame { key, kind, description: variant["description"].clone(), schema }
+    };
+    Ok(variants.into_iter().map(frame).collect())
+}
+
+/// Puts what a schema is made of into one object; its title, if it has one.
+fn gather<'a>(schema: &'a Value, into: &mut Value) -> Option<&'a str> {
+    let mut title = schema["title"].as_str();
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        title = gather(part, into).or(title);
+    }
+    if let (Some(some), Some(all)) =
+        (schema["properties"].as_object(), into["properties"].as_object_mut())
+    {
+        all.extend(some.clone());
+    }
+    if let (Some(some), Some(all)) =
+        (schema["required"].as_array(), into["required"].as_array_mut())
+    {
+        all.extend_from_slice(some);
+    }
+    title
+}
+
+/// What a request is answered by, where it is not refused.
+fn reply(kind: &str) -> &'static str {
+    match kind {
+        "auth" => "ready",
+        "ping" => "pong",
+        "message.send" | "message.edit" | "message.delete" => "ack.message",
+        "status.watch" => "ack.users",
+        "sync" => "ack.changes",
+        _ => "ack",
+    }
+}
+
+fn limits() -> Value {
+    json!({
+        "message_bytes": MESSAGE_MAX,
+        "auth_seconds": 10,
+        "ping_after_seconds": HEARTBEAT,
+        "dropped_after_seconds": 75,
+        "watched_users": WATCH_MAX,
+        "sockets_per_user": "MAX_SOCKETS_PER_USER, 20 by default; on all nodes together",
+        "queue": "256 KiB; a slower reader gets `resync`, or is closed with 4008",
+        "sends": "THROTTLE_MESSAGES, 20 a second by default, and bursts of 2.5 times that",
+        "frames": "five times as often as sends; as many again are refused, then the code is 4029",
+    })
+}
+
+fn close_codes() -> Vec<Value> {
+    let told = Close::TOLD.into_iter().filter_map(|(close, description, reconnect)| {
+        let frame = close.frame()?;
+        Some(json!({
+            "code": u16::from(frame.code),
+            "reason": frame.reason.as_str(),
+            "description": description,
+            "reconnect": reconnect,
+        }))
+    });
+    let own = json!({
+        "code": 1000,
+        "reason": "",
+        "description": "The client said goodbye; whatever code it gives is repeated.",
+        "reconnect": true,
+    });
+    [own].into_iter().chain(told).collect()
+}

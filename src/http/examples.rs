@@ -1,0 +1,144 @@
+//! What every body looks like: examples for the OpenAPI document, one a schema. They are of one small
+//! world, in which Whiskers writes to Tom. That each is as its schema says is a test's to see.
+
+use serde_json::{Value, json};
+
+/// The example of a schema. `None` for what is no body, and no part of one that is worth showing.
+pub(super) fn of(schema: &str) -> Option<Value> {
+    Some(match schema {
+        "Register" => json!({
+            "username": "whiskers", "password": "nine-lives-2026", "email": "whiskers@example.org",
+        }),
+        "Login" => json!({"username": "whiskers", "password": "nine-lives-2026"}),
+        "Refresh" => json!({"refresh": TOKEN}),
+        "Verify" => json!({"token": TOKEN}),
+        "ChangePassword" => {
+            json!({"old_password": "nine-lives-2026", "new_password": "ten-lives-2027"})
+        }
+        "RequestReset" => json!({"email": "whiskers@example.org"}),
+        "ConfirmReset" => {
+            json!({"uid": "Nw", "token": "d3x9k2-4f1c", "new_password": "ten-lives-2027"})
+        }
+        "EndAccount" => json!({"password": "nine-lives-2026"}),
+        "UpdateUser" => {
+            json!({"username": "whiskers", "first_name": "Ada", "availability": "busy"})
+        }
+        "PatchUser" => json!({"status_text": "Asleep"}),
+        "CreateChat" => json!({"type": "private", "members": [8]}),
+        "UpdateChat" => json!({"name": "Kitchen", "description": "Where the food is"}),
+        "PatchChat" => json!({"description": "Where the food is"}),
+        "AddMembers" => json!({"users": [8, 9]}),
+        "ChangeRole" | "PatchRole" => json!({"role": "admin"}),
+        "SendMessage" => json!({"content": "Meow!", "client_id": "b0f7c2a4"}),
+        "EditMessage" | "PatchMessage" => json!({"content": "Purr."}),
+        "ReadMessages" => json!({"seq": 1}),
+        "Sync" => json!({"versions": {"3": 1}, "epoch": EPOCH}),
+
+        "Opened" => json!({"user": own_user(), "access": TOKEN, "refresh": TOKEN}),
+        "TokenPair" => json!({"access": TOKEN, "refresh": TOKEN}),
+        "Ticket" => json!({"ticket": "q2Zr0y8mKxw", "expires_in": 30}),
+        "Session" => session(),
+        "SessionPage" => page(session()),
+        "User" => user(),
+        "OwnUser" => own_user(),
+        "UserPage" => page(user()),
+        "UserRef" => user_ref(),
+        "Chat" => {
+            let mut chat = chat();
+            chat["members"] = json!([member()]);
+            chat
+        }
+        "ChatPage" => page(chat()),
+        "Member" => member(),
+        "MemberPage" => page(member()),
+        "Added" => json!({"results": [member()]}),
+        "Message" => message(),
+        "MessagePage" => page(message()),
+        "Marks" => json!({"last_read_seq": 1, "unread_count": 0}),
+        "Receipts" => json!({"read": [user_ref()], "delivered": []}),
+        "Changes" => json!({"epoch": EPOCH, "changes": [change()], "gone": []}),
+        "Change" => change(),
+        "Detail" => json!({"detail": "Not found."}),
+        "FieldTexts" => json!({"content": ["This field may not be blank."]}),
+        _ => return None,
+    })
+}
+
+/// What an error of this status says where it has one text.
+pub(super) fn of_status(status: &str) -> Option<Value> {
+    let text = match status {
+        "400" => "JSON parse error - expected value at line 1 column 1",
+        "401" => "Authentication credentials were not provided.",
+        "403" => "You do not have permission to perform this action.",
+        "404" => "Not found.",
+        "409" => "A deleted message cannot be edited.",
+        "413" => "The body is larger than 128 KiB.",
+        "415" => "Unsupported media type \"text/plain\" in request.",
+        "429" => "Request was throttled. Expected available in 3 seconds.",
+        _ => return None,
+    };
+    Some(json!({"detail": text}))
+}
+
+const TIME: &str = "2026-11-25T09:30:00.000000Z";
+const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJqdGkiOiI3In0.c2lnbmF0dXJl";
+const EPOCH: &str = "5f0c2f7d9a";
+
+fn page(row: Value) -> Value {
+    json!({"next": null, "previous": null, "results": [row]})
+}
+
+fn user_ref() -> Value {
+    json!({"id": 8, "username": "tom", "first_name": "Tom", "last_name": "Cat", "avatar": null})
+}
+
+fn user() -> Value {
+    json!({
+        "id": 8, "username": "tom", "first_name": "Tom", "last_name": "Cat", "avatar": null,
+        "status": "online", "status_text": "", "last_seen": TIME, "date_joined": TIME,
+    })
+}
+
+fn own_user() -> Value {
+    json!({
+        "id": 7, "username": "whiskers", "first_name": "", "last_name": "", "avatar": null,
+        "status": "online", "status_text": "", "last_seen": null, "date_joined": TIME,
+        "email": "whiskers@example.org", "is_staff": false, "is_superuser": false,
+        "availability": "online",
+    })
+}
+
+fn session() -> Value {
+    json!({
+        "id": 5, "created_at": TIME, "last_used_at": TIME, "ip": "192.0.2.7",
+        "user_agent": "curl/8.5.0", "current": true,
+    })
+}
+
+fn member() -> Value {
+    json!({
+        "user": user_ref(), "role": "member", "joined_at": TIME,
+        "last_delivered_seq": 1, "last_read_seq": 1,
+    })
+}
+
+fn message() -> Value {
+    json!({
+        "id": 12, "chat": 3, "seq": 1, "version": 2, "sender": user_ref(), "content": "Meow!",
+        "timestamp": TIME, "edited_at": null, "deleted_at": null, "reply_to": null,
+        "client_id": "b0f7c2a4", "status": "read",
+    })
+}
+
+fn chat() -> Value {
+    json!({
+        "id": 3, "type": "private", "name": "Tom Cat", "description": "", "avatar": null,
+        "created_at": TIME, "created_by": user_ref(), "members_count": 2, "peer": user(),
+        "my_role": "member", "last_message": message(), "unread_count": 0, "last_seq": 1,
+        "last_read_seq": 1, "version": 2,
+    })
+}
+
+fn change() -> Value {
+    json!({"chat": chat(), "messages": [message()], "more": false})
+}

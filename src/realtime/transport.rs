@@ -1,0 +1,147 @@
+//! The socket as RFC 6455 has it, whatever is said over it: its handshake, the bounds of its
+//! messages and buffers, its goodbye. It knows no session and no user. `examples/echo.rs` stands on
+//! this alone, so that what the Autobahn suite judges is what the real socket stands on.
+
+use std::time::Duration;
+
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::prelude::{BASE64_STANDARD, Engine};
+use futures_util::{SinkExt, StreamExt};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+use super::close::Close;
+
+/// Largest message from a client, in bytes.
+pub const MESSAGE_MAX: usize = 128 * 1024;
+/// Buffers of a connection, in bytes. They are most of what an idle one costs: the library's
+/// defaults come to 135 KiB.
+const READ_BUFFER: usize = 2 * 1024;
+const WRITE_BUFFER: usize = 8 * 1024;
+/// How long the peer may take to answer a goodbye, and to go.
+pub(super) const GOODBYE: Duration = Duration::from_secs(3);
+
+/// An open socket.
+pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// A request for a socket that is as RFC 6455 asks (4.2.1).
+#[derive(Debug)]
+pub struct Upgrade {
+    accept: String,
+    connection: OnUpgrade,
+}
+
+/// Why a request opens no socket.
+#[derive(Debug)]
+pub struct Refused {
+    /// 426 where the client is to ask for another protocol, or version of it; else 400.
+    pub status: StatusCode,
+    /// For people.
+    pub text: &'static str,
+}
+
+impl Upgrade {
+    /// Reads a request.
+    pub fn of(request: &mut Parts) -> Result<Self, Refused> {
+        let refused = |status, text| Err(Refused { status, text });
+        let headers = &request.headers;
+        let asks = lists(headers, header::CONNECTION, "upgrade")
+            && lists(headers, header::UPGRADE, "websocket");
+        if !asks || request.method != Method::GET {
+            return refused(StatusCode::UPGRADE_REQUIRED, "This path speaks WebSocket.");
+        }
+        let Some(key) = single(headers, header::SEC_WEBSOCKET_KEY).filter(|key| is_key(key)) else {
+            let text = "One `Sec-WebSocket-Key` of 16 bytes in base64 is needed.";
+            return refused(StatusCode::BAD_REQUEST, text);
+        };
+        match single(headers, header::SEC_WEBSOCKET_VERSION) {
+            Some(b"13") => {}
+            Some(_) => {
+                let text = "`Sec-WebSocket-Version` 13 is spoken.";
+                return refused(StatusCode::UPGRADE_REQUIRED, text);
+            }
+            None => {
+                let text = "One `Sec-WebSocket-Version` is needed.";
+                return refused(StatusCode::BAD_REQUEST, text);
+            }
+        }
+        let accept = derive_accept_key(key);
+        match request.extensions.remove() {
+            Some(connection) => Ok(Self { accept, connection }),
+            // HTTP/1.0.
+            None => refused(StatusCode::UPGRADE_REQUIRED, "HTTP/1.1 is needed."),
+        }
+    }
+
+    /// Answers it. The socket is there once the answer is sent, unless the client has gone; a message
+    /// of the client's may have `message_max` bytes.
+    pub fn accept(
+        self,
+        message_max: usize,
+    ) -> (Response, impl Future<Output = Option<Socket>> + Send + 'static) {
+        let answer = (
+            StatusCode::SWITCHING_PROTOCOLS,
+            [
+                (header::CONNECTION, "upgrade"),
+                (header::UPGRADE, "websocket"),
+                (header::SEC_WEBSOCKET_ACCEPT, &self.accept),
+            ],
+        );
+        let answer = answer.into_response();
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(WRITE_BUFFER)
+            .max_message_size(Some(message_max))
+            .max_frame_size(Some(message_max));
+        let opened = async move {
+            let connection = TokioIo::new(self.connection.await.ok()?);
+            Some(WebSocketStream::from_raw_socket(connection, Role::Server, Some(config)).await)
+        };
+        (answer, opened)
+    }
+}
+
+/// Closes as RFC 6455 asks (7.1.1): says why, waits for the peer's goodbye, ends the connection,
+/// and reads what still comes, so that the reason is not lost to a reset.
+pub async fn say_goodbye(mut socket: Socket, close: Close) {
+    let goodbye = async {
+        let told = match close.frame() {
+            Some(frame) => socket.send(Message::Close(Some(frame))).await.is_ok(),
+            None => true,
+        };
+        // What is read now is of no interest; the end is. After a fault of the peer's there is
+        // nothing that could be read.
+        while told && let Some(Ok(_)) = socket.next().await {}
+        let connection = socket.get_mut();
+        let mut rest = [0; 512];
+        if connection.shutdown().await.is_ok() {
+            while matches!(connection.read(&mut rest).await, Ok(1..)) {}
+        }
+    };
+    // A peer that takes longer is cut off.
+    drop(timeout(GOODBYE, goodbye).await);
+}
+
+/// Whether a header that is a list has this item. Case does not matter.
+fn lists(headers: &HeaderMap, name: HeaderName, item: &str) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|one| one.trim().eq_ignore_ascii_case(item))
+}
+
+/// The value of a header that may be there once.
+fn single(headers: &HeaderMap, name: HeaderName) -> Option<&[u8]> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none()).map(|value| value.as_bytes())
+}
+
+fn is_key(key: &[u8]) -> bool {
+    BASE64_STANDARD.decode(key).is_ok_and(|key| key.len() == 16)
+}

@@ -1,0 +1,46 @@
+//! The OpenAPI document as a judge of answers: whether they are documented, and as documented.
+
+use serde_json::{Map, Value};
+
+use super::Answer;
+use super::schema::Schemas;
+
+pub const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+
+/// The document that a server of the default settings gives.
+pub fn document() -> Value {
+    serde_json::to_value(meowsenger::http::document(10_000)).expect("JSON")
+}
+
+pub fn object(value: &Value) -> &Map<String, Value> {
+    value.as_object().expect("an object")
+}
+
+/// Every call: its path, its method, and what is said of it.
+pub fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
+    object(&document["paths"]).iter().flat_map(|(path, item)| {
+        METHODS
+            .into_iter()
+            .filter_map(move |method| Some((path.as_str(), method, item.get(method)?)))
+    })
+}
+
+/// Fails where the document does not know of such an answer to this call, or of another body.
+#[track_caller]
+pub fn check(document: &Value, method: &str, path: &str, answer: &Answer) {
+    let status = answer.status.as_str();
+    let described = &document["paths"][path][method]["responses"][status];
+    assert!(described.is_object(), "{method} {path} is not said to answer {status}: {answer:?}");
+    let Some(content) = described.get("content") else {
+        assert_eq!(answer.text, "", "{method} {path} {status}");
+        return;
+    };
+    if let Err(fault) = conforms(document, &content["application/json"]["schema"], &answer.json) {
+        panic!("{method} {path} {status}: {fault}");
+    }
+}
+
+/// Whether a value is as a schema of the document says, and no object has more than it tells.
+pub fn conforms(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
+    Schemas { document, open: false }.check(schema, value)
+}

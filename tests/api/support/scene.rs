@@ -1,0 +1,184 @@
+//! A stage for asking what everybody may do: a cast that is reused, and a fresh chat a question, so
+//! that no answer spoils the next. Knows no endpoint's rights.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use super::tokens::claims;
+use super::{Client, PASSWORD, TestApp};
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Who {
+    Anonymous,
+    Outsider,
+    Member,
+    Admin,
+    Owner,
+    /// Staff and superuser are not in the chat.
+    Staff,
+    Superuser,
+    /// Was in the group.
+    Ex,
+}
+
+impl Who {
+    pub const ALL: [Self; 8] = [
+        Self::Anonymous,
+        Self::Outsider,
+        Self::Member,
+        Self::Admin,
+        Self::Owner,
+        Self::Staff,
+        Self::Superuser,
+        Self::Ex,
+    ];
+}
+
+/// Where the question is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Anywhere,
+    Group,
+    Private,
+}
+
+/// Whose the user, the message or the session in the path is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    Own,
+    /// A plain member's.
+    Another,
+    /// Another admin's.
+    Admin,
+    Owner,
+    Superuser,
+}
+
+/// Everybody, for the whole test.
+pub struct Cast {
+    people: HashMap<Who, Client>,
+    /// In every chat, as a plain member.
+    pub other: Client,
+    /// In every group.
+    pub other_admin: Client,
+    /// In no chat.
+    pub newcomer: Client,
+    other_superuser: Client,
+}
+
+/// One question's circumstances.
+pub struct Scene<'a> {
+    pub cast: &'a Cast,
+    /// Who asks.
+    pub me: Client,
+    pub chat: i64,
+    /// The user, message or session that is asked about.
+    pub subject: i64,
+    /// For names: another one each time.
+    pub number: u32,
+    /// A mailed link's `uid` and `token`, where the question needs one.
+    pub link: Option<(String, String)>,
+}
+
+impl Scene<'_> {
+    /// All who are in the group but oneself and somebody.
+    pub fn all_but(&self, somebody: &Client) -> Vec<i64> {
+        let mut all = self.cast.staying().map(|one| one.id).to_vec();
+        all.retain(|id| ![self.me.id, somebody.id].contains(id));
+        all
+    }
+}
+
+impl Cast {
+    pub async fn of(server: &TestApp) -> Self {
+        let mut people = HashMap::new();
+        for who in Who::ALL {
+            people.insert(who, actor(server, who).await);
+        }
+        Self {
+            people,
+            other: server.user("other").await,
+            other_admin: server.user("other").await,
+            newcomer: server.user("newcomer").await,
+            other_superuser: actor(server, Who::Superuser).await,
+        }
+    }
+
+    pub fn owner(&self) -> &Client {
+        &self.people[&Who::Owner]
+    }
+
+    /// Who is in every group.
+    fn staying(&self) -> [&Client; 5] {
+        let one = |who| &self.people[&who];
+        [self.owner(), one(Who::Admin), one(Who::Member), &self.other, &self.other_admin]
+    }
+
+    /// Sets the scene for a question about `path`; `None` where there is nobody like that. `me` plays
+    /// the part, if given.
+    pub async fn play(
+        &self,
+        server: &TestApp,
+        who: Who,
+        place: Place,
+        (of, path): (Of, &str),
+        me: Option<Client>,
+    ) -> Option<Scene<'_>> {
+        let one = |who| &self.people[&who];
+        let me = me.unwrap_or_else(|| one(who).clone());
+        let owner = self.owner();
+        let chat = match place {
+            Place::Anywhere => 0,
+            Place::Private if matches!(who, Who::Admin | Who::Owner | Who::Ex) => return None,
+            Place::Private => one(Who::Member).private_chat(&self.other).await,
+            Place::Group => {
+                let chat = owner.group(&[&self.staying()[..], &[one(Who::Ex)]].concat()).await;
+                for admin in [one(Who::Admin), &self.other_admin] {
+                    let path = format!("/api/chats/{chat}/members/{}/", admin.id);
+                    owner.put(&path, json!({"role": "admin"})).await.expect(200);
+                }
+                chat
+            }
+        };
+        let is_in = matches!(who, Who::Member | Who::Admin | Who::Owner | Who::Ex);
+        let subject = match of {
+            Of::Own => &me,
+            Of::Another => &self.other,
+            Of::Admin => &self.other_admin,
+            Of::Owner => owner,
+            Of::Superuser => &self.other_superuser,
+        };
+        let subject = if path.starts_with("/api/messages/") {
+            if of == Of::Own && !is_in {
+                return None;
+            }
+            subject.say(chat, "meow").await["id"].as_i64().expect("an id")
+        } else if path.contains("/sessions/") {
+            claims(&subject.refresh)["sid"].as_i64().expect("a session")
+        } else {
+            subject.id
+        };
+        if place == Place::Group && who == Who::Ex {
+            me.delete(&format!("/api/chats/{chat}/members/{}/", me.id)).await.expect(204);
+        }
+        Some(Scene { cast: self, me, chat, subject, number: server.number(), link: None })
+    }
+}
+
+/// Somebody new for a part. Who is anonymous has an account, too, and shows no token.
+pub async fn actor(server: &TestApp, who: Who) -> Client {
+    let name = format!("{who:?}{}", server.number()).to_lowercase();
+    let email = format!("{name}@example.org");
+    let body = json!({"username": name, "password": PASSWORD, "email": email});
+    let anonymous = server.anonymous();
+    let session = anonymous.post("/api/auth/register/", body).await.expect(201);
+    let mut client = anonymous.with_session(&session.json);
+    match who {
+        Who::Staff | Who::Superuser => server.make_staff(&client, who == Who::Superuser).await,
+        Who::Anonymous => client.access.clear(),
+        _ => {}
+    }
+    client
+}
