@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::ws::Utf8Bytes;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::domain::event::{Change, ChatEvent, Departed, Event};
 use crate::domain::ids::{ChatId, UserId};
