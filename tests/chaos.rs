@@ -107,11 +107,8 @@ async fn everybody_ends_with_what_the_server_has() {
     faults.extend(truth::judge(&actors, &nodes, &notes).await);
     let sends = notes.sends.lock().expect("whole");
     let (acked, tried) = (sends.acked.len(), sends.tried.len());
-    #[expect(clippy::print_stdout, reason = "shown with --nocapture")]
-    {
-        let entries = history.entries().len();
-        println!("{acked} of {tried} sends acknowledged, {entries} entries, quiet in {took:?}");
-    }
+    let entries = history.entries().len();
+    println!("{acked} of {tried} sends acknowledged, {entries} entries, quiet in {took:?}");
     if !faults.is_empty() {
         let (path, count) = (history.keep(), faults.len());
         faults.truncate(40);
@@ -138,32 +135,36 @@ async fn make_chats(actors: &[Arc<Actor>], ids: &[i64], chance: &mut Chance) {
 fn disturb(cluster: &mut Cluster, chance: &mut Chance) -> String {
     let number = chance.below(3);
     let client = chance.below(CLIENTS);
-    match chance.below(12) {
+    match chance.below(15) {
         0 | 1 => {
             cluster.kill(number);
             format!("node {number} was killed")
         }
-        2..=4 => {
+        2 => {
+            cluster.pause(number);
+            format!("node {number} was paused")
+        }
+        3..=5 => {
             cluster.restart(number);
             format!("node {number} runs")
         }
-        5 => {
+        6 | 7 => {
             cluster.kill_nats();
             "NATS was killed".to_owned()
         }
-        6 | 7 => {
+        8 | 9 => {
             cluster.restart_nats();
             "NATS runs".to_owned()
         }
-        8 => {
+        10 => {
             cluster.proxies.iter().for_each(|proxy| proxy.cut());
             "all connections were cut".to_owned()
         }
-        9 => {
+        11 => {
             cluster.proxies[client].cut();
             format!("client {client} was cut")
         }
-        10 => {
+        12 | 13 => {
             cluster.proxies[client].stall(true);
             format!("client {client} is held up")
         }

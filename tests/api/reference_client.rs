@@ -1,5 +1,6 @@
 //! `meowsenger-client` against the server: that it keeps itself in step, whatever happens between.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use meowsenger_client::types::Role;
@@ -179,4 +180,33 @@ async fn an_expired_token_is_renewed_and_an_ended_session_is_the_end(
     assert!(matches!(wait_for(&mut events, ended).await, Error::SessionEnded));
     assert!(events.next().await.is_none());
     assert!(matches!(client.me().await, Err(Error::SessionEnded)));
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_send_whose_answer_does_not_come_is_repeated_and_there_once(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(app) = TestApp::start(backend).await else { return };
+    let proxy = Proxy::start(&[&app.base]).await;
+    let (alice, bob) = (app.user("alice").await, app.user("bob").await);
+    let chat = alice.private_chat(&bob).await;
+    let client = Server::new(&proxy.base).log_in(&bob.username, PASSWORD).await.expect("in");
+    let options = Options { timeout: Duration::from_millis(300), ..hasty() };
+    let (live, mut events) = client.connect(options);
+    wait_for(&mut events, |event| matches!(event, Event::Resynced(_)).then_some(())).await;
+
+    // The message may arrive; the answer cannot.
+    proxy.stall(true);
+    let mut sending = pin!(live.send(chat, "once"));
+    let lost = wait_for(&mut events, |e| matches!(e, Event::Disconnected { .. }).then_some(()));
+    tokio::select! {
+        () = lost => {}
+        sent = &mut sending => panic!("answered: {sent:?}"),
+    }
+    proxy.stall(false);
+    let sent = sending.await.expect("acked");
+    let page = client.messages(chat, Place::Newest, 10).await.expect("a page");
+    let found: Vec<_> = page.results.iter().map(|message| (message.id, &message.content)).collect();
+    assert_eq!(found, [(sent.id, &"once".to_owned())]);
 }

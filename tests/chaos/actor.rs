@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use meowsenger_client::types::{ChatType, Draft, Message, Role};
 use meowsenger_client::{Client, Error, Event, Events, Kind, Live, Options, Result, Server};
 use serde_json::{Value, json};
@@ -15,6 +16,8 @@ use crate::support::{Chance, PASSWORD};
 
 /// Longest pause between two things that a user does, in milliseconds.
 const PAUSE: usize = 500;
+/// Four bytes, as one character.
+const LARGE: &str = "\u{1F408}";
 
 /// What all users note down.
 #[derive(Default)]
@@ -147,6 +150,11 @@ impl Actor {
                 client.rename_group(chat, &format!("Room {count}"), "").await?;
                 format!("renamed {chat}")
             }
+            _ if chance.one_in(2) => {
+                let Some(other) = chance.pick(others) else { return Ok(None) };
+                let made = client.make_group(&format!("Room {count}"), &[*other]).await?;
+                format!("made {}", made.id)
+            }
             _ => {
                 let Some(other) = chance.pick(others) else { return Ok(None) };
                 client.set_role(chat, *other, Role::Admin).await?;
@@ -155,6 +163,7 @@ impl Actor {
         }))
     }
 
+    /// One message; now and then so many and large ones that they fill the server's queues.
     async fn send(
         &self,
         chance: &mut Chance,
@@ -162,18 +171,33 @@ impl Actor {
         count: usize,
         by_socket: bool,
     ) -> Result<String> {
-        let name = format!("cat{}-{count}", self.number);
-        // Mostly short; now and then one that fills buffers.
-        let content = if chance.one_in(10) { "x".repeat(9_000) } else { name.clone() };
+        let burst = chance.one_in(150);
+        let large = burst || chance.one_in(12);
+        let name = |part| format!("cat{}-{count}-{part}", self.number);
+        let parts = (0..if burst { 12 } else { 1 }).map(|part| {
+            let content = if large { LARGE.repeat(9_000) } else { name(part) };
+            self.send_one(chat, name(part), content, by_socket || burst)
+        });
+        let seqs = try_join_all(parts).await?;
+        Ok(format!("sent {} to {chat}: {seqs:?}", name(0)))
+    }
+
+    async fn send_one(
+        &self,
+        chat: i64,
+        name: String,
+        content: String,
+        by_socket: bool,
+    ) -> Result<i64> {
         let draft = Draft { content, client_id: Some(name.clone()), reply_to: None };
         self.notes.sends.lock().expect("whole").tried.insert(name.clone(), chat);
         let message = match by_socket {
             true => self.live.send(chat, draft).await?,
             false => self.client.send(chat, draft).await?,
         };
-        let words = format!("sent {name} to {chat}: {}", message.seq);
+        let seq = message.seq;
         self.notes.sends.lock().expect("whole").acked.insert(name, message);
-        Ok(words)
+        Ok(seq)
     }
 
     /// A chat of one's own, as far as one knows.

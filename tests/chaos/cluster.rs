@@ -73,8 +73,14 @@ impl Cluster {
         }
     }
 
-    /// Starts a node that was killed.
+    /// A node does nothing for a while, and does not know it.
+    pub fn pause(&self, number: usize) {
+        self.signal(number, "-STOP");
+    }
+
+    /// Starts a node that was killed, and lets one go on that was paused.
     pub fn restart(&mut self, number: usize) {
+        self.signal(number, "-CONT");
         if self.nodes[number].is_none() {
             self.nodes[number] = Some(self.node(number));
             self.lead();
@@ -108,6 +114,13 @@ impl Cluster {
             text.lines().map(str::to_owned).collect::<Vec<_>>()
         });
         lines.filter(|line| line.contains("panicked at") || line.contains("ERROR")).collect()
+    }
+
+    fn signal(&self, number: usize, signal: &str) {
+        if let Some(node) = &self.nodes[number] {
+            let id = node.process.id().to_string();
+            assert!(Command::new("kill").args([signal, &id]).status().expect("run").success());
+        }
     }
 
     fn node(&self, number: usize) -> Node {

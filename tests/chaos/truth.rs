@@ -2,6 +2,7 @@
 //! knows.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,13 +37,13 @@ pub async fn judge(actors: &[Arc<Actor>], nodes: &[&str], notes: &Notes) -> Vec<
             let client = at(actor, node);
             let mut truth = Truth::new();
             for chat in chats(&client).await {
-                if !read.contains_key(&chat.id) {
+                if let Entry::Vacant(unread) = read.entry(chat.id) {
                     let messages = messages(&client, chat.id).await;
                     if number == 0 {
                         let sends = notes.sends.lock().expect("whole");
                         faults.extend(judge::messages(&chat, &messages, &sends));
                     }
-                    read.insert(chat.id, (chat.version, messages));
+                    unread.insert((chat.version, messages));
                 }
                 truth.insert(chat.id, (chat.clone(), read[&chat.id].1.clone()));
             }

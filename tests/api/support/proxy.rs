@@ -7,9 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+/// What the system buffers of what a node sends, in bytes: little, so that a node notices soon that
+/// nothing is carried.
+const BUFFER: u32 = 16 * 1024;
 
 /// A way to some nodes, on a port of its own. Everything ends when it is dropped.
 pub struct Proxy {
@@ -72,7 +76,7 @@ async fn connect(client: TcpStream, shared: Arc<Shared>) {
     let targets = shared.targets.borrow().clone();
     for _ in 0..targets.len() {
         let turn = shared.turn.fetch_add(1, Ordering::Relaxed);
-        if let Ok(server) = TcpStream::connect(targets[turn % targets.len()]).await {
+        if let Ok(server) = dial(targets[turn % targets.len()]).await {
             // Whether it could be set makes it faster, not different.
             drop((client.set_nodelay(true), server.set_nodelay(true)));
             let (from_client, to_client) = client.into_split();
@@ -85,6 +89,12 @@ async fn connect(client: TcpStream, shared: Arc<Shared>) {
             return;
         }
     }
+}
+
+async fn dial(target: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(BUFFER)?;
+    socket.connect(target).await
 }
 
 /// Until either side ends.
