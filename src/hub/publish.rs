@@ -70,6 +70,7 @@ impl Hub {
                 }
             }
             What::Departed { user, chat, version } => {
+                lock(&self.departed).insert(user);
                 let people = lock(&self.people);
                 let frame = Frame::of_chat(chat, version, news.text.clone());
                 for connection in people.get(&user).into_iter().flatten() {
@@ -152,7 +153,7 @@ impl Hub {
 
     /// Whether news for this user can reach anybody.
     fn may_matter(&self, user: UserId) -> bool {
-        self.outgoing.is_some() || lock(&self.people).contains_key(&user)
+        self.outgoing.is_some() || lock(&self.people).contains_key(&user) || self.watch.has(user)
     }
 
     fn signal(&self, what: What, text: String) {

@@ -74,6 +74,16 @@ impl Watch {
         }
     }
 
+    /// Who watches a user.
+    pub(super) fn watchers(&self, user: UserId) -> Vec<Arc<Connection>> {
+        lock(&self.0).get(&user).map(|watched| watched.watchers.clone()).unwrap_or_default()
+    }
+
+    /// Whether anybody watches a user.
+    pub(super) fn has(&self, user: UserId) -> bool {
+        lock(&self.0).contains_key(&user)
+    }
+
     /// Everybody who is watched.
     pub(super) fn all(&self) -> Vec<UserId> {
         lock(&self.0).keys().copied().collect()
