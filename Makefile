@@ -8,7 +8,7 @@ TOOLS      := target/tools
 test_command = scripts/with-services cargo test --locked --workspace $(ARGS)
 with_tools   = PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin"
 
-.PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench-idle bench-data fuzz-api autobahn cargo-deny
+.PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench-idle bench-data bench-slow bench-churn fuzz-api autobahn cargo-deny
 
 help: ## this list
 	@echo 'Targets (ARGS="…" is passed on where it says so):'
@@ -54,6 +54,14 @@ bench-idle: ## the memory of idle connections; ARGS goes to the load generator
 bench-data: ## a thousand chats and a million messages against ten and a thousand; ARGS as above
 	cargo build --release --locked
 	cargo run --release --locked -p meowsenger-bench -- data $(ARGS)
+
+bench-slow: ## a group of 200 with one who does not read, against the same without; ARGS as above
+	cargo build --release --locked
+	cargo run --release --locked -p meowsenger-bench -- slow $(ARGS)
+
+bench-churn: ## people who talk while 5,000 sockets come and go, against the same without; ARGS as above
+	cargo build --release --locked
+	cargo run --release --locked -p meowsenger-bench -- churn $(ARGS)
 
 fuzz-api: ## schemathesis against a fresh server, by the OpenAPI document; ARGS goes to `schemathesis run`
 	scripts/fuzz-api $(ARGS)
