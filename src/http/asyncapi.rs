@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json, to_value};
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::realtime::close::Close;
+use crate::realtime::heartbeat::DEAD_AFTER;
+use crate::realtime::socket::AUTH_TIME;
 use crate::realtime::transport::MESSAGE_MAX;
 use crate::wire::frames::{self, HEARTBEAT};
 use crate::wire::incoming::{self, WATCH_MAX};
@@ -203,9 +205,9 @@ fn reply(kind: &str) -> &'static str {
 fn limits() -> Value {
     json!({
         "message_bytes": MESSAGE_MAX,
-        "auth_seconds": 10,
+        "auth_seconds": AUTH_TIME.as_secs(),
         "ping_after_seconds": HEARTBEAT,
-        "dropped_after_seconds": 75,
+        "dropped_after_seconds": DEAD_AFTER.as_secs(),
         "watched_users": WATCH_MAX,
         "sockets_per_user": "MAX_SOCKETS_PER_USER, 20 by default; on all nodes together",
         "queue": "256 KiB; a slower reader gets `resync`, or is closed with 4008",
