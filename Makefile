@@ -8,7 +8,8 @@ TOOLS      := target/tools
 test_command = scripts/with-services cargo test --locked --workspace $(ARGS)
 with_tools   = PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin"
 
-.PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench-idle bench-data chaos fuzz-api autobahn cargo-deny
+.PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench-idle bench-data bench-slow bench-churn \
+	chaos fuzz-api autobahn cargo-deny
 
 help: ## this list
 	@echo 'Targets (ARGS="…" is passed on where it says so):'
@@ -54,6 +55,14 @@ bench-idle: ## the memory of idle connections; ARGS goes to the load generator
 bench-data: ## a thousand chats and a million messages against ten and a thousand; ARGS as above
 	cargo build --release --locked
 	cargo run --release --locked -p meowsenger-bench -- data $(ARGS)
+
+bench-slow: ## a group of 200 with one who does not read, against the same without; ARGS as above
+	cargo build --release --locked
+	cargo run --release --locked -p meowsenger-bench -- slow $(ARGS)
+
+bench-churn: ## people who talk while 5,000 sockets come and go, against the same without; ARGS as above
+	cargo build --release --locked
+	cargo run --release --locked -p meowsenger-bench -- churn $(ARGS)
 
 chaos: ## three nodes, a NATS and thirty clients while all is killed and cut; ARGS="MEOW_CHAOS_SECONDS=600 MEOW_CHAOS_SEED=…"
 	scripts/with-services env MEOW_CHAOS_SECONDS=120 $(ARGS) cargo test --locked --test chaos -- --nocapture

@@ -5,6 +5,8 @@
 //! cargo run --example echo -- 127.0.0.1:9001
 //! ```
 
+use std::io::{Write, stdout};
+
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -24,10 +26,11 @@ async fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".to_owned());
     let listener =
         TcpListener::bind(address).await?.tap_io(|stream| drop(stream.set_nodelay(true)));
-    println!("listens on {}", listener.local_addr()?);
+    writeln!(stdout(), "listens on {}", listener.local_addr()?)?;
     axum::serve(listener, Router::new().route("/", get(upgrade))).await
 }
 
+#[expect(clippy::disallowed_methods, reason = "there is no App, and no shutdown that waits")]
 async fn upgrade(request: Request) -> Response {
     match Upgrade::of(&mut request.into_parts().0) {
         Ok(upgrade) => {

@@ -87,6 +87,12 @@ fn command(program: &Path, folder: &Path, postgres: Option<&str>) -> Command {
     command
 }
 
+/// Starts a program, by default the server that was built together with this one, on embedded data.
+pub fn start(program: Option<&Path>, folder: &Path) -> Result<Server> {
+    let program = program.map_or_else(beside_us, |program| Ok(std::path::absolute(program)?))?;
+    Server::start(&program, folder, None)
+}
+
 /// The server that was built together with this program.
 pub fn beside_us() -> Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name("meowsenger"))

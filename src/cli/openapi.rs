@@ -16,7 +16,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result {
     let limits = Config::read(&environment()?)?.limits;
     if arguments.socket {
-        say(&serde_json::to_string_pretty(&http::socket_document()?)?);
+        say(&serde_json::to_string_pretty(&http::socket_document(limits.message_length)?)?);
     } else {
         say(&http::document(limits.message_length).to_pretty_json()?);
     }

@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json, to_value};
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::realtime::close::Close;
+use crate::realtime::heartbeat::DEAD_AFTER;
+use crate::realtime::socket::AUTH_TIME;
 use crate::realtime::transport::MESSAGE_MAX;
 use crate::wire::frames::{self, HEARTBEAT};
 use crate::wire::incoming::{self, WATCH_MAX};
@@ -27,11 +29,17 @@ time, sends in the order in which they came. Text that is no JSON object is answ
 a first frame `auth`; a bad header or ticket is 401 before the upgrade, a page of a foreign `Origin` \
 403. The socket outlives its access token, and is closed within a second of its session's end.";
 
-/// The document.
-pub fn socket_document() -> Result<Value> {
+/// The document, where a message has at most so many characters.
+pub fn socket_document(message_length: usize) -> Result<Value> {
     let ((clients, named), (servers, also)) = (incoming::schemas(), frames::schemas());
-    let (client, server) = (describe("client", &clients)?, describe("server", &servers)?);
+    let (mut client, server) = (describe("client", &clients)?, describe("server", &servers)?);
     let schemas = named.into_iter().chain(also).map(|(name, schema)| Ok((name, to_value(schema)?)));
+
+    for frame in &mut client {
+        if let Some(content) = frame.schema["properties"].get_mut("content") {
+            content["maxLength"] = json!(message_length);
+        }
+    }
 
     let mut operations = Map::new();
     for frame in &client {
@@ -203,9 +211,9 @@ fn reply(kind: &str) -> &'static str {
 fn limits() -> Value {
     json!({
         "message_bytes": MESSAGE_MAX,
-        "auth_seconds": 10,
+        "auth_seconds": AUTH_TIME.as_secs(),
         "ping_after_seconds": HEARTBEAT,
-        "dropped_after_seconds": 75,
+        "dropped_after_seconds": DEAD_AFTER.as_secs(),
         "watched_users": WATCH_MAX,
         "sockets_per_user": "MAX_SOCKETS_PER_USER, 20 by default; on all nodes together",
         "queue": "256 KiB; a slower reader gets `resync`, or is closed with 4008",

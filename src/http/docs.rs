@@ -31,8 +31,9 @@ pub(super) async fn schema(State(app): State<Arc<App>>) -> Json<OpenApi> {
     get, path = "/api/schema/socket/", tag = "schema", operation_id = "schema_socket",
     security(()), responses((status = 200, body = Object))
 )]
-pub(super) async fn socket_schema() -> Result<Json<Value>> {
-    Ok(Json(super::asyncapi::socket_document().map_err(Error::internal)?))
+pub(super) async fn socket_schema(State(app): State<Arc<App>>) -> Result<Json<Value>> {
+    let document = super::asyncapi::socket_document(app.limits.message_length);
+    Ok(Json(document.map_err(Error::internal)?))
 }
 
 /// The page. It names its files relative to itself, and they are where the path ends in a slash,

@@ -9,7 +9,7 @@ use crate::wire::frames::HEARTBEAT;
 /// Silence after which the peer is pinged.
 const PING_AFTER: Duration = Duration::from_secs(HEARTBEAT);
 /// Silence after which it is given up.
-const DEAD_AFTER: Duration = Duration::from_secs(75);
+pub const DEAD_AFTER: Duration = Duration::from_secs(75);
 
 /// The peer was heard from, or is being waited for.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 
 pub mod close;
 mod flood;
-mod heartbeat;
+pub mod heartbeat;
 mod session;
 pub mod socket;
 pub mod transport;

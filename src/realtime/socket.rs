@@ -21,7 +21,7 @@ use super::session::{Answer, Handshake, Refusal, Session};
 use super::transport::{self, GOODBYE, MESSAGE_MAX, Socket, Upgrade};
 
 /// How long a client may take to authenticate.
-const AUTH_TIME: Duration = Duration::from_secs(10);
+pub const AUTH_TIME: Duration = Duration::from_secs(10);
 /// How long the peer may take to read what is written at a time. With the 30 s after which a silent
 /// one is pinged, a dead one is noticed within 75 s, whatever the system's buffers hide.
 const WRITE_TIME: Duration = Duration::from_secs(45);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Backend, TestApp};
 
 fn document() -> Value {
-    meowsenger::http::socket_document().expect("a document")
+    meowsenger::http::socket_document(10_000).expect("a document")
 }
 
 #[test]

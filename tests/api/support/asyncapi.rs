@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::schema::Schemas;
 
 static DOCUMENT: LazyLock<Value> =
-    LazyLock::new(|| meowsenger::http::socket_document().expect("a document"));
+    LazyLock::new(|| meowsenger::http::socket_document(10_000).expect("a document"));
 
 /// Asserts that a frame from the server is one of the document's, with no field that it does not
 /// tell of.
