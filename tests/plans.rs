@@ -118,7 +118,7 @@ async fn calls(app: &Arc<App>, me: &Caller, size: i64) {
     let search = ChatFilter { search: Some("kitch".to_owned()), unread: Some(false), kind: None };
     chats::list(app, me, &search, Turn::First, size).await.expect("chats");
     let older = Span::Turn(Turn::After(Place { newest_first: true, seq: 3 }));
-    messages::list(app, me, ChatId(1), Ok(older), size).await.expect("messages");
+    messages::list(app, me, ChatId(1), Ok(older), size, true).await.expect("messages");
     let current = (1..=40).map(|id| (ChatId(id), 5)).collect();
     let known = Known { versions: current, epoch: None, limit: size };
     assert!(sync::changes(app, UserId(1), known).await.expect("sync").changes.is_empty());

@@ -120,6 +120,7 @@ pub(super) async fn note(app: &App, watched: &[UserId]) -> Result<()> {
 pub async fn flush(app: Arc<App>) -> Result<()> {
     let now = app.clock.now();
     app.hub.flush(now);
+    forget(&app).await?;
     let changed = app.hub.presence.take(now);
     if changed.is_empty() {
         return Ok(());
@@ -132,6 +133,17 @@ pub async fn flush(app: Arc<App>) -> Result<()> {
     let by: HashMap<_, _> = changed.iter().map(|one| (one.user, one.by)).collect();
     tell(&app, by.keys().map(|user| user.0).collect(), |user| by.get(&user).copied().flatten())
         .await
+}
+
+/// Ends the watching of those with whom one shares no chat any more.
+async fn forget(app: &App) -> Result<()> {
+    for (connection, watched) in app.hub.doubtful() {
+        let ids = watched.iter().map(|user| user.0).collect();
+        let known = members::acquainted(&app.db, connection.user(), ids).await?;
+        let strangers: Vec<_> = watched.into_iter().filter(|one| !known.contains(&one.0)).collect();
+        app.hub.unwatch(&connection, &strangers);
+    }
+    Ok(())
 }
 
 async fn write(app: &Arc<App>, changed: &[Changed], now: Timestamp) -> Result<()> {

@@ -220,7 +220,7 @@ async fn listen(
             }
             () = state.came.notified() => answers.push(answered(client, site, Asked::Anew)),
             Some(asked) = answers.next() => match asked {
-                Asked::Upto(changes) => drop(state.asked.send_replace(changes)),
+                Asked::Upto(changes) => state.asked.send_modify(|asked| *asked = changes.max(*asked)),
                 Asked::Anew => {
                     state.connected.store(true, Ordering::Relaxed);
                     state.lost.notify_one();

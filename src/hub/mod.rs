@@ -53,6 +53,8 @@ pub struct Hub {
     pub presence: Presence,
     /// Who wants to know how whom is seen.
     watch: Watch,
+    /// Who went out of a chat, so that others may not watch them any more, nor they others.
+    departed: Mutex<HashSet<UserId>>,
     typing: Typing,
     receipts: Receipts,
     interest: Interest,
@@ -114,6 +116,7 @@ impl Hub {
         Self {
             presence: Presence::default(),
             watch: Watch::default(),
+            departed: Mutex::default(),
             typing: Typing::default(),
             receipts: Receipts::default(),
             interest: Interest::new(link.is_none()),
@@ -255,6 +258,32 @@ impl Hub {
     pub fn note(&self, seen: impl IntoIterator<Item = (UserId, Seen)>) {
         for (user, seen) in seen {
             self.watch.note(user, seen);
+        }
+    }
+
+    /// Whom connections asked to watch with whom they may share no chat any more: somebody of each
+    /// pair went out of one since it was asked last.
+    pub fn doubtful(&self) -> Vec<(Arc<Connection>, Vec<UserId>)> {
+        let mut doubtful = Vec::new();
+        let departed = std::mem::take(&mut *lock(&self.departed));
+        for user in departed {
+            let own = lock(&self.people).get(&user).cloned().unwrap_or_default();
+            doubtful.extend(own.into_iter().map(|connection| {
+                let watched = lock(&connection.places).watched.clone();
+                (connection, watched)
+            }));
+            let watchers = self.watch.watchers(user).into_iter();
+            doubtful.extend(watchers.map(|connection| (connection, vec![user])));
+        }
+        doubtful
+    }
+
+    /// Watches users no more who were asked for, save as private chats' peers.
+    pub fn unwatch(&self, connection: &Connection, users: &[UserId]) {
+        let mut places = lock(&connection.places);
+        places.watched.retain(|watched| !users.contains(watched));
+        for user in users.iter().filter(|user| !places.watches(**user)) {
+            self.watch.remove(*user, connection, &self.interest);
         }
     }
 

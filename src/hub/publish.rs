@@ -74,7 +74,7 @@ impl Hub {
             What::Change { chat, version, out } => {
                 // Whatever else tells of it may have been lost, or come later.
                 if let Some(user) = out {
-                    self.departed(chat, &[Departed { user, version }]);
+                    self.put_out(chat, &[Departed { user, version }]);
                 }
                 if let Some(feed) = lock(self.shard(chat)).get_mut(&chat) {
                     let frame = Frame::of_chat(chat, version, news.text.clone());
@@ -90,7 +90,7 @@ impl Hub {
                     self.enter(connection, (chat, version, joined), peer.as_ref(), &frame);
                 }
             }
-            What::Departed { chat, ref departed } => self.departed(chat, departed),
+            What::Departed { chat, ref departed } => self.put_out(chat, departed),
             What::Typing { user, chat, .. } => {
                 self.tell_chat(chat, SignalKey::Typing(chat, user), news, Some(user));
             }
@@ -189,7 +189,8 @@ impl Hub {
     }
 
     /// Tells those who are out of a chat, and lets them hear nothing of it any more.
-    fn departed(&self, chat: ChatId, departed: &[Departed]) {
+    fn put_out(&self, chat: ChatId, departed: &[Departed]) {
+        lock(&self.departed).extend(departed.iter().map(|one| one.user));
         let text = Utf8Bytes::from(frames::chat_deleted(chat));
         let people = lock(&self.people);
         for &Departed { user, version } in departed {

@@ -74,6 +74,11 @@ impl Watch {
         }
     }
 
+    /// Who watches a user.
+    pub(super) fn watchers(&self, user: UserId) -> Vec<Arc<Connection>> {
+        lock(&self.0).get(&user).map(|watched| watched.watchers.clone()).unwrap_or_default()
+    }
+
     /// Everybody who is watched.
     pub(super) fn all(&self) -> Vec<UserId> {
         lock(&self.0).keys().copied().collect()

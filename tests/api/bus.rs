@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout};
 
 use crate::support::app::bus_url;
-use crate::support::{Backend, Client, Socket, TestApp, Wire};
+use crate::support::{Backend, Client, Proxy, Socket, TestApp};
 
 /// By when a member on another node hears of what was committed: with the bus, and without.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -104,14 +104,17 @@ async fn without_the_bus_messages_are_late_and_with_it_again_at_once(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(bus) = bus_url() else { return };
-    let wire = Wire::to(&bus).await;
-    let Some([one, two]) = two_nodes(backend, &wire.url).await else { return };
+    let bus = bus.replace("nats://", "http://");
+    let wire = Proxy::start(&[&bus]).await;
+    let url = wire.base.replace("http://", "nats://");
+    let Some([one, two]) = two_nodes(backend, &url).await else { return };
     let (tom, kitty) = (one.user("tom").await, one.user("kitty").await);
     let chat = tom.private_chat(&kitty).await;
     let mut socket = Socket::open(&at(&two, &kitty)).await;
     tom.say(chat, "with").await;
     heard(&mut socket, "message.created").await;
 
+    wire.lead_to(&[]);
     wire.cut();
     for node in [&one, &two] {
         wait_for_bus(node, "away").await;
@@ -125,7 +128,7 @@ async fn without_the_bus_messages_are_late_and_with_it_again_at_once(
     assert_eq!(socket.next_of("chat.created").await["chat"]["id"], made);
     assert!(since.elapsed() < 2 * LATE, "{:?}", since.elapsed());
 
-    wire.mend();
+    wire.lead_to(&[&bus]);
     for node in [&one, &two] {
         wait_for_bus(node, "ok").await;
     }

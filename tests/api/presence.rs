@@ -246,3 +246,36 @@ async fn nobody_is_told_when_the_invisible_come_and_go(
         (&json!("offline"), &json!("gone hunting"))
     );
 }
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_shares_no_chat_any_more_is_watched_no_more(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let (felix, rex) = (server.user("felix").await, server.user("rex").await);
+    let chat = tom.group(&[&kitty, &felix, &rex]).await;
+    let watch = json!({"type": "status.watch", "users": [tom.id, rex.id]});
+    let mut leaves = Socket::open(&kitty).await.loud();
+    let mut stays = Socket::open(&felix).await.loud();
+    for socket in [&mut leaves, &mut stays] {
+        assert_eq!(socket.request(watch.clone()).await["users"].as_array().map(Vec::len), Some(2));
+    }
+    let out = async |user: &Client| {
+        let path = format!("/api/chats/{chat}/members/{}/", user.id);
+        user.delete(&path).await.expect(204);
+    };
+    out(&kitty).await;
+    out(&rex).await;
+    presence::flush(server.app.clone()).await.expect("a turn");
+    for user in [&tom, &rex] {
+        user.patch("/api/auth/me/", json!({"status_text": "secret"})).await.expect(200);
+    }
+    assert_eq!(next_of(&mut stays, &tom).await["status_text"], "secret");
+    for (socket, strangers) in [(&mut leaves, vec![tom.id, rex.id]), (&mut stays, vec![rex.id])] {
+        let mut told = socket.drain().await;
+        told.retain(|frame| strangers.iter().any(|id| frame["user"] == *id));
+        assert!(told.is_empty(), "{told:?}");
+    }
+}

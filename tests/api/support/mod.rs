@@ -14,13 +14,12 @@ pub mod scene;
 pub mod schema;
 pub mod socket;
 pub mod tokens;
-pub mod wire;
 
 pub use app::{Backend, PASSWORD, TestApp};
 pub use chance::Chance;
 pub use client::{Answer, Client};
 pub use ledger::Ledger;
 pub use mail::MailServer;
+pub use proxy::Proxy;
 pub use replica::{Replica, all_messages};
 pub use socket::Socket;
-pub use wire::Wire;
