@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::SinkExt;
+use meowsenger_client::Server as Site;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep};
@@ -51,16 +52,16 @@ pub struct Arguments {
 pub async fn run(arguments: &Arguments) -> Result<bool> {
     let folder = tempfile::tempdir()?;
     let server = server::start(arguments.server.as_deref(), folder.path())?;
-    let http = reqwest::Client::new();
-    let stayers = User::register_all(&http, &server.url, "stays", STAYERS).await?;
-    let guests = User::register_all(&http, &server.url, "goes", arguments.users.into()).await?;
+    let at = Site::new(&server.url);
+    let stayers = User::register_all(&at, "stays", STAYERS).await?;
+    let guests = User::register_all(&at, "goes", arguments.users.into()).await?;
     let guest_ids: Vec<_> = guests.iter().map(|user| user.id).collect();
     let stayer_ids: Vec<_> = stayers.iter().map(|user| user.id).collect();
     let all: Vec<_> = guest_ids.iter().chain(&stayer_ids).collect();
     let everybody = json!({"type": "group", "name": "Everybody", "members": all});
-    stayers[0].chat(&http, &server.url, &everybody).await?;
+    stayers[0].chat(&everybody).await?;
     let kitchen = json!({"type": "group", "name": "Kitchen", "members": stayer_ids});
-    let chat = stayers[0].chat(&http, &server.url, &kitchen).await?;
+    let chat = stayers[0].chat(&kitchen).await?;
 
     let clock = Clock(Instant::now());
     let during = Duration::from_secs(arguments.seconds.into());

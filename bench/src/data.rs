@@ -51,7 +51,7 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
     let folder = tempfile::tempdir()?;
     let http = reqwest::Client::new();
     let (users, much, few) =
-        prepare(&http, &program, folder.path(), arguments.postgres.as_deref()).await?;
+        prepare(&program, folder.path(), arguments.postgres.as_deref()).await?;
 
     let server = Server::start(&program, folder.path(), arguments.postgres.as_deref())?;
     let mut calls = Vec::new();
@@ -82,7 +82,6 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
 
 /// Fills a database; the user with much, the one with little, and a long chat of each.
 async fn prepare(
-    http: &reqwest::Client,
     program: &Path,
     folder: &Path,
     postgres: Option<&str>,
@@ -92,9 +91,10 @@ async fn prepare(
         server::migrate(program, folder, postgres)?;
     }
     let server = Server::start(program, folder, postgres)?;
+    let at = meowsenger_client::Server::new(&server.url);
     let mut users = Vec::new();
     for name in ["much", "little", "other"] {
-        users.push(User::register(http, &server.url, name).await?);
+        users.push(User::register(&at, name).await?);
     }
     drop(server);
     let database = match postgres {

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -87,18 +86,16 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
 /// Makes the users, a private chat between each and the next, and a group of all.
 async fn prepare(program: &Path, folder: &Path, count: u16) -> Result<Vec<User>> {
     let server = Server::start(program, folder, None)?;
-    let http = reqwest::Client::new();
+    let at = meowsenger_client::Server::new(&server.url);
     let mut users = Vec::new();
     for number in 0..count {
-        users.push(User::register(&http, &server.url, &format!("cat{number}")).await?);
+        users.push(User::register(&at, &format!("cat{number}")).await?);
     }
     for (one, other) in users.iter().zip(&users[1..]) {
-        let body = json!({"type": "private", "members": [other.id]});
-        one.chat(&http, &server.url, &body).await?;
+        one.client.private_chat(other.id).await?;
     }
     let all: Vec<_> = users.iter().map(|user| user.id).collect();
-    let body = json!({"type": "group", "name": "Everybody", "members": all});
-    users[0].chat(&http, &server.url, &body).await?;
+    users[0].client.make_group("Everybody", &all).await?;
     Ok(users)
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use meowsenger_client::Server as Site;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -58,11 +59,11 @@ pub struct Arguments {
 pub async fn run(arguments: &Arguments) -> Result<bool> {
     let folder = tempfile::tempdir()?;
     let server = server::start(arguments.server.as_deref(), folder.path())?;
-    let http = reqwest::Client::new();
-    let mut users = User::register_all(&http, &server.url, "cat", arguments.members.into()).await?;
+    let at = Site::new(&server.url);
+    let mut users = User::register_all(&at, "cat", arguments.members.into()).await?;
     let all: Vec<_> = users.iter().map(|user| user.id).collect();
     let body = json!({"type": "group", "name": "Everybody", "members": all});
-    let chat = users[0].chat(&http, &server.url, &body).await?;
+    let chat = users[0].chat(&body).await?;
     let slow = users.pop().ok_or("nobody")?;
 
     let clock = Clock(Instant::now());
@@ -108,7 +109,7 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
     let grown = most.saturating_sub(before.resident);
     let peak = server.memory()?.peak;
     say(&format!("RSS {} KiB, grown by {grown} KiB, peak {peak} KiB", before.resident));
-    let missed = catch_up(&slow, &http, &server.url, chat, &mut seqs).await?;
+    let missed = catch_up(&slow, chat, &mut seqs).await?;
     let whole = seqs.iter().copied().eq(1..=seqs.len() as u64);
     say(&format!(
         "the slow one was told {told}; {missed} of {} messages by sync{}",
@@ -147,13 +148,7 @@ async fn read_again(mut socket: Socket) -> Result<(BTreeSet<u64>, &'static str)>
 }
 
 /// Asks what was missed since the last message heard, or the beginning; how much that was.
-async fn catch_up(
-    user: &User,
-    http: &reqwest::Client,
-    url: &str,
-    chat: i64,
-    seqs: &mut BTreeSet<u64>,
-) -> Result<usize> {
+async fn catch_up(user: &User, chat: i64, seqs: &mut BTreeSet<u64>) -> Result<usize> {
     // Nothing but messages changes the chat after it was made, by version 1.
     let first = seqs.first().copied();
     let mut last = seqs.last().copied().unwrap_or_default();
@@ -164,7 +159,7 @@ async fn catch_up(
     }
     loop {
         let body = json!({"versions": {chat.to_string(): last + 1}, "limit": 1_000});
-        let answer = user.post(http, url, "/api/sync/", &body).await?;
+        let answer = user.post("/api/sync/", &body).await?;
         let Some(change) = answer["changes"].get(0) else { return Ok(missed) };
         let messages = change["messages"].as_array().ok_or("no messages")?;
         for seq in messages.iter().filter_map(|message| message["seq"].as_u64()) {

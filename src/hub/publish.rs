@@ -273,9 +273,11 @@ impl Hub {
         {
             self.watch.remove(peer, connection, &self.interest);
         }
-        // One that waits for its `ready` was not told of the chat yet.
         if from >= 0 {
             connection.queue.push(frame);
+        } else {
+            // One that waits for its `ready` was not told of the chat yet, and will not be.
+            connection.queue.retain(|other, _| other != chat);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::chat::{Chat, ChatType};
-use crate::domain::event::{ChatEvent, Event, Newcomer};
+use crate::domain::event::{ChatEvent, Departed, Event, Newcomer};
 use crate::domain::ids::MessageId;
 use crate::domain::message::Message;
 use crate::domain::receipt::MessageStatus;
@@ -236,6 +236,21 @@ fn a_chat_left_before_the_start_is_not_heard_of() {
     hub.publish(&event(5));
     assert!(heard(&one).is_empty());
     assert!(hub.positions().is_empty(), "and its feed is gone");
+}
+
+#[test]
+fn a_chat_left_while_one_connects_is_not_heard_of() {
+    let hub = Hub::new(1 << 20, Arc::default(), None);
+    let (stays, goes) = (connect(&hub, 2), connect(&hub, 1));
+    hub.join(&stays, &[CHAT]);
+    hub.start(&stays, &[(CHAT, 3)]);
+    hub.join(&goes, &[CHAT]);
+    hub.publish(&event(4));
+    let departed = vec![Departed { user: UserId(1), version: 5 }];
+    hub.publish(&Event::ChatDeleted { chat: CHAT, departed });
+    assert!(hub.start(&goes, &[]).is_empty());
+    assert!(heard(&goes).is_empty(), "what came before one went is not one's any more");
+    assert_eq!(heard(&stays), [4]);
 }
 
 #[test]
