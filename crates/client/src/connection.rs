@@ -125,7 +125,7 @@ impl Task {
     /// Connects again and again. `Ok` where the program wants no more.
     async fn live(&mut self, client: &Client) -> Result<()> {
         let mut backoff = Backoff::new(self.options.first_wait, self.options.longest_wait);
-        // Whether the access token was renewed since the last `ready`: once is enough.
+        // The server has refused an access token, and this one is new: once is enough.
         let mut renewed = false;
         loop {
             let (auth, timeout) = (self.options.auth, self.options.timeout);
@@ -150,7 +150,8 @@ impl Task {
             self.outbox.disconnected(Instant::now());
             let (why, retry_in) = match lost {
                 Lost::For(why, retry_after) => {
-                    (why, retry_after.unwrap_or_else(|| backoff.next_wait()))
+                    renewed = false;
+                    (why, retry_after.unwrap_or_default() + backoff.next_wait())
                 }
                 Lost::Unauthenticated(_) if renewed => return Err(Error::SessionEnded),
                 Lost::Unauthenticated(access) => {

@@ -87,7 +87,7 @@ impl Socket {
     pub(crate) async fn next(&mut self) -> Result<Option<String>, Lost> {
         match self.stream.next().await {
             Some(Ok(Message::Text(text))) => Ok(Some(text.to_string())),
-            Some(Ok(Message::Close(close))) => Err(self.closed(close)),
+            Some(Ok(Message::Close(close))) => Err(closed(close, &self.access)),
             Some(Ok(Message::Ping(_))) => {
                 // The pong waits in the library until something is written.
                 self.stream.flush().await.map_err(broken)?;
@@ -130,24 +130,25 @@ impl Socket {
     async fn flush(&mut self) -> Result<(), Lost> {
         timeout(WRITE_TIME, self.stream.flush()).await.map_err(|_| unread())?.map_err(broken)
     }
+}
 
-    fn closed(&self, close: Option<CloseFrame>) -> Lost {
-        #[derive(Deserialize)]
-        struct Restarting {
-            retry_after_ms: u64,
-        }
-        let Some(CloseFrame { code, reason }) = close else {
-            return Lost::For("the server closed the socket".to_owned(), None);
-        };
-        match u16::from(code) {
-            4001 => Lost::Unauthenticated(self.access.clone()),
-            4003 => Lost::Ended(Error::TooManyConnections),
-            code => {
-                let hint: Option<Restarting> = serde_json::from_str(&reason).ok();
-                let after = hint.filter(|_| code == 1012);
-                let after = after.map(|hint| Duration::from_millis(hint.retry_after_ms));
-                Lost::For(format!("the server closed the socket: {code} {reason}"), after)
-            }
+/// What a close says. `access` is what the socket was authenticated with.
+fn closed(close: Option<CloseFrame>, access: &str) -> Lost {
+    #[derive(Deserialize)]
+    struct Restarting {
+        retry_after_ms: u64,
+    }
+    let Some(CloseFrame { code, reason }) = close else {
+        return Lost::For("the server closed the socket".to_owned(), None);
+    };
+    match u16::from(code) {
+        4001 => Lost::Unauthenticated(access.to_owned()),
+        4003 => Lost::Ended(Error::TooManyConnections),
+        code => {
+            let hint: Option<Restarting> = serde_json::from_str(&reason).ok();
+            let after = hint.filter(|_| code == 1012);
+            let after = after.map(|hint| Duration::from_millis(hint.retry_after_ms));
+            Lost::For(format!("the server closed the socket: {code} {reason}"), after)
         }
     }
 }
@@ -172,4 +173,35 @@ fn broken(error: tungstenite::Error) -> Lost {
 
 fn unread() -> Lost {
     Lost::For("the server does not read".to_owned(), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_close_says_whether_and_when_to_come_back() {
+        let told = |code: u16, reason: &str| {
+            closed(
+                Some(CloseFrame { code: code.into(), reason: reason.to_owned().into() }),
+                "token",
+            )
+        };
+        assert!(
+            matches!(told(4001, "session ended"), Lost::Unauthenticated(token) if token == "token")
+        );
+        assert!(matches!(told(4003, ""), Lost::Ended(Error::TooManyConnections)));
+        let wait = |lost| match lost {
+            Lost::For(_, wait) => wait,
+            other => panic!("{other:?}"),
+        };
+        let hint = r#"{"retry_after_ms": 2500}"#;
+        assert_eq!(wait(told(1012, hint)), Some(Duration::from_millis(2500)));
+        for (code, reason) in
+            [(1012, "soon"), (1001, hint), (4008, "too slow"), (4029, "throttled")]
+        {
+            assert_eq!(wait(told(code, reason)), None, "{code}");
+        }
+        assert_eq!(wait(closed(None, "token")), None);
+    }
 }
