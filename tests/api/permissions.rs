@@ -68,6 +68,7 @@ const ANYWHERE: &[Row] = &[
     ("DELETE /api/auth/sessions/{id}/", "one's own", Own, NONE),
     ("DELETE /api/auth/sessions/{id}/", "another's", Another, NONE),
     ("POST /api/auth/ws-ticket/", "", Own, NONE),
+    ("GET /api/schema/socket/", "", Own, NONE),
     ("GET /api/users/", "", Own, NONE),
     ("GET /api/users/search/?q=tom", "", Own, NONE),
     ("GET /api/users/{id}/", "one's own", Own, NONE),
