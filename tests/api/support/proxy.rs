@@ -107,9 +107,11 @@ async fn carry(
     loop {
         // Who dropped the sender has ended the test.
         drop(stalled.wait_for(|stalled| !stalled).await);
-        match from.read(&mut bytes).await {
-            Ok(count @ 1..) if to.write_all(&bytes[..count]).await.is_ok() => {}
-            _ => return,
+        let Ok(count @ 1..) = from.read(&mut bytes).await else { return };
+        // It may have been stopped while this waited for something to carry.
+        drop(stalled.wait_for(|stalled| !stalled).await);
+        if to.write_all(&bytes[..count]).await.is_err() {
+            return;
         }
     }
 }
