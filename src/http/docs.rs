@@ -29,7 +29,7 @@ pub(super) async fn schema(State(app): State<Arc<App>>) -> Json<OpenApi> {
 /// The socket's frames, close codes and limits, as an AsyncAPI 3.0 document
 #[utoipa::path(
     get, path = "/api/schema/socket/", tag = "schema", operation_id = "schema_socket",
-    security(()), responses((status = 200, body = Object))
+    security(()), responses((status = 200, body = HashMap<String, Value>))
 )]
 pub(super) async fn socket_schema(State(app): State<Arc<App>>) -> Result<Json<Value>> {
     let document = super::asyncapi::socket_document(app.limits.message_length);

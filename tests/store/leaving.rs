@@ -135,9 +135,12 @@ async fn an_ended_account_is_a_shell_and_its_name_is_free(
 ) {
     let Some(store) = Store::new(backend).await else { return };
     let a = store.user("whiskers").await;
-    // Whoever is called as the shell will be is not in its way.
-    let squatter = store.user(&format!("deleted_{a}")).await;
+    // Whoever is called as the shell will be, since before nobody could be, is not in its way.
+    let squatter = store.user("squatter").await;
+    let mut squatting = users::by_id(&store.db, squatter).await.unwrap().expect("a user");
+    squatting.username = format!("deleted_{a}");
     let mut tx = store.tx().await;
+    users::update(&mut tx, &squatting).await.expect("renamed");
     users::end(&mut tx, a, &format!("deleted_{a}"), later(3)).await.expect("ended");
     tx.commit().await.expect("committed");
     let shell = users::by_id(&store.db, a).await.unwrap().expect("a shell");
