@@ -104,12 +104,11 @@ async fn carry(
     mut stalled: watch::Receiver<bool>,
 ) {
     let mut bytes = [0; 4096];
-    loop {
+    while let Ok(count @ 1..) = from.read(&mut bytes).await {
         // Who dropped the sender has ended the test.
         drop(stalled.wait_for(|stalled| !stalled).await);
-        match from.read(&mut bytes).await {
-            Ok(count @ 1..) if to.write_all(&bytes[..count]).await.is_ok() => {}
-            _ => return,
+        if to.write_all(&bytes[..count]).await.is_err() {
+            return;
         }
     }
 }
