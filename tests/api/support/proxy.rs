@@ -104,11 +104,8 @@ async fn carry(
     mut stalled: watch::Receiver<bool>,
 ) {
     let mut bytes = [0; 4096];
-    loop {
+    while let Ok(count @ 1..) = from.read(&mut bytes).await {
         // Who dropped the sender has ended the test.
-        drop(stalled.wait_for(|stalled| !stalled).await);
-        let Ok(count @ 1..) = from.read(&mut bytes).await else { return };
-        // It may have been stopped while this waited for something to carry.
         drop(stalled.wait_for(|stalled| !stalled).await);
         if to.write_all(&bytes[..count]).await.is_err() {
             return;
