@@ -111,7 +111,7 @@ impl Seen {
 }
 
 /// Whom news concern: a node asks for those that somebody on it has to do with. Chats and users are
-/// numbered modulo [`Topic::SPREAD`], which bounds what a node asks for, and what that costs in
+/// numbered modulo `SPREAD`, which bounds what a node asks for, and what that costs in
 /// memory, however many there are; what it hears beyond its own, the hub passes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Topic {
