@@ -18,21 +18,20 @@ const BYTES: usize = 1024 * 1024;
 /// come, is told of by its newest message alone.
 pub async fn changes(app: &App, me: UserId, known: Known) -> Result<Changes> {
     let epoch = site::epoch(&app.db).await?;
-    let mut mine = chats::versions_of(&app.db, me).await?;
-    mine.sort_unstable();
-    let is_mine = |chat: &ChatId| mine.binary_search_by_key(chat, |(id, _)| *id).is_ok();
-    let mut gone: Vec<_> = known.versions.keys().filter(|chat| !is_mine(chat)).copied().collect();
-    gone.sort_unstable();
-
+    let mine = chats::versions_of(&app.db, me).await?;
     let same_past = known.epoch.as_ref().is_none_or(|named| *named == epoch);
+    // Those that it named and that are not the user's, after what follows.
+    let mut gone = known.versions;
     // Each that is newer, with the version that the client has, if it counts.
     let newer: HashMap<ChatId, Option<i64>> = mine
-        .iter()
+        .into_iter()
         .filter_map(|(chat, now)| {
-            let version = known.versions.get(chat).filter(|version| same_past && *version <= now);
-            (version != Some(now)).then_some((*chat, version.copied()))
+            let version = gone.remove(&chat).filter(|version| same_past && *version <= now);
+            (version != Some(now)).then_some((chat, version))
         })
         .collect();
+    let mut gone: Vec<_> = gone.into_keys().collect();
+    gone.sort_unstable();
     let known_version = |chat: &ChatId| newer.get(chat).copied().flatten();
     if newer.is_empty() {
         // What most who ask are told: nothing else is read.

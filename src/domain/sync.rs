@@ -17,6 +17,11 @@ pub struct Known {
     pub limit: i64,
 }
 
+impl Known {
+    /// Messages in an answer where the client does not say how many.
+    pub const LIMIT: i64 = 500;
+}
+
 /// What is new to it.
 #[derive(Clone, Debug)]
 pub struct Changes {

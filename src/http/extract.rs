@@ -196,22 +196,44 @@ impl From<PathId> for MessageId {
 /// A JSON body. What is wrong with it is told when it is asked for, after the question whether the
 /// caller may at all; its size and type are told at once.
 #[derive(Debug)]
-pub(super) struct Body(DomainResult<Fields>);
+pub(super) struct Body(Content);
+
+#[derive(Debug)]
+enum Content {
+    Json(Vec<u8>),
+    Fields(DomainResult<Fields>),
+}
 
 impl Body {
     /// What a body of another type was read into.
     pub(super) fn of(fields: DomainResult<Fields>) -> Self {
-        Self(fields)
+        Self(Content::Fields(fields))
     }
 
     /// Reads the fields, by a function of `wire::requests`.
     pub(super) fn read<T>(self, parse: impl FnOnce(Fields) -> DomainResult<T>) -> DomainResult<T> {
-        parse(self.0?)
+        parse(self.fields()?)
+    }
+
+    /// The same; without a tree of its values between, where `quick` can.
+    pub(super) fn read_quickly<T>(
+        self,
+        quick: impl FnOnce(&[u8]) -> Option<T>,
+        parse: impl FnOnce(Fields) -> DomainResult<T>,
+    ) -> DomainResult<T> {
+        let quickly = match &self.0 {
+            Content::Json(body) => quick(body),
+            Content::Fields(_) => None,
+        };
+        quickly.map_or_else(|| self.read(parse), Ok)
     }
 
     /// The fields as they are.
     pub(super) fn fields(self) -> DomainResult<Fields> {
-        self.0
+        match self.0 {
+            Content::Json(body) => Fields::parse(&body),
+            Content::Fields(fields) => fields,
+        }
     }
 }
 
@@ -223,12 +245,12 @@ impl<S: Send + Sync> FromRequest<S> for Body {
         let body = whole(request, BODY_MAX, BODY_TIME, TOO_LARGE).await?;
         // As in DRF, whatever its type.
         if body.is_empty() {
-            return Ok(Self(Ok(Fields::default())));
+            return Ok(Self::of(Ok(Fields::default())));
         }
         if essence(&kind) != "application/json" {
             return Err(ApiError::MediaType(kind));
         }
-        Ok(Self(Fields::parse(&body)))
+        Ok(Self(Content::Json(body)))
     }
 }
 

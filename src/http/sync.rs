@@ -10,6 +10,7 @@ use crate::actions::sync;
 use crate::app::App;
 use crate::wire::answers::Changes;
 use crate::wire::errors::{Detail, FieldTexts};
+use crate::wire::known;
 use crate::wire::requests::Sync;
 
 use super::errors::Result;
@@ -34,7 +35,7 @@ pub(super) async fn changes(
     Authenticated(caller): Authenticated,
     body: Body,
 ) -> Result<Response> {
-    let known = body.read(Sync::parse)?;
+    let known = body.read_quickly(known::quick, Sync::parse)?;
     let changes = sync::changes(&app, caller.user.id, known).await?;
     Ok(Json(Changes::of(&changes, &app.urls)).into_response())
 }

@@ -7,6 +7,7 @@ pub mod errors;
 pub mod fields;
 pub mod frames;
 pub mod incoming;
+pub mod known;
 pub mod objects;
 pub mod requests;
 pub mod resets;

@@ -429,7 +429,7 @@ impl Sync {
     pub fn parse(mut body: Fields) -> Result<Known> {
         let versions = body.numbers_by_id("versions", ChatId);
         let epoch = body.nullable("epoch", Ok);
-        let limit = body.integer("limit", 1, 1_000).unwrap_or(500);
+        let limit = body.integer("limit", 1, 1_000).unwrap_or(Known::LIMIT);
         let known = versions.map(|versions| Known { versions, epoch, limit });
         body.finish(known)
     }

@@ -1,0 +1,99 @@
+//! Reading a sync's body without a tree of values between: most are right, and name a thousand
+//! chats. It only tells whether a body is right; what is wrong with one, `requests::Sync` says.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+
+use crate::domain::ids::ChatId;
+use crate::domain::sync::Known;
+
+/// `None` where something is wrong with it, or unusual.
+pub fn quick(body: &[u8]) -> Option<Known> {
+    let Body { versions, epoch, limit } = serde_json::from_slice(body).ok()?;
+    let known = Known { versions: versions.0, epoch, limit: limit.0 };
+    (1..=1_000).contains(&known.limit).then_some(known)
+}
+
+#[derive(Deserialize)]
+struct Body {
+    versions: Versions,
+    epoch: Option<String>,
+    #[serde(default)]
+    limit: Limit,
+}
+
+#[derive(Deserialize)]
+struct Limit(i64);
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(Known::LIMIT)
+    }
+}
+
+struct Versions(HashMap<ChatId, i64>);
+
+impl<'de> Deserialize<'de> for Versions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ById)
+    }
+}
+
+struct ById;
+
+impl<'de> Visitor<'de> for ById {
+    type Value = Versions;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("whole numbers by id")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Versions, A::Error> {
+        let mut versions = HashMap::with_capacity(256);
+        while let Some((id, version)) = entries.next_entry::<&str, i64>()? {
+            let digits = id.len() <= 18 && id.bytes().all(|byte| byte.is_ascii_digit());
+            let id = id.parse().ok().filter(|_| digits).ok_or_else(|| A::Error::custom("no id"))?;
+            versions.insert(ChatId(id), version);
+        }
+        Ok(Versions(versions))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::fields::Fields;
+    use crate::wire::requests::Sync;
+
+    #[test]
+    fn what_is_read_quickly_is_read_alike() {
+        for (body, is_quick) in [
+            (r#"{"versions": {}}"#, true),
+            (r#"{"versions": {"1": 2, "30": 4, "1": 3}, "epoch": null, "other": [1.5]}"#, true),
+            (r#"{"limit": 1000, "epoch": "past", "versions": {"7": -1}}"#, true),
+            (r#"{"versions": {"\u0031": 2}, "limit": 5}"#, false),
+            (r#"{"versions": {"1": 2.0}}"#, false),
+            (r#"{"versions": {"+1": 2}}"#, false),
+            (r#"{"versions": {"1": "2"}}"#, false),
+            (r#"{"versions": [], "limit": 5}"#, false),
+            (r#"{"versions": {}, "limit": 0}"#, false),
+            (r#"{"versions": {}, "limit": null}"#, false),
+            (r#"{"versions": {}, "versions": {"1": 1}}"#, false),
+            (r#"{"versions": {}, "epoch": 5}"#, false),
+            (r#"{"limit": 5}"#, false),
+            ("[]", false),
+        ] {
+            let quickly = quick(body.as_bytes());
+            assert_eq!(quickly.is_some(), is_quick, "{body}");
+            let slowly = Fields::parse(body.as_bytes()).and_then(Sync::parse);
+            if let Some(quickly) = quickly {
+                let slowly = slowly.expect("as right");
+                assert_eq!(quickly.versions, slowly.versions, "{body}");
+                assert_eq!((quickly.epoch, quickly.limit), (slowly.epoch, slowly.limit), "{body}");
+            }
+        }
+    }
+}
