@@ -28,48 +28,52 @@ const WIDEST: i64 = 1_000;
 /// How far back newcomers are looked for: several turns, so that other nodes' clocks and slow
 /// commits are allowed for.
 const RECENT: Duration = Duration::from_secs(30);
+/// How long nothing is caught up with after it was at once.
+const PAUSE: Duration = Duration::from_secs(1);
 /// Chats compared in one query.
 const CHUNK: usize = 1_000;
 
-/// Fills the holes that have stood open for too long.
-pub async fn fill_holes(app: Arc<App>) -> Result<()> {
+/// Fills the holes that have stood open for too long, or gives up on them. Who went out in one is
+/// told so first, since what comes after it is not theirs: looked for since the last turn of
+/// [`tell_departed`] that succeeded (`seen`).
+pub async fn fill_holes(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
+    let mut skipped = Vec::new();
     for hole in app.hub.holes(PATIENCE) {
         // One that cannot be filled does not hold up the others.
         match fill(&app, &hole).await {
+            Ok(true) => {}
+            Ok(false) => skipped.push(hole),
             Err(Error::Internal(cause)) => {
                 tracing::error!(%cause, ?hole, "a hole cannot be filled");
-                skip(&app, &hole).await?;
+                skipped.push(hole);
             }
-            filled => filled?,
+            Err(error) => return Err(error),
         }
+    }
+    if !skipped.is_empty() {
+        departed_since(&app, since(&seen, app.clock.now())).await?;
+        skipped.iter().for_each(|hole| app.hub.skip(hole));
     }
     Ok(())
 }
 
 /// The rows tell of each version that is some message's last change. Where every version of the
 /// hole is one, they are the events; where not (a message changed twice, a change that is no
-/// message's), the listeners are told to sync.
-async fn fill(app: &App, hole: &Hole) -> Result<()> {
+/// message's), the listeners have to sync: false.
+async fn fill(app: &App, hole: &Hole) -> Result<bool> {
     if hole.upto - hole.after > WIDEST {
-        return skip(app, hole).await;
+        return Ok(false);
     }
     let found = messages::changed(&app.db, hole.chat, hole.after, hole.upto).await?;
     if i64::try_from(found.len()) != Ok(hole.upto - hole.after) {
-        return skip(app, hole).await;
+        return Ok(false);
     }
     let least = members::least_marks(&app.db, vec![hole.chat.0]).await?;
     for message in found {
         let message = message.with_status(least.get(&hole.chat));
         app.hub.publish_here(&Event::Chat(ChatEvent::of_last_change(message)));
     }
-    Ok(())
-}
-
-/// Gives up on a hole. Who went out in it is told so first: what comes after it is not theirs.
-async fn skip(app: &App, hole: &Hole) -> Result<()> {
-    departed_since(app, app.clock.now().minus(RECENT)).await?;
-    app.hub.skip(hole);
-    Ok(())
+    Ok(true)
 }
 
 /// Tells those who came into a chat a moment ago and have not heard of it: it was made on another
@@ -77,8 +81,7 @@ async fn skip(app: &App, hole: &Hole) -> Result<()> {
 /// Looks back to the last turn that succeeded (`seen`, in microseconds).
 pub async fn find_chats(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
     let now = app.clock.now();
-    let since = Timestamp::from_micros(seen.load(Ordering::Relaxed)).min(now).minus(RECENT);
-    let joined = members::joined_since(&app.db, since).await?;
+    let joined = members::joined_since(&app.db, since(&seen, now)).await?;
     for (user, chat) in joined.into_iter().filter(|(user, chat)| app.hub.misses(*user, *chat)) {
         let rows = chats::of_member(&app.db, user, vec![chat.0]).await?;
         for view in views(&app, rows).await? {
@@ -93,10 +96,14 @@ pub async fn find_chats(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
 /// back to the last turn that succeeded (`seen`, in microseconds).
 pub async fn tell_departed(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
     let now = app.clock.now();
-    let since = Timestamp::from_micros(seen.load(Ordering::Relaxed)).min(now).minus(RECENT);
-    departed_since(&app, since).await?;
+    departed_since(&app, since(&seen, now)).await?;
     seen.store(now.micros(), Ordering::Relaxed);
     Ok(())
+}
+
+/// From when on to look, after a last turn that succeeded.
+fn since(seen: &AtomicI64, now: Timestamp) -> Timestamp {
+    Timestamp::from_micros(seen.load(Ordering::Relaxed)).min(now).minus(RECENT)
 }
 
 async fn departed_since(app: &App, since: Timestamp) -> Result<()> {
@@ -118,6 +125,8 @@ pub async fn after_outages(app: Arc<App>, seen: Arc<AtomicI64>) {
         if let Err(error) = caught_up.await {
             tracing::warn!(%error, "catching up has to wait for its turn");
         }
+        // Where more comes than can be heard, this must not be all that is done.
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

@@ -44,7 +44,7 @@ pub fn start(app: &Arc<App>, workers: Workers) {
     }
     app.every(presence::BEAT, presence::beat);
     app.every(presence::FLUSH, presence::flush);
-    app.every(catchup::LOOK, catchup::fill_holes);
+    app.every(presence::FLUSH, presence::forget);
     app.every(catchup::COMPARE, catchup::compare_versions);
     let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));
     app.background(catchup::after_outages(Arc::clone(app), Arc::clone(&seen)));
@@ -52,6 +52,8 @@ pub fn start(app: &Arc<App>, workers: Workers) {
     let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));
     app.every(revocations::INTERVAL, move |app| revocations::close_ended(app, Arc::clone(&seen)));
     let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));
+    let departed = Arc::clone(&seen);
+    app.every(catchup::LOOK, move |app| catchup::fill_holes(app, Arc::clone(&departed)));
     app.every(catchup::DEPART, move |app| catchup::tell_departed(app, Arc::clone(&seen)));
     app.every(indexing::INTERVAL, indexing::index);
     app.every(housekeeping::INTERVAL, housekeeping::forget);

@@ -2,7 +2,7 @@
 //! nodes, in batches, and whoever watches is told. Best effort: a status that was lost on its way is
 //! told again within moments.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,8 +101,12 @@ pub async fn watch(app: &Arc<App>, live: &Live, users: Vec<UserId>) -> Result<Ve
     let ids = users.iter().map(|user| user.0).collect();
     let known = members::acquainted(&app.db, live.user(), ids).await?;
     live.watch(&known.iter().map(|user| UserId(*user)).collect::<Vec<_>>());
-    let watched = profiles(app, users::by_ids(&app.db, known).await?).await?;
-    app.hub.note(watched.iter().map(|one| (one.user.id, Seen::of(one))));
+    let mut watched = profiles(app, users::by_ids(&app.db, known).await?).await?;
+    for one in &mut watched {
+        // A change that was told while the database was asked is newer than its answer.
+        let told = app.hub.note(one.user.id, Seen::of(one));
+        (one.status, one.user.status_text) = (told.status, told.text);
+    }
     Ok(watched)
 }
 
@@ -111,7 +115,7 @@ pub(super) async fn note(app: &App, watched: &[UserId]) -> Result<()> {
     for chunk in watched.chunks(CHUNK) {
         let users = users::by_ids(&app.db, chunk.iter().map(|user| user.0).collect()).await?;
         let seen = profiles(app, users).await?;
-        app.hub.note(seen.iter().map(|one| (one.user.id, Seen::of(one))));
+        seen.iter().for_each(|one| drop(app.hub.note(one.user.id, Seen::of(one))));
     }
     Ok(())
 }
@@ -120,7 +124,6 @@ pub(super) async fn note(app: &App, watched: &[UserId]) -> Result<()> {
 pub async fn flush(app: Arc<App>) -> Result<()> {
     let now = app.clock.now();
     app.hub.flush(now);
-    forget(&app).await?;
     let changed = app.hub.presence.take(now);
     if changed.is_empty() {
         return Ok(());
@@ -136,12 +139,13 @@ pub async fn flush(app: Arc<App>) -> Result<()> {
 }
 
 /// Ends the watching of those with whom one shares no chat any more.
-async fn forget(app: &App) -> Result<()> {
-    for (connection, watched) in app.hub.doubtful() {
-        let ids = watched.iter().map(|user| user.0).collect();
-        let known = members::acquainted(&app.db, connection.user(), ids).await?;
-        let strangers: Vec<_> = watched.into_iter().filter(|one| !known.contains(&one.0)).collect();
-        app.hub.unwatch(&connection, &strangers);
+pub async fn forget(app: Arc<App>) -> Result<()> {
+    for doubt in app.hub.doubtful() {
+        let others = doubt.others();
+        let ids = others.iter().map(|user| user.0).collect();
+        let known = members::acquainted(&app.db, doubt.user, ids).await?;
+        let known: HashSet<_> = known.into_iter().map(UserId).collect();
+        app.hub.part(&doubt, &others.into_iter().filter(|one| !known.contains(one)).collect());
     }
     Ok(())
 }
@@ -201,12 +205,14 @@ async fn refresh(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// Takes back all that this node told, at its end.
+/// Says goodbye, at the node's end. Its users have the time of grace to come back elsewhere; then
+/// whoever finds the node gone tells of those who did not.
 pub async fn leave(app: &Arc<App>) -> Result<()> {
+    let now = app.clock.now();
     let mut unit = Unit::begin(app).await?;
-    let gone = presence::leave(&mut unit.tx, &app.node).await?;
+    let gone = presence::leave(&mut unit.tx, &app.node, now.minus(DEAD).plus(GRACE)).await?;
     let gone: Vec<_> = gone.into_iter().map(|user| user.0).collect();
-    presence::seen(&mut unit.tx, gone, app.clock.now(), SEEN_HOLDS).await?;
+    presence::seen(&mut unit.tx, gone, now, SEEN_HOLDS).await?;
     unit.commit().await
 }
 

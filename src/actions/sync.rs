@@ -15,23 +15,31 @@ use super::chats::views;
 const BYTES: usize = 1024 * 1024;
 
 /// What is new to a client. A chat that it does not name, or names with a version that is still to
-/// come, is told of by its newest message alone.
-pub async fn changes(app: &App, me: UserId, known: Known) -> Result<Changes> {
+/// come, is told of by its newest message alone. `known` reads what it has.
+pub async fn changes(
+    app: &App,
+    me: UserId,
+    known: impl FnOnce() -> Result<Known>,
+) -> Result<Changes> {
     let epoch = site::epoch(&app.db).await?;
-    let mine = chats::versions_of(&app.db, me).await?;
+    // What the client says is read while the database is asked.
+    let (mine, known) = tokio::join!(chats::versions_of(&app.db, me), async { known() });
+    let (mut mine, known) = (mine?, known?);
+    mine.sort_unstable();
     let same_past = known.epoch.as_ref().is_none_or(|named| *named == epoch);
-    // Those that it named and that are not the user's, after what follows.
-    let mut gone = known.versions;
+    let mut named = known.versions.into_iter().peekable();
+    let mut gone = Vec::new();
     // Each that is newer, with the version that the client has, if it counts.
-    let newer: HashMap<ChatId, Option<i64>> = mine
-        .into_iter()
-        .filter_map(|(chat, now)| {
-            let version = gone.remove(&chat).filter(|version| same_past && *version <= now);
-            (version != Some(now)).then_some((chat, version))
-        })
-        .collect();
-    let mut gone: Vec<_> = gone.into_keys().collect();
-    gone.sort_unstable();
+    let mut newer: HashMap<ChatId, Option<i64>> = HashMap::new();
+    for (chat, now) in mine {
+        gone.extend(std::iter::from_fn(|| named.next_if(|(named, _)| *named < chat)));
+        let version = named.next_if(|(named, _)| *named == chat).map(|(_, version)| version);
+        let version = version.filter(|version| same_past && *version <= now);
+        if version != Some(now) {
+            newer.insert(chat, version);
+        }
+    }
+    let gone = gone.into_iter().chain(named).map(|(chat, _)| chat).collect();
     let known_version = |chat: &ChatId| newer.get(chat).copied().flatten();
     if newer.is_empty() {
         // What most who ask are told: nothing else is read.

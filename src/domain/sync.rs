@@ -1,7 +1,5 @@
 //! Catching up: what a client knows, and what is new to it.
 
-use std::collections::HashMap;
-
 use super::chat::ChatView;
 use super::ids::ChatId;
 use super::message::Message;
@@ -9,8 +7,8 @@ use super::message::Message;
 /// What a client knows.
 #[derive(Clone, Debug)]
 pub struct Known {
-    /// The version that it has of each chat.
-    pub versions: HashMap<ChatId, i64>,
+    /// The version that it has of each chat, by id, each once: see [`Known::in_order`].
+    pub versions: Vec<(ChatId, i64)>,
     /// The epoch that these are of; none where it does not say.
     pub epoch: Option<String>,
     /// Most messages in the answer, 1–1000.
@@ -20,6 +18,19 @@ pub struct Known {
 impl Known {
     /// Messages in an answer where the client does not say how many.
     pub const LIMIT: i64 = 500;
+
+    /// Versions by id. Of several of one chat the last counts, as everywhere in JSON.
+    pub fn in_order(mut versions: Vec<(ChatId, i64)>) -> Vec<(ChatId, i64)> {
+        versions.sort_by_key(|(chat, _)| *chat);
+        versions.dedup_by(|later, earlier| {
+            let same = later.0 == earlier.0;
+            if same {
+                *earlier = *later;
+            }
+            same
+        });
+        versions
+    }
 }
 
 /// What is new to it.

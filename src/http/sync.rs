@@ -35,7 +35,7 @@ pub(super) async fn changes(
     Authenticated(caller): Authenticated,
     body: Body,
 ) -> Result<Response> {
-    let known = body.read_quickly(known::quick, Sync::parse)?;
+    let known = || body.read_quickly(known::quick, Sync::parse);
     let changes = sync::changes(&app, caller.user.id, known).await?;
     Ok(Json(Changes::of(&changes, &app.urls)).into_response())
 }

@@ -10,6 +10,9 @@ use crate::domain::ids::ChatId;
 use super::Connection;
 use super::queue::Frame;
 
+/// Most events that wait for those before them.
+const HELD_MAX: usize = 1_000;
+
 /// A chat's feed.
 #[derive(Debug, Default)]
 pub(super) struct Feed {
@@ -114,6 +117,11 @@ impl Feed {
             Some(last) if version == last + 1 => self.pass(version, &frame),
             _ => {
                 self.held.insert(version, frame);
+                if self.held.len() > HELD_MAX {
+                    // The database has it, and brings it later.
+                    let last = self.held.pop_last().map(|(version, _)| version);
+                    self.known = self.known.max(last.unwrap_or_default());
+                }
             }
         }
         self.drain(now);

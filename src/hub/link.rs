@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_nats::connection::State as Connection;
 use async_nats::{Client, ConnectOptions, Event, Message, RequestErrorKind, ServerAddr};
 use futures_util::StreamExt;
 use futures_util::stream::{FuturesUnordered, SelectAll};
@@ -23,7 +24,7 @@ use super::news::{News, Topic};
 /// News that may wait to be published; more are lost.
 const WAITING: usize = 16_384;
 /// News of one subject that may wait to be heard; more are lost.
-const UNHEARD: usize = 4_096;
+const UNHEARD: usize = 512;
 /// How long somebody who connects waits for what they are interested in to be asked for, at most.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// How long the server may take to answer.
@@ -221,6 +222,8 @@ async fn listen(
             () = state.came.notified() => answers.push(answered(client, site, Asked::Anew)),
             Some(asked) = answers.next() => match asked {
                 Asked::Upto(changes) => state.asked.send_modify(|asked| *asked = changes.max(*asked)),
+                // It may be gone again already.
+                Asked::Anew if client.connection_state() != Connection::Connected => {}
                 Asked::Anew => {
                     state.connected.store(true, Ordering::Relaxed);
                     state.lost.notify_one();

@@ -85,6 +85,28 @@ impl Connection {
     }
 }
 
+/// Somebody who may share no chat any more with others, of whom some watch others.
+#[derive(Debug)]
+pub struct Doubt {
+    /// Who.
+    pub user: UserId,
+    /// Their connections, with whom these watch.
+    own: Vec<Arc<Connection>>,
+    /// The connections that watch them.
+    watchers: Vec<Arc<Connection>>,
+}
+
+impl Doubt {
+    /// The others.
+    pub fn others(&self) -> Vec<UserId> {
+        let watched = self.own.iter().flat_map(|own| lock(&own.places).watched.clone());
+        let mut others: Vec<_> = watched.chain(self.watchers.iter().map(|w| w.user)).collect();
+        others.sort_unstable();
+        others.dedup();
+        others
+    }
+}
+
 /// Where a connection is.
 #[derive(Debug, Default)]
 struct Places {
@@ -192,7 +214,15 @@ impl Hub {
         for chat in &left {
             self.unlisten(connection, *chat);
         }
-        lock(&connection.places).chats.retain(|chat| !left.contains(chat));
+        {
+            let mut places = lock(&connection.places);
+            places.chats.retain(|chat| !left.contains(chat));
+            let strangers: Vec<_> =
+                places.peers.keys().filter(|chat| !places.chats.contains(chat)).copied().collect();
+            strangers
+                .into_iter()
+                .for_each(|chat| self.part_from_peer(&mut places, connection, chat));
+        }
         connection.queue.retain(|chat, version| match told.get(&chat) {
             Some(from) => version > *from,
             None => !left.contains(&chat),
@@ -255,35 +285,44 @@ impl Hub {
     /// Notes how users are seen who are watched, so that only what changes is told from now on. That
     /// somebody is seen as before is no news, and must not be told: it would betray that the
     /// invisible come and go.
-    pub fn note(&self, seen: impl IntoIterator<Item = (UserId, Seen)>) {
-        for (user, seen) in seen {
-            self.watch.note(user, seen);
-        }
+    ///
+    /// What is noted, by it or before it: who is told of a user's status at the beginning is told
+    /// this.
+    pub fn note(&self, user: UserId, seen: Seen) -> Seen {
+        self.watch.note(user, seen)
     }
 
-    /// Whom connections asked to watch with whom they may share no chat any more: somebody of each
-    /// pair went out of one since it was asked last.
-    pub fn doubtful(&self) -> Vec<(Arc<Connection>, Vec<UserId>)> {
-        let mut doubtful = Vec::new();
+    /// Who went out of a chat since it was asked last, and so may share none any more with whom they
+    /// watch here, or who watch them.
+    pub fn doubtful(&self) -> Vec<Doubt> {
         let departed = std::mem::take(&mut *lock(&self.departed));
-        for user in departed {
-            let own = lock(&self.people).get(&user).cloned().unwrap_or_default();
-            doubtful.extend(own.into_iter().map(|connection| {
-                let watched = lock(&connection.places).watched.clone();
-                (connection, watched)
-            }));
-            let watchers = self.watch.watchers(user).into_iter();
-            doubtful.extend(watchers.map(|connection| (connection, vec![user])));
-        }
-        doubtful
+        let doubt = |user| {
+            let mut own = lock(&self.people).get(&user).cloned().unwrap_or_default();
+            own.retain(|connection| !lock(&connection.places).watched.is_empty());
+            let doubt = Doubt { user, own, watchers: self.watch.watchers(user) };
+            (!doubt.own.is_empty() || !doubt.watchers.is_empty()).then_some(doubt)
+        };
+        departed.into_iter().filter_map(doubt).collect()
     }
 
-    /// Watches users no more who were asked for, save as private chats' peers.
-    pub fn unwatch(&self, connection: &Connection, users: &[UserId]) {
+    /// Ends what watching there is between the user and others, of whom these are strangers by now;
+    /// save between the two of a private chat.
+    pub fn part(&self, doubt: &Doubt, strangers: &HashSet<UserId>) {
+        for own in &doubt.own {
+            self.unwatch(own, |user| strangers.contains(&user));
+        }
+        for watcher in doubt.watchers.iter().filter(|w| strangers.contains(&w.user)) {
+            self.unwatch(watcher, |user| user == doubt.user);
+        }
+    }
+
+    fn unwatch(&self, connection: &Connection, is_stranger: impl Fn(UserId) -> bool) {
         let mut places = lock(&connection.places);
-        places.watched.retain(|watched| !users.contains(watched));
-        for user in users.iter().filter(|user| !places.watches(**user)) {
-            self.watch.remove(*user, connection, &self.interest);
+        let watched = std::mem::take(&mut places.watched);
+        let (strangers, watched): (Vec<_>, _) = watched.into_iter().partition(|u| is_stranger(*u));
+        places.watched = watched;
+        for user in strangers.into_iter().filter(|user| !places.watches(*user)) {
+            self.watch.remove(user, connection, &self.interest);
         }
     }
 
@@ -382,6 +421,15 @@ impl Hub {
     pub fn skip(&self, hole: &Hole) {
         if let Some(feed) = lock(self.shard(hole.chat)).get_mut(&hole.chat) {
             feed.skip(hole);
+        }
+    }
+
+    /// The chat with the peer is over: they are watched no more, unless for another reason.
+    fn part_from_peer(&self, places: &mut Places, connection: &Connection, chat: ChatId) {
+        if let Some(peer) = places.peers.remove(&chat)
+            && !places.watches(peer)
+        {
+            self.watch.remove(peer, connection, &self.interest);
         }
     }
 

@@ -259,19 +259,16 @@ impl Hub {
         let mut places = lock(&connection.places);
         let left = places.left.entry(chat).or_insert(version);
         *left = version.max(*left);
-        let Some(feed) = feeds.get_mut(&chat) else { return };
-        let Some(from) = feed.from(connection.number).filter(|from| *from < version) else {
-            return;
-        };
+        let feed = feeds.get_mut(&chat);
+        let from = feed.as_ref().and_then(|feed| feed.from(connection.number));
+        if from.is_none_or(|from| from < version) {
+            self.part_from_peer(&mut places, connection, chat);
+        }
+        let (Some(feed), Some(from)) = (feed, from.filter(|from| *from < version)) else { return };
         places.chats.retain(|other| *other != chat);
         if feed.unlisten(connection.number) {
             feeds.remove(&chat);
             self.interest.ends(Topic::of_chat(chat));
-        }
-        if let Some(peer) = places.peers.remove(&chat)
-            && !places.watches(peer)
-        {
-            self.watch.remove(peer, connection, &self.interest);
         }
         if from >= 0 {
             connection.queue.push(frame);

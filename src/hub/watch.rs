@@ -51,9 +51,11 @@ impl Watch {
     }
 
     /// Notes how a user is seen, where nothing was told of it meanwhile.
-    pub(super) fn note(&self, user: UserId, seen: Seen) {
-        if let Some(watched) = lock(&self.0).get_mut(&user) {
-            watched.told.get_or_insert(seen);
+    /// What is noted now.
+    pub(super) fn note(&self, user: UserId, seen: Seen) -> Seen {
+        match lock(&self.0).get_mut(&user) {
+            Some(watched) => watched.told.get_or_insert(seen).clone(),
+            None => seen,
         }
     }
 

@@ -154,7 +154,7 @@ impl Session {
                 self.later(id, watched, |id, users, _| frames::watching(id, users))
             }
             Ok(Request::Sync(known)) => {
-                let changes = async move { sync::changes(&app, user, known).await };
+                let changes = async move { sync::changes(&app, user, || Ok(known)).await };
                 self.later(id, changes, frames::synced)
             }
         }

@@ -356,7 +356,7 @@ pub async fn versions_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<
     let (ids, versions): (String, String) = at
         .into()
         .either(
-            "select json_group_array(c.id), json_group_array(c.version) \
+            "select json_group_array(me.chat_id), json_group_array(c.version) \
              from members me join chats c on c.id = me.chat_id where me.user_id = $1",
             "select coalesce(json_agg(c.id), '[]')::text, coalesce(json_agg(c.version), '[]')::text \
              from members me join chats c on c.id = me.chat_id where me.user_id = $1",

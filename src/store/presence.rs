@@ -54,14 +54,20 @@ pub async fn bury(tx: &mut Tx, before: Timestamp) -> Result<Vec<UserId>> {
     Ok(rows.into_iter().map(|(user,)| user).collect())
 }
 
-/// Takes back all that a node told, and the node.
-pub async fn leave(tx: &mut Tx, node: &str) -> Result<Vec<UserId>> {
+/// Notes that nobody is connected to a node any more, and that it was alive at a moment for the last
+/// time. Those who were connected.
+pub async fn leave(tx: &mut Tx, node: &str, at: Timestamp) -> Result<Vec<UserId>> {
     let rows: Vec<(UserId,)> = Target::from(&mut *tx)
-        .query("delete from presence where node = $1 returning user_id")
+        .query("update presence set connections = 0 where node = $1 returning user_id")
         .bind(node)
         .all()
         .await?;
-    Target::from(tx).query("delete from nodes where name = $1").bind(node).execute().await?;
+    Target::from(tx)
+        .query("update nodes set beat_at = $2 where name = $1")
+        .bind(node)
+        .bind(at)
+        .execute()
+        .await?;
     Ok(rows.into_iter().map(|(user,)| user).collect())
 }
 

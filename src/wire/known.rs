@@ -1,7 +1,6 @@
 //! Reading a sync's body without a tree of values between: most are right, and name a thousand
 //! chats. It only tells whether a body is right; what is wrong with one, `requests::Sync` says.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -13,7 +12,7 @@ use crate::domain::sync::Known;
 /// `None` where something is wrong with it, or unusual.
 pub fn quick(body: &[u8]) -> Option<Known> {
     let Body { versions, epoch, limit } = serde_json::from_slice(body).ok()?;
-    let known = Known { versions: versions.0, epoch, limit: limit.0 };
+    let known = Known { versions: Known::in_order(versions.0), epoch, limit: limit.0 };
     (1..=1_000).contains(&known.limit).then_some(known)
 }
 
@@ -34,7 +33,7 @@ impl Default for Limit {
     }
 }
 
-struct Versions(HashMap<ChatId, i64>);
+struct Versions(Vec<(ChatId, i64)>);
 
 impl<'de> Deserialize<'de> for Versions {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -52,11 +51,11 @@ impl<'de> Visitor<'de> for ById {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Versions, A::Error> {
-        let mut versions = HashMap::with_capacity(256);
+        let mut versions = Vec::with_capacity(256);
         while let Some((id, version)) = entries.next_entry::<&str, i64>()? {
             let digits = id.len() <= 18 && id.bytes().all(|byte| byte.is_ascii_digit());
             let id = id.parse().ok().filter(|_| digits).ok_or_else(|| A::Error::custom("no id"))?;
-            versions.insert(ChatId(id), version);
+            versions.push((ChatId(id), version));
         }
         Ok(Versions(versions))
     }

@@ -430,7 +430,10 @@ impl Sync {
         let versions = body.numbers_by_id("versions", ChatId);
         let epoch = body.nullable("epoch", Ok);
         let limit = body.integer("limit", 1, 1_000).unwrap_or(Known::LIMIT);
-        let known = versions.map(|versions| Known { versions, epoch, limit });
+        let known = versions.map(|versions| {
+            let versions = Known::in_order(versions.into_iter().collect());
+            Known { versions, epoch, limit }
+        });
         body.finish(known)
     }
 }

@@ -42,7 +42,12 @@ async fn nodes_tell_who_is_connected_and_are_given_up_when_silent(
     assert_eq!(presence::bury(&mut tx, later(2)).await.unwrap(), [a]);
     assert!(!presence::beat(&mut tx, "one", later(3)).await.unwrap(), "it was given up");
     presence::write(&mut tx, "two", &first).await.expect("written");
-    let mut gone = presence::leave(&mut tx, "two").await.unwrap();
+    let mut gone = presence::leave(&mut tx, "two", later(1)).await.unwrap();
+    gone.sort();
+    assert_eq!(gone, [a, b]);
+    let places = presence::elsewhere(&mut tx, "one", later(1), vec![a.0, b.0]).await.unwrap();
+    assert_eq!(places.iter().map(|place| place.connections).collect::<Vec<_>>(), [0, 0]);
+    let mut gone = presence::bury(&mut tx, later(2)).await.unwrap();
     gone.sort();
     assert_eq!(gone, [a, b]);
 }
