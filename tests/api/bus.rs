@@ -11,8 +11,10 @@ use tokio::time::{Instant, timeout};
 use crate::support::app::bus_url;
 use crate::support::{Backend, Client, Proxy, Socket, TestApp};
 
-/// By when a member on another node hears of what was committed: with the bus, and without.
-const AT_ONCE: Duration = Duration::from_secs(1);
+/// By when a member on another node hears of what was committed: with the bus, and without. The first
+/// is a second on a machine that does nothing else; it is less than the sweep takes, which would be
+/// lucky ten times in a row.
+const AT_ONCE: Duration = Duration::from_secs(3);
 const LATE: Duration = Duration::from_secs(10);
 
 /// Two nodes of one site, with the bus. `None` where there are no services and none required.
