@@ -140,6 +140,8 @@ pub async fn flush(app: Arc<App>) -> Result<()> {
 
 /// Ends the watching of those with whom one shares no chat any more.
 pub async fn forget(app: Arc<App>) -> Result<()> {
+    // Nothing is told while it is in doubt who watches.
+    let _seeing = app.seeing.lock().await;
     for doubt in app.hub.doubtful() {
         let others = doubt.others();
         let ids = others.iter().map(|user| user.0).collect();
