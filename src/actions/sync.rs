@@ -24,8 +24,7 @@ pub async fn changes(
     let epoch = site::epoch(&app.db).await?;
     // What the client says is read while the database is asked.
     let (mine, known) = tokio::join!(chats::versions_of(&app.db, me), async { known() });
-    let (mut mine, known) = (mine?, known?);
-    mine.sort_unstable();
+    let (mine, known) = (mine?, known?);
     let same_past = known.epoch.as_ref().is_none_or(|named| *named == epoch);
     let mut named = known.versions.into_iter().peekable();
     let mut gone = Vec::new();

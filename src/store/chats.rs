@@ -5,6 +5,7 @@ use constcat::concat;
 use crate::domain::chat::{Chat, ChatFilter, ChatType};
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::role::Role;
+use crate::domain::sync::{Versions, whole_number};
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRef;
 
@@ -352,22 +353,27 @@ pub async fn versions(at: impl Into<Target<'_>>, ids: Vec<i64>) -> Result<Vec<(C
 
 /// The present versions of all of a user's chats. They come as two lists in one row: a thousand
 /// rows, one by one, would cost more than finding them.
-pub async fn versions_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<(ChatId, i64)>> {
+pub async fn versions_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Versions> {
     let (ids, versions): (String, String) = at
         .into()
         .either(
-            "select json_group_array(me.chat_id), json_group_array(c.version) \
+            "select coalesce(group_concat(c.id), ''), coalesce(group_concat(c.version), '') \
              from members me join chats c on c.id = me.chat_id where me.user_id = $1",
-            "select coalesce(json_agg(c.id), '[]')::text, coalesce(json_agg(c.version), '[]')::text \
+            "select coalesce(string_agg(c.id::text, ','), ''), \
+                    coalesce(string_agg(c.version::text, ','), '') \
              from members me join chats c on c.id = me.chat_id where me.user_id = $1",
         )
         .bind(user)
         .one()
         .await?;
-    let list = |json: &str| -> Result<Vec<i64>> {
-        serde_json::from_str(json).map_err(|error| sqlx::Error::Decode(error.into()).into())
-    };
-    Ok(list(&ids)?.into_iter().map(ChatId).zip(list(&versions)?).collect())
+    Ok(numbers(&ids)?.into_iter().map(ChatId).zip(numbers(&versions)?).collect())
+}
+
+/// The numbers of a list with commas between.
+fn numbers(list: &str) -> Result<Vec<i64>> {
+    let pieces = list.as_bytes().split(|byte| *byte == b',').filter(|piece| !piece.is_empty());
+    let read = |piece| whole_number(piece).ok_or_else(|| sqlx::Error::Decode(list.into()).into());
+    pieces.map(read).collect()
 }
 
 /// Those of the chats that the user is a member of, as the user has them, newest activity first.

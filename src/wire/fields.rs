@@ -3,14 +3,14 @@
 //! form has nothing but texts, and its numbers and truths are read out of them.
 
 use std::collections::HashMap;
-use std::hash::Hash;
 
 use bytes::Bytes;
 use serde_json::{Map, Number, Value};
 
 use crate::domain::avatar::NewAvatar;
 use crate::domain::error::{Error, FieldErrors, Result};
-use crate::domain::ids::MAX_ID;
+use crate::domain::ids::{ChatId, MAX_ID};
+use crate::domain::sync::{Versions, whole_number};
 use crate::domain::text::{NULL, REQUIRED, no_such};
 
 /// DRF's `invalid` of `CharField`.
@@ -154,21 +154,16 @@ impl Fields {
         self.integer(name, min, max)
     }
 
-    /// An object of whole numbers by id, which must be there.
-    pub fn numbers_by_id<I: Eq + Hash>(
-        &mut self,
-        name: &str,
-        of: impl Fn(i64) -> I,
-    ) -> Option<HashMap<I, i64>> {
+    /// Versions by chat, which must be there.
+    pub fn versions(&mut self, name: &str) -> Option<Versions> {
         let parsed = match self.values.remove(name) {
             None => Err(REQUIRED.to_owned()),
             Some(Value::Null) => Err(NULL.to_owned()),
             Some(Value::Object(entries)) => entries
                 .iter()
-                .map(|(id, number)| {
-                    let digits = id.len() <= 18 && id.bytes().all(|byte| byte.is_ascii_digit());
-                    let id = id.parse().ok().filter(|_| digits).ok_or(NOT_AN_INTEGER)?;
-                    Ok((of(id), integer(number)?))
+                .map(|(chat, version)| {
+                    let chat = whole_number(chat.as_bytes()).map(ChatId).ok_or(NOT_AN_INTEGER)?;
+                    Ok((chat, integer(version)?))
                 })
                 .collect(),
             Some(other) => Err(format!(

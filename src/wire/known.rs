@@ -7,17 +7,18 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
 use crate::domain::ids::ChatId;
-use crate::domain::sync::Known;
+use crate::domain::sync::{Known, Versions, whole_number};
 
 /// `None` where something is wrong with it, or unusual.
 pub fn quick(body: &[u8]) -> Option<Known> {
-    let Body { versions, epoch, limit } = serde_json::from_slice(body).ok()?;
-    let known = Known { versions: Known::in_order(versions.0), epoch, limit: limit.0 };
-    (1..=1_000).contains(&known.limit).then_some(known)
+    // Of a text, not of bytes: else every key would be looked at for what is no UTF-8.
+    let Body { versions, epoch, limit } = serde_json::from_str(str::from_utf8(body).ok()?).ok()?;
+    (1..=1_000).contains(&limit.0).then_some(Known { versions, epoch, limit: limit.0 })
 }
 
 #[derive(Deserialize)]
 struct Body {
+    #[serde(deserialize_with = "by_chat")]
     versions: Versions,
     epoch: Option<String>,
     #[serde(default)]
@@ -33,31 +34,26 @@ impl Default for Limit {
     }
 }
 
-struct Versions(Vec<(ChatId, i64)>);
-
-impl<'de> Deserialize<'de> for Versions {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ById)
-    }
+fn by_chat<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Versions, D::Error> {
+    deserializer.deserialize_map(ByChat)
 }
 
-struct ById;
+struct ByChat;
 
-impl<'de> Visitor<'de> for ById {
+impl<'de> Visitor<'de> for ByChat {
     type Value = Versions;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("whole numbers by id")
+        f.write_str("versions by chat")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Versions, A::Error> {
-        let mut versions = Vec::with_capacity(256);
-        while let Some((id, version)) = entries.next_entry::<&str, i64>()? {
-            let digits = id.len() <= 18 && id.bytes().all(|byte| byte.is_ascii_digit());
-            let id = id.parse().ok().filter(|_| digits).ok_or_else(|| A::Error::custom("no id"))?;
-            versions.push((ChatId(id), version));
+        let mut versions = Vec::with_capacity(1_024);
+        while let Some((key, version)) = entries.next_entry::<&str, _>()? {
+            let chat = whole_number(key.as_bytes()).ok_or_else(|| A::Error::custom("no id"))?;
+            versions.push((ChatId(chat), version));
         }
-        Ok(Versions(versions))
+        Ok(versions.into_iter().collect())
     }
 }
 

@@ -10,7 +10,7 @@ use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
 use crate::domain::chat::{ChatName, Description, NewChat, too_many_members};
 use crate::domain::error::{FieldErrors, Result};
-use crate::domain::ids::{ChatId, MAX_ID, MessageId, UserId};
+use crate::domain::ids::{MAX_ID, MessageId, UserId};
 use crate::domain::message::{ClientId, Content, Draft, Unfit};
 use crate::domain::password;
 use crate::domain::receipt::ReadUpTo;
@@ -427,14 +427,10 @@ pub struct Sync {
 impl Sync {
     /// Reads the body.
     pub fn parse(mut body: Fields) -> Result<Known> {
-        let versions = body.numbers_by_id("versions", ChatId);
+        let versions = body.versions("versions");
         let epoch = body.nullable("epoch", Ok);
         let limit = body.integer("limit", 1, 1_000).unwrap_or(Known::LIMIT);
-        let known = versions.map(|versions| {
-            let versions = Known::in_order(versions.into_iter().collect());
-            Known { versions, epoch, limit }
-        });
-        body.finish(known)
+        body.finish(versions.map(|versions| Known { versions, epoch, limit }))
     }
 }
 
