@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::openapi::{METHODS, check, conforms, document, object, operations};
-use crate::support::{Answer, Backend, PASSWORD, TestApp};
+use crate::support::{Answer, Backend, Client, PASSWORD, TestApp};
 
 #[test]
 fn the_document_is_the_one_that_was_reviewed() {
@@ -106,6 +106,17 @@ async fn the_document_tells_the_methods_that_there_are(
     }
 }
 
+/// Two people, the first of them staff (what one may not do is not looked at), their group, and a
+/// message in it.
+async fn scene(server: &TestApp) -> (Client, Client, i64, Value) {
+    let tom = server.user("tom").await;
+    server.make_staff(&tom, true).await;
+    let kitty = server.user("kitty").await;
+    let chat = tom.group(&[&kitty]).await;
+    let message = tom.say(chat, "meow").await["id"].clone();
+    (tom, kitty, chat, message)
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_document_tells_which_fields_are_required_and_which_may_be_null(
@@ -113,12 +124,7 @@ async fn the_document_tells_which_fields_are_required_and_which_may_be_null(
 ) {
     let Some(server) = TestApp::start(backend).await else { return };
     let document = document();
-    let tom = server.user("tom").await;
-    // What one may not say is not looked at.
-    server.make_staff(&tom, true).await;
-    let kitty = server.user("kitty").await;
-    let chat = tom.group(&[&kitty]).await;
-    let message = tom.say(chat, "meow").await["id"].clone();
+    let (tom, kitty, chat, message) = scene(&server).await;
     for (path, item) in object(&document["paths"]) {
         let id = if path.starts_with("/api/chats/") { json!(chat) } else { message.clone() };
         let path = path.replace("{id}", &id.to_string());
@@ -219,12 +225,7 @@ async fn refusals_are_as_the_document_says(
 ) {
     let Some(server) = TestApp::start(backend).await else { return };
     let document = document();
-    let tom = server.user("tom").await;
-    // What one may not do is not looked at.
-    server.make_staff(&tom, true).await;
-    let kitty = server.user("kitty").await;
-    let chat = tom.group(&[&kitty]).await;
-    let message = tom.say(chat, "meow").await["id"].clone();
+    let (tom, kitty, chat, message) = scene(&server).await;
     let nobody = server.anonymous().with_access("meow");
     for (path, method, operation) in operations(&document) {
         let id = if path.starts_with("/api/chats/") { json!(chat) } else { message.clone() };

@@ -85,13 +85,13 @@ impl Server {
     }
 
     /// Buys the next pair.
-    async fn renew(&self, refresh: String) -> Result<TokenPair> {
+    async fn renew(mut self, refresh: String) -> Result<TokenPair> {
         let body = json!({"refresh": refresh});
         let until = Instant::now() + REFRESH_TIME;
-        let hurried = Self { timeout: self.timeout.min(REFRESH_TRY), ..self.clone() };
+        self.timeout = self.timeout.min(REFRESH_TRY);
         let mut backoff = Backoff::new(WAITS.0, WAITS.1);
         loop {
-            let answer = hurried.request(Method::POST, "/api/auth/refresh/", None, Some(&body));
+            let answer = self.request(Method::POST, "/api/auth/refresh/", None, Some(&body));
             let error = match answer.await {
                 Ok(answer) => return read(answer).await,
                 Err(Error::Refused(refusal)) if refusal.status == Some(401) => {
@@ -141,12 +141,12 @@ impl Client {
 
     /// An access token that is good as far as is known.
     pub(crate) async fn access(&self) -> Result<String> {
-        self.tokens.access(async |refresh| self.server.renew(refresh).await).await
+        self.tokens.access(|refresh| self.server.clone().renew(refresh)).await
     }
 
     /// Another one, where the server has refused this.
     pub(crate) async fn instead_of(&self, spent: &str) -> Result<String> {
-        self.tokens.instead_of(spent, async |refresh| self.server.renew(refresh).await).await
+        self.tokens.instead_of(spent, |refresh| self.server.clone().renew(refresh)).await
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
