@@ -2,7 +2,8 @@
 //! does to users and chats is tested in `tests/api`.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -92,6 +93,17 @@ impl Running {
         Self { process, output, address }
     }
 
+    /// The status of an answer.
+    fn get(&self, path: &str) -> u16 {
+        let mut connection = TcpStream::connect(&self.address).expect("connected");
+        connection.set_read_timeout(Some(Duration::from_secs(10))).expect("set");
+        let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        connection.write_all(head.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).expect("an answer in time");
+        answer.split(' ').nth(1).expect("a status").parse().expect("a number")
+    }
+
     /// Sends SIGTERM; the status, and how long it took.
     fn terminate(mut self) -> (Option<i32>, Duration) {
         let since = Instant::now();
@@ -123,7 +135,7 @@ fn without_a_command_it_helps_and_nonsense_is_a_usage_error() {
     for arguments in [&["meow"][..], &["migrate", "--meow"], &["migrate", "--check", "--plan"]] {
         shell.run(arguments, &[]).expect(2).says(&["error:"]);
     }
-    shell.run(&["runserver", "nowhere:x"], &[]).expect(1).says(&["nowhere:x", "0.0.0.0"]);
+    shell.run(&["runserver", "nowhere:x"], &[]).expect(2).says(&["nowhere:x", "0.0.0.0"]);
 }
 
 #[test]
@@ -156,10 +168,21 @@ fn check_tells_what_is_unsafe() {
 #[test]
 fn every_faulty_setting_is_named_at_once() {
     let shell = Shell::new();
-    let faulty = [("BIND", "everywhere"), ("DEBUG", "perhaps"), ("SECRET_KEY", "hunter2")];
+    let faulty = [
+        ("BIND", "everywhere"),
+        ("DEBUG", "perhaps"),
+        ("SECRET_KEY", "hunter2"),
+        ("LOG_LEVEL", "loud"),
+        ("ALLOWED_HOSTS", "chat.example.org, *.example.org, http://x.org"),
+        ("CORS_ALLOWED_ORIGINS", "https://x.org/path, *"),
+    ];
+    let values = ["\"*.example.org\"", "\"http://x.org\"", "\"https://x.org/path\"", "\"*\""];
     for command in ["runserver", "migrate", "check"] {
-        let ran = shell.run(&[command], &faulty).expect(1).says(&["BIND", "DEBUG", "SECRET_KEY"]);
-        assert!(!ran.err.contains("hunter2"), "{ran:?}");
+        let ran = shell.run(&[command], &faulty).expect(1).says(&faulty.map(|(name, _)| name));
+        assert!(!ran.says(&values).err.contains("hunter2"));
+    }
+    for fine in ["debug", "off", "warn,meowsenger::store=trace", "meowsenger[span]=info"] {
+        shell.run(&["migrate", "--plan"], &[("LOG_LEVEL", fine)]).expect(0);
     }
 }
 
@@ -173,6 +196,11 @@ fn the_env_file_is_read_and_the_environment_wins() {
     assert!(shell.path().join("from-environment/meowsenger.sqlite3").exists());
     fs::write(shell.path().join(".env"), "what is this\n").unwrap();
     shell.run(&["migrate"], &[]).expect(1).says(&[".env"]);
+    for secret in ["DATABASE_URL=postgres://meow:hunter2 @db/meow", "SECRET_KEY='hunter2"] {
+        fs::write(shell.path().join(".env"), format!("LOG_FORMAT=json\n{secret}\n")).unwrap();
+        let ran = shell.run(&["migrate"], &[]).expect(1);
+        assert!(!ran.says(&[".env", "after LOG_FORMAT"]).err.contains("hunter2"));
+    }
 }
 
 #[test]
@@ -257,6 +285,45 @@ fn a_server_makes_its_key_once_and_ends_when_told() {
         assert_ne!(again.output.read_line(&mut rest).expect("a line"), 0, "{rest}");
     }
     assert!(rest.contains("/api/docs/") && rest.contains("createsuperuser"), "{rest}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_nothing() {
+    let shell = Shell::new();
+    let mut server = Running::start(&shell, &[("THROTTLE", "off")]);
+    // Ten times what a pipe holds.
+    for _ in 0..4_000 {
+        assert_eq!(server.get("/api/nope/"), 404);
+    }
+    drop(server.process.stderr.take());
+    for _ in 0..10 {
+        assert_eq!(server.get("/api/nope/"), 404);
+    }
+    let (status, took) = server.terminate();
+    assert_eq!(status, Some(0));
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn a_password_can_come_by_a_pipe() {
+    let shell = Shell::new();
+    shell.run(&["migrate"], &[]).expect(0);
+    let fed = |arguments: &[&str], input: &str| {
+        // No terminal is there to be asked.
+        let mut command = Command::new("setsid");
+        command.arg("--wait").arg(env!("CARGO_BIN_EXE_meowsenger")).args(arguments);
+        command.env_clear().current_dir(shell.path()).stdin(Stdio::piped());
+        let mut process =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut stdin = process.stdin.take().expect("piped");
+        stdin.write_all(input.as_bytes()).expect("written");
+        drop(stdin);
+        Ran::from(process.wait_with_output().expect("it ends"))
+    };
+    let password = "nine-lives-2026\n".repeat(2);
+    fed(&["createsuperuser"], &format!("tom\n\n{password}")).expect(0).says(&["created"]);
+    fed(&["changepassword", "tom"], &password).expect(0).says(&["changed successfully"]);
+    fed(&["changepassword", "tom"], "nine-lives-2026\n").expect(1).says(&["no more input"]);
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments) -> Result {
-    let app = node().await?;
+    let (app, _log) = node().await?;
     let found = accounts::by_login(&app, &text::fold(&arguments.user)).await;
     let user = match found {
         Err(Error::NotFound) => {

@@ -26,7 +26,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments) -> Result {
-    let app = node().await?;
+    let (app, _log) = node().await?;
     let variables = environment()?;
     let given = |name: &str| given(&variables, name);
     let (username, email, password) = if arguments.noinput {

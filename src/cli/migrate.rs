@@ -19,7 +19,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let db = database().await?;
+    let (db, _log) = database().await?;
     if !arguments.check && !arguments.plan {
         let mut count = 0;
         migrations::migrate(&db, Clock::default().now(), |name| {

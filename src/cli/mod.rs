@@ -20,7 +20,7 @@ use clap::{Parser, Subcommand};
 use crate::app::{self, App};
 use crate::config::{Config, environment};
 use crate::store::{Db, migrations};
-use crate::telemetry;
+use crate::telemetry::{self, Log};
 
 /// What went wrong, in words for the one who typed the command.
 pub(crate) type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
@@ -98,28 +98,29 @@ pub(crate) fn say(line: &str) {
     writeln!(stdout(), "{line}").ok();
 }
 
-/// The settings, with the log started as they say.
-pub(crate) fn settings() -> Result<Config> {
+/// The settings, and the log, started as they say.
+pub(crate) fn settings() -> Result<(Config, Log)> {
     let variables = environment()?;
     let config = Config::read(&variables)?;
-    telemetry::start(&config);
+    let log = telemetry::start(&config);
     for name in Config::without_effect(&variables) {
         tracing::warn!(name, "this setting has no effect in this version");
     }
-    Ok(config)
+    Ok((config, log))
 }
 
 /// The database alone, for commands about its schema.
-pub(crate) async fn database() -> Result<Db> {
-    Ok(app::open_database(&settings()?).await?)
+pub(crate) async fn database() -> Result<(Db, Log)> {
+    let (config, log) = settings()?;
+    Ok((app::open_database(&config).await?, log))
 }
 
 /// A node that does not serve, for commands that act on users. The schema has to be current.
-pub(crate) async fn node() -> Result<Arc<App>> {
-    let config = settings()?;
+pub(crate) async fn node() -> Result<(Arc<App>, Log)> {
+    let (config, log) = settings()?;
     let (app, _) = App::open(&config).await?;
     require_current(&app.db).await?;
-    Ok(app)
+    Ok((app, log))
 }
 
 /// Fails where a migration is missing or unknown.

@@ -27,7 +27,10 @@ pub(super) fn new_password() -> Result<String> {
 }
 
 /// Read from the terminal itself, even where the input is a pipe: only it can be told not to show.
+/// Where there is none, nobody looks on, and the input has to do.
 fn secret(question: &str) -> Result<String> {
-    rpassword::prompt_password(question)
-        .map_err(|error| format!("no terminal to ask for the password: {error}").into())
+    match rpassword::prompt_password(question) {
+        Ok(secret) => Ok(secret),
+        Err(_) => line(question),
+    }
 }

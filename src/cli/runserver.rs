@@ -1,6 +1,6 @@
 //! `runserver [ADDR]`: serve until SIGTERM or SIGINT.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -18,16 +18,13 @@ use super::{Result, require_current, say, settings};
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Where to listen: PORT, ADDRESS or ADDRESS:PORT; instead of BIND
-    #[arg(value_name = "ADDR")]
-    address: Option<String>,
+    #[arg(value_name = "ADDR", value_parser = Place::parse)]
+    place: Option<Place>,
 }
 
 pub(super) async fn run(arguments: &Arguments) -> Result {
-    let config = settings()?;
-    let bind = match &arguments.address {
-        Some(address) => parse_address(address, config.server.bind)?,
-        None => config.server.bind,
-    };
+    let (config, _log) = settings()?;
+    let bind = arguments.place.unwrap_or_default().or(config.server.bind);
     let files = lifecycle::raise_file_limit();
     let (app, sends) = App::open(&config).await?;
     match &app.db {
@@ -73,15 +70,28 @@ fn greet(config: &Config, address: SocketAddr, files: u64) {
     }
 }
 
-/// As `manage.py runserver` reads it, with what is left out taken from `BIND`.
-fn parse_address(text: &str, bind: SocketAddr) -> Result<SocketAddr> {
-    if let Ok(address) = text.parse() {
-        return Ok(address);
+/// Where to listen; what is left out is as `BIND` says.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    ip: Option<IpAddr>,
+    port: Option<u16>,
+}
+
+impl Place {
+    /// As `manage.py runserver` reads it.
+    fn parse(text: &str) -> Result<Self, String> {
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return Ok(Self { ip: Some(address.ip()), port: Some(address.port()) });
+        }
+        if let Ok(port) = text.parse() {
+            return Ok(Self { ip: None, port: Some(port) });
+        }
+        let ip = text.trim_start_matches('[').trim_end_matches(']').parse();
+        ip.map(|ip| Self { ip: Some(ip), port: None })
+            .map_err(|_| "no address such as 8000, 0.0.0.0 or [::]:8000".to_owned())
     }
-    if let Ok(port) = text.parse() {
-        return Ok(SocketAddr::new(bind.ip(), port));
+
+    fn or(self, bind: SocketAddr) -> SocketAddr {
+        SocketAddr::new(self.ip.unwrap_or(bind.ip()), self.port.unwrap_or(bind.port()))
     }
-    let ip = text.trim_start_matches('[').trim_end_matches(']').parse();
-    ip.map(|ip| SocketAddr::new(ip, bind.port()))
-        .map_err(|_| format!("{text:?} is no address such as 8000, 0.0.0.0 or [::]:8000").into())
 }

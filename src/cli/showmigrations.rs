@@ -5,7 +5,8 @@ use crate::store::migrations;
 use super::{Result, database, say};
 
 pub(super) async fn run() -> Result {
-    for step in migrations::status(&database().await?).await? {
+    let (db, _log) = database().await?;
+    for step in migrations::status(&db).await? {
         say(&format!(" [{}] {}", if step.applied { 'X' } else { ' ' }, step.name));
     }
     Ok(())

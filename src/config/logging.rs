@@ -1,5 +1,10 @@
 //! What the server tells of itself.
 
+use std::str::FromStr;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
 use super::reader::Reader;
 
 /// See the fields.
@@ -48,7 +53,11 @@ fn level(value: &str) -> Result<Option<String>, String> {
     if value.is_empty() {
         return Ok(None);
     }
-    tracing_subscriber::EnvFilter::try_new(value)
+    // The filter takes any word for a module's name.
+    let is_level = |item: &str| item.contains(['=', '[']) || LevelFilter::from_str(item).is_ok();
+    EnvFilter::try_new(value)
+        .ok()
+        .filter(|_| value.split(',').map(str::trim).all(is_level))
         .map(|_| Some(value.to_owned()))
-        .map_err(|_| format!("is not a level or a list of them: {value:?}"))
+        .ok_or_else(|| format!("is not a level or a list of them: {value:?}"))
 }

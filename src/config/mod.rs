@@ -75,13 +75,15 @@ pub fn environment() -> Result<Variables, Faults> {
     let mut variables = Variables::new();
     match dotenvy::from_path_iter(Path::new(".env")) {
         Ok(lines) => {
+            let mut last = None;
             for line in lines {
-                let (name, value) = line.map_err(|error| Faults(vec![format!(".env: {error}")]))?;
+                let (name, value) = line.map_err(|error| in_words(&error, last.as_deref()))?;
+                last = Some(name.clone());
                 variables.insert(name, value);
             }
         }
         Err(error) if error.not_found() => {}
-        Err(error) => return Err(Faults(vec![format!(".env: {error}")])),
+        Err(error) => return Err(in_words(&error, None)),
     }
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     let environment = std::env::vars_os();
@@ -91,6 +93,20 @@ pub fn environment() -> Result<Variables, Faults> {
         }),
     );
     Ok(variables)
+}
+
+/// What is wrong with the `.env` file, after the setting that was read last; never the line itself,
+/// which may be a secret's.
+fn in_words(error: &dotenvy::Error, last: Option<&str>) -> Faults {
+    Faults(vec![match (error, last) {
+        (dotenvy::Error::LineParse(..), Some(last)) => {
+            format!(".env: the setting after {last} is not NAME=value, or lacks a quote")
+        }
+        (dotenvy::Error::LineParse(..), None) => {
+            ".env: the first setting is not NAME=value, or lacks a quote".to_owned()
+        }
+        (error, _) => format!(".env: {error}"),
+    }])
 }
 
 impl Config {

@@ -117,12 +117,19 @@ pub(super) fn address(value: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// Comma-separated, blanks ignored.
+/// Comma-separated, blanks ignored. All that is wrong is told.
 pub(super) fn list<T>(
     value: &str,
     parse: impl Fn(&str) -> Result<T, String>,
 ) -> Result<Vec<T>, String> {
-    value.split(',').map(str::trim).filter(|item| !item.is_empty()).map(parse).collect()
+    let (mut items, mut faults) = (Vec::new(), Vec::new());
+    for item in value.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+        match parse(item) {
+            Ok(item) => items.push(item),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() { Ok(items) } else { Err(faults.join("; ")) }
 }
 
 #[cfg(test)]

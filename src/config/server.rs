@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use url::Url;
+use url::{Host, Url};
 
 use crate::domain::network::Network;
 
@@ -48,7 +48,7 @@ impl Server {
                 "localhost,.localhost,127.0.0.1,[::1]",
                 "Host names that requests may name, comma-separated: exact, .example.com with its\n\
                  subdomains, or * for any. Others are answered 400.",
-                |value| list(value, |host| Ok(host.to_ascii_lowercase())),
+                |value| list(value, host),
             ),
             cors_allowed_origins: from.get(
                 "CORS_ALLOWED_ORIGINS",
@@ -77,6 +77,15 @@ fn public_url(value: &str) -> Result<Option<String>, String> {
 }
 
 /// An exact origin: scheme, host and port, nothing behind them (RFC 6454).
+/// A pattern of `ALLOWED_HOSTS`: `*`, or a name or address, with a dot before it for its subdomains.
+fn host(value: &str) -> Result<String, String> {
+    let name = value.strip_prefix('.').unwrap_or(value);
+    if value == "*" || (!name.starts_with('*') && Host::parse(name).is_ok()) {
+        return Ok(value.to_ascii_lowercase());
+    }
+    Err(format!("must be made of names such as chat.example.org or .example.org, not {value:?}"))
+}
+
 fn origin(value: &str) -> Result<String, String> {
     let origin = Url::parse(value)
         .ok()
