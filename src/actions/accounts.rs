@@ -9,7 +9,8 @@ use crate::domain::ids::UserId;
 use crate::domain::session::{Caller, Device};
 use crate::domain::text;
 use crate::domain::user::{
-    Availability, Email, Password, Profile, Registration, TAKEN, User, UserChange, Username,
+    Availability, Email, Password, Profile, Registration, TAKEN, User, UserChange, UserRef,
+    Username,
 };
 use crate::store::error::Error as StoreError;
 use crate::store::users::NewUser;
@@ -128,8 +129,10 @@ pub async fn update(
         let detail = format!("active: {}, staff: {}", after.is_active, after.is_staff);
         audit::insert(&mut unit.tx, actor.id, "user.update", id.0, &detail, now).await?;
     }
+    if before.avatar != after.avatar {
+        unit.discard(before.avatar);
+    }
     unit.commit().await?;
-    avatars::discard(app, before.avatar, after.avatar.as_deref());
     app.hub.presence.touch(id, None);
     profile(app, after).await
 }
@@ -212,6 +215,10 @@ pub async fn end(app: &Arc<App>, caller: &Caller, password: Result<Password>) ->
     if users::password(&mut unit.tx, me).await? != verified {
         return Err(Error::field("password", WRONG));
     }
+    let user = users::by_id(&mut unit.tx, me).await?.ok_or(Error::TokenNotValid)?;
+    let shell = UserRef::of_shell(me);
+    // Said while everybody is still there to hear it.
+    unit.emit(Event::UserUpdated(shell.clone()));
     for chat in chats::groups_of(&mut unit.tx, me).await? {
         // Removed from it meanwhile, perhaps.
         let Ok(group) = access::chat_to_change(&mut unit.tx, chat, me).await else { continue };
@@ -220,8 +227,12 @@ pub async fn end(app: &Arc<App>, caller: &Caller, password: Result<Password>) ->
     }
     let ended = session_rows::end_all(&mut unit.tx, me, now).await?;
     unit.emit(Event::SessionsEnded(me, ended));
-    users::end(&mut unit.tx, me, &Username::of_shell(me), now).await?;
-    unit.commit().await
+    users::end(&mut unit.tx, me, &shell.username, now).await?;
+    session_rows::forget_devices(&mut unit.tx, me).await?;
+    unit.discard(user.avatar);
+    unit.commit().await?;
+    app.hub.presence.touch(me, None);
+    Ok(())
 }
 
 /// Sets a password, as an operator may. Every session of the user ends.
@@ -243,8 +254,8 @@ pub async fn by_login(app: &App, key: &str) -> Result<Profile> {
 
 /// A user whom the actor may change. [`Error::NotFound`] where the actor may not know of them.
 async fn changeable(at: impl Into<Target<'_>>, id: UserId, actor: &User) -> Result<User> {
-    let visible = |user: &User| user.is_active || (actor.is_staff && user.deleted_at.is_none());
-    let user = users::by_id(at, id).await?.filter(visible).ok_or(Error::NotFound)?;
+    let user = users::by_id(at, id).await?.filter(|user| user.is_there_for(actor));
+    let user = user.ok_or(Error::NotFound)?;
     let beneath = actor.is_staff && (actor.is_superuser || !user.is_superuser);
     if actor.id == id || beneath { Ok(user) } else { Err(Error::PermissionDenied) }
 }

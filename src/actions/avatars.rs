@@ -52,16 +52,13 @@ pub async fn keep(
     Ok(Some(Some(path)))
 }
 
-/// Removes the file of a picture that another one has replaced, in its own time. Call this after
-/// the commit.
-pub fn discard(app: &Arc<App>, old: Option<String>, new: Option<&str>) {
-    let Some(old) = old.filter(|old| Some(old.as_str()) != new) else { return };
-    let node = Arc::clone(app);
-    app.spawn(async move {
-        if let Err(error) = node.media.files.remove(&old).await {
+/// Removes the files of pictures that no row names any more.
+pub(super) async fn remove(app: Arc<App>, pictures: Vec<String>) {
+    for picture in pictures {
+        if let Err(error) = app.media.files.remove(&picture).await {
             tracing::warn!(?error, "an old picture is left to be swept");
         }
-    });
+    }
 }
 
 /// A kept picture by its file's name, with its media type. [`Error::NotFound`] where there is none.

@@ -127,7 +127,9 @@ pub async fn update(
         described.description = description.as_str().to_owned();
     }
     described.avatar = avatar.unwrap_or(described.avatar);
-    let (old, new) = (group.chat.avatar.clone(), described.avatar.clone());
+    if described.avatar != group.chat.avatar {
+        unit.discard(group.chat.avatar.clone());
+    }
     let mut grouping = Grouping::of(group, app.clock.now());
     let gone = members::among(&mut unit.tx, id, gone).await?;
     grouping.leave(&mut unit.tx, gone).await?;
@@ -135,7 +137,6 @@ pub async fn update(
     grouping.describe(&mut unit.tx, described).await?;
     grouping.finish(&mut unit).await?;
     unit.commit().await?;
-    avatars::discard(app, old, new.as_deref());
     one(app, caller, id).await
 }
 

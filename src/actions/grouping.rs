@@ -136,6 +136,8 @@ impl Grouping {
 
 /// Ends a chat for everybody: whoever was in it is told.
 pub(super) async fn end(unit: &mut Unit, chat: ChatId, now: Timestamp) -> Result<()> {
+    let picture = chats::avatar(&mut unit.tx, chat).await?;
+    unit.discard(picture);
     let users = chats::end(&mut unit.tx, chat, now).await?;
     let out = |user| Departed { user, version: Departed::ENDED };
     let departed: Vec<_> = users.into_iter().map(out).collect();

@@ -1,6 +1,6 @@
 //! The unit of work: a transaction, and the events that become known when it is committed. Nothing
 //! is published that was not committed, and nothing committed stays unpublished because a client
-//! went away.
+//! went away. Pictures that nobody's row names any more go then as well.
 
 use std::sync::Arc;
 
@@ -10,19 +10,23 @@ use crate::domain::event::Event;
 use crate::domain::time::Timestamp;
 use crate::store::Tx;
 
-/// A transaction with the events to come. Dropped without [`Unit::commit`], it is rolled back.
+use super::avatars;
+
+/// A transaction, with the events to come and the pictures to go. Dropped without [`Unit::commit`], it is rolled back.
 #[derive(Debug)]
 pub struct Unit {
     app: Arc<App>,
     /// Where to write.
     pub tx: Tx,
     events: Vec<Event>,
+    pictures: Vec<String>,
 }
 
 impl Unit {
     /// Begins.
     pub async fn begin(app: &Arc<App>) -> Result<Self> {
-        Ok(Self { app: Arc::clone(app), tx: app.db.begin().await?, events: Vec::new() })
+        let tx = app.db.begin().await?;
+        Ok(Self { app: Arc::clone(app), tx, events: Vec::new(), pictures: Vec::new() })
     }
 
     /// The moment.
@@ -35,9 +39,14 @@ impl Unit {
         self.events.push(event);
     }
 
+    /// Gives up a picture's file: no row will name it.
+    pub fn discard(&mut self, picture: Option<String>) {
+        self.pictures.extend(picture);
+    }
+
     /// Commits, then publishes. On success everything is durable.
     pub async fn commit(self) -> Result<()> {
-        let Self { app, tx, events } = self;
+        let Self { app, tx, events, pictures } = self;
         let node = Arc::clone(&app);
         // On a task of its own: a request that is dropped in the middle (its client hung up) would
         // otherwise commit without publishing.
@@ -45,6 +54,9 @@ impl Unit {
             tx.commit().await?;
             for event in &events {
                 app.hub.publish(event);
+            }
+            if !pictures.is_empty() {
+                app.spawn(avatars::remove(Arc::clone(&app), pictures));
             }
             Ok(())
         })

@@ -7,6 +7,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::ids::UserId;
 use crate::domain::page::{Page, Turn};
 use crate::domain::search::{Query, Rank};
+use crate::domain::session::Caller;
 use crate::domain::text;
 use crate::domain::user::Profile;
 use crate::store::{search, users};
@@ -72,8 +73,8 @@ pub async fn search(
     Ok(Page { rows, previous: page.previous, next: page.next })
 }
 
-/// One active user. [`Error::NotFound`] where there is none.
-pub async fn one(app: &App, id: UserId) -> Result<Profile> {
-    let user = users::by_id(&app.db, id).await?.filter(|user| user.is_active);
+/// One user. [`Error::NotFound`] where there is none whom the caller may know of.
+pub async fn one(app: &App, caller: &Caller, id: UserId) -> Result<Profile> {
+    let user = users::by_id(&app.db, id).await?.filter(|user| user.is_there_for(&caller.user));
     profile(app, user.ok_or(Error::NotFound)?).await
 }

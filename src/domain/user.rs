@@ -42,11 +42,6 @@ impl Username {
         Ok(Self(name))
     }
 
-    /// What an account that was ended is called. Nobody else can be.
-    pub fn of_shell(id: UserId) -> String {
-        format!("{SHELL}{id}")
-    }
-
     /// The name as it is shown.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -251,9 +246,16 @@ pub struct User {
 }
 
 impl User {
-    /// The status that others see, given what the connected devices say, if there is any.
+    /// Whether somebody may know of them: the inactive are staff's business, and of those who are
+    /// gone there is nothing to know.
+    pub fn is_there_for(&self, viewer: &Self) -> bool {
+        self.is_active || (viewer.is_staff && self.deleted_at.is_none())
+    }
+
+    /// The status that others see, given what the connected devices say, if there is any. The last
+    /// of them may be there for a moment after the account has ended.
     pub fn status(&self, devices: Option<Activity>) -> Status {
-        match (devices, self.availability) {
+        match (devices.filter(|_| self.deleted_at.is_none()), self.availability) {
             (None, _) | (_, Availability::Invisible) => Status::Offline,
             (_, Availability::Busy) => Status::Busy,
             (_, Availability::Away) | (Some(Activity::Idle), _) => Status::Away,
@@ -295,6 +297,14 @@ pub struct UserRef {
     pub last_name: String,
     /// Path of the picture below the media root.
     pub avatar: Option<String>,
+}
+
+impl UserRef {
+    /// What is left of an account that was ended. Nobody else can be called so.
+    pub fn of_shell(id: UserId) -> Self {
+        let (username, no_name) = (format!("{SHELL}{id}"), String::new());
+        Self { id, username, first_name: no_name.clone(), last_name: no_name, avatar: None }
+    }
 }
 
 /// A user together with the presence that others see.

@@ -113,7 +113,7 @@ fn read_place(text: &str) -> Option<users::Place> {
 
 /// One user
 ///
-/// Oneself with what only oneself sees.
+/// Oneself with what only oneself sees. An inactive one is not there but for staff.
 #[utoipa::path(
     get, path = "/api/users/{id}/", tag = "users", operation_id = "users_one",
     params(("id" = i64, Path, minimum = 1)),
@@ -128,7 +128,7 @@ pub(super) async fn one(
     Authenticated(caller): Authenticated,
     Id(id): Id<UserId>,
 ) -> Result<Response> {
-    let profile = users::one(&app, id).await?;
+    let profile = users::one(&app, &caller, id).await?;
     Ok(show(&app, &profile, &caller))
 }
 

@@ -119,6 +119,10 @@ fn decode(file: &[u8]) -> Result<(DynamicImage, Orientation), &'static str> {
     limits.max_alloc = Some(MEMORY_MAX);
     let mut reader =
         ImageReader::new(Cursor::new(file)).with_guessed_format().map_err(|_| NO_PICTURE)?;
+    // Its decoder makes grey of what is missing.
+    if reader.format() == Some(ImageFormat::Jpeg) && !has_end(file) {
+        return Err(NO_PICTURE);
+    }
     reader.limits(limits.clone());
     let mut decoder = reader.into_decoder().map_err(|_| NO_PICTURE)?;
     let (width, height) = decoder.dimensions();
@@ -133,6 +137,26 @@ fn decode(file: &[u8]) -> Result<(DynamicImage, Orientation), &'static str> {
         .and_then(|()| DynamicImage::from_decoder(decoder))
         .map(|picture| (picture, orientation))
         .map_err(|_| NO_PICTURE)
+}
+
+/// Whether a JPEG's end is there: the marker EOI, after the beginning of its first scan. (Before that,
+/// a small picture within may have its own.)
+fn has_end(jpeg: &[u8]) -> bool {
+    // Segments follow upon SOI, each with its length.
+    let mut rest = jpeg.get(2..).unwrap_or_default();
+    while let [0xff, kind, rest_of_it @ ..] = rest {
+        match (kind, rest_of_it) {
+            // A byte that fills.
+            (0xff, _) => rest = &rest[1..],
+            (0xda, _) => return rest_of_it.windows(2).any(|two| two == [0xff, 0xd9]),
+            (_, [high, low, ..]) => {
+                let length = usize::from(u16::from_be_bytes([*high, *low]));
+                rest = rest_of_it.get(length..).unwrap_or_default();
+            }
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// At most [`SIDE`] long. In two steps: the first is coarse and takes no memory, whatever the

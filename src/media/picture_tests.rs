@@ -157,6 +157,12 @@ fn what_is_no_picture_is_told_in_djangos_words() {
     for file in [truncated, whole[..20].to_vec(), svg, html, bitmap, b"x".to_vec()] {
         assert_eq!(read(&file).expect_err("refused"), NO_PICTURE);
     }
+    // One with another's end within, which is not its own.
+    let jpeg = with_exif(&file(flag(64, 64), ImageFormat::Jpeg), b"Exif\0\0\xff\xd9");
+    for length in [3, 20, jpeg.len() / 2, jpeg.len() - 2] {
+        assert_eq!(read(&jpeg[..length]).expect_err("refused"), NO_PICTURE, "{length}");
+    }
+    assert!(read(&[&jpeg, &b"behind"[..]].concat()).is_ok());
 }
 
 #[test]

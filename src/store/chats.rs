@@ -241,6 +241,13 @@ pub async fn update(tx: &mut Tx, chat: &Chat) -> Result<()> {
         .map(drop)
 }
 
+/// The path of a chat's picture.
+pub async fn avatar(at: impl Into<Target<'_>>, id: ChatId) -> Result<Option<String>> {
+    let row: Option<(Option<String>,)> =
+        at.into().query("select avatar from chats where id = $1").bind(id).optional().await?;
+    Ok(row.and_then(|(avatar,)| avatar))
+}
+
 /// Ends a chat: its members are out, and its two people may have another private one. What is left
 /// is removed by [`purge`]. Those who were in it.
 pub async fn end(tx: &mut Tx, id: ChatId, now: Timestamp) -> Result<Vec<UserId>> {

@@ -168,6 +168,16 @@ pub async fn end_all(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<Se
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
+/// Forgets where a user's sessions were begun, and by what.
+pub async fn forget_devices(tx: &mut Tx, user: UserId) -> Result<()> {
+    Target::from(tx)
+        .query("update sessions set ip = '', user_agent = '' where user_id = $1")
+        .bind(user)
+        .execute()
+        .await
+        .map(drop)
+}
+
 /// Ends every session of a user but one; which they were.
 pub async fn end_others(
     tx: &mut Tx,

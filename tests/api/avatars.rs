@@ -10,7 +10,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::bucket::Bucket;
-use crate::support::{Answer, Backend, Client, Socket, TestApp};
+use crate::support::{Answer, Backend, Client, PASSWORD, Socket, TestApp};
 
 const ME: &str = "/api/auth/me/";
 const FORBIDDEN: &str = "You do not have permission to perform this action.";
@@ -150,6 +150,31 @@ async fn a_picture_that_is_replaced_or_removed_is_gone(
     let answer = patch_me(&tom, &[text("avatar", "")]).await.expect(200);
     assert_eq!(answer.json["avatar"], Value::Null);
     gone(&tom, &third).await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_pictures_of_accounts_and_chats_that_end_are_gone(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let mut urls = vec![set_picture(&tom).await];
+    for others in [&[&kitty][..], &[]] {
+        let path = format!("/api/chats/{}/", tom.group(others).await);
+        let chat = send(&tom, Method::PATCH, &path, &[file(png(8, 8))]).await.expect(200).json;
+        urls.push(chat["avatar"].as_str().expect("a URL").to_owned());
+        if !others.is_empty() {
+            tom.delete(&path).await.expect(204);
+            gone(&kitty, &urls[1]).await;
+        }
+    }
+    // And with the account the group in which there is nobody else.
+    let password = json!({"password": PASSWORD});
+    Answer::of(tom.request(Method::DELETE, ME).json(&password)).await.expect(204);
+    for url in &urls {
+        gone(&kitty, url).await;
+    }
 }
 
 #[rstest]

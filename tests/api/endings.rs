@@ -101,6 +101,43 @@ async fn staff_end_any_chat_and_message_without_reading_and_it_is_kept(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_watches_an_account_sees_it_end_and_nothing_else(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    for availability in ["online", "busy", "invisible"] {
+        let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+        let body = json!({"availability": availability, "first_name": "Tom"});
+        tom.patch("/api/auth/me/", body).await.expect(200);
+        let private = tom.private_chat(&kitty).await;
+        let _device = Socket::open(&tom).await;
+        let mut watcher = Socket::open(&kitty).await.loud();
+        let watch = json!({"type": "status.watch", "users": [tom.id]});
+        let seen = watcher.request(watch).await["users"][0]["status"].clone();
+        ask(&tom, json!({"password": PASSWORD})).await.expect(204);
+
+        let name = format!("deleted_{}", tom.id);
+        let told = watcher.next_of("user.updated").await;
+        let shell = json!({"id": tom.id, "username": name, "first_name": "", "last_name": "",
+                           "avatar": null});
+        assert_eq!(told["user"], shell, "{availability}");
+        if seen != "offline" {
+            let status = watcher.next_of("status").await;
+            assert_eq!((&status["user"], &status["status"]), (&json!(tom.id), &json!("offline")));
+            assert_eq!((&status["status_text"], &status["last_seen"]), (&json!(""), &Value::Null));
+        }
+        let view = kitty.get(&path_of(private)).await.expect(200).json;
+        assert_eq!(view["peer"]["status"], "offline", "{availability}");
+        assert!(watcher.drain().await.iter().all(|event| event["type"] != "status"));
+        let query = Target::from(&server.app.db)
+            .query("select count(*) from sessions where user_id = $1 and ip || user_agent <> ''");
+        let devices: (i64,) = query.bind(tom.id).one().await.expect("read");
+        assert_eq!(devices, (0,), "nothing is kept of where they were");
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ended_account_is_an_anonymous_shell(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
