@@ -38,7 +38,7 @@ async fn upgrade(request: Request) -> Response {
             tokio::spawn(async {
                 if let Some(mut socket) = opened.await {
                     let close = echo(&mut socket).await;
-                    transport::say_goodbye(socket, close).await;
+                    transport::say_goodbye(socket, close, transport::GOODBYE).await;
                 }
             });
             answer

@@ -59,7 +59,7 @@ pub fn send(
                 answer.await.map_err(|_| Error::Unavailable("the committer dropped it".into()))?
             }
             // Whether one may know of the chat comes before what is wrong with what one sent.
-            Err(Unfit { error: error @ (Error::Invalid(_) | Error::Malformed(_)), reply_to }) => {
+            Err(Unfit { error, reply_to }) if error.is_of_the_body() => {
                 access::membership(&app.db, chat, user).await?;
                 if chats::is_left_alone(&app.db, chat).await? {
                     return Err(Error::Conflict(LEFT_ALONE));
@@ -100,7 +100,7 @@ pub async fn list(
 ) -> Result<Page<Message, Place>> {
     let me = caller.user.id;
     let membership = access::membership(&app.db, chat, me).await?;
-    let (newest_first, rows) = read(app, chat, span?, size).await?;
+    let (newest_first, rows) = read(app, chat, span?, size, membership.last_seq).await?;
     let newest = rows.iter().map(|message| message.seq).max().unwrap_or_default();
     if delivers && newest > membership.last_delivered_seq {
         marks::advance(app, chat, me, Marks { delivered_seq: newest, read_seq: 0 }).await?;
@@ -194,12 +194,20 @@ async fn publish(mut unit: Unit, message: Message) -> Result<Message> {
 }
 
 /// Reads the rows of a span, in the list's order, and tells which way that runs.
-async fn read(app: &App, chat: ChatId, span: Span, size: i64) -> Result<(bool, Vec<Message>)> {
+async fn read(
+    app: &App,
+    chat: ChatId,
+    span: Span,
+    size: i64,
+    last_seq: i64,
+) -> Result<(bool, Vec<Message>)> {
     let (newest_first, backwards, seq) = match span {
         Span::Turn(Turn::First) => (true, false, i64::MAX),
         Span::Turn(Turn::After(place)) => (place.newest_first, false, place.seq),
         Span::Turn(Turn::Before(place)) => (place.newest_first, true, place.seq),
         Span::Around(anchor) => {
+            // Beyond an end it is the end that is meant.
+            let anchor = anchor.clamp(1, last_seq.max(1));
             let first = anchor.saturating_sub(size / 2).max(1);
             let end = anchor.saturating_sub(size / 2).saturating_add(size);
             let count = end.saturating_sub(first).max(0);

@@ -42,6 +42,9 @@ pub enum Error {
     /// The body or frame is over its limit.
     #[error("{0}")]
     TooLarge(&'static str),
+    /// The body is of a type that is not read here: this one, as it was named.
+    #[error("Unsupported media type \"{0}\" in request.")]
+    MediaType(String),
     /// Asked too often; after this while it may work. Nothing was done.
     #[error("Request was throttled. Expected available in {} second{}.",
             in_seconds(*.0), if in_seconds(*.0) == 1 { "" } else { "s" })]
@@ -59,6 +62,12 @@ pub enum Error {
 pub type Cause = Box<dyn StdError + Send + Sync>;
 
 impl Error {
+    /// Whether it is what was sent that is wrong: told after whether one may, and whether it is time.
+    pub fn is_of_the_body(&self) -> bool {
+        use Error::{Invalid, Malformed, MediaType, TooLarge};
+        matches!(self, Invalid(_) | Malformed(_) | TooLarge(_) | MediaType(_))
+    }
+
     /// One wrong field.
     pub fn field(name: &str, text: impl Into<String>) -> Self {
         let mut errors = FieldErrors::default();

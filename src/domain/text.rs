@@ -37,9 +37,14 @@ pub fn check(value: &str, max: usize) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether Python's `strip` would leave nothing: it takes four control characters along.
+pub fn is_blank(value: &str) -> bool {
+    value.chars().all(|c| c.is_whitespace() || matches!(c, '\x1c'..='\x1f'))
+}
+
 /// As [`check`], and not blank.
 pub fn check_present(value: &str, max: usize) -> Result<(), String> {
-    if value.trim().is_empty() {
+    if is_blank(value) {
         return Err(BLANK.to_owned());
     }
     check(value, max)
@@ -83,6 +88,6 @@ mod tests {
         assert!(check("🐈🐈🐈", 3).is_ok());
         assert_eq!(check("🐈🐈🐈🐈", 3), Err(too_long(3)));
         assert_eq!(check("a\0", 9), Err(NO_NUL.to_owned()));
-        assert_eq!(check_present(" \u{2003}\n", 9), Err(BLANK.to_owned()));
+        assert_eq!(check_present(" \u{2003}\n\x1f", 9), Err(BLANK.to_owned()));
     }
 }

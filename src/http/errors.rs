@@ -23,8 +23,6 @@ pub(super) enum ApiError {
     Action(Arc<Error>),
     /// No such method on this path.
     Method(Method),
-    /// A body of a type that is not read here.
-    MediaType(String),
     /// No WebSocket handshake where one is due.
     Upgrade(StatusCode, &'static str),
 }
@@ -54,7 +52,6 @@ impl ApiError {
     fn status(&self) -> StatusCode {
         match self {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Upgrade(status, _) => *status,
             Self::Action(error) => match &**error {
                 Error::Invalid(_) | Error::Malformed(_) => StatusCode::BAD_REQUEST,
@@ -65,6 +62,7 @@ impl ApiError {
                 Error::NotFound | Error::InvalidCursor => StatusCode::NOT_FOUND,
                 Error::Conflict(_) => StatusCode::CONFLICT,
                 Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+                Error::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 Error::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
                 Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
                 Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -75,9 +73,6 @@ impl ApiError {
     fn detail(&self) -> Cow<'_, str> {
         match self {
             Self::Method(method) => format!("Method \"{method}\" not allowed.").into(),
-            Self::MediaType(kind) => {
-                format!("Unsupported media type \"{kind}\" in request.").into()
-            }
             Self::Upgrade(_, text) => (*text).into(),
             Self::Action(error) => error.to_string().into(),
         }

@@ -7,11 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use axum::body::HttpBody;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
-use http_body_util::BodyExt;
 
 use crate::actions::sessions;
 use crate::app::App;
@@ -20,13 +18,12 @@ use crate::domain::ids::{ChatId, MAX_ID, MessageId, SessionId, UserId};
 use crate::domain::session::{Caller, Device};
 use crate::wire::fields::Fields;
 
+use super::bodies::whole;
 use super::errors::{ApiError, Result};
 use super::throttles;
 
 /// Largest body, in bytes.
 pub(super) const BODY_MAX: usize = 128 * 1024;
-/// Most of a body that is too large that is read all the same, in bytes.
-const DISCARD_MAX: usize = 32 * 1024 * 1024;
 const TOO_LARGE: &str = "The body is larger than 128 KiB.";
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
@@ -193,8 +190,8 @@ impl From<PathId> for MessageId {
     }
 }
 
-/// A JSON body. What is wrong with it is told when it is asked for, after the question whether the
-/// caller may at all; its size and type are told at once.
+/// A JSON body. What is wrong with it, be it its size or type, is told when it is asked for, after
+/// the question whether the caller may at all.
 #[derive(Debug)]
 pub(super) struct Body(Content);
 
@@ -238,19 +235,17 @@ impl Body {
 }
 
 impl<S: Send + Sync> FromRequest<S> for Body {
-    type Rejection = ApiError;
+    type Rejection = Infallible;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
         let kind = content_type(&request);
-        let body = whole(request, BODY_MAX, BODY_TIME, TOO_LARGE).await?;
-        // As in DRF, whatever its type.
-        if body.is_empty() {
-            return Ok(Self::of(Ok(Fields::default())));
-        }
-        if essence(&kind) != "application/json" {
-            return Err(ApiError::MediaType(kind));
-        }
-        Ok(Self(Content::Json(body)))
+        Ok(match whole(request, BODY_MAX, BODY_TIME, TOO_LARGE).await {
+            // As in DRF, whatever its type.
+            Ok(body) if body.is_empty() => Self::of(Ok(Fields::default())),
+            Ok(_) if essence(&kind) != "application/json" => Self::of(Err(Error::MediaType(kind))),
+            Ok(body) => Self(Content::Json(body)),
+            Err(error) => Self::of(Err(error)),
+        })
     }
 }
 
@@ -263,40 +258,4 @@ pub(super) fn content_type(request: &Request) -> String {
 /// A type without its parameters.
 pub(super) fn essence(kind: &str) -> String {
     kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-/// The whole body, of at most `max` bytes; `text` says that there were more.
-pub(super) async fn whole(
-    request: Request,
-    max: usize,
-    time: Duration,
-    text: &'static str,
-) -> DomainResult<Vec<u8>> {
-    // Refused before it is sent, where the client waits for a word (`100-continue`).
-    let waits = request.headers().contains_key(header::EXPECT);
-    if waits && request.body().size_hint().lower() > max as u64 {
-        return Err(Error::TooLarge(text));
-    }
-    let body = tokio::time::timeout(time, to_end(request.into_body(), max))
-        .await
-        .map_err(|_| Error::Malformed("The body took too long to arrive.".into()))??;
-    body.ok_or(Error::TooLarge(text))
-}
-
-/// The same; `None` where it is larger. It is then read to its end and thrown away: to answer on top
-/// of what the client is still sending would reset the connection, and the answer could be lost.
-async fn to_end(mut body: axum::body::Body, max: usize) -> DomainResult<Option<Vec<u8>>> {
-    let (mut bytes, mut size) = (Vec::new(), 0);
-    while let Some(frame) = body.frame().await {
-        // Broken off by a client that went away.
-        let frame = frame.map_err(|_| Error::Malformed("The body could not be read.".into()))?;
-        let Ok(data) = frame.into_data() else { continue };
-        size += data.len();
-        if size <= max {
-            bytes.extend_from_slice(&data);
-        } else if size > DISCARD_MAX {
-            break;
-        }
-    }
-    Ok((size <= max).then_some(bytes))
 }

@@ -1,5 +1,5 @@
-//! Bodies with which a file may come: `multipart/form-data` as well as JSON. Size and type are told
-//! at once, as with JSON alone; what the fields say is read later, by DRF's rules for forms.
+//! Bodies with which a file may come: `multipart/form-data` as well as JSON. What the fields say is
+//! read later, by DRF's rules for forms.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,8 +13,9 @@ use crate::app::App;
 use crate::domain::error::{Error, Result as DomainResult};
 use crate::wire::fields::{Fields, Form};
 
+use super::bodies::whole;
 use super::errors::{ApiError, Result};
-use super::extract::{BODY_MAX, Body, content_type, essence, whole};
+use super::extract::{BODY_MAX, Body, content_type, essence};
 
 /// Most parts, as Django's `DATA_UPLOAD_MAX_NUMBER_FIELDS`.
 const PARTS_MAX: usize = 1_000;
@@ -36,21 +37,20 @@ impl FromRequest<Arc<App>> for FormBody {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
         let kind = content_type(&request);
         if essence(&kind) != "multipart/form-data" {
-            return Ok(Self(Body::from_request(request, app).await?));
+            let Ok(body) = Body::from_request(request, app).await;
+            return Ok(Self(body));
         }
         let file_max = app.limits.avatar_bytes;
         let max = BODY_MAX + SEPARATORS_MAX + file_max;
         let busy = |_| Error::Unavailable("too many files are being received".into());
         let place = app.media.uploads.try_acquire().map_err(busy)?;
-        let body = whole(request, max, TIME, BODY_TOO_LARGE).await?;
+        let body = whole(request, max, TIME, BODY_TOO_LARGE).await;
         drop(place);
-        if body.is_empty() {
-            return Ok(Self(Body::of(Ok(Fields::default()))));
-        }
-        match parse(&kind, body.into(), file_max).await {
-            Err(Error::TooLarge(text)) => Err(Error::TooLarge(text).into()),
-            form => Ok(Self(Body::of(form.map(Fields::from)))),
-        }
+        Ok(Self(Body::of(match body {
+            Ok(body) if body.is_empty() => Ok(Fields::default()),
+            Ok(body) => parse(&kind, body.into(), file_max).await.map(Fields::from),
+            Err(error) => Err(error),
+        })))
     }
 }
 

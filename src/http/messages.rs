@@ -25,7 +25,8 @@ use super::pagination::{Paging, whole_number};
 /// A chat's messages
 ///
 /// Newest first; `before` and `after` a `seq`, both exclusive, the latter oldest first; `around`
-/// one, oldest first, with it in the middle. What is returned counts as delivered.
+/// one, oldest first, with it in the middle, or the end that it is beyond. What is returned counts
+/// as delivered.
 #[utoipa::path(
     get, path = "/api/chats/{id}/messages/", tag = "messages", operation_id = "messages_list",
     params(

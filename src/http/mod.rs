@@ -3,6 +3,7 @@
 
 mod asyncapi;
 mod auth;
+mod bodies;
 mod chats;
 mod cors;
 mod docs;
@@ -49,12 +50,15 @@ pub use serve::serve;
 pub fn service(app: &Arc<App>) -> NormalizePath<Router> {
     let (open, _) = open_routes().split_for_parts();
     let (private, _) = private_routes().split_for_parts();
+    let documents = Router::new()
+        .route("/api/schema/", get(docs::schema))
+        .layer(from_fn_with_state(Arc::clone(app), throttles::open));
     let pages = Router::new()
         .route("/healthz/", get(health::healthz))
         .route("/readyz/", get(health::readyz))
         .route("/media/avatars/{name}/", get(media::avatar))
         .route("/ws/", get(socket::upgrade))
-        .route("/api/schema/", get(docs::schema))
+        .merge(documents)
         .route("/api/docs/", get(docs::page))
         .route("/api/docs/{file}/", get(docs::asset));
     let router = open
@@ -67,6 +71,7 @@ pub fn service(app: &Arc<App>) -> NormalizePath<Router> {
         // Outermost first: what is first here sees the request first and the answer last.
         .layer(
             ServiceBuilder::new()
+                .layer(from_fn(bodies::discard_rest))
                 .layer(from_fn(middleware::log))
                 .layer(from_fn(middleware::headers))
                 .layer(from_fn_with_state(Arc::clone(app), cors::cors))

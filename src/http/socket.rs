@@ -64,6 +64,11 @@ fn is_own_or_allowed(headers: &HeaderMap, app: &App) -> bool {
             .and_then(|origin| origin.strip_prefix("http://").or(origin.strip_prefix("https://")))
             .zip(host(headers))
             .is_some_and(|(authority, host)| authority.eq_ignore_ascii_case(host));
-        own || cors::is_allowed(origin, &app.server.cors_allowed_origins)
+        let public = app
+            .server
+            .public_url
+            .as_deref()
+            .is_some_and(|url| origin.as_bytes().eq_ignore_ascii_case(url.as_bytes()));
+        own || public || cors::is_allowed(origin, &app.server.cors_allowed_origins)
     })
 }

@@ -31,6 +31,8 @@ struct Writing {
     told_at: Timestamp,
     /// When it was last said.
     said_at: Timestamp,
+    /// Whether they do, as far as was told. Who has stopped is kept until it may be told again.
+    active: bool,
     /// By which node it is told everywhere: another one.
     elsewhere: bool,
 }
@@ -39,21 +41,18 @@ impl Typing {
     /// Somebody says whether they write. Whether it is to be passed on.
     pub(super) fn said(&self, who: Who, active: bool, now: Timestamp) -> bool {
         let mut writing = lock(&self.0);
+        let known = writing.get_mut(&who);
         if !active {
-            return writing.remove(&who).is_some();
+            return known.is_some_and(|known| std::mem::replace(&mut known.active, false));
         }
-        match writing.get_mut(&who) {
-            Some(known) => {
+        match known {
+            Some(known) if !known.elsewhere && now < known.told_at.plus(TYPING_AGAIN) => {
                 known.said_at = now;
-                let due = known.elsewhere || known.told_at.plus(TYPING_AGAIN) <= now;
-                known.elsewhere = false;
-                if due {
-                    known.told_at = now;
-                }
-                due
+                false
             }
-            None => {
-                writing.insert(who, Writing { told_at: now, said_at: now, elsewhere: false });
+            _ => {
+                let told = Writing { told_at: now, said_at: now, active: true, elsewhere: false };
+                writing.insert(who, told);
                 true
             }
         }
@@ -66,7 +65,8 @@ impl Typing {
             return;
         }
         if active {
-            writing.insert(who, Writing { told_at: now, said_at: now, elsewhere: true });
+            let heard = Writing { told_at: now, said_at: now, active: true, elsewhere: true };
+            writing.insert(who, heard);
         } else {
             writing.remove(&who);
         }
@@ -78,6 +78,9 @@ impl Typing {
         let mut ended = Vec::new();
         lock(&self.0).retain(|who, writing| {
             let after = if writing.elsewhere { UNHEARD_ENDS } else { TYPING_ENDS };
+            if !writing.active {
+                return now < writing.told_at.plus(TYPING_AGAIN);
+            }
             let over = writing.said_at.plus(after) <= now;
             if over {
                 ended.push((*who, writing.elsewhere));
@@ -135,7 +138,12 @@ mod tests {
         assert!(typing.said(WHO, true, at(1)));
         assert!(typing.said(WHO, false, at(1)));
         assert!(!typing.said(WHO, false, at(1)));
-        assert!(typing.said(WHO, true, at(1)), "a new beginning");
+        assert!(!typing.said(WHO, true, at(3)), "told less than three seconds ago");
+        assert!(!typing.said(WHO, false, at(3)), "nobody was told of the new beginning");
+        assert!(typing.ended(at(3)).is_empty());
+        assert!(typing.said(WHO, true, at(4)));
+        assert!(typing.said(WHO, false, at(5)));
+        assert!(typing.ended(at(99)).is_empty(), "the end was told");
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub const AUTH_TIME: Duration = Duration::from_secs(10);
 /// How long the peer may take to read what is written at a time. With the 30 s after which a silent
 /// one is pinged, a dead one is noticed within 75 s, whatever the system's buffers hide.
 const WRITE_TIME: Duration = Duration::from_secs(45);
+/// How long one that did not read in time may take to begin again, and to learn that it is closed.
+/// By then it costs a frame or two of memory.
+const SLOW_GOODBYE: Duration = Duration::from_secs(30);
 /// Requests of one socket that are worked on at a time; then no more are read.
 const IN_FLIGHT: usize = 64;
 
@@ -43,9 +46,16 @@ pub fn upgrade(upgrade: Upgrade, app: Arc<App>, entry: Entry) -> Response {
     let (answer, opened) = upgrade.accept(MESSAGE_MAX);
     app.clone().spawn(async move {
         let Some(mut socket) = opened.await else { return };
+        let stopping = app.stopping.clone();
         let close = run(&mut socket, app, entry).await;
         tracing::debug!(?close, "a socket is closed");
-        transport::say_goodbye(socket, close).await;
+        if close != Close::TooSlow {
+            return transport::say_goodbye(socket, close, GOODBYE).await;
+        }
+        tokio::select! {
+            () = transport::say_goodbye(socket, close, SLOW_GOODBYE) => {}
+            () = stopping.cancelled() => {}
+        }
     });
     answer
 }

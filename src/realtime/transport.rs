@@ -27,7 +27,7 @@ pub const MESSAGE_MAX: usize = 128 * 1024;
 const READ_BUFFER: usize = 2 * 1024;
 const WRITE_BUFFER: usize = 8 * 1024;
 /// How long the peer may take to answer a goodbye, and to go.
-pub(super) const GOODBYE: Duration = Duration::from_secs(3);
+pub const GOODBYE: Duration = Duration::from_secs(3);
 
 /// An open socket.
 pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
@@ -110,8 +110,9 @@ impl Upgrade {
 }
 
 /// Closes as RFC 6455 asks (7.1.1): says why, waits for the peer's goodbye, ends the connection,
-/// and reads what still comes, so that the reason is not lost to a reset.
-pub async fn say_goodbye(mut socket: Socket, close: Close) {
+/// and reads what still comes, so that the reason is not lost to a reset. A peer that takes longer
+/// than `patience` is cut off.
+pub async fn say_goodbye(mut socket: Socket, close: Close, patience: Duration) {
     let goodbye = async {
         let told = match close.frame() {
             Some(frame) => socket.send(Message::Close(Some(frame))).await.is_ok(),
@@ -126,8 +127,7 @@ pub async fn say_goodbye(mut socket: Socket, close: Close) {
             while matches!(connection.read(&mut rest).await, Ok(1..)) {}
         }
     };
-    // A peer that takes longer is cut off.
-    drop(timeout(GOODBYE, goodbye).await);
+    drop(timeout(patience, goodbye).await);
 }
 
 /// Whether a header that is a list has this item. Case does not matter.

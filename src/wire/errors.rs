@@ -60,7 +60,10 @@ pub enum Code {
 impl From<&Error> for Code {
     fn from(error: &Error) -> Self {
         match error {
-            Error::Invalid(_) | Error::Malformed(_) | Error::InvalidCursor => Self::Invalid,
+            Error::Invalid(_)
+            | Error::Malformed(_)
+            | Error::MediaType(_)
+            | Error::InvalidCursor => Self::Invalid,
             Error::NotAuthenticated | Error::TokenNotValid | Error::LoginFailed => {
                 Self::NotAuthenticated
             }

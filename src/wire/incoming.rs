@@ -8,7 +8,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::error::{Error, Result};
-use crate::domain::ids::{ChatId, MAX_ID, MessageId, UserId};
+use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::{Content, Draft, Unfit};
 use crate::domain::sync::Known;
 use crate::domain::user::Availability;
@@ -274,7 +274,7 @@ impl Request {
             }
             "message.delivered" | "message.read" => {
                 let chat = fields.required_id("chat").map(ChatId);
-                let seq = fields.required_integer("seq", 0, MAX_ID);
+                let seq = fields.required_integer("seq", 0, i64::MAX);
                 let (seq, read) = (fields.finish(seq), kind == "message.read");
                 match chat {
                     Some(chat) => Ok(Self::Mark { chat, seq, read }),

@@ -10,7 +10,7 @@ use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
 use crate::domain::chat::{ChatName, Description, NewChat, too_many_members};
 use crate::domain::error::{FieldErrors, Result};
-use crate::domain::ids::{MAX_ID, MessageId, UserId};
+use crate::domain::ids::{MessageId, UserId};
 use crate::domain::message::{ClientId, Content, Draft, Unfit};
 use crate::domain::password;
 use crate::domain::receipt::ReadUpTo;
@@ -401,7 +401,7 @@ pub struct ReadMessages {
 impl ReadMessages {
     /// Reads the body.
     pub fn parse(mut body: Fields) -> Result<ReadUpTo> {
-        let seq = body.integer("seq", 0, MAX_ID).map(ReadUpTo::Seq);
+        let seq = body.integer("seq", 0, i64::MAX).map(ReadUpTo::Seq);
         let message = body.nullable_id("message").map(|id| ReadUpTo::Message(MessageId(id)));
         if seq.is_none() && message.is_none() && body.is_right() {
             body.require("seq");
@@ -475,5 +475,5 @@ pub(super) fn secret(value: String) -> Result<String, String> {
 
 /// A text that is not blank.
 pub(super) fn present(value: String) -> Result<String, String> {
-    if value.trim().is_empty() { Err(text::BLANK.to_owned()) } else { Ok(value) }
+    if text::is_blank(&value) { Err(text::BLANK.to_owned()) } else { Ok(value) }
 }

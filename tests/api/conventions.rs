@@ -1,12 +1,14 @@
 //! What holds for every call: credentials, paths, methods, bodies, headers, hosts, origins.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use rstest::rstest;
 use serde_json::json;
-
-use crate::support::{Answer, Backend, PASSWORD, TestApp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use crate::support::{Answer, Backend, PASSWORD, TestApp};
 
 /// Largest body, in bytes.
 const BODY_MAX: usize = 128 * 1024;
@@ -226,6 +228,76 @@ async fn bodies_are_json_objects_of_a_size(
         send(json, padded(size)).await.expect_detail(413, "The body is larger than 128 KiB.");
     }
     send(json, "[".repeat(10_000)).await.expect(400);
+
+    // Who may not know of it learns no more of it by what they send.
+    let stranger = server.user("stranger").await;
+    for (kind, body) in [("text/plain", good.to_owned()), (json, padded(2 * BODY_MAX))] {
+        for method in [Method::POST, Method::PUT] {
+            let path = match method {
+                Method::POST => path.clone(),
+                _ => path.replace("messages/", ""),
+            };
+            stranger.raw(method, &path, kind, body.clone()).await.expect(404);
+        }
+    }
+}
+
+/// Most clients send a body after the head. That an answer is there before must harm neither it nor
+/// the next request.
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_nobody_reads_does_no_harm(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let address = server.base.trim_start_matches("http://");
+    let mut connection = TcpStream::connect(address).await.expect("connected");
+    for (request, status) in [
+        ("POST /api/chats/", 401),
+        ("PUT /api/auth/login/", 405),
+        ("POST /api/nope/", 404),
+        ("GET /healthz", 200),
+    ] {
+        let head =
+            format!("{request} HTTP/1.1\r\nhost: {address}\r\ncontent-length: 40000\r\n\r\n");
+        connection.write_all(head.as_bytes()).await.expect("sent");
+        for _ in 0..4 {
+            connection.write_all(&[b' '; 10_000]).await.expect("sent");
+            tokio::task::yield_now().await;
+        }
+        let answer = read_answer(&mut connection).await;
+        assert!(answer.starts_with(&format!("http/1.1 {status} ")), "{request}: {answer}");
+        assert!(!answer.contains("connection: close"), "{request}: {answer}");
+    }
+    // One that does not come, and one that waits to be asked for, end the connection, and say so.
+    for (header, status) in [("content-length: 7", 401), ("content-length: 200000", 401)] {
+        for expects in ["", "expect: 100-continue\r\n"] {
+            let mut connection = TcpStream::connect(address).await.expect("connected");
+            let head = format!(
+                "POST /api/chats/ HTTP/1.1\r\nhost: {address}\r\n{expects}{header}\r\n\r\n"
+            );
+            connection.write_all(head.as_bytes()).await.expect("sent");
+            let answer = read_answer(&mut connection).await;
+            assert!(answer.starts_with(&format!("http/1.1 {status} ")), "{answer}");
+            assert!(answer.contains("connection: close"), "{answer}");
+        }
+    }
+}
+
+/// The head of an answer, in lower case; its body is read as well.
+async fn read_answer(connection: &mut TcpStream) -> String {
+    let read = async {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(connection.read_u8().await.expect("a head"));
+        }
+        let head = String::from_utf8(head).expect("text").to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length = length.expect("a length").parse().expect("a number");
+        connection.read_exact(&mut vec![0; length]).await.expect("a body");
+        head
+    };
+    tokio::time::timeout(Duration::from_secs(20), read).await.expect("an answer in time")
 }
 
 #[rstest]

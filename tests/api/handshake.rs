@@ -226,14 +226,17 @@ async fn what_is_no_handshake_is_answered_as_any_other_request(
 async fn pages_of_foreign_origins_are_refused_before_the_upgrade(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
-    let settings = [("CORS_ALLOWED_ORIGINS", "https://app.example.org")];
+    let settings = [
+        ("CORS_ALLOWED_ORIGINS", "https://app.example.org"),
+        ("PUBLIC_URL", "https://chat.example.org"),
+    ];
     let Some(server) = TestApp::start_with(backend, &settings).await else { return };
     let alice = server.user("alice").await;
     let token = format!("Bearer {}", alice.access);
     let dial = async |origin: &str| {
         Socket::dial(&alice, "/ws/", &[("authorization", &token), ("origin", origin)]).await
     };
-    for origin in [&server.base, "https://app.example.org"] {
+    for origin in [&server.base, "https://app.example.org", "https://chat.example.org"] {
         assert!(dial(origin).await.is_ok(), "{origin}");
     }
     let foreign = [

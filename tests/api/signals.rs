@@ -139,6 +139,10 @@ async fn typing_is_told_to_the_others_now_and_then_and_ends_by_itself(
     assert_eq!(listener.next().await, typing(chat, &kitty, true));
     writer.send(frame(false)).await;
     assert_eq!(listener.next().await, typing(chat, &kitty, false));
+    // Not twice within three seconds, even so.
+    writer.request(frame(true)).await;
+    writer.request(frame(false)).await;
+    server.app.clock.advance(Duration::from_secs(3));
     writer.request(frame(true)).await;
     assert_eq!(listener.next().await, typing(chat, &kitty, true));
     server.app.clock.advance(Duration::from_secs(7));

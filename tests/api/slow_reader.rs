@@ -97,6 +97,32 @@ async fn a_peer_that_never_reads_again_is_forgotten(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_given_up_learns_why_when_reading_again(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (alice, slow) = (server.user("alice").await, server.user("slow").await);
+    let chat = alice.private_chat(&slow).await;
+    let mut sender = Socket::open(&alice).await;
+    let mut silent = Socket::over(&slow, narrow(&slow).await).await;
+    let content = "🐈".repeat(7_500);
+    while server.app.hub.is_connected(UserId(slow.id)) {
+        sender.send(json!({"type": "message.send", "chat": chat, "content": content})).await;
+        sender.next_of("message.created").await;
+    }
+    // Long after any ordinary goodbye.
+    let long = Duration::from_secs(5);
+    assert!(timeout(long, std::future::pending::<()>()).await.is_err());
+    let end = loop {
+        if let Err(end) = silent.next_or_end().await {
+            break end;
+        }
+    };
+    assert_eq!(end.map(|(code, _)| code), Some(4008));
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_reads_again_in_time_is_told_to_sync_and_stays(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
