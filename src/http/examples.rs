@@ -75,6 +75,11 @@ pub(super) fn of_status(status: &str) -> Option<Value> {
         "413" => "The body is larger than 128 KiB.",
         "415" => "Unsupported media type \"text/plain\" in request.",
         "429" => "Request was throttled. Expected available in 3 seconds.",
+        "500" => {
+            let id = "0123456789abcdef0123456789abcdef";
+            return Some(json!({"detail": "A server error occurred.", "request_id": id}));
+        }
+        "503" => "Service temporarily unavailable, try again later.",
         _ => return None,
     };
     Some(json!({"detail": text}))

@@ -33,7 +33,7 @@ pub fn document(message_length: usize) -> OpenApi {
         if operation.request_body.is_some() {
             tell_of_bodies(operation);
         }
-        tell_of_throttles(operation);
+        tell_of_failures(operation);
         describe_answers(operation);
     }
     for patch in document.paths.paths.values_mut().filter_map(|item| item.patch.as_mut()) {
@@ -98,14 +98,18 @@ fn tell_of_bodies(operation: &mut Operation) {
     }
 }
 
-/// Every call is counted.
-fn tell_of_throttles(operation: &mut Operation) {
-    let detail = ContentBuilder::new().schema(Some(Ref::from_schema_name("Detail"))).build();
-    let throttled = ResponseBuilder::new()
-        .description("Too often; `Retry-After` says for how many seconds to wait")
-        .content("application/json", detail)
-        .build();
-    operation.responses.responses.insert("429".to_owned(), throttled.into());
+/// What every call can be answered, whatever it is.
+fn tell_of_failures(operation: &mut Operation) {
+    for (status, text) in [
+        ("429", "Too often; `Retry-After` says for how many seconds to wait"),
+        ("500", "The server's fault; `request_id` is in its log, too"),
+        ("503", "The database is away; `Retry-After` says for how many seconds to wait"),
+    ] {
+        let detail = ContentBuilder::new().schema(Some(Ref::from_schema_name("Detail"))).build();
+        let answer =
+            ResponseBuilder::new().description(text).content("application/json", detail).build();
+        operation.responses.responses.insert(status.to_owned(), answer.into());
+    }
 }
 
 /// OpenAPI asks for a description of every answer; where a handler gives none, its status says it.

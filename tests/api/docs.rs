@@ -34,7 +34,7 @@ const ANY: [&str; 15] = [
 /// Links: those of the server that is asked.
 const LINKS: [&str; 3] = ["next", "previous", "avatar"];
 /// Told once for all calls.
-const OF_ALL: [&str; 5] = ["400", "401", "413", "415", "429"];
+const OF_ALL: [&str; 7] = ["400", "401", "413", "415", "429", "500", "503"];
 
 /// A fenced block: its language and its text.
 type Block = (String, String);
