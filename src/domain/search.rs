@@ -87,8 +87,8 @@ pub fn pieces(names: &str) -> Vec<String> {
 /// How well somebody's names answer a question; the less, the better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
-    /// 0: a whole name, to the letter; 1: its words; 2: its beginning; 3: beginnings of words;
-    /// 4: with typos.
+    /// 0: the username, to the letter; 1: a full name; 2: a name's words; 3: its beginning;
+    /// 4: beginnings of words; 5: with typos.
     pub class: u8,
     /// How many typos.
     pub typos: u8,
@@ -140,19 +140,19 @@ impl Query {
         let plain = |class| Some(Rank { class, typos: 0 });
         let joined: Vec<_> = names.lines().map(joined).collect();
         let query = self.words.join(" ");
-        if names.lines().any(|name| name == self.key) {
-            return plain(0);
+        if let Some(at) = names.lines().position(|name| name == self.key) {
+            return plain(if at == 0 { 0 } else { 1 });
         } else if joined.contains(&query) {
-            return plain(1);
-        } else if joined.iter().any(|name| name.starts_with(&query)) {
             return plain(2);
+        } else if joined.iter().any(|name| name.starts_with(&query)) {
+            return plain(3);
         }
         let places: Vec<_> = names.lines().flat_map(places).collect();
         let mut typos = 0;
         for word in &self.words {
             typos += places.iter().filter_map(|place| distance(word, place)).min()?;
         }
-        Some(Rank { class: if typos == 0 { 3 } else { 4 }, typos })
+        Some(Rank { class: if typos == 0 { 4 } else { 5 }, typos })
     }
 }
 
@@ -300,17 +300,17 @@ mod tests {
         let ivan = ("vanya_p", "Ivan", "Petrov");
         for (question, rank) in [
             ("VANYA_P", Some((0, 0))),
-            ("ivan petrov", Some((0, 0))),
-            ("Petrov Ivan", Some((0, 0))),
-            ("vanya.p", Some((1, 0))),
-            ("petr", Some((2, 0))),
-            ("i", Some((2, 0))),
-            ("vanya", Some((2, 0))),
-            ("iv petr", Some((3, 0))),
-            ("p", Some((2, 0))),
-            ("Ivon", Some((4, 1))),
-            ("Petorv", Some((4, 1))),
-            ("Petrov Ivn", Some((4, 1))),
+            ("ivan petrov", Some((1, 0))),
+            ("Petrov Ivan", Some((1, 0))),
+            ("vanya.p", Some((2, 0))),
+            ("petr", Some((3, 0))),
+            ("i", Some((3, 0))),
+            ("vanya", Some((3, 0))),
+            ("iv petr", Some((4, 0))),
+            ("p", Some((3, 0))),
+            ("Ivon", Some((5, 1))),
+            ("Petorv", Some((5, 1))),
+            ("Petrov Ivn", Some((5, 1))),
             ("Ivan Sidorov", None),
             ("tro", None),
             ("xvxn", None),
@@ -322,10 +322,10 @@ mod tests {
     #[test]
     fn one_wrong_letter_of_five_is_forgiven_wherever_it_is() {
         for typo in ["xlice", "axice", "alxce", "alixe", "alicx", "lice", "aliice", "laice"] {
-            assert_eq!(ask(typo, ("alice", "", "")), Some((4, 1)), "{typo}");
+            assert_eq!(ask(typo, ("alice", "", "")), Some((5, 1)), "{typo}");
         }
-        assert_eq!(ask("Алекснадр", ("x", "Александр", "")), Some((4, 1)));
-        assert_eq!(ask("Konstantxn", ("x", "Konstantin", "")), Some((4, 1)));
+        assert_eq!(ask("Алекснадр", ("x", "Александр", "")), Some((5, 1)));
+        assert_eq!(ask("Konstantxn", ("x", "Konstantin", "")), Some((5, 1)));
         assert_eq!(ask("tom", ("tim", "", "")), None);
     }
 
@@ -349,9 +349,9 @@ mod tests {
 
     #[test]
     fn signs_are_ordinary_characters() {
-        assert_eq!(ask("%", ("x", "50% cat", "")), Some((3, 0)));
+        assert_eq!(ask("%", ("x", "50% cat", "")), Some((4, 0)));
         assert_eq!(ask("%", ("x", "cat", "")), None);
-        assert_eq!(ask("_", ("_tom", "", "")), Some((3, 0)));
+        assert_eq!(ask("_", ("_tom", "", "")), Some((4, 0)));
         assert_eq!(ask("\\", ("tom", "", "")), None);
         assert_eq!(ask("a_b", ("axb", "", "")), None);
         assert_eq!(Query::parse(" \0\t\u{301}").rank("tom"), None);
