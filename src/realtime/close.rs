@@ -30,8 +30,10 @@ pub enum Close {
     AuthTimeout,
     /// The user has too many.
     TooMany,
-    /// It did not read what it was sent.
+    /// It did not read what it was sent, so that its queue ran over.
     TooSlow,
+    /// The same, for so long that it is not waited for.
+    Stuck,
     /// It goes on sending what is refused for being too much.
     Throttled,
 }
@@ -71,7 +73,7 @@ impl Close {
             Self::NotAuthenticated => (4001, "not authenticated".to_owned()),
             Self::AuthTimeout => (4002, "no authentication in time".to_owned()),
             Self::TooMany => (4003, "too many connections".to_owned()),
-            Self::TooSlow => (4008, "too slow".to_owned()),
+            Self::TooSlow | Self::Stuck => (4008, "too slow".to_owned()),
             Self::Throttled => (4029, "throttled".to_owned()),
         };
         Some(CloseFrame { code: code.into(), reason: reason.into() })

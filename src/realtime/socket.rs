@@ -222,6 +222,6 @@ async fn write(
         biased;
         written = written => written.map_err(Close::from),
         () = queue.wait_closing() => Err(queue.take().closing.map_or(Close::Gone, Close::from)),
-        () = sleep(WRITE_TIME) => Err(Close::TooSlow),
+        () = sleep(WRITE_TIME) => Err(Close::Stuck),
     }
 }
