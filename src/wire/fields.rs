@@ -313,13 +313,9 @@ fn as_truth(text: &str) -> Option<bool> {
     }
 }
 
-/// DRF's `IntegerField`, strictly. Of numbers that are larger than any that is kept, the largest.
+/// DRF's `IntegerField`, strictly, of 64 bits.
 fn integer(value: &Value) -> Result<i64, String> {
-    let large = |number: &Number| {
-        number.as_f64().filter(|float| float.fract() == 0.0).map(|float| float as i64)
-    };
-    let number = value.as_number().and_then(|number| number.as_i64().or_else(|| large(number)));
-    number.ok_or_else(|| NOT_AN_INTEGER.to_owned())
+    value.as_number().and_then(whole).ok_or_else(|| NOT_AN_INTEGER.to_owned())
 }
 
 /// A whole number; `7.0` is one, as JSON Schema has it.

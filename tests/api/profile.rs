@@ -284,6 +284,7 @@ async fn a_deactivated_user_is_out_at_once_until_let_in_again(
     let mut socket = Socket::open(&tom).await;
     let mut other = Socket::open(&kitty).await;
     staff.patch(&path_of(&tom), json!({"is_active": false})).await.expect(200);
+    staff.get(&path_of(&tom)).await.expect(200);
     tom.get(ME).await.expect_bad_token();
     assert_eq!(socket.closed().await.0, 4001);
     assert_eq!(other.request(json!({"type": "ping"})).await["type"], "pong");

@@ -94,7 +94,7 @@ async fn unread_is_what_others_wrote_and_did_not_delete(
     let listed = kitty.get("/api/chats/?unread=true").await.expect(200);
     assert_eq!(listed.column("unread_count"), [1]);
     // What is beyond the newest is the newest, however far.
-    for beyond in [json!(8), json!(1_i64 << 60), json!(u64::MAX), json!(1e30)] {
+    for beyond in [8, 1 << 60, i64::MAX] {
         let answer = kitty.post(&path_of(chat), json!({"seq": beyond})).await;
         assert_eq!(answer.expect(200).json, marks(7, 0), "{beyond}");
     }
