@@ -373,6 +373,12 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_number_written_with_a_point_is_read_exactly() {
+        let mut fields = Fields::parse(br#"{"a": 3738112351496258.0}"#).expect("an object");
+        assert_eq!(fields.integer("a", 0, i64::MAX), Some(3_738_112_351_496_258));
+    }
+
+    #[test]
     fn what_is_no_object_is_told_as_drf_does() {
         let rubbish = Fields::parse(b"{\"a\": \xff}");
         assert!(
