@@ -12,7 +12,8 @@ use crate::store::Tx;
 
 use super::avatars;
 
-/// A transaction, with the events to come and the pictures to go. Dropped without [`Unit::commit`], it is rolled back.
+/// A transaction, with the events to come and the pictures to go. Dropped without [`Unit::commit`],
+/// it is rolled back.
 #[derive(Debug)]
 pub struct Unit {
     app: Arc<App>,

@@ -29,8 +29,5 @@ pub(super) fn new_password() -> Result<String> {
 /// Read from the terminal itself, even where the input is a pipe: only it can be told not to show.
 /// Where there is none, nobody looks on, and the input has to do.
 fn secret(question: &str) -> Result<String> {
-    match rpassword::prompt_password(question) {
-        Ok(secret) => Ok(secret),
-        Err(_) => line(question),
-    }
+    rpassword::prompt_password(question).or_else(|_| line(question))
 }

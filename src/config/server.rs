@@ -76,7 +76,6 @@ fn public_url(value: &str) -> Result<Option<String>, String> {
     origin(value.trim_end_matches('/')).map(Some)
 }
 
-/// An exact origin: scheme, host and port, nothing behind them (RFC 6454).
 /// A pattern of `ALLOWED_HOSTS`: `*`, or a name or address, with a dot before it for its subdomains.
 fn host(value: &str) -> Result<String, String> {
     let name = value.strip_prefix('.').unwrap_or(value);
@@ -86,6 +85,7 @@ fn host(value: &str) -> Result<String, String> {
     Err(format!("must be made of names such as chat.example.org or .example.org, not {value:?}"))
 }
 
+/// An exact origin: scheme, host and port, nothing behind them (RFC 6454).
 fn origin(value: &str) -> Result<String, String> {
     let origin = Url::parse(value)
         .ok()

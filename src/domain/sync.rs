@@ -60,9 +60,11 @@ impl FromIterator<(ChatId, i64)> for Versions {
 }
 
 /// A whole number of 1 to 18 digits and nothing else, as ids and versions are written.
-pub fn whole_number(text: &[u8]) -> Option<i64> {
+pub fn digits(text: &[u8]) -> Option<i64> {
+    if !(1..=18).contains(&text.len()) {
+        return None;
+    }
     let digit = |byte: u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
-    let text = Some(text).filter(|text| (1..=18).contains(&text.len()))?;
     text.iter().try_fold(0, |number, byte| Some(number * 10 + digit(*byte)?))
 }
 

@@ -50,18 +50,15 @@ pub use serve::serve;
 pub fn service(app: &Arc<App>) -> NormalizePath<Router> {
     let (open, _) = open_routes().split_for_parts();
     let (private, _) = private_routes().split_for_parts();
-    let documents = Router::new()
-        .route("/api/schema/", get(docs::schema))
-        .layer(from_fn_with_state(Arc::clone(app), throttles::open));
     let pages = Router::new()
         .route("/healthz/", get(health::healthz))
         .route("/readyz/", get(health::readyz))
         .route("/media/avatars/{name}/", get(media::avatar))
         .route("/ws/", get(socket::upgrade))
-        .merge(documents)
         .route("/api/docs/", get(docs::page))
         .route("/api/docs/{file}/", get(docs::asset));
     let router = open
+        .route("/api/schema/", get(docs::schema))
         .layer(from_fn_with_state(Arc::clone(app), throttles::open))
         .merge(pages)
         .method_not_allowed_fallback(errors::method_not_allowed)

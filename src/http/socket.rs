@@ -64,11 +64,9 @@ fn is_own_or_allowed(headers: &HeaderMap, app: &App) -> bool {
             .and_then(|origin| origin.strip_prefix("http://").or(origin.strip_prefix("https://")))
             .zip(host(headers))
             .is_some_and(|(authority, host)| authority.eq_ignore_ascii_case(host));
-        let public = app
-            .server
-            .public_url
-            .as_deref()
-            .is_some_and(|url| origin.as_bytes().eq_ignore_ascii_case(url.as_bytes()));
-        own || public || cors::is_allowed(origin, &app.server.cors_allowed_origins)
+        let server = &app.server;
+        own || [server.public_url.as_slice(), &server.cors_allowed_origins]
+            .into_iter()
+            .any(|allowed| cors::is_allowed(origin, allowed))
     })
 }

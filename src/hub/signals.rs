@@ -77,10 +77,10 @@ impl Typing {
     pub(super) fn ended(&self, now: Timestamp) -> Vec<(Who, bool)> {
         let mut ended = Vec::new();
         lock(&self.0).retain(|who, writing| {
-            let after = if writing.elsewhere { UNHEARD_ENDS } else { TYPING_ENDS };
             if !writing.active {
                 return now < writing.told_at.plus(TYPING_AGAIN);
             }
+            let after = if writing.elsewhere { UNHEARD_ENDS } else { TYPING_ENDS };
             let over = writing.said_at.plus(after) <= now;
             if over {
                 ended.push((*who, writing.elsewhere));

@@ -5,7 +5,7 @@ use constcat::concat;
 use crate::domain::chat::{Chat, ChatFilter, ChatType};
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::role::Role;
-use crate::domain::sync::{Versions, whole_number};
+use crate::domain::sync::{Versions, digits};
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRef;
 
@@ -379,7 +379,7 @@ pub async fn versions_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vers
 /// The numbers of a list with commas between.
 fn numbers(list: &str) -> Result<Vec<i64>> {
     let pieces = list.as_bytes().split(|byte| *byte == b',').filter(|piece| !piece.is_empty());
-    let read = |piece| whole_number(piece).ok_or_else(|| sqlx::Error::Decode(list.into()).into());
+    let read = |piece| digits(piece).ok_or_else(|| sqlx::Error::Decode(list.into()).into());
     pieces.map(read).collect()
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value};
 use crate::domain::avatar::NewAvatar;
 use crate::domain::error::{Error, FieldErrors, Result};
 use crate::domain::ids::{ChatId, MAX_ID};
-use crate::domain::sync::{Versions, whole_number};
+use crate::domain::sync::{Versions, digits};
 use crate::domain::text::{NULL, REQUIRED, no_such};
 
 /// DRF's `invalid` of `CharField`.
@@ -162,7 +162,7 @@ impl Fields {
             Some(Value::Object(entries)) => entries
                 .iter()
                 .map(|(chat, version)| {
-                    let chat = whole_number(chat.as_bytes()).map(ChatId).ok_or(NOT_AN_INTEGER)?;
+                    let chat = digits(chat.as_bytes()).map(ChatId).ok_or(NOT_AN_INTEGER)?;
                     Ok((chat, integer(version)?))
                 })
                 .collect(),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
 use crate::domain::ids::ChatId;
-use crate::domain::sync::{Known, Versions, whole_number};
+use crate::domain::sync::{Known, Versions, digits};
 
 /// `None` where something is wrong with it, or unusual.
 pub fn quick(body: &[u8]) -> Option<Known> {
@@ -50,7 +50,7 @@ impl<'de> Visitor<'de> for ByChat {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Versions, A::Error> {
         let mut versions = Vec::with_capacity(1_024);
         while let Some((key, version)) = entries.next_entry::<&str, _>()? {
-            let chat = whole_number(key.as_bytes()).ok_or_else(|| A::Error::custom("no id"))?;
+            let chat = digits(key.as_bytes()).ok_or_else(|| A::Error::custom("no id"))?;
             versions.push((ChatId(chat), version));
         }
         Ok(versions.into_iter().collect())
