@@ -65,9 +65,9 @@ pub async fn mail(app: &Arc<App>, user: UserId) -> Result<()> {
 /// Takes one of an allowance. Of its name a hash is kept: names and addresses are personal.
 async fn take(unit: &mut Unit, name: &str, rate: Rate) -> Result<()> {
     let (key, now) = (sha256_hex(name), unit.now());
-    if throttles::take(&mut unit.tx, &key, rate, now).await? {
+    if throttles::take(&mut unit.tx, &key, rate, 1, now).await? {
         return Ok(());
     }
     let full_at = throttles::full_at(&mut unit.tx, &key).await?;
-    Err(Error::Throttled(rate.take(full_at, now).err().unwrap_or_default()))
+    Err(Error::Throttled(rate.take(1, full_at, now).err().unwrap_or_default()))
 }

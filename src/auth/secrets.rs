@@ -22,6 +22,13 @@ pub fn sha256_hex(text: &str) -> String {
     hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
 }
 
+/// The key for one use of the site's `SECRET_KEY`, which itself signs nothing: what is signed for
+/// one use is never valid for another. (HMAC-SHA-256 of the use; a new use needs a name of its own.)
+pub fn derived_key(secret_key: &str, used_for: &str) -> hmac::Tag {
+    let root = hmac::Key::new(hmac::HMAC_SHA256, secret_key.as_bytes());
+    hmac::sign(&root, used_for.as_bytes())
+}
+
 /// Makes strings that only this site can have made (HMAC-SHA-256, cut to 96 bits), such as
 /// pages' cursors. What they say can be read by anyone.
 #[derive(Debug)]
@@ -33,9 +40,8 @@ const SUM: usize = 12;
 impl Sealer {
     /// Its key is derived, so that a sealed string is never taken for a token.
     pub fn new(secret_key: &str) -> Self {
-        let root = hmac::Key::new(hmac::HMAC_SHA256, secret_key.as_bytes());
-        let derived = hmac::sign(&root, b"meowsenger sealed strings");
-        Self(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()))
+        let key = derived_key(secret_key, "meowsenger sealed strings");
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
     }
 
     /// Seals a text for one purpose.

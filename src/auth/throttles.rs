@@ -48,27 +48,29 @@ impl Throttles {
     /// A call without a valid token. [`Error::Throttled`], as from all of these, where too many
     /// came.
     pub fn anonymous(&self, address: IpAddr, now: Timestamp) -> Result<()> {
-        take(self.anon.as_ref(), block(address), now)
+        take(self.anon.as_ref(), block(address), 1, now)
     }
 
-    /// A call of a user.
-    pub fn user(&self, user: UserId, now: Timestamp) -> Result<()> {
-        take(self.user.as_ref(), user.0, now)
+    /// A call of a user that counts as `weight` calls; as a whole burst at most, so that none is
+    /// out of reach for ever.
+    pub fn user(&self, user: UserId, weight: i64, now: Timestamp) -> Result<()> {
+        let Some(meter) = &self.user else { return Ok(()) };
+        meter.take(user.0, weight.min(meter.rate.burst()), now).map_err(Error::Throttled)
     }
 
     /// A try to make an account.
     pub fn registration(&self, address: IpAddr, now: Timestamp) -> Result<()> {
-        take(self.register.as_ref(), block(address), now)
+        take(self.register.as_ref(), block(address), 1, now)
     }
 
     /// A send.
     pub fn message(&self, user: UserId, now: Timestamp) -> Result<()> {
-        take(self.messages.as_ref(), user.0, now)
+        take(self.messages.as_ref(), user.0, 1, now)
     }
 }
 
-fn take(meter: Option<&Meter>, key: impl Hash, now: Timestamp) -> Result<()> {
-    meter.map_or(Ok(()), |meter| meter.take(key, now)).map_err(Error::Throttled)
+fn take(meter: Option<&Meter>, key: impl Hash, weight: i64, now: Timestamp) -> Result<()> {
+    meter.map_or(Ok(()), |meter| meter.take(key, weight, now)).map_err(Error::Throttled)
 }
 
 /// Allowances by key. Keys share cells by chance, so each has several, and is refused only where
@@ -88,12 +90,12 @@ impl Meter {
         Self { rate, hasher: RandomState::new(), cells }
     }
 
-    fn take(&self, key: impl Hash, now: Timestamp) -> Result<(), Duration> {
+    fn take(&self, key: impl Hash, weight: i64, now: Timestamp) -> Result<(), Duration> {
         let hash = self.hasher.hash_one(key).to_le_bytes();
         let mut taken = Err(Duration::MAX);
         for (row, bytes) in self.cells.chunks(CELLS).zip(hash.chunks_exact(8 / ROWS)) {
             let place = bytes.iter().fold(0, |place, byte| place << 8 | usize::from(*byte));
-            let one = self.take_cell(&row[place % CELLS], now);
+            let one = self.take_cell(&row[place % CELLS], weight, now);
             // Every cell counts it, as far as it can.
             taken = match (taken, one) {
                 (Err(least), Err(wait)) => Err(wait.min(least)),
@@ -103,10 +105,10 @@ impl Meter {
         taken
     }
 
-    fn take_cell(&self, cell: &AtomicI64, now: Timestamp) -> Result<(), Duration> {
+    fn take_cell(&self, cell: &AtomicI64, weight: i64, now: Timestamp) -> Result<(), Duration> {
         let mut full_at = cell.load(Ordering::Relaxed);
         loop {
-            let next = self.rate.take(full_at, now)?;
+            let next = self.rate.take(weight, full_at, now)?;
             match cell.compare_exchange_weak(full_at, next, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Ok(()),
                 Err(other) => full_at = other,
@@ -125,11 +127,11 @@ mod tests {
     fn each_key_has_an_allowance_of_its_own() {
         let meter = Meter::new(Rate::parse("2/min").expect("a rate"));
         for _ in 0..5 {
-            meter.take("tom", NOW).expect("allowed");
+            meter.take("tom", 1, NOW).expect("allowed");
         }
-        assert_eq!(meter.take("tom", NOW), Err(Duration::from_secs(30)));
-        meter.take("jerry", NOW).expect("allowed");
-        meter.take("tom", NOW.plus(Duration::from_secs(30))).expect("allowed again");
+        assert_eq!(meter.take("tom", 1, NOW), Err(Duration::from_secs(30)));
+        meter.take("jerry", 1, NOW).expect("allowed");
+        meter.take("tom", 1, NOW.plus(Duration::from_secs(30))).expect("allowed again");
     }
 
     #[test]
@@ -137,10 +139,10 @@ mod tests {
         let meter = Meter::new(Rate::parse("2/min").expect("a rate"));
         for key in 0..20_000 {
             for _ in 0..2 {
-                meter.take(key, NOW).ok();
+                meter.take(key, 1, NOW).ok();
             }
         }
-        let refused = (20_000..21_000).filter(|key| meter.take(key, NOW).is_err()).count();
+        let refused = (20_000..21_000).filter(|key| meter.take(key, 1, NOW).is_err()).count();
         assert!(refused < 50, "{refused} of 1000");
     }
 }

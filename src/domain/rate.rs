@@ -67,26 +67,38 @@ impl Rate {
         (self.period / self.count).max(1)
     }
 
+    /// How many are allowed at once.
+    pub fn burst(self) -> i64 {
+        self.count * 5 / 2
+    }
+
     /// How long an allowance that is used up takes to fill, in microseconds.
     pub fn capacity(self) -> i64 {
-        (self.count * 5 / 2) * self.interval()
+        self.burst() * self.interval()
     }
 
-    /// The latest time at which an allowance that admits one more is full again; and one so far off
-    /// that no use explains it: a clock was wrong, and nobody shall wait for it to come true.
-    pub fn bounds(self, now: Timestamp) -> (i64, i64) {
+    /// What `weight` uses take off an allowance, in microseconds.
+    pub fn cost(self, weight: i64) -> i64 {
+        weight.saturating_mul(self.interval())
+    }
+
+    /// The latest time at which an allowance that admits `weight` more is full again; and a time so
+    /// far off that no use explains it: a clock was wrong, and nobody has to wait for it.
+    pub fn bounds(self, weight: i64, now: Timestamp) -> (i64, i64) {
         let (now, capacity) = (now.micros(), self.capacity());
-        (now + capacity - self.interval(), now + 2 * capacity)
+        (now + capacity - self.cost(weight), now + 2 * capacity)
     }
 
-    /// Takes one of an allowance that is full again at `full_at` (microseconds, like what comes
-    /// back: the new one). The error says how long to wait.
-    pub fn take(self, full_at: i64, now: Timestamp) -> Result<i64, Duration> {
-        let (latest, absurd) = self.bounds(now);
-        let from = if full_at > absurd { latest } else { full_at.max(now.micros()) };
-        match from - latest {
+    /// Takes `weight` uses at once, all or none, of an allowance that is full again at `full_at`.
+    /// Returns the new `full_at`; both are microseconds since the epoch. The error says how long to
+    /// wait. More than [`Rate::burst`] is never allowed: the error then is how long so many take.
+    pub fn take(self, weight: i64, full_at: i64, now: Timestamp) -> Result<i64, Duration> {
+        let (latest, absurd) = self.bounds(weight, now);
+        let full_at = if full_at > absurd { latest } else { full_at };
+        let from = full_at.max(now.micros());
+        match from.saturating_sub(latest) {
             wait @ 1.. => Err(Duration::from_micros(wait.unsigned_abs())),
-            _ => Ok(from + self.interval()),
+            _ => Ok(from + self.cost(weight)),
         }
     }
 }
@@ -122,21 +134,33 @@ mod tests {
         let rate = rate("10/min");
         let mut full_at = 0;
         for _ in 0..25 {
-            full_at = rate.take(full_at, NOW).expect("allowed");
+            full_at = rate.take(1, full_at, NOW).expect("allowed");
         }
-        assert_eq!(rate.take(full_at, NOW), Err(Duration::from_secs(6)));
+        assert_eq!(rate.take(1, full_at, NOW), Err(Duration::from_secs(6)));
         let almost = NOW.plus(Duration::from_micros(5_999_999));
-        assert_eq!(rate.take(full_at, almost), Err(Duration::from_micros(1)));
+        assert_eq!(rate.take(1, full_at, almost), Err(Duration::from_micros(1)));
         let then = NOW.plus(Duration::from_secs(6));
-        full_at = rate.take(full_at, then).expect("allowed");
-        assert!(rate.take(full_at, then).is_err());
+        full_at = rate.take(1, full_at, then).expect("allowed");
+        assert!(rate.take(1, full_at, then).is_err());
+    }
+
+    #[test]
+    fn several_are_taken_together_or_not_at_all() {
+        let rate = rate("10/min");
+        let full_at = rate.take(20, 0, NOW).expect("allowed");
+        assert_eq!(rate.take(6, full_at, NOW), Err(Duration::from_secs(6)));
+        assert_eq!(rate.take(5, full_at, NOW), Ok(NOW.plus(Duration::from_secs(150)).micros()));
+        // More than may come at once is refused, however full the allowance is.
+        assert_eq!(rate.take(26, 0, NOW), Err(Duration::from_secs(6)));
+        let absurd = NOW.plus(Duration::from_secs(7_200)).micros();
+        assert!(rate.take(26, absurd, NOW).is_err() && rate.take(i64::MAX, 0, NOW).is_err());
     }
 
     #[test]
     fn a_clock_that_was_wrong_locks_nobody_out() {
         let rate = rate("10/min");
         let mut full_at = NOW.plus(Duration::from_secs(7_200)).micros();
-        full_at = rate.take(full_at, NOW).expect("allowed");
-        assert_eq!(rate.take(full_at, NOW), Err(Duration::from_secs(6)));
+        full_at = rate.take(1, full_at, NOW).expect("allowed");
+        assert_eq!(rate.take(1, full_at, NOW), Err(Duration::from_secs(6)));
     }
 }

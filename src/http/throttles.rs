@@ -34,7 +34,7 @@ pub(super) async fn open(
 /// the place of what would have been said.
 pub(super) fn admit(app: &App, peer: Peer, found: Result<Caller>) -> Result<Caller> {
     match &found {
-        Ok(caller) => app.throttles.user(caller.user.id, app.clock.now())?,
+        Ok(caller) => app.throttles.user(caller.user.id, 1, app.clock.now())?,
         Err(Error::NotAuthenticated | Error::TokenNotValid) => anonymous(app, peer)?,
         // Nothing was found out.
         Err(_) => {}

@@ -40,14 +40,14 @@ impl Flood {
         };
         let elapsed = i64::try_from((now - self.began).as_micros()).unwrap_or(i64::MAX / 2);
         let now = Timestamp::from_micros(elapsed);
-        let wait = match rate.take(self.frames, now) {
+        let wait = match rate.take(1, self.frames, now) {
             Ok(frames) => {
                 self.frames = frames;
                 return Flow::Pass;
             }
             Err(wait) => wait,
         };
-        match rate.take(self.refusals, now) {
+        match rate.take(1, self.refusals, now) {
             Ok(refusals) => {
                 self.refusals = refusals;
                 Flow::Refuse(wait)

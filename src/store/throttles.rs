@@ -7,9 +7,12 @@ use crate::domain::time::Timestamp;
 use super::db::{Target, Tx};
 use super::error::Result;
 
-/// Takes one of an allowance. False, and nothing is written, where it is used up.
-pub async fn take(tx: &mut Tx, key: &str, rate: Rate, now: Timestamp) -> Result<bool> {
-    let (latest, absurd) = rate.bounds(now);
+/// Takes `weight` uses of an allowance. False, and nothing is written, where it has fewer left.
+pub async fn take(tx: &mut Tx, key: &str, rate: Rate, weight: i64, now: Timestamp) -> Result<bool> {
+    if weight > rate.burst() {
+        return Ok(false);
+    }
+    let (latest, absurd) = rate.bounds(weight, now);
     let taken = Target::from(tx)
         .query(
             "insert into throttles (key, full_at) values ($1, $2 + $3) \
@@ -21,7 +24,7 @@ pub async fn take(tx: &mut Tx, key: &str, rate: Rate, now: Timestamp) -> Result<
         )
         .bind(key)
         .bind(now.micros())
-        .bind(rate.interval())
+        .bind(rate.cost(weight))
         .bind(latest)
         .bind(absurd)
         .execute()

@@ -19,22 +19,25 @@ async fn an_allowance_is_taken_as_the_arithmetic_says(
     let rate = Rate::parse("10/min").expect("a rate");
     let mut tx = store.tx().await;
     let mut expected = 0;
-    let mut check = async |now: Timestamp| {
-        let taken = throttles::take(&mut tx, "key", rate, now).await.expect("taken");
-        assert_eq!(taken, rate.take(expected, now).map(|next| expected = next).is_ok());
+    let mut check_of = async |weight: i64, now: Timestamp| {
+        let taken = throttles::take(&mut tx, "key", rate, weight, now).await.expect("taken");
+        assert_eq!(taken, rate.take(weight, expected, now).map(|next| expected = next).is_ok());
         assert_eq!(throttles::full_at(&mut tx, "key").await.expect("read"), expected);
         taken
     };
-    for _ in 0..25 {
-        assert!(check(NOW).await);
+    assert!(!check_of(26, NOW).await, "never so many at once, not even of a full allowance");
+    for _ in 0..15 {
+        assert!(check_of(1, NOW).await);
     }
-    assert!(!check(NOW).await);
-    assert!(!check(NOW.plus(Duration::from_micros(5_999_999))).await);
-    assert!(check(later(6)).await);
-    assert!(!check(later(6)).await);
-    assert!(check(later(10_000)).await, "it is full again");
-    assert!(check(NOW).await, "and a clock that was wrong locks nobody out");
-    assert!(!check(NOW).await);
+    assert!(!check_of(11, NOW).await, "all or none");
+    assert!(check_of(10, NOW).await);
+    assert!(!check_of(1, NOW).await);
+    assert!(!check_of(1, NOW.plus(Duration::from_micros(5_999_999))).await);
+    assert!(check_of(1, later(6)).await);
+    assert!(!check_of(1, later(6)).await);
+    assert!(check_of(1, later(10_000)).await, "it is full again");
+    assert!(check_of(1, NOW).await, "and a clock that was wrong locks nobody out");
+    assert!(!check_of(1, NOW).await);
 }
 
 #[rstest]
@@ -46,7 +49,7 @@ async fn of_those_who_race_no_more_pass_than_may(
     let rate = Rate::parse("2/min").expect("a rate");
     let take = async || {
         let mut tx = store.tx().await;
-        let taken = throttles::take(&mut tx, "key", rate, NOW).await.expect("taken");
+        let taken = throttles::take(&mut tx, "key", rate, 1, NOW).await.expect("taken");
         tx.commit().await.expect("committed");
         taken
     };
@@ -63,7 +66,7 @@ async fn full_allowances_are_forgotten(
     let rate = Rate::parse("10/min").expect("a rate");
     let mut tx = store.tx().await;
     for (key, now) in [("old", NOW), ("new", later(60))] {
-        assert!(throttles::take(&mut tx, key, rate, now).await.expect("taken"));
+        assert!(throttles::take(&mut tx, key, rate, 1, now).await.expect("taken"));
     }
     throttles::forget_full(&mut tx, later(60)).await.expect("forgotten");
     assert_eq!(throttles::full_at(&mut tx, "old").await.expect("read"), 0);
