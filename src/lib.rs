@@ -13,6 +13,7 @@ pub mod lifecycle;
 pub mod mail;
 pub mod media;
 pub mod realtime;
+pub mod shares;
 pub mod store;
 pub mod telemetry;
 pub mod wire;

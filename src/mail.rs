@@ -2,22 +2,25 @@
 //! template, and never logs what it sends: secrets may be in it.
 
 use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::mail::{self, MailUrl, Smtp, SmtpTls};
+use crate::domain::error::{Error, Result};
+use crate::shares::{FairSemaphore, Holder, Permit};
 use lettre::message::{Mailbox, header::ContentType};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::config::mail::{self, MailUrl, Smtp, SmtpTls};
-use crate::domain::error::{Error, Result};
-
-/// Mails on their way at a time; more are refused.
-const PLACES: usize = 256;
-/// Connections to the mail server at a time.
-const CONNECTIONS: usize = 4;
+/// Mails on their way at a time, and how many of them for one user or address; more are refused.
+const PLACES: u32 = 256;
+const PLACES_SHARE: usize = 16;
+/// Connections to the mail server at a time, and how many of them for one user or address.
+const CONNECTIONS: u32 = 4;
+const CONNECTIONS_SHARE: usize = 2;
+/// How long a mail may wait for a connection: a mail server that does not answer is given up after
+/// half a minute, so the last of a holder's mails gets its turn within this.
+const CONNECTION_WAIT: Duration = Duration::from_secs(300);
 /// How long the mail server may take to answer a command.
 const TIME: Duration = Duration::from_secs(10);
 /// Pauses before the further tries, where the server was away or had no time.
@@ -40,8 +43,8 @@ pub struct Mailer {
     from: Mailbox,
     transport: Transport,
     /// Bounds the mails that wait, and so memory.
-    places: Arc<Semaphore>,
-    connections: Semaphore,
+    places: FairSemaphore,
+    connections: FairSemaphore,
 }
 
 #[derive(Debug)]
@@ -52,7 +55,10 @@ enum Transport {
 
 /// A mail's place among those on their way, given back when dropped.
 #[derive(Debug)]
-pub struct Place(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
+pub struct Place {
+    holder: Holder,
+    _permit: Permit,
+}
 
 impl Mailer {
     /// Connects to nobody yet.
@@ -64,20 +70,25 @@ impl Mailer {
         Ok(Self {
             from: settings.from.clone(),
             transport,
-            places: Arc::new(Semaphore::new(PLACES)),
-            connections: Semaphore::new(CONNECTIONS),
+            places: FairSemaphore::new("mails", PLACES, PLACES_SHARE, Duration::ZERO),
+            connections: FairSemaphore::new(
+                "connections to the mail server",
+                CONNECTIONS,
+                CONNECTIONS_SHARE,
+                CONNECTION_WAIT,
+            ),
         })
     }
 
-    /// Takes a place for a mail, at once. [`Error::Unavailable`] where there is none.
-    pub fn place(&self) -> Result<Place> {
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        place.map(Place).map_err(|_| Error::Unavailable("too many mails are waiting".into()))
+    /// Takes a place for a mail, at once. `holder` is who asked for the mail. [`Error::Unavailable`]
+    /// where there is no place, or the holder has its share already.
+    pub fn place(&self, holder: Holder) -> Result<Place> {
+        Ok(Place { holder, _permit: self.places.try_acquire(holder)? })
     }
 
     /// Sends a mail; up to three tries, some seconds apart. The error may quote the mail
     /// server.
-    pub async fn send(&self, mail: &Mail) -> Result<()> {
+    pub async fn send(&self, place: &Place, mail: &Mail) -> Result<()> {
         let message = self.compose(mail).map_err(Error::internal)?;
         let transport = match &self.transport {
             Transport::Smtp(transport) => transport,
@@ -85,7 +96,7 @@ impl Mailer {
         };
         let mut pauses = PAUSES.iter();
         loop {
-            let connection = self.connections.acquire().await.map_err(Error::internal)?;
+            let connection = self.connections.acquire(place.holder).await?;
             let sent = transport.send(message.clone()).await;
             drop(connection);
             match (sent, pauses.next()) {

@@ -1,5 +1,6 @@
 //! Accounts: making one, and setting its password from the command line.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use crate::app::App;
@@ -12,6 +13,7 @@ use crate::domain::user::{
     Availability, Email, Password, Profile, Registration, TAKEN, User, UserChange, UserRef,
     Username,
 };
+use crate::shares::Holder;
 use crate::store::error::Error as StoreError;
 use crate::store::users::NewUser;
 use crate::store::{Target, audit, chats, members, sessions as session_rows, users};
@@ -31,6 +33,9 @@ pub struct NamesWanted {
     /// The address's key.
     pub email: Option<String>,
 }
+
+/// Counted for what is done on the command line.
+const OPERATOR: Holder = Holder::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
 
 /// Django's `PasswordChangeForm`.
 const WRONG_PASSWORD: &str = "Your old password was entered incorrectly. Please enter it again.";
@@ -64,7 +69,7 @@ pub async fn register(
     device: &Device,
 ) -> Result<Opened> {
     app.throttles.registration(device.ip, app.clock.now())?;
-    let (mut unit, id) = create(app, names, registration, false).await?;
+    let (mut unit, id) = create(app, Holder::at(device.ip), names, registration, false).await?;
     let user = users::by_id(&mut unit.tx, id).await?;
     let user = user.ok_or_else(|| Error::internal("a user was inserted and is not there"))?;
     let tokens = sessions::open(app, &mut unit, id, device).await?;
@@ -78,7 +83,7 @@ pub async fn create_superuser(
     names: &NamesWanted,
     registration: Result<Registration>,
 ) -> Result<UserId> {
-    let (unit, id) = create(app, names, registration, true).await?;
+    let (unit, id) = create(app, OPERATOR, names, registration, true).await?;
     unit.commit().await?;
     Ok(id)
 }
@@ -96,7 +101,7 @@ pub async fn update(
     changeable(&app.db, id, actor).await?;
     let (mut change, mut errors) = change?;
     // Before the transaction, which others wait for.
-    let avatar = avatars::keep(app, change.avatar.take(), &mut errors).await?;
+    let avatar = avatars::keep(app, actor.id, change.avatar.take(), &mut errors).await?;
     let mut unit = Unit::begin(app).await?;
     users::lock(&mut unit.tx, id).await?;
     let before = changeable(&mut unit.tx, id, actor).await?;
@@ -172,12 +177,12 @@ pub async fn change_password(
     attempts::own_password(app, me).await?;
     let verified = users::password(&app.db, me).await?;
     if let Some(old) = old
-        && !app.passwords.verify(&old.0, verified.as_deref()).await?
+        && !app.passwords.verify(Holder::User(me), &old.0, verified.as_deref()).await?
     {
         errors.add("old_password", WRONG_PASSWORD);
     }
     let new = together(errors, new)?;
-    let encoded = app.passwords.hash(&new.0).await?;
+    let encoded = app.passwords.hash(Holder::User(me), &new.0).await?;
     let now = app.clock.now();
     let mut unit = Unit::begin(app).await?;
     // Somebody else may have changed it, and ended this session, while we hashed.
@@ -202,7 +207,7 @@ pub async fn end(app: &Arc<App>, caller: &Caller, password: Result<Password>) ->
     let password = password?;
     attempts::own_password(app, me).await?;
     let verified = users::password(&app.db, me).await?;
-    if !app.passwords.verify(&password.0, verified.as_deref()).await? {
+    if !app.passwords.verify(Holder::User(me), &password.0, verified.as_deref()).await? {
         return Err(Error::field("password", WRONG));
     }
     let now = app.clock.now();
@@ -237,7 +242,7 @@ pub async fn end(app: &Arc<App>, caller: &Caller, password: Result<Password>) ->
 
 /// Sets a password, as an operator may. Every session of the user ends.
 pub async fn set_password(app: &Arc<App>, id: UserId, password: &Password) -> Result<()> {
-    let encoded = app.passwords.hash(&password.0).await?;
+    let encoded = app.passwords.hash(Holder::User(id), &password.0).await?;
     let mut unit = Unit::begin(app).await?;
     users::set_password(&mut unit.tx, id, &encoded).await?;
     let ended = session_rows::end_all(&mut unit.tx, id, app.clock.now()).await?;
@@ -286,12 +291,13 @@ fn apply(user: &User, change: UserChange, actor: &User) -> User {
 /// tells everything that is wrong.
 async fn create(
     app: &Arc<App>,
+    holder: Holder,
     names: &NamesWanted,
     registration: Result<Registration>,
     is_superuser: bool,
 ) -> Result<(Unit, UserId)> {
     let registration = together(taken(&app.db, names, None).await?, registration)?;
-    let encoded = app.passwords.hash(&registration.password.0).await?;
+    let encoded = app.passwords.hash(holder, &registration.password.0).await?;
     let user = NewUser {
         username: &registration.username,
         email: registration.email.as_ref(),

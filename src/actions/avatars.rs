@@ -11,7 +11,9 @@ use crate::app::App;
 use crate::auth::secrets::random_hex;
 use crate::domain::avatar::NewAvatar;
 use crate::domain::error::{Error, FieldErrors, Result};
+use crate::domain::ids::UserId;
 use crate::media::picture::Kind;
+use crate::shares::Holder;
 use crate::store::avatars;
 
 /// How often the store is swept.
@@ -30,6 +32,7 @@ const RANDOM: usize = 16;
 /// no row comes to name is swept later.
 pub async fn keep(
     app: &App,
+    by: UserId,
     avatar: Option<NewAvatar>,
     errors: &mut FieldErrors,
 ) -> Result<Option<Option<String>>> {
@@ -38,7 +41,7 @@ pub async fn keep(
         Some(NewAvatar::Removed) => return Ok(Some(None)),
         Some(NewAvatar::Uploaded(file)) => file,
     };
-    let picture = match app.media.pictures.read(file).await? {
+    let picture = match app.media.pictures.read(Holder::User(by), file).await? {
         Ok(picture) => picture,
         Err(text) => {
             errors.add("avatar", text);

@@ -95,7 +95,7 @@ pub async fn update(
     manageable(access::chat(&app.db, id, me).await?)?;
     let (change, mut errors) = change?;
     // Before the transaction, which others wait for.
-    let avatar = avatars::keep(app, change.avatar, &mut errors).await?;
+    let avatar = avatars::keep(app, me, change.avatar, &mut errors).await?;
     let mut unit = Unit::begin(app).await?;
     let wanted = change.members;
     let active = members_action::hold(&mut unit.tx, wanted.as_deref().unwrap_or_default()).await?;

@@ -5,6 +5,7 @@
 //! mail was sent, so it is dead as soon as the password or the address has changed or somebody has
 //! logged in; and thus it is good for one use.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ use crate::domain::reset::NewPassword;
 use crate::domain::text;
 use crate::domain::time::Timestamp;
 use crate::domain::user::Email;
-use crate::mail::Mail;
+use crate::mail::{Mail, Place};
+use crate::shares::Holder;
 use crate::store::resets::{self, Account};
 use crate::store::{sessions, users};
 
@@ -34,14 +36,14 @@ const PURPOSE: &str = "password reset";
 const BAD_TOKEN: &str = "Invalid or expired token.";
 
 /// Mails a link to the account with this address, where there is one that is active and has a
-/// password. `origin` is where the link leads. Everything happens after the answer, so that neither
+/// password. `origin` is where the link leads, `address` is where the request
+/// comes from. Everything happens after the answer, so that neither
 /// it nor its time tells whether there is one. [`Error::Unavailable`] where too many mails are
 /// waiting.
-pub fn request(app: &Arc<App>, email: Email, origin: String) -> Result<()> {
-    let (node, place) = (Arc::clone(app), app.mailer.place()?);
+pub fn request(app: &Arc<App>, email: Email, origin: String, address: IpAddr) -> Result<()> {
+    let (node, place) = (Arc::clone(app), app.mailer.place(Holder::at(address))?);
     app.spawn(async move {
-        let _place = place;
-        if let Err(error) = mail_link(&node, &email, &origin).await {
+        if let Err(error) = mail_link(&node, &place, &email, &origin).await {
             tracing::warn!(?error, "a link for resetting a password could not be mailed");
         }
     });
@@ -66,7 +68,7 @@ pub async fn confirm(app: &Arc<App>, wish: NewPassword) -> Result<()> {
         return Err(Error::field("token", BAD_TOKEN));
     };
 
-    let encoded = app.passwords.hash(&password.0).await?;
+    let encoded = app.passwords.hash(Holder::User(account.user.id), &password.0).await?;
     let id = account.user.id;
     let mut unit = Unit::begin(app).await?;
     // Of two that come with the same link, the second finds another password.
@@ -81,7 +83,7 @@ pub async fn confirm(app: &Arc<App>, wish: NewPassword) -> Result<()> {
     unit.commit().await
 }
 
-async fn mail_link(app: &Arc<App>, email: &Email, origin: &str) -> Result<()> {
+async fn mail_link(app: &Arc<App>, place: &Place, email: &Email, origin: &str) -> Result<()> {
     let account = resets::by_login(&app.db, &email.key()).await?;
     // A username can look like an address; and a password marked unusable is nobody's to reset.
     let account = account.filter(|account| {
@@ -105,7 +107,8 @@ async fn mail_link(app: &Arc<App>, email: &Email, origin: &str) -> Result<()> {
         account.user.username,
     );
     // As it is on file, not as it was asked for: two addresses that compare as equal can differ.
-    app.mailer.send(&Mail { to: account.user.email, subject: "Reset your password", body }).await
+    let mail = Mail { to: account.user.email, subject: "Reset your password", body };
+    app.mailer.send(place, &mail).await
 }
 
 /// The account of a link, where it is good.

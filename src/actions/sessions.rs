@@ -14,6 +14,7 @@ use crate::domain::page::{Page, Turn};
 use crate::domain::session::{Caller, Device, SessionInfo, TokenPair};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Password, Profile};
+use crate::shares::Holder;
 use crate::store::sessions::CurrentRefresh;
 use crate::store::{sessions, users};
 
@@ -61,20 +62,21 @@ pub async fn login(
     device: &Device,
 ) -> Result<Opened> {
     attempts::login(app, key, device).await?;
+    let holder = Holder::at(device.ip);
     let Some((id, encoded)) = users::by_login(&app.db, key).await? else {
         // Hashes that came from Django cost more or less than ours, and are kept until their users
         // log in. So nobody is checked like somebody, who is always the same for the same name.
         let place = app.sealer.number("a stand-in", key);
         let stand_in = users::some_password(&app.db, place).await?;
-        app.passwords.verify(&password.0, stand_in.as_deref()).await?;
+        app.passwords.verify(holder, &password.0, stand_in.as_deref()).await?;
         return Err(Error::LoginFailed);
     };
-    if !app.passwords.verify(&password.0, Some(&encoded)).await? {
+    if !app.passwords.verify(holder, &password.0, Some(&encoded)).await? {
         return Err(Error::LoginFailed);
     }
     let better = match hashes::is_current(&encoded) {
         true => None,
-        false => Some(app.passwords.hash(&password.0).await?),
+        false => Some(app.passwords.hash(holder, &password.0).await?),
     };
 
     let mut unit = Unit::begin(app).await?;

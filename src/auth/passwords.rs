@@ -1,25 +1,23 @@
-//! Hashing and checking passwords off the runtime, in a bounded queue. The formats are in `hashes`;
-//! what a password must be like is in `domain::password`.
+//! Hashing and checking passwords off the runtime, a few at a time and fairly shared. The formats
+//! are in `hashes`; what a password must be like is in `domain::password`.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use tokio::sync::Semaphore;
+use std::time::Duration;
 
 use crate::domain::error::{Error, Result};
+use crate::shares::{FairSemaphore, Holder};
 
 use super::hashes;
 
-/// How many may wait for a turn before the rest is turned away: at 20 ms each on two cores, the
-/// last of them waits some three seconds.
-const WAITING_MAX: usize = 256;
+/// How long a password may wait before it is refused. At 20 ms each on two cores, a thousand are
+/// served in this time.
+const WAIT: Duration = Duration::from_secs(10);
 
 /// Hashes and checks passwords, as many at a time as there are cores.
 #[derive(Debug)]
 pub struct Passwords {
-    turns: Arc<Semaphore>,
-    /// Bounds the queue before the semaphore, and so memory and waiting time.
-    waiting: AtomicUsize,
+    /// An address that nobody competes with may use every core. One that floods the server with
+    /// logins delays others by one hash.
+    turns: FairSemaphore,
     /// Checked where there is no user, so that it takes as long as where there is one.
     decoy: String,
 }
@@ -29,24 +27,29 @@ impl Passwords {
     pub fn new() -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
-            turns: Arc::new(Semaphore::new(cores)),
-            waiting: AtomicUsize::new(0),
+            turns: FairSemaphore::new("passwords", u32::try_from(cores).unwrap_or(1), cores, WAIT),
             decoy: hashes::hash("nobody's password")?,
         })
     }
 
-    /// Hashes a password for keeping. [`Error::Unavailable`] where too many are waiting.
-    pub async fn hash(&self, password: &str) -> Result<String> {
+    /// Hashes a password for keeping. [`Error::Unavailable`] where it would have to wait for more
+    /// than ten seconds, as in [`Passwords::verify`].
+    pub async fn hash(&self, holder: Holder, password: &str) -> Result<String> {
         let password = password.to_owned();
-        self.run(move || hashes::hash(&password)).await?
+        self.run(holder, move || hashes::hash(&password)).await?
     }
 
     /// Whether the password is the one that `encoded` was made of. Without an `encoded`, or with
     /// one that no password can match, it is not, after the same work.
-    pub async fn verify(&self, password: &str, encoded: Option<&str>) -> Result<bool> {
+    pub async fn verify(
+        &self,
+        holder: Holder,
+        password: &str,
+        encoded: Option<&str>,
+    ) -> Result<bool> {
         let (password, decoy) = (password.to_owned(), self.decoy.clone());
         let encoded = encoded.unwrap_or_default().to_owned();
-        self.run(move || {
+        self.run(holder, move || {
             hashes::verify(&password, &encoded).unwrap_or_else(|| {
                 hashes::verify(&password, &decoy);
                 false
@@ -55,9 +58,12 @@ impl Passwords {
         .await
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let _waiting = Waiting::enter(&self.waiting)?;
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(Error::internal)?;
+    async fn run<T: Send + 'static>(
+        &self,
+        holder: Holder,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        let turn = self.turns.acquire(holder).await?;
         tokio::task::spawn_blocking(move || {
             // Held by the work itself: a client that goes away does not free its turn early.
             let _turn = turn;
@@ -68,35 +74,27 @@ impl Passwords {
     }
 }
 
-/// A place in the queue, given back when dropped.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn enter(count: &'a AtomicUsize) -> Result<Self> {
-        let place = Self(count);
-        if count.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
-            return Err(Error::Unavailable("too many passwords are being checked".into()));
-        }
-        Ok(place)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use futures_util::future::{Either, join_all, select};
+
     use super::*;
 
     #[tokio::test]
-    async fn a_full_queue_turns_away() {
+    async fn a_flood_from_one_address_does_not_delay_others() {
         let passwords = Passwords::new().expect("made");
-        passwords.waiting.store(WAITING_MAX, Ordering::Relaxed);
-        let refused = passwords.verify("x", None).await;
-        assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
-        assert_eq!(passwords.waiting.load(Ordering::Relaxed), WAITING_MAX, "and leaves no trace");
+        let at = |last| Holder::at(Ipv4Addr::new(192, 0, 2, last).into());
+        let flood = (0..100).map(|_| passwords.verify(at(1), "x", None));
+        let other = std::pin::pin!(async {
+            // Behind the flood, which is polled first.
+            tokio::task::yield_now().await;
+            passwords.verify(at(2), "x", None).await
+        });
+        match select(join_all(flood), other).await {
+            Either::Left(_) => panic!("the flood was served first"),
+            Either::Right((answer, _)) => assert!(!answer.expect("served")),
+        }
     }
 }

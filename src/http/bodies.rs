@@ -1,4 +1,5 @@
-//! The bytes of bodies: reading one whole, within bounds, and throwing away what nobody read.
+//! The bytes of bodies: receiving one whole, within bounds, and discarding what nobody read. What
+//! is in a body is read elsewhere.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -12,9 +13,19 @@ use axum::response::Response;
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::domain::error::{Error, Result};
+
+use super::spool::Spool;
+
+/// Least progress: so many bytes have to come in each window.
+const WINDOW: Duration = Duration::from_secs(20);
+const WINDOW_BYTES: usize = 20_000;
+/// How long a body may take at most, however steadily it comes.
+const TIME_MAX: Duration = Duration::from_secs(600);
+const UNREADABLE: &str = "The body could not be read.";
+const TOO_SLOW: &str = "The body took too long to arrive.";
 
 /// Most of a body that is thrown away, in bytes; how long that may take, and how long the client may
 /// send nothing meanwhile.
@@ -22,34 +33,67 @@ const DISCARD_MAX: usize = 32 * 1024 * 1024;
 const DISCARD_TIME: Duration = Duration::from_secs(30);
 const DISCARD_SILENCE: Duration = Duration::from_secs(2);
 
-/// The whole body, of at most `max` bytes; `too_large` says that there were more.
-pub(super) async fn whole(
+/// The whole body, of at most `max` bytes; `too_large` says that there were more. A client that
+/// sends less than `WINDOW_BYTES` in a `WINDOW`, or takes longer than `TIME_MAX`, is cut off:
+/// large files may come by slow lines, but a body that stalls is not waited for.
+pub(super) async fn receive(
     request: Request,
     max: usize,
-    time: Duration,
     too_large: &'static str,
-) -> Result<Vec<u8>> {
+) -> Result<Spool> {
     let mut body = request.into_body();
     if body.size_hint().lower() > max as u64 {
         return Err(Error::TooLarge(too_large));
     }
-    let mut bytes = Vec::new();
-    let read = async {
-        while let Some(frame) = body.frame().await {
+    let mut spool = Spool::default();
+    let mut progress = Progress::new();
+    loop {
+        let data = match timeout_at(progress.deadline(), body.frame()).await {
+            Ok(None) => return Ok(spool),
+            Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
             // Broken off by a client that went away.
-            let frame =
-                frame.map_err(|_| Error::Malformed("The body could not be read.".into()))?;
-            let Ok(data) = frame.into_data() else { continue };
-            if bytes.len() + data.len() > max {
-                return Err(Error::TooLarge(too_large));
-            }
-            bytes.extend_from_slice(&data);
+            Ok(Some(Err(_))) => return Err(Error::Malformed(UNREADABLE.into())),
+            Err(_) if progress.goes_on() => continue,
+            Err(_) => return Err(Error::Malformed(TOO_SLOW.into())),
+        };
+        if spool.len() + data.len() > max {
+            return Err(Error::TooLarge(too_large));
         }
-        Ok(())
-    };
-    let late = |_| Err(Error::Malformed("The body took too long to arrive.".into()));
-    timeout(time, read).await.unwrap_or_else(late)?;
-    Ok(bytes)
+        progress.received(data.len());
+        spool.write(data).await?;
+    }
+}
+
+/// Whether a client sends fast enough.
+struct Progress {
+    window_end: Instant,
+    end: Instant,
+    /// Bytes in this window.
+    received: usize,
+}
+
+impl Progress {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { window_end: now + WINDOW, end: now + TIME_MAX, received: 0 }
+    }
+
+    /// When to ask next whether it [`Progress::goes_on`].
+    fn deadline(&self) -> Instant {
+        self.window_end.min(self.end)
+    }
+
+    fn received(&mut self, bytes: usize) {
+        self.received += bytes;
+    }
+
+    /// At the end of a window: begins the next, if enough came in this one.
+    fn goes_on(&mut self) -> bool {
+        let enough = self.received >= WINDOW_BYTES && self.window_end < self.end;
+        self.received = 0;
+        self.window_end += WINDOW;
+        enough
+    }
 }
 
 /// Reads what was left of a body before it is answered: to answer on top of what the client is still
@@ -127,3 +171,7 @@ impl Drop for Lent {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "bodies_tests.rs"]
+mod tests;

@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
@@ -18,15 +17,13 @@ use crate::domain::ids::{ChatId, MAX_ID, MessageId, SessionId, UserId};
 use crate::domain::session::{Caller, Device};
 use crate::wire::fields::Fields;
 
-use super::bodies::whole;
+use super::bodies::receive;
 use super::errors::{ApiError, Result};
 use super::throttles;
 
 /// Largest body, in bytes.
 pub(super) const BODY_MAX: usize = 128 * 1024;
 const TOO_LARGE: &str = "The body is larger than 128 KiB.";
-/// How long a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(30);
 /// Kept of a `User-Agent`, in characters.
 const USER_AGENT_MAX: usize = 200;
 
@@ -239,7 +236,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
         let kind = content_type(&request);
-        Ok(match whole(request, BODY_MAX, BODY_TIME, TOO_LARGE).await {
+        Ok(match whole(request).await {
             // As in DRF, whatever its type.
             Ok(body) if body.is_empty() => Self::of(Ok(Fields::default())),
             Ok(_) if essence(&kind) != "application/json" => Self::of(Err(Error::MediaType(kind))),
@@ -247,6 +244,10 @@ impl<S: Send + Sync> FromRequest<S> for Body {
             Err(error) => Self::of(Err(error)),
         })
     }
+}
+
+async fn whole(request: Request) -> DomainResult<Vec<u8>> {
+    receive(request, BODY_MAX, TOO_LARGE).await?.into_bytes().await
 }
 
 /// What the body is said to be, as it was said; empty where it was not.

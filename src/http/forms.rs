@@ -2,8 +2,8 @@
 //! read later, by DRF's rules for forms.
 
 use std::convert::Infallible;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
@@ -11,18 +11,19 @@ use futures_util::stream;
 
 use crate::app::App;
 use crate::domain::error::{Error, Result as DomainResult};
+use crate::domain::ids::UserId;
+use crate::shares::{Holder, Permit};
 use crate::wire::fields::{Fields, Form};
 
-use super::bodies::whole;
+use super::bodies::receive;
 use super::errors::{ApiError, Result};
-use super::extract::{BODY_MAX, Body, content_type, essence};
+use super::extract::{BODY_MAX, Body, Context, Peer, content_type, essence};
+use super::spool::Spool;
 
 /// Most parts, as Django's `DATA_UPLOAD_MAX_NUMBER_FIELDS`.
 const PARTS_MAX: usize = 1_000;
 /// Allowed for what separates the parts, in bytes.
 const SEPARATORS_MAX: usize = 128 * 1024;
-/// How long a file may take to arrive.
-const TIME: Duration = Duration::from_secs(60);
 const BODY_TOO_LARGE: &str = "The body is too large.";
 const FIELDS_TOO_LARGE: &str = "The fields are larger than 128 KiB.";
 const FILE_TOO_LARGE: &str = "The file is too large.";
@@ -40,23 +41,52 @@ impl FromRequest<Arc<App>> for FormBody {
             let Ok(body) = Body::from_request(request, app).await;
             return Ok(Self(body));
         }
-        let file_max = app.limits.avatar_bytes;
-        let max = BODY_MAX + SEPARATORS_MAX + file_max;
-        let busy = |_| Error::Unavailable("too many files are being received".into());
-        let place = app.media.uploads.try_acquire().map_err(busy)?;
-        let body = whole(request, max, TIME, BODY_TOO_LARGE).await;
-        drop(place);
+        let holder = holder(&request);
+        let receiving = app.media.receiving.acquire(holder).await?;
+        let max = BODY_MAX + SEPARATORS_MAX + app.limits.avatar_bytes;
+        let body = receive(request, max, BODY_TOO_LARGE).await;
+        drop(receiving);
         Ok(Self(Body::of(match body {
-            Ok(body) if body.is_empty() => Ok(Fields::default()),
-            Ok(body) => parse(&kind, body.into(), file_max).await.map(Fields::from),
+            Ok(body) if body.len() == 0 => Ok(Fields::default()),
+            Ok(body) => load(app, holder, body, &kind).await,
             Err(error) => Err(error),
         })))
     }
 }
 
+/// Who an upload is counted for: the user, who is known by now on every path that takes files.
+fn holder(request: &Request) -> Holder {
+    let user = request.extensions().get::<Context>().and_then(Context::user);
+    let address = request.extensions().get::<Peer>().map(|peer| peer.address);
+    let address = || Holder::at(address.unwrap_or(Ipv4Addr::UNSPECIFIED.into()));
+    user.map_or_else(address, |id| Holder::User(UserId(id)))
+}
+
+/// Takes a received form into memory, once there is room for it, and reads it. The room is given
+/// back with the form's last file.
+async fn load(app: &App, holder: Holder, body: Spool, kind: &str) -> DomainResult<Fields> {
+    // Once as it came, and once more in parts.
+    let kib = u32::try_from(2 * body.len().div_ceil(1024)).unwrap_or(u32::MAX);
+    let room = Arc::new(app.media.received.acquire_many(holder, kib).await?);
+    let body = body.into_bytes().await?.into();
+    parse(kind, body, app.limits.avatar_bytes, &room).await.map(Fields::from)
+}
+
+/// A file's content, and the room that it takes.
+struct Kept {
+    content: Bytes,
+    _room: Arc<Permit>,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.content
+    }
+}
+
 /// Takes a form apart. As in Django, a part with a file's name is a file, and one whose file's name
 /// is empty and that has no content comes of a field that nobody touched: it was not sent.
-async fn parse(kind: &str, body: Bytes, file_max: usize) -> DomainResult<Form> {
+async fn parse(kind: &str, body: Bytes, file_max: usize, room: &Arc<Permit>) -> DomainResult<Form> {
     let boundary = multer::parse_boundary(kind).map_err(unreadable)?;
     let body = stream::iter([Ok::<_, Infallible>(body)]);
     let mut parts = multer::Multipart::new(body, boundary);
@@ -72,7 +102,10 @@ async fn parse(kind: &str, body: Bytes, file_max: usize) -> DomainResult<Form> {
         match file_name {
             Some(_) if content.len() > file_max => return Err(Error::TooLarge(FILE_TOO_LARGE)),
             Some(file_name) if file_name.is_empty() && content.is_empty() => {}
-            Some(_) => form.add_file(name, content),
+            Some(_) => {
+                let kept = Kept { content, _room: Arc::clone(room) };
+                form.add_file(name, Bytes::from_owner(kept));
+            }
             None => {
                 size += name.len() + content.len();
                 if size > BODY_MAX {

@@ -25,6 +25,7 @@ mod resets;
 mod serve;
 mod sessions;
 mod socket;
+mod spool;
 mod sync;
 mod throttles;
 mod users;

@@ -11,7 +11,7 @@ use crate::wire::errors::FieldTexts;
 use crate::wire::resets::{ConfirmReset, RequestReset};
 
 use super::errors::Result;
-use super::extract::Body;
+use super::extract::{Body, Peer};
 use super::hosts::Origin;
 
 /// Mails a link for resetting a password
@@ -27,10 +27,11 @@ use super::hosts::Origin;
 pub(super) async fn request(
     State(app): State<Arc<App>>,
     origin: Origin,
+    peer: Peer,
     body: Body,
 ) -> Result<StatusCode> {
     let email = body.read(RequestReset::parse)?;
-    resets::request(&app, email, origin.for_mail(&app))?;
+    resets::request(&app, email, origin.for_mail(&app), peer.address)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -3,16 +3,16 @@
 //! what one costs is known before it is decoded.
 
 use std::io::Cursor;
-use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
-use tokio::sync::Semaphore;
 
-use crate::domain::error::{Error, Result};
+use crate::domain::error::Result;
+use crate::shares::{FairSemaphore, Holder};
 
 /// The longer side of what is kept, at most, in pixels.
 const SIDE: u32 = 512;
@@ -20,10 +20,11 @@ const SIDE: u32 = 512;
 const PIXELS_MAX: u64 = 40_000_000;
 /// Most that decoding one may take, in bytes: those pixels at 16 bits a channel.
 const MEMORY_MAX: u64 = 8 * PIXELS_MAX + (16 << 20);
-/// How many are worked on at a time.
-const TURNS: usize = 2;
-/// How many may be worked on or wait for it before the rest is turned away.
-const PLACES: usize = 16;
+/// How many are worked on at a time, and how many of them for one user.
+const TURNS: u32 = 2;
+const TURNS_SHARE: usize = 2;
+/// How long a picture may wait for its turn.
+const WAIT: Duration = Duration::from_secs(30);
 /// Of 100.
 const JPEG_QUALITY: u8 = 85;
 
@@ -76,26 +77,20 @@ impl Kind {
 /// Reads pictures, two at a time.
 #[derive(Debug)]
 pub struct Pictures {
-    /// Bounds the queue, and so the files in memory.
-    places: Semaphore,
-    turns: Arc<Semaphore>,
+    turns: FairSemaphore,
 }
 
 impl Default for Pictures {
     fn default() -> Self {
-        Self { places: Semaphore::new(PLACES), turns: Arc::new(Semaphore::new(TURNS)) }
+        Self { turns: FairSemaphore::new("pictures", TURNS, TURNS_SHARE, WAIT) }
     }
 }
 
 impl Pictures {
     /// What is kept of a file, or Django's text for what is wrong with it. Takes up to two seconds of
-    /// a core. [`Error::Unavailable`] where too many are waiting.
-    pub async fn read(&self, file: Bytes) -> Result<Result<Picture, &'static str>> {
-        let _place = self
-            .places
-            .try_acquire()
-            .map_err(|_| Error::Unavailable("too many pictures are being read".into()))?;
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(Error::internal)?;
+    /// a core. Unavailable where it would have to wait for too long.
+    pub async fn read(&self, holder: Holder, file: Bytes) -> Result<Result<Picture, &'static str>> {
+        let turn = self.turns.acquire(holder).await?;
         let read = tokio::task::spawn_blocking(move || {
             // Held by the work itself: a client that goes away does not free its turn early.
             let _turn = turn;

@@ -173,14 +173,6 @@ fn what_hides_behind_a_picture_is_gone() {
     assert!(!picture.bytes.windows(6).any(|part| part == b"script"));
 }
 
-#[tokio::test]
-async fn a_full_queue_turns_away() {
-    let pictures = Pictures::default();
-    let _all = pictures.places.try_acquire_many(u32::try_from(PLACES).expect("few")).expect("free");
-    let refused = pictures.read(Bytes::from_static(b"x")).await;
-    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
-}
-
 /// PNG's checksum, for headers that are made up.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |sum, byte| {

@@ -33,7 +33,7 @@ fn part(name: &str, file_name: Option<&str>, content: impl AsRef<[u8]>) -> Vec<u
     [head.as_bytes(), b"\r\n\r\n", content.as_ref(), b"\r\n"].concat()
 }
 
-fn file(content: impl AsRef<[u8]>) -> Vec<u8> {
+pub fn file(content: impl AsRef<[u8]>) -> Vec<u8> {
     part("avatar", Some("cat.png"), content)
 }
 
@@ -46,7 +46,7 @@ async fn send(client: &Client, method: Method, path: &str, parts: &[Vec<u8>]) ->
     client.raw(method, path, FORM, body).await
 }
 
-async fn patch_me(client: &Client, parts: &[Vec<u8>]) -> Answer {
+pub async fn patch_me(client: &Client, parts: &[Vec<u8>]) -> Answer {
     send(client, Method::PATCH, ME, parts).await
 }
 

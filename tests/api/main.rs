@@ -33,6 +33,7 @@ mod resets;
 mod rubbish;
 mod search;
 mod sessions;
+mod shares;
 mod signals;
 mod silence;
 mod slow_reader;

@@ -25,8 +25,8 @@ async fn second(server: &TestApp) -> TestApp {
     second
 }
 
-/// Somebody at an address.
-fn at(server: &TestApp, address: &str) -> Client {
+/// Somebody at an address, where the server trusts the proxy that says so.
+pub fn at(server: &TestApp, address: &str) -> Client {
     let address = HeaderValue::from_str(address).expect("a header");
     let headers = HeaderMap::from_iter([("x-forwarded-for".parse().expect("a name"), address)]);
     let http = reqwest::Client::builder().default_headers(headers).build().expect("a client");

@@ -1,0 +1,78 @@
+//! A body on its way in: what is small stays in memory, what is large goes to a temporary file, so
+//! that slow uploads cost no memory. The file has no name and is gone with the process.
+
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::sync::Arc;
+
+use axum::body::Bytes;
+
+use crate::domain::error::{Error, Result};
+
+/// Most that is held in memory, in bytes; a JSON body fits.
+const MEMORY_MAX: usize = 128 * 1024;
+
+/// What was received so far.
+#[derive(Debug, Default)]
+pub(super) struct Spool {
+    /// What came after what is in the file.
+    memory: Vec<u8>,
+    file: Option<Arc<File>>,
+    /// Bytes in the file.
+    in_file: usize,
+}
+
+impl Spool {
+    /// How much came, in bytes.
+    pub(super) fn len(&self) -> usize {
+        self.in_file + self.memory.len()
+    }
+
+    /// Adds what came. [`Error::Unavailable`] where the temporary folder takes nothing, as from
+    /// [`Spool::into_bytes`].
+    pub(super) async fn write(&mut self, data: Bytes) -> Result<()> {
+        if self.memory.len() + data.len() > MEMORY_MAX {
+            self.flush().await?;
+        }
+        self.memory.extend_from_slice(&data);
+        Ok(())
+    }
+
+    /// All of it.
+    pub(super) async fn into_bytes(mut self) -> Result<Vec<u8>> {
+        if self.file.is_none() {
+            return Ok(self.memory);
+        }
+        self.flush().await?;
+        let (file, size) = (self.file, self.in_file);
+        blocking(move || {
+            let mut bytes = Vec::with_capacity(size);
+            if let Some(mut file) = file.as_deref() {
+                file.rewind()?;
+                file.read_to_end(&mut bytes)?;
+            }
+            Ok(bytes)
+        })
+        .await
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        let (memory, file) = (std::mem::take(&mut self.memory), self.file.take());
+        let size = memory.len();
+        let file = blocking(move || {
+            let file = file.map_or_else(|| tempfile::tempfile().map(Arc::new), Ok)?;
+            (&*file).write_all(&memory)?;
+            Ok(file)
+        });
+        self.file = Some(file.await?);
+        self.in_file += size;
+        Ok(())
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(Error::internal)?;
+    done.map_err(|error| Error::Unavailable(error.into()))
+}

@@ -1,0 +1,196 @@
+//! A semaphore that is shared fairly: no user and no address can take all of it, or fill the queue
+//! for it. Knows nothing of what is done while a permit is held.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::domain::error::{Error, Result};
+use crate::domain::ids::UserId;
+use crate::domain::network::block;
+
+/// Who a permit is counted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Holder {
+    /// A user who is logged in.
+    User(UserId),
+    /// An address, or the /64 of one, where nobody is logged in.
+    Address(IpAddr),
+}
+
+impl Holder {
+    /// The holder that an address belongs to.
+    pub fn at(address: IpAddr) -> Self {
+        Self::Address(block(address))
+    }
+}
+
+/// Permits that several holders compete for.
+///
+/// Each holder waits in a queue of its own, and only `share` requests of a holder at a time go on to
+/// the queue that all share. So a request waits behind at most `share` requests of each other
+/// holder, however many these send. A holder alone can use everything where `share` allows it.
+#[derive(Debug)]
+pub struct FairSemaphore {
+    what: &'static str,
+    total: u32,
+    wait: Duration,
+    permits: Arc<Semaphore>,
+    queues: Arc<Queues>,
+}
+
+/// Permits that are held, given back when dropped.
+#[derive(Debug)]
+pub struct Permit {
+    // The order matters: the queue is looked at last, when nothing of it is held here any more.
+    _permits: OwnedSemaphorePermit,
+    _place: OwnedSemaphorePermit,
+    _queue: Queue,
+}
+
+/// The queues of the holders that have or want a permit. Nothing is kept of others.
+#[derive(Debug)]
+struct Queues {
+    share: usize,
+    by_holder: Mutex<HashMap<Holder, Entry>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    semaphore: Arc<Semaphore>,
+    users: usize,
+}
+
+impl FairSemaphore {
+    /// `total` permits, for at most `share` requests of each holder at a time. A request that had
+    /// to wait for longer than `wait` is refused. `what` is for the log: "pictures".
+    pub fn new(what: &'static str, total: u32, share: usize, wait: Duration) -> Self {
+        let permits = Arc::new(Semaphore::new(total as usize));
+        let queues = Arc::new(Queues { share, by_holder: Mutex::default() });
+        Self { what, total, wait, permits, queues }
+    }
+
+    /// Waits for one permit. [`Error::Unavailable`] after too long a wait.
+    pub async fn acquire(&self, holder: Holder) -> Result<Permit> {
+        self.acquire_many(holder, 1).await
+    }
+
+    /// Waits for so many permits at once, or for all where that are more than there are.
+    pub async fn acquire_many(&self, holder: Holder, count: u32) -> Result<Permit> {
+        let queue = Queue::of(&self.queues, holder);
+        let own = Arc::clone(&queue.semaphore);
+        let acquired = timeout(self.wait, async {
+            let place = own.acquire_owned().await.map_err(Error::internal)?;
+            let count = count.min(self.total);
+            let permits = Arc::clone(&self.permits).acquire_many_owned(count).await;
+            Ok::<_, Error>((place, permits.map_err(Error::internal)?))
+        });
+        let (place, permits) = acquired.await.map_err(|_| self.busy())??;
+        Ok(Permit { _permits: permits, _place: place, _queue: queue })
+    }
+
+    /// Takes one permit without waiting. [`Error::Unavailable`] where there is none, or the holder
+    /// has its share.
+    pub fn try_acquire(&self, holder: Holder) -> Result<Permit> {
+        let queue = Queue::of(&self.queues, holder);
+        let place = Arc::clone(&queue.semaphore).try_acquire_owned();
+        let permits = Arc::clone(&self.permits).try_acquire_owned();
+        match (place, permits) {
+            (Ok(place), Ok(permits)) => {
+                Ok(Permit { _permits: permits, _place: place, _queue: queue })
+            }
+            _ => Err(self.busy()),
+        }
+    }
+
+    fn busy(&self) -> Error {
+        Error::Unavailable(format!("too many requests at once: {}", self.what).into())
+    }
+}
+
+/// A use of a holder's queue. With the last one the queue is forgotten.
+#[derive(Debug)]
+struct Queue {
+    holder: Holder,
+    semaphore: Arc<Semaphore>,
+    queues: Arc<Queues>,
+}
+
+impl Queue {
+    fn of(queues: &Arc<Queues>, holder: Holder) -> Self {
+        let mut by_holder = queues.by_holder.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = || Entry { semaphore: Arc::new(Semaphore::new(queues.share)), users: 0 };
+        let entry = by_holder.entry(holder).or_insert_with(made);
+        entry.users += 1;
+        let semaphore = Arc::clone(&entry.semaphore);
+        Self { holder, semaphore, queues: Arc::clone(queues) }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        let mut by_holder = self.queues.by_holder.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = by_holder.get_mut(&self.holder) {
+            entry.users -= 1;
+            if entry.users == 0 {
+                by_holder.remove(&self.holder);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    const TOM: Holder = Holder::User(UserId(1));
+    const KITTY: Holder = Holder::User(UserId(2));
+    const WAIT: Duration = Duration::from_secs(10);
+
+    fn known(semaphore: &FairSemaphore) -> usize {
+        semaphore.queues.by_holder.lock().expect("unharmed").len()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_holder_has_its_share_and_others_are_served() {
+        let semaphore = FairSemaphore::new("tests", 8, 2, WAIT);
+        let _held = [semaphore.acquire(TOM).await, semaphore.acquire(TOM).await];
+        assert!(matches!(semaphore.try_acquire(TOM), Err(Error::Unavailable(_))));
+        assert!(matches!(semaphore.acquire(TOM).await, Err(Error::Unavailable(_))), "in time");
+        for holder in [KITTY, Holder::at(Ipv4Addr::LOCALHOST.into())] {
+            semaphore.try_acquire(holder).expect("at once");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_of_one_holder_lets_others_pass() {
+        let semaphore = FairSemaphore::new("tests", 1, 1, WAIT);
+        let first = semaphore.acquire(TOM).await.expect("free");
+        let crowd = futures_util::future::join_all((0..100).map(|_| semaphore.acquire(TOM)));
+        let mut crowd = std::pin::pin!(crowd);
+        let mut other = std::pin::pin!(semaphore.acquire(KITTY));
+        assert!(futures_util::poll!(&mut crowd).is_pending());
+        assert!(futures_util::poll!(&mut other).is_pending());
+        drop(first);
+        // At most one of the crowd is before.
+        assert!(futures_util::poll!(&mut crowd).is_pending());
+        drop(other.await.expect("soon"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn large_requests_get_all_there_is_and_leave_no_trace() {
+        let semaphore = FairSemaphore::new("tests", 4, 2, WAIT);
+        let all = semaphore.acquire_many(TOM, 100).await.expect("all");
+        assert!(semaphore.try_acquire(KITTY).is_err());
+        assert_eq!(known(&semaphore), 1, "who was refused is forgotten");
+        drop(all);
+        drop(semaphore.try_acquire(KITTY).expect("free again"));
+        assert_eq!(known(&semaphore), 0);
+    }
+}

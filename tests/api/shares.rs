@@ -1,0 +1,88 @@
+//! What is shared by all is shared fairly: whoever stalls, floods or hangs delays nobody else.
+
+use futures_util::future::join_all;
+use rstest::rstest;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::avatars::{file, patch_me, png};
+use crate::support::{Answer, Backend, Client, PASSWORD, TestApp};
+use crate::throttles::at;
+
+/// Begins an upload and sends no more than its beginning. The server waits for the rest.
+async fn stall(client: &Client) -> TcpStream {
+    let address = client.base.trim_start_matches("http://");
+    let mut connection = TcpStream::connect(address).await.expect("connected");
+    let head = format!(
+        "PATCH /api/auth/me/ HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\
+         content-type: multipart/form-data; boundary=meow\r\ncontent-length: 1000000\r\n\
+         expect: 100-continue\r\n\r\n",
+        client.access
+    );
+    connection.write_all(head.as_bytes()).await.expect("sent");
+    let mut answer = [0; 25];
+    connection.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 100 Continue\r\n\r\n");
+    connection.write_all(b"--meow\r\n").await.expect("sent");
+    connection
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn uploads_that_stall_hold_up_nobody_else(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let stallers = join_all((0..5).map(|_| server.user("tom"))).await;
+    let mut stalled = Vec::new();
+    for staller in &stallers {
+        stalled.extend(join_all((0..8).map(|_| stall(staller))).await);
+    }
+    let kitty = server.user("kitty").await;
+    patch_me(&kitty, &[file(png(300, 300))]).await.expect(200);
+    kitty.patch("/api/auth/me/", json!({"first_name": "Kitty"})).await.expect(200);
+
+    // Ended by the client, they make room for the user's own.
+    drop(stalled);
+    patch_me(&stallers[0], &[file(png(8, 8))]).await.expect(200);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixty_pictures_at_once_are_served(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let users = join_all((0..6).map(|_| server.user("tom"))).await;
+    let picture = [file(png(200, 200))];
+    for uploaders in [&users[..1], &users] {
+        let uploads = (0..60).map(|n| patch_me(&uploaders[n % uploaders.len()], &picture));
+        for answer in join_all(uploads).await {
+            answer.expect(200);
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_cannot_fill_the_queue_of_mails(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    // A mail server that never says a word: every mail stays in the queue.
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("smtp://{}", silent.local_addr().expect("an address"));
+    let settings = [("EMAIL_URL", url.as_str()), ("TRUSTED_PROXIES", "127.0.0.0/8")];
+    let Some(server) = TestApp::start_with(backend, &settings).await else { return };
+    let account = json!({"username": "tom", "email": "tom@example.org", "password": PASSWORD});
+    server.anonymous().post("/api/auth/register/", account).await.expect(201);
+    let ask = async |address: &str| -> Answer {
+        let body = json!({"email": "tom@example.org"});
+        at(&server, address).post("/api/auth/password/reset/", body).await
+    };
+    for _ in 0..16 {
+        ask("192.0.2.1").await.expect(204);
+    }
+    ask("192.0.2.1").await.expect(503);
+    ask("192.0.2.2").await.expect(204);
+}
