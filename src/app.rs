@@ -164,7 +164,10 @@ impl App {
         let (sends, receivers) = SendQueue::new(committers);
         let (marks, marks_receiver) = MarkQueue::new();
         let urls = Arc::new(Urls::new(config.server.public_url.as_deref()));
-        let (link, messenger) = bus::open(&config.bus).await.map_err(StartError::Bus)?.unzip();
+        let (link, messenger) = bus::open(&config.bus, Sealer::new(&secret_key))
+            .await
+            .map_err(StartError::Bus)?
+            .unzip();
         let app = Self {
             db: open_database(config).await?,
             hub: Hub::new(QUEUE_BYTES, Arc::clone(&urls), link),

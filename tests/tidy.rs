@@ -22,7 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("auth", &["domain", "shares"]),
     ("mail", &["config", "domain", "shares"]),
     ("store", &["domain"]),
-    ("hub", &["domain", "wire"]),
+    ("hub", &["auth", "domain", "wire"]),
     ("media", &["domain", "shares"]),
     ("telemetry", &["config"]),
     ("app", &["auth", "config", "domain", "hub", "mail", "media", "shares", "store"]),

@@ -3,11 +3,13 @@
 use async_nats::{ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
 
+use crate::auth::secrets::Sealer;
 use crate::config::Bus;
 use crate::hub::link::{Link, Messenger};
 
-/// Both ends of the way to other nodes, where one is wanted. The error says what cannot be read.
-pub(super) async fn open(bus: &Bus) -> Result<Option<(Link, Messenger)>, String> {
+/// Both ends of the way to other nodes, where one is wanted. What they tell each other is signed with
+/// `key`. The error says what cannot be read.
+pub(super) async fn open(bus: &Bus, key: Sealer) -> Result<Option<(Link, Messenger)>, String> {
     if bus.urls.is_empty() {
         return Ok(None);
     }
@@ -38,5 +40,5 @@ pub(super) async fn open(bus: &Bus) -> Result<Option<(Link, Messenger)>, String>
     if let Some((certificate, key)) = &bus.tls_client {
         options = options.add_client_certificate(certificate.clone(), key.clone());
     }
-    Ok(Some(Link::new(servers, options)))
+    Ok(Some(Link::new(servers, options, key)))
 }

@@ -71,6 +71,21 @@ impl Sealer {
         constant_time::verify_slices_are_equal(expected.as_bytes(), sum.as_bytes()).is_ok()
     }
 
+    /// Prepends a signature of all 256 bits to a message, in bytes.
+    pub fn sign(&self, purpose: &str, message: &[u8]) -> Vec<u8> {
+        let mut signed = self.sum(purpose, message).as_ref().to_vec();
+        signed.extend_from_slice(message);
+        signed
+    }
+
+    /// The message that was signed here, or by another node with the same key, for this purpose.
+    pub fn verified<'a>(&self, purpose: &str, signed: &'a [u8]) -> Option<&'a [u8]> {
+        let (signature, message) = signed.split_at_checked(digest::SHA256_OUTPUT_LEN)?;
+        let expected = self.sum(purpose, message);
+        constant_time::verify_slices_are_equal(signature, expected.as_ref()).ok()?;
+        Some(message)
+    }
+
     /// A number below a million that follows from a text, and that only this site can tell.
     pub fn number(&self, purpose: &str, text: &str) -> i64 {
         let sum = self.sum(purpose, text.as_bytes());
@@ -101,6 +116,17 @@ mod tests {
         assert_eq!(Sealer::new("another").open("chats", &sealed), None);
         for forged in ["", "a", "====", &sealed[1..], &format!("{sealed}A")] {
             assert_eq!(sealer.open("chats", forged), None, "{forged}");
+        }
+    }
+    #[test]
+    fn a_signed_message_is_verified_for_its_purpose_and_key_alone() {
+        let sealer = Sealer::new("one key");
+        let signed = sealer.sign("a subject", b"meow");
+        assert_eq!(sealer.verified("a subject", &signed), Some(&b"meow"[..]));
+        assert_eq!(sealer.verified("another", &signed), None);
+        assert_eq!(Sealer::new("another").verified("a subject", &signed), None);
+        for forged in [&b""[..], b"meow", &signed[1..], &[&signed[..], b"!"].concat()] {
+            assert_eq!(sealer.verified("a subject", forged), None);
         }
     }
 }

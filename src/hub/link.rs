@@ -1,7 +1,8 @@
 //! The way to the other nodes, through NATS: what happens here is published under the subject of
 //! the chat or user that it concerns, and heard by the nodes that asked for that. NATS promises to
 //! deliver once at most, and so nothing here is relied upon: what is lost, repeated or late is made
-//! good by the versions. Knows no database.
+//! good by the versions. Every message is signed with a key that only the site's nodes have, so whoever
+//! else can publish to NATS is not believed. Knows no database.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,8 +15,9 @@ use async_nats::{Client, ConnectOptions, Event, Message, RequestErrorKind, Serve
 use futures_util::StreamExt;
 use futures_util::stream::{FuturesUnordered, SelectAll};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
+use crate::auth::secrets::Sealer;
 use crate::domain::time::Timestamp;
 
 use super::Hub;
@@ -34,6 +36,9 @@ const PING: Duration = Duration::from_secs(10);
 /// How long after a try to connect that came to nothing the next one begins, at most.
 const RETRY: Duration = Duration::from_secs(2);
 
+/// How often it is logged that messages came which no node of this site has signed.
+const FORGED_LOGGED: Duration = Duration::from_secs(60);
+
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// The hub's end: what is to be told goes in here.
@@ -49,6 +54,7 @@ pub struct Messenger {
     options: ConnectOptions,
     outgoing: mpsc::Receiver<News>,
     state: Arc<State>,
+    key: Sealer,
 }
 
 impl std::fmt::Debug for Messenger {
@@ -95,8 +101,13 @@ impl State {
 }
 
 impl Link {
-    /// Both ends of the way over one of `servers`.
-    pub fn new(servers: Vec<ServerAddr>, options: ConnectOptions) -> (Self, Messenger) {
+    /// Both ends of the way over one of `servers`. Messages are signed with `key`; all nodes of a site
+    /// have the same.
+    pub fn new(
+        servers: Vec<ServerAddr>,
+        options: ConnectOptions,
+        key: Sealer,
+    ) -> (Self, Messenger) {
         let (sender, outgoing) = mpsc::channel(WAITING);
         let state = Arc::new(State::default());
         let noting = Arc::clone(&state);
@@ -114,7 +125,7 @@ impl Link {
                 std::future::ready(())
             });
         let link = Self { outgoing: sender, state: Arc::clone(&state) };
-        (link, Messenger { servers, options, outgoing, state })
+        (link, Messenger { servers, options, outgoing, state, key })
     }
 
     /// Whether there is a way at the moment.
@@ -164,11 +175,55 @@ impl Messenger {
         let client = self.options.clone().connect(&self.servers).await?;
         hub.interest.renew();
         let (outgoing, state) = (&mut self.outgoing, &*self.state);
-        tokio::try_join!(
-            talk(outgoing, &client, site, state),
-            listen(hub, &client, site, state, now)
-        )?;
+        let way = Way { client: &client, site, key: &self.key };
+        tokio::try_join!(talk(outgoing, &way, state), listen(hub, &way, state, now))?;
         Ok(())
+    }
+}
+
+/// A connection, and how this site's messages are named and signed on it.
+struct Way<'a> {
+    client: &'a Client,
+    site: &'a str,
+    key: &'a Sealer,
+}
+
+impl Way<'_> {
+    async fn publish(&self, news: &News) -> Result<(), Error> {
+        let subject = subject(self.site, news.topic());
+        let signed = self.key.sign(&subject, &news.encode()?);
+        Ok(self.client.publish(subject, signed.into()).await?)
+    }
+
+    /// What a node of this site published under the subject.
+    fn read(&self, message: &Message, forged: &mut Forged) -> Option<News> {
+        let Some(payload) = self.key.verified(&message.subject, &message.payload) else {
+            forged.note(&message.subject);
+            return None;
+        };
+        News::decode(payload)
+    }
+}
+
+/// Messages that no node of this site has signed: dropped, and logged now and then.
+#[derive(Default)]
+struct Forged {
+    logged: Option<Instant>,
+    since: u64,
+}
+
+impl Forged {
+    fn note(&mut self, subject: &str) {
+        self.since += 1;
+        if self.logged.is_none_or(|logged| logged.elapsed() >= FORGED_LOGGED) {
+            tracing::warn!(
+                subject,
+                messages = self.since,
+                "dropped what came over the bus without this site's signature: a stranger, or a \
+                 node with another SECRET_KEY or version"
+            );
+            *self = Self { logged: Some(Instant::now()), since: 0 };
+        }
     }
 }
 
@@ -176,16 +231,14 @@ impl Messenger {
 /// late.
 async fn talk(
     outgoing: &mut mpsc::Receiver<News>,
-    client: &Client,
-    site: &str,
+    way: &Way<'_>,
     state: &State,
 ) -> Result<(), Error> {
     while let Some(news) = outgoing.recv().await {
-        if state.is_connected() {
-            let subject = subject(site, news.topic());
-            if let Err(error) = client.publish(subject, news.encode()?.into()).await {
-                tracing::warn!(%error, "the bus does not take this");
-            }
+        if state.is_connected()
+            && let Err(error) = way.publish(&news).await
+        {
+            tracing::warn!(%error, "the bus does not take this");
         }
     }
     Ok(())
@@ -194,11 +247,12 @@ async fn talk(
 /// Asks for what the hub is interested in, and hands it what comes.
 async fn listen(
     hub: &Hub,
-    client: &Client,
-    site: &str,
+    way: &Way<'_>,
     state: &State,
     now: impl Fn() -> Timestamp,
 ) -> Result<(), Error> {
+    let Way { client, site, .. } = *way;
+    let mut forged = Forged::default();
     let mut heard = SelectAll::new();
     // Dropping what is kept of a subject ends its stream, and with it the subscription.
     let mut asked: HashMap<Topic, oneshot::Sender<()>> = HashMap::new();
@@ -229,8 +283,8 @@ async fn listen(
                     state.lost.notify_one();
                 }
             },
-            Some(Message { payload, .. }) = heard.next() => {
-                if let Some(news) = News::decode(&payload) {
+            Some(message) = heard.next() => {
+                if let Some(news) = way.read(&message, &mut forged) {
                     hub.hear_from_others(&news, now());
                 }
             }

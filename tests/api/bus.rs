@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use meowsenger::store::site;
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -138,6 +139,42 @@ async fn without_the_bus_messages_are_late_and_with_it_again_at_once(
         tom.say(chat, content).await;
         assert_eq!(heard(&mut socket, "message.created").await["message"]["content"], content);
     }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_stranger_publishes_reaches_nobody(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(bus) = bus_url() else { return };
+    let Some([one, two]) = two_nodes(backend, &bus).await else { return };
+    let (tom, kitty) = (one.user("tom").await, one.user("kitty").await);
+    let chat = tom.private_chat(&kitty).await;
+    let mut socket = Socket::open(&at(&two, &kitty)).await.loud();
+    let epoch = site::epoch(&one.app.db).await.expect("read");
+    let stranger = async_nats::connect(&bus).await.expect("connected");
+    let forge = async |subject: String, what: Value, frame: &str| {
+        let payload = format!("{what}\n{frame}");
+        // What an unsigned node of an earlier version says, and what nobody has signed.
+        for payload in [payload.clone(), format!("{}{payload}", "\0".repeat(32))] {
+            stranger.publish(subject.clone(), payload.into()).await.expect("published");
+        }
+    };
+    let change = json!({"change": {"chat": chat, "version": 2}});
+    forge(format!("meow.{epoch}.chat.{chat}"), change, r#"{"type":"forged"}"#).await;
+    let typing = json!({"typing": {"user": tom.id, "chat": chat, "active": true}});
+    forge(format!("meow.{epoch}.chat.{chat}"), typing, r#"{"type":"forged"}"#).await;
+    // Sessions are numbered from 1.
+    let sessions: Vec<_> = (1..=10).collect();
+    let ended = json!({"sessions_ended": {"user": kitty.id, "sessions": sessions}});
+    forge(format!("meow.{epoch}.user.{}", kitty.id), ended, "").await;
+    stranger.flush().await.expect("taken");
+
+    let message = tom.say(chat, "meow").await;
+    let frame = socket.next().await;
+    assert_eq!(frame["message"], message, "{frame}");
+    socket.send(json!({"type": "ping", "id": 1})).await;
+    assert_eq!(heard(&mut socket, "pong").await["id"], 1);
 }
 
 #[tokio::test]
