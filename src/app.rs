@@ -31,6 +31,7 @@ use crate::mail::Mailer;
 use crate::media::Media;
 use crate::media::files::Files;
 use crate::store::Db;
+use crate::store::pooler::OpenError;
 use crate::store::pools::PostgresSettings;
 
 use queues::MarkQueue;
@@ -100,7 +101,7 @@ pub enum StartError {
     },
     /// The database.
     #[error("cannot open the database: {0}")]
-    Database(#[from] crate::store::error::Error),
+    Database(#[from] OpenError),
     /// Where the pictures are.
     #[error("MEDIA_URL: {0}")]
     Media(String),
@@ -258,14 +259,11 @@ pub async fn open_database(config: &Config) -> Result<Db, StartError> {
     let database = &config.database;
     match &database.url {
         DatabaseUrl::Sqlite(path) => {
-            let path = match path {
-                Some(path) => path.clone(),
-                None => {
-                    make_folder(&database.data_dir)?;
-                    database.data_dir.join("meowsenger.sqlite3")
-                }
-            };
-            Ok(Db::open_sqlite(&path, database.connect_timeout).await?)
+            if path.is_none() {
+                make_folder(&database.data_dir)?;
+            }
+            let file = database.sqlite_file().unwrap_or_default();
+            Ok(Db::open_sqlite(&file, database.connect_timeout).await?)
         }
         DatabaseUrl::Postgres(url) => {
             let settings = PostgresSettings {

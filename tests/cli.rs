@@ -9,6 +9,11 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use meowsenger::app::open_database;
+use meowsenger::auth::secrets::random_hex;
+use meowsenger::config::Config;
+use meowsenger::store::Target;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
 const KEY: (&str, &str) =
@@ -152,6 +157,53 @@ fn migrations_are_checked_planned_applied_and_shown() {
     shell.run(&["showmigrations"], &[]).expect(0).says(&[" [X] 0001_"]);
 }
 
+#[tokio::test]
+async fn an_older_version_starts_beside_a_newer_schema_that_allows_it() {
+    let shell = Shell::new();
+    shell.run(&["migrate"], &[]).expect(0);
+    let folder = shell.path().join("data").display().to_string();
+    let newer = async |beside: &str| {
+        let config = Config::read(&[("DATA_DIR".to_owned(), folder.clone())].into()).unwrap();
+        let db = open_database(&config).await.expect("opened");
+        let mut tx = db.begin().await.expect("begun");
+        let insert = "insert or replace into migrations (name, applied_at, runs_beside) \
+                      values ('9999_wings', '', $1)";
+        Target::from(&mut tx).query(insert).bind(beside).execute().await.expect("inserted");
+        tx.commit().await.expect("committed");
+        db.close().await;
+    };
+    newer("0007").await;
+    shell.run(&["check"], &[]).expect(0);
+    shell.run(&["migrate", "--check"], &[]).expect(0);
+    shell.run(&["showmigrations"], &[]).expect(0).says(&[
+        " [X] 0007_runs_beside (runs beside versions from 0006 on)",
+        " [X] 9999_wings (runs beside versions from 0007 on), of a newer version",
+    ]);
+    assert_eq!(Running::start(&shell, &[]).terminate().0, Some(0));
+
+    newer("9999").await;
+    for command in ["check", "migrate", "runserver"] {
+        shell.run(&[command], &[]).expect(1).says(&["9999_wings", "newer"]);
+    }
+}
+
+#[test]
+fn an_embedded_database_is_its_owner_s_alone() {
+    let shell = Shell::new();
+    let url = ("DATABASE_URL", "sqlite://elsewhere.sqlite3");
+    let file = |suffix: &str| shell.path().join(format!("elsewhere.sqlite3{suffix}"));
+    let mode = |suffix: &str| file(suffix).metadata().expect("made").permissions().mode() & 0o777;
+    shell.run(&["migrate"], &[url]).expect(0);
+    assert_eq!(mode(""), 0o600);
+    shell.run(&["check"], &[url]).expect(0);
+    // As an earlier version made it.
+    fs::set_permissions(file(""), fs::Permissions::from_mode(0o644)).unwrap();
+    shell.run(&["check"], &[url]).expect(1).says(&["elsewhere.sqlite3", "0644", "chmod 600"]);
+    let server = Running::start(&shell, &[url]);
+    assert_eq!(["", "-wal", "-shm"].map(mode), [0o600; 3]);
+    drop(server);
+}
+
 #[test]
 fn check_tells_what_is_unsafe() {
     let shell = Shell::new();
@@ -213,7 +265,11 @@ fn makemigrations_begins_a_file_on_each_side() {
     fs::write(shell.path().join("migrations/postgres/0007_x.sql"), "").unwrap();
     shell.run(&["makemigrations", "wings"], &[]).expect(0).says(&["sqlite/0008_wings.sql"]);
     shell.run(&["makemigrations", "tail_2"], &[]).expect(0).says(&["postgres/0009_tail_2.sql"]);
-    assert!(shell.path().join("migrations/postgres/0008_wings.sql").exists());
+    // Until somebody decides otherwise, a migration only adds, like the one before it.
+    for file in ["postgres/0008_wings.sql", "sqlite/0009_tail_2.sql"] {
+        let text = fs::read_to_string(shell.path().join("migrations").join(file)).unwrap();
+        assert!(text.contains("\n-- Runs beside: 0007\n"), "{text}");
+    }
     for bad in ["", "Wings", "../x", "a-b", "ü"] {
         shell.run(&["makemigrations", bad], &[]).expect(1).says(&["a-z"]);
     }
@@ -326,13 +382,34 @@ fn a_password_can_come_by_a_pipe() {
     fed(&["changepassword", "tom"], "nine-lives-2026\n").expect(1).says(&["no more input"]);
 }
 
-#[test]
+/// The PostgreSQL of the tests. `None` where there is none and none required.
 #[expect(clippy::disallowed_methods, reason = "tests are told of their services this way")]
+fn postgres() -> Option<String> {
+    let url = std::env::var("MEOW_TEST_POSTGRES_URL").ok();
+    assert!(url.is_some() || std::env::var_os("MEOW_REQUIRE_SERVICES").is_none(), "no PostgreSQL");
+    url
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_hold_every_text_is_refused() {
+    let Some(server) = postgres() else { return };
+    let name = format!("latin_{}", random_hex::<8>().expect("random"));
+    let create = format!("create database {name} encoding 'LATIN1' template template0 locale 'C'");
+    let mut admin = PgConnection::connect(&server).await.expect("connected");
+    sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut admin).await.expect("created");
+    let mut url = url::Url::parse(&server).expect("a URL");
+    url.set_path(&name);
+    let shell = Shell::new();
+    let variables = [("DATABASE_URL", url.as_str()), KEY];
+    for arguments in [&["migrate"][..], &["check"], &["runserver", "127.0.0.1:0"]] {
+        let ran = shell.run(arguments, &variables).expect(1);
+        ran.says(&["LATIN1", "UTF8", "CREATE DATABASE"]);
+    }
+}
+
+#[test]
 fn a_server_does_not_migrate_postgres_by_itself() {
-    let Ok(url) = std::env::var("MEOW_TEST_POSTGRES_URL") else {
-        assert!(std::env::var_os("MEOW_REQUIRE_SERVICES").is_none(), "no PostgreSQL");
-        return;
-    };
+    let Some(url) = postgres() else { return };
     let shell = Shell::new();
     let sign = if url.contains('?') { '&' } else { '?' };
     // A schema that does not exist holds no tables.

@@ -13,6 +13,8 @@ mod chats;
 mod leaving;
 #[path = "store/messages.rs"]
 mod messages;
+#[path = "store/pooler.rs"]
+mod pooler;
 #[path = "store/presence.rs"]
 mod presence;
 #[path = "store/resets.rs"]

@@ -1,11 +1,14 @@
 //! `check [--deploy]`: what is wrong with the settings, and what is unsafe about them in production.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::app;
 use crate::config::mail::MailUrl;
-use crate::config::{Config, DatabaseUrl, environment};
-use crate::store::migrations;
+use crate::config::{Config, environment};
+use crate::store::migrations::{self, State};
+use crate::store::pools::sqlite_files;
 
 use super::{Result, say};
 
@@ -20,7 +23,8 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode> {
     let variables = environment()?;
     let config = Config::read(&variables)?;
-    let mut findings: Vec<_> = schema(&config).await.into_iter().collect();
+    let mut findings = exposed_files(&config);
+    findings.extend(schema(&config).await);
     if arguments.deploy {
         findings.extend(unsafe_settings(&config));
     }
@@ -35,25 +39,36 @@ pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Whether the database is there and current.
+/// Whether the database is there, as it should be, and current.
 async fn schema(config: &Config) -> Option<String> {
     // A check makes nothing: an embedded database that is not there is made by the first start.
-    if matches!(&config.database.url, DatabaseUrl::Sqlite(path)
-        if !path.clone().unwrap_or_else(|| config.database.data_dir.join("meowsenger.sqlite3")).exists())
-    {
+    if config.database.sqlite_file().is_some_and(|file| !file.exists()) {
         return None;
     }
     let db = match app::open_database(config).await {
         Ok(db) => db,
         Err(error) => return Some(error.to_string()),
     };
-    match migrations::status(&db).await {
+    match migrations::state(&db).await {
         Err(error) => Some(error.to_string()),
-        Ok(steps) => {
-            let pending = steps.iter().filter(|step| !step.applied).count();
-            (pending > 0).then(|| format!("{pending} migrations are not applied: run `migrate`"))
+        Ok(State::Behind(names)) => {
+            Some(format!("{} migrations are not applied: run `migrate`", names.len()))
         }
+        Ok(State::NewerIncompatible(name)) => Some(migrations::Error::Newer(name).to_string()),
+        Ok(State::Current | State::NewerCompatible(_)) => None,
     }
+}
+
+/// Files of the embedded database that others on this machine may read: messages and password
+/// hashes are in them.
+fn exposed_files(config: &Config) -> Vec<String> {
+    let files = config.database.sqlite_file().map(|file| sqlite_files(&file));
+    let exposed = |file: PathBuf| {
+        let mode = file.metadata().ok()?.permissions().mode() & 0o777;
+        let file = file.display();
+        (mode & 0o077 != 0).then(|| format!("{file} has mode {mode:04o}: run `chmod 600 {file}`"))
+    };
+    files.into_iter().flatten().filter_map(exposed).collect()
 }
 
 fn unsafe_settings(config: &Config) -> Vec<String> {

@@ -3,7 +3,9 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use crate::store::migrations::{self, RUNS_BESIDE};
 
 use super::{Result, say};
 
@@ -21,25 +23,37 @@ pub(super) fn run(arguments: &Arguments) -> Result {
         return Err("a migration's name is made of a-z, 0-9 and _".into());
     }
     let folder = Path::new("migrations");
-    let number = next_number(&folder.join("sqlite"))?.max(next_number(&folder.join("postgres"))?);
+    let last = last(&folder.join("sqlite"))?.max(last(&folder.join("postgres"))?);
+    let (number, beside) = match &last {
+        Some((number, path)) => (number + 1, runs_beside(path)?.unwrap_or(*number)),
+        None => (1, 0),
+    };
     for side in ["sqlite", "postgres"] {
         let path = folder.join(side).join(format!("{number:04}_{name}.sql"));
         let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         writeln!(file, "-- What it changes, and why. The other database has a file of this name.")?;
+        // Kept while migrations only add; raised by one that takes something away.
+        writeln!(file, "{RUNS_BESIDE}{beside:04}")?;
         say(&format!("  {}", path.display()));
     }
     Ok(())
 }
 
-fn next_number(folder: &Path) -> Result<u32> {
+/// The newest migration in a folder: its number and its file.
+fn last(folder: &Path) -> Result<Option<(u32, PathBuf)>> {
     let entries = fs::read_dir(folder).map_err(|error| {
         format!("{}: {error}; run this where Meowsenger's source is", folder.display())
     })?;
-    let mut last = 0;
+    let mut last = None;
     for entry in entries {
-        let name = entry?.file_name();
+        let entry = entry?;
+        let name = entry.file_name();
         let number = name.to_str().and_then(|name| name.get(..4)).and_then(|n| n.parse().ok());
-        last = last.max(number.unwrap_or(0));
+        last = last.max(number.map(|number| (number, entry.path())));
     }
-    Ok(last + 1)
+    Ok(last)
+}
+
+fn runs_beside(path: &Path) -> Result<Option<u32>> {
+    Ok(migrations::runs_beside(&fs::read_to_string(path)?))
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::app::Clock;
-use crate::store::migrations;
+use crate::store::migrations::{self, State, Step};
 
 use super::{Result, database, say};
 
@@ -33,13 +33,24 @@ pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let steps = migrations::status(&db).await?;
+    if let State::NewerIncompatible(name) = State::of(&steps) {
+        return Err(migrations::Error::Newer(name).into());
+    }
     let pending: Vec<_> = steps.iter().filter(|step| !step.applied).collect();
     for step in &pending {
-        say(&format!("  {}", step.name));
+        say(&format!("  {}", in_words(step)));
     }
     if pending.is_empty() {
         say("No migrations to apply.");
     }
     let failed = arguments.check && !pending.is_empty();
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// A migration, with who may run beside the database after it.
+pub(super) fn in_words(step: &Step) -> String {
+    match step.runs_beside {
+        Some(oldest) => format!("{} (runs beside versions from {oldest:04} on)", step.name),
+        None => step.name.clone(),
+    }
 }

@@ -19,7 +19,8 @@ use clap::{Parser, Subcommand};
 
 use crate::app::{self, App};
 use crate::config::{Config, environment};
-use crate::store::{Db, migrations};
+use crate::store::Db;
+use crate::store::migrations::{self, State};
 use crate::telemetry::{self, Log};
 
 /// What went wrong, in words for the one who typed the command.
@@ -123,13 +124,21 @@ pub(crate) async fn node() -> Result<(Arc<App>, Log)> {
     Ok((app, log))
 }
 
-/// Fails where a migration is missing or unknown.
+/// Fails where a migration is missing, or where a newer one forbids this version.
 pub(crate) async fn require_current(db: &Db) -> Result {
-    match migrations::status(db).await?.iter().find(|step| !step.applied) {
-        None => Ok(()),
-        Some(step) => Err(format!(
+    match migrations::state(db).await? {
+        State::Current => Ok(()),
+        State::NewerCompatible(names) => {
+            tracing::warn!(
+                migrations = names.join(" "),
+                "the database was migrated by a newer version, beside which this one may run"
+            );
+            Ok(())
+        }
+        State::NewerIncompatible(name) => Err(migrations::Error::Newer(name).into()),
+        State::Behind(names) => Err(format!(
             "the database has not had the migration {}; run `meowsenger migrate` first",
-            step.name
+            names[0]
         )
         .into()),
     }

@@ -10,7 +10,8 @@ use crate::app::App;
 use crate::config::{Config, DatabaseUrl};
 use crate::http;
 use crate::lifecycle;
-use crate::store::{Db, migrations};
+use crate::store::migrations;
+use crate::store::pools::make_private;
 
 use super::{Result, require_current, say, settings};
 
@@ -27,16 +28,17 @@ pub(super) async fn run(arguments: &Arguments) -> Result {
     let bind = arguments.place.unwrap_or_default().or(config.server.bind);
     let files = lifecycle::raise_file_limit();
     let (app, sends) = App::open(&config).await?;
-    match &app.db {
-        // Nobody else uses it, so nobody else could migrate it first.
-        Db::Sqlite { .. } => {
-            migrations::migrate(&app.db, app.clock.now(), |name| {
-                tracing::info!(name, "migration applied");
-            })
-            .await?;
+    if let Some(file) = config.database.sqlite_file() {
+        if let Err(error) = make_private(&file) {
+            tracing::warn!(%error, "the database's files may be readable by others");
         }
-        Db::Postgres(_) => require_current(&app.db).await?,
+        // Nobody else uses it, so nobody else could migrate it first.
+        migrations::migrate(&app.db, app.clock.now(), |name| {
+            tracing::info!(name, "migration applied");
+        })
+        .await?;
     }
+    require_current(&app.db).await?;
     let listener = TcpListener::bind(bind)
         .await
         .map_err(|error| format!("cannot listen on {bind}: {error}"))?;

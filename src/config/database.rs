@@ -39,6 +39,15 @@ impl std::fmt::Debug for DatabaseUrl {
 }
 
 impl Database {
+    /// The embedded database's file, where it is that.
+    pub fn sqlite_file(&self) -> Option<PathBuf> {
+        match &self.url {
+            DatabaseUrl::Sqlite(Some(path)) => Some(path.clone()),
+            DatabaseUrl::Sqlite(None) => Some(self.data_dir.join("meowsenger.sqlite3")),
+            DatabaseUrl::Postgres(_) => None,
+        }
+    }
+
     pub(super) fn read(from: &mut Reader<'_>) -> Self {
         Self {
             data_dir: from.get(
@@ -52,7 +61,8 @@ impl Database {
                 "sqlite://",
                 "sqlite:// for the embedded database in DATA_DIR, sqlite://PATH for one elsewhere,\n\
                  or postgres://user:password@host:port/name. TLS by the URL's parameters:\n\
-                 ?sslmode=verify-full&sslrootcert=/path/ca.pem.",
+                 ?sslmode=verify-full&sslrootcert=/path/ca.pem. The database must be UTF8; PgBouncer\n\
+                 works with pool_mode = session.",
                 database_url,
             ),
             pool_size: from.get(

@@ -11,6 +11,9 @@ use sqlx::{Arguments, Encode, FromRow, PgConnection, Postgres, Sqlite, SqliteCon
 
 use super::error::Result;
 
+/// Durability again, which costs nothing here: should a pooler ever lose what the session was told.
+const BEGIN_POSTGRES: &str = "begin; set local synchronous_commit = on";
+
 /// A database: where to read, and where transactions begin.
 #[derive(Clone, Debug)]
 pub enum Db {
@@ -40,7 +43,7 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx> {
         Ok(match self {
             Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("begin immediate").await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin_with(BEGIN_POSTGRES).await?),
         })
     }
 

@@ -1,7 +1,8 @@
-//! The schema's steps, embedded in the binary and applied in order, each once, by one node at a
+//! The schema's migrations, embedded in the binary and applied in order, each once, by one node at a
 //! time. The same names exist for both databases. Nothing here goes backwards.
-
-use std::collections::HashSet;
+//!
+//! Each migration says which older binaries may still run beside the database after it, and the
+//! database keeps that: so an older node may restart in the middle of a rolling update.
 
 use rust_embed::RustEmbed;
 use sqlx::AssertSqlSafe;
@@ -22,12 +23,17 @@ struct PostgresFiles;
 /// An arbitrary number that no other program's advisory lock is likely to have ("meow").
 const LOCK: i64 = 0x6d65_6f77;
 
+/// What opens the line of a migration's header that names the oldest migration level that may still
+/// run beside the database once it is applied.
+pub const RUNS_BESIDE: &str = "-- Runs beside: ";
+
 /// Why the schema is not as this binary needs it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database has had steps that this binary does not know: it is newer.
+    /// A newer version has changed the schema so that this binary must not use it.
     #[error(
-        "the database is newer than this program: it has {0}, which is unknown here; use the newer version"
+        "the database is newer than this program and cannot be used by it: it has the migration {0}, \
+         which is unknown here; use the newer version"
     )]
     Newer(String),
     /// A file is not UTF-8.
@@ -38,19 +44,42 @@ pub enum Error {
     Store(#[from] StoreError),
 }
 
-/// A step and whether the database has had it.
+/// A migration and whether the database has had it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// `NNNN_name`.
     pub name: String,
     /// Applied already.
     pub applied: bool,
+    /// This binary has it.
+    pub known: bool,
+    /// The number of the oldest migration level (the last migration that a binary knows) that may run
+    /// beside the database after it. `None`: that of this migration itself.
+    pub runs_beside: Option<u32>,
 }
 
-/// Every step that this binary knows, in order. Fails where the database knows more.
-pub async fn status(db: &Db) -> Result<Vec<Step>, Error> {
-    let mut tx = db.begin().await?;
-    steps(&mut tx).await
+/// How the schema of the database compares with this binary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Every migration is applied, and no other.
+    Current,
+    /// These have to be applied first.
+    Behind(Vec<String>),
+    /// A newer version has applied these too; this binary may use the database all the same.
+    NewerCompatible(Vec<String>),
+    /// A newer version has applied this one; this binary must not use the database.
+    NewerIncompatible(String),
+}
+
+/// How the database compares with this binary. Two small queries.
+pub async fn state(db: &Db) -> StoreResult<State> {
+    Ok(State::of(&status(db).await?))
+}
+
+/// Every migration that this binary or the database knows, in order.
+pub async fn status(db: &Db) -> StoreResult<Vec<Step>> {
+    let columns = columns(db).await?;
+    Ok(steps(applied(db, columns).await?))
 }
 
 /// Applies what is missing, each step in a transaction of its own, and tells of it as it goes.
@@ -73,50 +102,127 @@ pub async fn migrate(
             .bind(LOCK)
             .execute()
             .await?;
-        let Some(step) = steps(&mut tx).await?.into_iter().find(|step| !step.applied) else {
-            return Ok(());
+        let columns = columns(&mut tx).await?;
+        let missing = match State::of(&steps(applied(&mut tx, columns).await?)) {
+            State::Current | State::NewerCompatible(_) => return Ok(()),
+            State::NewerIncompatible(name) => return Err(Error::Newer(name)),
+            State::Behind(missing) => missing,
         };
-        run(&mut tx, TABLE.to_owned()).await?;
-        let sql = text(&tx, &step.name)?;
-        run(&mut tx, sql).await?;
-        Target::from(&mut tx)
-            .query("insert into migrations (name, applied_at) values ($1, $2)")
-            .bind(step.name.as_str())
-            .bind(now.to_string())
+        let Some(name) = missing.into_iter().next() else { return Ok(()) };
+        apply(&mut tx, &name, now).await?;
+        tx.commit().await?;
+        on_applied(&name);
+    }
+}
+
+async fn apply(tx: &mut Tx, name: &str, now: Timestamp) -> Result<(), Error> {
+    run(tx, TABLE.to_owned()).await?;
+    let sql = text(tx, name)?;
+    let beside = runs_beside(&sql).map(|number| format!("{number:04}"));
+    run(tx, sql).await?;
+    Target::from(&mut *tx)
+        .query("insert into migrations (name, applied_at) values ($1, $2)")
+        .bind(name)
+        .bind(now.to_string())
+        .execute()
+        .await?;
+    // The first migrations have none, and no column for it.
+    if let Some(beside) = beside {
+        Target::from(tx)
+            .query("update migrations set runs_beside = $2 where name = $1")
+            .bind(name)
+            .bind(beside)
             .execute()
             .await?;
-        tx.commit().await?;
-        on_applied(&step.name);
     }
+    Ok(())
 }
 
 const TABLE: &str =
     "create table if not exists migrations (name text primary key, applied_at text not null)";
 
-async fn steps(tx: &mut Tx) -> Result<Vec<Step>, Error> {
-    let applied = applied(tx).await?;
+/// This binary's migrations, and those that only the database has.
+fn steps(applied: Vec<(String, Option<String>)>) -> Vec<Step> {
     let known = names();
-    if let Some(newer) = applied.iter().filter(|name| !known.contains(name)).min() {
-        return Err(Error::Newer(newer.clone()));
-    }
-    let step = |name: String| Step { applied: applied.contains(&name), name };
-    Ok(known.into_iter().map(step).collect())
+    let mut steps: Vec<_> = known
+        .iter()
+        .map(|name| Step {
+            name: name.clone(),
+            applied: applied.iter().any(|(other, _)| other == name),
+            known: true,
+            runs_beside: SqliteFiles::get(&format!("{name}.sql"))
+                .and_then(|file| runs_beside(std::str::from_utf8(&file.data).ok()?)),
+        })
+        .collect();
+    let newer = applied.into_iter().filter(|(name, _)| !known.contains(name));
+    steps.extend(newer.map(|(name, beside)| Step {
+        name,
+        applied: true,
+        known: false,
+        runs_beside: beside.and_then(|number| number.parse().ok()),
+    }));
+    steps.sort_by(|a, b| a.name.cmp(&b.name));
+    steps
 }
 
-/// The names that the database has; none where it is empty.
-async fn applied(tx: &mut Tx) -> StoreResult<HashSet<String>> {
-    let table: Option<(i64,)> = Target::from(&mut *tx)
-        .either(
-            "select 1 from sqlite_master where type = 'table' and name = 'migrations'",
-            "select 1::bigint where to_regclass('migrations') is not null",
-        )
-        .optional()
-        .await?;
-    if table.is_none() {
-        return Ok(HashSet::new());
+impl State {
+    /// Of all migrations that either side knows.
+    pub fn of(steps: &[Step]) -> Self {
+        let level = steps.iter().filter(|step| step.known).filter_map(Step::number).max();
+        let may_run = |step: &Step| step.runs_beside.is_some_and(|oldest| Some(oldest) <= level);
+        let newer: Vec<_> = steps.iter().filter(|step| !step.known).collect();
+        if let Some(step) = newer.iter().find(|step| !may_run(step)) {
+            return Self::NewerIncompatible(step.name.clone());
+        }
+        let missing: Vec<_> =
+            steps.iter().filter(|step| !step.applied).map(|step| step.name.clone()).collect();
+        if !missing.is_empty() {
+            Self::Behind(missing)
+        } else if newer.is_empty() {
+            Self::Current
+        } else {
+            Self::NewerCompatible(newer.into_iter().map(|step| step.name.clone()).collect())
+        }
     }
-    let rows: Vec<(String,)> = Target::from(tx).query("select name from migrations").all().await?;
-    Ok(rows.into_iter().map(|(name,)| name).collect())
+}
+
+impl Step {
+    /// The number that its name begins with.
+    fn number(&self) -> Option<u32> {
+        self.name.get(..4)?.parse().ok()
+    }
+}
+
+/// What a migration's header says, where it says it.
+pub fn runs_beside(sql: &str) -> Option<u32> {
+    sql.lines().find_map(|line| line.strip_prefix(RUNS_BESIDE)?.trim().parse().ok())
+}
+
+/// How much of the bookkeeping there is: 0 without the table, 1 without `runs_beside`, 2 with it.
+async fn columns(at: impl Into<Target<'_>>) -> StoreResult<i64> {
+    let (columns,): (i64,) = at
+        .into()
+        .either(
+            "select count(*) from pragma_table_info('migrations') \
+             where name in ('name', 'runs_beside')",
+            "select count(*) from pg_attribute where attrelid = to_regclass('migrations') \
+             and attname in ('name', 'runs_beside')",
+        )
+        .one()
+        .await?;
+    Ok(columns)
+}
+
+/// The names that the database has, each with the oldest level that may run beside it.
+async fn applied(
+    at: impl Into<Target<'_>>,
+    columns: i64,
+) -> StoreResult<Vec<(String, Option<String>)>> {
+    match columns {
+        0 => Ok(Vec::new()),
+        1 => at.into().query("select name, cast(null as text) from migrations").all().await,
+        _ => at.into().query("select name, runs_beside from migrations").all().await,
+    }
 }
 
 /// Both sides hold the same names (kept by `tests/tidy.rs`), so either tells them.
@@ -147,4 +253,51 @@ async fn run(tx: &mut Tx, script: String) -> StoreResult<()> {
         Tx::Postgres(tx) => script.execute(&mut **tx).await.map(drop)?,
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(name: &str, applied: bool, known: bool, runs_beside: Option<u32>) -> Step {
+        Step { name: name.to_owned(), applied, known, runs_beside }
+    }
+
+    #[test]
+    fn every_new_migration_says_which_older_version_may_run_beside_it() {
+        for name in names().into_iter().filter(|name| name.as_str() >= "0007") {
+            let file = format!("{name}.sql");
+            let files = [SqliteFiles::get(&file), PostgresFiles::get(&file)];
+            let [sqlite, postgres] = files.map(|file| {
+                let text = String::from_utf8(file.expect("on both sides").data.into_owned());
+                runs_beside(&text.expect("UTF-8"))
+            });
+            let own: u32 = name[..4].parse().expect("a number");
+            let says = sqlite.is_some_and(|oldest| oldest < own) && sqlite == postgres;
+            assert!(
+                says,
+                "{name}: both files need the same line `{RUNS_BESIDE}NNNN`, with the oldest migration \
+                 level whose program works on the schema after it ({sqlite:?}, {postgres:?})"
+            );
+        }
+    }
+
+    #[test]
+    fn what_an_older_binary_may_do_is_read_from_the_database() {
+        let known = |applied| step("0007_a", applied, true, Some(6));
+        let newer = |beside| step("0008_b", true, false, beside);
+        assert_eq!(State::of(&[known(true)]), State::Current);
+        assert_eq!(State::of(&[known(false)]), State::Behind(vec!["0007_a".into()]));
+        let compatible = State::NewerCompatible(vec!["0008_b".into()]);
+        assert_eq!(State::of(&[known(true), newer(Some(7))]), compatible);
+        assert_eq!(State::of(&[known(true), newer(Some(6))]), compatible);
+        for beside in [None, Some(8)] {
+            let refused = State::NewerIncompatible("0008_b".into());
+            assert_eq!(State::of(&[known(true), newer(beside)]), refused);
+        }
+        assert_eq!(
+            State::of(&[known(false), newer(Some(7))]),
+            State::Behind(vec!["0007_a".into()])
+        );
+    }
 }

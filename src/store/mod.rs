@@ -11,6 +11,7 @@ pub mod marks;
 pub mod members;
 pub mod messages;
 pub mod migrations;
+pub mod pooler;
 pub mod pools;
 pub mod presence;
 pub mod resets;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use meowsenger::store::migrations::{self, Error};
+use meowsenger::store::migrations::{self, State};
 use meowsenger::store::{Db, Target};
 use rstest::rstest;
 
@@ -102,21 +102,32 @@ async fn nodes_that_start_together_migrate_once(
 
 #[rstest]
 #[tokio::test]
-async fn a_newer_database_is_refused(
+async fn an_older_program_runs_beside_a_newer_schema_that_allows_it_and_no_other(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(store) = Store::new(backend).await else { return };
-    let mut tx = store.tx().await;
-    Target::from(&mut tx)
-        .query("insert into migrations (name, applied_at) values ('9999_wings', '')")
-        .execute()
-        .await
-        .expect("inserted");
-    tx.commit().await.expect("committed");
-    let refused = migrations::status(&store.db).await.expect_err("refused");
-    assert!(matches!(&refused, Error::Newer(name) if name == "9999_wings"), "{refused:?}");
-    let refused = migrations::migrate(&store.db, NOW, |_| {}).await.expect_err("refused");
-    let text = refused.to_string();
+    assert_eq!(migrations::state(&store.db).await.expect("read"), State::Current);
+    let level = migrations::status(&store.db).await.expect("read").len();
+    let newer = async |beside: String| {
+        let mut tx = store.tx().await;
+        for sql in [
+            "delete from migrations where name = '9999_wings' and $1 = $1",
+            "insert into migrations (name, applied_at, runs_beside) values ('9999_wings', '', $1)",
+        ] {
+            Target::from(&mut tx).query(sql).bind(beside.as_str()).execute().await.expect("done");
+        }
+        tx.commit().await.expect("committed");
+        let state = migrations::state(&store.db).await.expect("read");
+        (state, migrations::migrate(&store.db, NOW, |_| panic!("nothing to apply")).await)
+    };
+    for compatible in [format!("{level:04}"), "0007".to_owned()] {
+        let (state, migrated) = newer(compatible).await;
+        assert_eq!(state, State::NewerCompatible(vec!["9999_wings".to_owned()]));
+        migrated.expect("nothing to do");
+    }
+    let (state, refused) = newer("9998".to_owned()).await;
+    assert_eq!(state, State::NewerIncompatible("9999_wings".to_owned()));
+    let text = refused.expect_err("refused").to_string();
     assert!(text.contains("9999_wings") && text.contains("newer"), "{text}");
 }
 
