@@ -3,6 +3,7 @@
 
 mod bus;
 mod queues;
+mod readiness;
 
 use std::fs;
 use std::io::{self, Write};
@@ -32,15 +33,19 @@ use crate::media::Media;
 use crate::media::files::Files;
 use crate::store::Db;
 use crate::store::pooler::OpenError;
-use crate::store::pools::PostgresSettings;
+use crate::store::pools::{Limits as DatabaseLimits, PostgresSettings};
 
 use queues::MarkQueue;
-pub use queues::{PendingMark, PendingSend, SendQueue, Sent, Workers};
+pub use queues::{PendingMark, PendingSend, SendQueue, Sent, Workers, answered};
+pub use readiness::{LastLook, Unready};
 
 /// Bound of a connection's queue, in bytes.
 const QUEUE_BYTES: usize = 256 * 1024;
 /// Committers on PostgreSQL: two transactions overlap one's fsync with the other's statements.
 const POSTGRES_COMMITTERS: usize = 2;
+
+/// Added to a statement's longest time for a worker's answer.
+const WORK: Duration = Duration::from_secs(2);
 
 /// A running node.
 #[derive(Debug)]
@@ -78,6 +83,8 @@ pub struct App {
     /// Held while it is read and told how people are seen, so that nothing older is told after
     /// something newer.
     pub seeing: tokio::sync::Mutex<()>,
+    /// Whether the node could serve, as of the last look.
+    pub looked: LastLook,
     /// Whether there are other nodes, as of the last look.
     company: AtomicBool,
     /// Every task that must end before the process does.
@@ -190,6 +197,7 @@ impl App {
             marks,
             node: random_hex::<8>().map_err(|_| Error::internal("no random numbers"))?,
             seeing: tokio::sync::Mutex::default(),
+            looked: LastLook::default(),
             // Until it was looked.
             company: AtomicBool::new(true),
             tasks: TaskTracker::new(),
@@ -198,6 +206,12 @@ impl App {
         };
         let workers = Workers { sends: receivers, marks: marks_receiver, messenger };
         Ok((Arc::new(app), workers))
+    }
+
+    /// How long whoever has given something to a worker waits for its answer: for one statement
+    /// that hangs before it is begun or in it, and a little for the work itself.
+    pub fn patience(&self) -> Duration {
+        self.db.patience() + WORK
     }
 
     /// Whether there may be other nodes.
@@ -257,21 +271,19 @@ impl App {
 /// Opens the database that the settings name; of the embedded one, also its folder.
 pub async fn open_database(config: &Config) -> Result<Db, StartError> {
     let database = &config.database;
+    let limits =
+        DatabaseLimits { connect: database.connect_timeout, statement: database.statement_timeout };
     match &database.url {
         DatabaseUrl::Sqlite(path) => {
             if path.is_none() {
                 make_folder(&database.data_dir)?;
             }
             let file = database.sqlite_file().unwrap_or_default();
-            Ok(Db::open_sqlite(&file, database.connect_timeout).await?)
+            Ok(Db::open_sqlite(&file, limits).await?)
         }
         DatabaseUrl::Postgres(url) => {
-            let settings = PostgresSettings {
-                url: url.clone(),
-                pool_size: database.pool_size,
-                connect_timeout: database.connect_timeout,
-                statement_timeout: database.statement_timeout,
-            };
+            let settings =
+                PostgresSettings { url: url.clone(), pool_size: database.pool_size, limits };
             Ok(Db::connect_postgres(&settings).await?)
         }
     }

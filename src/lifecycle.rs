@@ -30,8 +30,20 @@ pub fn raise_file_limit() -> u64 {
     if files.set(hard, hard).is_ok() { hard } else { soft }
 }
 
+/// Waits until the process has to end: by a signal, or because its disk has lost what it was to keep
+/// (the reason).
+pub async fn end(app: &App) -> io::Result<Option<String>> {
+    tokio::select! {
+        signalled = signalled() => signalled.map(|()| None),
+        reason = app.db.lost() => {
+            tracing::error!(%reason, "stopping: a later flush that succeeds would prove nothing");
+            Ok(Some(reason))
+        }
+    }
+}
+
 /// Waits for SIGTERM or SIGINT.
-pub async fn signalled() -> io::Result<()> {
+async fn signalled() -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {

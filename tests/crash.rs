@@ -1,6 +1,6 @@
 //! SIGKILL under load: the real program is killed in the middle of its work, several times, and
 //! started again on the same data. What was acknowledged is there, once, and nothing is there that
-//! nobody sent.
+//! nobody sent. And a disk that takes nothing for a while, which it survives.
 
 #[allow(
     dead_code,
@@ -12,6 +12,7 @@ mod support;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use meowsenger::config::Variables;
@@ -19,6 +20,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use support::app::{PASSWORD, variables};
 use support::{Backend, Chance, Client, Ledger, Socket};
@@ -38,16 +40,37 @@ struct Server {
 impl Server {
     /// Starts it on a free port and waits until it listens.
     fn start(variables: &Variables) -> Self {
-        let mut process = program(variables)
-            .args(["runserver", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("started");
+        Self::run(program(variables).args(["runserver", "127.0.0.1:0"]))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("started");
         let mut output = BufReader::new(process.stdout.take().expect("a pipe"));
         let mut line = String::new();
         output.read_line(&mut line).expect("its greeting");
         let address = line.trim().rsplit("http://").next().expect("an address").to_owned();
         Self { process, base: format!("http://{address}"), _output: output }
+    }
+
+    /// Starts it where a limit of its files' size can be set. The system's signal for it is ignored,
+    /// so that writing fails, as on a full disk.
+    fn start_limited(variables: &Variables) -> Self {
+        let script = "trap '' XFSZ; exec \"$0\" runserver 127.0.0.1:0";
+        let mut command = program(variables);
+        let binary = command.get_program().to_owned();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]).arg(binary).env_clear();
+        shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command = shell;
+        Self::run(command.stdin(Stdio::null()))
+    }
+
+    /// From now on no file may become, or be written, longer than this.
+    fn limit_files(&self, bytes: &str) {
+        let pid = self.process.id().to_string();
+        let limit = format!("--fsize={bytes}:unlimited");
+        let set = Command::new("prlimit").args(["--pid", &pid, &limit]).status();
+        assert!(set.expect("util-linux").success());
     }
 
     /// SIGKILL.
@@ -203,4 +226,53 @@ async fn begin(server: &Server) -> (Vec<Writer>, Vec<i64>) {
         Writer { client, number, chat, next: 0 }
     };
     (clients.into_iter().enumerate().map(writer).collect(), chats)
+}
+
+/// Asks until it is ready, or is not.
+async fn until_ready(client: &Client, status: u16) {
+    let asking = async { while client.get("/readyz").await.status != status {} };
+    timeout(Duration::from_secs(5), asking).await.expect("in time");
+}
+
+/// On PostgreSQL it is the server's disk.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_is_full_for_a_while_costs_503_and_nothing_else() {
+    let folder = TempDir::new().expect("a folder");
+    let variables = variables(Backend::Sqlite, folder.path()).await.expect("no service needed");
+    let server = Server::start_limited(&variables);
+    let anonymous = Client::new(&server.base);
+    let alice = anonymous.register("alice", PASSWORD).await;
+    let bob = anonymous.register("bob", PASSWORD).await;
+    let chat = alice.private_chat(&bob).await;
+    let path = format!("/api/chats/{chat}/messages/");
+    let send = async |text: &str| alice.post(&path, json!({"content": text})).await;
+    send("before").await.expect(201);
+    let mut socket = Socket::open(&alice).await;
+    until_ready(&alice, 200).await;
+
+    for _ in 0..2 {
+        server.limit_files("4096");
+        for answer in join_all((0..6).map(|_| send("meanwhile"))).await {
+            answer.expect(503);
+        }
+        let frame = json!({"type": "message.send", "chat": chat, "content": "meanwhile"});
+        assert_eq!(socket.request(frame).await["code"], "unavailable");
+        alice.patch("/api/auth/me/", json!({"first_name": "Alice"})).await.expect(503);
+        bob.get(&path).await.expect(200);
+        bob.get("/api/chats/").await.expect(200);
+        until_ready(&alice, 503).await;
+
+        server.limit_files("unlimited");
+        send("afterwards").await.expect(201);
+        alice.patch("/api/auth/me/", json!({"first_name": "Alice"})).await.expect(200);
+        until_ready(&alice, 200).await;
+    }
+    server.kill();
+
+    let server = Server::start(&variables);
+    let bob = Client { base: server.base.clone(), ..bob };
+    let page = bob.get(&path).await.expect(200);
+    let found: Vec<_> = page.results().iter().map(|message| &message["content"]).collect();
+    assert_eq!(found, ["afterwards", "afterwards", "before"]);
+    server.kill();
 }

@@ -12,6 +12,7 @@
 mod support;
 
 use std::fmt::Debug;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use meowsenger::actions::messages::{Place, Span};
@@ -24,8 +25,8 @@ use meowsenger::domain::page::Turn;
 use meowsenger::domain::search::Query;
 use meowsenger::domain::session::Caller;
 use meowsenger::domain::sync::Known;
-use meowsenger::store::{Db, Target, migrations, search};
-use sqlx::AssertSqlSafe;
+use meowsenger::store::{Target, migrations, search};
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -130,13 +131,18 @@ async fn calls(app: &Arc<App>, me: &Caller, size: i64) {
     users::list(app, Turn::First, size).await.expect("users");
 }
 
-async fn walked_by_sqlite(app: &App, statements: &[String]) -> Vec<String> {
-    let Db::Sqlite { readers, .. } = &app.db else { return Vec::new() };
+async fn walked_by_sqlite(app: &App, folder: &Path, statements: &[String]) -> Vec<String> {
+    if !app.db.is_sqlite() {
+        return Vec::new();
+    }
+    let file = folder.join("meowsenger.sqlite3");
+    let url = format!("sqlite://{}", file.display());
+    let mut file = SqliteConnection::connect(&url).await.expect("opened");
     let mut walked = Vec::new();
     for statement in statements {
         let explain = AssertSqlSafe(format!("explain query plan {statement}"));
         let steps: Vec<(i64, i64, i64, String)> =
-            sqlx::query_as(explain).fetch_all(readers).await.expect("explained");
+            sqlx::query_as(explain).fetch_all(&mut file).await.expect("explained");
         // "SCAN m" under an alias, "SCAN messages USING INDEX …" in the order of one.
         for (_, _, _, step) in steps {
             let scan = step.starts_with("SCAN ") && !step.contains("VIRTUAL TABLE");
@@ -151,18 +157,27 @@ async fn walked_by_sqlite(app: &App, statements: &[String]) -> Vec<String> {
 
 /// How often each large table was walked since the server began.
 async fn walks_of_postgres(app: &App) -> Vec<(String, i64)> {
-    let Db::Postgres(pool) = &app.db else { return Vec::new() };
-    // Both of the pool's connections tell what they did so far.
-    let mut both = (pool.acquire().await.expect("one"), pool.acquire().await.expect("another"));
-    for connection in [&mut both.0, &mut both.1] {
-        let flush = sqlx::query("select pg_stat_force_next_flush()");
-        flush.execute(&mut **connection).await.expect("flushed");
+    if app.db.is_sqlite() {
+        return Vec::new();
     }
-    drop(both);
-    let sql = "select relname::text, seq_scan from pg_stat_user_tables \
-               where schemaname = current_schema() and relname = any($1) order by relname";
+    // Both of the pool's connections tell what they did so far.
+    let mut both = [app.db.begin().await.expect("one"), app.db.begin().await.expect("another")];
+    for tx in &mut both {
+        tx.script("select pg_stat_force_next_flush()".to_owned()).await.expect("flushed");
+    }
+    for tx in both {
+        tx.commit().await.expect("committed");
+    }
     let large: Vec<_> = LARGE.map(str::to_owned).into();
-    sqlx::query_as(sql).bind(large).fetch_all(pool).await.expect("read")
+    Target::from(&app.db)
+        .query(
+            "select relname::text, seq_scan from pg_stat_user_tables \
+             where schemaname = current_schema() and relname = any($1) order by relname",
+        )
+        .bind_list(large)
+        .all()
+        .await
+        .expect("read")
 }
 
 #[tokio::test]
@@ -193,7 +208,7 @@ async fn what_is_asked_all_the_time_walks_no_large_table() {
         assert_eq!(few, many, "as many statements for many rows as for few");
         assert!(few.len() > 20, "{few:#?}");
         assert_eq!(walks_of_postgres(&app).await, before, "{few:#?}");
-        let walked = walked_by_sqlite(&app, &few).await;
+        let walked = walked_by_sqlite(&app, folder.path(), &few).await;
         assert!(walked.is_empty(), "{walked:#?}");
     }
 }

@@ -13,13 +13,14 @@ use futures_util::FutureExt;
 use tokio::sync::mpsc;
 
 use crate::app::{App, PendingSend, Sent};
-use crate::domain::error::{Error, Result};
+use crate::domain::error::{Cause, Error, Result};
 use crate::domain::event::{Change, ChatEvent, Event};
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::{ClientId, Message, NewMessage};
 use crate::domain::receipt::MessageStatus;
 use crate::domain::text;
 use crate::domain::time::Timestamp;
+use crate::store::error::is_conflict;
 use crate::store::sends::{self, Added, Numbered, Resolved};
 use crate::store::{Tx, members, messages};
 
@@ -28,6 +29,9 @@ use super::messages::LEFT_ALONE;
 /// Most sends in one transaction: enough that the commit's cost is spread thin, few enough that
 /// the first of them does not wait long for the last.
 const BATCH: usize = 256;
+
+/// How often a batch is run again that a deadlock ended.
+const TRIES: usize = 3;
 
 /// What is answered to the same `client_id` with another content.
 const CLASH: &str = "A message with this client_id and other content exists.";
@@ -47,13 +51,14 @@ pub async fn run(app: Arc<App>, mut queue: mpsc::Receiver<PendingSend>) {
 /// Sends a batch. Where it fails as a whole though the database is there, one of its requests must
 /// be poisonous: they are tried one by one, so that only that one fails.
 async fn send_all(app: &App, batch: Vec<PendingSend>) {
-    let messages: Vec<_> = batch.iter().map(|pending| &pending.message).collect();
-    match attempt(app, &messages).await {
+    let batch = refuse_late(app, batch);
+    match attempt_again(app, &batch).await {
         Ok(outcomes) => finish(app, batch, outcomes),
         Err(Failure::Before(Error::Internal(cause))) if batch.len() > 1 => {
             tracing::warn!(cause, size = batch.len(), "a batch failed; trying one by one");
             for pending in batch {
-                match attempt(app, &[&pending.message]).await {
+                let one = std::slice::from_ref(&pending);
+                match attempt_again(app, one).await {
                     Ok(outcomes) => finish(app, vec![pending], outcomes),
                     Err(failure) => refuse(vec![pending], failure),
                 }
@@ -61,6 +66,28 @@ async fn send_all(app: &App, batch: Vec<PendingSend>) {
         }
         Err(failure) => refuse(batch, failure),
     }
+}
+
+/// Refuses those who have waited for so long that they were told that it is unknown what became of
+/// it. They may be trying again already.
+fn refuse_late(app: &App, batch: Vec<PendingSend>) -> Vec<PendingSend> {
+    let patience = app.patience();
+    let (late, batch): (Vec<_>, _) =
+        batch.into_iter().partition(|pending| pending.since.elapsed() >= patience);
+    refuse(late, Failure::Before(Error::Unavailable("it waited for too long".into())));
+    batch
+}
+
+/// One transaction, once more where it was ended in favour of another one.
+async fn attempt_again(app: &App, batch: &[PendingSend]) -> Result<Vec<Result<Sent>>, Failure> {
+    let messages: Vec<_> = batch.iter().map(|pending| &pending.message).collect();
+    for _ in 1..TRIES {
+        match attempt(app, &messages).await {
+            Err(Failure::Before(Error::Unavailable(cause))) if is_conflict(&cause) => {}
+            outcome => return outcome,
+        }
+    }
+    attempt(app, &messages).await
 }
 
 /// Publishes, then answers: who has the answer may rely on the event being on its way. A sender who
@@ -81,18 +108,15 @@ fn finish(app: &App, batch: Vec<PendingSend>, outcomes: Vec<Result<Sent>>) {
 
 fn refuse(batch: Vec<PendingSend>, failure: Failure) {
     let (Failure::Before(error) | Failure::Commit(error)) = failure;
-    let unavailable = matches!(error, Error::Unavailable(_));
     // Not its debug form, which may hold what was to be written.
-    let text = match error {
-        Error::Unavailable(cause) | Error::Internal(cause) => cause.to_string(),
-        other => other.to_string(),
+    let (kind, text): (fn(Cause) -> Error, _) = match error {
+        Error::Unavailable(cause) => (Error::Unavailable, cause.to_string()),
+        Error::OutcomeUnknown(cause) => (Error::OutcomeUnknown, cause.to_string()),
+        Error::Internal(cause) => (Error::Internal, cause.to_string()),
+        other => (Error::Internal, other.to_string()),
     };
     for pending in batch {
-        let error = match unavailable {
-            true => Error::Unavailable(text.clone().into()),
-            false => Error::internal(text.clone()),
-        };
-        drop(pending.answer.send(Err(error)));
+        drop(pending.answer.send(Err(kind(text.clone().into()))));
     }
 }
 
@@ -100,8 +124,8 @@ fn refuse(batch: Vec<PendingSend>, failure: Failure) {
 enum Failure {
     /// Nothing was committed.
     Before(Error),
-    /// Whether it was committed is not known, so it is not tried again: the senders may, under the
-    /// same `client_id`.
+    /// The commit failed. Where it is not known whether it happened ([`Error::OutcomeUnknown`]) it
+    /// is not tried again: the senders may, under the same `client_id`.
     Commit(Error),
 }
 

@@ -1,13 +1,17 @@
-//! Whether the node can serve.
+//! Whether the node can serve: asked of what serving needs, and not more often than once a second.
 
 use std::time::Duration;
 
-use crate::app::App;
-use crate::domain::error::{Error, Result};
+use tokio::time::{Instant, timeout};
+
+use crate::app::{App, Unready};
+use crate::store::migrations::{self, State};
 use crate::store::site;
 
 /// How long the database may take to answer before the node counts as not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long an answer holds: whoever asks more often costs the database nothing.
+const HOLDS: Duration = Duration::from_secs(1);
 
 /// How well a node can serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,13 +21,38 @@ pub struct Readiness {
     pub bus: Option<bool>,
 }
 
-/// Fails where the node stops, or its database does not answer.
-pub async fn ready(app: &App) -> Result<Readiness> {
+/// Fails where the node stops, its database takes no writes, or has another schema.
+pub async fn ready(app: &App) -> Result<Readiness, Unready> {
     if app.stopping.is_cancelled() {
-        return Err(Error::Unavailable("stopping".into()));
+        return Err(Unready::Stopping);
     }
-    match tokio::time::timeout(PATIENCE, site::epoch(&app.db)).await {
-        Ok(answer) => answer.map(|_| Readiness { bus: app.hub.bus() }).map_err(Into::into),
-        Err(_) => Err(Error::Unavailable("the database does not answer".into())),
+    let looked = timeout(PATIENCE, async {
+        // Who asks while somebody else looks gets what that one sees.
+        let mut last = app.looked.lock().await;
+        if let Some((at, seen)) = *last
+            && at.elapsed() < HOLDS
+        {
+            return seen;
+        }
+        let seen = timeout(PATIENCE, look(app)).await.unwrap_or(Err(Unready::Database));
+        *last = Some((Instant::now(), seen));
+        seen
+    });
+    looked.await.unwrap_or(Err(Unready::Database))?;
+    Ok(Readiness { bus: app.hub.bus() })
+}
+
+/// Reads which migrations were applied, then writes and commits.
+async fn look(app: &App) -> Result<(), Unready> {
+    match migrations::state(&app.db).await {
+        Ok(State::Current | State::NewerCompatible(_)) => {}
+        Ok(State::Behind(_) | State::NewerIncompatible(_)) => return Err(Unready::Migrations),
+        Err(error) => return Err(unready(&error)),
     }
+    site::try_to_write(&app.db).await.map_err(|error| unready(&error))
+}
+
+fn unready(error: &crate::store::error::Error) -> Unready {
+    tracing::warn!(%error, "not ready: the database fails");
+    Unready::Database
 }

@@ -3,12 +3,14 @@
 //! after the commit; the others are told by the hub, a little later and merged.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::mpsc;
 
-use crate::app::{App, PendingMark};
+use crate::app::{App, PendingMark, answered};
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::receipt::Marks;
@@ -25,38 +27,53 @@ type Who = (ChatId, UserId);
 /// Moves a member's marks forward, as far as there are messages; where they are then.
 /// [`Error::NotFound`] where the user is no member.
 pub async fn advance(app: &App, chat: ChatId, user: UserId, marks: Marks) -> Result<MemberMarks> {
-    let answered = app.marks.push(chat, user, marks)?;
-    answered.await.map_err(|_| Error::Unavailable("the worker dropped a mark".into()))?
+    let answer = app.marks.push(chat, user, marks)?;
+    answered(app.patience(), answer).await
 }
 
 /// The worker. Runs until it is cut off, which happens when nothing is in flight.
 pub async fn run(app: Arc<App>, mut queue: mpsc::Receiver<PendingMark>) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
-        let batch = std::mem::take(&mut batch);
-        let outcome = write(&app, &batch).await;
-        if let Err(error) = &outcome {
-            tracing::warn!(?error, "marks could not be written");
-        }
-        for pending in batch {
-            let answer = match &outcome {
-                Ok(found) => found.get(&pending.who()).copied().ok_or(Error::NotFound),
-                Err(_) => Err(Error::Unavailable("marks could not be written".into())),
-            };
-            // Whoever has gone needs no answer.
-            drop(pending.answer.send(answer));
+        let done = AssertUnwindSafe(move_all(&app, std::mem::take(&mut batch))).catch_unwind();
+        if done.await.is_err() {
+            tracing::error!("a batch of marks was dropped by a panic");
         }
     }
 }
 
-async fn write(app: &App, batch: &[PendingMark]) -> Result<HashMap<Who, MemberMarks>> {
+/// Moves what can be moved, and answers each.
+async fn move_all(app: &App, batch: Vec<PendingMark>) {
+    let mut found = HashMap::new();
     let mut wanted: HashMap<Who, Marks> = HashMap::new();
-    for pending in batch {
+    for pending in &batch {
         let marks = wanted.entry(pending.who()).or_insert(pending.marks);
         marks.delivered_seq = marks.delivered_seq.max(pending.marks.delivered_seq);
         marks.read_seq = marks.read_seq.max(pending.marks.read_seq);
     }
-    let mut found = HashMap::new();
+    let outcome = write(app, &mut wanted, &mut found).await;
+    if let Err(error) = &outcome {
+        tracing::warn!(?error, left = wanted.len(), "marks could not be written");
+    }
+    for pending in batch {
+        let who = pending.who();
+        let answer = match found.get(&who) {
+            Some(one) if !wanted.contains_key(&who) => Ok(*one),
+            None if outcome.is_ok() => Err(Error::NotFound),
+            _ => Err(Error::Unavailable("marks could not be written".into())),
+        };
+        // Whoever has gone needs no answer.
+        drop(pending.answer.send(answer));
+    }
+}
+
+/// Takes out of `wanted` what was done, also where the rest fails: a row that somebody holds for
+/// long costs nobody else the answer.
+async fn write(
+    app: &App,
+    wanted: &mut HashMap<Who, Marks>,
+    found: &mut HashMap<Who, MemberMarks>,
+) -> Result<()> {
     for _ in 0..TRIES {
         let rows: Vec<_> =
             wanted.iter().map(|((chat, user), marks)| (*chat, *user, *marks)).collect();
@@ -72,7 +89,7 @@ async fn write(app: &App, batch: &[PendingMark]) -> Result<HashMap<Who, MemberMa
         // Those whose rows somebody else held are behind what was asked for.
         wanted.retain(|who, marks| found.get(who).is_some_and(|one| is_behind(one, *marks)));
         if wanted.is_empty() {
-            return Ok(found);
+            return Ok(());
         }
         tokio::time::sleep(AGAIN).await;
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::app::{App, Sent};
+use crate::app::{App, Sent, answered};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::{ChatEvent, Event};
 use crate::domain::ids::{ChatId, MessageId, UserId};
@@ -55,9 +55,7 @@ pub fn send(
     });
     async move {
         match queued {
-            Ok(answer) => {
-                answer.await.map_err(|_| Error::Unavailable("the committer dropped it".into()))?
-            }
+            Ok(answer) => answered(app.patience(), answer).await,
             // Whether one may know of the chat comes before what is wrong with what one sent.
             Err(Unfit { error, reply_to }) if error.is_of_the_body() => {
                 access::membership(&app.db, chat, user).await?;
@@ -103,7 +101,12 @@ pub async fn list(
     let (newest_first, rows) = read(app, chat, span?, size, membership.last_seq).await?;
     let newest = rows.iter().map(|message| message.seq).max().unwrap_or_default();
     if delivers && newest > membership.last_delivered_seq {
-        marks::advance(app, chat, me, Marks { delivered_seq: newest, read_seq: 0 }).await?;
+        let delivered = Marks { delivered_seq: newest, read_seq: 0 };
+        // Where nothing can be written, reading goes on; the mark moves with a later page.
+        match marks::advance(app, chat, me, delivered).await {
+            Err(Error::Unavailable(_) | Error::OutcomeUnknown(_)) | Ok(_) => {}
+            Err(error) => return Err(error),
+        }
     }
     let rows = with_statuses(app, chat, rows).await?;
 

@@ -2,8 +2,10 @@
 //! is the workers' business.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout};
 
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::{ChatId, UserId};
@@ -28,11 +30,23 @@ pub struct Workers {
     pub messenger: Option<Messenger>,
 }
 
+/// A worker's answer, waited for until it is no use any more. A worker that hangs on the database
+/// is not waited for longer than that: what it does then is not known.
+pub async fn answered<T>(wait: Duration, answer: oneshot::Receiver<Result<T>>) -> Result<T> {
+    match timeout(wait, answer).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => Err(Error::OutcomeUnknown("the worker dropped it".into())),
+        Err(_) => Err(Error::OutcomeUnknown("the worker did not answer in time".into())),
+    }
+}
+
 /// A send on its way to the committer, with where to answer.
 #[derive(Debug)]
 pub struct PendingSend {
     /// What to send.
     pub message: NewMessage,
+    /// When it was queued: nobody waits for ever.
+    pub since: Instant,
     /// Answered after the commit; dropped without an answer only if the committer dies.
     pub answer: oneshot::Sender<Result<Sent>>,
 }
@@ -61,7 +75,7 @@ impl SendQueue {
     pub fn push(&self, message: NewMessage) -> Result<oneshot::Receiver<Result<Sent>>> {
         let (answer, answered) = oneshot::channel();
         self.of(message.chat)
-            .try_send(PendingSend { message, answer })
+            .try_send(PendingSend { message, since: Instant::now(), answer })
             .map_err(|_| Error::Unavailable("the committer is full, or gone".into()))?;
         Ok(answered)
     }

@@ -46,13 +46,19 @@ pub(super) async fn run(arguments: &Arguments) -> Result {
 
     greet(&config, listener.local_addr()?, files);
     app.spawn(http::serve(Arc::clone(&app), listener));
-    lifecycle::signalled().await?;
+    let lost = lifecycle::end(&app).await?;
     lifecycle::drain(&app).await;
     // Who is not told is told by the node's silence, a little later.
     if let Err(error) = actions::presence::leave(&app).await {
         tracing::warn!(%error, "the node could not say goodbye");
     }
-    lifecycle::close(&app).await;
+    match lost {
+        None => lifecycle::close(&app).await,
+        // Closing would write to that disk.
+        Some(reason) => {
+            return Err(format!("{reason}; start again to go on with what is there").into());
+        }
+    }
     Ok(())
 }
 

@@ -79,8 +79,10 @@ impl Database {
             ),
             statement_timeout: from.get(
                 "DATABASE_STATEMENT_TIMEOUT",
-                "30s",
-                "How long PostgreSQL may work on one statement.",
+                "5s",
+                "How long the database may work on one statement; a second later its connection is\n\
+                 given up. What waits for a worker, such as a send, is answered 503 three seconds\n\
+                 after this at the latest.",
                 time,
             ),
         }

@@ -52,13 +52,19 @@ pub enum Error {
     /// A store or queue is away or full; trying again later may work. Nothing was acknowledged.
     #[error("Service temporarily unavailable, try again later.")]
     Unavailable(#[source] Cause),
+    /// The answer to a commit was lost, or did not come in time: it may have been done. Under the
+    /// same `client_id` a send may be repeated without harm.
+    #[error(
+        "The outcome is unknown: it may have been done. Look, or repeat it with the same client_id."
+    )]
+    OutcomeUnknown(#[source] Cause),
     /// Our fault.
     #[error("A server error occurred.")]
     Internal(#[source] Cause),
 }
 
-/// What lies behind an [`Error::Unavailable`] or [`Error::Internal`]: for the log, never for a
-/// client.
+/// What lies behind an [`Error::Unavailable`], [`Error::OutcomeUnknown`] or [`Error::Internal`]: for
+/// the log, never for a client.
 pub type Cause = Box<dyn StdError + Send + Sync>;
 
 impl Error {
@@ -79,7 +85,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Throttled(wait) => Some(in_seconds(*wait)),
-            Self::Unavailable(_) => Some(2),
+            Self::Unavailable(_) | Self::OutcomeUnknown(_) => Some(2),
             _ => None,
         }
     }

@@ -64,7 +64,7 @@ impl ApiError {
                 Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
                 Error::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 Error::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
-                Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+                Error::Unavailable(_) | Error::OutcomeUnknown(_) => StatusCode::SERVICE_UNAVAILABLE,
                 Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
         }
@@ -129,6 +129,9 @@ fn log(error: &Error, request_id: &str) {
     match error {
         Error::Internal(cause) => tracing::error!(request_id, %cause, "a request failed"),
         Error::Unavailable(cause) => tracing::warn!(request_id, %cause, "a request was refused"),
+        Error::OutcomeUnknown(cause) => {
+            tracing::warn!(request_id, %cause, "the outcome of a request is unknown");
+        }
         _ => {}
     }
 }

@@ -4,23 +4,39 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::actions::health;
-use crate::app::App;
-
-use super::errors::Result;
+use crate::app::{App, Unready};
+use crate::domain::error::Error;
 
 /// The process is alive. Asks nothing of anyone: a database that is away is no reason to restart.
 pub(super) async fn healthz() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
-/// The node can serve: its database answers and it is not stopping. 503 where not.
-pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Value>> {
-    let mut body = json!({"status": "ok"});
-    if let Some(there) = health::ready(&app).await?.bus {
-        body["bus"] = json!(if there { "ok" } else { "away" });
+/// The node can serve: its database takes writes and has its schema, and it is not stopping. 503
+/// where not, with the reason in a word.
+pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
+    match health::ready(&app).await {
+        Ok(readiness) => {
+            let mut body = json!({"status": "ok"});
+            if let Some(there) = readiness.bus {
+                body["bus"] = json!(if there { "ok" } else { "away" });
+            }
+            Json(body).into_response()
+        }
+        Err(reason) => {
+            let reason = match reason {
+                Unready::Stopping => "stopping",
+                Unready::Database => "database",
+                Unready::Migrations => "migrations",
+            };
+            let detail = Error::Unavailable(reason.into()).to_string();
+            let body = Json(json!({"detail": detail, "reason": reason}));
+            (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "2")], body).into_response()
+        }
     }
-    Ok(Json(body))
 }

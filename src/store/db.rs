@@ -4,68 +4,166 @@
 //! A statement is written once, with `$1` placeholders, which both understand. Where a statement
 //! must differ, [`Target::either`] takes both texts side by side.
 
-use serde::Serialize;
-use sqlx::postgres::{PgArguments, PgHasArrayType, PgPool, PgRow};
-use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
-use sqlx::{Arguments, Encode, FromRow, PgConnection, Postgres, Sqlite, SqliteConnection, Type};
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::error::Result;
+use deadpool::managed::PoolError;
+use futures_util::future::join_all;
+use serde::Serialize;
+use sqlx::postgres::{PgArguments, PgHasArrayType, PgRow};
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Arguments, Encode, FromRow, Postgres, Sqlite, Type};
+use tokio::time::{sleep, timeout};
+
+use super::error::{Error, Result};
+use super::lease::{self, Faults, Lease, within};
+use super::pools::{Connection, Limits, Pool};
+
+/// How much longer than the statement timeout an answer is waited for: the server's own ending of
+/// the statement comes first, and the connection survives it.
+const MARGIN: Duration = Duration::from_secs(1);
+/// Pauses between tries to open a connection.
+const AGAIN: Duration = Duration::from_millis(20);
+const AGAIN_AT_MOST: Duration = Duration::from_millis(500);
 
 /// Durability again, which costs nothing here: should a pooler ever lose what the session was told.
 const BEGIN_POSTGRES: &str = "begin; set local synchronous_commit = on";
 
 /// A database: where to read, and where transactions begin.
+///
+/// No call waits without a limit: for a connection as long as [`Limits::connect`], for each
+/// statement (and `begin` and `commit`) as long as [`Db::patience`].
 #[derive(Clone, Debug)]
-pub enum Db {
-    /// Embedded: several readers beside one writer.
-    Sqlite {
-        /// Connections that refuse to write (`query_only`).
-        readers: SqlitePool,
-        /// The one connection that writes: writers queue here instead of meeting SQLITE_BUSY.
-        writer: SqlitePool,
-    },
-    /// A server.
-    Postgres(PgPool),
+pub struct Db {
+    sqlite: bool,
+    /// On SQLite, several connections that refuse to write (`query_only`).
+    readers: Pool,
+    /// On SQLite, the one connection that writes: writers queue here instead of meeting
+    /// SQLITE_BUSY. On PostgreSQL the same pool as the readers'.
+    writer: Pool,
+    limits: Limits,
+    faults: Arc<Faults>,
 }
 
-/// A transaction that can write. Dropped without [`Tx::commit`], it is rolled back.
+/// A transaction that can write. Dropped without [`Tx::commit`], it is rolled back. On SQLite it
+/// holds the writer; on PostgreSQL it is at READ COMMITTED, where a statement sees what was
+/// committed before it began.
 #[derive(Debug)]
-pub enum Tx {
-    /// Holds the writer.
-    Sqlite(sqlx::Transaction<'static, Sqlite>),
-    /// At READ COMMITTED: a statement sees what was committed before it began.
-    Postgres(sqlx::Transaction<'static, Postgres>),
+pub struct Tx {
+    lease: Lease,
+    sqlite: bool,
 }
 
 impl Db {
+    /// Opens one connection of each pool, so that a fault shows at once. The writer comes first: it
+    /// makes SQLite's file and its log, which readers cannot.
+    pub(super) async fn open(
+        sqlite: bool,
+        readers: Pool,
+        writer: Pool,
+        limits: Limits,
+        faults: Arc<Faults>,
+    ) -> Result<Self> {
+        let db = Self { sqlite, readers, writer, limits, faults };
+        let mut writer = db.lease(&db.writer).await?;
+        if sqlite {
+            // After a flush that failed, the log may be in the system's memory alone while the
+            // system believes it to be on the disk. Copied into the database, it is written anew.
+            // Anything else that fails here, such as a full disk, fails again where it matters.
+            let copied = writer.script("pragma wal_checkpoint(passive)".to_owned()).await;
+            db.faults.check().and(copied.or(Ok(())))?;
+            drop(db.lease(&db.readers).await?);
+        }
+        Ok(db)
+    }
+
+    /// Whether this is the embedded database.
+    pub fn is_sqlite(&self) -> bool {
+        self.sqlite
+    }
+
+    /// How long an answer to one statement is waited for.
+    pub fn patience(&self) -> Duration {
+        self.limits.statement + MARGIN
+    }
+
     /// Begins a transaction. On SQLite the write lock is taken at once (`BEGIN IMMEDIATE`), since
     /// a lock that is upgraded later can fail half-way.
     pub async fn begin(&self) -> Result<Tx> {
-        Ok(match self {
-            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("begin immediate").await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin_with(BEGIN_POSTGRES).await?),
-        })
+        self.faults.check()?;
+        let mut lease = self.lease(&self.writer).await?;
+        // Before it is sent: a caller who goes away meanwhile leaves it to be rolled back.
+        lease.in_transaction = true;
+        let sql = if self.sqlite { "begin immediate" } else { BEGIN_POSTGRES };
+        let begun = lease.script(sql.to_owned()).await;
+        lease.in_transaction = begun.is_ok();
+        begun.map(|()| Tx { lease, sqlite: self.sqlite })
     }
 
-    /// Closes every connection, waiting for those in use.
+    /// Waits until the disk has lost something that it was to keep; what it said. Nothing can be
+    /// written any more then, since a later flush that succeeds proves nothing: the process has to
+    /// end, and the next one reads what is really there.
+    pub async fn lost(&self) -> String {
+        self.faults.lost().await
+    }
+
+    /// Closes every connection that nobody uses; others close when they are given back.
     pub async fn close(&self) {
-        match self {
-            Self::Sqlite { readers, writer } => {
-                readers.close().await;
-                writer.close().await;
-            }
-            Self::Postgres(pool) => pool.close().await,
+        for pool in [&self.readers, &self.writer] {
+            let idle = pool.retain(|_, _| false).removed;
+            pool.close();
+            join_all(idle.into_iter().map(lease::close)).await;
         }
+    }
+
+    async fn lease(&self, pool: &Pool) -> Result<Lease> {
+        let mut last = None;
+        let opening = async {
+            let mut pause = AGAIN;
+            loop {
+                match pool.get().await {
+                    Ok(pooled) => return Ok(pooled),
+                    Err(PoolError::Backend(error)) if error.is_of_a_start() => last = Some(error),
+                    Err(PoolError::Backend(error)) => return Err(error),
+                    Err(_) => return Err(sqlx::Error::PoolClosed.into()),
+                }
+                sleep(pause).await;
+                pause = AGAIN_AT_MOST.min(pause * 2);
+            }
+        };
+        let opened = timeout(self.limits.connect, opening).await;
+        let pooled =
+            opened.unwrap_or_else(|_| Err(last.unwrap_or(sqlx::Error::PoolTimedOut.into())))?;
+        Ok(Lease::new(pooled, Arc::clone(&self.faults), self.patience()))
     }
 }
 
 impl Tx {
-    /// Commits. On success everything is durable; on failure it may be either way.
-    pub async fn commit(self) -> Result<()> {
-        match self {
-            Self::Sqlite(tx) => tx.commit().await?,
-            Self::Postgres(tx) => tx.commit().await?,
+    /// Whether this is the embedded database.
+    pub fn is_sqlite(&self) -> bool {
+        self.sqlite
+    }
+
+    /// Lets statements take as long as they like, as migrations may have to.
+    pub fn unlimit(&mut self) {
+        self.lease.unlimit();
+    }
+
+    /// Runs a script of several statements. The text is our own, never a client's.
+    pub async fn script(&mut self, sql: String) -> Result<()> {
+        self.lease.script(sql).await
+    }
+
+    /// Commits. On success everything is durable. [`Error::Unknown`]: it may be either way; any
+    /// other error: nothing was committed.
+    pub async fn commit(mut self) -> Result<()> {
+        if self.lease.failed && !self.sqlite {
+            // PostgreSQL would roll back, and call it a success.
+            let text = "a transaction with a failed statement was to be committed";
+            return Err(sqlx::Error::InvalidArgument(text.to_owned()).into());
         }
+        self.lease.script("commit".to_owned()).await.map_err(Error::at_commit)?;
+        self.lease.in_transaction = false;
         Ok(())
     }
 }
@@ -74,30 +172,35 @@ impl Tx {
 /// `impl Into<Target<'_>>`, so the same one reads inside and outside of a transaction.
 #[derive(Debug)]
 pub enum Target<'a> {
-    /// Any reader.
-    SqlitePool(&'a SqlitePool),
+    /// Any connection, for reading.
+    Db(&'a Db),
     /// A transaction's connection.
-    Sqlite(&'a mut SqliteConnection),
-    /// Any connection.
-    PostgresPool(&'a PgPool),
-    /// A transaction's connection.
-    Postgres(&'a mut PgConnection),
+    Tx(&'a mut Tx),
 }
 
 impl<'a> From<&'a Db> for Target<'a> {
     fn from(db: &'a Db) -> Self {
-        match db {
-            Db::Sqlite { readers, .. } => Self::SqlitePool(readers),
-            Db::Postgres(pool) => Self::PostgresPool(pool),
-        }
+        Self::Db(db)
     }
 }
 
 impl<'a> From<&'a mut Tx> for Target<'a> {
     fn from(tx: &'a mut Tx) -> Self {
-        match tx {
-            Tx::Sqlite(tx) => Self::Sqlite(tx),
-            Tx::Postgres(tx) => Self::Postgres(tx),
+        Self::Tx(tx)
+    }
+}
+
+/// A connection for one statement: borrowed from a pool for it, or a transaction's.
+enum Held<'a> {
+    Own(Lease),
+    Tx(&'a mut Lease),
+}
+
+impl Held<'_> {
+    fn lease(&mut self) -> &mut Lease {
+        match self {
+            Self::Own(lease) => lease,
+            Self::Tx(lease) => lease,
         }
     }
 }
@@ -120,7 +223,17 @@ impl<'a> Target<'a> {
 
     /// Whether this is the embedded database.
     pub fn is_sqlite(&self) -> bool {
-        matches!(self, Self::Sqlite(_) | Self::SqlitePool(_))
+        match self {
+            Self::Db(db) => db.sqlite,
+            Self::Tx(tx) => tx.sqlite,
+        }
+    }
+
+    async fn hold(self) -> Result<Held<'a>> {
+        Ok(match self {
+            Self::Db(db) => Held::Own(db.lease(&db.readers).await?),
+            Self::Tx(tx) => Held::Tx(&mut tx.lease),
+        })
     }
 }
 
@@ -185,42 +298,26 @@ impl Query<'_> {
 
     /// Every row.
     pub async fn all<R: Row>(self) -> Result<Vec<R>> {
-        let arguments = self.arguments.map_err(sqlx::Error::Encode)?;
-        Ok(match (self.target, arguments) {
-            (Target::SqlitePool(pool), Args::Sqlite(list)) => {
-                sqlx::query_as_with(self.sql, list).fetch_all(pool).await?
+        let (sql, arguments) = (self.sql, self.arguments.map_err(sqlx::Error::Encode)?);
+        let mut held = self.target.hold().await?;
+        let lease = held.lease();
+        let limit = lease.limit();
+        let outcome = match (lease.connection()?, arguments) {
+            (Connection::Sqlite(one), Args::Sqlite(list)) => {
+                within(limit, sqlx::query_as_with(sql, list).fetch_all(one)).await
             }
-            (Target::Sqlite(tx), Args::Sqlite(list)) => {
-                sqlx::query_as_with(self.sql, list).fetch_all(tx).await?
+            (Connection::Postgres(one), Args::Postgres(list)) => {
+                within(limit, sqlx::query_as_with(sql, list).fetch_all(one)).await
             }
-            (Target::PostgresPool(pool), Args::Postgres(list)) => {
-                sqlx::query_as_with(self.sql, list).fetch_all(pool).await?
-            }
-            (Target::Postgres(tx), Args::Postgres(list)) => {
-                sqlx::query_as_with(self.sql, list).fetch_all(tx).await?
-            }
-            _ => return Err(refused()),
-        })
+            _ => Err(mismatched()),
+        };
+        lease.judge(outcome)
     }
 
-    /// The first row, where there is one.
+    /// The first row, where there is one. All are read: a statement that writes and returns is done
+    /// when its last row is.
     pub async fn optional<R: Row>(self) -> Result<Option<R>> {
-        let arguments = self.arguments.map_err(sqlx::Error::Encode)?;
-        Ok(match (self.target, arguments) {
-            (Target::SqlitePool(pool), Args::Sqlite(list)) => {
-                sqlx::query_as_with(self.sql, list).fetch_optional(pool).await?
-            }
-            (Target::Sqlite(tx), Args::Sqlite(list)) => {
-                sqlx::query_as_with(self.sql, list).fetch_optional(tx).await?
-            }
-            (Target::PostgresPool(pool), Args::Postgres(list)) => {
-                sqlx::query_as_with(self.sql, list).fetch_optional(pool).await?
-            }
-            (Target::Postgres(tx), Args::Postgres(list)) => {
-                sqlx::query_as_with(self.sql, list).fetch_optional(tx).await?
-            }
-            _ => return Err(refused()),
-        })
+        Ok(self.all().await?.into_iter().next())
     }
 
     /// The one row that there must be.
@@ -228,23 +325,32 @@ impl Query<'_> {
         self.optional().await?.ok_or_else(|| sqlx::Error::RowNotFound.into())
     }
 
-    /// Runs it; how many rows it changed.
+    /// Runs it; how many rows it changed. Only in a transaction: a pool only reads.
     pub async fn execute(self) -> Result<u64> {
-        let arguments = self.arguments.map_err(sqlx::Error::Encode)?;
-        Ok(match (self.target, arguments) {
-            (Target::Sqlite(tx), Args::Sqlite(list)) => {
-                sqlx::query_with(self.sql, list).execute(tx).await?.rows_affected()
+        let (sql, arguments) = (self.sql, self.arguments.map_err(sqlx::Error::Encode)?);
+        let Target::Tx(Tx { lease, .. }) = self.target else {
+            let text = "a statement that writes was run outside of a transaction";
+            return Err(sqlx::Error::InvalidArgument(text.to_owned()).into());
+        };
+        let limit = lease.limit();
+        let outcome = match (lease.connection()?, arguments) {
+            (Connection::Sqlite(one), Args::Sqlite(list)) => {
+                within(limit, sqlx::query_with(sql, list).execute(one))
+                    .await
+                    .map(|done| done.rows_affected())
             }
-            (Target::Postgres(tx), Args::Postgres(list)) => {
-                sqlx::query_with(self.sql, list).execute(tx).await?.rows_affected()
+            (Connection::Postgres(one), Args::Postgres(list)) => {
+                within(limit, sqlx::query_with(sql, list).execute(one))
+                    .await
+                    .map(|done| done.rows_affected())
             }
-            _ => return Err(refused()),
-        })
+            _ => Err(mismatched()),
+        };
+        lease.judge(outcome)
     }
 }
 
-/// A pool only reads: what writes belongs in a transaction.
-fn refused() -> super::error::Error {
-    sqlx::Error::InvalidArgument("a statement that writes was run outside of a transaction".into())
-        .into()
+/// The arguments are made for the target, so this does not happen.
+fn mismatched() -> sqlx::Error {
+    sqlx::Error::InvalidArgument("arguments of the other database".to_owned())
 }

@@ -5,7 +5,6 @@
 //! database keeps that: so an older node may restart in the middle of a rolling update.
 
 use rust_embed::RustEmbed;
-use sqlx::AssertSqlSafe;
 
 use crate::domain::time::Timestamp;
 
@@ -91,10 +90,11 @@ pub async fn migrate(
 ) -> Result<(), Error> {
     loop {
         let mut tx = db.begin().await?;
-        if matches!(tx, Tx::Postgres(_)) {
-            // To wait for another node, and to rewrite a large table, may take its time.
+        // To wait for another node, and to rewrite a large table, may take its time.
+        tx.unlimit();
+        if !tx.is_sqlite() {
             let unlimited = "set local lock_timeout = 0; set local statement_timeout = 0";
-            run(&mut tx, unlimited.to_owned()).await?;
+            tx.script(unlimited.to_owned()).await?;
         }
         // SQLite's transaction holds the write lock already.
         Target::from(&mut tx)
@@ -116,10 +116,10 @@ pub async fn migrate(
 }
 
 async fn apply(tx: &mut Tx, name: &str, now: Timestamp) -> Result<(), Error> {
-    run(tx, TABLE.to_owned()).await?;
+    tx.script(TABLE.to_owned()).await?;
     let sql = text(tx, name)?;
     let beside = runs_beside(&sql).map(|number| format!("{number:04}"));
-    run(tx, sql).await?;
+    tx.script(sql).await?;
     Target::from(&mut *tx)
         .query("insert into migrations (name, applied_at) values ($1, $2)")
         .bind(name)
@@ -236,23 +236,13 @@ fn names() -> Vec<String> {
 
 fn text(tx: &Tx, name: &str) -> Result<String, Error> {
     let file = format!("{name}.sql");
-    let found = match tx {
-        Tx::Sqlite(_) => SqliteFiles::get(&file),
-        Tx::Postgres(_) => PostgresFiles::get(&file),
+    let found = match tx.is_sqlite() {
+        true => SqliteFiles::get(&file),
+        false => PostgresFiles::get(&file),
     };
     found
         .and_then(|file| String::from_utf8(file.data.into_owned()).ok())
         .ok_or_else(|| Error::NotText(name.to_owned()))
-}
-
-/// Runs a script of several statements. The text is our own, from the binary.
-async fn run(tx: &mut Tx, script: String) -> StoreResult<()> {
-    let script = sqlx::raw_sql(AssertSqlSafe(script));
-    match tx {
-        Tx::Sqlite(tx) => script.execute(&mut **tx).await.map(drop)?,
-        Tx::Postgres(tx) => script.execute(&mut **tx).await.map(drop)?,
-    }
-    Ok(())
 }
 
 #[cfg(test)]

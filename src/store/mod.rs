@@ -7,6 +7,7 @@ pub mod chats;
 pub mod db;
 pub mod departures;
 pub mod error;
+mod lease;
 pub mod marks;
 pub mod members;
 pub mod messages;

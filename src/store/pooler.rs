@@ -1,10 +1,11 @@
 //! Whether a PostgreSQL database can be used at all: its encoding, and whether a pooler between
 //! gives each connection a server session of its own. Changes nothing.
 
-use sqlx::postgres::PgPool;
+use deadpool::managed::{Object, PoolError};
 use sqlx::{PgConnection, Row};
 
 use super::error::Error as StoreError;
+use super::pools::{Connection, Opener, Pool};
 
 /// Why a database cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -40,20 +41,32 @@ impl From<sqlx::Error> for OpenError {
 }
 
 /// Refuses a database that would lose data or reject texts. Needs two connections for a moment.
-pub(super) async fn inspect(pool: &PgPool) -> Result<(), OpenError> {
-    let mut one = pool.acquire().await?;
-    let encoding = text(&mut one, "show server_encoding").await?;
+/// The caller limits the time.
+pub(super) async fn inspect(pool: &Pool) -> Result<(), OpenError> {
+    let (mut one, mut two) = (borrow(pool).await?, borrow(pool).await?);
+    let (Connection::Postgres(one), Connection::Postgres(two)) =
+        (&mut one.connection, &mut two.connection)
+    else {
+        return Ok(());
+    };
+    let encoding = text(one, "show server_encoding").await?;
     if encoding != "UTF8" {
         return Err(OpenError::Encoding(encoding));
     }
-    let mut two = pool.acquire().await?;
-    if shares_sessions(&mut one, &mut two).await? {
+    if shares_sessions(one, two).await? {
         return Err(OpenError::SharedSession);
     }
-    match text(&mut one, "show synchronous_commit").await? {
+    match text(one, "show synchronous_commit").await? {
         on if on == "on" => Ok(()),
         other => Err(OpenError::NotDurable(other)),
     }
+}
+
+async fn borrow(pool: &Pool) -> Result<Object<Opener>, OpenError> {
+    pool.get().await.map_err(|error| match error {
+        PoolError::Backend(error) => error.into(),
+        _ => sqlx::Error::PoolClosed.into(),
+    })
 }
 
 /// Whether two connections can reach the same server process. Both hold one in a transaction and

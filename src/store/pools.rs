@@ -1,28 +1,48 @@
 //! Opening the databases, with what durability needs set on every connection: no default is
 //! trusted. Settings come in as values; nothing here reads the configuration.
+//!
+//! The pools are deadpool's, not sqlx's: sqlx waits without a limit for a connection's answer
+//! before it takes the connection back, so a line that falls silent keeps its place in the pool.
 
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::AssertSqlSafe;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use deadpool::managed::{self, Manager, Metrics, QueueMode, RecycleError, RecycleResult};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection, Row, SqliteConnection};
+use tokio::time::timeout;
 
 use super::db::Db;
-use super::error::Result;
+use super::error::{Error, Result};
+use super::lease::Faults;
 use super::pooler::{self, OpenError};
 
-/// How long SQLite waits for another process's lock, such as a backup's.
-const SQLITE_BUSY: Duration = Duration::from_secs(10);
 /// Rows that may wait between SQLite's thread and ours: with less than a page's, each of the two
 /// keeps waiting for the other.
 const SQLITE_ROWS: usize = 512;
 /// Readers of SQLite: they share the page cache of the system, so more than cores gain nothing.
-const SQLITE_READERS: u32 = 4;
+const SQLITE_READERS: usize = 4;
+/// A connection to PostgreSQL that was handed out this long ago is asked whether it is still there.
+const TRUSTED: Duration = Duration::from_secs(1);
+/// How long it may take to say so.
+const PING: Duration = Duration::from_secs(1);
+/// A connection to PostgreSQL is replaced at this age: its process's memory only grows.
+const MAX_AGE: Duration = Duration::from_secs(1_800);
+
+/// How long the database may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// To give a connection, the waiting for a free one included.
+    pub connect: Duration,
+    /// To run one statement, by the server's clock. We wait a little longer.
+    pub statement: Duration,
+}
 
 /// How to use a PostgreSQL server.
 #[derive(Clone)]
@@ -31,10 +51,8 @@ pub struct PostgresSettings {
     pub url: String,
     /// Most connections of this node.
     pub pool_size: u32,
-    /// How long to wait for a connection.
-    pub connect_timeout: Duration,
-    /// How long a statement may run.
-    pub statement_timeout: Duration,
+    /// How long it may take.
+    pub limits: Limits,
 }
 
 impl std::fmt::Debug for PostgresSettings {
@@ -46,13 +64,140 @@ impl std::fmt::Debug for PostgresSettings {
     }
 }
 
+impl PostgresSettings {
+    /// What every connection sets before it is used, whatever the server, the database or the role
+    /// has as its default. Not startup parameters: PgBouncer refuses these.
+    fn session(&self) -> [(&'static str, String); 9] {
+        let millis = |time: Duration| time.as_millis().to_string();
+        let limit = self.limits.statement;
+        [
+            ("synchronous_commit", "on".to_owned()),
+            // What waits for a row must see it as it was committed meanwhile.
+            ("default_transaction_isolation", "read committed".to_owned()),
+            ("statement_timeout", millis(limit)),
+            // What a client waits for ends before its statement does.
+            ("lock_timeout", millis(limit / 2)),
+            // A transaction whose node fell silent lets go of its rows.
+            ("idle_in_transaction_session_timeout", millis(limit)),
+            ("tcp_user_timeout", millis(limit)),
+            ("tcp_keepalives_idle", "5".to_owned()),
+            ("tcp_keepalives_interval", "2".to_owned()),
+            ("tcp_keepalives_count", "3".to_owned()),
+        ]
+    }
+
+    fn session_script(&self) -> String {
+        let set = |(name, value): (&str, String)| format!("set {name} = '{value}'; ");
+        self.session().map(set).concat()
+    }
+}
+
+/// One of the two kinds of connections.
+#[derive(Debug)]
+pub enum Connection {
+    /// To the embedded database.
+    Sqlite(SqliteConnection),
+    /// To a server.
+    Postgres(PgConnection),
+}
+
+/// A connection, and how many faults its database had had when it was opened.
+#[derive(Debug)]
+pub(super) struct Pooled {
+    pub(super) connection: Connection,
+    pub(super) generation: u64,
+}
+
+/// A pool of connections of one kind.
+pub(super) type Pool = managed::Pool<Opener>;
+
+/// Opens a pool's connections, and decides which of them may be used again.
+#[derive(Debug)]
+pub(super) struct Opener {
+    options: Options,
+    faults: Arc<Faults>,
+}
+
+#[derive(Debug)]
+enum Options {
+    Sqlite(Box<SqliteConnectOptions>),
+    Postgres { options: Box<PgConnectOptions>, session: String },
+}
+
+impl Opener {
+    fn pool(options: Options, size: usize, faults: &Arc<Faults>) -> Result<Pool> {
+        managed::Pool::builder(Self { options, faults: Arc::clone(faults) })
+            .max_size(size)
+            // The rest is not kept warm, and is found out to be dead when it is needed.
+            .queue_mode(QueueMode::Lifo)
+            .build()
+            .map_err(|error| Error::unavailable(error.to_string()))
+    }
+}
+
+impl Manager for Opener {
+    type Type = Pooled;
+    type Error = Error;
+
+    /// The caller limits the time.
+    async fn create(&self) -> Result<Pooled> {
+        // Before it is opened: a fault meanwhile may be its own.
+        let generation = self.faults.generation();
+        let connection = match &self.options {
+            Options::Sqlite(options) => {
+                Connection::Sqlite(options.connect().await.map_err(Error::Unavailable)?)
+            }
+            Options::Postgres { options, session } => {
+                Connection::Postgres(connect_postgres(options, session).await?)
+            }
+        };
+        Ok(Pooled { connection, generation })
+    }
+
+    /// Refuses what was opened before the last fault: its line may be as dead.
+    async fn recycle(&self, pooled: &mut Pooled, metrics: &Metrics) -> RecycleResult<Error> {
+        if pooled.generation != self.faults.generation() {
+            return Err(RecycleError::message("opened before the last fault"));
+        }
+        let Connection::Postgres(connection) = &mut pooled.connection else { return Ok(()) };
+        if metrics.age() > MAX_AGE {
+            return Err(RecycleError::message("old"));
+        }
+        if metrics.last_used() < TRUSTED
+            || matches!(timeout(PING, connection.ping()).await, Ok(Ok(())))
+        {
+            return Ok(());
+        }
+        self.faults.note(pooled.generation);
+        Err(RecycleError::message("does not answer"))
+    }
+}
+
+/// Opens a connection that can write. sqlx keeps the TCP socket to itself, so keepalive and user
+/// timeout cannot be set on our side of it: the deadlines find what they would.
+async fn connect_postgres(options: &PgConnectOptions, session: &str) -> Result<PgConnection> {
+    let mut connection = options.connect().await.map_err(Error::Unavailable)?;
+    let script = format!(
+        "{session} select pg_is_in_recovery() or current_setting('transaction_read_only')::bool"
+    );
+    let row = sqlx::raw_sql(AssertSqlSafe(script)).fetch_one(&mut connection).await;
+    let read_only: bool =
+        row.and_then(|row| row.try_get_unchecked(0)).map_err(Error::Unavailable)?;
+    if read_only {
+        return Err(Error::Unavailable(sqlx::Error::Io(io::Error::other(
+            "the PostgreSQL server takes no writes: a standby, or read-only by its settings",
+        ))));
+    }
+    Ok(connection)
+}
+
 impl Db {
     /// Opens the embedded database, and makes its file where there is none, for its owner alone
     /// (SQLite gives the files that it puts beside it the same rights).
     ///
     /// WAL with `synchronous=FULL`: an answered commit survives a power cut. (`NORMAL` loses the
     /// last commits, measured by cutting the power of a virtual disk.)
-    pub async fn open_sqlite(path: &Path, wait: Duration) -> Result<Self, OpenError> {
+    pub async fn open_sqlite(path: &Path, limits: Limits) -> Result<Self, OpenError> {
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(sqlx::Error::Io(error).into());
@@ -64,44 +209,33 @@ impl Db {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(SQLITE_BUSY)
+            // For another process's lock, such as a backup's.
+            .busy_timeout(limits.statement)
             .row_buffer_size(SQLITE_ROWS);
-        let pool = |size: u32| {
-            SqlitePoolOptions::new()
-                .max_connections(size)
-                .acquire_timeout(wait)
-                // A connection here never goes bad by waiting, and its cache is worth keeping.
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .test_before_acquire(false)
-        };
-        // The writer first: it makes the file and its WAL, which readers that may not write cannot.
-        let writer = pool(1).connect_with(options.clone()).await?;
-        let readers = pool(SQLITE_READERS).connect_with(options.pragma("query_only", "on")).await?;
-        Ok(Self::Sqlite { readers, writer })
+        let faults = Arc::new(Faults::default());
+        let reading = options.clone().pragma("query_only", "on");
+        let writer = Opener::pool(Options::Sqlite(Box::new(options)), 1, &faults)?;
+        let readers = Opener::pool(Options::Sqlite(Box::new(reading)), SQLITE_READERS, &faults)?;
+        Ok(Self::open(true, readers, writer, limits, faults).await?)
     }
 
-    /// Connects to PostgreSQL. `synchronous_commit=on` is set on every connection, whatever the
-    /// server, the database or the role has as its default. Refuses a database that cannot hold
-    /// every text, and a pooler that would lose these settings.
+    /// Connects to PostgreSQL. Refuses a database that cannot hold every text, and a pooler that
+    /// would lose what every connection is told first.
     pub async fn connect_postgres(settings: &PostgresSettings) -> Result<Self, OpenError> {
         let options = PgConnectOptions::from_str(&settings.url)?
             .application_name("meowsenger")
             // Servers have had a default as good since version 12; PgBouncer refuses to be told.
             .extra_float_digits(None);
-        let session = session(settings);
-        let pool = PgPoolOptions::new()
-            .max_connections(settings.pool_size)
-            .acquire_timeout(settings.connect_timeout)
-            // Not startup parameters: PgBouncer refuses these.
-            .after_connect(move |connection, _| {
-                let session = sqlx::raw_sql(AssertSqlSafe(session.clone()));
-                Box::pin(async move { session.execute(connection).await.map(drop) })
-            })
-            .connect_with(options)
-            .await?;
-        pooler::inspect(&pool).await?;
-        Ok(Self::Postgres(pool))
+        let options =
+            Options::Postgres { options: Box::new(options), session: settings.session_script() };
+        let faults = Arc::new(Faults::default());
+        let size = usize::try_from(settings.pool_size).unwrap_or(1);
+        let pool = Opener::pool(options, size, &faults)?;
+        let db = Self::open(false, pool.clone(), pool.clone(), settings.limits, faults).await?;
+        timeout(db.patience(), pooler::inspect(&pool))
+            .await
+            .unwrap_or_else(|_| Err(Error::unavailable("it does not answer").into()))?;
+        Ok(db)
     }
 }
 
@@ -124,19 +258,4 @@ pub fn make_private(file: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// What every connection to PostgreSQL is told first.
-fn session(settings: &PostgresSettings) -> String {
-    let statement = settings.statement_timeout.as_millis();
-    // What a client waits for ends before its statement does.
-    let lock = statement / 2;
-    // What waits for a row must see it as it was committed meanwhile: read committed.
-    format!(
-        "set synchronous_commit = on; \
-         set default_transaction_isolation = 'read committed'; \
-         set statement_timeout = {statement}; \
-         set lock_timeout = {lock}; \
-         set idle_in_transaction_session_timeout = {statement}"
-    )
 }

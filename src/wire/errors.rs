@@ -72,7 +72,7 @@ impl From<&Error> for Code {
             Error::Conflict(_) => Self::Conflict,
             Error::TooLarge(_) => Self::TooLarge,
             Error::Throttled(_) => Self::Throttled,
-            Error::Unavailable(_) => Self::Unavailable,
+            Error::Unavailable(_) | Error::OutcomeUnknown(_) => Self::Unavailable,
             Error::Internal(_) => Self::ServerError,
         }
     }

@@ -22,6 +22,7 @@ mod members;
 mod messages;
 mod openapi;
 mod ordering;
+mod outages;
 mod paging;
 mod permissions;
 mod presence;

@@ -16,7 +16,8 @@ use meowsenger::domain::ids::UserId;
 use crate::support::{Backend, Client, Socket, TestApp};
 
 /// Waiting for a database is none of the time that is measured.
-const PATIENT: [(&str, &str); 1] = [("DATABASE_CONNECT_TIMEOUT", "1h")];
+const PATIENT: [(&str, &str); 2] =
+    [("DATABASE_CONNECT_TIMEOUT", "1h"), ("DATABASE_STATEMENT_TIMEOUT", "1h")];
 
 /// Asserts how much of the paused time has passed since.
 #[track_caller]

@@ -2,10 +2,7 @@
 
 use rstest::rstest;
 use serde_json::{Value, json};
-use sqlx::Executor;
 use tokio_tungstenite::tungstenite::Message;
-
-use meowsenger::store::Db;
 
 use crate::support::{Backend, Socket, TestApp, all_messages};
 
@@ -269,12 +266,7 @@ async fn a_fault_of_the_server_s_is_told_and_the_socket_goes_on(
     let mut socket = Socket::open(&alice).await;
 
     let rename = async |from: &str, to: &str| {
-        let sql = sqlx::AssertSqlSafe(format!("alter table {from} rename to {to}"));
-        match &server.app.db {
-            Db::Sqlite { writer, .. } => writer.execute(sqlx::raw_sql(sql)).await.map(drop),
-            Db::Postgres(pool) => pool.execute(sqlx::raw_sql(sql)).await.map(drop),
-        }
-        .expect("renamed");
+        server.script(&format!("alter table {from} rename to {to}")).await;
     };
     rename("messages", "lost").await;
     for frame in [send(chat, "meow"), json!({"type": "message.delete", "message": 1})] {

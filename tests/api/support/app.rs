@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use super::client::Client;
+use super::proxy::Proxy;
 
 /// A password that every validator lets through.
 pub const PASSWORD: &str = "nine-lives-2026";
@@ -54,6 +55,23 @@ impl TestApp {
         let settings = settings.iter().map(|(name, value)| (*name, *value));
         variables.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
         Some(Self::open(variables, folder).await)
+    }
+
+    /// A node that reaches its PostgreSQL through a proxy, with as little patience as can be set, and
+    /// another node that reaches it directly.
+    pub async fn start_behind_proxy() -> Option<(Self, Self, Proxy)> {
+        let hasty = [("DATABASE_CONNECT_TIMEOUT", "1s"), ("DATABASE_STATEMENT_TIMEOUT", "1s")];
+        let direct = Self::start_with(Backend::Postgres, &hasty).await?;
+        let mut url: url::Url = direct.variables["DATABASE_URL"].parse().expect("a URL");
+        let (host, port) = (url.host_str().expect("a host"), url.port().unwrap_or(5432));
+        let proxy = Proxy::start(&[&format!("http://{host}:{port}")]).await;
+        let place: url::Url = proxy.base.parse().expect("a URL");
+        url.set_host(place.host_str()).expect("set");
+        url.set_port(place.port()).expect("set");
+        let mut variables = direct.variables.clone();
+        variables.insert("DATABASE_URL".to_owned(), url.to_string());
+        let behind = Self::open(variables, Arc::clone(&direct._folder)).await;
+        Some((behind, direct, proxy))
     }
 
     /// Another node on the same database.
@@ -104,6 +122,13 @@ impl TestApp {
             .execute()
             .await
             .expect("updated");
+        tx.commit().await.expect("committed");
+    }
+
+    /// Runs a script on the database, as an operator does.
+    pub async fn script(&self, sql: &str) {
+        let mut tx = self.app.db.begin().await.expect("begun");
+        tx.script(sql.to_owned()).await.expect("run");
         tx.commit().await.expect("committed");
     }
 

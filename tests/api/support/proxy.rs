@@ -1,5 +1,5 @@
-//! A network between a client and nodes that fails on demand: it cuts, stops carrying, and leads to
-//! whichever node it is told to.
+//! A network between a client and nodes, or a node and its database, that fails on demand: it cuts,
+//! stops carrying, and leads to whichever node it is told to.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,7 +28,10 @@ struct Shared {
     targets: watch::Sender<Vec<SocketAddr>>,
     /// Counted up to end all connections.
     cuts: watch::Sender<u64>,
-    stalled: watch::Sender<bool>,
+    /// Connections below this number are not carried.
+    stalled: watch::Sender<usize>,
+    /// The next connection's number.
+    next: AtomicUsize,
     /// Takes the nodes in turn.
     turn: AtomicUsize,
 }
@@ -57,9 +60,14 @@ impl Proxy {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// Stops carrying, or goes on: the connections stay.
+    /// Stops carrying, or goes on: the connections stay. New ones are as silent.
     pub fn stall(&self, stalled: bool) {
-        self.shared.stalled.send_replace(stalled);
+        self.shared.stalled.send_replace(if stalled { usize::MAX } else { 0 });
+    }
+
+    /// Stops carrying on the connections that there are; new ones work.
+    pub fn freeze(&self) {
+        self.shared.stalled.send_replace(self.shared.next.load(Ordering::Relaxed));
     }
 }
 
@@ -72,6 +80,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn connect(client: TcpStream, shared: Arc<Shared>) {
+    let number = shared.next.fetch_add(1, Ordering::Relaxed);
     let mut cuts = shared.cuts.subscribe();
     let targets = shared.targets.borrow().clone();
     for _ in 0..targets.len() {
@@ -82,8 +91,8 @@ async fn connect(client: TcpStream, shared: Arc<Shared>) {
             let (from_client, to_client) = client.into_split();
             let (from_server, to_server) = server.into_split();
             tokio::select! {
-                () = carry(from_client, to_server, shared.stalled.subscribe()) => {}
-                () = carry(from_server, to_client, shared.stalled.subscribe()) => {}
+                () = carry(number, from_client, to_server, shared.stalled.subscribe()) => {}
+                () = carry(number, from_server, to_client, shared.stalled.subscribe()) => {}
                 _ = cuts.changed() => {}
             }
             return;
@@ -99,14 +108,15 @@ async fn dial(target: SocketAddr) -> std::io::Result<TcpStream> {
 
 /// Until either side ends.
 async fn carry(
+    number: usize,
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    mut stalled: watch::Receiver<bool>,
+    mut stalled: watch::Receiver<usize>,
 ) {
     let mut bytes = [0; 4096];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
         // Who dropped the sender has ended the test.
-        drop(stalled.wait_for(|stalled| !stalled).await);
+        drop(stalled.wait_for(|stalled| number >= *stalled).await);
         if to.write_all(&bytes[..count]).await.is_err() {
             return;
         }
