@@ -276,3 +276,55 @@ async fn a_disk_that_is_full_for_a_while_costs_503_and_nothing_else() {
     assert_eq!(found, ["afterwards", "afterwards", "before"]);
     server.kill();
 }
+
+/// A small disk of its own; gone when dropped.
+struct Disk(TempDir);
+
+impl Disk {
+    /// `None` where we may not mount: it takes root.
+    fn mount() -> Option<Self> {
+        let folder = TempDir::new().expect("a folder");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=6m", "none"]).arg(folder.path());
+        let mounted = mount.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+        mounted.then_some(Self(folder))
+    }
+
+    /// Fills it to the last byte.
+    fn fill(&self) {
+        let mut file = std::fs::File::create(self.0.path().join("filler")).expect("made");
+        std::io::copy(&mut std::io::repeat(0), &mut file).expect_err("full");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // The system forgets it with the last file that is open.
+        Command::new("umount").arg("--lazy").arg(self.0.path()).status().ok();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_are_ended_though_the_disk_is_full() {
+    let Some(disk) = Disk::mount() else { return };
+    let data = disk.0.path().join("data");
+    let variables = variables(Backend::Sqlite, &data).await.expect("no service needed");
+    let server = Server::start(&variables);
+    let alice = Client::new(&server.base).register("alice", PASSWORD).await;
+    let login = async || {
+        let session = alice.login("alice", PASSWORD).await.expect(200).json;
+        alice.with_session(&session)
+    };
+    let sessions = [login().await, login().await, login().await];
+
+    disk.fill();
+    alice.login("alice", PASSWORD).await.expect(503);
+    for session in &sessions {
+        session.get("/api/auth/me/").await.expect(200);
+        session.post("/api/auth/logout/", json!({})).await.expect(204);
+        session.get("/api/auth/me/").await.expect(401);
+    }
+    std::fs::remove_file(disk.0.path().join("filler")).expect("removed");
+    login().await;
+    server.kill();
+}

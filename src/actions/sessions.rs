@@ -172,7 +172,7 @@ pub async fn list(
 
 /// Ends one of one's own sessions. [`Error::NotFound`] where it is none of them.
 pub async fn end(app: &Arc<App>, caller: &Caller, id: SessionId) -> Result<()> {
-    let mut unit = Unit::begin(app).await?;
+    let mut unit = Unit::begin_vital(app).await?;
     if !sessions::is_of(&mut unit.tx, id, caller.user.id, app.clock.now()).await? {
         return Err(Error::NotFound);
     }
@@ -182,7 +182,7 @@ pub async fn end(app: &Arc<App>, caller: &Caller, id: SessionId) -> Result<()> {
 
 /// Ends all of one's own sessions but the present one.
 pub async fn end_others(app: &Arc<App>, caller: &Caller) -> Result<()> {
-    let mut unit = Unit::begin(app).await?;
+    let mut unit = Unit::begin_vital(app).await?;
     let (me, now) = (caller.user.id, app.clock.now());
     let ended = sessions::end_others(&mut unit.tx, me, caller.session, now).await?;
     unit.emit(Event::SessionsEnded(me, ended));
@@ -191,7 +191,7 @@ pub async fn end_others(app: &Arc<App>, caller: &Caller) -> Result<()> {
 
 /// Ends the caller's session: its tokens are dead at once, its sockets are closed.
 pub async fn logout(app: &Arc<App>, caller: &Caller) -> Result<()> {
-    let mut unit = Unit::begin(app).await?;
+    let mut unit = Unit::begin_vital(app).await?;
     end_in(app, &mut unit, caller.user.id, caller.session).await?;
     unit.commit().await
 }

@@ -26,8 +26,16 @@ pub struct Unit {
 impl Unit {
     /// Begins.
     pub async fn begin(app: &Arc<App>) -> Result<Self> {
-        let tx = app.db.begin().await?;
-        Ok(Self { app: Arc::clone(app), tx, events: Vec::new(), pictures: Vec::new() })
+        Ok(Self::of(app, app.db.begin().await?))
+    }
+
+    /// Begins what has to succeed though the disk is full: [`crate::store::Db::begin_vital`].
+    pub async fn begin_vital(app: &Arc<App>) -> Result<Self> {
+        Ok(Self::of(app, app.db.begin_vital().await?))
+    }
+
+    fn of(app: &Arc<App>, tx: Tx) -> Self {
+        Self { app: Arc::clone(app), tx, events: Vec::new(), pictures: Vec::new() }
     }
 
     /// The moment.

@@ -37,6 +37,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result {
             tracing::info!(name, "migration applied");
         })
         .await?;
+        app.db.keep_reserve().await;
     }
     require_current(&app.db).await?;
     let listener = TcpListener::bind(bind)

@@ -4,6 +4,7 @@
 //! A statement is written once, with `$1` placeholders, which both understand. Where a statement
 //! must differ, [`Target::either`] takes both texts side by side.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +14,13 @@ use serde::Serialize;
 use sqlx::postgres::{PgArguments, PgHasArrayType, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, Encode, FromRow, Postgres, Sqlite, Type};
+use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use super::error::{Error, Result};
 use super::lease::{self, Faults, Lease, within};
 use super::pools::{Connection, Limits, Pool};
+use super::reserve::Reserve;
 
 /// How much longer than the statement timeout an answer is waited for: the server's own ending of
 /// the statement comes first, and the connection survives it.
@@ -43,6 +46,8 @@ pub struct Db {
     writer: Pool,
     limits: Limits,
     faults: Arc<Faults>,
+    /// Only on SQLite: PostgreSQL's disk is its own affair.
+    reserve: Option<Arc<Reserve>>,
 }
 
 /// A transaction that can write. Dropped without [`Tx::commit`], it is rolled back. On SQLite it
@@ -52,19 +57,22 @@ pub struct Db {
 pub struct Tx {
     lease: Lease,
     sqlite: bool,
+    /// Taken again after the commit.
+    reserve: Option<Arc<Reserve>>,
 }
 
 impl Db {
     /// Opens one connection of each pool, so that a fault shows at once. The writer comes first: it
     /// makes SQLite's file and its log, which readers cannot.
     pub(super) async fn open(
-        sqlite: bool,
         readers: Pool,
         writer: Pool,
         limits: Limits,
         faults: Arc<Faults>,
+        reserve: Option<Reserve>,
     ) -> Result<Self> {
-        let db = Self { sqlite, readers, writer, limits, faults };
+        let (sqlite, reserve) = (reserve.is_some(), reserve.map(Arc::new));
+        let db = Self { sqlite, readers, writer, limits, faults, reserve };
         let mut writer = db.lease(&db.writer).await?;
         if sqlite {
             // After a flush that failed, the log may be in the system's memory alone while the
@@ -91,13 +99,32 @@ impl Db {
     /// a lock that is upgraded later can fail half-way.
     pub async fn begin(&self) -> Result<Tx> {
         self.faults.check()?;
-        let mut lease = self.lease(&self.writer).await?;
+        let lease = self.lease(&self.writer).await?;
+        self.begin_on(lease).await
+    }
+
+    /// Begins a transaction that has to succeed though SQLite's disk is full, such as a logout: it
+    /// gets the room that is kept for it. Small ones only.
+    pub async fn begin_vital(&self) -> Result<Tx> {
+        self.faults.check()?;
+        // With the one writer in hand nobody else takes the room.
+        let lease = self.lease(&self.writer).await?;
+        with_reserve(self.reserve.clone(), Reserve::make_room).await;
+        Ok(Tx { reserve: self.reserve.clone(), ..self.begin_on(lease).await? })
+    }
+
+    /// Takes the room on SQLite's disk that [`Db::begin_vital`] may need.
+    pub async fn keep_reserve(&self) {
+        with_reserve(self.reserve.clone(), Reserve::take).await;
+    }
+
+    async fn begin_on(&self, mut lease: Lease) -> Result<Tx> {
         // Before it is sent: a caller who goes away meanwhile leaves it to be rolled back.
         lease.in_transaction = true;
         let sql = if self.sqlite { "begin immediate" } else { BEGIN_POSTGRES };
         let begun = lease.script(sql.to_owned()).await;
         lease.in_transaction = begun.is_ok();
-        begun.map(|()| Tx { lease, sqlite: self.sqlite })
+        begun.map(|()| Tx { lease, sqlite: self.sqlite, reserve: None })
     }
 
     /// Waits until the disk has lost something that it was to keep; what it said. Nothing can be
@@ -164,7 +191,18 @@ impl Tx {
         }
         self.lease.script("commit".to_owned()).await.map_err(Error::at_commit)?;
         self.lease.in_transaction = false;
+        with_reserve(self.reserve.take(), Reserve::take).await;
         Ok(())
+    }
+}
+
+/// What cannot be had of the reserve shows where it is missed: in a write that fails.
+async fn with_reserve(reserve: Option<Arc<Reserve>>, work: fn(&Reserve) -> io::Result<()>) {
+    let Some(reserve) = reserve else { return };
+    match spawn_blocking(move || work(&reserve)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the disk is full, or fails"),
+        Err(error) => tracing::error!(%error, "the reserve"),
     }
 }
 

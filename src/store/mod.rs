@@ -15,6 +15,7 @@ pub mod migrations;
 pub mod pooler;
 pub mod pools;
 pub mod presence;
+mod reserve;
 pub mod resets;
 pub mod search;
 pub mod sends;

@@ -22,6 +22,7 @@ use super::db::Db;
 use super::error::{Error, Result};
 use super::lease::Faults;
 use super::pooler::{self, OpenError};
+use super::reserve::Reserve;
 
 /// Rows that may wait between SQLite's thread and ours: with less than a page's, each of the two
 /// keeps waiting for the other.
@@ -216,7 +217,7 @@ impl Db {
         let reading = options.clone().pragma("query_only", "on");
         let writer = Opener::pool(Options::Sqlite(Box::new(options)), 1, &faults)?;
         let readers = Opener::pool(Options::Sqlite(Box::new(reading)), SQLITE_READERS, &faults)?;
-        Ok(Self::open(true, readers, writer, limits, faults).await?)
+        Ok(Self::open(readers, writer, limits, faults, Some(Reserve::beside(path))).await?)
     }
 
     /// Connects to PostgreSQL. Refuses a database that cannot hold every text, and a pooler that
@@ -231,7 +232,7 @@ impl Db {
         let faults = Arc::new(Faults::default());
         let size = usize::try_from(settings.pool_size).unwrap_or(1);
         let pool = Opener::pool(options, size, &faults)?;
-        let db = Self::open(false, pool.clone(), pool.clone(), settings.limits, faults).await?;
+        let db = Self::open(pool.clone(), pool.clone(), settings.limits, faults, None).await?;
         timeout(db.patience(), pooler::inspect(&pool))
             .await
             .unwrap_or_else(|_| Err(Error::unavailable("it does not answer").into()))?;
