@@ -1,6 +1,7 @@
 //! Forgets what is of no use any more: sessions long over, tickets that ran out, allowances that are
-//! full again.
+//! full again, and memory that was freed.
 
+use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,11 @@ pub const PURGE_INTERVAL: Duration = Duration::from_secs(10);
 /// Messages removed in one transaction.
 const PURGED: i64 = 500;
 
+/// How often freed memory is given back to the system.
+pub const MEMORY_INTERVAL: Duration = Duration::from_secs(2);
+/// Large enough for the allocator to take it from the system's pages, in bytes.
+const LARGE: usize = 1 << 20;
+
 /// One turn. Several nodes may do the same work; the second finds none.
 pub async fn forget(app: Arc<App>) -> Result<()> {
     let now = app.clock.now();
@@ -30,6 +36,14 @@ pub async fn forget(app: Arc<App>) -> Result<()> {
     sessions::forget_over(&mut unit.tx, now.minus(KEEP)).await?;
     departures::forget(&mut unit.tx, now.minus(KEEP)).await?;
     unit.commit().await
+}
+
+/// Has the allocator give freed memory back. It keeps what was freed for a tenth of a second, in
+/// case it is asked for again, and looks at it next when something large is freed, which after a
+/// large picture may be hours later. So something large is freed.
+pub async fn give_memory_back(_: Arc<App>) -> Result<()> {
+    drop(black_box(Vec::<u8>::with_capacity(LARGE)));
+    Ok(())
 }
 
 /// Removes what chats that were ended left behind, a little at a time so that nobody waits long for

@@ -59,4 +59,5 @@ pub fn start(app: &Arc<App>, workers: Workers) {
     app.every(housekeeping::INTERVAL, housekeeping::forget);
     app.every(avatars::INTERVAL, avatars::sweep);
     app.every(housekeeping::PURGE_INTERVAL, housekeeping::purge);
+    app.every(housekeeping::MEMORY_INTERVAL, housekeeping::give_memory_back);
 }

@@ -1,8 +1,13 @@
 //! Pictures and where they are kept, and how much memory uploads may take. Who may change a picture
 //! is decided elsewhere.
 
+mod canvas;
+mod decode;
 pub mod files;
+mod jpeg;
 pub mod picture;
+mod rows;
+mod webp;
 
 use std::time::Duration;
 

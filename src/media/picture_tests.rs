@@ -1,8 +1,9 @@
 //! Pictures of every kind, and what only claims to be one. The files are made here.
 
 use image::codecs::gif::GifEncoder;
-use image::{Frame, GrayImage, Rgb, RgbImage, Rgba, RgbaImage};
+use image::{Frame, GrayImage, ImageReader, Rgb, RgbImage, Rgba, RgbaImage};
 
+use super::decode::TOO_MANY_PIXELS;
 use super::*;
 
 const RED: Rgb<u8> = Rgb([250, 10, 10]);
@@ -159,10 +160,110 @@ fn what_is_no_picture_is_told_in_djangos_words() {
     }
     // One with another's end within, which is not its own.
     let jpeg = with_exif(&file(flag(64, 64), ImageFormat::Jpeg), b"Exif\0\0\xff\xd9");
-    for length in [3, 20, jpeg.len() / 2, jpeg.len() - 2] {
+    for length in [3, 20, jpeg.len() / 2, jpeg.len() - 5] {
         assert_eq!(read(&jpeg[..length]).expect_err("refused"), NO_PICTURE, "{length}");
     }
     assert!(read(&[&jpeg, &b"behind"[..]].concat()).is_ok());
+}
+
+#[test]
+fn what_browsers_show_is_a_picture() {
+    let jpeg = file(flag(64, 64), ImageFormat::Jpeg);
+    let without_end = &jpeg[..jpeg.len() - 2];
+    for file in [
+        without_end.to_vec(),
+        [without_end, b"\0\0SEFT", &[b'x'; 500]].concat(),
+        [&jpeg[..20], b"\xff\xff\xff", &jpeg[20..]].concat(),
+        [&jpeg[..20], b"hello", &jpeg[20..]].concat(),
+    ] {
+        assert!(is(&kept(&file), (8, 8), RED) && is(&kept(&file), (56, 56), BLUE));
+    }
+}
+
+/// A WebP file of chunks.
+fn webp(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+    let mut body = b"WEBP".to_vec();
+    for (name, content) in chunks {
+        body.extend(*name);
+        body.extend(u32::try_from(content.len()).expect("short").to_le_bytes());
+        body.extend(*content);
+        body.resize(body.len().next_multiple_of(2), 0);
+    }
+    [b"RIFF", &u32::try_from(body.len()).expect("short").to_le_bytes()[..], &body].concat()
+}
+
+#[test]
+fn a_webp_is_turned_and_of_its_animation_the_first_picture_is_in_its_place() {
+    let plain = file(flag(64, 32), ImageFormat::WebP);
+    let frame = &plain[20..];
+    let header = [8, 0, 0, 0, 63, 0, 0, 31, 0, 0];
+    for exif in [&exif(6)[6..], &exif(6)] {
+        let picture = kept(&webp(&[(b"VP8X", &header), (b"VP8L", frame), (b"EXIF", exif)]));
+        assert_eq!((picture.width(), picture.height()), (32, 64));
+    }
+    // A canvas of 256 by 128, and a frame at (64, 32).
+    let header = [0x12, 0, 0, 0, 255, 0, 0, 127, 0, 0];
+    let place = [32, 0, 0, 16, 0, 0, 63, 0, 0, 31, 0, 0, 100, 0, 0, 0];
+    let size = u32::try_from(frame.len()).expect("short").to_le_bytes();
+    let still = [&place, &b"VP8L"[..], &size, frame].concat();
+    let picture = kept(&webp(&[(b"VP8X", &header), (b"ANIM", &[0; 6]), (b"ANMF", &still)]));
+    assert_eq!((picture.width(), picture.height()), (256, 128));
+    assert!(is(&picture, (70, 40), RED) && is(&picture, (120, 60), BLUE));
+    assert_eq!(picture.to_rgba8()[(10, 10)][3], 0);
+}
+
+/// A PNG as deep as there are, of nothing, with a colour profile of nothing.
+fn deep_png(width: u32, height: u32, profile: usize) -> Vec<u8> {
+    let mut info = png::Info::with_size(width, height);
+    (info.bit_depth, info.color_type) = (png::BitDepth::Sixteen, png::ColorType::Rgba);
+    info.icc_profile = (profile > 0).then(|| vec![0; profile].into());
+    let mut bytes = Vec::new();
+    let encoder = png::Encoder::with_info(&mut bytes, info).expect("a header");
+    let mut writer = encoder.write_header().expect("written");
+    writer.write_image_data(&vec![0; (8 * width * height) as usize]).expect("written");
+    writer.finish().expect("written");
+    bytes
+}
+
+#[test]
+fn what_a_picture_costs_is_bounded_and_known_before() {
+    let mib = |file: &[u8]| decode::memory(file).expect("a picture") >> 20;
+    assert!(mib(&deep_png(7_000, 40, 0)) <= 40);
+    let bomb = deep_png(64, 64, 100 << 20);
+    assert!(bomb.len() < 1 << 20, "{}", bomb.len());
+    assert!(mib(&bomb) <= 40);
+    assert_eq!(kept(&bomb).width(), 64);
+
+    // Half a sample of each colour for a sample of brightness, or all of them.
+    let jpeg = file(flag(4_000, 2_000), ImageFormat::Jpeg);
+    assert!((55..65).contains(&mib(&jpeg)), "{}", mib(&jpeg));
+    let frame = jpeg.windows(2).position(|two| two == [0xff, 0xc0]).expect("a frame");
+    let mut progressive = jpeg.clone();
+    progressive[frame + 1] = 0xc2;
+    assert!((75..110).contains(&mib(&progressive)), "{}", mib(&progressive));
+
+    // A small file that has the whole picture gone through again and again.
+    let scan = jpeg.windows(2).rposition(|two| two == [0xff, 0xda]).expect("a scan");
+    let scans = [&jpeg[..jpeg.len() - 2], &jpeg[scan..scan + 14].repeat(1_000), &[0xff, 0xd9]];
+    assert_eq!(decode::memory(&scans.concat()), Err(NO_PICTURE));
+}
+
+#[test]
+fn a_png_in_passes_is_read() {
+    // No encoder here makes one. Of two by two pixels the passes are the first, the second, and the
+    // second row; each row begins with its filter, 0. As one row of grey these are ten bytes.
+    let row = [10, 200, 0, 20, 200, 0, 30, 200, 40, 200];
+    let mut png = Vec::new();
+    let mut encoder = png::Encoder::new(&mut png, 10, 1);
+    encoder.set_filter(png::Filter::NoFilter);
+    let mut writer = encoder.write_header().expect("written");
+    writer.write_image_data(&row).expect("written");
+    writer.finish().expect("written");
+    png[16..29].copy_from_slice(&[0, 0, 0, 2, 0, 0, 0, 2, 8, 4, 0, 0, 1]);
+    let checksum = crc32(&png[12..29]);
+    png[29..33].copy_from_slice(&checksum.to_be_bytes());
+    let grey: Vec<_> = kept(&png).to_rgba8().pixels().map(|pixel| (pixel[0], pixel[3])).collect();
+    assert_eq!(grey, [(10, 200), (20, 200), (30, 200), (40, 200)]);
 }
 
 #[test]
