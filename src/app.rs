@@ -233,7 +233,8 @@ impl App {
     }
 
     /// Does something again and again for as long as the node serves. What fails is logged, and
-    /// costs that turn alone; so does a panic.
+    /// costs that turn alone; so does a panic. A turn cannot hang: whatever it waits for has a limit
+    /// of its own (the database: [`Db::patience`]).
     pub fn every<F: Future<Output = Result<()>> + Send>(
         self: &Arc<Self>,
         interval: Duration,

@@ -27,3 +27,5 @@ mod search;
 mod support;
 #[path = "store/throttles.rs"]
 mod throttles;
+#[path = "store/transactions.rs"]
+mod transactions;

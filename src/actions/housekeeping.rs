@@ -17,6 +17,10 @@ pub const INTERVAL: Duration = Duration::from_secs(3_600);
 /// a thief wants to see it.
 const KEEP: Duration = Duration::from_secs(86_400);
 
+/// How long each statement of a turn may take: after a wave of tries of passwords, say, there may be
+/// millions of rows to remove.
+const FORGETTING: Duration = Duration::from_secs(60);
+
 /// How often the leavings of chats are removed.
 pub const PURGE_INTERVAL: Duration = Duration::from_secs(10);
 /// Messages removed in one transaction.
@@ -31,6 +35,7 @@ const LARGE: usize = 1 << 20;
 pub async fn forget(app: Arc<App>) -> Result<()> {
     let now = app.clock.now();
     let mut unit = Unit::begin(&app).await?;
+    unit.tx.allow(Some(FORGETTING)).await?;
     tickets::forget_expired(&mut unit.tx, now).await?;
     throttles::forget_full(&mut unit.tx, now).await?;
     sessions::forget_over(&mut unit.tx, now.minus(KEEP)).await?;

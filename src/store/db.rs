@@ -32,6 +32,10 @@ const AGAIN_AT_MOST: Duration = Duration::from_millis(500);
 /// Durability again, which costs nothing here: should a pooler ever lose what the session was told.
 const BEGIN_POSTGRES: &str = "begin; set local synchronous_commit = on";
 
+/// Without the server's time-out: one that ends the wait for a synchronous standby makes a success
+/// of a commit that the standby has not got. With ours the outcome is unknown.
+const COMMIT_POSTGRES: &str = "set local statement_timeout = 0; commit";
+
 /// A database: where to read, and where transactions begin.
 ///
 /// No call waits without a limit: for a connection as long as [`Limits::connect`], for each
@@ -171,9 +175,16 @@ impl Tx {
         self.sqlite
     }
 
-    /// Lets statements take as long as they like, as migrations may have to.
-    pub fn unlimit(&mut self) {
-        self.lease.unlimit();
+    /// Lets each statement take as long as this, which is more than usual; `None`: as long as it
+    /// likes. For what has to remove or rewrite whatever has piled up, and holds no row that others
+    /// wait for.
+    pub async fn allow(&mut self, limit: Option<Duration>) -> Result<()> {
+        self.lease.set_limit(limit.map(|limit| limit + MARGIN));
+        if self.sqlite {
+            return Ok(());
+        }
+        let millis = limit.unwrap_or_default().as_millis();
+        self.lease.script(format!("set local statement_timeout = {millis}")).await
     }
 
     /// Runs a script of several statements. The text is our own, never a client's.
@@ -189,7 +200,8 @@ impl Tx {
             let text = "a transaction with a failed statement was to be committed";
             return Err(sqlx::Error::InvalidArgument(text.to_owned()).into());
         }
-        self.lease.script("commit".to_owned()).await.map_err(Error::at_commit)?;
+        let sql = if self.sqlite { "commit" } else { COMMIT_POSTGRES };
+        self.lease.script(sql.to_owned()).await.map_err(Error::at_commit)?;
         self.lease.in_transaction = false;
         with_reserve(self.reserve.take(), Reserve::take).await;
         Ok(())

@@ -107,7 +107,9 @@ pub(super) enum Harm {
     /// The way to the database is dead, or leads to a server that takes no writes: other
     /// connections are likely to be as useless.
     Line,
-    /// A flush failed. Whatever the disk says from now on, what was written before may be gone.
+    /// A flush failed. Whatever the disk says from now on, what was written before may be gone. (A
+    /// failure of a checkpoint's own flush SQLite keeps to itself: the log, which was flushed, still
+    /// has those pages, and the next checkpoint writes them again.)
     Disk,
 }
 

@@ -70,10 +70,10 @@ pub(super) struct Lease {
     /// `None` once it was thrown away.
     pooled: Option<Object<Opener>>,
     faults: Arc<Faults>,
-    /// How long each statement may take.
+    /// How long each statement may take, and the rolling back.
     patience: Duration,
-    /// Whether statements may take as long as they like.
-    unlimited: bool,
+    /// How long each statement may take in this transaction; `None`: as long as it likes.
+    limit: Option<Duration>,
     /// A transaction has begun and not ended.
     pub(super) in_transaction: bool,
     /// A statement of the transaction failed.
@@ -84,19 +84,19 @@ pub(super) struct Lease {
 
 impl Lease {
     pub(super) fn new(pooled: Object<Opener>, faults: Arc<Faults>, patience: Duration) -> Self {
-        let (unlimited, in_transaction, failed, busy) = (false, false, false, false);
-        let pooled = Some(pooled);
-        Self { pooled, faults, patience, unlimited, in_transaction, failed, busy }
+        let (in_transaction, failed, busy) = (false, false, false);
+        let (pooled, limit) = (Some(pooled), Some(patience));
+        Self { pooled, faults, patience, limit, in_transaction, failed, busy }
     }
 
-    /// Lets statements take as long as they like.
-    pub(super) fn unlimit(&mut self) {
-        self.unlimited = true;
+    /// Lets statements take longer; `None`: as long as they like.
+    pub(super) fn set_limit(&mut self, limit: Option<Duration>) {
+        self.limit = limit;
     }
 
     /// How long a statement may take.
     pub(super) fn limit(&self) -> Option<Duration> {
-        (!self.unlimited).then_some(self.patience)
+        self.limit
     }
 
     /// For one statement, whose outcome is due to [`Lease::judge`].

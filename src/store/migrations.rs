@@ -91,10 +91,9 @@ pub async fn migrate(
     loop {
         let mut tx = db.begin().await?;
         // To wait for another node, and to rewrite a large table, may take its time.
-        tx.unlimit();
+        tx.allow(None).await?;
         if !tx.is_sqlite() {
-            let unlimited = "set local lock_timeout = 0; set local statement_timeout = 0";
-            tx.script(unlimited.to_owned()).await?;
+            tx.script("set local lock_timeout = 0".to_owned()).await?;
         }
         // SQLite's transaction holds the write lock already.
         Target::from(&mut tx)

@@ -1,0 +1,114 @@
+//! Transactions that are left in the middle, fail, or take long: the pool stays whole.
+
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use meowsenger::store::error::Error;
+use meowsenger::store::{Db, Target};
+use rstest::rstest;
+use tokio::time::timeout;
+
+use crate::support::{Backend, Store, open};
+
+async fn count(db: &Db) -> i64 {
+    let (count,) = Target::from(db).query("select count(*) from kept").one().await.expect("read");
+    count
+}
+
+async fn with_table(backend: Backend) -> Option<Store> {
+    let store = Store::empty(backend).await?;
+    let mut tx = store.db.begin().await.expect("begun");
+    tx.script("create table kept (n bigint unique)".to_owned()).await.expect("made");
+    tx.commit().await.expect("committed");
+    Some(store)
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_leaves_in_mid_statement_leaves_the_pool_whole(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = with_table(backend).await else { return };
+    for n in 0..20 {
+        // Each is dropped at another point: while it begins, writes, reads or commits.
+        let mut beginning = Box::pin(store.db.begin());
+        drop(beginning.as_mut().now_or_never());
+        drop(beginning);
+        let mut tx = store.db.begin().await.expect("begun");
+        tx.script(format!("insert into kept values ({n})")).await.expect("written");
+        drop(tx.script(format!("insert into kept values ({n} + 100)")).now_or_never());
+        drop(tx);
+        let mut reading = Box::pin(count(&store.db));
+        reading.as_mut().now_or_never();
+    }
+    assert_eq!(count(&store.db).await, 0);
+    let mut tx = store.db.begin().await.expect("begun");
+    tx.script("insert into kept values (1)".to_owned()).await.expect("written");
+    tx.commit().await.expect("committed");
+    assert_eq!(count(&store.db).await, 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_transaction_with_a_failed_statement_is_never_taken_for_committed(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = with_table(backend).await else { return };
+    let mut tx = store.db.begin().await.expect("begun");
+    let twice = "insert into kept values (1), (2); insert into kept values (2)";
+    let refused = tx.script(twice.to_owned()).await;
+    assert!(matches!(refused, Err(Error::Unique(_))), "{refused:?}");
+    // SQLite undoes the statement, PostgreSQL the transaction.
+    let committed = tx.commit().await.is_ok();
+    assert_eq!(committed, backend == Backend::Sqlite);
+    assert_eq!(count(&store.db).await, if committed { 2 } else { 0 });
+}
+
+#[tokio::test]
+async fn a_statement_may_take_longer_where_it_is_allowed_to() {
+    let Some(store) = Store::empty(Backend::Postgres).await else { return };
+    let mut variables = store.variables.clone();
+    variables.insert("DATABASE_STATEMENT_TIMEOUT".to_owned(), "1s".to_owned());
+    let db = open(&variables).await;
+    let sleep = || "select pg_sleep(1.2)".to_owned();
+    let mut hasty = db.begin().await.expect("begun");
+    let refused = hasty.script(sleep()).await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    let mut patient = db.begin().await.expect("begun");
+    patient.allow(Some(Duration::from_secs(10))).await.expect("set");
+    patient.script(sleep()).await.expect("it took its time");
+    patient.commit().await.expect("committed");
+    // And only there.
+    let limit = "select current_setting('statement_timeout')";
+    let (limit,): (String,) = Target::from(&db).query(limit).one().await.expect("read");
+    assert_eq!(limit, "1s");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_waits_for_nobody(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let Some(store) = with_table(backend).await else { return };
+    let tx = store.db.begin().await.expect("begun");
+    timeout(Duration::from_secs(5), store.db.close()).await.expect("closed at once");
+    assert!(matches!(store.db.begin().await, Err(Error::Unavailable(_))));
+    drop(tx);
+}
+
+/// By it the server would end the wait for a synchronous standby, and call that a success.
+#[tokio::test]
+async fn no_statement_timeout_is_at_work_in_a_commit() {
+    let Some(store) = with_table(Backend::Postgres).await else { return };
+    let mut tx = store.db.begin().await.expect("begun");
+    let trigger = "create table seen (value text); \
+        create function look() returns trigger language plpgsql as $$ begin \
+            insert into seen values (current_setting('statement_timeout')); return null; \
+        end $$; \
+        create constraint trigger look after insert on kept \
+            deferrable initially deferred for each row execute function look(); \
+        insert into kept values (1)";
+    tx.script(trigger.to_owned()).await.expect("made");
+    tx.commit().await.expect("committed");
+    let (seen,): (String,) =
+        Target::from(&store.db).query("select value from seen").one().await.expect("read");
+    assert_eq!(seen, "0");
+}
