@@ -26,7 +26,6 @@ mod judge;
 #[path = "chaos/truth.rs"]
 mod truth;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,7 +37,7 @@ use tokio::time::{sleep, timeout};
 use actor::{Actor, Notes};
 use cluster::{Cluster, program};
 use history::{History, What};
-use support::app::variables;
+use support::app::{nats_server, variables};
 use support::{Backend, Chance};
 
 const CLIENTS: usize = 30;
@@ -173,21 +172,6 @@ fn disturb(cluster: &mut Cluster, chance: &mut Chance) -> String {
             "all connections carry".to_owned()
         }
     }
-}
-
-/// NATS's program. `None` where there is none and none is required.
-fn nats_server() -> Option<PathBuf> {
-    let path = environment("PATH").unwrap_or_default();
-    let named = environment("NATS_SERVER").map(PathBuf::from);
-    let found = std::env::split_paths(&path).map(|folder| folder.join("nats-server"));
-    let usual = PathBuf::from("/usr/sbin/nats-server");
-    let program = named.into_iter().chain(found).chain([usual]).find(|path| path.is_file());
-    let required = environment("MEOW_REQUIRE_SERVICES").is_some();
-    assert!(
-        program.is_some() || !required,
-        "MEOW_REQUIRE_SERVICES is set, and no nats-server found"
-    );
-    program
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests are told of their services this way")]

@@ -32,7 +32,8 @@ impl Logging {
                 "LOG_LEVEL",
                 "",
                 "error, warn, info, debug or trace; also by module, such as\n\
-                 info,meowsenger::store=debug. Default: info, or debug where DEBUG is on.",
+                 info,meowsenger::store=debug. Default: info, or debug where DEBUG is on. Other\n\
+                 crates log warnings and errors at most: below that, some write secrets.",
                 level,
             ),
             format: from.get(

@@ -23,7 +23,7 @@ const RECEIVING_SHARE: usize = 8;
 const RECEIVING_WAIT: Duration = Duration::from_secs(60);
 /// Memory for received files, in KiB, and for how many files of one user at a time.
 const RECEIVED_KIB: u32 = 64 << 10;
-const RECEIVED_SHARE: usize = 4;
+const RECEIVED_SHARE: usize = 2;
 /// How long a received file may wait for memory.
 const RECEIVED_WAIT: Duration = Duration::from_secs(30);
 

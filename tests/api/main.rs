@@ -33,6 +33,7 @@ mod reference_client;
 mod resets;
 mod rubbish;
 mod search;
+mod secrets;
 mod sessions;
 mod shares;
 mod signals;

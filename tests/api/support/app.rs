@@ -1,6 +1,7 @@
 //! A server for one test: on a port of its own, with a fresh SQLite file, or a schema of its own in
 //! the PostgreSQL that `make test` starts.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -171,6 +172,21 @@ pub async fn variables(backend: Backend, folder: &std::path::Path) -> Option<Var
 /// The NATS server of the tests. `None` where there is none and none required.
 pub fn bus_url() -> Option<String> {
     service("MEOW_TEST_NATS_URL")
+}
+
+/// The NATS program. `None` where there is none and none is required.
+pub fn nats_server() -> Option<PathBuf> {
+    let path = environment("PATH").unwrap_or_default();
+    let named = environment("NATS_SERVER").map(PathBuf::from);
+    let found = std::env::split_paths(&path).map(|folder| folder.join("nats-server"));
+    let usual = PathBuf::from("/usr/sbin/nats-server");
+    let program = named.into_iter().chain(found).chain([usual]).find(|path| path.is_file());
+    let required = environment("MEOW_REQUIRE_SERVICES").is_some();
+    assert!(
+        program.is_some() || !required,
+        "MEOW_REQUIRE_SERVICES is set, and no nats-server found"
+    );
+    program
 }
 
 fn service(name: &str) -> Option<String> {

@@ -88,6 +88,8 @@ async fn converse(stream: TcpStream, refuse: bool) -> std::io::Result<Option<Mai
             return Ok(mail);
         }
         let answer = match line.split([' ', '\r']).next().unwrap_or_default() {
+            "EHLO" => "250-cat.example\r\n250 AUTH PLAIN",
+            "AUTH" => "235 ok",
             "MAIL" if refuse => "451 asleep",
             "RCPT" => {
                 to = line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
