@@ -23,7 +23,7 @@ use crate::auth::passwords::Passwords;
 use crate::auth::secrets::{Sealer, random_hex};
 use crate::auth::throttles::Throttles;
 use crate::auth::tokens::Signer;
-use crate::config::{Config, DatabaseUrl, Limits, MediaPlace, Server};
+use crate::config::{Ages, Config, DatabaseUrl, Limits, MediaPlace, Server};
 use crate::domain::error::{Error, Result};
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
@@ -58,6 +58,8 @@ pub struct App {
     pub passwords: Passwords,
     /// Signs and checks tokens.
     pub signer: Signer,
+    /// How old sessions and links may grow.
+    pub ages: Ages,
     /// Makes strings that only this site can have made.
     pub sealer: Sealer,
     /// Who has asked too often.
@@ -185,6 +187,7 @@ impl App {
                 config.tokens.access_lifetime,
                 config.tokens.refresh_lifetime,
             ),
+            ages: config.tokens.ages,
             sealer: Sealer::new(&secret_key),
             throttles: Throttles::new(&config.throttles.rates),
             mailer: Mailer::new(&config.mail)?,

@@ -4,10 +4,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use crate::app::App;
+use crate::domain::audit::changes;
 use crate::domain::error::{Error, FieldErrors, Result};
 use crate::domain::event::Event;
 use crate::domain::ids::UserId;
-use crate::domain::session::{Caller, Device};
+use crate::domain::session::{Caller, Device, TokenPair};
 use crate::domain::text;
 use crate::domain::user::{
     Availability, Email, Password, Profile, Registration, TAKEN, User, UserChange, UserRef,
@@ -18,6 +19,7 @@ use crate::store::error::Error as StoreError;
 use crate::store::users::NewUser;
 use crate::store::{Target, audit, chats, members, sessions as session_rows, users};
 
+use super::notices::{self, Notice};
 use super::presence::profile;
 use super::sessions::{self, Opened};
 use super::unit::Unit;
@@ -47,6 +49,13 @@ impl NamesWanted {
             [&self.username, &self.email].into_iter().flatten().cloned().collect();
         keys.dedup();
         keys
+    }
+
+    /// Whether any of them is another one than these.
+    fn differs_from(&self, own: &Self) -> bool {
+        let is_new =
+            |wanted: &Option<String>, own: &Option<String>| wanted.is_some() && wanted != own;
+        is_new(&self.username, &own.username) || is_new(&self.email, &own.email)
     }
 
     /// Those of an account.
@@ -91,22 +100,29 @@ pub async fn create_superuser(
 /// Changes an account: one's own, or as staff anybody's who is no superuser. What only staff or a
 /// superuser may say is ignored from others. Deactivation ends every session at once. With the
 /// change comes what was found wrong with it already: a name that is taken is told together with it.
+///
+/// Asking for another name counts as registering does: whether it is taken tells as much. Staff who
+/// change somebody else are not counted.
 pub async fn update(
     app: &Arc<App>,
     caller: &Caller,
+    device: &Device,
     id: UserId,
     change: Result<(UserChange, FieldErrors)>,
 ) -> Result<Profile> {
     let actor = &caller.user;
-    changeable(&app.db, id, actor).await?;
+    let seen = changeable(&app.db, id, actor).await?;
     let (mut change, mut errors) = change?;
+    let email = change.email.as_ref().and_then(Option::as_ref);
+    let wanted = NamesWanted::new(change.username.as_ref(), email);
+    if actor.id == id && wanted.differs_from(&NamesWanted::of(&seen)) {
+        app.throttles.name_probe(id, device.ip, app.clock.now())?;
+    }
     // Before the transaction, which others wait for.
     let avatar = avatars::keep(app, actor.id, change.avatar.take(), &mut errors).await?;
     let mut unit = Unit::begin(app).await?;
     users::lock(&mut unit.tx, id).await?;
     let before = changeable(&mut unit.tx, id, actor).await?;
-    let email = change.email.as_ref().and_then(Option::as_ref);
-    let wanted = NamesWanted::new(change.username.as_ref(), email);
     errors.extend(taken(&mut unit.tx, &wanted, Some(id)).await?);
     errors.into_result()?;
     let mut after = apply(&before, change, actor);
@@ -130,15 +146,19 @@ pub async fn update(
         let ended = session_rows::end_all(&mut unit.tx, id, now).await?;
         unit.emit(Event::SessionsEnded(id, ended));
     }
-    if actor.id != id {
-        let detail = format!("active: {}, staff: {}", after.is_active, after.is_staff);
-        audit::insert(&mut unit.tx, actor.id, "user.update", id.0, &detail, now).await?;
+    if actor.id != id
+        && let Some(changes) = changes(&before, &after)
+    {
+        audit::insert(&mut unit.tx, actor.id, "user.update", id.0, &changes, now).await?;
     }
     if before.avatar != after.avatar {
-        unit.discard(before.avatar);
+        unit.discard(before.avatar.clone());
     }
     unit.commit().await?;
     app.hub.presence.touch(id, None);
+    if text::fold(&before.email) != text::fold(&after.email) {
+        notices::send(app, &before, Notice::EmailChanged);
+    }
     profile(app, after).await
 }
 
@@ -164,14 +184,15 @@ pub async fn set_status(app: &Arc<App>, id: UserId, by: u64, change: UserChange)
     Ok(())
 }
 
-/// Changes one's own password. Every other session ends. The old one is looked at even if something
-/// else is wrong, so that all faults are told at once.
+/// Changes one's own password. Every other session ends; this one gets other tokens, and its refresh
+/// token of before is refused. The old password is looked at even if something else is wrong, so
+/// that all faults are told at once.
 pub async fn change_password(
     app: &Arc<App>,
     caller: &Caller,
     old: Option<&Password>,
     new: Result<Password>,
-) -> Result<()> {
+) -> Result<TokenPair> {
     let me = caller.user.id;
     let mut errors = FieldErrors::default();
     attempts::own_password(app, me).await?;
@@ -196,7 +217,10 @@ pub async fn change_password(
     users::set_password(&mut unit.tx, me, &encoded).await?;
     let ended = session_rows::end_others(&mut unit.tx, me, caller.session, now).await?;
     unit.emit(Event::SessionsEnded(me, ended));
-    unit.commit().await
+    let tokens = sessions::replace_tokens(app, &mut unit, caller).await?;
+    unit.commit().await?;
+    notices::send(app, &caller.user, Notice::PasswordChanged);
+    Ok(tokens)
 }
 
 /// Ends one's own account. What is left is a shell without a name: its messages stay under it, and

@@ -21,7 +21,7 @@ use crate::store::{audit, chats, members, messages, users};
 use super::grouping::{self, Grouping};
 use super::presence::{profile, profiles};
 use super::unit::Unit;
-use super::{access, avatars, members as members_action};
+use super::{access, attempts, avatars, members as members_action};
 
 pub use crate::store::chats::Place;
 
@@ -118,6 +118,7 @@ pub async fn update(
         errors.extend(unknown);
     }
     errors.into_result()?;
+    attempts::members(app, &mut unit, me, newcomers.len()).await?;
 
     let mut described = group.chat.clone();
     if let Some(name) = change.name {
@@ -208,8 +209,10 @@ async fn create_group(
     let now = app.clock.now();
     let count = i64::try_from(others.len() + 1).map_err(Error::internal)?;
     let mut unit = Unit::begin(app).await?;
+    grouping::admit_one_more(app, &mut unit.tx, me).await?;
     let active = members_action::hold(&mut unit.tx, &others).await?;
     members_action::known(&active, &others, "members").1.into_result()?;
+    attempts::members(app, &mut unit, me, others.len()).await?;
     let id = chats::insert_group(&mut unit.tx, me, name.as_str(), description.as_str(), count, now)
         .await?;
     members::insert(&mut unit.tx, id, vec![me.0], Role::Owner, 0, now).await?;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::app::App;
 use crate::domain::chat::{Chat, Member};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::{Change, ChatEvent, Departed, Event, Newcomer};
@@ -132,6 +133,16 @@ impl Grouping {
         }
         Ok(())
     }
+}
+
+/// Whether a user may make one more group, of those that are there at a time: [`Error::Conflict`]
+/// where not. Of those that one user makes at once, each waits for the one before, so together they
+/// make no more than may be. To be asked before anything else is locked.
+pub(super) async fn admit_one_more(app: &App, tx: &mut Tx, maker: UserId) -> Result<()> {
+    const TOO_MANY: &str = "You have made too many groups.";
+    let most = app.limits.groups_per_user;
+    let made = chats::count_made(tx, maker, most).await?;
+    if made < most { Ok(()) } else { Err(Error::Conflict(TOO_MANY)) }
 }
 
 /// Ends a chat for everybody: whoever was in it is told.

@@ -16,6 +16,7 @@ use crate::store::chats::ChatOfMember;
 use crate::store::{Tx, members, users};
 
 use super::access;
+use super::attempts;
 use super::grouping::{self, Grouping};
 use super::unit::Unit;
 
@@ -75,6 +76,7 @@ pub async fn add(
     if size > app.limits.group_members {
         return Err(Error::field("members", too_many_members(app.limits.group_members)));
     }
+    attempts::members(app, &mut unit, caller.user.id, newcomers.len()).await?;
     let mut grouping = Grouping::of(chat, app.clock.now());
     grouping.join(&mut unit.tx, newcomers, role).await?;
     grouping.finish(&mut unit).await?;

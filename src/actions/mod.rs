@@ -17,6 +17,7 @@ pub mod indexing;
 pub mod marks;
 pub mod members;
 pub mod messages;
+mod notices;
 pub mod presence;
 pub mod receipts;
 pub mod resets;

@@ -26,11 +26,10 @@ use crate::shares::Holder;
 use crate::store::resets::{self, Account};
 use crate::store::{sessions, users};
 
-use super::attempts;
+use super::attempts::{self, MailKind};
+use super::notices::{self, Notice};
 use super::unit::Unit;
 
-/// How long a link is good (Django's `PASSWORD_RESET_TIMEOUT`).
-const LIFETIME: Duration = Duration::from_secs(3 * 86_400);
 /// What the sums are for.
 const PURPOSE: &str = "password reset";
 const BAD_TOKEN: &str = "Invalid or expired token.";
@@ -80,7 +79,9 @@ pub async fn confirm(app: &Arc<App>, wish: NewPassword) -> Result<()> {
     users::set_password(&mut unit.tx, id, &encoded).await?;
     let ended = sessions::end_all(&mut unit.tx, id, app.clock.now()).await?;
     unit.emit(Event::SessionsEnded(id, ended));
-    unit.commit().await
+    unit.commit().await?;
+    notices::send(app, &account.user, Notice::PasswordReset);
+    Ok(())
 }
 
 async fn mail_link(app: &Arc<App>, place: &Place, email: &Email, origin: &str) -> Result<()> {
@@ -92,9 +93,10 @@ async fn mail_link(app: &Arc<App>, place: &Place, email: &Email, origin: &str) -
     let Some(account) = account else {
         return Ok(());
     };
-    attempts::mail(app, account.user.id).await?;
+    attempts::mail(app, MailKind::ResetLink, &account.user.email).await?;
     let uid = URL_SAFE_NO_PAD.encode(account.user.id.to_string());
     let token = token(app, &account, app.clock.now());
+    let lifetime = in_words(app.ages.reset_link);
     let body = format!(
         "You get this mail because somebody, probably you, asked to reset the password of your\n\
          account. To choose a new one, open this page:\n\
@@ -103,7 +105,7 @@ async fn mail_link(app: &Arc<App>, place: &Place, email: &Email, origin: &str) -
          \n\
          Your username, in case you have forgotten it: {}\n\
          \n\
-         The link is good for three days, and for one use. If you did not ask for it, do nothing.\n",
+         The link is good for {lifetime}, and for one use. If you did not ask for it, do nothing.\n",
         account.user.username,
     );
     // As it is on file, not as it was asked for: two addresses that compare as equal can differ.
@@ -137,8 +139,20 @@ fn is_good(app: &App, account: &Account, token: &str) -> bool {
     let Ok(made) = i64::from_str_radix(made, 16) else {
         return false;
     };
-    let oldest = app.clock.now().minus(LIFETIME).seconds();
+    let oldest = app.clock.now().minus(app.ages.reset_link).seconds();
     made > oldest && app.sealer.is_sum(PURPOSE, &state(account, made), sum)
+}
+
+/// A time as people say it, in the largest unit of which it is a whole number.
+fn in_words(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let units = [("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)];
+    let unit = units.into_iter().find(|(_, length)| seconds.is_multiple_of(*length));
+    let (name, length) = unit.unwrap_or(("second", 1));
+    match seconds / length {
+        1 => format!("one {name}"),
+        number => format!("{number} {name}s"),
+    }
 }
 
 /// What a link depends on.
@@ -146,4 +160,23 @@ fn state(account: &Account, made: i64) -> String {
     let Account { user, password, last_login } = account;
     let last_login = last_login.map_or(0, Timestamp::micros);
     format!("{}\0{made}\0{last_login}\0{password}\0{}", user.id, user.email)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_their_largest_whole_unit() {
+        for (seconds, words) in [
+            (1, "one second"),
+            (90, "90 seconds"),
+            (3_600, "one hour"),
+            (5_400, "90 minutes"),
+            (86_400, "one day"),
+            (259_200, "3 days"),
+        ] {
+            assert_eq!(in_words(Duration::from_secs(seconds)), words);
+        }
+    }
 }

@@ -15,8 +15,8 @@ use crate::domain::session::{Caller, Device, SessionInfo, TokenPair};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Password, Profile};
 use crate::shares::Holder;
-use crate::store::sessions::CurrentRefresh;
-use crate::store::{sessions, users};
+use crate::store::sessions::{CurrentRefresh, Live};
+use crate::store::{Target, sessions, users};
 
 use super::attempts;
 use super::presence::profile;
@@ -42,10 +42,10 @@ pub struct Opened {
 pub async fn authenticate(app: &Arc<App>, token: &str) -> Result<Caller> {
     let now = app.clock.now();
     let claims = app.signer.verify_as(TokenType::Access, token, now)?;
-    let live = sessions::live(&app.db, claims.session, now)
-        .await?
-        .filter(|live| live.user.id == claims.user)
-        .ok_or(Error::TokenNotValid)?;
+    let live = live(app, &app.db, claims.session, now).await?;
+    if live.user.id != claims.user {
+        return Err(Error::TokenNotValid);
+    }
     if live.last_used_at < now.minus(TOUCH) {
         touch(app, claims.session, now);
     }
@@ -61,9 +61,10 @@ pub async fn login(
     password: &Password,
     device: &Device,
 ) -> Result<Opened> {
-    attempts::login(app, key, device).await?;
     let holder = Holder::at(device.ip);
-    let Some((id, encoded)) = users::by_login(&app.db, key).await? else {
+    let account = users::by_login(&app.db, key).await?;
+    attempts::login(app, key, account.as_ref().map(|(id, _)| *id), device).await?;
+    let Some((id, encoded)) = account else {
         // Hashes that came from Django cost more or less than ours, and are kept until their users
         // log in. So nobody is checked like somebody, who is always the same for the same name.
         let place = app.sealer.number("a stand-in", key);
@@ -101,7 +102,7 @@ pub async fn login(
 pub async fn open(app: &App, unit: &mut Unit, user: UserId, device: &Device) -> Result<TokenPair> {
     let now = app.clock.now();
     let jti = new_jti()?;
-    let expires_at = now.plus(app.signer.refresh_lifetime());
+    let expires_at = expiry(app, now, now);
     let session = sessions::insert(&mut unit.tx, user, &jti, device, now, expires_at).await?;
     pair(app, user, session, jti, now, now)
 }
@@ -115,19 +116,21 @@ pub async fn refresh(app: &Arc<App>, token: &str) -> Result<TokenPair> {
     let (id, user) = (claims.session, claims.user);
 
     let mut unit = Unit::begin(app).await?;
-    let live = sessions::live(&mut unit.tx, id, now).await?;
-    if live.is_none_or(|live| live.user.id != user) {
+    let live = live(app, &mut unit.tx, id, now).await?;
+    if live.user.id != user {
         return Err(Error::TokenNotValid);
     }
     let next = new_jti()?;
-    let expires_at = now.plus(app.signer.refresh_lifetime());
+    let expires_at = expiry(app, live.created_at, now);
     if sessions::rotate(&mut unit.tx, id, &claims.jti, &next, now, expires_at).await? {
         sessions::forget_spent(&mut unit.tx, id, now.minus(GRACE)).await?;
         unit.commit().await?;
         return pair(app, user, id, next, now, now);
     }
     match sessions::current_refresh(&mut unit.tx, id, &claims.jti).await? {
-        Some(CurrentRefresh { refresh_jti, refreshed_at, spent_at: Some(spent_at) })
+        // Before the password was changed it was good; that it comes again is no news.
+        Some(CurrentRefresh { retired: Some(true), .. }) => Err(Error::TokenNotValid),
+        Some(CurrentRefresh { refresh_jti, refreshed_at, spent_at: Some(spent_at), .. })
             if now < spent_at.plus(GRACE) =>
         {
             pair(app, user, id, refresh_jti, now, refreshed_at)
@@ -146,11 +149,9 @@ pub async fn refresh(app: &Arc<App>, token: &str) -> Result<TokenPair> {
 pub async fn verify(app: &App, token: &str) -> Result<()> {
     let now = app.clock.now();
     let claims = app.signer.verify(token, now)?;
-    let live = sessions::live(&app.db, claims.session, now).await?;
-    let good = live.is_some_and(|live| {
-        live.user.id == claims.user
-            && (claims.token_type == TokenType::Access || live.refresh_jti == claims.jti)
-    });
+    let live = live(app, &app.db, claims.session, now).await?;
+    let good = live.user.id == claims.user
+        && (claims.token_type == TokenType::Access || live.refresh_jti == claims.jti);
     if good { Ok(()) } else { Err(Error::TokenNotValid) }
 }
 
@@ -194,6 +195,37 @@ pub async fn logout(app: &Arc<App>, caller: &Caller) -> Result<()> {
     let mut unit = Unit::begin_vital(app).await?;
     end_in(app, &mut unit, caller.user.id, caller.session).await?;
     unit.commit().await
+}
+
+/// Gives a session other tokens in a unit of work, where its user has changed the password: whoever
+/// copied the refresh token before gains nothing by it any more.
+pub(super) async fn replace_tokens(
+    app: &App,
+    unit: &mut Unit,
+    caller: &Caller,
+) -> Result<TokenPair> {
+    let (now, jti) = (app.clock.now(), new_jti()?);
+    sessions::retire_refreshes(&mut unit.tx, caller.session, &jti, now, now.minus(GRACE)).await?;
+    pair(app, caller.user.id, caller.session, jti, now, now)
+}
+
+/// A session that has not ended and is not too old, with its user, who is active.
+/// [`Error::TokenNotValid`] where there is none.
+pub(super) async fn live(
+    app: &App,
+    at: impl Into<Target<'_>>,
+    id: SessionId,
+    now: Timestamp,
+) -> Result<Live> {
+    let live = sessions::live(at, id, now).await?;
+    // Its `expires_at` says the same, unless `SESSION_MAX_AGE` was longer when that was written.
+    let young = live.filter(|live| now < live.created_at.plus(app.ages.session));
+    young.ok_or(Error::TokenNotValid)
+}
+
+/// When a session that is renewed now runs out: unused, or because it is too old.
+fn expiry(app: &App, created_at: Timestamp, now: Timestamp) -> Timestamp {
+    now.plus(app.signer.refresh_lifetime()).min(created_at.plus(app.ages.session))
 }
 
 async fn end_in(app: &App, unit: &mut Unit, user: UserId, id: SessionId) -> Result<()> {

@@ -8,8 +8,9 @@ use crate::app::App;
 use crate::auth::secrets::{random_hex, sha256_hex};
 use crate::domain::error::{Error, Result};
 use crate::domain::session::Caller;
-use crate::store::{sessions, tickets};
+use crate::store::tickets;
 
+use super::sessions;
 use super::unit::Unit;
 
 /// How long a ticket is good.
@@ -38,6 +39,6 @@ pub async fn redeem(app: &Arc<App>, ticket: &str) -> Result<Caller> {
     let session = tickets::take(&mut unit.tx, &hash, now).await?;
     let session = session.ok_or(Error::TokenNotValid)?;
     unit.commit().await?;
-    let live = sessions::live(&app.db, session, now).await?.ok_or(Error::TokenNotValid)?;
+    let live = sessions::live(app, &app.db, session, now).await?;
     Ok(Caller { user: live.user, session })
 }

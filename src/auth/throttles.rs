@@ -22,8 +22,12 @@ const CELLS: usize = 1 << 14;
 /// The limits of a node, and how much of them is used.
 #[derive(Debug)]
 pub struct Throttles {
-    /// Tries of a password; counted elsewhere.
+    /// Tries of a password; counted in the database, by `actions::attempts`, like the next two.
     pub login: Option<Rate>,
+    /// People added to groups.
+    pub members: Option<Rate>,
+    /// Mails of one kind to one address.
+    pub mails: Option<Rate>,
     /// Frames of a socket; counted by the socket.
     pub frames: Option<Rate>,
     register: Option<Meter>,
@@ -37,6 +41,8 @@ impl Throttles {
     pub fn new(rates: &Rates) -> Self {
         Self {
             login: rates.login,
+            members: rates.members,
+            mails: rates.mails,
             frames: rates.messages.map(|rate| rate.times(FRAMES)),
             register: rates.register.map(Meter::new),
             anon: rates.anon.map(Meter::new),
@@ -61,6 +67,13 @@ impl Throttles {
     /// A try to make an account.
     pub fn registration(&self, address: IpAddr, now: Timestamp) -> Result<()> {
         take(self.register.as_ref(), block(address), 1, now)
+    }
+
+    /// A try of a username or address by somebody who has an account: whether it is taken tells as
+    /// much as a registration does. Counted for the address, with registrations, and for the user.
+    pub fn name_probe(&self, user: UserId, address: IpAddr, now: Timestamp) -> Result<()> {
+        self.registration(address, now)?;
+        take(self.register.as_ref(), user.0, 1, now)
     }
 
     /// A send.

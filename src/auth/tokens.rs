@@ -3,12 +3,20 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::{SessionId, UserId};
 use crate::domain::time::Timestamp;
+
+use super::secrets::derived_key;
+
+/// The end of the year 9999, in seconds since the epoch: no token of ours lasts until then.
+const LATEST: i64 = 253_402_300_799;
 
 /// What a token may be used for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -42,6 +50,48 @@ struct Payload {
     sid: i64,
     /// A string, as simplejwt writes it since 5.5.1.
     user_id: String,
+    /// Not written here; a token that is not good yet is refused.
+    #[serde(default, skip_serializing)]
+    nbf: Option<i64>,
+    /// Not written here: a token that names an audience was made for somebody else.
+    #[serde(default, skip_serializing, deserialize_with = "is_named")]
+    aud: bool,
+    /// Not written here: a token that names its issuer was made by somebody else.
+    #[serde(default, skip_serializing, deserialize_with = "is_named")]
+    iss: bool,
+}
+
+impl Payload {
+    /// Whether its dates and its origin are such that we can have made it, and it is good now.
+    fn is_good_at(&self, now: i64) -> bool {
+        let dates_are_ours = (0..=self.exp).contains(&self.iat) && self.exp <= LATEST;
+        let is_its_time = now < self.exp && self.nbf.is_none_or(|from| from <= now);
+        dates_are_ours && is_its_time && !self.aud && !self.iss
+    }
+}
+
+/// Whatever the claim says, it is there.
+fn is_named<'de, D: Deserializer<'de>>(claim: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(claim).map(|_| true)
+}
+
+/// A token's header, as all of ours are. Anything more (`crit`, `b64`, `kid`, `jwk`, `jku`, …) asks
+/// for a way of checking that we do not have, so it is refused (RFC 7515, section 4.1.11).
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnHeader {
+    alg: String,
+    typ: Option<String>,
+}
+
+impl OwnHeader {
+    fn is_of(token: &str) -> bool {
+        let header = token.split('.').next().unwrap_or_default();
+        let header = URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
+        serde_json::from_slice(&header).is_ok_and(|Self { alg, typ }| {
+            alg == "HS256" && typ.is_none_or(|typ| typ.eq_ignore_ascii_case("JWT"))
+        })
+    }
 }
 
 /// Signs and checks tokens.
@@ -60,17 +110,18 @@ impl std::fmt::Debug for Signer {
 }
 
 impl Signer {
-    /// With the site's `SECRET_KEY`, as simplejwt does, so that tokens of a Django site that had
-    /// the same key are at least well-formed here.
+    /// Signs with a key derived from the site's `SECRET_KEY`: a token that another program signed
+    /// with `SECRET_KEY` itself is not valid here.
     pub fn new(secret_key: &str, access_lifetime: Duration, refresh_lifetime: Duration) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         // Times are compared with the app's clock, below.
         validation.validate_exp = false;
         validation.required_spec_claims.clear();
         validation.validate_aud = false;
+        let key = derived_key(secret_key, "meowsenger tokens");
         Self {
-            encoding: EncodingKey::from_secret(secret_key.as_bytes()),
-            decoding: DecodingKey::from_secret(secret_key.as_bytes()),
+            encoding: EncodingKey::from_secret(key.as_ref()),
+            decoding: DecodingKey::from_secret(key.as_ref()),
             validation,
             access_lifetime,
             refresh_lifetime,
@@ -95,18 +146,25 @@ impl Signer {
             jti: claims.jti.clone(),
             sid: claims.session.0,
             user_id: claims.user.to_string(),
+            nbf: None,
+            aud: false,
+            iss: false,
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &payload, &self.encoding)
             .map_err(Error::internal)
     }
 
     /// Reads a token of either type. Anything wrong with it is [`Error::TokenNotValid`]: a foreign
-    /// signature or algorithm, a missing or odd claim, or its time being over.
+    /// signature, algorithm, header, issuer or audience, a missing or odd claim, or its time being
+    /// over or still to come.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Claims> {
+        if !OwnHeader::is_of(token) {
+            return Err(Error::TokenNotValid);
+        }
         let payload = jsonwebtoken::decode::<Payload>(token, &self.decoding, &self.validation)
             .map_err(|_| Error::TokenNotValid)?
             .claims;
-        if payload.exp <= now.seconds() {
+        if !payload.is_good_at(now.seconds()) {
             return Err(Error::TokenNotValid);
         }
         Ok(Claims {
@@ -148,21 +206,98 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_the_other_type_key_or_algorithm_is_refused() {
+    fn a_token_of_the_other_type_or_key_is_refused() {
         let signer = signer("key");
         let refresh = signer.sign(&claims(TokenType::Refresh), NOW).expect("signed");
         assert!(signer.verify_as(TokenType::Access, &refresh, NOW).is_err());
         assert!(self::signer("other").verify(&refresh, NOW).is_err());
+    }
 
-        let (_, rest) = refresh.split_once('.').expect("three parts");
-        let (payload, _) = rest.split_once('.').expect("three parts");
-        for header in [r#"{"alg":"none","typ":"JWT"}"#, r#"{"alg":"HS512","typ":"JWT"}"#] {
-            use base64::Engine;
-            let header = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(header);
-            for signature in ["", "AAAA"] {
-                let forged = format!("{header}.{payload}.{signature}");
-                assert!(signer.verify(&forged, NOW).is_err(), "{forged}");
-            }
+    /// A token with a good signature over any header and claims.
+    fn signed(header: &str, claims: &str) -> String {
+        let key = EncodingKey::from_secret(derived_key("key", "meowsenger tokens").as_ref());
+        let message = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
+        let signature =
+            jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).expect("signed");
+        format!("{message}.{signature}")
+    }
+
+    const HEADER: &str = r#"{"typ":"JWT","alg":"HS256"}"#;
+
+    fn claims_with(more: &str) -> String {
+        let jti = "ab".repeat(16);
+        format!(r#"{{"token_type":"access","jti":"{jti}","sid":7,"user_id":"3",{more}}}"#)
+    }
+
+    #[test]
+    fn only_headers_that_ask_for_nothing_more_are_accepted() {
+        let claims = claims_with(r#""exp":1800000900,"iat":1800000000"#);
+        for good in [HEADER, r#"{"alg":"HS256"}"#, r#"{"alg":"HS256","typ":"jwt"}"#] {
+            assert!(signer("key").verify(&signed(good, &claims), NOW).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "{}",
+            "[]",
+            r#"{"alg":"none"}"#,
+            r#"{"alg":"hs256"}"#,
+            r#"{"alg":"HS512"}"#,
+            r#"{"alg":"RS256"}"#,
+            r#"{"alg":"HS256","alg":"HS256"}"#,
+            r#"{"alg":"HS256","typ":"JOSE"}"#,
+            r#"{"alg":"HS256","crit":[]}"#,
+            r#"{"alg":"HS256","crit":["exp"],"exp":1800000900}"#,
+            r#"{"alg":"HS256","crit":["b64"],"b64":false}"#,
+            r#"{"alg":"HS256","b64":true}"#,
+            r#"{"alg":"HS256","kid":"../../dev/null"}"#,
+            r#"{"alg":"HS256","jku":"https://evil.example/keys"}"#,
+            r#"{"alg":"HS256","x5u":"https://evil.example/keys"}"#,
+            r#"{"alg":"HS256","jwk":{"kty":"oct","k":"AAAA"}}"#,
+        ] {
+            assert!(signer("key").verify(&signed(bad, &claims), NOW).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn dates_and_origins_that_are_not_ours_are_refused() {
+        let verify = |more: &str| signer("key").verify(&signed(HEADER, &claims_with(more)), NOW);
+        let good = r#""exp":1800000900,"iat":1800000000"#;
+        for more in ["", r#","nbf":1800000000"#, r#","nbf":0"#, r#","scope":"all""#] {
+            assert!(verify(&format!("{good}{more}")).is_ok(), "{more}");
+        }
+        for more in [
+            r#","nbf":1800000001"#,
+            r#","nbf":9223372036854775807"#,
+            r#","nbf":1800000000.5"#,
+            r#","nbf":"1800000000""#,
+            r#","aud":"us""#,
+            r#","aud":[]"#,
+            r#","aud":null"#,
+            r#","iss":"us""#,
+            r#","iss":null"#,
+            r#","exp":1800000900"#,
+        ] {
+            assert!(verify(&format!("{good}{more}")).is_err(), "{more}");
+        }
+        for dates in [
+            r#""exp":1800000900"#,
+            r#""iat":1800000000"#,
+            r#""exp":1800000000,"iat":1800000000"#,
+            r#""exp":1800000900.0,"iat":1800000000"#,
+            r#""exp":"1800000900","iat":1800000000"#,
+            r#""exp":-1,"iat":-2"#,
+            r#""exp":253402300800,"iat":1800000000"#,
+            r#""exp":9223372036854775807,"iat":1800000000"#,
+            r#""exp":9223372036854775808,"iat":1800000000"#,
+            r#""exp":1e300,"iat":1800000000"#,
+            r#""exp":1800000900,"iat":-1"#,
+            r#""exp":1800000900,"iat":1800000901"#,
+            r#""exp":1800000900,"iat":1800000000.5"#,
+            r#""exp":1800000900,"iat":"1800000000""#,
+            r#""exp":1800000900,"iat":9223372036854775807"#,
+            r#""exp":1800000900,"iat":null"#,
+        ] {
+            assert!(verify(dates).is_err(), "{dates}");
         }
     }
 }

@@ -11,6 +11,8 @@ pub struct Limits {
     pub message_length: usize,
     /// `MAX_GROUP_MEMBERS`
     pub group_members: usize,
+    /// `MAX_GROUPS_PER_USER`
+    pub groups_per_user: i64,
     /// `AVATAR_MAX_BYTES`
     pub avatar_bytes: usize,
 }
@@ -36,6 +38,12 @@ impl Limits {
                 "10000",
                 "The most members of a group.",
                 |value| number(value, 2, 100_000),
+            ),
+            groups_per_user: from.get(
+                "MAX_GROUPS_PER_USER",
+                "1000",
+                "The most groups that a user has made and that have not ended.",
+                |value| number(value, 0, 1_000_000),
             ),
             avatar_bytes: from.get(
                 "AVATAR_MAX_BYTES",

@@ -26,7 +26,7 @@ use reader::Reader;
 pub use reader::Setting;
 pub use server::Server;
 pub use throttles::Throttles;
-pub use tokens::Tokens;
+pub use tokens::{Ages, Tokens};
 
 /// Everything that can be set.
 #[derive(Clone, Debug)]

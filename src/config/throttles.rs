@@ -4,6 +4,9 @@ use crate::domain::rate::{Rate, Rates};
 
 use super::reader::{Reader, boolean};
 
+/// Mails of one kind to one address.
+const MAILS: Rate = Rate::hourly(5);
+
 /// See the fields.
 #[derive(Clone, Debug)]
 pub struct Throttles {
@@ -33,7 +36,8 @@ impl Throttles {
             register: from.get(
                 "THROTTLE_REGISTER",
                 "20/hour",
-                "Tries to make an account, from an address.",
+                "Tries to make an account, from an address. Asking for another username or e-mail\n\
+                 address, which may be taken, counts the same, and for the user as well.",
                 rate,
             ),
             anon: from.get(
@@ -50,6 +54,14 @@ impl Throttles {
                  kind; what goes on sending more is closed with 4029.",
                 rate,
             ),
+            members: from.get(
+                "THROTTLE_MEMBERS",
+                "1000/hour",
+                "People whom a user adds to groups; more than a burst at once never. All nodes\n\
+                 count together.",
+                rate,
+            ),
+            mails: Some(MAILS),
         };
         Self { enabled, rates: if enabled { rates } else { Rates::default() } }
     }

@@ -16,6 +16,17 @@ pub struct Tokens {
     pub access_lifetime: Duration,
     /// `REFRESH_TOKEN_LIFETIME`
     pub refresh_lifetime: Duration,
+    /// `SESSION_MAX_AGE` and `PASSWORD_RESET_TIMEOUT`
+    pub ages: Ages,
+}
+
+/// How old things may grow that tokens and links depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct Ages {
+    /// `SESSION_MAX_AGE`: a session, from its login, however much it is used.
+    pub session: Duration,
+    /// `PASSWORD_RESET_TIMEOUT`: a link that resets a password.
+    pub reset_link: Duration,
 }
 
 impl std::fmt::Debug for Tokens {
@@ -23,6 +34,7 @@ impl std::fmt::Debug for Tokens {
         f.debug_struct("Tokens")
             .field("access_lifetime", &self.access_lifetime)
             .field("refresh_lifetime", &self.refresh_lifetime)
+            .field("ages", &self.ages)
             .finish_non_exhaustive()
     }
 }
@@ -33,7 +45,8 @@ impl Tokens {
             secret_key: from.get(
                 "SECRET_KEY",
                 "",
-                "At least 50 random characters that sign the tokens; the same on every node.\n\
+                "At least 50 random characters; the same on every node. The keys that sign tokens,\n\
+                 links and cursors are derived from it, so a new one logs everybody out.\n\
                  Required with PostgreSQL. With the embedded database one is made on first start\n\
                  and kept in DATA_DIR.",
                 secret_key,
@@ -50,6 +63,20 @@ impl Tokens {
                 "How long a refresh token is good, and a session that is not used.",
                 time,
             ),
+            ages: Ages {
+                session: from.get(
+                    "SESSION_MAX_AGE",
+                    "365d",
+                    "How long a session lasts from its login, however much it is used.",
+                    time,
+                ),
+                reset_link: from.get(
+                    "PASSWORD_RESET_TIMEOUT",
+                    "1h",
+                    "How long a mailed link for resetting a password is good.",
+                    time,
+                ),
+            },
         }
     }
 }

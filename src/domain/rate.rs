@@ -27,6 +27,10 @@ pub struct Rates {
     pub user: Option<Rate>,
     /// `THROTTLE_MESSAGES`: sends of a user.
     pub messages: Option<Rate>,
+    /// `THROTTLE_MEMBERS`: people whom a user adds to groups.
+    pub members: Option<Rate>,
+    /// Mails of one kind to one address.
+    pub mails: Option<Rate>,
 }
 
 impl Rate {

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use crate::actions::accounts::{self, NamesWanted};
 use crate::actions::{presence, sessions, tickets};
 use crate::app::App;
-use crate::domain::session::Device;
+use crate::domain::session::{self, Device};
 use crate::wire::answers::{Opened, Ticket, TokenPair};
 use crate::wire::errors::{Detail, FieldTexts};
 use crate::wire::objects::OwnUser;
@@ -88,8 +88,11 @@ fn show(app: &App, opened: &sessions::Opened) -> Response {
 )]
 pub(super) async fn refresh(State(app): State<Arc<App>>, body: Body) -> Result<Response> {
     let token = body.read(Refresh::parse)?;
-    let tokens = sessions::refresh(&app, &token).await?;
-    Ok(Json(TokenPair { access: &tokens.access, refresh: &tokens.refresh }).into_response())
+    Ok(show_pair(&sessions::refresh(&app, &token).await?))
+}
+
+fn show_pair(tokens: &session::TokenPair) -> Response {
+    Json(TokenPair { access: &tokens.access, refresh: &tokens.refresh }).into_response()
 }
 
 /// Tells whether a token is good
@@ -154,10 +157,11 @@ pub(super) async fn me(
 pub(super) async fn update_me(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
+    device: Device,
     FormBody(body): FormBody,
 ) -> Result<Response> {
     let change = body.read(|fields| Ok(UpdateUser::parse(fields, false, &caller.user)));
-    let profile = accounts::update(&app, &caller, caller.user.id, change).await?;
+    let profile = accounts::update(&app, &caller, &device, caller.user.id, change).await?;
     Ok(Json(OwnUser::of(&profile, &app.urls)).into_response())
 }
 
@@ -176,10 +180,11 @@ pub(super) async fn update_me(
 pub(super) async fn patch_me(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
+    device: Device,
     FormBody(body): FormBody,
 ) -> Result<Response> {
     let change = body.read(|fields| Ok(UpdateUser::parse(fields, true, &caller.user)));
-    let profile = accounts::update(&app, &caller, caller.user.id, change).await?;
+    let profile = accounts::update(&app, &caller, &device, caller.user.id, change).await?;
     Ok(Json(OwnUser::of(&profile, &app.urls)).into_response())
 }
 
@@ -208,13 +213,16 @@ pub(super) async fn end_me(
 
 /// Changes one's password
 ///
-/// Every other session ends.
+/// Every other session ends. This session's refresh token is replaced: with `new_tokens` the answer
+/// is 200 and the new pair. Without it the session ends with its access token, unless the user logs
+/// in again.
 #[utoipa::path(
     post, path = "/api/auth/password/change/", tag = "auth",
     operation_id = "auth_password_change",
     request_body = ChangePassword,
     responses(
-        (status = 204, description = "Changed"),
+        (status = 200, description = "Changed; with `new_tokens`", body = TokenPair),
+        (status = 204, description = "Changed; without"),
         (status = 400, body = FieldTexts),
         (status = 401, body = Detail),
     )
@@ -223,10 +231,13 @@ pub(super) async fn change_password(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     body: Body,
-) -> Result<StatusCode> {
-    let (old, new) = ChangePassword::parse(body.fields()?, &caller.user);
-    accounts::change_password(&app, &caller, old.as_ref(), new).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Response> {
+    let (old, new, wants_tokens) = ChangePassword::parse(body.fields()?, &caller.user);
+    let tokens = accounts::change_password(&app, &caller, old.as_ref(), new).await?;
+    Ok(match wants_tokens {
+        true => show_pair(&tokens),
+        false => StatusCode::NO_CONTENT.into_response(),
+    })
 }
 
 /// Makes a ticket for one WebSocket

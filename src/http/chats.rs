@@ -70,6 +70,7 @@ pub(super) async fn list(
         (status = 201, body = Chat),
         (status = 400, body = FieldTexts),
         (status = 401, body = Detail),
+        (status = 409, description = "One has made too many groups", body = Detail),
     )
 )]
 pub(super) async fn create(

@@ -16,8 +16,8 @@ use super::hosts::Origin;
 
 /// Mails a link for resetting a password
 ///
-/// To `<PUBLIC_URL>/reset?uid=…&token=…`, good for three days and one use. The answer is the same
-/// whether there is such an account or not.
+/// To `<PUBLIC_URL>/reset?uid=…&token=…`, good for one use, for an hour or as long as the setting
+/// `PASSWORD_RESET_TIMEOUT` says. The answer is the same whether there is such an account or not.
 #[utoipa::path(
     post, path = "/api/auth/password/reset/", tag = "auth",
     operation_id = "auth_password_reset",

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::domain::error::Error;
 use crate::domain::ids::UserId;
 use crate::domain::search::{Query, Rank};
-use crate::domain::session::Caller;
+use crate::domain::session::{Caller, Device};
 use crate::domain::text::{BLANK, REQUIRED};
 use crate::domain::user::Profile;
 use crate::wire::answers::UserPage;
@@ -152,10 +152,11 @@ pub(super) async fn update(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     Id(id): Id<UserId>,
+    device: Device,
     FormBody(body): FormBody,
 ) -> Result<Response> {
     let change = body.read(|fields| Ok(UpdateUser::parse(fields, false, &caller.user)));
-    let profile = accounts::update(&app, &caller, id, change).await?;
+    let profile = accounts::update(&app, &caller, &device, id, change).await?;
     Ok(show(&app, &profile, &caller))
 }
 
@@ -178,10 +179,11 @@ pub(super) async fn patch(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
     Id(id): Id<UserId>,
+    device: Device,
     FormBody(body): FormBody,
 ) -> Result<Response> {
     let change = body.read(|fields| Ok(UpdateUser::parse(fields, true, &caller.user)));
-    let profile = accounts::update(&app, &caller, id, change).await?;
+    let profile = accounts::update(&app, &caller, &device, id, change).await?;
     Ok(show(&app, &profile, &caller))
 }
 

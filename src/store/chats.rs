@@ -321,6 +321,30 @@ pub async fn groups_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<Ch
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
+/// How many groups a user has made that have not ended; at most `most` are counted. Whoever else
+/// counts the same user's waits until this transaction ends. To be called before anything else is
+/// locked.
+pub async fn count_made(tx: &mut Tx, user: UserId, most: i64) -> Result<i64> {
+    // Two numbers are another space of keys than the one number of `migrations`.
+    Target::from(&mut *tx)
+        .either("select $1", "select pg_advisory_xact_lock(1835364215, ($1 % 2147483647)::integer)")
+        .bind(user)
+        .execute()
+        .await?;
+    let (count,): (i64,) = Target::from(tx)
+        .query(
+            "select count(*) from ( \
+                 select id from chats \
+                 where created_by = $1 and type = 'group' and deleted_at is null limit $2 \
+             ) made",
+        )
+        .bind(user)
+        .bind(most)
+        .one()
+        .await?;
+    Ok(count)
+}
+
 /// Whether there is such a chat, and it was not ended.
 pub async fn is_there(at: impl Into<Target<'_>>, id: ChatId) -> Result<bool> {
     let row: Option<(i64,)> = at

@@ -1,7 +1,5 @@
 //! Sessions and the rotation of their refresh tokens.
 
-use std::net::IpAddr;
-
 use constcat::concat;
 
 use crate::domain::ids::{SessionId, UserId};
@@ -22,6 +20,8 @@ pub struct CurrentRefresh {
     pub refreshed_at: Timestamp,
     /// When the token before, the one asked about, was spent; none where it is not known any more.
     pub spent_at: Option<Timestamp>,
+    /// Whether that token was retired by a change of the password.
+    pub retired: Option<bool>,
 }
 
 /// Begins a session; `jti` is its first refresh token's.
@@ -56,6 +56,8 @@ pub struct Live {
     /// Whose it is.
     #[sqlx(flatten)]
     pub user: User,
+    /// When the login was.
+    pub created_at: Timestamp,
     /// When it was last seen in use, give or take a minute.
     pub last_used_at: Timestamp,
     /// The `jti` of the one refresh token that is good now.
@@ -70,7 +72,7 @@ pub async fn live(
 ) -> Result<Option<Live>> {
     at.into()
         .query(
-            concat!("select ", users::COLUMNS, ", s.last_used_at, s.refresh_jti from sessions s join users u on u.id = s.user_id where s.id = $1 and s.ended_at is null and s.expires_at > $2 and u.is_active"),
+            concat!("select ", users::COLUMNS, ", s.created_at, s.last_used_at, s.refresh_jti from sessions s join users u on u.id = s.user_id where s.id = $1 and s.ended_at is null and s.expires_at > $2 and u.is_active"),
         )
         .bind(id)
         .bind(now)
@@ -122,7 +124,7 @@ pub async fn current_refresh(
 ) -> Result<Option<CurrentRefresh>> {
     at.into()
         .query(
-            "select s.refresh_jti, s.refreshed_at, r.spent_at \
+            "select s.refresh_jti, s.refreshed_at, r.spent_at, r.retired \
              from sessions s left join spent_refreshes r on r.session_id = s.id and r.jti = $2 \
              where s.id = $1 and s.ended_at is null",
         )
@@ -132,10 +134,53 @@ pub async fn current_refresh(
         .await
 }
 
-/// Forgets tokens of a session that were spent before a moment.
+/// Replaces the refresh token of a session after a change of the password. The one that was good,
+/// and those spent a moment ago, are refused from now on; since their owner may still hold them,
+/// that is not taken for theft. `spent_at` is so long ago that nobody takes them for a lost answer.
+pub async fn retire_refreshes(
+    tx: &mut Tx,
+    id: SessionId,
+    next: &str,
+    now: Timestamp,
+    spent_at: Timestamp,
+) -> Result<()> {
+    // Takes the row, so that no rotation comes between.
+    let retired: (String,) = Target::from(&mut *tx)
+        .query("update sessions set refreshed_at = $2 where id = $1 returning refresh_jti")
+        .bind(id)
+        .bind(now)
+        .one()
+        .await?;
+    for sql in [
+        "update spent_refreshes set retired = true, spent_at = $3 \
+         where session_id = $1 and jti <> $2",
+        "insert into spent_refreshes (session_id, jti, spent_at, retired) \
+         values ($1, $2, $3, true)",
+    ] {
+        Target::from(&mut *tx)
+            .query(sql)
+            .bind(id)
+            .bind(retired.0.as_str())
+            .bind(spent_at)
+            .execute()
+            .await?;
+    }
+    Target::from(tx)
+        .query("update sessions set refresh_jti = $2 where id = $1")
+        .bind(id)
+        .bind(next)
+        .execute()
+        .await
+        .map(drop)
+}
+
+/// Forgets tokens of a session that were spent before a moment. Retired ones stay for as long as
+/// the session does: forgotten, they would be taken for stolen ones.
 pub async fn forget_spent(tx: &mut Tx, id: SessionId, before: Timestamp) -> Result<()> {
     Target::from(tx)
-        .query("delete from spent_refreshes where session_id = $1 and spent_at < $2")
+        .query(
+            "delete from spent_refreshes where session_id = $1 and spent_at < $2 and not retired",
+        )
         .bind(id)
         .bind(before)
         .execute()
@@ -219,19 +264,19 @@ pub async fn is_of(
     Ok(row.is_some())
 }
 
-/// Whether the account with a login name has been logged in to from an address of late.
-pub async fn is_used_from(at: impl Into<Target<'_>>, name_key: &str, ip: IpAddr) -> Result<bool> {
-    let row: Option<(SessionId,)> = at
+/// The addresses of a user's latest thousand logins, each once. Empty where there is no such user.
+pub async fn addresses(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<String>> {
+    let rows: Vec<(String,)> = at
         .into()
         .query(
-            "select s.id from login_names n join sessions s on s.user_id = n.user_id \
-             where n.name_key = $1 and s.ip = $2 limit 1",
+            "select distinct ip from ( \
+                 select ip from sessions where user_id = $1 order by id desc limit 1000 \
+             ) latest",
         )
-        .bind(name_key)
-        .bind(ip.to_string())
-        .optional()
+        .bind(user)
+        .all()
         .await?;
-    Ok(row.is_some())
+    Ok(rows.into_iter().map(|(ip,)| ip).collect())
 }
 
 /// A user's live sessions with an id below `below`, newest first.

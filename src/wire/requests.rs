@@ -171,18 +171,23 @@ pub struct ChangePassword {
     /// Not common, not all digits, not like the name.
     #[schema(min_length = 8, max_length = 1024, format = Password)]
     new_password: String,
+    /// Whether to answer the session's new tokens.
+    #[schema(default = false, required = false)]
+    new_tokens: bool,
 }
 
 impl ChangePassword {
-    /// Reads the body: the old one, where it can be one, and the new one. `of` is the account.
-    pub fn parse(mut body: Fields, of: &user::User) -> (Option<Password>, Result<Password>) {
+    /// Reads the body: the old one, where it can be one; the new one; and whether new tokens are
+    /// wanted. `of` is the account.
+    pub fn parse(mut body: Fields, of: &user::User) -> (Option<Password>, Result<Password>, bool) {
+        let wants_tokens = body.boolean("new_tokens").unwrap_or_default();
         let old = body.required("old_password", secret);
         let new = body.required("new_password", secret);
         let attributes = password::Attributes::from(of);
         for fault in new.iter().flat_map(|new| password::faults(new, &attributes)) {
             body.fault("new_password", fault);
         }
-        (old.map(Password), body.finish(new.map(Password)))
+        (old.map(Password), body.finish(new.map(Password)), wants_tokens)
     }
 }
 

@@ -1,5 +1,7 @@
 //! One's devices: seeing them, sending them away, and changing the password.
 
+use std::time::Duration;
+
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -133,9 +135,49 @@ async fn changing_the_password_ends_every_other_session(
     expect_dead(&tom).await;
     assert_eq!(stays.request(json!({"type": "ping"})).await["type"], "pong");
     phone.get(ME).await.expect(200);
-    phone.spend(&phone.refresh).await.expect(200);
     tom.login(&tom.username, PASSWORD).await.expect(401);
     tom.login(&tom.username, new).await.expect(200);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refresh_token_that_was_stolen_before_the_password_changed_is_refused(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let tom = server.user("tom").await;
+    // Two were copied: the last one, and the one before, whose grace is not over.
+    let next = tom.spend(&tom.refresh).await.expect(200).json;
+    let stolen = [tom.refresh.as_str(), next["refresh"].as_str().expect("a token")];
+    let mut socket = Socket::open(&tom).await;
+    let body = json!({"old_password": PASSWORD, "new_password": "ten-lives-2027"});
+    tom.post(CHANGE, body).await.expect(204);
+
+    let body = |new: &str, wanted: Value| json!({"old_password": "ten-lives-2027", "new_password": new, "new_tokens": wanted});
+    let text = "Must be a valid boolean.";
+    tom.post(CHANGE, body("more-lives-2028", json!("x"))).await.expect_fault("new_tokens", text);
+    let pair = tom.post(CHANGE, body("more-lives-2028", json!(true))).await.expect(200).json;
+    for wait in [0, 10, 3_600] {
+        server.app.clock.advance(Duration::from_secs(wait));
+        for token in stolen {
+            tom.spend(token).await.expect_bad_token();
+            let body = json!({"token": token});
+            tom.post("/api/auth/verify/", body).await.expect_bad_token();
+        }
+    }
+    // It may have been the owner's other tab: the session is not ended for it.
+    let refresh = pair["refresh"].as_str().expect("a token");
+    let renewed = tom.spend(refresh).await.expect(200).json;
+    for token in stolen {
+        tom.spend(token).await.expect_bad_token();
+    }
+    let access = renewed["access"].as_str().expect("a token");
+    tom.with_access(access).get(ME).await.expect(200);
+    assert_eq!(socket.request(json!({"type": "ping"})).await["type"], "pong");
+    // One that was spent afterwards still tells of a thief.
+    server.app.clock.advance(Duration::from_secs(10));
+    tom.spend(refresh).await.expect_bad_token();
+    tom.with_access(access).get(ME).await.expect_bad_token();
 }
 
 #[rstest]

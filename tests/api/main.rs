@@ -2,6 +2,7 @@
 
 mod support;
 
+mod allowances;
 mod asyncapi;
 mod auth;
 mod avatars;
@@ -20,6 +21,7 @@ mod handshake;
 mod hashes;
 mod members;
 mod messages;
+mod notices;
 mod openapi;
 mod ordering;
 mod outages;

@@ -129,6 +129,43 @@ async fn tokens_and_unused_sessions_run_out(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_ends_at_its_greatest_age_however_much_it_is_used(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let settings = [("SESSION_MAX_AGE", "2h"), ("ACCESS_TOKEN_LIFETIME", "1d")];
+    let Some(server) = TestApp::start_with(backend, &settings).await else { return };
+    let tom = server.user("tom").await;
+    let mut socket = Socket::open(&tom).await;
+    server.app.clock.advance(Duration::from_secs(3_600));
+    let next = renewed(&tom, tom.spend(&tom.refresh).await);
+    server.app.clock.advance(Duration::from_secs(3_590));
+    let last = renewed(&next, next.spend(&next.refresh).await);
+    last.get(ME).await.expect(200);
+    let ticket = last.post("/api/auth/ws-ticket/", json!({})).await.expect(201).json;
+    let young = server.anonymous().login(&tom.username, PASSWORD).await.expect(200);
+
+    server.app.clock.advance(Duration::from_secs(10));
+    last.get(ME).await.expect_bad_token();
+    for token in [&last.access, &last.refresh] {
+        last.post(VERIFY, json!({"token": token})).await.expect_bad_token();
+    }
+    last.spend(&last.refresh).await.expect_bad_token();
+    refused(&last, &format!("/ws/?ticket={}", ticket["ticket"].as_str().expect("a text"))).await;
+    assert_eq!(socket.closed().await.0, 4001);
+    tom.with_session(&young.json).get(ME).await.expect(200);
+
+    // Made shorter, it holds for sessions that were begun before.
+    let mut server = server;
+    server.variables.insert("SESSION_MAX_AGE".to_owned(), "5s".to_owned());
+    let other = server.second_node().await;
+    other.app.clock.advance(Duration::from_secs(7_210));
+    let there = Client { base: other.base.clone(), ..tom.with_session(&young.json) };
+    there.get(ME).await.expect_bad_token();
+    there.spend(&there.refresh).await.expect_bad_token();
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn forged_tokens_and_those_of_the_other_kind_are_refused(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
@@ -136,13 +173,16 @@ async fn forged_tokens_and_those_of_the_other_kind_are_refused(
     let (tom, eve) = (server.user("tom").await, server.user("eve").await);
     let good = tokens::claims(&tom.access);
     // The forger's own craft works: only what is changed below makes the difference.
-    let copy = tokens::sign(&good, SECRET_KEY, Algorithm::HS256);
+    let key = tokens::key(SECRET_KEY);
+    let copy = tokens::sign(&good, &key, Algorithm::HS256);
     tom.with_access(&copy).get(ME).await.expect(200);
 
     let mut forged = vec![
         tom.refresh.clone(),
-        tokens::sign(&good, &"another-key-".repeat(5), Algorithm::HS256),
-        tokens::sign(&good, SECRET_KEY, Algorithm::HS512),
+        tokens::sign(&good, "another-key-".repeat(5), Algorithm::HS256),
+        // The key itself signs nothing.
+        tokens::sign(&good, SECRET_KEY, Algorithm::HS256),
+        tokens::sign(&good, &key, Algorithm::HS512),
         tokens::with_header(&tom.access, r#"{"alg":"none","typ":"JWT"}"#),
         tokens::with_header(&tom.access, r#"{"alg":"RS256","typ":"JWT"}"#),
         tom.access.rsplit_once('.').expect("three parts").0.to_owned() + ".",
@@ -159,6 +199,15 @@ async fn forged_tokens_and_those_of_the_other_kind_are_refused(
         ("exp", json!(0)),
         ("exp", json!("4000000000")),
         ("exp", Value::Null),
+        ("exp", json!(i64::MAX)),
+        ("iat", json!(0.5)),
+        ("iat", json!(-1)),
+        ("iat", json!("0")),
+        ("iat", json!(i64::MAX)),
+        ("nbf", json!(4_000_000_000_i64)),
+        ("nbf", json!("now")),
+        ("aud", json!("somebody else")),
+        ("iss", json!("https://evil.example")),
         ("sid", json!(i64::MAX)),
         ("sid", json!(-1)),
         ("sid", json!("1")),
@@ -171,12 +220,12 @@ async fn forged_tokens_and_those_of_the_other_kind_are_refused(
     for (name, value) in changes {
         let mut claims = good.clone();
         claims[name] = value;
-        forged.push(tokens::sign(&claims, SECRET_KEY, Algorithm::HS256));
+        forged.push(tokens::sign(&claims, &key, Algorithm::HS256));
     }
-    for name in ["exp", "sid", "user_id", "token_type", "jti"] {
+    for name in ["exp", "iat", "sid", "user_id", "token_type", "jti"] {
         let mut claims = good.clone();
         claims.as_object_mut().expect("an object").remove(name);
-        forged.push(tokens::sign(&claims, SECRET_KEY, Algorithm::HS256));
+        forged.push(tokens::sign(&claims, &key, Algorithm::HS256));
     }
     for token in &forged {
         tom.with_access(token).get(ME).await.expect_bad_token();

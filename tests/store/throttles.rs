@@ -79,14 +79,15 @@ async fn it_is_known_from_where_an_account_was_used(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(store) = Store::new(backend).await else { return };
-    let user = store.user("tom").await;
-    store.user("jerry").await;
-    let ip = "192.0.2.1".parse().expect("an address");
+    let (tom, jerry) = (store.user("tom").await, store.user("jerry").await);
     let mut tx = store.tx().await;
-    let device = Device { ip, user_agent: String::new() };
-    sessions::insert(&mut tx, user, "1", &device, NOW, later(9)).await.expect("a session");
-    let mut used = async |name, ip| sessions::is_used_from(&mut tx, name, ip).await.expect("read");
-    assert!(used("tom", ip).await);
-    assert!(!used("tom", "192.0.2.2".parse().expect("an address")).await);
-    assert!(!used("jerry", ip).await);
+    for (jti, ip) in [("1", "192.0.2.1"), ("2", "2001:db8::1"), ("3", "192.0.2.1")] {
+        let ip = ip.parse().expect("an address");
+        let device = Device { ip, user_agent: String::new() };
+        sessions::insert(&mut tx, tom, jti, &device, NOW, later(9)).await.expect("a session");
+    }
+    let mut addresses = sessions::addresses(&mut tx, tom).await.expect("read");
+    addresses.sort();
+    assert_eq!(addresses, ["192.0.2.1", "2001:db8::1"]);
+    assert!(sessions::addresses(&mut tx, jerry).await.expect("read").is_empty());
 }

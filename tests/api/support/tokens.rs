@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use meowsenger::auth::secrets::derived_key;
 use serde_json::Value;
 
 /// What a token's header says.
@@ -15,9 +16,14 @@ pub fn claims(token: &str) -> Value {
     part(token, 1)
 }
 
+/// The key that a site signs its tokens with.
+pub fn key(secret_key: &str) -> Vec<u8> {
+    derived_key(secret_key, "meowsenger tokens").as_ref().to_vec()
+}
+
 /// A token with a good signature for a key and an algorithm.
-pub fn sign(claims: &Value, key: &str, algorithm: Algorithm) -> String {
-    let key = EncodingKey::from_secret(key.as_bytes());
+pub fn sign(claims: &Value, key: impl AsRef<[u8]>, algorithm: Algorithm) -> String {
+    let key = EncodingKey::from_secret(key.as_ref());
     jsonwebtoken::encode(&Header::new(algorithm), claims, &key).expect("signed")
 }
 
