@@ -42,6 +42,8 @@ pub struct Mail {
 pub struct Mailer {
     from: Mailbox,
     transport: Transport,
+    /// Bounds the requests of which it is not known yet whether they lead to a mail.
+    requests: FairSemaphore,
     /// Bounds the mails that wait, and so memory.
     places: FairSemaphore,
     connections: FairSemaphore,
@@ -70,6 +72,7 @@ impl Mailer {
         Ok(Self {
             from: settings.from.clone(),
             transport,
+            requests: FairSemaphore::new("requests for mail", PLACES, PLACES_SHARE, Duration::ZERO),
             places: FairSemaphore::new("mails", PLACES, PLACES_SHARE, Duration::ZERO),
             connections: FairSemaphore::new(
                 "connections to the mail server",
@@ -78,6 +81,13 @@ impl Mailer {
                 CONNECTION_WAIT,
             ),
         })
+    }
+
+    /// Takes a place for a request that leads to a mail only where there is an account; to be given
+    /// back as soon as that is known. Whether it is refused must not hang on how many mails wait:
+    /// that would tell whether there are accounts. [`Error::Unavailable`] as below.
+    pub fn request(&self, holder: Holder) -> Result<Permit> {
+        self.requests.try_acquire(holder)
     }
 
     /// Takes a place for a mail, at once. `holder` is who asked for the mail. [`Error::Unavailable`]

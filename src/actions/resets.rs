@@ -21,7 +21,7 @@ use crate::domain::reset::NewPassword;
 use crate::domain::text;
 use crate::domain::time::Timestamp;
 use crate::domain::user::Email;
-use crate::mail::{Mail, Place};
+use crate::mail::Mail;
 use crate::shares::Holder;
 use crate::store::resets::{self, Account};
 use crate::store::{sessions, users};
@@ -35,14 +35,22 @@ const PURPOSE: &str = "password reset";
 const BAD_TOKEN: &str = "Invalid or expired token.";
 
 /// Mails a link to the account with this address, where there is one that is active and has a
-/// password. `origin` is where the link leads, `address` is where the request
-/// comes from. Everything happens after the answer, so that neither
-/// it nor its time tells whether there is one. [`Error::Unavailable`] where too many mails are
-/// waiting.
+/// password. `origin` is where the link leads, `address` is where the request comes from. Everything
+/// happens after the answer, so that neither it nor its time tells whether there is an account; nor
+/// does a later answer, since mails that wait do not count there. [`Error::Unavailable`] where too
+/// many requests are being looked up.
 pub fn request(app: &Arc<App>, email: Email, origin: String, address: IpAddr) -> Result<()> {
-    let (node, place) = (Arc::clone(app), app.mailer.place(Holder::at(address))?);
+    let holder = Holder::at(address);
+    let (node, place) = (Arc::clone(app), app.mailer.request(holder)?);
     app.spawn(async move {
-        if let Err(error) = mail_link(&node, &place, &email, &origin).await {
+        let account = account_of(&node, &email).await;
+        drop(place);
+        let mailed = match account {
+            Ok(Some(account)) => mail_link(&node, holder, account, &origin).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = mailed {
             tracing::warn!(?error, "a link for resetting a password could not be mailed");
         }
     });
@@ -84,15 +92,17 @@ pub async fn confirm(app: &Arc<App>, wish: NewPassword) -> Result<()> {
     Ok(())
 }
 
-async fn mail_link(app: &Arc<App>, place: &Place, email: &Email, origin: &str) -> Result<()> {
+/// The account that a link may be mailed to.
+async fn account_of(app: &App, email: &Email) -> Result<Option<Account>> {
     let account = resets::by_login(&app.db, &email.key()).await?;
     // A username can look like an address; and a password marked unusable is nobody's to reset.
-    let account = account.filter(|account| {
+    Ok(account.filter(|account| {
         text::fold(&account.user.email) == email.key() && !account.password.starts_with('!')
-    });
-    let Some(account) = account else {
-        return Ok(());
-    };
+    }))
+}
+
+async fn mail_link(app: &Arc<App>, holder: Holder, account: Account, origin: &str) -> Result<()> {
+    let place = app.mailer.place(holder)?;
     attempts::mail(app, MailKind::ResetLink, &account.user.email).await?;
     let uid = URL_SAFE_NO_PAD.encode(account.user.id.to_string());
     let token = token(app, &account, app.clock.now());
@@ -110,7 +120,7 @@ async fn mail_link(app: &Arc<App>, place: &Place, email: &Email, origin: &str) -
     );
     // As it is on file, not as it was asked for: two addresses that compare as equal can differ.
     let mail = Mail { to: account.user.email, subject: "Reset your password", body };
-    app.mailer.send(place, &mail).await
+    app.mailer.send(&place, &mail).await
 }
 
 /// The account of a link, where it is good.
