@@ -2,6 +2,7 @@
 //! settings; decides nothing about users, chats or messages.
 
 mod bus;
+mod clock;
 mod queues;
 mod readiness;
 
@@ -11,8 +12,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::time::MissedTickBehavior;
@@ -25,7 +26,6 @@ use crate::auth::throttles::Throttles;
 use crate::auth::tokens::Signer;
 use crate::config::{Ages, Config, DatabaseUrl, Limits, MediaPlace, Server};
 use crate::domain::error::{Error, Result};
-use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
 use crate::hub::Hub;
 use crate::mail::Mailer;
@@ -35,6 +35,7 @@ use crate::store::Db;
 use crate::store::pooler::OpenError;
 use crate::store::pools::{Limits as DatabaseLimits, PostgresSettings};
 
+pub use clock::{AGREEMENT, Clock, SystemClock};
 use queues::MarkQueue;
 pub use queues::{PendingMark, PendingSend, SendQueue, Sent, Workers, answered};
 pub use readiness::{LastLook, Unready};
@@ -66,7 +67,7 @@ pub struct App {
     pub throttles: Throttles,
     /// Sends mail.
     pub mailer: Mailer,
-    /// The time.
+    /// The time, the same on all nodes.
     pub clock: Clock,
     /// How much of anything.
     pub limits: Limits,
@@ -122,47 +123,17 @@ pub enum StartError {
     Other(#[from] Error),
 }
 
-/// The wall clock: what is shown to people, and what tokens' times are compared with. Time-outs
-/// use the runtime's monotonic clock instead.
-#[derive(Debug, Default)]
-pub struct Clock {
-    /// Added to the system's time, in microseconds: how tests move on.
-    offset: AtomicI64,
-    /// Where it was stopped, in microseconds; 0 where it goes.
-    stopped: AtomicI64,
-}
-
-impl Clock {
-    /// The moment.
-    pub fn now(&self) -> Timestamp {
-        let micros = match self.stopped.load(Ordering::Relaxed) {
-            0 => Self::system(),
-            stopped => stopped,
-        };
-        Timestamp::from_micros(micros.saturating_add(self.offset.load(Ordering::Relaxed)))
-    }
-
-    fn system() -> i64 {
-        #[expect(clippy::disallowed_methods, reason = "this is the app's clock")]
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX)
-    }
-
-    /// Stops the clock, for tests; it can still be moved on.
-    pub fn stop(&self) {
-        self.stopped.store(Self::system(), Ordering::Relaxed);
-    }
-
-    /// Moves the clock on, for tests.
-    pub fn advance(&self, by: Duration) {
-        let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
-        self.offset.fetch_add(micros, Ordering::Relaxed);
-    }
-}
-
 impl App {
     /// Opens what the settings name. With it come the workers' ends of its queues.
     pub async fn open(config: &Config) -> Result<(Arc<Self>, Workers), StartError> {
+        Self::open_with(config, SystemClock::default()).await
+    }
+
+    /// As [`Self::open`], on a machine with this clock.
+    pub async fn open_with(
+        config: &Config,
+        system: SystemClock,
+    ) -> Result<(Arc<Self>, Workers), StartError> {
         let secret_key = match &config.tokens.secret_key {
             Some(key) => key.clone(),
             None => kept_secret_key(&config.database.data_dir)?,
@@ -178,8 +149,10 @@ impl App {
             .await
             .map_err(StartError::Bus)?
             .unzip();
+        let db = open_database(config).await?;
+        let clock = Clock::start(&db, system).await.map_err(OpenError::Store)?;
         let app = Self {
-            db: open_database(config).await?,
+            db,
             hub: Hub::new(QUEUE_BYTES, Arc::clone(&urls), link),
             passwords: Passwords::new()?,
             signer: Signer::new(
@@ -191,7 +164,7 @@ impl App {
             sealer: Sealer::new(&secret_key),
             throttles: Throttles::new(&config.throttles.rates),
             mailer: Mailer::new(&config.mail)?,
-            clock: Clock::default(),
+            clock,
             limits: config.limits.clone(),
             server: config.server.clone(),
             urls,

@@ -1,7 +1,8 @@
 //! Pictures of people and groups: a file becomes a kept picture, and goes when nobody's row names
 //! it any more. Whether the caller may change a picture, those who call this have asked.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,8 +19,9 @@ use crate::store::avatars;
 
 /// How often the store is swept.
 pub const INTERVAL: Duration = Duration::from_secs(3_600);
-/// A file that is younger may belong to a transaction that is still to be committed.
-const SETTLED: Duration = Duration::from_secs(3_600);
+/// A file that has been seen without a row for less than this may belong to a transaction that is about to
+/// commit. Less than [`INTERVAL`], so that the second sweep removes it.
+const SETTLED: Duration = Duration::from_secs(1_800);
 /// How many files the database is asked of at once.
 const BATCH: usize = 500;
 /// Where they are in the store.
@@ -79,17 +81,33 @@ fn kind(name: &str) -> Option<Kind> {
     Kind::of_extension(extension).filter(|_| made)
 }
 
-/// Removes the files that no row names. Several nodes may do the same work.
-pub async fn sweep(app: Arc<App>) -> Result<()> {
-    let files = app.media.files.older_than(FOLDER, app.clock.now().minus(SETTLED));
-    let mut batches = std::pin::pin!(files.try_chunks(BATCH));
+/// Files that no row names, each with the node's uptime when that was first seen.
+pub type Unnamed = Mutex<HashMap<String, Duration>>;
+
+/// Removes the files that no row names and that no row named a while ago either. A file's own date is not
+/// used: the clock of the machine that wrote it, or of the bucket, may be wrong. Several nodes may do the
+/// same work.
+pub async fn sweep(app: Arc<App>, unnamed: Arc<Unnamed>) -> Result<()> {
+    let now = app.clock.uptime();
+    let mut still_unnamed = HashMap::new();
+    let mut batches = std::pin::pin!(app.media.files.list(FOLDER).try_chunks(BATCH));
     while let Some(paths) = batches.try_next().await.map_err(|broken| broken.1)? {
         let used = avatars::used(&app.db, paths.clone()).await?;
-        for path in paths.iter().filter(|path| !used.contains(*path)) {
-            app.media.files.remove(path).await?;
+        for path in paths.into_iter().filter(|path| !used.contains(path)) {
+            let since = lock(&unnamed).get(&path).copied().unwrap_or(now);
+            if since + SETTLED <= now {
+                app.media.files.remove(&path).await?;
+            } else {
+                still_unnamed.insert(path, since);
+            }
         }
     }
+    *lock(&unnamed) = still_unnamed;
     Ok(())
+}
+
+fn lock(unnamed: &Unnamed) -> MutexGuard<'_, HashMap<String, Duration>> {
+    unnamed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -20,5 +20,5 @@ pub async fn run(app: Arc<App>, messenger: Messenger) {
         }
         tokio::time::sleep(AGAIN).await;
     };
-    messenger.run(&app.hub, &epoch, || app.clock.now()).await;
+    messenger.run(&app.hub, &epoch, || app.clock.uptime()).await;
 }

@@ -25,34 +25,33 @@ pub const COMPARE: Duration = Duration::from_secs(5);
 pub const DEPART: Duration = Duration::from_millis(500);
 /// A wider hole, in versions, is the clients' to sync.
 const WIDEST: i64 = 1_000;
-/// How far back newcomers are looked for: several turns, so that other nodes' clocks and slow
-/// commits are allowed for.
-const RECENT: Duration = Duration::from_secs(30);
+/// How far back newcomers and departures are looked for: rows are dated before their transaction
+/// commits, and that may take as long as the database lets it.
+const RECENT: Duration = Duration::from_secs(60);
 /// How long nothing is caught up with after it was at once.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Chats compared in one query.
 const CHUNK: usize = 1_000;
 
-/// Fills the holes that have stood open for too long, or gives up on them. Who went out in one is
-/// told so first, since what comes after it is not theirs: looked for since the last turn of
-/// [`tell_departed`] that succeeded (`seen`).
-pub async fn fill_holes(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
-    let mut skipped = Vec::new();
+/// Fills the gaps that have stood open for too long, or skips them. Whoever left the chat in one is
+/// told first, since later events are not theirs. That goes by versions and by no clock: a departure
+/// takes a version like any other change.
+pub async fn fill_holes(app: Arc<App>) -> Result<()> {
     for hole in app.hub.holes(PATIENCE) {
         // One that cannot be filled does not hold up the others.
         match fill(&app, &hole).await {
-            Ok(true) => {}
-            Ok(false) => skipped.push(hole),
+            Ok(true) => continue,
+            Ok(false) => {}
             Err(Error::Internal(cause)) => {
                 tracing::error!(%cause, ?hole, "a hole cannot be filled");
-                skipped.push(hole);
             }
             Err(error) => return Err(error),
         }
-    }
-    if !skipped.is_empty() {
-        departed_since(&app, since(&seen, app.clock.now())).await?;
-        skipped.iter().for_each(|hole| app.hub.skip(hole));
+        let departed = departures::between(&app.db, hole.chat, hole.after, hole.upto).await?;
+        if !departed.is_empty() {
+            app.hub.publish_here(&Event::ChatDeleted { chat: hole.chat, departed });
+        }
+        app.hub.skip(&hole);
     }
     Ok(())
 }
@@ -96,7 +95,10 @@ pub async fn find_chats(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
 /// back to the last turn that succeeded (`seen`, in microseconds).
 pub async fn tell_departed(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
     let now = app.clock.now();
-    departed_since(&app, since(&seen, now)).await?;
+    for (chat, user, version) in departures::since(&app.db, since(&seen, now)).await? {
+        let departed = vec![Departed { user, version }];
+        app.hub.publish_here(&Event::ChatDeleted { chat, departed });
+    }
     seen.store(now.micros(), Ordering::Relaxed);
     Ok(())
 }
@@ -104,14 +106,6 @@ pub async fn tell_departed(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
 /// From when on to look, after a last turn that succeeded.
 fn since(seen: &AtomicI64, now: Timestamp) -> Timestamp {
     Timestamp::from_micros(seen.load(Ordering::Relaxed)).min(now).minus(RECENT)
-}
-
-async fn departed_since(app: &App, since: Timestamp) -> Result<()> {
-    for (chat, user, version) in departures::since(&app.db, since).await? {
-        let departed = vec![Departed { user, version }];
-        app.hub.publish_here(&Event::ChatDeleted { chat, departed });
-    }
-    Ok(())
 }
 
 /// Does the next turn of all this at once whenever the bus was away, or lost something.

@@ -16,7 +16,7 @@ use crate::domain::session::Caller;
 use crate::domain::text::no_such;
 use crate::domain::time::Timestamp;
 use crate::store::chats::ChatOfMember;
-use crate::store::{audit, chats, members, messages, users};
+use crate::store::{audit, chat_lists, chats, members, messages, users};
 
 use super::grouping::{self, Grouping};
 use super::presence::{profile, profiles};
@@ -35,16 +35,19 @@ pub async fn list(
 ) -> Result<Page<ChatView, Place>> {
     let me = caller.user.id;
     let nearest = match &turn {
-        Turn::First => chats::ids_after(&app.db, me, None, filter, size + 1).await?,
-        Turn::After(place) => chats::ids_after(&app.db, me, Some(*place), filter, size + 1).await?,
-        Turn::Before(place) => chats::ids_before(&app.db, me, *place, filter, size + 1).await?,
+        Turn::First => chat_lists::ids_after(&app.db, me, None, filter, size + 1).await?,
+        Turn::After(place) => {
+            chat_lists::ids_after(&app.db, me, Some(*place), filter, size + 1).await?
+        }
+        Turn::Before(place) => {
+            chat_lists::ids_before(&app.db, me, *place, filter, size + 1).await?
+        }
     };
     let mut rows = chats::of_member(&app.db, me, nearest).await?;
     if matches!(turn, Turn::Before(_)) {
         rows.reverse();
     }
-    let page =
-        Page::of(&turn, rows, size, |row| Place { active_at: row.active_at, id: row.chat.id });
+    let page = Page::of(&turn, rows, size, |row| row.place);
     Ok(Page { rows: views(app, page.rows).await?, previous: page.previous, next: page.next })
 }
 

@@ -8,6 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
@@ -32,6 +33,9 @@ const BATCH: usize = 256;
 
 /// How often a batch is run again that a deadlock ended.
 const TRIES: usize = 3;
+
+/// See [`not_before`].
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// What is answered to the same `client_id` with another content.
 const CLASH: &str = "A message with this client_id and other content exists.";
@@ -154,21 +158,28 @@ async fn attempt(app: &App, batch: &[&NewMessage]) -> Result<Vec<Result<Sent>>, 
 
     let chats: HashSet<_> = batch.iter().map(|message| message.chat.0).collect();
     let locked = sends::lock_chats(&mut tx, chats.into_iter().collect()).await?;
-    let numbers = locked.into_iter().map(|chat| (chat.id, (chat.last_seq, chat.version)));
+    let numbers = locked.iter().map(|chat| (chat.id, (chat.last_seq, chat.version)));
     let mut resolved: Vec<Option<Resolved>> = batch.iter().map(|_| None).collect();
     for found in sends::resolve(&mut tx, batch).await? {
         let index = found.index;
         resolved[index] = Some(found);
     }
     let (verdicts, numbered) = judge(batch, &resolved, numbers.collect());
+    let times = locked.iter().map(|chat| (chat.id, not_before(chat.active_at, now))).collect();
     let existing = existing(&mut tx, &verdicts).await?;
     if numbered.is_empty() {
         return Ok(outcomes(batch, verdicts, &[], &existing));
     }
 
-    let created = insert(&mut tx, batch, &resolved, &numbered, now).await?;
+    let created = insert(&mut tx, batch, &resolved, &numbered, &times).await?;
     tx.commit().await.map_err(|error| Failure::Commit(error.into()))?;
     Ok(outcomes(batch, verdicts, &created, &existing))
+}
+
+/// The time stamp of a message that follows one of `newest`: within a chat, times do not go back when a clock
+/// does. A clock that was more than a day ahead was wrong, and is not followed.
+fn not_before(newest: Timestamp, now: Timestamp) -> Timestamp {
+    if newest <= now.plus(DAY) { newest.max(now) } else { now }
 }
 
 /// A new message: the index of its request, its seq and its version.
@@ -238,13 +249,14 @@ async fn insert(
     batch: &[&NewMessage],
     resolved: &[Option<Resolved>],
     numbered: &[Place],
-    now: Timestamp,
+    times: &HashMap<ChatId, Timestamp>,
 ) -> Result<Vec<Arc<Message>>> {
-    let rows: Vec<_> = numbered
-        .iter()
-        .map(|&(index, seq, version)| Numbered { message: batch[index], seq, version })
-        .collect();
-    let ids: HashMap<_, _> = sends::insert(tx, &rows, now)
+    let row = |&(index, seq, version): &Place| {
+        let message: &NewMessage = batch[index];
+        Some(Numbered { message, seq, version, timestamp: *times.get(&message.chat)? })
+    };
+    let rows: Vec<_> = numbered.iter().filter_map(row).collect();
+    let ids: HashMap<_, _> = sends::insert(tx, &rows)
         .await?
         .into_iter()
         .map(|(chat, seq, id)| ((chat, seq), id))
@@ -255,10 +267,17 @@ async fn insert(
     let mut marks: HashMap<(ChatId, UserId), i64> = HashMap::new();
     for &(index, seq, version) in numbered {
         let NewMessage { chat, sender, content, reply_to, client_id } = batch[index];
-        let (Some(id), Some(found)) = (ids.get(&(*chat, seq)), &resolved[index]) else {
+        let (Some(id), Some(found), Some(&timestamp)) =
+            (ids.get(&(*chat, seq)), &resolved[index], times.get(chat))
+        else {
             return Err(Error::internal("a message was inserted without an id"));
         };
-        let entry = added.entry(*chat).or_insert(Added { chat: *chat, count: 0, last: *id });
+        let entry = added.entry(*chat).or_insert(Added {
+            chat: *chat,
+            count: 0,
+            last: *id,
+            active_at: timestamp,
+        });
         (entry.count, entry.last) = (entry.count + 1, *id);
         marks.insert((*chat, *sender), seq);
         created.push(Arc::new(Message {
@@ -268,7 +287,7 @@ async fn insert(
             version,
             sender: found.sender.clone(),
             content: content.as_str().to_owned(),
-            timestamp: now,
+            timestamp,
             edited_at: None,
             deleted_at: None,
             reply_to: *reply_to,
@@ -277,7 +296,7 @@ async fn insert(
             status: MessageStatus::Sent,
         }));
     }
-    sends::advance_chats(tx, &added.into_values().collect::<Vec<_>>(), now).await?;
+    sends::advance_chats(tx, &added.into_values().collect::<Vec<_>>()).await?;
     let marks: Vec<_> = marks.into_iter().map(|((chat, user), seq)| (chat, user, seq)).collect();
     sends::advance_senders(tx, &marks).await?;
     Ok(created)

@@ -8,6 +8,8 @@ use crate::app::{App, Unready};
 use crate::store::migrations::{self, State};
 use crate::store::site;
 
+use super::clocks;
+
 /// How long the database may take to answer before the node counts as not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long an answer holds: whoever asks more often costs the database nothing.
@@ -19,6 +21,9 @@ pub struct Readiness {
     /// Whether the bus is there; `None` where none is wanted. Without it all works, but other nodes
     /// hear late of what happens here: no reason to send anybody elsewhere.
     pub bus: Option<bool>,
+    /// How far the system clock is ahead of the database's, in milliseconds, and negative when it is behind;
+    /// `None` if it is right to the second. The node does not depend on it.
+    pub clock_offset_ms: Option<i64>,
 }
 
 /// Fails where the node stops, its database takes no writes, or has another schema.
@@ -39,7 +44,9 @@ pub async fn ready(app: &App) -> Result<Readiness, Unready> {
         seen
     });
     looked.await.unwrap_or(Err(Unready::Database))?;
-    Ok(Readiness { bus: app.hub.bus() })
+    let offset_ms = Some(app.clock.system_offset_ms());
+    let clock_offset_ms = offset_ms.filter(|offset_ms| clocks::is_off(*offset_ms));
+    Ok(Readiness { bus: app.hub.bus(), clock_offset_ms })
 }
 
 /// Reads which migrations were applied, then writes and commits.

@@ -5,10 +5,11 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::App;
+use crate::app::{AGREEMENT, App};
 use crate::domain::error::Result;
-use crate::store::{chats, departures, sessions, throttles, tickets};
+use crate::store::{chats, departures, sessions, site, throttles, tickets};
 
+use super::tickets as tickets_action;
 use super::unit::Unit;
 
 /// How often.
@@ -21,6 +22,9 @@ const KEEP: Duration = Duration::from_secs(86_400);
 /// millions of rows to remove.
 const FORGETTING: Duration = Duration::from_secs(60);
 
+/// How far one turn may move the moment up to which old rows are removed.
+const STRIDE: Duration = Duration::from_secs(86_400);
+
 /// How often the leavings of chats are removed.
 pub const PURGE_INTERVAL: Duration = Duration::from_secs(10);
 /// Messages removed in one transaction.
@@ -32,14 +36,21 @@ pub const MEMORY_INTERVAL: Duration = Duration::from_secs(2);
 const LARGE: usize = 1 << 20;
 
 /// One turn. Several nodes may do the same work; the second finds none.
+///
+/// Deleted rows do not come back when a clock is set right. So the database keeps the moment up to which rows
+/// count as old, and a turn moves it by a day at most: a site whose clock is 100 days ahead runs for days
+/// before it loses anything.
 pub async fn forget(app: Arc<App>) -> Result<()> {
-    let now = app.clock.now();
     let mut unit = Unit::begin(&app).await?;
     unit.tx.allow(Some(FORGETTING)).await?;
-    tickets::forget_expired(&mut unit.tx, now).await?;
-    throttles::forget_full(&mut unit.tx, now).await?;
-    sessions::forget_over(&mut unit.tx, now.minus(KEEP)).await?;
-    departures::forget(&mut unit.tx, now.minus(KEEP)).await?;
+    let now = unit.now();
+    let until = now.min(site::aged_until(&mut unit.tx).await?.plus(STRIDE));
+    site::set_aged_until(&mut unit.tx, until).await?;
+    tickets::forget_expired(&mut unit.tx, until, tickets_action::latest(now)).await?;
+    throttles::forget_full(&mut unit.tx, until).await?;
+    sessions::forget_over(&mut unit.tx, until.minus(KEEP)).await?;
+    sessions::forget_spent_after(&mut unit.tx, now.plus(AGREEMENT)).await?;
+    departures::forget(&mut unit.tx, until.minus(KEEP)).await?;
     unit.commit().await
 }
 

@@ -9,6 +9,7 @@ pub mod avatars;
 pub mod bus;
 pub mod catchup;
 pub mod chats;
+pub mod clocks;
 pub mod committer;
 mod grouping;
 pub mod health;
@@ -43,6 +44,8 @@ pub fn start(app: &Arc<App>, workers: Workers) {
     if let Some(messenger) = workers.messenger {
         app.background(bus::run(Arc::clone(app), messenger));
     }
+    let logged = Arc::default();
+    app.every(clocks::INTERVAL, move |app| clocks::follow(app, Arc::clone(&logged)));
     app.every(presence::BEAT, presence::beat);
     app.every(presence::FLUSH, presence::flush);
     app.every(presence::FLUSH, presence::forget);
@@ -53,12 +56,12 @@ pub fn start(app: &Arc<App>, workers: Workers) {
     let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));
     app.every(revocations::INTERVAL, move |app| revocations::close_ended(app, Arc::clone(&seen)));
     let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));
-    let departed = Arc::clone(&seen);
-    app.every(catchup::LOOK, move |app| catchup::fill_holes(app, Arc::clone(&departed)));
+    app.every(catchup::LOOK, catchup::fill_holes);
     app.every(catchup::DEPART, move |app| catchup::tell_departed(app, Arc::clone(&seen)));
     app.every(indexing::INTERVAL, indexing::index);
     app.every(housekeeping::INTERVAL, housekeeping::forget);
-    app.every(avatars::INTERVAL, avatars::sweep);
+    let unnamed = Arc::default();
+    app.every(avatars::INTERVAL, move |app| avatars::sweep(app, Arc::clone(&unnamed)));
     app.every(housekeeping::PURGE_INTERVAL, housekeeping::purge);
     app.every(housekeeping::MEMORY_INTERVAL, housekeeping::give_memory_back);
 }

@@ -122,13 +122,13 @@ pub(super) async fn note(app: &App, watched: &[UserId]) -> Result<()> {
 
 /// Writes down what changed here, and tells of it.
 pub async fn flush(app: Arc<App>) -> Result<()> {
-    let now = app.clock.now();
-    app.hub.flush(now);
-    let changed = app.hub.presence.take(now);
+    let uptime = app.clock.uptime();
+    app.hub.flush(uptime);
+    let changed = app.hub.presence.take(uptime);
     if changed.is_empty() {
         return Ok(());
     }
-    let written = write(&app, &changed, now).await;
+    let written = write(&app, &changed, app.clock.now()).await;
     if written.is_err() {
         app.hub.presence.put_back(&changed);
     }
@@ -180,8 +180,8 @@ pub async fn beat(app: Arc<App>) -> Result<()> {
     let now = app.clock.now();
     let mut unit = Unit::begin(&app).await?;
     let known = presence::beat(&mut unit.tx, &app.node, now).await?;
-    let gone = presence::bury(&mut unit.tx, now.minus(DEAD)).await?;
-    let seen = app.hub.presence.seen(now).into_iter().map(|user| user.0).collect();
+    let gone = presence::bury(&mut unit.tx, now.minus(DEAD), now.plus(DEAD)).await?;
+    let seen = app.hub.presence.seen(app.clock.uptime()).into_iter().map(|user| user.0).collect();
     presence::seen(&mut unit.tx, seen, now, SEEN_HOLDS).await?;
     unit.commit().await?;
     if !known {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::app::App;
+use crate::app::{AGREEMENT, App};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::ids::UserId;
@@ -149,8 +149,10 @@ fn is_good(app: &App, account: &Account, token: &str) -> bool {
     let Ok(made) = i64::from_str_radix(made, 16) else {
         return false;
     };
-    let oldest = app.clock.now().minus(app.ages.reset_link).seconds();
-    made > oldest && app.sealer.is_sum(PURPOSE, &state(account, made), sum)
+    let now = app.clock.now();
+    let (oldest, newest) =
+        (now.minus(app.ages.reset_link).seconds(), now.plus(AGREEMENT).seconds());
+    made > oldest && made <= newest && app.sealer.is_sum(PURPOSE, &state(account, made), sum)
 }
 
 /// A time as people say it, in the largest unit of which it is a whole number.

@@ -12,8 +12,9 @@ use crate::store::sessions;
 
 /// A socket is closed this much later than its session ended, at most.
 pub const INTERVAL: Duration = Duration::from_millis(500);
-/// How far back to look: other nodes' clocks may be behind by as much. Closing twice does nothing.
-const MARGIN: Duration = Duration::from_secs(30);
+/// How far back to look: rows are dated before their transaction commits, and that may take as long as
+/// the database lets it. Closing twice does nothing.
+const MARGIN: Duration = Duration::from_secs(60);
 
 /// One turn. Looks back to the last one that succeeded (`seen`, in microseconds), so that what
 /// happened while the database was away is not missed.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::App;
+use crate::app::{AGREEMENT, App};
 use crate::auth::hashes;
 use crate::auth::secrets::random_hex;
 use crate::auth::tokens::{Claims, TokenType};
@@ -131,7 +131,8 @@ pub async fn refresh(app: &Arc<App>, token: &str) -> Result<TokenPair> {
         // Before the password was changed it was good; that it comes again is no news.
         Some(CurrentRefresh { retired: Some(true), .. }) => Err(Error::TokenNotValid),
         Some(CurrentRefresh { refresh_jti, refreshed_at, spent_at: Some(spent_at), .. })
-            if now < spent_at.plus(GRACE) =>
+            // A later date was written by a clock that was ahead; it does not tell when.
+            if now < spent_at.plus(GRACE) && spent_at < now.plus(AGREEMENT) =>
         {
             pair(app, user, id, refresh_jti, now, refreshed_at)
         }

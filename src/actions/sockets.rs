@@ -52,7 +52,7 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.app.hub.disconnect(&self.connection, self.app.clock.now());
+        self.app.hub.disconnect(&self.connection, self.app.clock.uptime());
     }
 }
 
@@ -95,7 +95,7 @@ pub fn typing(app: &App, live: &Live, chat: ChatId, active: Result<bool>) -> Res
     if !live.hears(chat) {
         return Err(Error::NotFound);
     }
-    app.hub.typing(live.user(), chat, active?, app.clock.now());
+    app.hub.typing(live.user(), chat, active?, app.clock.uptime());
     Ok(())
 }
 

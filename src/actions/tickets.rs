@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::App;
+use crate::app::{AGREEMENT, App};
 use crate::auth::secrets::{random_hex, sha256_hex};
 use crate::domain::error::{Error, Result};
 use crate::domain::session::Caller;
+use crate::domain::time::Timestamp;
 use crate::store::tickets;
 
 use super::sessions;
@@ -15,6 +16,11 @@ use super::unit::Unit;
 
 /// How long a ticket is good.
 pub const LIFETIME: Duration = Duration::from_secs(30);
+
+/// The latest expiry of a ticket that was made by now.
+pub(super) fn latest(now: Timestamp) -> Timestamp {
+    now.plus(LIFETIME).plus(AGREEMENT)
+}
 
 /// Makes a ticket for the caller's session.
 pub async fn create(app: &Arc<App>, caller: &Caller) -> Result<String> {
@@ -36,7 +42,7 @@ pub async fn redeem(app: &Arc<App>, ticket: &str) -> Result<Caller> {
         return Err(Error::TokenNotValid);
     }
     let mut unit = Unit::begin(app).await?;
-    let session = tickets::take(&mut unit.tx, &hash, now).await?;
+    let session = tickets::take(&mut unit.tx, &hash, now, latest(now)).await?;
     let session = session.ok_or(Error::TokenNotValid)?;
     unit.commit().await?;
     let live = sessions::live(app, &app.db, session, now).await?;

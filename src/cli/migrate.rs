@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::app::Clock;
+use crate::app::{Clock, SystemClock};
 use crate::store::migrations::{self, State, Step};
 
 use super::{Result, database, say};
@@ -22,7 +22,8 @@ pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (db, _log) = database().await?;
     if !arguments.check && !arguments.plan {
         let mut count = 0;
-        migrations::migrate(&db, Clock::default().now(), |name| {
+        let clock = Clock::start(&db, SystemClock::default()).await?;
+        migrations::migrate(&db, clock.now(), |name| {
             count += 1;
             say(&format!("  applied {name}"));
         })

@@ -14,7 +14,6 @@ use crate::domain::error::{FieldErrors, Result as DomainResult};
 use crate::domain::ids::ChatId;
 use crate::domain::search;
 use crate::domain::session::Caller;
-use crate::domain::time::Timestamp;
 use crate::wire::answers::ChatPage;
 use crate::wire::chat_requests::{PatchChat, UpdateChat};
 use crate::wire::errors::{Detail, FieldTexts};
@@ -213,14 +212,14 @@ fn filter(paging: &Paging) -> DomainResult<ChatFilter> {
     errors.into_result().map(|()| filter)
 }
 
+/// Marks these places. Those of the previous version began with a time, and are refused.
+const PLACE: &str = "a";
+
 fn write_place(place: &chats::Place) -> String {
-    format!("{},{}", place.active_at.micros(), place.id)
+    format!("{PLACE}{},{}", place.activity, place.id)
 }
 
 fn read_place(text: &str) -> Option<chats::Place> {
-    let (active_at, id) = text.split_once(',')?;
-    Some(chats::Place {
-        active_at: Timestamp::from_micros(active_at.parse().ok()?),
-        id: ChatId(id.parse().ok()?),
-    })
+    let (activity, id) = text.strip_prefix(PLACE)?.split_once(',')?;
+    Some(chats::Place { activity: activity.parse().ok()?, id: ChatId(id.parse().ok()?) })
 }

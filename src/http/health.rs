@@ -23,6 +23,9 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
     match health::ready(&app).await {
         Ok(readiness) => {
             let mut body = json!({"status": "ok"});
+            if let Some(offset_ms) = readiness.clock_offset_ms {
+                body["clock_offset_ms"] = json!(offset_ms);
+            }
             if let Some(there) = readiness.bus {
                 body["bus"] = json!(if there { "ok" } else { "away" });
             }

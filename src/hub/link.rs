@@ -18,7 +18,6 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::auth::secrets::Sealer;
-use crate::domain::time::Timestamp;
 
 use super::Hub;
 use super::news::{News, Topic};
@@ -155,7 +154,7 @@ impl Link {
 
 impl Messenger {
     /// Carries news between the hub and the other nodes of the site, for as long as it is polled.
-    pub async fn run(mut self, hub: &Hub, site: &str, now: impl Fn() -> Timestamp) {
+    pub async fn run(mut self, hub: &Hub, site: &str, now: impl Fn() -> Duration) {
         loop {
             if let Err(error) = self.carry(hub, site, &now).await {
                 tracing::error!(%error, "the bus failed");
@@ -170,7 +169,7 @@ impl Messenger {
         &mut self,
         hub: &Hub,
         site: &str,
-        now: impl Fn() -> Timestamp,
+        now: impl Fn() -> Duration,
     ) -> Result<(), Error> {
         let client = self.options.clone().connect(&self.servers).await?;
         hub.interest.renew();
@@ -249,7 +248,7 @@ async fn listen(
     hub: &Hub,
     way: &Way<'_>,
     state: &State,
-    now: impl Fn() -> Timestamp,
+    now: impl Fn() -> Duration,
 ) -> Result<(), Error> {
     let Way { client, site, .. } = *way;
     let mut forged = Forged::default();

@@ -20,7 +20,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::domain::ids::{ChatId, SessionId, UserId};
-use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
 
 use feed::Feed;
@@ -231,7 +230,7 @@ impl Hub {
     }
 
     /// Forgets a connection.
-    pub fn disconnect(&self, connection: &Connection, now: Timestamp) {
+    pub fn disconnect(&self, connection: &Connection, now: Duration) {
         {
             let mut people = lock(&self.people);
             if let Some(connections) = people.get_mut(&connection.user) {

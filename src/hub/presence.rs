@@ -1,12 +1,12 @@
 //! Who is connected to this node, on how many devices, and whether anybody sits before them. It
-//! tells nobody: what changed is taken out now and then, by `actions::presence`.
+//! tells nobody: what changed is taken out now and then, by `actions::presence`. Times are the node's
+//! uptime, which setting a clock does not change.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::domain::ids::UserId;
-use crate::domain::time::Timestamp;
 use crate::domain::user::Activity;
 
 use super::lock;
@@ -46,9 +46,9 @@ struct Cause {
 struct Here {
     devices: Vec<(u64, Activity)>,
     /// Since when there is no device.
-    gone_at: Option<Timestamp>,
+    gone_at: Option<Duration>,
     /// When it was last stored that the user was seen.
-    seen_at: Option<Timestamp>,
+    seen_at: Option<Duration>,
     /// As what those who watch were told last that the user is seen.
     told: Option<Seen>,
     /// The same of the user's own devices, of which each was told by its `ready`.
@@ -94,7 +94,7 @@ impl Presence {
     }
 
     /// A connection is gone.
-    pub(super) fn went(&self, user: UserId, connection: u64, now: Timestamp) {
+    pub(super) fn went(&self, user: UserId, connection: u64, now: Duration) {
         let mut state = lock(&self.state);
         let Some(here) = state.here.get_mut(&user) else { return };
         here.devices.retain(|(number, _)| *number != connection);
@@ -168,12 +168,11 @@ impl Presence {
     }
 
     /// What changed since it was asked last. Those whose time of grace is over are not here.
-    pub fn take(&self, now: Timestamp) -> Vec<Changed> {
+    pub fn take(&self, now: Duration) -> Vec<Changed> {
         let mut state = lock(&self.state);
-        let over = now.minus(GRACE);
         let State { here, dirty } = &mut *state;
         here.retain(|user, here| {
-            let gone = here.gone_at.is_some_and(|at| at <= over);
+            let gone = here.gone_at.is_some_and(|at| at + GRACE <= now);
             if gone {
                 dirty.entry(*user).or_default().gone = true;
             }
@@ -187,11 +186,11 @@ impl Presence {
     }
 
     /// Those who are connected, and of whom that was not stored for a minute.
-    pub fn seen(&self, now: Timestamp) -> Vec<UserId> {
+    pub fn seen(&self, now: Duration) -> Vec<UserId> {
         let mut state = lock(&self.state);
-        let due = now.minus(SEEN_HOLDS);
         let connected = state.here.iter_mut().filter(|(_, here)| !here.devices.is_empty());
-        let due = connected.filter(|(_, here)| here.seen_at.is_none_or(|at| at <= due));
+        let due =
+            connected.filter(|(_, here)| here.seen_at.is_none_or(|at| at + SEEN_HOLDS <= now));
         due.map(|(user, here)| {
             here.seen_at = Some(now);
             *user
@@ -219,10 +218,10 @@ mod tests {
     use super::*;
 
     const TOM: UserId = UserId(1);
-    const START: Timestamp = Timestamp::from_micros(1_000_000_000);
+    const START: Duration = Duration::from_secs(1_000);
 
     fn changed(presence: &Presence, seconds: u64) -> Option<Option<(usize, Activity)>> {
-        let now = START.plus(Duration::from_secs(seconds));
+        let now = START + Duration::from_secs(seconds);
         let mut changed = presence.take(now);
         assert!(changed.len() <= 1);
         changed.pop().map(|changed| changed.here)
@@ -240,7 +239,7 @@ mod tests {
         assert_eq!(changed(&presence, 9), Some(Some((0, Activity::Active))));
         presence.came(TOM, 3);
         assert_eq!(changed(&presence, 20), Some(Some((1, Activity::Active))));
-        presence.went(TOM, 3, START.plus(Duration::from_secs(20)));
+        presence.went(TOM, 3, START + Duration::from_secs(20));
         changed(&presence, 20);
         assert_eq!(presence.of(TOM), Some(Activity::Active));
         assert_eq!(changed(&presence, 30), Some(None));
@@ -269,7 +268,7 @@ mod tests {
         let presence = Presence::default();
         presence.came(TOM, 1);
         assert_eq!(presence.seen(START), [TOM]);
-        assert!(presence.seen(START.plus(Duration::from_secs(59))).is_empty());
-        assert_eq!(presence.seen(START.plus(Duration::from_secs(60))), [TOM]);
+        assert!(presence.seen(START + Duration::from_secs(59)).is_empty());
+        assert_eq!(presence.seen(START + Duration::from_secs(60)), [TOM]);
     }
 }

@@ -2,14 +2,13 @@
 //! those whom it concerns here; what other nodes tell goes the same way.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::domain::event::{Change, ChatEvent, Departed, Event};
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::receipt::Marks;
-use crate::domain::time::Timestamp;
 use crate::wire::frames;
 
 use super::news::{News, Seen, What};
@@ -31,7 +30,7 @@ impl Hub {
     }
 
     /// Somebody says whether they write.
-    pub fn typing(&self, user: UserId, chat: ChatId, active: bool, now: Timestamp) {
+    pub fn typing(&self, user: UserId, chat: ChatId, active: bool, now: Duration) {
         if self.typing.said((chat, user), active, now) {
             let what = What::Typing { user, chat, active };
             self.signal(what, frames::typing(chat, user, active));
@@ -45,7 +44,7 @@ impl Hub {
 
     /// Tells of marks that moved, and of those who have stopped writing without a word. Called in
     /// turns, which bounds how often anything is told.
-    pub fn flush(&self, now: Timestamp) {
+    pub fn flush(&self, now: Duration) {
         for ((chat, user), marks) in self.receipts.take() {
             self.signal(What::Receipt { user, chat }, frames::receipt(chat, user, marks));
         }
@@ -61,7 +60,7 @@ impl Hub {
     }
 
     /// Hands on what another node tells.
-    pub(super) fn hear_from_others(&self, news: &News, now: Timestamp) {
+    pub(super) fn hear_from_others(&self, news: &News, now: Duration) {
         if let What::Typing { user, chat, active } = news.what {
             self.typing.heard((chat, user), active, now);
         }

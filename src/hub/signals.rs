@@ -1,5 +1,6 @@
 //! What is worth telling now and not later: who writes, and how far people have read. Kept for
-//! moments, in memory alone, and passed on no more often than anybody can see.
+//! moments, in memory alone, and passed on no more often than anybody can see. Times are the node's
+//! uptime, which setting a clock does not change.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -7,7 +8,6 @@ use std::time::Duration;
 
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::receipt::Marks;
-use crate::domain::time::Timestamp;
 
 use super::lock;
 
@@ -28,9 +28,9 @@ pub(super) struct Typing(Mutex<HashMap<Who, Writing>>);
 #[derive(Debug)]
 struct Writing {
     /// When it was last passed on.
-    told_at: Timestamp,
+    told_at: Duration,
     /// When it was last said.
-    said_at: Timestamp,
+    said_at: Duration,
     /// Whether they do, as far as was told. Who has stopped is kept until it may be told again.
     active: bool,
     /// By which node it is told everywhere: another one.
@@ -39,14 +39,14 @@ struct Writing {
 
 impl Typing {
     /// Somebody says whether they write. Whether it is to be passed on.
-    pub(super) fn said(&self, who: Who, active: bool, now: Timestamp) -> bool {
+    pub(super) fn said(&self, who: Who, active: bool, now: Duration) -> bool {
         let mut writing = lock(&self.0);
         let known = writing.get_mut(&who);
         if !active {
             return known.is_some_and(|known| std::mem::replace(&mut known.active, false));
         }
         match known {
-            Some(known) if !known.elsewhere && now < known.told_at.plus(TYPING_AGAIN) => {
+            Some(known) if !known.elsewhere && now < known.told_at + TYPING_AGAIN => {
                 known.said_at = now;
                 false
             }
@@ -59,7 +59,7 @@ impl Typing {
     }
 
     /// Another node tells whether somebody writes. That they have stopped it may not get to tell.
-    pub(super) fn heard(&self, who: Who, active: bool, now: Timestamp) {
+    pub(super) fn heard(&self, who: Who, active: bool, now: Duration) {
         let mut writing = lock(&self.0);
         if writing.get(&who).is_some_and(|known| !known.elsewhere) {
             return;
@@ -74,14 +74,14 @@ impl Typing {
 
     /// Those who said nothing for so long that they have stopped, each with whether they had said it
     /// elsewhere.
-    pub(super) fn ended(&self, now: Timestamp) -> Vec<(Who, bool)> {
+    pub(super) fn ended(&self, now: Duration) -> Vec<(Who, bool)> {
         let mut ended = Vec::new();
         lock(&self.0).retain(|who, writing| {
             if !writing.active {
-                return now < writing.told_at.plus(TYPING_AGAIN);
+                return now < writing.told_at + TYPING_AGAIN;
             }
             let after = if writing.elsewhere { UNHEARD_ENDS } else { TYPING_ENDS };
-            let over = writing.said_at.plus(after) <= now;
+            let over = writing.said_at + after <= now;
             if over {
                 ended.push((*who, writing.elsewhere));
             }
@@ -117,8 +117,8 @@ mod tests {
 
     const WHO: Who = (ChatId(1), UserId(2));
 
-    fn at(seconds: u64) -> Timestamp {
-        Timestamp::from_micros(0).plus(Duration::from_secs(seconds))
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
     }
 
     #[test]

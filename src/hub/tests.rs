@@ -259,7 +259,7 @@ fn nothing_is_left_of_a_connection_that_went() {
     let one = connect(&hub, 1);
     hub.join(&one, &[CHAT]);
     hub.start(&one, &[(CHAT, 3)]);
-    hub.disconnect(&one, Timestamp::from_micros(0));
+    hub.disconnect(&one, Duration::ZERO);
     assert!(hub.positions().is_empty() && !hub.is_connected(UserId(1)));
     let full: Vec<_> = (0..2).map(|_| hub.connect(UserId(1), SessionId(1), 2)).collect();
     assert!(full.iter().all(Result::is_ok));

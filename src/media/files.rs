@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStreamExt, future};
+use futures_util::{Stream, StreamExt};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
@@ -14,7 +14,6 @@ use object_store::prefix::PrefixStore;
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, RetryConfig};
 
 use crate::domain::error::{Error, Result};
-use crate::domain::time::Timestamp;
 
 /// How long a bucket that does not answer is asked again. Somebody waits.
 const RETRY_TIME: Duration = Duration::from_secs(10);
@@ -79,17 +78,10 @@ impl Files {
         }
     }
 
-    /// The paths of a folder's files that were written before a moment, in no order.
-    pub fn older_than(
-        &self,
-        folder: &str,
-        moment: Timestamp,
-    ) -> impl Stream<Item = Result<String>> {
+    /// The paths of a folder's files, in no order.
+    pub fn list(&self, folder: &str) -> impl Stream<Item = Result<String>> {
         self.0
             .list(Some(&Path::from(folder)))
-            .try_filter(move |file| {
-                future::ready(file.last_modified.timestamp_micros() < moment.micros())
-            })
             .map(|file| file.map(|file| file.location.to_string()).map_err(fault))
     }
 }

@@ -2,14 +2,14 @@
 
 use constcat::concat;
 
-use crate::domain::chat::{Chat, ChatFilter, ChatType};
+use crate::domain::chat::{Chat, ChatType};
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::role::Role;
 use crate::domain::sync::{Versions, digits};
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRef;
 
-use super::db::{Query, Target, Tx};
+use super::db::{Target, Tx};
 use super::error::Result;
 use super::search;
 
@@ -29,15 +29,16 @@ pub struct ChatOfMember {
     pub unread_count: i64,
     /// The newest message.
     pub last_message: Option<MessageId>,
-    /// When the newest message was sent, or the chat made: what a list is ordered by.
-    pub active_at: Timestamp,
+    /// What lists are ordered by.
+    pub place: Place,
 }
 
-/// Where a page of a user's chats begins: after (or before) this place in the order.
-#[derive(Clone, Copy, Debug)]
+/// A chat's place in lists. It depends on no clock: message ids grow over the whole site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// First by this, newest first.
-    pub active_at: Timestamp,
+    /// First by the id of the newest message; for a chat without one, by where the ids stood when the chat
+    /// was made. Greatest first.
+    pub activity: i64,
     /// Then by this, greatest first.
     pub id: ChatId,
 }
@@ -55,7 +56,7 @@ struct Row {
     last_seq: i64,
     version: i64,
     last_message_id: Option<MessageId>,
-    active_at: Timestamp,
+    activity: i64,
     peer: Option<UserId>,
     #[sqlx(try_from = "String")]
     role: Role,
@@ -84,7 +85,7 @@ impl From<Row> for ChatOfMember {
             // Sending moves the sender's own mark, so nobody has messages of their own after it.
             unread_count: row.last_seq - row.last_read_seq - row.tombstones,
             last_message: row.last_message_id,
-            active_at: row.active_at,
+            place: Place { activity: row.activity, id: row.id },
             chat: Chat {
                 id: row.id,
                 kind: row.kind,
@@ -104,7 +105,8 @@ impl From<Row> for ChatOfMember {
 /// Begins the reading of a member's chats; `$1` is the member.
 const OF_MEMBER: &str = "\
     select c.id, c.type, c.name, c.description, c.avatar, c.created_at, c.members_count, \
-           c.last_seq, c.version, c.last_message_id, c.active_at, \
+           c.last_seq, c.version, c.last_message_id, \
+           coalesce(c.last_message_id, c.first_activity, 0) as activity, \
            case when c.low_user = me.user_id then c.high_user else c.low_user end as peer, \
            me.role, me.last_read_seq, \
            (select count(*) from messages t where t.chat_id = c.id \
@@ -116,7 +118,12 @@ const OF_MEMBER: &str = "\
     join chats c on c.id = me.chat_id \
     left join users u on u.id = c.created_by \
     where me.user_id = $1 ";
-const NEWEST_FIRST: &str = " order by c.active_at desc, c.id desc";
+const NEWEST_FIRST: &str = " order by activity desc, c.id desc";
+
+/// The greatest id that a message has had: `first_activity` of a new chat. On PostgreSQL the column's
+/// default takes the next id instead, so that nodes of the previous version fill it too.
+const NEWEST_MESSAGE_SQLITE: &str =
+    "(select coalesce(max(seq), 0) from sqlite_sequence where name = 'messages')";
 
 /// Makes the private chat of two people; `None` where they have one already, also when both ask at
 /// once. Its members are not added here.
@@ -127,7 +134,14 @@ pub async fn insert_private(
     now: Timestamp,
 ) -> Result<Option<ChatId>> {
     let row: Option<(ChatId,)> = Target::from(tx)
-        .query(
+        .either(
+            concat!(
+                "insert into chats (type, created_at, created_by, low_user, high_user, \
+                                    members_count, version, active_at, first_activity) \
+                 values ('private', $1, $2, $3, $4, 2, 1, $1, ",
+                NEWEST_MESSAGE_SQLITE,
+                ") on conflict (low_user, high_user) do nothing returning id"
+            ),
             "insert into chats (type, created_at, created_by, low_user, high_user, \
                                 members_count, version, active_at) \
              values ('private', $1, $2, $3, $4, 2, 1, $1) \
@@ -168,7 +182,15 @@ pub async fn insert_group(
     now: Timestamp,
 ) -> Result<ChatId> {
     let (id,): (ChatId,) = Target::from(tx)
-        .query(
+        .either(
+            concat!(
+                "insert into chats (type, name, description, created_at, created_by, \
+                                    members_count, version, active_at, search_text, \
+                                    first_activity) \
+                 values ('group', $1, $2, $3, $4, $5, 1, $3, $6, ",
+                NEWEST_MESSAGE_SQLITE,
+                ") returning id"
+            ),
             "insert into chats (type, name, description, created_at, created_by, members_count, \
                                 version, active_at, search_text) \
              values ('group', $1, $2, $3, $4, $5, 1, $3, $6) returning id",
@@ -424,76 +446,4 @@ pub async fn of_member(
         .all()
         .await?;
     Ok(rows.into_iter().map(Into::into).collect())
-}
-
-/// Which of a user's chats (`$1`) are listed. The filters: `$4` a type, `$5` whether there is
-/// anything unread, `$6` a text that the group's name, or the other one's, contains. What is null
-/// filters nothing.
-const LISTED: &str = "\
-    select c.id from members me join chats c on c.id = me.chat_id \
-    where me.user_id = $1 and ($4 is null or c.type = $4) \
-      and ($5 is null or $5 = (c.last_seq - me.last_read_seq > \
-          (select count(*) from messages t where t.chat_id = c.id \
-              and t.seq > me.last_read_seq and t.deleted_at is not null))) ";
-const CONTAINING_SQLITE: &str = "\
-    and ($6 is null or instr(c.search_text, $6) > 0 or exists (select 1 from users p \
-        where p.id = case when c.low_user = $1 then c.high_user else c.low_user end \
-          and instr(p.search_text, $6) > 0)) ";
-const CONTAINING_POSTGRES: &str = "\
-    and ($6 is null or strpos(c.search_text, $6) > 0 or exists (select 1 from users p \
-        where p.id = case when c.low_user = $1 then c.high_user else c.low_user end \
-          and strpos(p.search_text, $6) > 0)) ";
-const AFTER: &str = "and (c.active_at, c.id) < ($2, $3) order by c.active_at desc, c.id desc ";
-const BEFORE: &str = "and (c.active_at, c.id) > ($2, $3) order by c.active_at, c.id ";
-
-/// The ids of a user's chats after a place in their order (newest activity first), nearest first;
-/// from the top where no place is given.
-pub async fn ids_after(
-    at: impl Into<Target<'_>>,
-    user: UserId,
-    place: Option<Place>,
-    filter: &ChatFilter,
-    limit: i64,
-) -> Result<Vec<i64>> {
-    let top = Place { active_at: Timestamp::MAX, id: ChatId(i64::MAX) };
-    let query = at.into().either(
-        concat!(LISTED, CONTAINING_SQLITE, AFTER, "limit $7"),
-        concat!(LISTED, CONTAINING_POSTGRES, AFTER, "limit $7"),
-    );
-    ids(query, user, place.unwrap_or(top), filter, limit).await
-}
-
-/// The ids of a user's chats before a place in their order, nearest first.
-pub async fn ids_before(
-    at: impl Into<Target<'_>>,
-    user: UserId,
-    place: Place,
-    filter: &ChatFilter,
-    limit: i64,
-) -> Result<Vec<i64>> {
-    let query = at.into().either(
-        concat!(LISTED, CONTAINING_SQLITE, BEFORE, "limit $7"),
-        concat!(LISTED, CONTAINING_POSTGRES, BEFORE, "limit $7"),
-    );
-    ids(query, user, place, filter, limit).await
-}
-
-async fn ids(
-    query: Query<'_>,
-    user: UserId,
-    place: Place,
-    filter: &ChatFilter,
-    limit: i64,
-) -> Result<Vec<i64>> {
-    let rows: Vec<(i64,)> = query
-        .bind(user)
-        .bind(place.active_at)
-        .bind(place.id)
-        .bind(filter.kind.map(ChatType::as_str))
-        .bind(filter.unread)
-        .bind(filter.search.clone())
-        .bind(limit)
-        .all()
-        .await?;
-    Ok(rows.into_iter().map(|(id,)| id).collect())
 }

@@ -50,6 +50,30 @@ pub async fn since(
         .await
 }
 
+/// Who left a chat by a version greater than `after` and at most `upto`, and is still out.
+pub async fn between(
+    at: impl Into<Target<'_>>,
+    chat: ChatId,
+    after: i64,
+    upto: i64,
+) -> Result<Vec<Departed>> {
+    let rows: Vec<(UserId, i64)> = at
+        .into()
+        .query(
+            "select d.user_id, d.version from departures d \
+             where d.chat_id = $1 and d.version > $2 and d.version <= $3 \
+               and not exists (select 1 from members me \
+                 where me.chat_id = d.chat_id and me.user_id = d.user_id) \
+             order by d.version",
+        )
+        .bind(chat)
+        .bind(after)
+        .bind(upto)
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(user, version)| Departed { user, version }).collect())
+}
+
 /// Forgets those from before a moment.
 pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<()> {
     let query = Target::from(tx).query("delete from departures where at < $1").bind(before);

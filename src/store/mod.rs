@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod avatars;
+pub mod chat_lists;
 pub mod chats;
 pub mod db;
 pub mod departures;

@@ -39,18 +39,26 @@ pub async fn beat(tx: &mut Tx, node: &str, now: Timestamp) -> Result<bool> {
     Ok(known > 0)
 }
 
-/// Gives up the nodes that have not been heard of since a moment; those who were connected there.
-pub async fn bury(tx: &mut Tx, before: Timestamp) -> Result<Vec<UserId>> {
+/// Removes the nodes whose last heartbeat is earlier than `before`; returns the users who were connected
+/// there. A heartbeat later than `after` was written by a clock that was ahead, and would keep a dead node
+/// alive until then.
+pub async fn bury(tx: &mut Tx, before: Timestamp, after: Timestamp) -> Result<Vec<UserId>> {
     let rows: Vec<(UserId,)> = Target::from(&mut *tx)
         .query(
-            "delete from presence where node in (select name from nodes where beat_at < $1) \
+            "delete from presence where node in \
+                 (select name from nodes where beat_at < $1 or beat_at > $2) \
              returning user_id",
         )
         .bind(before)
+        .bind(after)
         .all()
         .await?;
-    let query = Target::from(tx).query("delete from nodes where beat_at < $1").bind(before);
-    query.execute().await?;
+    Target::from(tx)
+        .query("delete from nodes where beat_at < $1 or beat_at > $2")
+        .bind(before)
+        .bind(after)
+        .execute()
+        .await?;
     Ok(rows.into_iter().map(|(user,)| user).collect())
 }
 
@@ -161,7 +169,7 @@ pub async fn has_company(at: impl Into<Target<'_>>, node: &str, alive: Timestamp
 }
 
 /// Notes that users were seen just now; of those who do not want to be seen, nothing. What was
-/// noted less than `holds` ago stays.
+/// noted less than `holds` ago stays; a later date was written by a clock that was ahead.
 pub async fn seen(tx: &mut Tx, users: Vec<i64>, now: Timestamp, holds: Duration) -> Result<()> {
     // Rows that somebody else holds are passed over: who waits for several in no order may wait
     // in a circle.
@@ -169,16 +177,18 @@ pub async fn seen(tx: &mut Tx, users: Vec<i64>, now: Timestamp, holds: Duration)
         .either(
             "update users set last_seen = $1 \
              where id in (select value from json_each($3)) and availability <> 'invisible' \
-                   and is_active and (last_seen is null or last_seen <= $2)",
+                   and is_active \
+                   and (last_seen is null or last_seen <= $2 or last_seen > $4)",
             "update users set last_seen = $1 \
              where id in (select id from users where id = any($3) \
                    and availability <> 'invisible' and is_active \
-                   and (last_seen is null or last_seen <= $2) \
+                   and (last_seen is null or last_seen <= $2 or last_seen > $4) \
                    for no key update skip locked)",
         )
         .bind(now)
         .bind(now.minus(holds))
         .bind_list(users)
+        .bind(now.plus(holds))
         .execute()
         .await
         .map(drop)

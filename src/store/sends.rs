@@ -19,6 +19,8 @@ pub struct LockedChat {
     pub version: i64,
     /// Its newest message.
     pub last_seq: i64,
+    /// When that was sent, or the chat made.
+    pub active_at: Timestamp,
 }
 
 /// What the database knows of one send, where its sender is a member of its chat.
@@ -59,6 +61,8 @@ pub struct Numbered<'a> {
     pub seq: i64,
     /// The chat's version that it makes.
     pub version: i64,
+    /// When it is sent.
+    pub timestamp: Timestamp,
 }
 
 /// Takes the rows of some chats, in the order of their ids so that two batches never wait for each
@@ -66,8 +70,9 @@ pub struct Numbered<'a> {
 pub async fn lock_chats(tx: &mut Tx, ids: Vec<i64>) -> Result<Vec<LockedChat>> {
     Target::from(tx)
         .either(
-            "select id, version, last_seq from chats where id in (select value from json_each($1))",
-            "select id, version, last_seq from chats where id = any($1) order by id \
+            "select id, version, last_seq, active_at from chats \
+             where id in (select value from json_each($1))",
+            "select id, version, last_seq, active_at from chats where id = any($1) order by id \
                  for no key update",
         )
         .bind_list(ids)
@@ -149,27 +154,24 @@ pub async fn resolve(tx: &mut Tx, sends: &[&NewMessage]) -> Result<Vec<Resolved>
 pub async fn insert(
     tx: &mut Tx,
     messages: &[Numbered<'_>],
-    now: Timestamp,
 ) -> Result<Vec<(ChatId, i64, MessageId)>> {
     let target = Target::from(tx);
     let sqlite = target.is_sqlite();
-    let query = target
-        .either(
-            "insert into messages (chat_id, seq, version, sender_id, content, timestamp, \
-                                   reply_to, client_id) \
-             select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, $1, \
-                    value ->> 5, value ->> 6 \
-             from json_each($2) order by key returning chat_id, seq, id",
-            "insert into messages (chat_id, seq, version, sender_id, content, timestamp, \
-                                   reply_to, client_id) \
-             select r.chat_id, r.seq, r.version, r.sender_id, r.content, $1, r.reply_to, \
-                    r.client_id \
-             from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], \
-                         $7::bigint[], $8::text[]) \
-                 as r (chat_id, seq, version, sender_id, content, reply_to, client_id) \
-             returning chat_id, seq, id",
-        )
-        .bind(now);
+    let query = target.either(
+        "insert into messages (chat_id, seq, version, sender_id, content, timestamp, \
+                               reply_to, client_id) \
+         select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, \
+                value ->> 6, value ->> 7 \
+         from json_each($1) order by key returning chat_id, seq, id",
+        "insert into messages (chat_id, seq, version, sender_id, content, timestamp, \
+                               reply_to, client_id) \
+         select r.chat_id, r.seq, r.version, r.sender_id, r.content, r.timestamp, r.reply_to, \
+                r.client_id \
+         from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], \
+                     $6::timestamptz[], $7::bigint[], $8::text[]) \
+             as r (chat_id, seq, version, sender_id, content, timestamp, reply_to, client_id) \
+         returning chat_id, seq, id",
+    );
     let client_id =
         |m: &Numbered<'_>| m.message.client_id.as_ref().map(|id| id.as_str().to_owned());
     let reply_to = |m: &Numbered<'_>| m.message.reply_to.map(|id| id.0);
@@ -178,8 +180,8 @@ pub async fn insert(
             .iter()
             .map(|m| {
                 let new = m.message;
-                let content = new.content.as_str();
-                (new.chat, m.seq, m.version, new.sender, content, reply_to(m), client_id(m))
+                let (content, at) = (new.content.as_str(), m.timestamp.micros());
+                (new.chat, m.seq, m.version, new.sender, content, at, reply_to(m), client_id(m))
             })
             .collect();
         query.bind(json(&rows)?)
@@ -191,6 +193,7 @@ pub async fn insert(
             .bind_list(messages.iter().map(|m| m.version).collect())
             .bind_list(messages.iter().map(|m| m.message.sender.0).collect())
             .bind_list(messages.iter().map(content).collect())
+            .bind_list(messages.iter().map(|m| m.timestamp).collect())
             .bind_list(messages.iter().map(reply_to).collect())
             .bind_list(messages.iter().map(client_id).collect())
     };
@@ -206,35 +209,35 @@ pub struct Added {
     pub count: i64,
     /// The newest of them.
     pub last: MessageId,
+    /// When that was sent.
+    pub active_at: Timestamp,
 }
 
-/// Moves the chats on: seq and version, newest message, time of activity.
-pub async fn advance_chats(tx: &mut Tx, added: &[Added], now: Timestamp) -> Result<()> {
+/// Moves the chats on: seq and version, newest message and when it was sent.
+pub async fn advance_chats(tx: &mut Tx, added: &[Added]) -> Result<()> {
     let target = Target::from(tx);
     let sqlite = target.is_sqlite();
-    let query = target
-        .either(
-            "update chats set version = version + r.value ->> 1, \
-                              last_seq = last_seq + r.value ->> 1, \
-                              last_message_id = r.value ->> 2, \
-                              active_at = max(active_at, $1) \
-             from json_each($2) r where chats.id = r.value ->> 0",
-            "update chats set version = version + r.count, \
-                              last_seq = last_seq + r.count, \
-                              last_message_id = r.last, \
-                              active_at = greatest(active_at, $1) \
-             from unnest($2::bigint[], $3::bigint[], $4::bigint[]) as r (chat_id, count, last) \
-             where chats.id = r.chat_id",
-        )
-        .bind(now);
+    let query = target.either(
+        "update chats set version = version + r.value ->> 1, \
+                          last_seq = last_seq + r.value ->> 1, \
+                          last_message_id = r.value ->> 2, active_at = r.value ->> 3 \
+         from json_each($1) r where chats.id = r.value ->> 0",
+        "update chats set version = version + r.count, last_seq = last_seq + r.count, \
+                          last_message_id = r.last, active_at = r.active_at \
+         from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::timestamptz[]) \
+             as r (chat_id, count, last, active_at) \
+         where chats.id = r.chat_id",
+    );
     let query = if sqlite {
-        let rows: Vec<_> = added.iter().map(|a| (a.chat, a.count, a.last)).collect();
+        let row = |a: &Added| (a.chat, a.count, a.last, a.active_at.micros());
+        let rows: Vec<_> = added.iter().map(row).collect();
         query.bind(json(&rows)?)
     } else {
         query
             .bind_list(added.iter().map(|a| a.chat.0).collect())
             .bind_list(added.iter().map(|a| a.count).collect())
             .bind_list(added.iter().map(|a| a.last.0).collect())
+            .bind_list(added.iter().map(|a| a.active_at).collect())
     };
     query.execute().await.map(drop)
 }

@@ -188,6 +188,13 @@ pub async fn forget_spent(tx: &mut Tx, id: SessionId, before: Timestamp) -> Resu
         .map(drop)
 }
 
+/// Forgets tokens whose spending is dated after a moment: a clock was ahead. Like all spent tokens that are
+/// forgotten, they end their session when they come again.
+pub async fn forget_spent_after(tx: &mut Tx, moment: Timestamp) -> Result<()> {
+    let query = Target::from(tx).query("delete from spent_refreshes where spent_at > $1");
+    query.bind(moment).execute().await.map(drop)
+}
+
 /// Ends a session. False where it had ended already.
 pub async fn end(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<bool> {
     let ended = Target::from(tx)

@@ -1,6 +1,8 @@
 //! The site's one row, and whether the database takes writes at all.
 
-use super::db::{Db, Target};
+use crate::domain::time::Timestamp;
+
+use super::db::{Db, Target, Tx};
 use super::error::Result;
 
 /// The epoch: it changes when the data's past does.
@@ -22,4 +24,28 @@ pub async fn try_to_write(db: &Db) -> Result<()> {
         .execute()
         .await?;
     tx.commit().await
+}
+
+/// The database server's clock, read when the statement runs; `None` for the embedded database, which has
+/// none.
+pub async fn now(at: impl Into<Target<'_>>) -> Result<Option<Timestamp>> {
+    let target = at.into();
+    if target.is_sqlite() {
+        return Ok(None);
+    }
+    let (now,): (Timestamp,) = target.query("select clock_timestamp()").one().await?;
+    Ok(Some(now))
+}
+
+/// Up to which moment old rows were removed.
+pub async fn aged_until(tx: &mut Tx) -> Result<Timestamp> {
+    let query = Target::from(tx).query("select aged_until from site where id = 1");
+    let (moment,): (Timestamp,) = query.one().await?;
+    Ok(moment)
+}
+
+/// Sets up to which moment old rows are removed.
+pub async fn set_aged_until(tx: &mut Tx, moment: Timestamp) -> Result<()> {
+    let query = Target::from(tx).query("update site set aged_until = $1 where id = 1");
+    query.bind(moment).execute().await.map(drop)
 }

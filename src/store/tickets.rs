@@ -23,11 +23,12 @@ pub async fn insert(
         .map(drop)
 }
 
-/// Forgets tickets that ran out.
-pub async fn forget_expired(tx: &mut Tx, now: Timestamp) -> Result<()> {
+/// Forgets tickets that expired, and those that expire after `latest`: a clock that was ahead made them.
+pub async fn forget_expired(tx: &mut Tx, now: Timestamp, latest: Timestamp) -> Result<()> {
     Target::from(tx)
-        .query("delete from tickets where expires_at <= $1")
+        .query("delete from tickets where expires_at <= $1 or expires_at > $2")
         .bind(now)
+        .bind(latest)
         .execute()
         .await
         .map(drop)
@@ -44,12 +45,21 @@ pub async fn exists(at: impl Into<Target<'_>>, hash: &str) -> Result<bool> {
     Ok(row.is_some())
 }
 
-/// Spends a ticket: of two that race, one gets the session.
-pub async fn take(tx: &mut Tx, hash: &str, now: Timestamp) -> Result<Option<SessionId>> {
+/// Spends a ticket that has not expired and expires by `latest`: of two that race, one gets the session.
+pub async fn take(
+    tx: &mut Tx,
+    hash: &str,
+    now: Timestamp,
+    latest: Timestamp,
+) -> Result<Option<SessionId>> {
     let row: Option<(SessionId,)> = Target::from(tx)
-        .query("delete from tickets where hash = $1 and expires_at > $2 returning session_id")
+        .query(
+            "delete from tickets where hash = $1 and expires_at > $2 and expires_at <= $3 \
+             returning session_id",
+        )
         .bind(hash)
         .bind(now)
+        .bind(latest)
         .optional()
         .await?;
     Ok(row.map(|(session,)| session))

@@ -2,7 +2,7 @@
 
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArgumentBuffer, PgTypeInfo, PgValueFormat, PgValueRef};
+use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueFormat, PgValueRef};
 use sqlx::sqlite::{SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef};
 use sqlx::{Decode, Encode, Postgres, Sqlite, Type};
 
@@ -36,6 +36,12 @@ impl<'r> Decode<'r, Sqlite> for Timestamp {
 impl Type<Postgres> for Timestamp {
     fn type_info() -> PgTypeInfo {
         <time::OffsetDateTime as Type<Postgres>>::type_info()
+    }
+}
+
+impl PgHasArrayType for Timestamp {
+    fn array_type_info() -> PgTypeInfo {
+        <time::OffsetDateTime as PgHasArrayType>::array_type_info()
     }
 }
 

@@ -10,6 +10,7 @@ mod bus;
 mod catchup;
 mod chat_lists;
 mod chats;
+mod clocks;
 mod closing;
 mod conventions;
 mod convergence;

@@ -219,6 +219,17 @@ async fn of_two_that_rotate_a_token_one_wins(
         let current = sessions::current_refresh(&mut tx, id, "first").await.unwrap().unwrap();
         assert_eq!(current.spent_at, spent_at);
     }
+    tx.commit().await.expect("committed");
+
+    // What is spent in the future never gets good again.
+    let current = if left { "left" } else { "right" };
+    let mut tx = store.tx().await;
+    assert!(sessions::rotate(&mut tx, id, current, "third", later(99), later(200)).await.unwrap());
+    for (moment, spent_at) in [(later(99), Some(later(99))), (later(98), None)] {
+        sessions::forget_spent_after(&mut tx, moment).await.unwrap();
+        let found = sessions::current_refresh(&mut tx, id, current).await.unwrap().unwrap();
+        assert_eq!(found.spent_at, spent_at);
+    }
 }
 
 #[rstest]
@@ -230,16 +241,18 @@ async fn a_ticket_is_taken_once(#[values(Backend::Sqlite, Backend::Postgres)] ba
     let session = begin(&mut tx, user, "1").await;
     tickets::insert(&mut tx, "late", session, later(1)).await.expect("kept");
     tickets::insert(&mut tx, "good", session, later(30)).await.expect("kept");
+    tickets::insert(&mut tx, "ahead", session, later(61)).await.expect("kept");
     tx.commit().await.expect("committed");
 
     let take = async |hash: &str, now: Timestamp| {
         let mut tx = store.tx().await;
-        let taken = tickets::take(&mut tx, hash, now).await.expect("answered");
+        let taken = tickets::take(&mut tx, hash, now, later(60)).await.expect("answered");
         tx.commit().await.expect("committed");
         taken
     };
     assert_eq!(take("late", later(1)).await, None, "it ran out");
     assert_eq!(take("other", NOW).await, None);
+    assert_eq!(take("ahead", NOW).await, None, "it would be good for too long");
     let (left, right) = tokio::join!(take("good", NOW), take("good", NOW));
     let mut taken = [left, right];
     taken.sort_by_key(|session| session.is_some());
@@ -247,10 +260,14 @@ async fn a_ticket_is_taken_once(#[values(Backend::Sqlite, Backend::Postgres)] ba
 
     let mut tx = store.tx().await;
     tickets::insert(&mut tx, "next", session, later(30)).await.expect("kept");
-    tickets::forget_expired(&mut tx, later(2)).await.expect("forgotten");
+    tickets::forget_expired(&mut tx, later(2), later(60)).await.expect("forgotten");
     let left: Vec<(String,)> =
         Target::from(&mut tx).query("select hash from tickets").all().await.expect("read");
-    assert_eq!(left, [("next".to_owned(),)], "those that ran out are forgotten");
+    assert_eq!(
+        left,
+        [("next".to_owned(),)],
+        "those that ran out are forgotten, and the one that never would"
+    );
 }
 
 #[rstest]

@@ -5,8 +5,8 @@ use meowsenger::domain::ids::{ChatId, UserId};
 use meowsenger::domain::receipt::Marks;
 use meowsenger::domain::role::Role;
 use meowsenger::domain::time::Timestamp;
-use meowsenger::store::chats::{self, Place};
-use meowsenger::store::{Target, marks, members, messages};
+use meowsenger::store::chats;
+use meowsenger::store::{Target, chat_lists, marks, members, messages};
 use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store, later, message};
@@ -57,7 +57,7 @@ async fn a_group_is_seen_by_its_members_alone(
     assert_eq!(seen.len(), 1);
     let seen = seen.remove(0);
     assert_eq!((seen.my_role, seen.peer, seen.last_message), (Role::Member, None, None));
-    assert_eq!((seen.unread_count, seen.last_read_seq, seen.active_at), (0, 0, NOW));
+    assert_eq!((seen.unread_count, seen.last_read_seq), (0, 0));
     let group = seen.chat;
     assert_eq!((group.id, group.kind, group.name.as_str()), (chat, ChatType::Group, "Kitchen"));
     assert_eq!((group.members_count, group.version, group.last_seq), (2, 1, 0));
@@ -139,22 +139,30 @@ async fn chats_are_paged_newest_activity_first(
         ids.push(store.group(a, &[]).await.0);
     }
     store.group(b, &[]).await;
-    // The first becomes the newest; the others are of one moment, so the greater id comes first.
-    store.send(&[message(ChatId(ids[0]), a, "meow")], later(1)).await;
+    // The first becomes the newest, though the clock went back; the others have the order in which they
+    // were made.
+    store.send(&[message(ChatId(ids[0]), a, "meow")], Timestamp::MIN).await;
     let order = [ids[0], ids[3], ids[2], ids[1]];
 
     let all = ChatFilter::default();
-    assert_eq!(chats::ids_after(&store.db, a, None, &all, 9).await.unwrap(), order);
-    assert_eq!(chats::ids_after(&store.db, a, None, &all, 2).await.unwrap(), order[..2]);
-    let place = |active_at: Timestamp, id: i64| Place { active_at, id: ChatId(id) };
-    let after = chats::ids_after(&store.db, a, Some(place(NOW, ids[3])), &all, 9).await.unwrap();
-    assert_eq!(after, order[2..]);
-    let before = chats::ids_before(&store.db, a, place(NOW, ids[2]), &all, 9).await.unwrap();
-    assert_eq!(before, [ids[3], ids[0]], "nearest first");
-    let before = chats::ids_before(&store.db, a, place(NOW, ids[2]), &all, 1).await.unwrap();
-    assert_eq!(before, [ids[3]]);
+    assert_eq!(chat_lists::ids_after(&store.db, a, None, &all, 9).await.unwrap(), order);
+    assert_eq!(chat_lists::ids_after(&store.db, a, None, &all, 2).await.unwrap(), order[..2]);
     let page = chats::of_member(&store.db, a, ids.clone()).await.unwrap();
     assert_eq!(page.iter().map(|chat| chat.chat.id.0).collect::<Vec<_>>(), order);
+    let place = |at: usize| page[at].place;
+    let after = chat_lists::ids_after(&store.db, a, Some(place(1)), &all, 9).await.unwrap();
+    assert_eq!(after, order[2..]);
+    let before = chat_lists::ids_before(&store.db, a, place(2), &all, 9).await.unwrap();
+    assert_eq!(before, [ids[3], ids[0]], "nearest first");
+    let before = chat_lists::ids_before(&store.db, a, place(2), &all, 1).await.unwrap();
+    assert_eq!(before, [ids[3]]);
+
+    // A chat made now comes after every message so far, and the next message after it.
+    let made = store.group(a, &[]).await.0;
+    let top = async || chat_lists::ids_after(&store.db, a, None, &all, 1).await.unwrap();
+    assert_eq!(top().await, [made]);
+    store.send(&[message(ChatId(ids[1]), a, "meow")], Timestamp::MIN).await;
+    assert_eq!(top().await, [ids[1]]);
 }
 
 #[rstest]

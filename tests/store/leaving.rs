@@ -5,7 +5,7 @@ use meowsenger::domain::event::Departed;
 use meowsenger::domain::ids::UserId;
 use meowsenger::domain::role::Role;
 use meowsenger::store::members::Place;
-use meowsenger::store::{Target, chats, departures, members, messages, users};
+use meowsenger::store::{Target, Tx, chats, departures, members, messages, users};
 use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store, later};
@@ -170,6 +170,15 @@ async fn departures_are_told_until_one_is_in_again(
     members::remove(&mut tx, chat, vec![b.0]).await.expect("removed");
     assert_eq!(departures::since(&mut tx, NOW).await.unwrap().len(), 2);
     assert!(departures::since(&mut tx, later(1)).await.unwrap().is_empty());
+    let between = async |tx: &mut Tx, after, upto| {
+        departures::between(tx, chat, after, upto).await.expect("read")
+    };
+    assert_eq!(between(&mut tx, 4, 5).await, [Departed { user: b, version: 5 }]);
+    for (after, upto) in [(3, 4), (5, 9)] {
+        assert!(between(&mut tx, after, upto).await.is_empty());
+    }
+    members::insert(&mut tx, chat, vec![b.0], Role::Member, 0, NOW).await.expect("in again");
+    assert!(between(&mut tx, 4, 5).await.is_empty());
     departures::forget(&mut tx, later(1)).await.expect("forgotten");
     assert!(departures::since(&mut tx, NOW).await.unwrap().is_empty());
 }

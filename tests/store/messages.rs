@@ -144,7 +144,7 @@ async fn a_batch_over_several_chats_moves_each_on(
     for (chat, version, seq, last) in [(one, 4, 3, ids[3]), (two, 3, 2, ids[1])] {
         let seen = chats::of_member(&store.db, a, vec![chat.0]).await.unwrap().remove(0);
         assert_eq!((seen.chat.version, seen.chat.last_seq), (version, seq));
-        assert_eq!((seen.last_message, seen.active_at), (Some(last), later(9)));
+        assert_eq!((seen.last_message, seen.place.activity), (Some(last), last.0));
         assert_eq!((seen.last_read_seq, seen.unread_count), (seq, 0), "a wrote the last one");
     }
     let b_in_one =
@@ -152,11 +152,11 @@ async fn a_batch_over_several_chats_moves_each_on(
     assert_eq!((b_in_one.last_read_seq, b_in_one.last_delivered_seq), (2, 2));
 
     // A clock that went back does not move a chat down the list, and marks never go back.
-    store.send(&[message(one, b, "4")], NOW).await;
+    let newest = store.send(&[message(one, b, "4")], NOW).await[0];
     let mut tx = store.tx().await;
     sends::advance_senders(&mut tx, &[(one, b, 1)]).await.expect("marked");
     let seen = chats::of_member(&mut tx, b, vec![one.0]).await.unwrap().remove(0);
-    assert_eq!((seen.active_at, seen.last_read_seq), (later(9), 4));
+    assert_eq!((seen.place.activity, seen.last_read_seq), (newest.0, 4));
 }
 
 #[rstest]

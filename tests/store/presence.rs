@@ -38,8 +38,11 @@ async fn nodes_tell_who_is_connected_and_are_given_up_when_silent(
     assert!(!presence::has_company(&mut tx, "two", later(2)).await.unwrap());
 
     presence::remove(&mut tx, "one", vec![b.0]).await.expect("removed");
-    assert!(presence::bury(&mut tx, later(1)).await.unwrap().is_empty(), "all are alive");
-    assert_eq!(presence::bury(&mut tx, later(2)).await.unwrap(), [a]);
+    assert!(
+        presence::bury(&mut tx, later(1), later(60)).await.unwrap().is_empty(),
+        "all are alive"
+    );
+    assert_eq!(presence::bury(&mut tx, later(2), later(60)).await.unwrap(), [a]);
     assert!(!presence::beat(&mut tx, "one", later(3)).await.unwrap(), "it was given up");
     presence::write(&mut tx, "two", &first).await.expect("written");
     let mut gone = presence::leave(&mut tx, "two", later(1)).await.unwrap();
@@ -47,9 +50,14 @@ async fn nodes_tell_who_is_connected_and_are_given_up_when_silent(
     assert_eq!(gone, [a, b]);
     let places = presence::elsewhere(&mut tx, "one", later(1), vec![a.0, b.0]).await.unwrap();
     assert_eq!(places.iter().map(|place| place.connections).collect::<Vec<_>>(), [0, 0]);
-    let mut gone = presence::bury(&mut tx, later(2)).await.unwrap();
+    let mut gone = presence::bury(&mut tx, later(2), later(60)).await.unwrap();
     gone.sort();
     assert_eq!(gone, [a, b]);
+
+    // One that was heard of in the future would be alive until then.
+    presence::beat(&mut tx, "three", later(61)).await.expect("beat");
+    presence::write(&mut tx, "three", &first).await.expect("written");
+    assert_eq!(presence::bury(&mut tx, NOW, later(60)).await.unwrap().len(), 2);
 }
 
 #[rstest]
@@ -71,6 +79,13 @@ async fn that_somebody_was_seen_is_noted_once_a_minute_unless_they_hide(
         assert_eq!(seen, Some(later(expected)), "{seconds}");
     }
     assert_eq!(users::by_id(&mut tx, hidden).await.unwrap().expect("a user").last_seen, None);
+
+    // Who went is noted as of a moment ago, which undoes nothing; a time to come is undone.
+    for (seconds, expected) in [(50, 60), (86_400, 86_400), (90, 90)] {
+        presence::seen(&mut tx, vec![a.0], later(seconds), minute).await.expect("noted");
+        let seen = users::by_id(&mut tx, a).await.unwrap().expect("a user").last_seen;
+        assert_eq!(seen, Some(later(expected)), "{seconds}");
+    }
 }
 
 #[rstest]

@@ -3,7 +3,7 @@
 use meowsenger::domain::chat::{ChatFilter, ChatType};
 use meowsenger::domain::ids::UserId;
 use meowsenger::domain::role::Role;
-use meowsenger::store::{Target, chats, members, search, users};
+use meowsenger::store::{Target, chat_lists, chats, members, search, users};
 use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store};
@@ -102,7 +102,7 @@ async fn ones_chats_are_filtered(#[values(Backend::Sqlite, Backend::Postgres)] b
     let (loud, private) = (loud.0, private.0);
 
     let list = async |user: UserId, filter: ChatFilter| {
-        let mut ids = chats::ids_after(&store.db, user, None, &filter, 9).await.unwrap();
+        let mut ids = chat_lists::ids_after(&store.db, user, None, &filter, 9).await.unwrap();
         ids.sort_unstable();
         ids
     };

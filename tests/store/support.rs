@@ -126,9 +126,10 @@ async fn send(tx: &mut Tx, batch: &[NewMessage], now: Timestamp) -> Vec<MessageI
         let chat = chats.iter_mut().find(|chat| chat.id == message.chat).expect("its chat");
         chat.last_seq += 1;
         chat.version += 1;
-        numbered.push(Numbered { message, seq: chat.last_seq, version: chat.version });
+        let (seq, version) = (chat.last_seq, chat.version);
+        numbered.push(Numbered { message, seq, version, timestamp: now });
     }
-    let inserted = sends::insert(tx, &numbered, now).await.expect("inserted");
+    let inserted = sends::insert(tx, &numbered).await.expect("inserted");
     let id = |n: &Numbered<'_>| {
         let found = inserted.iter().find(|(chat, seq, _)| (*chat, *seq) == (n.message.chat, n.seq));
         found.expect("an id for each").2
@@ -142,10 +143,11 @@ async fn send(tx: &mut Tx, batch: &[NewMessage], now: Timestamp) -> Vec<MessageI
                 chat: chat.id,
                 count: i64::try_from(of_chat().count()).expect("few"),
                 last: *of_chat().next_back().expect("one at least").1,
+                active_at: now,
             }
         })
         .collect();
-    sends::advance_chats(tx, &added, now).await.expect("advanced");
+    sends::advance_chats(tx, &added).await.expect("advanced");
     // A sender's newest alone, as the committer does: a row is updated once in a statement.
     let sent: std::collections::BTreeMap<_, _> =
         numbered.iter().map(|n| ((n.message.chat, n.message.sender), n.seq)).collect();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use meowsenger::app::App;
+use meowsenger::app::{App, SystemClock};
 use meowsenger::auth::secrets::random_hex;
 use meowsenger::config::{Config, Variables};
 use meowsenger::store::{Target, migrations};
@@ -33,6 +33,8 @@ pub enum Backend {
 /// A running server, stopped when dropped.
 pub struct TestApp {
     pub app: Arc<App>,
+    /// The clock of the machine that it believes to run on.
+    pub system: SystemClock,
     /// `http://127.0.0.1:PORT`
     pub base: String,
     /// What it was started with, to start another node on the same data.
@@ -55,7 +57,7 @@ impl TestApp {
         let mut variables = variables(backend, folder.path()).await?;
         let settings = settings.iter().map(|(name, value)| (*name, *value));
         variables.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        Some(Self::open(variables, folder).await)
+        Some(Self::open(variables, folder, SystemClock::default()).await)
     }
 
     /// A node that reaches its PostgreSQL through a proxy, with as little patience as can be set, and
@@ -71,18 +73,35 @@ impl TestApp {
         url.set_port(place.port()).expect("set");
         let mut variables = direct.variables.clone();
         variables.insert("DATABASE_URL".to_owned(), url.to_string());
-        let behind = Self::open(variables, Arc::clone(&direct._folder)).await;
+        let behind =
+            Self::open(variables, Arc::clone(&direct._folder), SystemClock::default()).await;
         Some((behind, direct, proxy))
     }
 
     /// Another node on the same database.
     pub async fn second_node(&self) -> Self {
-        Self::open(self.variables.clone(), Arc::clone(&self._folder)).await
+        self.node_off_by(0).await
     }
 
-    async fn open(variables: Variables, folder: Arc<TempDir>) -> Self {
+    /// Another node on the same database, on a machine whose clock is so many seconds ahead.
+    pub async fn node_off_by(&self, seconds: i64) -> Self {
+        let system = SystemClock::default();
+        system.set_ahead(seconds * 1_000_000);
+        Self::open(self.variables.clone(), Arc::clone(&self._folder), system).await
+    }
+
+    /// Ends, as by SIGKILL, and starts again on the same data, on a machine whose clock is so many
+    /// seconds ahead.
+    pub async fn restart(self, seconds: i64) -> Self {
+        self.app.stopping.cancel();
+        self.app.stopped.cancel();
+        self.app.db.close().await;
+        self.node_off_by(seconds).await
+    }
+
+    async fn open(variables: Variables, folder: Arc<TempDir>, system: SystemClock) -> Self {
         let config = Config::read(&variables).expect("settings");
-        let (app, sends) = App::open(&config).await.expect("opened");
+        let (app, sends) = App::open_with(&config, system.clone()).await.expect("opened");
         migrations::migrate(&app.db, app.clock.now(), |_| {}).await.expect("migrated");
         actions::start(&app, sends);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -90,6 +109,7 @@ impl TestApp {
         app.spawn(http::serve(Arc::clone(&app), listener));
         Self {
             app,
+            system,
             base: format!("http://{address}"),
             variables,
             _folder: folder,

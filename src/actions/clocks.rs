@@ -1,0 +1,65 @@
+//! Keeps the node's time in step with the database's, and warns when the system clock is off.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use crate::app::{AGREEMENT, App};
+use crate::domain::error::Result;
+
+use super::housekeeping;
+
+/// How often the time is compared.
+pub const INTERVAL: Duration = Duration::from_secs(5);
+
+/// Compares the time with the database's. `logged` is the offset of the system clock that was logged last,
+/// in milliseconds.
+pub async fn follow(app: Arc<App>, logged: Arc<AtomicI64>) -> Result<()> {
+    let jump = app.clock.follow(&app.db).await?;
+    if let Some(micros) = jump {
+        tracing::warn!(jump_ms = micros / 1_000, "the time jumped: the clock it goes by was set");
+    }
+    let offset_ms = app.clock.system_offset_ms();
+    if is_news(offset_ms, logged.load(Ordering::Relaxed)) {
+        logged.store(offset_ms, Ordering::Relaxed);
+        match is_off(offset_ms) {
+            true => tracing::warn!(offset_ms, "the system clock is off; see docs/clocks.md"),
+            false => tracing::info!(offset_ms, "the system clock is right again"),
+        }
+    }
+    if jump.is_some_and(|micros| micros < 0) {
+        housekeeping::forget(app).await?;
+    }
+    Ok(())
+}
+
+/// Whether a system clock is off by more than the nodes' tolerance.
+pub(super) fn is_off(offset_ms: i64) -> bool {
+    u128::from(offset_ms.unsigned_abs()) > AGREEMENT.as_millis()
+}
+
+/// Whether an offset is worth a line: it is new, is over, or has changed by more than half.
+fn is_news(offset_ms: i64, logged: i64) -> bool {
+    match (is_off(offset_ms), is_off(logged)) {
+        (true, true) => offset_ms.abs_diff(logged) > logged.unsigned_abs() / 2,
+        (now, before) => now != before,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_news;
+
+    #[test]
+    fn an_offset_is_logged_once_and_again_where_it_changes() {
+        for (offset_ms, logged) in [(30_000, 0), (-2_000, 0), (0, 2_000), (2_000, -2_000)] {
+            assert!(is_news(offset_ms, logged), "{offset_ms} after {logged}");
+        }
+        assert!(is_news(3_600_000, 30_000));
+        for (offset_ms, logged) in
+            [(0, 0), (900, 0), (-900, 900), (30_100, 30_000), (20_000, 30_000)]
+        {
+            assert!(!is_news(offset_ms, logged), "{offset_ms} after {logged}");
+        }
+    }
+}

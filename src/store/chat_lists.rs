@@ -1,0 +1,86 @@
+//! The order and the paging of a user's chats.
+
+use constcat::concat;
+
+use crate::domain::chat::{ChatFilter, ChatType};
+use crate::domain::ids::{ChatId, UserId};
+
+use super::chats::Place;
+use super::db::{Query, Target};
+use super::error::Result;
+
+/// Which of a user's chats (`$1`) are listed. The filters: `$4` a type, `$5` whether there is
+/// anything unread, `$6` a text that the group's name, or the other one's, contains. What is null
+/// filters nothing.
+const LISTED: &str = "\
+    select c.id from members me join chats c on c.id = me.chat_id \
+    where me.user_id = $1 and ($4 is null or c.type = $4) \
+      and ($5 is null or $5 = (c.last_seq - me.last_read_seq > \
+          (select count(*) from messages t where t.chat_id = c.id \
+              and t.seq > me.last_read_seq and t.deleted_at is not null))) ";
+const CONTAINING_SQLITE: &str = "\
+    and ($6 is null or instr(c.search_text, $6) > 0 or exists (select 1 from users p \
+        where p.id = case when c.low_user = $1 then c.high_user else c.low_user end \
+          and instr(p.search_text, $6) > 0)) ";
+const CONTAINING_POSTGRES: &str = "\
+    and ($6 is null or strpos(c.search_text, $6) > 0 or exists (select 1 from users p \
+        where p.id = case when c.low_user = $1 then c.high_user else c.low_user end \
+          and strpos(p.search_text, $6) > 0)) ";
+const AFTER: &str = "\
+    and (coalesce(c.last_message_id, c.first_activity, 0), c.id) < ($2, $3) \
+    order by coalesce(c.last_message_id, c.first_activity, 0) desc, c.id desc ";
+const BEFORE: &str = "\
+    and (coalesce(c.last_message_id, c.first_activity, 0), c.id) > ($2, $3) \
+    order by coalesce(c.last_message_id, c.first_activity, 0), c.id ";
+
+/// The ids of a user's chats after a place in their order, nearest first;
+/// from the top where no place is given.
+pub async fn ids_after(
+    at: impl Into<Target<'_>>,
+    user: UserId,
+    place: Option<Place>,
+    filter: &ChatFilter,
+    limit: i64,
+) -> Result<Vec<i64>> {
+    let top = Place { activity: i64::MAX, id: ChatId(i64::MAX) };
+    let query = at.into().either(
+        concat!(LISTED, CONTAINING_SQLITE, AFTER, "limit $7"),
+        concat!(LISTED, CONTAINING_POSTGRES, AFTER, "limit $7"),
+    );
+    ids(query, user, place.unwrap_or(top), filter, limit).await
+}
+
+/// The ids of a user's chats before a place in their order, nearest first.
+pub async fn ids_before(
+    at: impl Into<Target<'_>>,
+    user: UserId,
+    place: Place,
+    filter: &ChatFilter,
+    limit: i64,
+) -> Result<Vec<i64>> {
+    let query = at.into().either(
+        concat!(LISTED, CONTAINING_SQLITE, BEFORE, "limit $7"),
+        concat!(LISTED, CONTAINING_POSTGRES, BEFORE, "limit $7"),
+    );
+    ids(query, user, place, filter, limit).await
+}
+
+async fn ids(
+    query: Query<'_>,
+    user: UserId,
+    place: Place,
+    filter: &ChatFilter,
+    limit: i64,
+) -> Result<Vec<i64>> {
+    let rows: Vec<(i64,)> = query
+        .bind(user)
+        .bind(place.activity)
+        .bind(place.id)
+        .bind(filter.kind.map(ChatType::as_str))
+        .bind(filter.unread)
+        .bind(filter.search.clone())
+        .bind(limit)
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
