@@ -25,6 +25,11 @@ const FORGETTING: Duration = Duration::from_secs(60);
 /// How far one turn may move the moment up to which old rows are removed.
 const STRIDE: Duration = Duration::from_secs(86_400);
 
+/// How often connections to the database are looked at, and for how long one has to be unused to be
+/// closed.
+pub const TRIM_INTERVAL: Duration = Duration::from_secs(60);
+const UNUSED: Duration = Duration::from_secs(600);
+
 /// How often the leavings of chats are removed.
 pub const PURGE_INTERVAL: Duration = Duration::from_secs(10);
 /// Messages removed in one transaction.
@@ -73,4 +78,10 @@ pub async fn purge(app: Arc<App>) -> Result<()> {
             return Ok(());
         }
     }
+}
+
+/// Gives connections back to the database that were needed in busier times.
+pub async fn close_idle(app: Arc<App>) -> Result<()> {
+    app.db.close_idle(UNUSED).await;
+    Ok(())
 }

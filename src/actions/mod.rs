@@ -63,5 +63,6 @@ pub fn start(app: &Arc<App>, workers: Workers) {
     let unnamed = Arc::default();
     app.every(avatars::INTERVAL, move |app| avatars::sweep(app, Arc::clone(&unnamed)));
     app.every(housekeeping::PURGE_INTERVAL, housekeeping::purge);
+    app.every(housekeeping::TRIM_INTERVAL, housekeeping::close_idle);
     app.every(housekeeping::MEMORY_INTERVAL, housekeeping::give_memory_back);
 }

@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 
 use super::error::{Error, Result};
 use super::lease::{self, Faults, Lease, within};
-use super::pools::{Connection, Limits, Pool};
+use super::pools::{Connection, Limits, Pool, Pooled};
 use super::reserve::Reserve;
 
 /// How much longer than the statement timeout an answer is waited for: the server's own ending of
@@ -28,6 +28,8 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// Pauses between tries to open a connection.
 const AGAIN: Duration = Duration::from_millis(20);
 const AGAIN_AT_MOST: Duration = Duration::from_millis(500);
+/// How long connections may take to close in order. SQLite copies its log then.
+const CLOSE: Duration = Duration::from_secs(2);
 
 /// Durability again, which costs nothing here: should a pooler ever lose what the session was told.
 const BEGIN_POSTGRES: &str = "begin; set local synchronous_commit = on";
@@ -138,12 +140,22 @@ impl Db {
         self.faults.lost().await
     }
 
+    /// Closes connections to PostgreSQL that nobody has used for so long: after a busy hour they
+    /// would keep the server's places, and one that a firewall has forgotten costs who gets it a
+    /// second. SQLite's stay, for the sake of what they have read.
+    pub async fn close_idle(&self, unused: Duration) {
+        if !self.sqlite {
+            let idle = self.writer.retain(|_, metrics| metrics.last_used() < unused).removed;
+            close_all(idle).await;
+        }
+    }
+
     /// Closes every connection that nobody uses; others close when they are given back.
     pub async fn close(&self) {
         for pool in [&self.readers, &self.writer] {
             let idle = pool.retain(|_, _| false).removed;
             pool.close();
-            join_all(idle.into_iter().map(lease::close)).await;
+            close_all(idle).await;
         }
     }
 
@@ -205,6 +217,13 @@ impl Tx {
         self.lease.in_transaction = false;
         with_reserve(self.reserve.take(), Reserve::take).await;
         Ok(())
+    }
+}
+
+/// In order, as far as that is quick.
+async fn close_all(idle: Vec<Pooled>) {
+    if timeout(CLOSE, join_all(idle.into_iter().map(lease::close))).await.is_err() {
+        tracing::warn!("connections to the database did not close in time");
     }
 }
 

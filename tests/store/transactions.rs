@@ -112,3 +112,31 @@ async fn no_statement_timeout_is_at_work_in_a_commit() {
         Target::from(&store.db).query("select value from seen").one().await.expect("read");
     assert_eq!(seen, "0");
 }
+
+#[tokio::test]
+async fn connections_that_nobody_needs_are_given_back() {
+    let Some(store) = Store::empty(Backend::Postgres).await else { return };
+    let mut pids: Vec<i64> = Vec::new();
+    let mut busy = Vec::new();
+    for _ in 0..3 {
+        let mut tx = store.db.begin().await.expect("begun");
+        let sql = "select pg_backend_pid()::bigint";
+        let (pid,) = Target::from(&mut tx).query(sql).one().await.expect("read");
+        pids.push(pid);
+        busy.push(tx);
+    }
+    for tx in busy {
+        tx.commit().await.expect("committed");
+    }
+    let left = async || {
+        let sql = "select count(*) from pg_stat_activity where pid = any($1)";
+        let query = Target::from(&store.db).query(sql).bind_list(pids.clone());
+        let (left,): (i64,) = query.one().await.expect("read");
+        left
+    };
+    store.db.close_idle(Duration::from_secs(60)).await;
+    assert_eq!(left().await, 3);
+    store.db.close_idle(Duration::ZERO).await;
+    let gone = async { while left().await > 0 {} };
+    timeout(Duration::from_secs(10), gone).await.expect("they have ended");
+}
