@@ -213,8 +213,13 @@ fn check_tells_what_is_unsafe() {
     ran.expect(1).says(&["DEBUG", "ALLOWED_HOSTS", "PUBLIC_URL"]);
     let exposed = [("EMAIL_URL", "smtp://mail.example.org"), ("THROTTLE", "off")];
     shell.run(&["check", "--deploy"], &exposed).expect(1).says(&["EMAIL_URL", "THROTTLE"]);
-    let safe = [("PUBLIC_URL", "https://chat.example.org"), ("ALLOWED_HOSTS", "chat.example.org")];
+    let safe = [
+        ("PUBLIC_URL", "https://chat.example.org"),
+        ("ALLOWED_HOSTS", "chat.example.org"),
+        ("SECURE_HSTS_SECONDS", "3600"),
+    ];
     shell.run(&["check", "--deploy"], &safe).expect(0);
+    shell.run(&["check", "--deploy"], &safe[..2]).expect(1).says(&["SECURE_HSTS_SECONDS"]);
 }
 
 #[test]

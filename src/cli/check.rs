@@ -93,6 +93,10 @@ fn unsafe_settings(config: &Config) -> Vec<String> {
             "PUBLIC_URL is not https: tokens and messages travel in the clear",
         ),
         (
+            server.hsts.is_zero(),
+            "SECURE_HSTS_SECONDS is 0: browsers are not told to come by HTTPS alone (Django's W004)",
+        ),
+        (
             matches!(&config.mail.url, MailUrl::Smtp(smtp) if smtp.is_exposed()),
             "EMAIL_URL is not encrypted: links that reset passwords travel in the clear",
         ),

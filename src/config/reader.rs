@@ -98,6 +98,14 @@ pub(super) fn time(value: &str) -> Result<Duration, String> {
     seconds.map(Duration::from_secs).ok_or_else(fault)
 }
 
+/// The same, or zero.
+pub(super) fn time_or_zero(value: &str) -> Result<Duration, String> {
+    match value {
+        "0" | "0s" | "0m" | "0h" | "0d" => Ok(Duration::ZERO),
+        _ => time(value),
+    }
+}
+
 /// A whole number in a range.
 pub(super) fn number<T>(value: &str, min: T, max: T) -> Result<T, String>
 where

@@ -1,12 +1,13 @@
 //! How the server is reached.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use url::{Host, Url};
 
 use crate::domain::network::Network;
 
-use super::reader::{Reader, address, boolean, list};
+use super::reader::{Reader, address, boolean, list, time_or_zero};
 
 /// See the fields.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Server {
     pub cors_allowed_origins: Vec<String>,
     /// `TRUSTED_PROXIES`
     pub trusted_proxies: Vec<Network>,
+    /// `SECURE_HSTS_SECONDS`; zero: no such header.
+    pub hsts: Duration,
 }
 
 impl Server {
@@ -39,15 +42,17 @@ impl Server {
                 "PUBLIC_URL",
                 "",
                 "Where clients reach the server, such as https://chat.example.org, for links in\n\
-                 answers and events. Without it, links from page to page are made of each request's\n\
-                 Host, and those to pictures of the address that the server listens on.",
+                 answers, events and mails. Without it, links from page to page are made of each\n\
+                 request's Host, those to pictures of the address that the server listens on, and\n\
+                 those in mails of the Host where ALLOWED_HOSTS names exactly that one, else of the\n\
+                 address that the server listens on.",
                 public_url,
             ),
             allowed_hosts: from.get(
                 "ALLOWED_HOSTS",
                 "localhost,.localhost,127.0.0.1,[::1]",
                 "Host names that requests may name, comma-separated: exact, .example.com with its\n\
-                 subdomains, or * for any. Others are answered 400.",
+                 subdomains, or * for any. Others, and what is no host, are answered 400.",
                 |value| list(value, host),
             ),
             cors_allowed_origins: from.get(
@@ -65,6 +70,14 @@ impl Server {
                  X-Forwarded-Proto counts. Without it every client has the proxy's address.",
                 |value| list(value, Network::parse),
             ),
+            hsts: from.get(
+                "SECURE_HSTS_SECONDS",
+                "0",
+                "How long browsers are to reach the server by HTTPS alone\n\
+                 (Strict-Transport-Security, on answers by HTTPS); 0: they are not told. Begin with\n\
+                 an hour: browsers remember it.",
+                time_or_zero,
+            ),
         }
     }
 }
@@ -79,8 +92,13 @@ fn public_url(value: &str) -> Result<Option<String>, String> {
 /// A pattern of `ALLOWED_HOSTS`: `*`, or a name or address, with a dot before it for its subdomains.
 fn host(value: &str) -> Result<String, String> {
     let name = value.strip_prefix('.').unwrap_or(value);
-    if value == "*" || (!name.starts_with('*') && Host::parse(name).is_ok()) {
-        return Ok(value.to_ascii_lowercase());
+    if value == "*" {
+        return Ok(value.to_owned());
+    }
+    // As requests name it: in lower case, by its punycode, an address in its shortest form.
+    if let Some(host) = Host::parse(name).ok().filter(|_| !name.starts_with('*')) {
+        let dot = if value.starts_with('.') { "." } else { "" };
+        return Ok(format!("{dot}{}", host.to_string().trim_end_matches('.')));
     }
     Err(format!("must be made of names such as chat.example.org or .example.org, not {value:?}"))
 }

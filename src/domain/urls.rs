@@ -26,10 +26,14 @@ impl Urls {
         });
     }
 
+    /// Scheme, host and port; empty until the node listens.
+    pub fn base(&self) -> &str {
+        self.base.get().map_or("", String::as_str)
+    }
+
     /// Of a stored file, by its path in the store.
     pub fn media(&self, path: &str) -> String {
-        let base = self.base.get().map_or("", String::as_str);
-        format!("{base}/media/{path}")
+        format!("{}/media/{path}", self.base())
     }
 }
 

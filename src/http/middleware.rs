@@ -1,19 +1,21 @@
 //! What every request passes: an id, a log line, headers, and a net under the handlers.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 
+use crate::app::App;
 use crate::auth::secrets::random_hex;
 use crate::domain::error::Error;
 
 use super::errors::{ApiError, render};
-use super::extract::Context;
+use super::extract::{Context, Peer};
 
 /// A balancer asks for these every other second; that all is well is no news.
 const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
@@ -61,9 +63,13 @@ fn is_request_id(id: &str) -> bool {
 
 /// Says what browsers must not do, as Django's `SecurityMiddleware` does; answers of the API are
 /// nobody's to keep.
-pub(super) async fn headers(request: Request, next: Next) -> Response {
+pub(super) async fn headers(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let hsts = hsts(&app, request.extensions().get());
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
+    if let Some(hsts) = hsts {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts);
+    }
     let mut set = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     };
@@ -74,6 +80,18 @@ pub(super) async fn headers(request: Request, next: Next) -> Response {
     set(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
     set(header::CACHE_CONTROL, "no-store");
     response
+}
+
+/// `SECURE_HSTS_SECONDS`, where the client came by HTTPS: browsers ignore it elsewhere.
+fn hsts(app: &App, peer: Option<&Peer>) -> Option<HeaderValue> {
+    let seconds = app.server.hsts.as_secs();
+    let public = app.server.public_url.as_deref();
+    let is_secure = peer.is_some_and(|peer| peer.is_secure)
+        || public.is_some_and(|url| url.starts_with("https://"));
+    if seconds == 0 || !is_secure {
+        return None;
+    }
+    HeaderValue::try_from(format!("max-age={seconds}")).ok()
 }
 
 /// `OPTIONS` is among what a path allows, wherever that is told.

@@ -71,7 +71,7 @@ pub fn service(app: &Arc<App>) -> NormalizePath<Router> {
             ServiceBuilder::new()
                 .layer(from_fn(bodies::discard_rest))
                 .layer(from_fn(middleware::log))
-                .layer(from_fn(middleware::headers))
+                .layer(from_fn_with_state(Arc::clone(app), middleware::headers))
                 .layer(from_fn_with_state(Arc::clone(app), cors::cors))
                 .layer(from_fn_with_state(Arc::clone(app), hosts::allowed))
                 .layer(from_fn(middleware::catch_panic)),

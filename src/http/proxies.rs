@@ -35,8 +35,8 @@ fn values<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a st
 
 /// An address, some proxies add a port.
 fn parse(text: &str) -> Option<IpAddr> {
-    let plain = text.trim_start_matches('[').trim_end_matches(']').parse();
-    plain.ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+    let plain = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    plain.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::wire::resets::{ConfirmReset, RequestReset};
 
 use super::errors::Result;
 use super::extract::{Body, Peer};
-use super::hosts::Origin;
+use super::hosts::MailOrigin;
 
 /// Mails a link for resetting a password
 ///
@@ -26,12 +26,12 @@ use super::hosts::Origin;
 )]
 pub(super) async fn request(
     State(app): State<Arc<App>>,
-    origin: Origin,
+    MailOrigin(origin): MailOrigin,
     peer: Peer,
     body: Body,
 ) -> Result<StatusCode> {
     let email = body.read(RequestReset::parse)?;
-    resets::request(&app, email, origin.for_mail(&app), peer.address)?;
+    resets::request(&app, email, origin, peer.address)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

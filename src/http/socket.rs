@@ -16,7 +16,7 @@ use crate::realtime::transport::Upgrade;
 use super::cors;
 use super::errors::{ApiError, Result};
 use super::extract::{Peer, bearer};
-use super::hosts::host;
+use super::hosts::Host;
 use super::throttles;
 
 /// Upgrades. A foreign page is refused with 403, a bad token or ticket with 401; without either,
@@ -62,8 +62,8 @@ fn is_own_or_allowed(headers: &HeaderMap, app: &App) -> bool {
             .to_str()
             .ok()
             .and_then(|origin| origin.strip_prefix("http://").or(origin.strip_prefix("https://")))
-            .zip(host(headers))
-            .is_some_and(|(authority, host)| authority.eq_ignore_ascii_case(host));
+            .zip(Host::of(headers))
+            .is_some_and(|(authority, host)| authority.eq_ignore_ascii_case(host.text));
         let server = &app.server;
         own || [server.public_url.as_slice(), &server.cors_allowed_origins]
             .into_iter()

@@ -419,6 +419,11 @@ async fn foreign_host_names_are_refused(
         let page = ask(host, "/api/users/?page_size=1").await.expect(200);
         assert_eq!(page.json["next"], json!(null));
     }
+    // What only ends like an allowed name is no host.
+    for ending in ["/", "?", "#", "\\", "@", ":80@", ","] {
+        let host = format!("evil.com{ending}.example.org");
+        ask(&host, "/api/auth/me/").await.expect_detail(400, "Invalid Host header.");
+    }
     // A target in absolute form names a host, too.
     let mut stream = TcpStream::connect(server.base.trim_start_matches("http://")).await.unwrap();
     let request = "GET http://evil.example/api/users/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\
@@ -456,6 +461,27 @@ async fn links_name_the_host_that_was_asked_or_the_public_one(
         assert!(next.ends_with("&page_size=1&x=%26"), "{next}");
         let page = tom.get(next.strip_prefix(origin).expect("a path")).await.expect(200);
         assert_eq!(page.results().len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn browsers_are_told_to_come_by_https_where_they_did_and_the_operator_says_so() {
+    let https = ("PUBLIC_URL", "https://chat.example.org");
+    let (seconds, proxy) = (("SECURE_HSTS_SECONDS", "1h"), ("TRUSTED_PROXIES", "127.0.0.1"));
+    for (settings, forwarded, expected) in [
+        (vec![https], "https", None),
+        (vec![seconds], "https", None),
+        (vec![seconds, proxy], "http", None),
+        (vec![seconds, proxy], "https", Some("max-age=3600")),
+        (vec![seconds, https], "http", Some("max-age=3600")),
+    ] {
+        let server = TestApp::start_with(Backend::Sqlite, &settings).await.expect("always there");
+        for path in ["/healthz/", "/meow"] {
+            let request = server.anonymous().request(Method::GET, path);
+            let answer = Answer::of(request.header("x-forwarded-proto", forwarded)).await;
+            let header = answer.header("strict-transport-security");
+            assert_eq!(header, expected, "{settings:?} {path}");
+        }
     }
 }
 

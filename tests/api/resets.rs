@@ -236,22 +236,28 @@ async fn nobodys_mailbox_is_filled() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_leads_where_the_operator_says_not_where_the_request_does() {
-    for (settings, origin) in [
-        ([("ALLOWED_HOSTS", "*"), ("PUBLIC_URL", "")], "http://127.0.0.1:8000"),
+    let own = "this node's own address";
+    for (allowed, public, host, origin) in [
+        ("*", "", "evil.example", own),
+        ("*", "https://chat.example.org", "evil.example", "https://chat.example.org"),
+        (".example.org,127.0.0.1", "", "evil.example.org", own),
         (
-            [("ALLOWED_HOSTS", "*"), ("PUBLIC_URL", "https://chat.example.org")],
-            "https://chat.example.org",
+            ".example.org,chat.example.org,127.0.0.1",
+            "",
+            "Chat.example.org:81",
+            "http://Chat.example.org:81",
         ),
     ] {
         let mut mails = MailServer::start().await;
         let url = mails.url.clone();
-        let settings = [settings[0], settings[1], ("EMAIL_URL", &url)];
+        let settings = [("ALLOWED_HOSTS", allowed), ("PUBLIC_URL", public), ("EMAIL_URL", &url)];
         let server = TestApp::start_with(Backend::Sqlite, &settings).await.expect("always there");
         let tom = server.user("tom").await;
         tom.patch("/api/auth/me/", json!({"email": ADDRESS})).await.expect(200);
         let request = server.anonymous().request(reqwest::Method::POST, RESET);
-        let request = request.header("host", "evil.example").json(&json!({"email": ADDRESS}));
+        let request = request.header("host", host).json(&json!({"email": ADDRESS}));
         Answer::of(request).await.expect(204);
+        let origin = if origin == own { &server.base } else { origin };
         let text = mails.next().await.text;
         assert!(text.contains(&format!("{origin}/reset?uid=")), "{text}");
         assert!(!text.contains("evil"), "{text}");
