@@ -92,6 +92,8 @@ pub struct App {
     company: AtomicBool,
     /// Every task that must end before the process does.
     pub tasks: TaskTracker,
+    /// Cancelled when the node is about to stop: balancers are to leave it; it still serves.
+    pub draining: CancellationToken,
     /// Cancelled when the node is to stop: no new connections, sockets are sent away.
     pub stopping: CancellationToken,
     /// Cancelled when nothing is in flight any more: background tasks end.
@@ -177,6 +179,7 @@ impl App {
             // Until it was looked.
             company: AtomicBool::new(true),
             tasks: TaskTracker::new(),
+            draining: CancellationToken::new(),
             stopping: CancellationToken::new(),
             stopped: CancellationToken::new(),
         };

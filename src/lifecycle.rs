@@ -4,12 +4,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::sleep;
 
 use crate::app::App;
 use crate::hub::queue::Closing;
 
-/// How long what is in flight may take at the end. Service managers kill after 30 s or more.
+/// How long all of that may take from the signal on. Service managers kill after 30 s or more.
 const DRAIN: Duration = Duration::from_secs(25);
 /// How long the database's connections may take to close after that.
 const CLOSE: Duration = Duration::from_secs(3);
@@ -21,6 +22,17 @@ const COME_BACK_RATE: usize = 1_000;
 const BATCH: usize = 250;
 const BATCH_PAUSE: Duration = Duration::from_millis(50);
 
+/// Files that the server has open or may open beside its database and its connections: its log, the
+/// runtime, the bus, mail, pictures.
+const OWN_FILES: u64 = 24;
+/// Of the limit, one in so many is for more of these, up to so many.
+const FILES_SHARE: u64 = 64;
+const FILES_SHARE_MAX: u64 = 256;
+/// With fewer connections it is of no use.
+const CONNECTIONS_MIN: usize = 10;
+/// More have never been tried.
+const CONNECTIONS_MAX: u64 = 1_000_000;
+
 /// Raises the soft limit of open files to the hard one; the limit that holds then. Each socket is
 /// a file.
 pub fn raise_file_limit() -> u64 {
@@ -30,36 +42,63 @@ pub fn raise_file_limit() -> u64 {
     if files.set(hard, hard).is_ok() { hard } else { soft }
 }
 
-/// Waits until the process has to end: by a signal, or because its disk has lost what it was to keep
-/// (the reason).
-pub async fn end(app: &App) -> io::Result<Option<String>> {
-    tokio::select! {
-        signalled = signalled() => signalled.map(|()| None),
-        reason = app.db.lost() => {
-            tracing::error!(%reason, "stopping: a later flush that succeeds would prove nothing");
-            Ok(Some(reason))
+/// How many connections a limit of open files has room for, less what the rest of the server opens:
+/// so many files for its database, and its own. `None` where that is too little to serve with.
+pub fn connections(files: u64, database: u64) -> Option<usize> {
+    let share = (files / FILES_SHARE).min(FILES_SHARE_MAX);
+    let left = files.checked_sub(OWN_FILES + share + database)?;
+    let most = usize::try_from(left.min(CONNECTIONS_MAX)).ok();
+    most.filter(|most| *most >= CONNECTIONS_MIN)
+}
+
+/// The signals that end the process.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on they end it only as its user says.
+    pub fn listen() -> io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next one; its name.
+    pub async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
         }
     }
 }
 
-/// Waits for SIGTERM or SIGINT.
-async fn signalled() -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+/// Waits until the process has to end: by a signal, or because its disk has lost what it was to keep
+/// (the reason).
+pub async fn end(app: &App, signals: &mut Signals) -> Option<String> {
     tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+        name = signals.next() => {
+            tracing::info!("{name}: stopping");
+            None
+        }
+        reason = app.db.lost() => {
+            tracing::error!(%reason, "stopping: a later flush that succeeds would prove nothing");
+            Some(reason)
+        }
     }
-    Ok(())
 }
 
-/// Nothing new is accepted, sockets are sent away with a hint when to come back, and what is in
-/// flight is finished. Nothing acknowledged is lost, since it was committed before it was
-/// acknowledged.
-pub async fn drain(app: &Arc<App>) {
-    app.stopping.cancel();
-    app.tasks.close();
+/// First the node goes on serving for a while (`SHUTDOWN_DELAY`), in which `/readyz` tells balancers to
+/// leave it and every answer ends its connection. Then nothing new is accepted, sockets are sent away with a
+/// hint when to come back, and what is in flight is finished. Nothing acknowledged is lost, since it
+/// was committed before it was acknowledged.
+pub async fn drain(app: &Arc<App>, delay: Duration) {
+    app.draining.cancel();
     let drained = async {
+        sleep(delay).await;
+        app.stopping.cancel();
+        app.tasks.close();
         send_away(app).await;
         app.tasks.wait().await;
     };
@@ -80,7 +119,7 @@ async fn send_away(app: &App) {
             connection.queue.close(Closing::Restarting { retry_after });
             retry_after += over / count;
         }
-        tokio::time::sleep(BATCH_PAUSE).await;
+        sleep(BATCH_PAUSE).await;
     }
 }
 

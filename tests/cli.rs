@@ -16,6 +16,9 @@ use meowsenger::store::Target;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
+#[path = "cli/stopping.rs"]
+mod stopping;
+
 const KEY: (&str, &str) =
     ("SECRET_KEY", "only-for-tests-only-for-tests-only-for-tests-only-for-tests");
 
@@ -33,7 +36,8 @@ impl Shell {
 
     fn command(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_meowsenger"));
-        command.args(arguments).env_clear().envs(variables.iter().copied());
+        command.args(arguments).env_clear().env("SHUTDOWN_DELAY", "0");
+        command.envs(variables.iter().copied());
         command.current_dir(self.path()).stdin(Stdio::null());
         command
     }
@@ -86,7 +90,10 @@ struct Running {
 
 impl Running {
     fn start(shell: &Shell, variables: &[(&str, &str)]) -> Self {
-        let mut command = shell.command(&["runserver", "0"], variables);
+        Self::of(shell.command(&["runserver", "0"], variables))
+    }
+
+    fn of(mut command: Command) -> Self {
         let mut process =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let mut output = BufReader::new(process.stdout.take().expect("piped"));
@@ -98,25 +105,66 @@ impl Running {
         Self { process, output, address }
     }
 
-    /// The status of an answer.
-    fn get(&self, path: &str) -> u16 {
-        let mut connection = TcpStream::connect(&self.address).expect("connected");
+    fn connect(&self) -> TcpStream {
+        let connection = TcpStream::connect(&self.address).expect("connected");
         connection.set_read_timeout(Some(Duration::from_secs(10))).expect("set");
-        let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-        connection.write_all(head.as_bytes()).expect("sent");
+        connection
+    }
+
+    /// An answer, which ends the connection.
+    fn ask(&self, head: &str, body: &str) -> String {
+        let mut connection = self.connect();
+        let (length, close) = (body.len(), "connection: close\r\ncontent-type: application/json");
+        let request = format!(
+            "{head}\r\nhost: localhost\r\n{close}\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        connection.write_all(request.as_bytes()).expect("sent");
         let mut answer = String::new();
         connection.read_to_string(&mut answer).expect("an answer in time");
-        answer.split(' ').nth(1).expect("a status").parse().expect("a number")
+        answer
+    }
+
+    /// The status of an answer.
+    fn get(&self, path: &str) -> u16 {
+        status(&self.ask(&format!("GET {path} HTTP/1.1"), ""))
+    }
+
+    /// Asks for a socket: the answer's head, and the connection.
+    fn upgrade(&self) -> (String, TcpStream) {
+        let mut connection = self.connect();
+        let request = "GET /ws/ HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\n\
+                       upgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                       sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+        connection.write_all(request.as_bytes()).expect("sent");
+        (head(&mut connection), connection)
+    }
+
+    fn signal(&self) {
+        let kill = format!("kill -TERM {}", self.process.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().expect("sh").success());
     }
 
     /// Sends SIGTERM; the status, and how long it took.
     fn terminate(mut self) -> (Option<i32>, Duration) {
         let since = Instant::now();
-        let kill = format!("kill -TERM {}", self.process.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().expect("sh").success());
+        self.signal();
         let status = self.process.wait().expect("it ends").code();
         (status, since.elapsed())
     }
+}
+
+/// The head of an answer; what follows stays to be read.
+fn head(connection: &mut TcpStream) -> String {
+    let (mut head, mut byte) = (String::new(), [0]);
+    while !head.ends_with("\r\n\r\n") {
+        connection.read_exact(&mut byte).expect("a head in time");
+        head.push(byte[0].into());
+    }
+    head
+}
+
+fn status(answer: &str) -> u16 {
+    answer.split(' ').nth(1).expect("a status").parse().expect("a number")
 }
 
 impl Drop for Running {

@@ -28,8 +28,8 @@ pub struct Readiness {
 
 /// Fails where the node stops, its database takes no writes, or has another schema.
 pub async fn ready(app: &App) -> Result<Readiness, Unready> {
-    if app.stopping.is_cancelled() {
-        return Err(Unready::Stopping);
+    if app.draining.is_cancelled() {
+        return Err(Unready::Draining);
     }
     let looked = timeout(PATIENCE, async {
         // Who asks while somebody else looks gets what that one sees.

@@ -6,8 +6,8 @@ use tokio::time::Instant;
 /// Why a node cannot serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unready {
-    /// It stops.
-    Stopping,
+    /// It is about to stop.
+    Draining,
     /// Its database does not answer, or takes no writes.
     Database,
     /// Its database's schema is not one that this program knows.

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 
@@ -15,6 +16,9 @@ use crate::store::pools::make_private;
 
 use super::{Result, require_current, say, settings};
 
+/// Files that the connections to the embedded database have open.
+const SQLITE_FILES: u64 = 12;
+
 /// See the fields.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -24,9 +28,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments) -> Result {
-    let (config, _log) = settings()?;
+    let (mut config, _log) = settings()?;
     let bind = arguments.place.unwrap_or_default().or(config.server.bind);
     let files = lifecycle::raise_file_limit();
+    config.server.max_connections = max_connections(&config, files)?;
     let (app, sends) = App::open(&config).await?;
     if let Some(file) = config.database.sqlite_file() {
         if let Err(error) = make_private(&file) {
@@ -43,12 +48,17 @@ pub(super) async fn run(arguments: &Arguments) -> Result {
     let listener = TcpListener::bind(bind)
         .await
         .map_err(|error| format!("cannot listen on {bind}: {error}"))?;
+    let mut signals = lifecycle::Signals::listen()?;
     actions::start(&app, sends);
 
     greet(&config, listener.local_addr()?, files);
     app.spawn(http::serve(Arc::clone(&app), listener));
-    let lost = lifecycle::end(&app).await?;
-    lifecycle::drain(&app).await;
+    let lost = lifecycle::end(&app, &mut signals).await;
+    let delay = if lost.is_none() { config.server.shutdown_delay } else { Duration::ZERO };
+    tokio::select! {
+        () = lifecycle::drain(&app, delay) => {}
+        name = signals.next() => tracing::warn!("{name} again: stopping at once"),
+    }
     // Who is not told is told by the node's silence, a little later.
     if let Err(error) = actions::presence::leave(&app).await {
         tracing::warn!(%error, "the node could not say goodbye");
@@ -63,6 +73,28 @@ pub(super) async fn run(arguments: &Arguments) -> Result {
     Ok(())
 }
 
+/// How many connections there may be: as `MAX_CONNECTIONS` says, and as the limit of open files
+/// allows.
+fn max_connections(config: &Config, files: u64) -> Result<usize> {
+    let database = match &config.database.url {
+        DatabaseUrl::Sqlite(_) => SQLITE_FILES,
+        DatabaseUrl::Postgres(_) => config.database.pool_size.into(),
+    };
+    // Unknown.
+    let files = if files == 0 { u64::MAX } else { files };
+    let most = lifecycle::connections(files, database).ok_or_else(|| {
+        format!(
+            "the limit of open files ({files}) is too low to serve with: raise it \
+             (`ulimit -n 1024`, or LimitNOFILE of systemd)"
+        )
+    })?;
+    let wanted = config.server.max_connections;
+    if wanted > most {
+        tracing::warn!(wanted, most, "MAX_CONNECTIONS is more than the limit of open files allows");
+    }
+    Ok(if wanted == 0 { most } else { wanted.min(most) })
+}
+
 /// What somebody who starts it for the first time wants to know.
 fn greet(config: &Config, address: SocketAddr, files: u64) {
     let data = match &config.database.url {
@@ -74,9 +106,8 @@ fn greet(config: &Config, address: SocketAddr, files: u64) {
     say(&format!("  data:        {data}"));
     say(&format!("  API:         http://{address}/api/docs/"));
     say("  first user:  POST /api/auth/register/, or `meowsenger createsuperuser`");
-    if files > 0 {
-        say(&format!("  open files:  {files}, so that many sockets at most"));
-    }
+    let connections = config.server.max_connections;
+    say(&format!("  open files:  {files}, for {connections} connections"));
 }
 
 /// Where to listen; what is left out is as `BIND` says.

@@ -7,7 +7,7 @@ use url::{Host, Url};
 
 use crate::domain::network::Network;
 
-use super::reader::{Reader, address, boolean, list, time_or_zero};
+use super::reader::{Reader, address, boolean, list, number, time_or_zero};
 
 /// See the fields.
 #[derive(Clone, Debug)]
@@ -24,6 +24,12 @@ pub struct Server {
     pub cors_allowed_origins: Vec<String>,
     /// `TRUSTED_PROXIES`
     pub trusted_proxies: Vec<Network>,
+    /// `MAX_CONNECTIONS`; 0: as many as the limit of open files allows.
+    pub max_connections: usize,
+    /// `MAX_CONNECTIONS_PER_ADDRESS`
+    pub max_connections_per_address: usize,
+    /// `SHUTDOWN_DELAY`
+    pub shutdown_delay: Duration,
     /// `SECURE_HSTS_SECONDS`; zero: no such header.
     pub hsts: Duration,
 }
@@ -69,6 +75,32 @@ impl Server {
                  10.0.0.0/8,::1: what they say of the client in X-Forwarded-For and\n\
                  X-Forwarded-Proto counts. Without it every client has the proxy's address.",
                 |value| list(value, Network::parse),
+            ),
+            max_connections: from.get(
+                "MAX_CONNECTIONS",
+                "0",
+                "How many connections the node has at most, sockets included; 0: as many as its\n\
+                 limit of open files allows. Above it, those that are idle are closed for new ones.",
+                |value| number(value, 0, 1_000_000),
+            ),
+            max_connections_per_address: from.get(
+                "MAX_CONNECTIONS_PER_ADDRESS",
+                "1000",
+                "How many of them an address has at most (of IPv6: a /64), and half of them where\n\
+                 that is less. TRUSTED_PROXIES and the machine itself have no such limit.",
+                |value| number(value, 1, 1_000_000),
+            ),
+            shutdown_delay: from.get(
+                "SHUTDOWN_DELAY",
+                "5s",
+                "How long a node that is told to stop goes on serving while /readyz says 503, so that\n\
+                 balancers send nobody any more; 0: it stops at once. At most 20s.",
+                |value| match time_or_zero(value) {
+                    Ok(time) if time > Duration::from_secs(20) => {
+                        Err(format!("must be at most 20s, not {value:?}"))
+                    }
+                    time => time,
+                },
             ),
             hsts: from.get(
                 "SECURE_HSTS_SECONDS",

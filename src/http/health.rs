@@ -17,8 +17,8 @@ pub(super) async fn healthz() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
-/// The node can serve: its database takes writes and has its schema, and it is not stopping. 503
-/// where not, with the reason in a word.
+/// The node can serve: its database takes writes and has its schema, and it is not about to
+/// stop. 503 where not, with the reason in a word.
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
     match health::ready(&app).await {
         Ok(readiness) => {
@@ -33,7 +33,7 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
         }
         Err(reason) => {
             let reason = match reason {
-                Unready::Stopping => "stopping",
+                Unready::Draining => "draining",
                 Unready::Database => "database",
                 Unready::Migrations => "migrations",
             };

@@ -5,6 +5,8 @@ mod asyncapi;
 mod auth;
 mod bodies;
 mod chats;
+mod connection;
+mod connections;
 mod cors;
 mod docs;
 mod errors;
@@ -26,8 +28,10 @@ mod serve;
 mod sessions;
 mod socket;
 mod spool;
+mod stream;
 mod sync;
 mod throttles;
+mod unreadable;
 mod users;
 
 use std::sync::Arc;
@@ -74,6 +78,7 @@ pub fn service(app: &Arc<App>) -> NormalizePath<Router> {
                 .layer(from_fn_with_state(Arc::clone(app), middleware::headers))
                 .layer(from_fn_with_state(Arc::clone(app), cors::cors))
                 .layer(from_fn_with_state(Arc::clone(app), hosts::allowed))
+                .layer(from_fn(throttles::room))
                 .layer(from_fn(middleware::catch_panic)),
         );
     // `Allow` is written by the router itself, after all of its layers.

@@ -1,30 +1,38 @@
-//! Accepting connections. A loop of our own, since `axum::serve` sets no time limit on a request's
-//! head, so that a slow client could hold connections for ever.
+//! Accepting connections, and the task of each. A loop of our own, since `axum::serve` bounds
+//! neither how many there are nor how long a client may take to send a head or to read an answer.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, interval, sleep};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tower_http::normalize_path::NormalizePath;
 
 use crate::app::App;
 
+use super::connections::{Connections, Limits, Place, SWEEP, Seat};
 use super::proxies;
+use super::stream::{Answer, Stream};
+use super::unreadable;
 
-/// How long a client may take to send a request's head, or to begin the next one.
-const HEAD_TIME: Duration = Duration::from_secs(60);
 /// Largest head, and most of a body that waits to be taken, in bytes: what a slow client can hold.
 const BUFFER: usize = 64 * 1024;
-/// Pause when the system has no file descriptors left.
+/// Pause when a connection cannot be accepted, such as when the system has no file descriptors left.
 const NO_FILES: Duration = Duration::from_millis(100);
+/// How long connections are kept at the end although nobody may connect any more: a request that is
+/// on its way on one of them is still answered. No longer than the delay before.
+const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
 /// Serves until [`App::stopping`]; then no connection is accepted any more, and those that are open
 /// end with their present request. They are among [`App::tasks`].
@@ -34,21 +42,52 @@ pub async fn serve(app: Arc<App>, listener: TcpListener) {
         Err(error) => tracing::warn!(%error, "the listener does not know its address"),
     }
     let service = super::service(&app);
+    let server = &app.server;
+    let limits = Limits::new(server.max_connections, server.max_connections_per_address);
+    let connections = Connections::new(limits, server.trusted_proxies.clone());
+    app.background(sweep(Arc::clone(&connections)));
+    while let Some((stream, peer)) = accept(&app, &listener, &connections).await {
+        let place = connections.enter(peer.ip());
+        app.spawn(connection(Arc::clone(&app), service.clone(), stream, peer, place));
+    }
+}
+
+/// The next connection; `None` when the node stops and nobody waits to be accepted any more: who
+/// did connect would be reset by the end of the listener.
+async fn accept(
+    app: &App,
+    listener: &TcpListener,
+    connections: &Connections,
+) -> Option<(TcpStream, SocketAddr)> {
+    let mut failing = false;
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = app.stopping.cancelled() => return,
+            biased;
+            accepted = async {
+                connections.room().await;
+                listener.accept().await
+            } => accepted,
+            () = app.stopping.cancelled() => return None,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                let connection = connection(Arc::clone(&app), service.clone(), stream, peer);
-                app.spawn(connection);
-            }
+            Ok(accepted) => return Some(accepted),
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(NO_FILES).await;
+                if !failing {
+                    tracing::warn!(%error, "cannot accept a connection");
+                }
+                failing = true;
+                connections.make_room();
+                sleep(NO_FILES).await;
             }
         }
+    }
+}
+
+async fn sweep(connections: Arc<Connections>) {
+    let mut ticks = interval(SWEEP);
+    loop {
+        ticks.tick().await;
+        connections.sweep();
     }
 }
 
@@ -57,32 +96,86 @@ async fn connection(
     service: NormalizePath<Router>,
     stream: TcpStream,
     peer: SocketAddr,
+    place: Place,
 ) {
     // Without it, small answers wait for the peer's delayed acknowledgement; works without, too.
     stream.set_nodelay(true).ok();
-    let node = Arc::clone(&app);
-    let service = service.map_request(move |mut request: hyper::Request<Incoming>| {
-        let trusted = &node.server.trusted_proxies;
-        let client = proxies::client(peer.ip(), request.headers(), trusted);
-        request.extensions_mut().insert(client);
-        request.map(Body::new)
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
+    let seat = place.seat();
+    let (node, asking) = (Arc::clone(&app), seat.clone());
+    let (draining, answering) = (app.draining.clone(), seat.clone());
+    let service = service
+        .map_request(move |request| asked(&node, &asking, peer, request))
+        .map_response(move |response| answered(&draining, &answering, response));
+    let mut connection = http1::Builder::new()
+        // How long it may take is the connection's business.
+        .header_read_timeout(None)
         .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+        .max_header_size(BUFFER)
+        .serve_connection(
+            TokioIo::new(Stream::new(stream, place)),
+            TowerToHyperService::new(service),
+        )
         .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = app.stopping.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+        biased;
+        ended = &mut connection => ended,
+        () = seat.cut() => Ok(()),
+        never = close_when_stopping(&app, &seat) => match never {},
     };
-    if let Err(error) = ended {
+    if let Err(error) = &ended {
         // The client's doing: it went away, or spoke no HTTP.
         tracing::debug!(%error, %peer, "a connection ended badly");
+    }
+    let is_late = ended.is_ok() && seat.is_in_head() && seat.is_overdue(Instant::now());
+    let is_unreadable = ended.is_err_and(|error| error.is_parse());
+    // The stream is gone where it is a socket by now.
+    if (is_late || is_unreadable)
+        && let Some(parts) = connection.into_parts()
+    {
+        let mut stream = parts.io.into_inner();
+        let status = if is_late { StatusCode::REQUEST_TIMEOUT } else { stream.withheld() };
+        unreadable::answer(stream.tcp(), status).await;
+    }
+}
+
+/// Notes the request, and who sends it.
+fn asked(
+    app: &App,
+    seat: &Seat,
+    peer: SocketAddr,
+    mut request: Request<Incoming>,
+) -> Request<Body> {
+    seat.requested();
+    let client = proxies::client(peer.ip(), request.headers(), &app.server.trusted_proxies);
+    request.extensions_mut().insert(client);
+    request.extensions_mut().insert(seat.clone());
+    request.map(Body::new)
+}
+
+/// Notes the answer. While the node drains, each says that the connection ends with it, so that
+/// clients and proxies have left by themselves when it stops.
+fn answered(
+    draining: &CancellationToken,
+    seat: &Seat,
+    mut response: Response<Body>,
+) -> Response<Answer> {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        seat.upgraded();
+    } else {
+        seat.stay_http();
+        if draining.is_cancelled() {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+    response.map(|body| Answer::new(body, seat.clone()))
+}
+
+/// When the node stops, asks the connection again and again to end as soon as nothing is in flight.
+async fn close_when_stopping(app: &App, seat: &Seat) -> Infallible {
+    app.stopping.cancelled().await;
+    sleep(LAST_REQUESTS.min(app.server.shutdown_delay)).await;
+    loop {
+        seat.call();
+        sleep(SWEEP).await;
     }
 }

@@ -13,6 +13,7 @@ use crate::domain::error::Error;
 use crate::realtime::socket::{self, Entry};
 use crate::realtime::transport::Upgrade;
 
+use super::connections::Seat;
 use super::cors;
 use super::errors::{ApiError, Result};
 use super::extract::{Peer, bearer};
@@ -32,6 +33,13 @@ pub(super) async fn upgrade(
     }
     let upgrade = Upgrade::of(&mut request)
         .map_err(|refused| ApiError::Upgrade(refused.status, refused.text))?;
+    if app.draining.is_cancelled() {
+        return Err(Error::Unavailable("the node is about to stop".into()).into());
+    }
+    // Before a ticket is redeemed, which is good for one try.
+    if request.extensions.get().is_some_and(|seat: &Seat| !seat.upgrade()) {
+        return Err(Error::Unavailable("there are too many sockets".into()).into());
+    }
     let found = match (bearer(&request.headers), ticket(&request.uri)) {
         (Ok(Some(token)), _) => Some(sessions::authenticate(&app, token).await),
         (Ok(None), Some(ticket)) => Some(tickets::redeem(&app, &ticket).await),

@@ -1,9 +1,10 @@
 //! Whom a call is counted for: its user, or its address where it has no valid token.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::Method;
+use axum::http::{HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -11,8 +12,12 @@ use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::domain::session::Caller;
 
+use super::connections::Seat;
 use super::errors::ApiError;
 use super::extract::Peer;
+
+/// When an address with too many connections may try again.
+const NO_ROOM: Duration = Duration::from_secs(10);
 
 /// Counts a call that needs no credentials.
 pub(super) async fn open(
@@ -45,4 +50,15 @@ pub(super) fn admit(app: &App, peer: Peer, found: Result<Caller>) -> Result<Call
 /// Counts a call of somebody unknown.
 pub(super) fn anonymous(app: &App, peer: Peer) -> Result<()> {
     app.throttles.anonymous(peer.address, app.clock.now())
+}
+
+/// Refuses what comes by a connection for which its address has no room. Health is excepted.
+pub(super) async fn room(request: Request, next: Next) -> Response {
+    let refused = request.extensions().get().is_some_and(|seat: &Seat| seat.refused);
+    if refused && !matches!(request.uri().path(), "/healthz/" | "/readyz/") {
+        let mut response = ApiError::from(Error::Throttled(NO_ROOM)).into_response();
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return response;
+    }
+    next.run(request).await
 }

@@ -168,7 +168,7 @@ async fn a_node_that_stops_sends_its_sockets_away_spread_out_with_nothing_lost(
 
     let stopping = async {
         let since = Instant::now();
-        lifecycle::drain(&server.app).await;
+        lifecycle::drain(&server.app, Duration::ZERO).await;
         since.elapsed()
     };
     let farewells = async {

@@ -12,6 +12,7 @@ mod chat_lists;
 mod chats;
 mod clocks;
 mod closing;
+mod connections;
 mod conventions;
 mod convergence;
 mod devices;

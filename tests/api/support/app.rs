@@ -180,8 +180,9 @@ pub async fn variables(backend: Backend, folder: &std::path::Path) -> Option<Var
     let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
     set("DATA_DIR", folder.display().to_string());
     set("SECRET_KEY", SECRET_KEY.to_owned());
-    // What tests it switches it on.
+    // What tests them switches them on.
     set("THROTTLE", "off".to_owned());
+    set("SHUTDOWN_DELAY", "0".to_owned());
     if backend == Backend::Postgres {
         set("DATABASE_URL", fresh_schema().await?);
         set("DATABASE_POOL_SIZE", "6".to_owned());

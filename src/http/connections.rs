@@ -1,0 +1,304 @@
+//! The connections of a node: how many there may be, in all and of one address, and which are closed
+//! when room runs short. Connections are bounded by the limit of open files, less what the rest of
+//! the server needs; sockets by a little less than that, so that REST, logouts and probes go on.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+
+use crate::domain::network::{Network, block};
+
+use super::connection::{Connection, FRESH};
+
+/// How often it is looked who is overdue.
+pub(super) const SWEEP: Duration = Duration::from_secs(1);
+/// Connections that are accepted above the limit, while those that make room for them close.
+const SPARE: usize = 4;
+/// Of all connections, one in so many is not for sockets; within these bounds.
+const NO_SOCKETS_SHARE: usize = 16;
+const NO_SOCKETS_MIN: usize = 8;
+const NO_SOCKETS_MAX: usize = 256;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Connections {
+    limits: Limits,
+    trusted: Vec<Network>,
+    table: Mutex<Table>,
+    /// Told when a connection ends.
+    freed: Notify,
+}
+
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    all: usize,
+    sockets: usize,
+    /// Of one address, be they sockets or not.
+    of_address: usize,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    next_id: u64,
+    count: usize,
+    sockets: usize,
+    blocks: HashMap<IpAddr, HashMap<u64, Arc<Connection>>>,
+}
+
+/// A connection among the others.
+#[derive(Clone, Debug)]
+pub(super) struct Seat {
+    connections: Arc<Connections>,
+    connection: Arc<Connection>,
+}
+
+/// A connection's place, free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place(Seat);
+
+impl Limits {
+    /// Of so many connections in all (0: any number), and of one address.
+    pub(super) fn new(all: usize, of_address: usize) -> Self {
+        let all = if all == 0 { usize::MAX - SPARE } else { all };
+        let reserve = (all / NO_SOCKETS_SHARE).clamp(NO_SOCKETS_MIN, NO_SOCKETS_MAX);
+        // Half of a small node is enough for anybody.
+        Self { all, sockets: all.saturating_sub(reserve), of_address: of_address.min(all / 2) }
+    }
+}
+
+impl Connections {
+    pub(super) fn new(limits: Limits, trusted: Vec<Network>) -> Arc<Self> {
+        let (table, freed) = (Mutex::default(), Notify::new());
+        Arc::new(Self { limits, trusted, table, freed })
+    }
+
+    /// Waits until one more can be accepted, and makes room meanwhile.
+    pub(super) async fn room(&self) {
+        while self.table().count >= self.limits.all + SPARE {
+            self.make_room();
+            // Those who have just come may be closed a little later.
+            timeout(FRESH, self.freed.notified()).await.ok();
+        }
+    }
+
+    /// Takes a connection in. Above a limit, others that wait for nothing are closed for it: of the
+    /// same address, or of the one that has the most. Where an address's limit is reached and none
+    /// of its connections can be closed, this one is to be refused.
+    pub(super) fn enter(self: &Arc<Self>, peer: IpAddr) -> Place {
+        let block = block(peer);
+        let mut table = self.table();
+        let id = table.next_id;
+        table.next_id += 1;
+        let own = table.blocks.entry(block).or_default();
+        let is_full = own.len() >= self.limits.of_address && !self.is_exempt(peer);
+        let refused = is_full && call(waiting(own.values(), Instant::now()), 1) == 0;
+        let connection = Arc::new(Connection::new(id, block, refused));
+        own.insert(id, Arc::clone(&connection));
+        table.count += 1;
+        let is_full = table.count > self.limits.all;
+        drop(table);
+        if is_full {
+            self.make_room();
+        }
+        Place(Seat { connections: Arc::clone(self), connection })
+    }
+
+    /// Closes connections whose client has used up its time.
+    pub(super) fn sweep(&self) {
+        let now = Instant::now();
+        for connection in self.table().blocks.values().flat_map(HashMap::values) {
+            if connection.is_overdue(now) {
+                connection.call();
+            }
+        }
+    }
+
+    /// Closes some connections that wait for nothing, of the address that has the most; a proxy's
+    /// only where nobody else has any. Several at a time, since looking for them costs a walk.
+    pub(super) fn make_room(&self) {
+        let (now, table) = (Instant::now(), self.table());
+        let mut blocks: Vec<_> = table.blocks.iter().collect();
+        blocks.sort_by_key(|(block, own)| (self.is_proxy(**block), Reverse(own.len())));
+        let batch = 1 + self.limits.all / 64;
+        for (_, own) in blocks {
+            if call(waiting(own.values(), now), batch) > 0 {
+                return;
+            }
+        }
+    }
+
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(address))
+    }
+
+    /// Whether many clients may come from one address: a proxy's, known or not.
+    fn is_exempt(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        peer.is_loopback() || self.is_proxy(peer)
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Connections that can be closed without losing anything, the first to go first: who never sent a
+/// request, then who has waited longest.
+fn waiting<'a>(
+    connections: impl Iterator<Item = &'a Arc<Connection>>,
+    now: Instant,
+) -> Vec<&'a Arc<Connection>> {
+    let since = |connection: &'a Arc<Connection>| Some((connection.waits_since(now)?, connection));
+    let mut waiting: Vec<_> = connections.filter_map(since).collect();
+    waiting.sort_by_key(|((served, since), connection)| (*served, *since, connection.id));
+    waiting.into_iter().map(|(_, connection)| connection).collect()
+}
+
+/// Asks the first ones to end. How many.
+fn call(connections: Vec<&Arc<Connection>>, most: usize) -> usize {
+    connections.into_iter().take(most).map(|connection| connection.call()).count()
+}
+
+impl Seat {
+    /// Makes the connection a socket. `false` where there are too many of them.
+    pub(super) fn upgrade(&self) -> bool {
+        let mut table = self.connections.table();
+        if table.sockets >= self.connections.limits.sockets {
+            return false;
+        }
+        table.sockets += 1;
+        self.upgrading();
+        true
+    }
+
+    /// Notes that the handshake failed, if there was one.
+    pub(super) fn stay_http(&self) {
+        if self.is_socket() {
+            self.connections.table().sockets -= 1;
+            self.requested();
+        }
+    }
+}
+
+impl Deref for Seat {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Place {
+    /// For those who only look at it.
+    pub(super) fn seat(&self) -> Seat {
+        self.0.clone()
+    }
+}
+
+impl Deref for Place {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Seat { connections, connection } = &self.0;
+        let mut table = connections.table();
+        table.count -= 1;
+        table.sockets -= usize::from(connection.is_socket());
+        if let Some(own) = table.blocks.get_mut(&connection.block) {
+            own.remove(&connection.id);
+            if own.is_empty() {
+                table.blocks.remove(&connection.block);
+            }
+        }
+        drop(table);
+        connections.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use futures_util::FutureExt;
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn connections(all: usize, of_address: usize) -> Arc<Connections> {
+        let proxy = Network::parse("10.0.0.1").expect("an address");
+        Connections::new(Limits { all, sockets: all - 1, of_address }, vec![proxy])
+    }
+
+    fn ip(last: u8) -> IpAddr {
+        Ipv4Addr::new(192, 0, 2, last).into()
+    }
+
+    fn is_called(place: &Place) -> bool {
+        place.cut().now_or_never().is_some()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn room_is_made_by_those_who_have_most_and_wait_longest() {
+        let connections = connections(4, 4);
+        let proxied: Vec<_> = (0..2).map(|_| connections.enter([10, 0, 0, 1].into())).collect();
+        let served = connections.enter(ip(1));
+        served.requested();
+        served.answered();
+        let working = connections.enter(ip(1));
+        working.requested();
+        assert!(!is_called(&served), "there is room");
+        let fresh = connections.enter(ip(1));
+        assert!(is_called(&served) && !is_called(&fresh), "its request may be on the way");
+        advance(FRESH).await;
+        let newest = connections.enter(ip(1));
+        assert!(is_called(&fresh) && !is_called(&newest), "who never sent a request goes first");
+        assert!(!is_called(&working) && !proxied.iter().any(is_called));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_has_a_limit_and_its_idle_connections_go_first() {
+        let connections = connections(100, 2);
+        let (first, second) = (connections.enter(ip(1)), connections.enter(ip(1)));
+        assert!(!first.refused && !second.refused);
+        first.requested();
+        advance(FRESH).await;
+        let third = connections.enter(ip(1));
+        assert!(!third.refused && is_called(&second) && !is_called(&first));
+        for place in [&second, &third] {
+            place.requested();
+        }
+        assert!(connections.enter(ip(1)).refused);
+        assert!(!connections.enter(ip(2)).refused);
+        for exempt in [[127, 0, 0, 1], [10, 0, 0, 1]] {
+            let many: Vec<_> = (0..5).map(|_| connections.enter(exempt.into())).collect();
+            many.iter().for_each(|place| place.requested());
+            assert!(!connections.enter(exempt.into()).refused);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_ends_makes_room() {
+        let connections = connections(1, 10);
+        let mut open: Vec<_> = (0..=SPARE).map(|_| connections.enter(ip(1))).collect();
+        open.iter().for_each(|place| place.requested());
+        assert!(!open[0].seat().upgrade(), "of one, none is for sockets");
+        assert!(connections.room().now_or_never().is_none());
+        open.pop();
+        assert!(connections.room().now_or_never().is_some());
+        drop(open);
+        let table = connections.table();
+        assert_eq!((table.count, table.sockets, table.blocks.len()), (0, 0, 0));
+    }
+}

@@ -1,0 +1,171 @@
+//! The bytes of a connection on their way to hyper and back: each read and write is noted in its
+//! [`Place`], and what hyper would answer by itself is held back.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::StatusCode;
+use hyper::body::{Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::connections::{Place, Seat};
+
+/// A connection's stream. Its place among the connections is free again when it is dropped.
+#[derive(Debug)]
+pub(super) struct Stream {
+    tcp: TcpStream,
+    place: Place,
+    /// A WebSocket by now: its own timeouts hold, and nothing is noted any more.
+    is_socket: bool,
+    /// What hyper answered by itself, to a head that it could not read.
+    withheld: Option<StatusCode>,
+}
+
+impl Stream {
+    pub(super) fn new(tcp: TcpStream, place: Place) -> Self {
+        Self { tcp, place, is_socket: false, withheld: None }
+    }
+
+    /// The status of an answer that was held back.
+    pub(super) fn withheld(&self) -> StatusCode {
+        self.withheld.unwrap_or(StatusCode::BAD_REQUEST)
+    }
+
+    /// The stream, past hyper.
+    pub(super) fn tcp(&mut self) -> &mut TcpStream {
+        &mut self.tcp
+    }
+
+    /// Whether reads and writes are still of interest.
+    fn is_http(&mut self) -> bool {
+        self.is_socket = self.is_socket || self.place.is_open_socket();
+        !self.is_socket
+    }
+
+    fn note_written(&self, written: &Poll<io::Result<usize>>) {
+        match written {
+            Poll::Ready(Ok(bytes)) => self.place.written(*bytes),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.place.stalled(),
+        }
+    }
+
+    /// Takes what hyper writes where no handler answers, and keeps its status alone.
+    fn withhold(&mut self, head: &[u8]) {
+        let status = head.get("HTTP/1.1 ".len()..).and_then(|rest| rest.get(..3));
+        let status = status.and_then(|status| StatusCode::from_bytes(status).ok());
+        self.withheld = self.withheld.or(status).or(Some(StatusCode::BAD_REQUEST));
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.tcp).poll_read(context, buffer);
+        if buffer.filled().len() > before && self.is_http() {
+            self.place.read();
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(context, &[IoSlice::new(buffer)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if !self.is_http() {
+            return Pin::new(&mut self.tcp).poll_write_vectored(context, buffers);
+        }
+        if !self.place.is_answering() {
+            buffers.iter().take(1).for_each(|head| self.withhold(head));
+            return Poll::Ready(Ok(buffers.iter().map(|buffer| buffer.len()).sum()));
+        }
+        let written = Pin::new(&mut self.tcp).poll_write_vectored(context, buffers);
+        self.note_written(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_http() {
+            self.place.flushed();
+        }
+        Pin::new(&mut self.tcp).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.withheld.is_some() {
+            // There is something to be said yet.
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.tcp).poll_shutdown(context)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if self.place.is_stalled() && self.is_http() {
+            // Nobody reads it: the system need not keep it for them. Best effort.
+            self.tcp.set_zero_linger().ok();
+        }
+    }
+}
+
+/// An answer's body that notes when hyper has taken all of it.
+#[derive(Debug)]
+pub(super) struct Answer {
+    body: Body,
+    seat: Seat,
+}
+
+impl Answer {
+    pub(super) fn new(body: Body, seat: Seat) -> Self {
+        Self { body, seat }
+    }
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.seat.answered();
+    }
+}
