@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use crate::app;
 use crate::config::mail::MailUrl;
 use crate::config::{Config, environment};
+use crate::domain::origin::WebOrigin;
 use crate::store::migrations::{self, State};
 use crate::store::pools::sqlite_files;
 
@@ -101,7 +102,7 @@ fn unsafe_settings(config: &Config) -> Vec<String> {
             "EMAIL_URL is not encrypted: links that reset passwords travel in the clear",
         ),
         (
-            server.cors_allowed_origins.iter().any(|origin| origin.starts_with("http://")),
+            server.cors_allowed_origins.iter().any(WebOrigin::is_http),
             "CORS_ALLOWED_ORIGINS has an origin that is not https",
         ),
     ];

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use url::{Host, Url};
+use url::Host;
 
 use crate::domain::network::Network;
+use crate::domain::origin::WebOrigin;
 
 use super::reader::{Reader, address, boolean, list, number, time_or_zero};
 
@@ -21,7 +22,7 @@ pub struct Server {
     /// `ALLOWED_HOSTS`
     pub allowed_hosts: Vec<String>,
     /// `CORS_ALLOWED_ORIGINS`
-    pub cors_allowed_origins: Vec<String>,
+    pub cors_allowed_origins: Vec<WebOrigin>,
     /// `TRUSTED_PROXIES`
     pub trusted_proxies: Vec<Network>,
     /// `MAX_CONNECTIONS`; 0: as many as the limit of open files allows.
@@ -65,7 +66,8 @@ impl Server {
                 "CORS_ALLOWED_ORIGINS",
                 "",
                 "Origins of pages that may use the API and the socket from a browser,\n\
-                 comma-separated, such as https://app.example.org. The server's own may anyhow.",
+                 comma-separated, such as https://app.example.org or capacitor://localhost; no\n\
+                 patterns. The server's own may anyhow.",
                 |value| list(value, origin),
             ),
             trusted_proxies: from.get(
@@ -118,7 +120,11 @@ fn public_url(value: &str) -> Result<Option<String>, String> {
     if value.is_empty() {
         return Ok(None);
     }
-    origin(value.trim_end_matches('/')).map(Some)
+    let origin = WebOrigin::parse(value.strip_suffix('/').unwrap_or(value));
+    match origin.filter(|origin| origin.is_http() || origin.is_https()) {
+        Some(origin) => Ok(Some(origin.to_string())),
+        None => Err(format!("must be a URL such as https://chat.example.org, not {value:?}")),
+    }
 }
 
 /// A pattern of `ALLOWED_HOSTS`: `*`, or a name or address, with a dot before it for its subdomains.
@@ -135,14 +141,8 @@ fn host(value: &str) -> Result<String, String> {
     Err(format!("must be made of names such as chat.example.org or .example.org, not {value:?}"))
 }
 
-/// An exact origin: scheme, host and port, nothing behind them (RFC 6454).
-fn origin(value: &str) -> Result<String, String> {
-    let origin = Url::parse(value)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https"))
-        .map(|url| url.origin().ascii_serialization())
-        .filter(|origin| origin.eq_ignore_ascii_case(value));
-    origin.ok_or_else(|| {
+fn origin(value: &str) -> Result<WebOrigin, String> {
+    WebOrigin::parse(value).ok_or_else(|| {
         format!("must be made of origins such as https://app.example.org, not {value:?}")
     })
 }

@@ -20,6 +20,8 @@ use super::connection::{Connection, FRESH};
 pub(super) const SWEEP: Duration = Duration::from_secs(1);
 /// Connections that are accepted above the limit, while those that make room for them close.
 const SPARE: usize = 4;
+/// Where room is made, one in so many is closed.
+const BATCH_SHARE: usize = 64;
 /// Of all connections, one in so many is not for sockets; within these bounds.
 const NO_SOCKETS_SHARE: usize = 16;
 const NO_SOCKETS_MIN: usize = 8;
@@ -120,17 +122,23 @@ impl Connections {
         }
     }
 
-    /// Closes some connections that wait for nothing, of the address that has the most; a proxy's
+    /// Closes some connections that wait for nothing, of the addresses that have the most; a proxy's
     /// only where nobody else has any. Several at a time, since looking for them costs a walk.
     pub(super) fn make_room(&self) {
         let (now, table) = (Instant::now(), self.table());
-        let mut blocks: Vec<_> = table.blocks.iter().collect();
-        blocks.sort_by_key(|(block, own)| (self.is_proxy(**block), Reverse(own.len())));
-        let batch = 1 + self.limits.all / 64;
-        for (_, own) in blocks {
-            if call(waiting(own.values(), now), batch) > 0 {
+        let rank = |block, count| (self.is_proxy(block), Reverse(count));
+        let blocks = table.blocks.iter().map(|(block, own)| (rank(*block, own.len()), own));
+        let mut blocks: Vec<_> = blocks.collect();
+        blocks.sort_by_key(|(rank, _)| *rank);
+        let (mut left, mut first) = (1 + self.limits.all / BATCH_SHARE, None);
+        for (rank, own) in blocks {
+            // Those who have fewer are spared.
+            if left == 0 || first.is_some_and(|first| first != rank) {
                 return;
             }
+            let called = call(waiting(own.values(), now), left);
+            left -= called;
+            first = first.or((called > 0).then_some(rank));
         }
     }
 

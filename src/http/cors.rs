@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::app::App;
+use crate::domain::origin::WebOrigin;
 
 const METHODS: &str = "DELETE, GET, OPTIONS, PATCH, POST, PUT";
 const HEADERS: &str =
@@ -49,7 +50,12 @@ fn allow(headers: &mut HeaderMap, origin: HeaderValue, preflight: bool) {
     }
 }
 
+/// The origin that a browser sent.
+pub(super) fn parse(origin: &HeaderValue) -> Option<WebOrigin> {
+    WebOrigin::parse(origin.to_str().ok()?)
+}
+
 /// Whether a page of this origin may: compared whole, so that no name can end like another.
-pub(super) fn is_allowed(origin: &HeaderValue, allowed: &[String]) -> bool {
-    origin.to_str().is_ok_and(|origin| allowed.iter().any(|one| one.eq_ignore_ascii_case(origin)))
+fn is_allowed(origin: &HeaderValue, allowed: &[WebOrigin]) -> bool {
+    parse(origin).is_some_and(|origin| allowed.contains(&origin))
 }

@@ -65,16 +65,11 @@ fn ticket(uri: &Uri) -> Option<String> {
 
 /// Browsers send a page's origin and cannot be made to lie about it; whoever sends none is no page.
 fn is_own_or_allowed(headers: &HeaderMap, app: &App) -> bool {
+    let server = &app.server;
     headers.get_all(header::ORIGIN).iter().all(|origin| {
-        let own = origin
-            .to_str()
-            .ok()
-            .and_then(|origin| origin.strip_prefix("http://").or(origin.strip_prefix("https://")))
-            .zip(Host::of(headers))
-            .is_some_and(|(authority, host)| authority.eq_ignore_ascii_case(host.text));
-        let server = &app.server;
-        own || [server.public_url.as_slice(), &server.cors_allowed_origins]
-            .into_iter()
-            .any(|allowed| cors::is_allowed(origin, allowed))
+        let Some(origin) = cors::parse(origin) else { return false };
+        Host::of(headers).is_some_and(|host| origin.is_of_host(host.text))
+            || server.public_url.as_ref().is_some_and(|url| *url == origin.to_string())
+            || server.cors_allowed_origins.contains(&origin)
     })
 }

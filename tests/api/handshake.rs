@@ -236,7 +236,13 @@ async fn pages_of_foreign_origins_are_refused_before_the_upgrade(
     let dial = async |origin: &str| {
         Socket::dial(&alice, "/ws/", &[("authorization", &token), ("origin", origin)]).await
     };
-    for origin in [&server.base, "https://app.example.org", "https://chat.example.org"] {
+    for origin in [
+        &server.base,
+        "https://app.example.org",
+        "https://APP.example.org:443",
+        "https://chat.example.org",
+        "https://chat.example.org:443",
+    ] {
         assert!(dial(origin).await.is_ok(), "{origin}");
     }
     let foreign = [
@@ -249,6 +255,7 @@ async fn pages_of_foreign_origins_are_refused_before_the_upgrade(
         "https://app.example.org:8443",
         "https://app.example.org/",
         "http://app.example.org",
+        "https://app.example.org:80",
         "app.example.org",
         "https://app.example.org, https://evil.example",
         "http://127.0.0.1:1",
