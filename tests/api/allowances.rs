@@ -168,9 +168,10 @@ async fn people_added_to_groups_are_counted_by_all_nodes(
         there.put(&path, json!({"name": "Attic", "members": ids})).await,
         group(&ids[..2]).await,
     ] {
-        let text = "Request was throttled. Expected available in 900 seconds.";
-        assert_eq!(refused.header("retry-after"), Some("900"));
-        refused.expect_detail(429, text);
+        let refused = refused.expect(429);
+        let wait: u64 = refused.header("retry-after").expect("a time").parse().expect("seconds");
+        // The other node's clock was stopped a little later.
+        assert!((600..=900).contains(&wait), "{wait}");
     }
     let now = tom.get(&path).await.expect(200).json;
     assert_eq!((&now["members_count"], &now["name"]), (&json!(10), &json!("Kitchen")));
