@@ -25,7 +25,7 @@ const RECEIVING_WAIT: Duration = Duration::from_secs(60);
 const RECEIVED_KIB: u32 = 64 << 10;
 const RECEIVED_SHARE: usize = 2;
 /// How long a received file may wait for memory.
-const RECEIVED_WAIT: Duration = Duration::from_secs(30);
+const RECEIVED_WAIT: Duration = Duration::from_secs(60);
 
 /// What a node needs to take pictures and give them.
 #[derive(Debug)]

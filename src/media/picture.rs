@@ -28,7 +28,7 @@ const LEAST_MIB: u32 = 64;
 /// How many of a user's are decoded or next in line.
 const SHARE: usize = 2;
 /// How long a picture may wait for its memory.
-const WAIT: Duration = Duration::from_secs(30);
+const WAIT: Duration = Duration::from_secs(60);
 
 /// A picture as it is kept.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl Default for Pictures {
 
 impl Pictures {
     /// What is kept of a file, or Django's text for what is wrong with it. Takes up to two seconds of
-    /// a core. Unavailable where it would have to wait for longer than half a minute.
+    /// a core. Unavailable where it would have to wait for longer than a minute.
     pub async fn read(&self, holder: Holder, file: Bytes) -> Result<Result<Picture, &'static str>> {
         let header = file.clone();
         let memory = match blocking(move || decode::memory(&header)).await {

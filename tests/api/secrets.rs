@@ -1,9 +1,8 @@
 //! No secret is ever in the log: not at the most talkative level of every crate, not with every
 //! service there is, and not where these fail. Asked of the real program.
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use tempfile::TempDir;
 use crate::avatars::{file, patch_me, png};
 use crate::support::app::{SECRET_KEY, nats_server, variables};
 use crate::support::bucket::Bucket;
-use crate::support::{Backend, Client, MailServer, PASSWORD, Socket};
+use crate::support::{Backend, MailServer, PASSWORD, Program, Socket};
 
 const LOUDEST: &str = "trace,async_nats=trace,hyper=trace,hyper_util=trace,lettre=trace,\
                        object_store=trace,reqwest=trace,rustls=trace,sqlx=trace,tokio=trace";
@@ -28,52 +27,6 @@ const MAIL: &str = "password-of-the-mail-server";
 const MEDIA: &str = "secret-key-of-the-bucket";
 const NEW: &str = "ten-lives-2027";
 const RESET: &str = "/api/auth/password/reset/";
-
-/// The program, killed when dropped.
-struct Program {
-    process: Child,
-    log: PathBuf,
-    client: Client,
-}
-
-impl Program {
-    fn command(arguments: &[&str], variables: &Variables, log: &Path) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_meowsenger"));
-        command.args(arguments).env_clear().envs(variables).stdin(Stdio::null());
-        command.stdout(Stdio::piped()).stderr(File::create(log).expect("a file"));
-        command
-    }
-
-    fn start(variables: &Variables, folder: &Path) -> Self {
-        let log = folder.join("log");
-        let migrated = Self::command(&["migrate"], variables, &log).status().expect("run");
-        assert!(migrated.success());
-        let mut process =
-            Self::command(&["runserver", "0"], variables, &log).spawn().expect("started");
-        let mut line = String::new();
-        let mut output = BufReader::new(process.stdout.take().expect("piped"));
-        output.read_line(&mut line).expect("a line");
-        let (_, base) = line.trim_end().rsplit_once("listens on ").expect("an address");
-        let client = Client::new(base);
-        Self { process, log, client }
-    }
-
-    /// Ends it as an operator does; what it has logged.
-    fn end(mut self) -> String {
-        let kill = format!("kill -TERM {}", self.process.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().expect("sh").success());
-        self.process.wait().expect("it ends");
-        fs::read_to_string(&self.log).expect("a log")
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It has ended by itself where the test passes.
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
-}
 
 /// A NATS server that asks for a password, killed when dropped.
 struct Nats {

@@ -3,12 +3,14 @@
 use futures_util::future::join_all;
 use rstest::rstest;
 use serde_json::json;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::avatars::{file, patch_me, png};
+use crate::avatars::{self, file, patch_me};
+use crate::support::app::variables;
 use crate::support::socket::PATIENCE;
-use crate::support::{Answer, Backend, Client, PASSWORD, TestApp};
+use crate::support::{Answer, Backend, Client, PASSWORD, Program, TestApp};
 use crate::throttles::at;
 
 /// Begins an upload and sends no more than its beginning. The server waits for the rest.
@@ -41,12 +43,12 @@ async fn uploads_that_stall_hold_up_nobody_else(
         stalled.extend(join_all((0..8).map(|_| stall(staller))).await);
     }
     let kitty = server.user("kitty").await;
-    patch_me(&kitty, &[file(png(300, 300))]).await.expect(200);
+    patch_me(&kitty, &[file(avatars::png(300, 300))]).await.expect(200);
     kitty.patch("/api/auth/me/", json!({"first_name": "Kitty"})).await.expect(200);
 
     // Ended by the client, they make room for the user's own.
     drop(stalled);
-    patch_me(&stallers[0], &[file(png(8, 8))]).await.expect(200);
+    patch_me(&stallers[0], &[file(avatars::png(8, 8))]).await.expect(200);
 }
 
 #[rstest]
@@ -56,7 +58,7 @@ async fn sixty_pictures_at_once_are_served(
 ) {
     let Some(server) = TestApp::start(backend).await else { return };
     let users = join_all((0..6).map(|_| server.user("tom"))).await;
-    let picture = [file(png(200, 200))];
+    let picture = [file(avatars::png(200, 200))];
     for uploaders in [&users[..1], &users] {
         let uploads = (0..60).map(|n| patch_me(&uploaders[n % uploaders.len()], &picture));
         for answer in join_all(uploads).await {
@@ -95,4 +97,36 @@ async fn an_address_cannot_fill_the_queue_of_mails(
         }
     };
     tokio::time::timeout(PATIENCE, connections).await.expect("a mail of each address");
+}
+
+/// A PNG as deep as there are, with a colour profile of 100 MiB, of nothing: small as a file.
+fn bomb() -> Vec<u8> {
+    let mut info = png::Info::with_size(3_000, 3_000);
+    (info.bit_depth, info.color_type) = (png::BitDepth::Sixteen, png::ColorType::Rgba);
+    info.icc_profile = Some(vec![0; 100 << 20].into());
+    let mut bytes = Vec::new();
+    let encoder = png::Encoder::with_info(&mut bytes, info).expect("a header");
+    let mut writer = encoder.write_header().expect("written");
+    writer.write_image_data(&vec![0; 8 * 3_000 * 3_000]).expect("written");
+    writer.finish().expect("written");
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pictures_that_are_bombs_take_little_memory() {
+    let folder = TempDir::new().expect("a folder");
+    let variables = variables(Backend::Sqlite, folder.path()).await.expect("SQLite");
+    let program = Program::start(&variables, folder.path());
+    let users =
+        join_all(["tom", "kitty"].map(|name| program.client.register(name, PASSWORD))).await;
+    let parts = [file(bomb())];
+    assert!(parts[0].len() < 1 << 20, "{}", parts[0].len());
+    let before = program.memory("VmHWM");
+    let uploads = (0..4).map(|n| patch_me(&users[n % users.len()], &parts));
+    for answer in join_all(uploads).await {
+        answer.expect(200);
+    }
+    let grown = program.memory("VmHWM") - before;
+    // Decoded whole, one alone takes 70 MiB, and its profile 100.
+    assert!(grown < 150, "{grown} MiB");
 }
