@@ -9,6 +9,8 @@ mod avatars;
 mod changes;
 #[path = "store/chats.rs"]
 mod chats;
+#[path = "store/growth.rs"]
+mod growth;
 #[path = "store/leaving.rs"]
 mod leaving;
 #[path = "store/messages.rs"]

@@ -144,6 +144,15 @@ fn sql_stands_only_in_the_store() {
 }
 
 #[test]
+fn lists_are_not_zipped_by_their_keys() {
+    check(
+        "No statement joins two `json_each` by `key`: SQLite then reads the one list for each row of \
+         the other. One list of rows (`Query::bind_rows`) costs its length.",
+        sources(&["src/store"]).iter().flat_map(zipped_lists),
+    );
+}
+
+#[test]
 fn there_are_no_process_globals() {
     check(
         "No `static` that can change, no thread-locals: state hangs on `App`, so that two servers \

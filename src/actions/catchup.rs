@@ -2,6 +2,7 @@
 //! every feed's version is compared with the database's now and then. So an event that was lost on
 //! its way (its node died after the commit, the bus dropped it) is late, not missing.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::domain::event::{ChatEvent, Departed, Event};
+use crate::domain::ids::ChatId;
 use crate::domain::time::Timestamp;
 use crate::hub::Hole;
 use crate::store::{chats, departures, members, messages};
@@ -95,8 +97,13 @@ pub async fn find_chats(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
 /// back to the last turn that succeeded (`seen`, in microseconds).
 pub async fn tell_departed(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
     let now = app.clock.now();
+    // One event per chat: a group that ends has ten thousand departures, and its frame is the same
+    // for all of them.
+    let mut by_chat: HashMap<ChatId, Vec<Departed>> = HashMap::new();
     for (chat, user, version) in departures::since(&app.db, since(&seen, now)).await? {
-        let departed = vec![Departed { user, version }];
+        by_chat.entry(chat).or_default().push(Departed { user, version });
+    }
+    for (chat, departed) in by_chat {
         app.hub.publish_here(&Event::ChatDeleted { chat, departed });
     }
     seen.store(now.micros(), Ordering::Relaxed);

@@ -32,6 +32,8 @@ const DEAD: Duration = Duration::from_secs(30);
 const SEEN_HOLDS: Duration = Duration::from_secs(60);
 /// Users looked at in one query.
 const CHUNK: usize = 1_000;
+/// Users written in one transaction: on SQLite every send waits for it meanwhile.
+const WRITTEN: usize = 500;
 
 /// Users with the status that others see, in the same order: what is connected here counts at once,
 /// what is connected elsewhere as far as the others have told.
@@ -120,22 +122,23 @@ pub(super) async fn note(app: &App, watched: &[UserId]) -> Result<()> {
     Ok(())
 }
 
-/// Writes down what changed here, and tells of it.
+/// Writes what changed here, and publishes it. When thousands connect or leave at once, this takes
+/// many short transactions instead of a long one, so that sends get in between.
 pub async fn flush(app: Arc<App>) -> Result<()> {
-    let uptime = app.clock.uptime();
+    let (now, uptime) = (app.clock.now(), app.clock.uptime());
     app.hub.flush(uptime);
     let changed = app.hub.presence.take(uptime);
-    if changed.is_empty() {
-        return Ok(());
+    for (done, chunk) in changed.chunks(WRITTEN).enumerate() {
+        let written = write(&app, chunk, now).await;
+        if written.is_err() {
+            app.hub.presence.put_back(&changed[done * WRITTEN..]);
+        }
+        written?;
+        let by: HashMap<_, _> = chunk.iter().map(|one| (one.user, one.by)).collect();
+        let users = by.keys().map(|user| user.0).collect();
+        tell(&app, users, |user| by.get(&user).copied().flatten()).await?;
     }
-    let written = write(&app, &changed, app.clock.now()).await;
-    if written.is_err() {
-        app.hub.presence.put_back(&changed);
-    }
-    written?;
-    let by: HashMap<_, _> = changed.iter().map(|one| (one.user, one.by)).collect();
-    tell(&app, by.keys().map(|user| user.0).collect(), |user| by.get(&user).copied().flatten())
-        .await
+    Ok(())
 }
 
 /// Ends the watching of those with whom one shares no chat any more.
@@ -181,14 +184,15 @@ pub async fn beat(app: Arc<App>) -> Result<()> {
     let mut unit = Unit::begin(&app).await?;
     let known = presence::beat(&mut unit.tx, &app.node, now).await?;
     let gone = presence::bury(&mut unit.tx, now.minus(DEAD), now.plus(DEAD)).await?;
-    let seen = app.hub.presence.seen(app.clock.uptime()).into_iter().map(|user| user.0).collect();
-    presence::seen(&mut unit.tx, seen, now, SEEN_HOLDS).await?;
     unit.commit().await?;
+    seen(&app, app.hub.presence.seen(app.clock.uptime()), now).await?;
     if !known {
         app.hub.presence.touch_all();
     }
     app.set_company(presence::has_company(&app.db, &app.node, now.minus(DEAD)).await?);
-    tell(&app, gone.into_iter().map(|user| user.0).collect(), |_| None).await?;
+    for chunk in gone.chunks(CHUNK) {
+        tell(&app, chunk.iter().map(|user| user.0).collect(), |_| None).await?;
+    }
     if app.has_company() {
         refresh(&app).await?;
     }
@@ -213,9 +217,19 @@ pub async fn leave(app: &Arc<App>) -> Result<()> {
     let now = app.clock.now();
     let mut unit = Unit::begin(app).await?;
     let gone = presence::leave(&mut unit.tx, &app.node, now.minus(DEAD).plus(GRACE)).await?;
-    let gone: Vec<_> = gone.into_iter().map(|user| user.0).collect();
-    presence::seen(&mut unit.tx, gone, now, SEEN_HOLDS).await?;
-    unit.commit().await
+    unit.commit().await?;
+    seen(app, gone, now).await
+}
+
+/// Stores that users were seen, in short transactions.
+async fn seen(app: &Arc<App>, users: Vec<UserId>, now: Timestamp) -> Result<()> {
+    for chunk in users.chunks(WRITTEN) {
+        let mut unit = Unit::begin(app).await?;
+        let ids = chunk.iter().map(|user| user.0).collect();
+        presence::seen(&mut unit.tx, ids, now, SEEN_HOLDS).await?;
+        unit.commit().await?;
+    }
+    Ok(())
 }
 
 /// Tells everywhere how users are seen now.

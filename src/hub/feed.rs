@@ -26,6 +26,7 @@ pub(super) struct Feed {
     known: i64,
     /// Since when something is missing.
     hole_since: Option<Instant>,
+    /// Ordered by connection number, so that one of ten thousand is found without reading them all.
     listeners: Vec<Listener>,
 }
 
@@ -50,21 +51,19 @@ pub struct Hole {
 impl Feed {
     /// Adds a listener who knows the chat up to `from`. False where it is one already.
     pub(super) fn listen(&mut self, connection: &Arc<Connection>, from: i64) -> bool {
-        if self.listeners.iter().any(|l| l.connection.number == connection.number) {
-            return false;
-        }
+        let Err(at) = self.position_of(connection.number) else { return false };
         // One who is told of the chat as it is at a version starts the feed there, too.
         if from >= 0 {
             self.begin(from);
         }
-        self.listeners.push(Listener { connection: Arc::clone(connection), from });
+        self.listeners.insert(at, Listener { connection: Arc::clone(connection), from });
         true
     }
 
     /// Removes a listener. True where none is left.
     pub(super) fn unlisten(&mut self, connection: u64) -> bool {
-        if let Some(at) = self.listeners.iter().position(|l| l.connection.number == connection) {
-            self.listeners.swap_remove(at);
+        if let Ok(at) = self.position_of(connection) {
+            self.listeners.remove(at);
         }
         self.listeners.is_empty()
     }
@@ -91,7 +90,7 @@ impl Feed {
     /// Up to where a listener knows the chat; negative while it waits for the database. `None`
     /// where it does not listen.
     pub(super) fn from(&self, connection: u64) -> Option<i64> {
-        self.listeners.iter().find(|l| l.connection.number == connection).map(|l| l.from)
+        self.position_of(connection).ok().map(|at| self.listeners[at].from)
     }
 
     /// Moves a listener who is told of the chat anew on to that version. False where it knows of it
@@ -107,7 +106,13 @@ impl Feed {
     }
 
     fn listener(&mut self, connection: u64) -> Option<&mut Listener> {
-        self.listeners.iter_mut().find(|l| l.connection.number == connection)
+        let at = self.position_of(connection).ok()?;
+        self.listeners.get_mut(at)
+    }
+
+    /// Where a connection is among the listeners, or where it would be.
+    fn position_of(&self, connection: u64) -> Result<usize, usize> {
+        self.listeners.binary_search_by_key(&connection, |l| l.connection.number)
     }
 
     /// Takes an event: passes it on, with what was waiting for it, or holds it.
@@ -168,7 +173,7 @@ impl Feed {
     /// Whether a listener waits for the versions that the database has: it was not told of the chat
     /// by an event.
     pub(super) fn is_waiting(&self, connection: u64) -> bool {
-        self.listeners.iter().any(|l| l.connection.number == connection && l.from < 0)
+        self.from(connection).is_some_and(|from| from < 0)
     }
 
     fn begin(&mut self, version: i64) {

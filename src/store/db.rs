@@ -350,7 +350,7 @@ impl Query<'_> {
     }
 
     /// Binds a list: an array for `unnest($n)` or `= any($n)` on PostgreSQL, a JSON array for
-    /// `json_each($n)` on SQLite.
+    /// `json_each($n)` on SQLite. Several lists of one length are [`Query::bind_rows`].
     pub fn bind_list<T>(mut self, values: Vec<T>) -> Self
     where
         T: Serialize + PgHasArrayType + for<'q> Encode<'q, Postgres> + Type<Postgres>,
@@ -363,6 +363,21 @@ impl Query<'_> {
             Ok(arguments)
         });
         self
+    }
+
+    /// Binds rows of several columns: on SQLite one JSON array of rows, read by `json_each($n)` and
+    /// `value ->> 0`; on PostgreSQL what `columns` binds, an array per column, read by `unnest`.
+    ///
+    /// SQLite must not get a list per column: joining them by `key` costs the square of their
+    /// length, because `json_each` has no index.
+    pub fn bind_rows<T: Serialize>(self, rows: &[T], columns: impl FnOnce(Self) -> Self) -> Self {
+        if !self.target.is_sqlite() {
+            return columns(self);
+        }
+        match serde_json::to_string(rows) {
+            Ok(json) => self.bind(json),
+            Err(error) => Self { arguments: self.arguments.and(Err(error.into())), ..self },
+        }
     }
 
     /// Every row.

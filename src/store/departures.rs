@@ -14,21 +14,22 @@ pub async fn insert(
     departed: &[Departed],
     now: Timestamp,
 ) -> Result<()> {
-    let users = departed.iter().map(|one| one.user.0).collect();
-    let versions: Vec<_> = departed.iter().map(|one| one.version).collect();
+    let rows: Vec<_> = departed.iter().map(|one| (one.user, one.version)).collect();
     Target::from(tx)
         .either(
             "insert into departures (chat_id, user_id, version, at) \
-             select $1, u.value, v.value, $2 \
-             from json_each($3) u join json_each($4) v on v.key = u.key",
+             select $1, value ->> 0, value ->> 1, $2 from json_each($3)",
             "insert into departures (chat_id, user_id, version, at) \
              select $1, user_id, version, $2 \
              from unnest($3::bigint[], $4::bigint[]) as r (user_id, version)",
         )
         .bind(chat)
         .bind(now)
-        .bind_list(users)
-        .bind_list(versions)
+        .bind_rows(&rows, |query| {
+            query
+                .bind_list(rows.iter().map(|(user, _)| user.0).collect())
+                .bind_list(rows.iter().map(|(_, version)| *version).collect())
+        })
         .execute()
         .await
         .map(drop)

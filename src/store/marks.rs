@@ -29,17 +29,19 @@ fn member((chat, user, delivered_seq, read_seq, last_seq): Row) -> MemberMarks {
 /// once. Those that moved. On PostgreSQL a row that somebody else holds is passed over, so that
 /// nobody waits in a circle: see [`read`].
 pub async fn advance(tx: &mut Tx, wanted: &[(ChatId, UserId, Marks)]) -> Result<Vec<MemberMarks>> {
-    let rows: Vec<Row> = Target::from(tx)
+    let rows: Vec<_> = wanted
+        .iter()
+        .map(|(chat, user, marks)| (*chat, *user, marks.delivered_seq, marks.read_seq))
+        .collect();
+    let moved: Vec<Row> = Target::from(tx)
         .either(
             "update members set \
-                 last_delivered_seq = max(last_delivered_seq, min(d.value, c.last_seq)), \
-                 last_read_seq = max(last_read_seq, min(r.value, c.last_seq)) \
-             from json_each($1) n join json_each($2) u on u.key = n.key \
-             join json_each($3) d on d.key = n.key join json_each($4) r on r.key = n.key \
-             join chats c on c.id = n.value \
-             where members.chat_id = n.value and members.user_id = u.value \
-                   and (last_delivered_seq < min(d.value, c.last_seq) \
-                        or last_read_seq < min(r.value, c.last_seq)) \
+                 last_delivered_seq = max(last_delivered_seq, min(w.value ->> 2, c.last_seq)), \
+                 last_read_seq = max(last_read_seq, min(w.value ->> 3, c.last_seq)) \
+             from json_each($1) w join chats c on c.id = w.value ->> 0 \
+             where members.chat_id = w.value ->> 0 and members.user_id = w.value ->> 1 \
+                   and (last_delivered_seq < min(w.value ->> 2, c.last_seq) \
+                        or last_read_seq < min(w.value ->> 3, c.last_seq)) \
              returning members.chat_id, members.user_id, last_delivered_seq, last_read_seq, \
                        (select last_seq from chats where id = members.chat_id)",
             "update members m set \
@@ -57,13 +59,16 @@ pub async fn advance(tx: &mut Tx, wanted: &[(ChatId, UserId, Marks)]) -> Result<
                    and (m.last_delivered_seq < p.delivered or m.last_read_seq < p.read) \
              returning m.chat_id, m.user_id, m.last_delivered_seq, m.last_read_seq, p.last_seq",
         )
-        .bind_list(wanted.iter().map(|(chat, _, _)| chat.0).collect())
-        .bind_list(wanted.iter().map(|(_, user, _)| user.0).collect())
-        .bind_list(wanted.iter().map(|(_, _, marks)| marks.delivered_seq).collect())
-        .bind_list(wanted.iter().map(|(_, _, marks)| marks.read_seq).collect())
+        .bind_rows(&rows, |query| {
+            query
+                .bind_list(rows.iter().map(|(chat, ..)| chat.0).collect())
+                .bind_list(rows.iter().map(|(_, user, ..)| user.0).collect())
+                .bind_list(rows.iter().map(|(.., delivered, _)| *delivered).collect())
+                .bind_list(rows.iter().map(|(.., read)| *read).collect())
+        })
         .all()
         .await?;
-    Ok(rows.into_iter().map(member).collect())
+    Ok(moved.into_iter().map(member).collect())
 }
 
 /// The marks as they are. Who is no member is not in the answer.
@@ -75,16 +80,19 @@ pub async fn read(
         .into()
         .either(
             "select me.chat_id, me.user_id, me.last_delivered_seq, me.last_read_seq, c.last_seq \
-             from json_each($1) n join json_each($2) u on u.key = n.key \
-             join members me on me.chat_id = n.value and me.user_id = u.value \
+             from json_each($1) w \
+             join members me on me.chat_id = w.value ->> 0 and me.user_id = w.value ->> 1 \
              join chats c on c.id = me.chat_id",
             "select me.chat_id, me.user_id, me.last_delivered_seq, me.last_read_seq, c.last_seq \
              from unnest($1::bigint[], $2::bigint[]) as w (chat_id, user_id) \
              join members me on me.chat_id = w.chat_id and me.user_id = w.user_id \
              join chats c on c.id = me.chat_id",
         )
-        .bind_list(members.iter().map(|(chat, _)| chat.0).collect())
-        .bind_list(members.iter().map(|(_, user)| user.0).collect())
+        .bind_rows(members, |query| {
+            query
+                .bind_list(members.iter().map(|(chat, _)| chat.0).collect())
+                .bind_list(members.iter().map(|(_, user)| user.0).collect())
+        })
         .all()
         .await?;
     Ok(rows.into_iter().map(member).collect())

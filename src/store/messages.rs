@@ -148,7 +148,7 @@ pub async fn changed_since(
         ),
         known,
     );
-    query?.bind(limit).all().await.map(messages)
+    query.bind(limit).all().await.map(messages)
 }
 
 /// Which of several chats have a message with a version later than the one given of each.
@@ -162,7 +162,7 @@ pub async fn any_since(at: impl Into<Target<'_>>, known: &[(ChatId, i64)]) -> Re
                        where m.chat_id = r.chat_id and m.version > r.version)",
         known,
     );
-    let rows: Vec<(ChatId,)> = query?.all().await?;
+    let rows: Vec<(ChatId,)> = query.all().await?;
     Ok(rows.into_iter().map(|(chat,)| chat).collect())
 }
 
@@ -173,16 +173,12 @@ fn since<'a>(
     sqlite: &'static str,
     postgres: &'static str,
     known: &[(ChatId, i64)],
-) -> Result<Query<'a>> {
-    let is_sqlite = target.is_sqlite();
-    let query = target.either(sqlite, postgres);
-    if is_sqlite {
-        let json = serde_json::to_string(known).map_err(|e| sqlx::Error::Encode(e.into()))?;
-        return Ok(query.bind(json));
-    }
-    Ok(query
-        .bind_list(known.iter().map(|(chat, _)| chat.0).collect())
-        .bind_list(known.iter().map(|(_, version)| *version).collect()))
+) -> Query<'a> {
+    target.either(sqlite, postgres).bind_rows(known, |query| {
+        query
+            .bind_list(known.iter().map(|(chat, _)| chat.0).collect())
+            .bind_list(known.iter().map(|(_, version)| *version).collect())
+    })
 }
 
 /// Those of the messages that there are, in no order.

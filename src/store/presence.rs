@@ -81,16 +81,14 @@ pub async fn leave(tx: &mut Tx, node: &str, at: Timestamp) -> Result<Vec<UserId>
 
 /// Writes who is connected to a node, and how.
 pub async fn write(tx: &mut Tx, node: &str, places: &[Place]) -> Result<()> {
-    let users = places.iter().map(|place| place.user.0).collect();
-    let connections: Vec<i64> = places.iter().map(|place| place.connections).collect();
-    let idle: Vec<i64> =
-        places.iter().map(|place| i64::from(place.activity == Activity::Idle)).collect();
+    let rows: Vec<_> = places
+        .iter()
+        .map(|place| (place.user, place.connections, i64::from(place.activity == Activity::Idle)))
+        .collect();
     Target::from(tx)
         .either(
             "insert into presence (user_id, node, connections, idle) \
-             select u.value, $1, c.value, i.value \
-             from json_each($2) u join json_each($3) c on c.key = u.key \
-             join json_each($4) i on i.key = u.key where true \
+             select value ->> 0, $1, value ->> 1, value ->> 2 from json_each($2) where true \
              on conflict (user_id, node) \
                  do update set connections = excluded.connections, idle = excluded.idle",
             "insert into presence (user_id, node, connections, idle) \
@@ -101,9 +99,12 @@ pub async fn write(tx: &mut Tx, node: &str, places: &[Place]) -> Result<()> {
                  do update set connections = excluded.connections, idle = excluded.idle",
         )
         .bind(node)
-        .bind_list(users)
-        .bind_list(connections)
-        .bind_list(idle)
+        .bind_rows(&rows, |query| {
+            query
+                .bind_list(rows.iter().map(|(user, _, _)| user.0).collect())
+                .bind_list(rows.iter().map(|(_, connections, _)| *connections).collect())
+                .bind_list(rows.iter().map(|(_, _, idle)| *idle).collect())
+        })
         .execute()
         .await
         .map(drop)

@@ -82,12 +82,16 @@ pub async fn lock_chats(tx: &mut Tx, ids: Vec<i64>) -> Result<Vec<LockedChat>> {
 
 /// Looks up what each send depends on. A send whose sender is no member is not in the answer.
 pub async fn resolve(tx: &mut Tx, sends: &[&NewMessage]) -> Result<Vec<Resolved>> {
-    let target = Target::from(tx);
-    let sqlite = target.is_sqlite();
+    let client_id = |send: &NewMessage| send.client_id.as_ref().map(|id| id.as_str().to_owned());
+    let reply_to = |send: &NewMessage| send.reply_to.map(|id| id.0);
+    let rows: Vec<_> = sends
+        .iter()
+        .map(|send| (send.chat, send.sender, client_id(send), reply_to(send)))
+        .collect();
     // Messages are looked up by subqueries, one index probe each. Joined to them, PostgreSQL reads
     // the whole table where its statistics are older than the table is large (measured: a second
     // for 240 sends against 13,000 messages).
-    let query = target.either(
+    let query = Target::from(tx).either(
         "select r.key as n, u.id, u.username, u.first_name, u.last_name, u.avatar, \
                 (select m.id from messages m where m.chat_id = me.chat_id \
                     and m.sender_id = me.user_id and m.client_id = r.value ->> 2) as existing, \
@@ -114,21 +118,13 @@ pub async fn resolve(tx: &mut Tx, sends: &[&NewMessage]) -> Result<Vec<Resolved>
          join members me on me.chat_id = r.chat_id and me.user_id = r.sender_id \
          join users u on u.id = me.user_id",
     );
-    let client_id = |send: &NewMessage| send.client_id.as_ref().map(|id| id.as_str().to_owned());
-    let reply_to = |send: &NewMessage| send.reply_to.map(|id| id.0);
-    let query = if sqlite {
-        let rows: Vec<_> = sends
-            .iter()
-            .map(|send| (send.chat, send.sender, client_id(send), reply_to(send)))
-            .collect();
-        query.bind(json(&rows)?)
-    } else {
+    let query = query.bind_rows(&rows, |query| {
         query
             .bind_list(sends.iter().map(|send| send.chat.0).collect())
             .bind_list(sends.iter().map(|send| send.sender.0).collect())
             .bind_list(sends.iter().map(|send| client_id(send)).collect())
             .bind_list(sends.iter().map(|send| reply_to(send)).collect())
-    };
+    });
     let rows: Vec<ResolvedRow> = query.all().await?;
     let resolved = rows.into_iter().filter_map(|row| {
         let index = usize::try_from(row.n).ok()?;
@@ -155,9 +151,7 @@ pub async fn insert(
     tx: &mut Tx,
     messages: &[Numbered<'_>],
 ) -> Result<Vec<(ChatId, i64, MessageId)>> {
-    let target = Target::from(tx);
-    let sqlite = target.is_sqlite();
-    let query = target.either(
+    let query = Target::from(tx).either(
         "insert into messages (chat_id, seq, version, sender_id, content, timestamp, \
                                reply_to, client_id) \
          select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, \
@@ -175,18 +169,16 @@ pub async fn insert(
     let client_id =
         |m: &Numbered<'_>| m.message.client_id.as_ref().map(|id| id.as_str().to_owned());
     let reply_to = |m: &Numbered<'_>| m.message.reply_to.map(|id| id.0);
-    let query = if sqlite {
-        let rows: Vec<_> = messages
-            .iter()
-            .map(|m| {
-                let new = m.message;
-                let (content, at) = (new.content.as_str(), m.timestamp.micros());
-                (new.chat, m.seq, m.version, new.sender, content, at, reply_to(m), client_id(m))
-            })
-            .collect();
-        query.bind(json(&rows)?)
-    } else {
-        let content = |m: &Numbered<'_>| m.message.content.as_str().to_owned();
+    let rows: Vec<_> = messages
+        .iter()
+        .map(|m| {
+            let new = m.message;
+            let (content, at) = (new.content.as_str(), m.timestamp.micros());
+            (new.chat, m.seq, m.version, new.sender, content, at, reply_to(m), client_id(m))
+        })
+        .collect();
+    let content = |m: &Numbered<'_>| m.message.content.as_str().to_owned();
+    let query = query.bind_rows(&rows, |query| {
         query
             .bind_list(messages.iter().map(|m| m.message.chat.0).collect())
             .bind_list(messages.iter().map(|m| m.seq).collect())
@@ -196,7 +188,7 @@ pub async fn insert(
             .bind_list(messages.iter().map(|m| m.timestamp).collect())
             .bind_list(messages.iter().map(reply_to).collect())
             .bind_list(messages.iter().map(client_id).collect())
-    };
+    });
     query.all().await
 }
 
@@ -215,9 +207,9 @@ pub struct Added {
 
 /// Moves the chats on: seq and version, newest message and when it was sent.
 pub async fn advance_chats(tx: &mut Tx, added: &[Added]) -> Result<()> {
-    let target = Target::from(tx);
-    let sqlite = target.is_sqlite();
-    let query = target.either(
+    let row = |a: &Added| (a.chat, a.count, a.last, a.active_at.micros());
+    let rows: Vec<_> = added.iter().map(row).collect();
+    let query = Target::from(tx).either(
         "update chats set version = version + r.value ->> 1, \
                           last_seq = last_seq + r.value ->> 1, \
                           last_message_id = r.value ->> 2, active_at = r.value ->> 3 \
@@ -228,25 +220,19 @@ pub async fn advance_chats(tx: &mut Tx, added: &[Added]) -> Result<()> {
              as r (chat_id, count, last, active_at) \
          where chats.id = r.chat_id",
     );
-    let query = if sqlite {
-        let row = |a: &Added| (a.chat, a.count, a.last, a.active_at.micros());
-        let rows: Vec<_> = added.iter().map(row).collect();
-        query.bind(json(&rows)?)
-    } else {
+    let query = query.bind_rows(&rows, |query| {
         query
             .bind_list(added.iter().map(|a| a.chat.0).collect())
             .bind_list(added.iter().map(|a| a.count).collect())
             .bind_list(added.iter().map(|a| a.last.0).collect())
             .bind_list(added.iter().map(|a| a.active_at).collect())
-    };
+    });
     query.execute().await.map(drop)
 }
 
 /// Moves the senders' marks to their newest messages: who sends has read what came before.
 pub async fn advance_senders(tx: &mut Tx, sent: &[(ChatId, UserId, i64)]) -> Result<()> {
-    let target = Target::from(tx);
-    let sqlite = target.is_sqlite();
-    let query = target.either(
+    let query = Target::from(tx).either(
         "update members set last_read_seq = max(last_read_seq, r.value ->> 2), \
                             last_delivered_seq = max(last_delivered_seq, r.value ->> 2) \
          from json_each($1) r \
@@ -256,17 +242,11 @@ pub async fn advance_senders(tx: &mut Tx, sent: &[(ChatId, UserId, i64)]) -> Res
          from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as r (chat_id, user_id, seq) \
          where members.chat_id = r.chat_id and members.user_id = r.user_id",
     );
-    let query = if sqlite {
-        query.bind(json(sent)?)
-    } else {
+    let query = query.bind_rows(sent, |query| {
         query
             .bind_list(sent.iter().map(|(chat, _, _)| chat.0).collect())
             .bind_list(sent.iter().map(|(_, user, _)| user.0).collect())
             .bind_list(sent.iter().map(|(_, _, seq)| *seq).collect())
-    };
+    });
     query.execute().await.map(drop)
-}
-
-fn json<T: serde::Serialize + ?Sized>(rows: &T) -> Result<String> {
-    serde_json::to_string(rows).map_err(|error| sqlx::Error::Encode(error.into()).into())
 }

@@ -15,6 +15,7 @@ mod closing;
 mod connections;
 mod conventions;
 mod convergence;
+mod crowds;
 mod devices;
 mod docs;
 mod endings;

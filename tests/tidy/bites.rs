@@ -176,6 +176,30 @@ fn sql() {
 }
 
 #[test]
+fn zipped() {
+    finds(
+        zipped_lists,
+        "src/store/marks.rs",
+        &[
+            r#"f("select u.value from json_each($1) u join json_each($2) c on c.key = u.key")"#,
+            r#"f("select 1 from json_each($1) u, json_each($2) c where u.key=c.key")"#,
+            r#"f("select 1 from json_each($1) join json_each($2) using (key)")"#,
+            r#"f("select 1 from json_each($1) u natural join json_each($2)")"#,
+            "f(\"select 1 \\\n from json_each($1) u \\\n join x on x.n = u.key\")",
+        ],
+    );
+    passes(
+        zipped_lists,
+        "src/store/marks.rs",
+        &[
+            r#"f("select r.key as n, r.value ->> 0 from json_each($1) r order by r.key")"#,
+            r#"f("delete from members where user_id in (select value from json_each($2))")"#,
+            r#"f("select full_at from throttles where key = $1")"#,
+        ],
+    );
+}
+
+#[test]
 fn globals() {
     finds(
         process_globals,

@@ -43,6 +43,26 @@ pub(crate) fn sql_texts(source: &Source) -> Vec<String> {
     texts.map(|t| source.fault(t.line, &format!("{:?}", shortened(&t.text)))).collect()
 }
 
+pub(crate) fn zipped_lists(source: &Source) -> Vec<String> {
+    let texts = source.tokens.iter().filter(|t| t.kind == Kind::Text && compares_keys(&t.text));
+    texts.map(|t| source.fault(t.line, &format!("{:?}", shortened(&t.text)))).collect()
+}
+
+/// Whether a statement compares the `key` of a `json_each` with anything, or joins by it.
+fn compares_keys(text: &str) -> bool {
+    let lower = text.to_lowercase().replace('=', " = ");
+    let words: Vec<&str> = lower.split(|c: char| c.is_whitespace() || "(),".contains(c)).collect();
+    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    let is_key = |word: &str| word == "key" || word.ends_with(".key");
+    words.contains(&"json_each")
+        && words.windows(2).any(|pair| match pair {
+            ["=" | "using", word] => is_key(word),
+            [word, "=" | "in"] => is_key(word),
+            [word, next] => *word == "natural" && *next == "join",
+            _ => false,
+        })
+}
+
 pub(crate) fn process_globals(source: &Source) -> Vec<String> {
     let mut faults = Vec::new();
     for (at, token) in source.tokens.iter().enumerate() {

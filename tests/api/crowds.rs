@@ -1,0 +1,141 @@
+//! Groups of ten thousand and ten thousand people who come and go: what they cost the others.
+
+use std::time::{Duration, Instant};
+
+use meowsenger::domain::ids::{SessionId, UserId};
+use meowsenger::store::Target;
+use rstest::rstest;
+
+use crate::support::{Backend, Client, Socket, TestApp};
+
+/// As many as a group may have.
+const CROWD: i64 = 10_000;
+/// A quadratic statement takes ten seconds and more for them, in a debug build several times that.
+const PROMPT: Duration = Duration::from_secs(4);
+/// The first id of the crowd.
+const FIRST: i64 = 100_000;
+
+/// Makes `CROWD` users who cannot log in.
+async fn crowd(server: &TestApp) {
+    run(
+        server,
+        "insert into users (id, username, username_key, password, date_joined) \
+         select n, 'crowd' || n, 'crowd' || n, '!', $1 from s",
+    )
+    .await;
+}
+
+/// Puts the crowd into a group that the owner made.
+async fn fill(server: &TestApp, chat: i64) {
+    let mut tx = server.app.db.begin().await.expect("begun");
+    let counted = "update chats set members_count = members_count + $2 where id = $1";
+    let counted = Target::from(&mut tx).query(counted).bind(chat).bind(CROWD);
+    counted.execute().await.expect("counted");
+    tx.commit().await.expect("committed");
+    let joined = format!(
+        "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, \
+                              last_read_seq) \
+         select {chat}, n, 'member', $1, 0, 0 from s"
+    );
+    run(server, joined.leak()).await;
+}
+
+async fn run(server: &TestApp, insert: &'static str) {
+    let series = format!(
+        "with recursive s (n) as (select {FIRST} union all select n + 1 from s where n < {})",
+        FIRST + CROWD - 1
+    );
+    let mut tx = server.app.db.begin().await.expect("begun");
+    let query = Target::from(&mut tx).query(format!("{series} {insert}").leak());
+    query.bind(server.app.clock.now()).execute().await.expect("inserted");
+    tx.commit().await.expect("committed");
+}
+
+/// Sends again and again until told to stop; how long the slowest took.
+async fn chatter(
+    client: &Client,
+    chat: i64,
+    mut done: tokio::sync::oneshot::Receiver<()>,
+) -> Duration {
+    let mut slowest = Duration::ZERO;
+    while done.try_recv().is_err() {
+        let begun = Instant::now();
+        client.say(chat, "meow").await;
+        slowest = slowest.max(begun.elapsed());
+    }
+    slowest
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_large_group_holds_up_nobody(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (owner, tom, kitty) =
+        (server.user("owner").await, server.user("tom").await, server.user("kitty").await);
+    let (large, other) = (owner.group(&[&kitty]).await, tom.private_chat(&kitty).await);
+    crowd(&server).await;
+    fill(&server, large).await;
+    let mut socket = Socket::open(&kitty).await;
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let ending = async {
+        let begun = Instant::now();
+        owner.delete(&format!("/api/chats/{large}/")).await.expect(204);
+        stop.send(()).expect("somebody to stop");
+        begun.elapsed()
+    };
+    let (took, slowest) = tokio::join!(ending, chatter(&tom, other, stopped));
+    assert!(took < PROMPT, "ended in {took:?}");
+    assert!(slowest < PROMPT, "a send took {slowest:?}");
+    assert_eq!(socket.next_of("chat.deleted").await["chat"], large);
+    let left = Target::from(&server.app.db)
+        .query("select count(*) from members where chat_id = $1")
+        .bind(large);
+    assert_eq!(left.one::<(i64,)>().await.expect("counted"), (0,));
+    kitty.get(&format!("/api/chats/{large}/")).await.expect(404);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_come_and_go_by_the_thousand_hold_up_no_message(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let chat = tom.private_chat(&kitty).await;
+    crowd(&server).await;
+    let mut socket = Socket::open(&kitty).await;
+    let hub = &server.app.hub;
+    let connections: Vec<_> = (FIRST..FIRST + CROWD)
+        .map(|id| hub.connect(UserId(id), SessionId(1), 1).expect("room"))
+        .collect();
+    for leaving in [false, true] {
+        if leaving {
+            let now = server.app.clock.now();
+            connections.iter().for_each(|connection| hub.disconnect(connection, now));
+            server.app.clock.advance(Duration::from_secs(11));
+        }
+        // Until everything of it was written.
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let written = async {
+            let begun = Instant::now();
+            let expected = if leaving { 0 } else { CROWD };
+            while rows(&server).await != expected {
+                assert!(begun.elapsed() < 5 * PROMPT, "not written yet");
+                tokio::task::yield_now().await;
+            }
+            stop.send(()).expect("somebody to stop");
+        };
+        let ((), slowest) = tokio::join!(written, chatter(&tom, chat, stopped));
+        assert!(slowest < PROMPT, "a send took {slowest:?}");
+        socket.next_of("message.created").await;
+    }
+}
+
+/// How many of the crowd are present, as the nodes tell each other.
+async fn rows(server: &TestApp) -> i64 {
+    let query = Target::from(&server.app.db)
+        .query("select count(*) from presence where user_id >= $1 and connections > 0");
+    query.bind(FIRST).one::<(i64,)>().await.expect("counted").0
+}

@@ -1,0 +1,233 @@
+//! The time of every statement that takes a list grows with the list, not with its square: a list of
+//! ten thousand must not hold SQLite's one writer for seconds.
+
+use std::time::{Duration, Instant};
+
+use meowsenger::domain::event::Departed;
+use meowsenger::domain::ids::{ChatId, MessageId, UserId};
+use meowsenger::domain::message::NewMessage;
+use meowsenger::domain::receipt::Marks;
+use meowsenger::domain::role::Role;
+use meowsenger::domain::user::Activity;
+use meowsenger::store::presence::Place;
+use meowsenger::store::sends::{Added, Numbered};
+use meowsenger::store::{
+    Target, Tx, avatars, chats, departures, marks, members, messages, presence, search, sends,
+    users,
+};
+use rstest::rstest;
+
+use crate::support::{Backend, NOW, Store, later, message};
+
+/// The short list. A quadratic statement takes 0.1 s for it, and sixteen times as long for the other.
+const SHORT: usize = 1_000;
+const LONG: usize = 4 * SHORT;
+/// A statement fails only if none of so many measurements was good: the machine may be busy. What is
+/// quadratic takes so long that its measurements differ by little.
+const TRIES: usize = 30;
+
+/// The statements, as `module::function`. A test checks that none is missing.
+const STATEMENTS: &[&str] = &[
+    "avatars::used",
+    "chats::of_member",
+    "chats::versions",
+    "departures::insert",
+    "marks::advance",
+    "marks::read",
+    "members::acquainted",
+    "members::among",
+    "members::insert",
+    "members::least_marks",
+    "members::remove",
+    "messages::any_since",
+    "messages::by_ids",
+    "messages::changed_since",
+    "presence::elsewhere",
+    "presence::remove",
+    "presence::seen",
+    "presence::write",
+    "search::having",
+    "search::index",
+    "sends::advance_chats",
+    "sends::advance_senders",
+    "sends::insert",
+    "sends::lock_chats",
+    "sends::resolve",
+    "users::by_ids",
+    "users::hold_active",
+    "users::taken",
+];
+
+/// Users and chats from 1 to `LONG`. User 1 is in every chat, everybody is in chat 1, and each chat
+/// has one message. Chat 0 is empty.
+const SITE: [&str; 10] = [
+    "insert into users (id, username, username_key, password, date_joined) \
+     select n, 'user' || n, 'user' || n, '!', $1 from s",
+    "insert into login_names (name_key, user_id) select 'user' || n, n from s",
+    "insert into chats (id, type, name, created_at, members_count, version, last_seq, active_at) \
+     select n, 'group', 'Kitchen', $1, 2, 2, 1, $1 from s",
+    "insert into chats (id, type, name, created_at, members_count, version, last_seq, active_at) \
+     select 0, 'group', 'Kitchen', $1, 0, 1, 0, $1 from s where n = 1",
+    "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, last_read_seq) \
+     select n, 1, 'owner', $1, 0, 0 from s",
+    "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, last_read_seq) \
+     select 1, n, 'member', $1, 0, 0 from s where n > 1",
+    "insert into messages (chat_id, seq, version, sender_id, content, timestamp) \
+     select n, 1, 2, 1, 'meow', $1 from s",
+    "insert into name_pieces (piece, user_id) select 'user' || n, n from s",
+    "insert into nodes (name, beat_at) select 'one', $1 from s where n = 1",
+    "insert into presence (user_id, node, connections, idle) \
+     select n, 'one', 1, false from s where n % 2 = 0",
+];
+
+async fn site(store: &Store) {
+    let series = format!(
+        "with recursive s (n) as (select 1 union all select n + 1 from s where n < {LONG}) "
+    );
+    let mut tx = store.tx().await;
+    for insert in SITE {
+        let query = Target::from(&mut tx).query(format!("{series}{insert}").leak());
+        let query = if insert.contains("$1") { query.bind(NOW) } else { query };
+        query.execute().await.expect("inserted");
+    }
+    tx.commit().await.expect("committed");
+}
+
+/// What the statements are given.
+struct Lists {
+    /// From 1.
+    ids: Vec<i64>,
+    /// Of nobody and nothing that there is.
+    names: Vec<String>,
+    sends: Vec<NewMessage>,
+}
+
+impl Lists {
+    fn of(length: usize) -> Self {
+        let ids: Vec<i64> = (1..=length).map(|n| i64::try_from(n).expect("few")).collect();
+        Self {
+            names: ids.iter().map(|id| format!("user{id}")).collect(),
+            sends: ids.iter().map(|id| message(ChatId(*id), UserId(1), "meow")).collect(),
+            ids,
+        }
+    }
+
+    fn map<T>(&self, row: impl Fn(i64) -> T) -> Vec<T> {
+        self.ids.iter().copied().map(row).collect()
+    }
+}
+
+/// Runs one of the statements.
+async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::error::Result<()> {
+    let (one, chat, ids) = (UserId(1), ChatId(1), lists.ids.clone());
+    match statement {
+        "avatars::used" => avatars::used(tx, lists.names.clone()).await.map(drop),
+        "chats::of_member" => chats::of_member(tx, one, ids).await.map(drop),
+        "chats::versions" => chats::versions(tx, ids).await.map(drop),
+        "departures::insert" => {
+            let out = lists.map(|id| Departed { user: UserId(id), version: id });
+            departures::insert(tx, chat, &out, NOW).await
+        }
+        "marks::advance" => {
+            let wanted = Marks { delivered_seq: 1, read_seq: 1 };
+            let wanted = lists.map(|id| (chat, UserId(id), wanted));
+            marks::advance(tx, &wanted).await.map(drop)
+        }
+        "marks::read" => marks::read(tx, &lists.map(|id| (chat, UserId(id)))).await.map(drop),
+        "members::acquainted" => members::acquainted(tx, one, ids).await.map(drop),
+        "members::among" => members::among(tx, chat, ids).await.map(drop),
+        "members::insert" => members::insert(tx, ChatId(0), ids, Role::Member, 0, NOW).await,
+        "members::least_marks" => members::least_marks(tx, ids).await.map(drop),
+        "members::remove" => members::remove(tx, chat, ids).await,
+        "messages::any_since" => {
+            messages::any_since(tx, &lists.map(|id| (ChatId(id), 1))).await.map(drop)
+        }
+        "messages::by_ids" => messages::by_ids(tx, ids).await.map(drop),
+        "messages::changed_since" => {
+            messages::changed_since(tx, &lists.map(|id| (ChatId(id), 1)), 9_999).await.map(drop)
+        }
+        "presence::elsewhere" => presence::elsewhere(tx, "two", NOW, ids).await.map(drop),
+        "presence::remove" => presence::remove(tx, "one", ids).await,
+        "presence::seen" => presence::seen(tx, ids, later(999), Duration::ZERO).await,
+        "presence::write" => {
+            let activity = Activity::Idle;
+            let places = lists.map(|id| Place { user: UserId(id), connections: 1, activity });
+            presence::write(tx, "one", &places).await
+        }
+        "search::having" => search::having(tx, lists.names.clone(), 9_999).await.map(drop),
+        // Its list is bounded: a user has no more than some hundred pieces.
+        "search::index" => search::index(tx, one, "user1", "Anna", "Marina").await,
+        "sends::advance_chats" => {
+            let added = |id| Added { chat: ChatId(id), count: 1, last: MessageId(id) };
+            sends::advance_chats(tx, &lists.map(added), NOW).await
+        }
+        "sends::advance_senders" => {
+            sends::advance_senders(tx, &lists.map(|id| (ChatId(id), one, 1))).await
+        }
+        "sends::insert" => {
+            let numbered = |message| Numbered { message, seq: 2, version: 3 };
+            let numbered: Vec<_> = lists.sends.iter().map(numbered).collect();
+            sends::insert(tx, &numbered, NOW).await.map(drop)
+        }
+        "sends::lock_chats" => sends::lock_chats(tx, ids).await.map(drop),
+        "sends::resolve" => {
+            sends::resolve(tx, &lists.sends.iter().collect::<Vec<_>>()).await.map(drop)
+        }
+        "users::by_ids" => users::by_ids(tx, ids).await.map(drop),
+        "users::hold_active" => users::hold_active(tx, ids).await.map(drop),
+        "users::taken" => users::taken(tx, lists.names.clone()).await.map(drop),
+        other => panic!("{other} is not run here"),
+    }
+}
+
+/// The time of a statement, which leaves no trace.
+async fn time(store: &Store, statement: &str, lists: &Lists) -> Duration {
+    let mut tx = store.tx().await;
+    let begun = Instant::now();
+    run(statement, &mut tx, lists).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    begun.elapsed()
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_time_of_a_statement_grows_with_its_list(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    site(&store).await;
+    let (short, long) = (Lists::of(SHORT), Lists::of(LONG));
+    for statement in STATEMENTS {
+        let mut measured = Vec::new();
+        for _ in 0..TRIES {
+            let (least, most) =
+                (time(&store, statement, &short).await, time(&store, statement, &long).await);
+            measured.push((least, most));
+            if most < 6 * least {
+                break;
+            }
+        }
+        let grows_linearly = measured.last().is_some_and(|(least, most)| *most < 6 * *least);
+        assert!(grows_linearly, "{statement}: for {SHORT} and for {LONG}: {measured:?}");
+    }
+}
+
+/// A public function of the store that binds a list, but is not timed, is found by its text.
+#[test]
+fn every_statement_with_a_list_is_timed() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the store").flatten() {
+        let text = std::fs::read_to_string(entry.path()).expect("read");
+        let module = entry.path().file_stem().expect("a name").to_string_lossy().into_owned();
+        for function in text.split("\npub async fn ").skip(1) {
+            let name = function.split(['(', '<']).next().unwrap_or_default();
+            let body = function.split("\n}\n").next().unwrap_or_default();
+            if body.contains(".bind_list(") || body.contains(".bind_rows(") {
+                found.push(format!("{module}::{name}"));
+            }
+        }
+    }
+    let timed = |name: &String| STATEMENTS.contains(&name.as_str());
+    let missing: Vec<_> = found.into_iter().filter(|name| !timed(name)).collect();
+    assert!(missing.is_empty(), "add to tests/store/growth.rs: {missing:?}");
+}
