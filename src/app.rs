@@ -5,6 +5,7 @@ mod bus;
 mod clock;
 mod queues;
 mod readiness;
+mod touched;
 
 use std::fs;
 use std::io::{self, Write};
@@ -32,6 +33,7 @@ use crate::mail::Mailer;
 use crate::media::Media;
 use crate::media::files::Files;
 use crate::store::Db;
+use crate::store::least::Laggards;
 use crate::store::pooler::OpenError;
 use crate::store::pools::{Limits as DatabaseLimits, PostgresSettings};
 
@@ -39,6 +41,7 @@ pub use clock::{AGREEMENT, Clock, SystemClock};
 use queues::MarkQueue;
 pub use queues::{PendingMark, PendingSend, SendQueue, Sent, Workers, answered};
 pub use readiness::{LastLook, Unready};
+pub use touched::Touched;
 
 /// Bound of a connection's queue, in bytes.
 const QUEUE_BYTES: usize = 256 * 1024;
@@ -77,6 +80,10 @@ pub struct App {
     pub urls: Arc<Urls>,
     /// Pictures.
     pub media: Media,
+    /// Who holds back the statuses of large chats' messages.
+    pub laggards: Laggards,
+    /// Sessions whose use is to be stored.
+    pub touched: Touched,
     /// The way to the committers.
     pub sends: SendQueue,
     /// The way to the worker that moves marks.
@@ -171,6 +178,8 @@ impl App {
             server: config.server.clone(),
             urls,
             media: Media::new(open_files(config)?),
+            laggards: Laggards::default(),
+            touched: Touched::default(),
             sends,
             marks,
             node: random_hex::<8>().map_err(|_| Error::internal("no random numbers"))?,

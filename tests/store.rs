@@ -11,6 +11,8 @@ mod changes;
 mod chats;
 #[path = "store/growth.rs"]
 mod growth;
+#[path = "store/least.rs"]
+mod least;
 #[path = "store/leaving.rs"]
 mod leaving;
 #[path = "store/messages.rs"]

@@ -13,6 +13,7 @@ use crate::domain::event::{ChatEvent, Departed, Event};
 use crate::domain::ids::ChatId;
 use crate::domain::time::Timestamp;
 use crate::hub::Hole;
+use crate::store::least::least_marks;
 use crate::store::{chats, departures, members, messages};
 
 use super::chats::views;
@@ -69,7 +70,7 @@ async fn fill(app: &App, hole: &Hole) -> Result<bool> {
     if i64::try_from(found.len()) != Ok(hole.upto - hole.after) {
         return Ok(false);
     }
-    let least = members::least_marks(&app.db, vec![hole.chat.0]).await?;
+    let least = least_marks(&app.db, &app.laggards, vec![hole.chat.0]).await?;
     for message in found {
         let message = message.with_status(least.get(&hole.chat));
         app.hub.publish_here(&Event::Chat(ChatEvent::of_last_change(message)));

@@ -16,6 +16,7 @@ use crate::domain::session::Caller;
 use crate::domain::text::no_such;
 use crate::domain::time::Timestamp;
 use crate::store::chats::ChatOfMember;
+use crate::store::least::least_marks;
 use crate::store::{audit, chat_lists, chats, members, messages, users};
 
 use super::grouping::{self, Grouping};
@@ -259,7 +260,7 @@ pub(super) async fn views(app: &App, rows: Vec<ChatOfMember>) -> Result<Vec<Chat
     let peer_ids: Vec<_> = rows.iter().filter_map(|row| Some(row.peer?.0)).collect();
     let message_ids: Vec<_> = rows.iter().filter_map(|row| Some(row.last_message?.0)).collect();
 
-    let least = members::least_marks(&app.db, chat_ids).await?;
+    let least = least_marks(&app.db, &app.laggards, chat_ids).await?;
     let peers = users::by_ids(&app.db, peer_ids).await?;
     let peers = profiles(app, peers).await?.into_iter();
     let peers: HashMap<_, _> = peers.map(|peer| (peer.user.id, peer)).collect();

@@ -22,8 +22,9 @@ use crate::domain::receipt::MessageStatus;
 use crate::domain::text;
 use crate::domain::time::Timestamp;
 use crate::store::error::is_conflict;
+use crate::store::least::least_marks;
 use crate::store::sends::{self, Added, Numbered, Resolved};
-use crate::store::{Tx, members, messages};
+use crate::store::{Tx, messages};
 
 use super::messages::LEFT_ALONE;
 
@@ -166,7 +167,7 @@ async fn attempt(app: &App, batch: &[&NewMessage]) -> Result<Vec<Result<Sent>>, 
     }
     let (verdicts, numbered) = judge(batch, &resolved, numbers.collect());
     let times = locked.iter().map(|chat| (chat.id, not_before(chat.active_at, now))).collect();
-    let existing = existing(&mut tx, &verdicts).await?;
+    let existing = existing(app, &mut tx, &verdicts).await?;
     if numbered.is_empty() {
         return Ok(outcomes(batch, verdicts, &[], &existing));
     }
@@ -220,7 +221,11 @@ fn judge(
 }
 
 /// The messages that were there already, with their statuses.
-async fn existing(tx: &mut Tx, verdicts: &[Verdict]) -> Result<HashMap<MessageId, Arc<Message>>> {
+async fn existing(
+    app: &App,
+    tx: &mut Tx,
+    verdicts: &[Verdict],
+) -> Result<HashMap<MessageId, Arc<Message>>> {
     let ids: Vec<_> = verdicts
         .iter()
         .filter_map(|verdict| match verdict {
@@ -233,7 +238,7 @@ async fn existing(tx: &mut Tx, verdicts: &[Verdict]) -> Result<HashMap<MessageId
     }
     let found = messages::by_ids(&mut *tx, ids).await?;
     let chats = found.iter().map(|message| message.chat.0).collect();
-    let least = members::least_marks(tx, chats).await?;
+    let least = least_marks(tx, &app.laggards, chats).await?;
     Ok(found
         .into_iter()
         .map(|message| {

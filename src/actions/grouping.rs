@@ -13,6 +13,7 @@ use crate::domain::role::Role;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::store::chats::ChatOfMember;
+use crate::store::least::least_marks;
 use crate::store::{Tx, chats, departures, members, messages};
 
 use super::unit::Unit;
@@ -124,7 +125,7 @@ impl Grouping {
             unit.emit(Event::ChatDeleted { chat: chat.id, departed });
         }
         if !newcomers.is_empty() {
-            let last_message = last_message_of(&mut unit.tx, &chat, last_message).await?;
+            let last_message = last_message_of(unit, &chat, last_message).await?;
             let chat = Arc::new(chat.clone());
             unit.emit(Event::ChatCreated { chat, last_message, newcomers });
         }
@@ -178,12 +179,12 @@ pub(super) async fn depart(
 
 /// The newest message with its status.
 async fn last_message_of(
-    tx: &mut Tx,
+    unit: &mut Unit,
     chat: &Chat,
     id: Option<MessageId>,
 ) -> Result<Option<Arc<Message>>> {
     let Some(id) = id else { return Ok(None) };
-    let least = members::least_marks(&mut *tx, vec![chat.id.0]).await?;
-    let found = messages::by_ids(tx, vec![id.0]).await?.pop();
+    let least = least_marks(&mut unit.tx, &unit.app.laggards, vec![chat.id.0]).await?;
+    let found = messages::by_ids(&mut unit.tx, vec![id.0]).await?.pop();
     Ok(found.map(|message| Arc::new(message.with_status(least.get(&chat.id)))))
 }

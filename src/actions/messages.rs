@@ -11,7 +11,8 @@ use crate::domain::page::{Page, Turn};
 use crate::domain::receipt::Marks;
 use crate::domain::session::Caller;
 use crate::domain::text::no_such;
-use crate::store::{audit, chats, members, messages};
+use crate::store::least::least_marks;
+use crate::store::{audit, chats, messages};
 
 use super::unit::Unit;
 use super::{access, marks};
@@ -149,7 +150,7 @@ pub async fn edit(
         message.content = content.as_str().to_owned();
         message.edited_at = Some(now);
         messages::edit(&mut unit.tx, id, &message.content, message.version, now).await?;
-        return publish(unit, message).await;
+        return publish(app, unit, message).await;
     }
     drop(unit);
     with_status(app, message).await
@@ -180,15 +181,15 @@ pub async fn delete(app: &Arc<App>, user: UserId, id: MessageId) -> Result<Messa
         message.content = String::new();
         message.deleted_at = Some(now);
         messages::bury(&mut unit.tx, id, message.version, now).await?;
-        return publish(unit, message).await;
+        return publish(app, unit, message).await;
     }
     drop(unit);
     with_status(app, message).await
 }
 
 /// Commits a change of a message and makes it known.
-async fn publish(mut unit: Unit, message: Message) -> Result<Message> {
-    let least = members::least_marks(&mut unit.tx, vec![message.chat.0]).await?;
+async fn publish(app: &App, mut unit: Unit, message: Message) -> Result<Message> {
+    let least = least_marks(&mut unit.tx, &app.laggards, vec![message.chat.0]).await?;
     let least = least.get(&message.chat);
     let message = message.with_status(least);
     unit.emit(Event::Chat(ChatEvent::of_last_change(message.clone())));
@@ -234,7 +235,7 @@ async fn with_status(app: &App, message: Message) -> Result<Message> {
 }
 
 async fn with_statuses(app: &App, chat: ChatId, rows: Vec<Message>) -> Result<Vec<Message>> {
-    let least = members::least_marks(&app.db, vec![chat.0]).await?;
+    let least = least_marks(&app.db, &app.laggards, vec![chat.0]).await?;
     let least = least.get(&chat);
     Ok(rows.into_iter().map(|message| message.with_status(least)).collect())
 }

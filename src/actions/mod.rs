@@ -46,6 +46,7 @@ pub fn start(app: &Arc<App>, workers: Workers) {
     }
     let logged = Arc::default();
     app.every(clocks::INTERVAL, move |app| clocks::follow(app, Arc::clone(&logged)));
+    app.every(sessions::TOUCH_INTERVAL, sessions::store_touched);
     app.every(presence::BEAT, presence::beat);
     app.every(presence::FLUSH, presence::flush);
     app.every(presence::FLUSH, presence::forget);

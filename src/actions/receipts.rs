@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::domain::chat::Member;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::receipt::{Marks, ReadUpTo};
 use crate::domain::session::Caller;
 use crate::domain::text::no_such;
-use crate::store::{members, messages};
+use crate::domain::user::UserRef;
+use crate::store::members::{self, Receipt};
+use crate::store::messages;
 
 use super::{access, marks};
 
@@ -22,13 +23,20 @@ pub struct Marked {
     pub unread_count: i64,
 }
 
-/// Who has a message.
+/// Most people named in each list of receipts.
+pub const NAMED: i64 = 1_000;
+
+/// Who has a message. Its sender is not counted.
 #[derive(Debug)]
 pub struct Receipts {
-    /// They have read it.
-    pub read: Vec<Member>,
-    /// It has reached a device of theirs, and they have not read it.
-    pub delivered: Vec<Member>,
+    /// Who has read it, at most [`NAMED`], by username.
+    pub read: Vec<UserRef>,
+    /// Who has received it, but not read it, at most [`NAMED`], by username.
+    pub delivered: Vec<UserRef>,
+    /// How many have read it.
+    pub read_count: i64,
+    /// How many have received it, but not read it.
+    pub delivered_count: i64,
 }
 
 /// Marks everything up to a message as read; what is beyond the newest one, up to that. Marks only
@@ -74,10 +82,17 @@ pub async fn mark(
     Ok(())
 }
 
-/// Who has a message. Its sender is in neither list.
+/// Who has a message.
 pub async fn of_message(app: &App, caller: &Caller, id: MessageId) -> Result<Receipts> {
     let message = access::message(&app.db, id, caller.user.id).await?;
-    let who = members::who_has(&app.db, message.chat, message.seq, message.sender.id).await?;
-    let (read, delivered) = who.into_iter().partition(|member| member.last_read_seq >= message.seq);
-    Ok(Receipts { read, delivered })
+    let which = (message.chat, message.seq, message.sender.id);
+    let read = members::who_has(&app.db, which, Receipt::Read, NAMED).await?;
+    let delivered = members::who_has(&app.db, which, Receipt::Delivered, NAMED).await?;
+    // Lists that are not full count themselves.
+    let len = |list: &Vec<UserRef>| i64::try_from(list.len()).map_err(Error::internal);
+    let (mut read_count, mut delivered_count) = (len(&read)?, len(&delivered)?);
+    if read_count.max(delivered_count) == NAMED {
+        (read_count, delivered_count) = members::count_who_have(&app.db, which).await?;
+    }
+    Ok(Receipts { read, delivered, read_count, delivered_count })
 }

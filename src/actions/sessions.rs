@@ -26,6 +26,10 @@ use super::unit::Unit;
 const GRACE: Duration = Duration::from_secs(10);
 /// Uses of a session are noted this far apart.
 const TOUCH: Duration = Duration::from_secs(60);
+/// How often they are stored.
+pub const TOUCH_INTERVAL: Duration = Duration::from_secs(1);
+/// Sessions in one transaction.
+const TOUCHED: usize = 500;
 
 /// A new session and whose it is.
 #[derive(Debug)]
@@ -47,7 +51,7 @@ pub async fn authenticate(app: &Arc<App>, token: &str) -> Result<Caller> {
         return Err(Error::TokenNotValid);
     }
     if live.last_used_at < now.minus(TOUCH) {
-        touch(app, claims.session, now);
+        app.touched.note(claims.session);
     }
     Ok(Caller { user: live.user, session: claims.session })
 }
@@ -64,9 +68,11 @@ pub async fn login(
     let holder = Holder::at(device.ip);
     let account = users::by_login(&app.db, key).await?;
     attempts::login(app, key, account.as_ref().map(|(id, _)| *id), device).await?;
-    let Some((id, encoded)) = account else {
+    let usable = account.filter(|(_, encoded)| !hashes::is_unusable(encoded));
+    let Some((id, encoded)) = usable else {
         // Hashes that came from Django cost more or less than ours, and are kept until their users
-        // log in. So nobody is checked like somebody, who is always the same for the same name.
+        // log in. So an unknown user, and one without a password, is checked against the hash of
+        // somebody who has one; always the same for the same name.
         let place = app.sealer.number("a stand-in", key);
         let stand_in = users::some_password(&app.db, place).await?;
         app.passwords.verify(holder, &password.0, stand_in.as_deref()).await?;
@@ -235,19 +241,16 @@ async fn end_in(app: &App, unit: &mut Unit, user: UserId, id: SessionId) -> Resu
     Ok(())
 }
 
-/// Notes the use of a session, without making the request wait. A failure costs a note.
-fn touch(app: &Arc<App>, id: SessionId, now: Timestamp) {
-    let node = Arc::clone(app);
-    app.spawn(async move {
-        let noted = async {
-            let mut unit = Unit::begin(&node).await?;
-            sessions::touch(&mut unit.tx, id, now, now.minus(TOUCH)).await?;
-            unit.commit().await
-        };
-        if let Err(error) = noted.await {
-            tracing::debug!(?error, "cannot note the use of a session");
-        }
-    });
+/// Stores which sessions were used since the last call, in short transactions. What cannot be
+/// written is noted again by the sessions' next requests.
+pub async fn store_touched(app: Arc<App>) -> Result<()> {
+    let now = app.clock.now();
+    for chunk in app.touched.take().chunks(TOUCHED) {
+        let mut unit = Unit::begin(&app).await?;
+        sessions::touch(&mut unit.tx, chunk.iter().map(|id| id.0).collect(), now).await?;
+        unit.commit().await?;
+    }
+    Ok(())
 }
 
 /// The tokens of a session. The refresh token is dated when it was rotated, so that making it again

@@ -7,7 +7,8 @@ use crate::domain::error::Result;
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::message::Message;
 use crate::domain::sync::{Change, Changes, Known};
-use crate::store::{chats, members, messages, site};
+use crate::store::least::least_marks;
+use crate::store::{chats, messages, site};
 
 use super::chats::views;
 
@@ -85,8 +86,8 @@ async fn changed(
         None => Vec::new(),
     };
     rows.truncate(fits);
-    let least =
-        members::least_marks(&app.db, behind.iter().map(|(chat, _)| chat.0).collect()).await?;
+    let chats = behind.iter().map(|(chat, _)| chat.0).collect();
+    let least = least_marks(&app.db, &app.laggards, chats).await?;
     let mut found: HashMap<ChatId, Vec<Message>> = HashMap::new();
     for message in rows {
         let least = least.get(&message.chat);

@@ -16,7 +16,7 @@ use super::avatars;
 /// it is rolled back.
 #[derive(Debug)]
 pub struct Unit {
-    app: Arc<App>,
+    pub(super) app: Arc<App>,
     /// Where to write.
     pub tx: Tx,
     events: Vec<Event>,

@@ -40,6 +40,11 @@ pub fn is_current(encoded: &str) -> bool {
     encoded.starts_with(CURRENT)
 }
 
+/// Whether it is the mark of an account without a password, as Django makes it.
+pub fn is_unusable(encoded: &str) -> bool {
+    encoded.starts_with('!')
+}
+
 /// Whether a hash is of the password. `None`, after no work at all, where it cannot be of any: it
 /// is marked unusable, of a format that is not known here, or asks for too much.
 pub(super) fn verify(password: &str, encoded: &str) -> Option<bool> {

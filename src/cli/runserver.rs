@@ -59,6 +59,9 @@ pub(super) async fn run(arguments: &Arguments) -> Result {
         () = lifecycle::drain(&app, delay) => {}
         name = signals.next() => tracing::warn!("{name} again: stopping at once"),
     }
+    if let Err(error) = actions::sessions::store_touched(Arc::clone(&app)).await {
+        tracing::warn!(%error, "cannot store which sessions were used last");
+    }
     // Who is not told is told by the node's silence, a little later.
     if let Err(error) = actions::presence::leave(&app).await {
         tracing::warn!(%error, "the node could not say goodbye");

@@ -55,7 +55,9 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         "Message" => message(),
         "MessagePage" => page(message()),
         "Marks" => json!({"last_read_seq": 1, "unread_count": 0}),
-        "Receipts" => json!({"read": [user_ref()], "delivered": []}),
+        "Receipts" => json!({
+            "read": [user_ref()], "delivered": [], "read_count": 1, "delivered_count": 0,
+        }),
         "Changes" => json!({"epoch": EPOCH, "changes": [change()], "gone": []}),
         "Change" => change(),
         "Detail" => json!({"detail": "Not found."}),

@@ -8,7 +8,6 @@ use axum::response::{IntoResponse, Response};
 
 use crate::actions::receipts;
 use crate::app::App;
-use crate::domain::chat::Member;
 use crate::domain::ids::{ChatId, MessageId};
 use crate::wire::answers::{Marks, Receipts};
 use crate::wire::errors::{Detail, FieldTexts};
@@ -43,7 +42,9 @@ pub(super) async fn read(
     Ok(Json(Marks { last_read_seq: marked.last_read_seq, unread_count: marked.unread_count }))
 }
 
-/// Who has a message
+/// Lists who has a message
+///
+/// At most 1,000 people in each list; the counts are of all.
 #[utoipa::path(
     get, path = "/api/messages/{id}/receipts/", tag = "messages",
     operation_id = "messages_receipts",
@@ -60,11 +61,11 @@ pub(super) async fn of_message(
     Id(id): Id<MessageId>,
 ) -> Result<Response> {
     let found = receipts::of_message(&app, &caller, id).await?;
-    let who = |members: &[Member]| -> Vec<_> { members.iter().map(|m| m.user.clone()).collect() };
-    let (read, delivered) = (who(&found.read), who(&found.delivered));
     Ok(Json(Receipts {
-        read: read.iter().map(|user| UserRef::of(user, &app.urls)).collect(),
-        delivered: delivered.iter().map(|user| UserRef::of(user, &app.urls)).collect(),
+        read: found.read.iter().map(|user| UserRef::of(user, &app.urls)).collect(),
+        delivered: found.delivered.iter().map(|user| UserRef::of(user, &app.urls)).collect(),
+        read_count: found.read_count,
+        delivered_count: found.delivered_count,
     })
     .into_response())
 }

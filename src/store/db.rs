@@ -290,6 +290,14 @@ impl<'a> Target<'a> {
         Query { target: self, sql, arguments: Ok(arguments) }
     }
 
+    /// The same target, for the first of several queries.
+    pub fn reborrow(&mut self) -> Target<'_> {
+        match self {
+            Self::Db(db) => Target::Db(db),
+            Self::Tx(tx) => Target::Tx(tx),
+        }
+    }
+
     /// Whether this is the embedded database.
     pub fn is_sqlite(&self) -> bool {
         match self {

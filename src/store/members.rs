@@ -1,12 +1,9 @@
 //! Who is in a chat, as what, and how far each has got.
 
-use std::collections::HashMap;
-
 use constcat::concat;
 
 use crate::domain::chat::Member;
 use crate::domain::ids::{ChatId, UserId};
-use crate::domain::receipt::LeastMarks;
 use crate::domain::role::Role;
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRef;
@@ -38,6 +35,27 @@ struct Row {
     joined_at: Timestamp,
     last_delivered_seq: i64,
     last_read_seq: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct RefRow {
+    id: UserId,
+    username: String,
+    first_name: String,
+    last_name: String,
+    avatar: Option<String>,
+}
+
+impl From<RefRow> for UserRef {
+    fn from(row: RefRow) -> Self {
+        Self {
+            id: row.id,
+            username: row.username,
+            first_name: row.first_name,
+            last_name: row.last_name,
+            avatar: row.avatar,
+        }
+    }
 }
 
 impl From<Row> for Member {
@@ -316,54 +334,58 @@ pub async fn chats_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<Cha
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
-#[derive(sqlx::FromRow)]
-struct LeastRow {
-    chat_id: ChatId,
-    #[sqlx(flatten)]
-    least: LeastMarks,
+/// Which of those who have a message, apart from its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// Whoever has read it.
+    Read,
+    /// Whoever has received it, but not read it.
+    Delivered,
 }
 
-/// The least marks of some chats: the status of all their messages follows from them. Reads every
-/// member of each, so a page's worth of chats at a time.
-pub async fn least_marks(
-    at: impl Into<Target<'_>>,
-    chats: Vec<i64>,
-) -> Result<HashMap<ChatId, LeastMarks>> {
-    let rows: Vec<LeastRow> = at
-        .into()
-        .either(
-            "select chat_id, count(*) as members, min(user_id) as first_member, \
-                    min(last_read_seq) as read_seq, min(last_delivered_seq) as delivered_seq \
-             from members where chat_id in (select value from json_each($1)) group by chat_id",
-            "select chat_id, count(*) as members, min(user_id) as first_member, \
-                    min(last_read_seq) as read_seq, min(last_delivered_seq) as delivered_seq \
-             from members where chat_id = any($1) group by chat_id",
-        )
-        .bind_list(chats)
-        .all()
-        .await?;
-    Ok(rows.into_iter().map(|row| (row.chat_id, row.least)).collect())
-}
-
-/// Whom, save its sender, a message of `seq` has reached: their marks tell who has read it.
+/// Members, apart from its sender, whom a message of `seq` has reached: at most `limit`, those with
+/// the lowest ids, by username.
 pub async fn who_has(
     at: impl Into<Target<'_>>,
-    chat: ChatId,
-    seq: i64,
-    sender: UserId,
-) -> Result<Vec<Member>> {
-    let rows: Vec<Row> = at
-        .into()
-        .query(concat!(
-            SELECT,
-            "and me.last_delivered_seq >= $2 and me.user_id <> $3 order by u.username_key"
-        ))
+    (chat, seq, sender): (ChatId, i64, UserId),
+    receipt: Receipt,
+    limit: i64,
+) -> Result<Vec<UserRef>> {
+    // Limited before the users are joined, so that only those who are shown are looked up.
+    let query = at.into().query(match receipt {
+        Receipt::Read => concat!(WHO, "last_read_seq >= $2", BY_NAME),
+        Receipt::Delivered => {
+            concat!(WHO, "last_delivered_seq >= $2 and last_read_seq < $2", BY_NAME)
+        }
+    });
+    let rows: Vec<RefRow> = query.bind(chat).bind(seq).bind(sender).bind(limit).all().await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+const WHO: &str = "\
+    select u.id, u.username, u.first_name, u.last_name, u.avatar \
+    from (select user_id from members where chat_id = $1 and user_id <> $3 and ";
+const BY_NAME: &str = " order by user_id limit $4) me join users u on u.id = me.user_id \
+                        order by u.username_key";
+
+/// How many members, apart from its sender, have read a message of `seq`, and how many have only
+/// received it. Reads every member of the chat.
+pub async fn count_who_have(
+    at: impl Into<Target<'_>>,
+    (chat, seq, sender): (ChatId, i64, UserId),
+) -> Result<(i64, i64)> {
+    at.into()
+        .query(
+            "select coalesce(sum(case when last_read_seq >= $2 then 1 else 0 end), 0), \
+                    coalesce(sum(case when last_read_seq < $2 then 1 else 0 end), 0) \
+             from members \
+             where chat_id = $1 and user_id <> $3 and last_delivered_seq >= $2",
+        )
         .bind(chat)
         .bind(seq)
         .bind(sender)
-        .all()
-        .await?;
-    Ok(rows.into_iter().map(Into::into).collect())
+        .one()
+        .await
 }
 
 fn role_of(name: String) -> Result<Role> {

@@ -9,6 +9,7 @@ pub mod db;
 pub mod departures;
 pub mod error;
 mod lease;
+pub mod least;
 pub mod marks;
 pub mod members;
 pub mod messages;

@@ -359,13 +359,19 @@ pub async fn forget_over(tx: &mut Tx, before: Timestamp) -> Result<()> {
         .map(drop)
 }
 
-/// Notes that a session is in use, at most once a while (`before`).
-pub async fn touch(tx: &mut Tx, id: SessionId, now: Timestamp, before: Timestamp) -> Result<()> {
+/// Stores that sessions were used at a moment. On PostgreSQL a row that somebody else holds is passed
+/// over: whoever waits for several rows may wait in a circle.
+pub async fn touch(tx: &mut Tx, ids: Vec<i64>, now: Timestamp) -> Result<()> {
     Target::from(tx)
-        .query("update sessions set last_used_at = $2 where id = $1 and last_used_at < $3")
-        .bind(id)
+        .either(
+            "update sessions set last_used_at = $1 \
+             where id in (select value from json_each($2)) and last_used_at < $1",
+            "update sessions set last_used_at = $1 \
+             where id in (select id from sessions where id = any($2) and last_used_at < $1 \
+                          for no key update skip locked)",
+        )
         .bind(now)
-        .bind(before)
+        .bind_list(ids)
         .execute()
         .await
         .map(drop)

@@ -235,16 +235,19 @@ pub async fn password(at: impl Into<Target<'_>>, id: UserId) -> Result<Option<St
     Ok(row.map(|(password,)| password))
 }
 
-/// A usable encoded password, whoever's: of the `place`-th of a million parts of all users. `None`
-/// where there is none from there on.
+/// A usable encoded password, whoever's: of the first user who has one from the `place`-th of a
+/// million parts of all users on, or else of the last one. Two probes of an index that holds only
+/// those users. `None` where nobody has one.
 pub async fn some_password(at: impl Into<Target<'_>>, place: i64) -> Result<Option<String>> {
     let row: Option<(String,)> = at
         .into()
         .query(
-            "select password from users \
-             where id > (select coalesce(max(id), 0) from users) * $1 / 1000000 \
-                   and password not like '!%' \
-             order by id limit 1",
+            "select password from users where id = coalesce( \
+                 (select id from users where substr(password, 1, 1) <> '!' \
+                      and id > (select coalesce(max(id), 0) from users) * $1 / 1000000 \
+                  order by id limit 1), \
+                 (select id from users where substr(password, 1, 1) <> '!' \
+                  order by id desc limit 1))",
         )
         .bind(place)
         .optional()

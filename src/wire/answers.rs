@@ -56,13 +56,21 @@ pub struct Marks {
     pub unread_count: i64,
 }
 
-/// Who has a message. Its sender is in neither list.
+/// Who has a message. Its sender is not counted.
 #[derive(Serialize, ToSchema)]
 pub struct Receipts<'a> {
-    /// They have read it.
+    /// Who has read it: at most 1,000, by username.
+    #[schema(max_items = 1000)]
     pub read: Vec<UserRef<'a>>,
-    /// It has reached a device of theirs, and they have not read it.
+    /// Who has received it on a device, but not read it: at most 1,000, by username.
+    #[schema(max_items = 1000)]
     pub delivered: Vec<UserRef<'a>>,
+    /// How many have read it.
+    #[schema(minimum = 0)]
+    pub read_count: i64,
+    /// How many have received it, but not read it.
+    #[schema(minimum = 0)]
+    pub delivered_count: i64,
 }
 
 /// What is new to a client.

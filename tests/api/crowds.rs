@@ -98,6 +98,37 @@ async fn the_end_of_a_large_group_holds_up_nobody(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_receipts_of_a_crowd_are_bounded_and_counted(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let chat = tom.group(&[&kitty]).await;
+    crowd(&server).await;
+    fill(&server, chat).await;
+    let message = tom.say(chat, "meow").await;
+    let path = format!("/api/messages/{}/receipts/", message["id"]);
+    let mut tx = server.app.db.begin().await.expect("begun");
+    for read in [
+        "update members set last_delivered_seq = 1 where user_id >= $1",
+        "update members set last_read_seq = 1 where user_id >= $1 + 6000",
+    ] {
+        Target::from(&mut tx).query(read).bind(FIRST).execute().await.expect("read");
+    }
+    tx.commit().await.expect("committed");
+    let receipts = kitty.get(&path).await.expect(200).json;
+    assert_eq!(
+        (&receipts["read_count"], &receipts["delivered_count"]),
+        (&4_000.into(), &6_000.into())
+    );
+    for (list, first) in [("read", FIRST + 6_000), ("delivered", FIRST)] {
+        let list = receipts[list].as_array().expect("a list");
+        assert_eq!((list.len(), &list[0]["id"]), (1_000, &first.into()));
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_come_and_go_by_the_thousand_hold_up_no_message(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
@@ -112,7 +143,7 @@ async fn who_come_and_go_by_the_thousand_hold_up_no_message(
         .collect();
     for leaving in [false, true] {
         if leaving {
-            let now = server.app.clock.now();
+            let now = server.app.clock.uptime();
             connections.iter().for_each(|connection| hub.disconnect(connection, now));
             server.app.clock.advance(Duration::from_secs(11));
         }

@@ -1,6 +1,6 @@
 //! One's devices: seeing them, sending them away, and changing the password.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -216,4 +216,24 @@ async fn a_password_is_changed_by_who_knows_the_old_one_to_a_good_one(
     // Nothing has changed.
     phone.get(ME).await.expect(200);
     tom.login("thomascat", PASSWORD).await.expect(200);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_use_of_devices_is_stored_together(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let tom = server.user("tom").await;
+    let phone = another(&tom).await;
+    let used = async || tom.get(SESSIONS).await.expect(200).column("last_used_at");
+    let before = used().await;
+    server.app.clock.advance(Duration::from_secs(90));
+    phone.get(ME).await.expect(200);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    // Both: asking is a use, too.
+    while used().await.iter().zip(&before).any(|(now, before)| now == before) {
+        assert!(Instant::now() < deadline, "not stored yet");
+        tokio::task::yield_now().await;
+    }
 }

@@ -126,7 +126,8 @@ async fn a_message_is_delivered_and_read_when_all_others_have_it(
             assert_eq!(viewer.get(&message).await.expect(200).json["status"], status);
             let view = viewer.get(&format!("/api/chats/{chat}/")).await.json;
             assert_eq!(view["last_message"]["status"], status);
-            let lists = json!({"read": list(read), "delivered": list(delivered)});
+            let lists = json!({"read": list(read), "delivered": list(delivered),
+                               "read_count": read.len(), "delivered_count": delivered.len()});
             viewer.get(&receipts).await.expect_body(200, lists);
         }
     };

@@ -8,6 +8,7 @@ use meowsenger::domain::session::{Device, SessionInfo};
 use meowsenger::domain::time::Timestamp;
 use meowsenger::domain::user::Availability;
 use meowsenger::store::error::Error;
+use meowsenger::store::members::Receipt;
 use meowsenger::store::{Target, audit, marks, members, messages, sessions, users};
 use rstest::rstest;
 
@@ -236,12 +237,24 @@ async fn read_marks_are_clamped_and_never_go_back(
 
     // By name, without the sender.
     let who = async |seq: i64, sender: UserId| {
-        let who = members::who_has(&store.db, chat, seq, sender).await.unwrap();
-        who.iter().map(|member| (member.user.id, member.last_read_seq)).collect::<Vec<_>>()
+        let which = (chat, seq, sender);
+        let list = async |receipt| {
+            let who = members::who_has(&store.db, which, receipt, 9).await.unwrap();
+            who.iter().map(|user| user.id).collect::<Vec<_>>()
+        };
+        let lists = (list(Receipt::Read).await, list(Receipt::Delivered).await);
+        let counts = members::count_who_have(&store.db, which).await.unwrap();
+        let lengths = (lists.0.len(), lists.1.len());
+        assert_eq!(counts, (lengths.0.try_into().unwrap(), lengths.1.try_into().unwrap()));
+        lists
     };
-    assert_eq!(who(2, a).await, [(c, 1), (b, 3)]);
-    assert_eq!(who(3, b).await, [(a, 3), (c, 1)]);
-    assert!(who(4, a).await.is_empty());
+    assert_eq!(who(2, a).await, (vec![b], vec![c]));
+    assert_eq!(who(3, b).await, (vec![a], vec![c]));
+    assert_eq!(who(1, UserId(999)).await, (vec![a, c, b], vec![]));
+    assert_eq!(who(4, a).await, (vec![], vec![]));
+    let which = (chat, 1, UserId(999));
+    let first = members::who_has(&store.db, which, Receipt::Read, 1).await.unwrap();
+    assert_eq!(first.iter().map(|user| user.id).collect::<Vec<_>>(), [a]);
 }
 
 #[rstest]

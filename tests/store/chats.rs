@@ -6,7 +6,7 @@ use meowsenger::domain::receipt::Marks;
 use meowsenger::domain::role::Role;
 use meowsenger::domain::time::Timestamp;
 use meowsenger::store::chats;
-use meowsenger::store::{Target, chat_lists, marks, members, messages};
+use meowsenger::store::{Target, chat_lists, least, marks, members, messages};
 use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store, later, message};
@@ -210,7 +210,8 @@ async fn marks_only_grow_and_the_least_of_them_are_found(
         let place = members::membership(&mut tx, chat, a).await.unwrap().expect("a member");
         assert_eq!((place.last_delivered_seq, place.last_seq), (2, 3));
     }
-    let least = members::least_marks(&mut tx, vec![chat.0, alone.0, 999]).await.unwrap();
+    let laggards = least::Laggards::default();
+    let least = least::least_marks(&mut tx, &laggards, vec![chat.0, alone.0, 999]).await.unwrap();
     assert_eq!(least.len(), 2);
     let of = |id: ChatId| {
         let marks = least[&id];

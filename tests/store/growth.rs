@@ -12,8 +12,8 @@ use meowsenger::domain::user::Activity;
 use meowsenger::store::presence::Place;
 use meowsenger::store::sends::{Added, Numbered};
 use meowsenger::store::{
-    Target, Tx, avatars, chats, departures, marks, members, messages, presence, search, sends,
-    users,
+    Target, Tx, avatars, chats, departures, least, marks, members, messages, presence, search,
+    sends, sessions, users,
 };
 use rstest::rstest;
 
@@ -32,12 +32,12 @@ const STATEMENTS: &[&str] = &[
     "chats::of_member",
     "chats::versions",
     "departures::insert",
+    "least::least_marks",
     "marks::advance",
     "marks::read",
     "members::acquainted",
     "members::among",
     "members::insert",
-    "members::least_marks",
     "members::remove",
     "messages::any_since",
     "messages::by_ids",
@@ -53,6 +53,7 @@ const STATEMENTS: &[&str] = &[
     "sends::insert",
     "sends::lock_chats",
     "sends::resolve",
+    "sessions::touch",
     "users::by_ids",
     "users::hold_active",
     "users::taken",
@@ -60,7 +61,7 @@ const STATEMENTS: &[&str] = &[
 
 /// Users and chats from 1 to `LONG`. User 1 is in every chat, everybody is in chat 1, and each chat
 /// has one message. Chat 0 is empty.
-const SITE: [&str; 10] = [
+const SITE: [&str; 11] = [
     "insert into users (id, username, username_key, password, date_joined) \
      select n, 'user' || n, 'user' || n, '!', $1 from s",
     "insert into login_names (name_key, user_id) select 'user' || n, n from s",
@@ -75,6 +76,8 @@ const SITE: [&str; 10] = [
     "insert into messages (chat_id, seq, version, sender_id, content, timestamp) \
      select n, 1, 2, 1, 'meow', $1 from s",
     "insert into name_pieces (piece, user_id) select 'user' || n, n from s",
+    "insert into sessions (user_id, created_at, last_used_at, expires_at, refresh_jti, refreshed_at) \
+     select n, $1, $1, $1, '', $1 from s",
     "insert into nodes (name, beat_at) select 'one', $1 from s where n = 1",
     "insert into presence (user_id, node, connections, idle) \
      select n, 'one', 1, false from s where n % 2 = 0",
@@ -137,7 +140,11 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
         "members::acquainted" => members::acquainted(tx, one, ids).await.map(drop),
         "members::among" => members::among(tx, chat, ids).await.map(drop),
         "members::insert" => members::insert(tx, ChatId(0), ids, Role::Member, 0, NOW).await,
-        "members::least_marks" => members::least_marks(tx, ids).await.map(drop),
+        "least::least_marks" => {
+            let laggards = least::Laggards::default();
+            least::least_marks(tx, &laggards, ids).await.map(drop)
+        }
+        "sessions::touch" => sessions::touch(tx, ids, later(1)).await,
         "members::remove" => members::remove(tx, chat, ids).await,
         "messages::any_since" => {
             messages::any_since(tx, &lists.map(|id| (ChatId(id), 1))).await.map(drop)
@@ -158,16 +165,17 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
         // Its list is bounded: a user has no more than some hundred pieces.
         "search::index" => search::index(tx, one, "user1", "Anna", "Marina").await,
         "sends::advance_chats" => {
-            let added = |id| Added { chat: ChatId(id), count: 1, last: MessageId(id) };
-            sends::advance_chats(tx, &lists.map(added), NOW).await
+            let last =
+                |id| Added { chat: ChatId(id), count: 1, last: MessageId(id), active_at: NOW };
+            sends::advance_chats(tx, &lists.map(last)).await
         }
         "sends::advance_senders" => {
             sends::advance_senders(tx, &lists.map(|id| (ChatId(id), one, 1))).await
         }
         "sends::insert" => {
-            let numbered = |message| Numbered { message, seq: 2, version: 3 };
+            let numbered = |message| Numbered { message, seq: 2, version: 3, timestamp: NOW };
             let numbered: Vec<_> = lists.sends.iter().map(numbered).collect();
-            sends::insert(tx, &numbered, NOW).await.map(drop)
+            sends::insert(tx, &numbered).await.map(drop)
         }
         "sends::lock_chats" => sends::lock_chats(tx, ids).await.map(drop),
         "sends::resolve" => {

@@ -161,13 +161,17 @@ pub struct StatusOf {
     pub last_seen: Option<OffsetDateTime>,
 }
 
-/// Who has a message; its sender is in neither list.
+/// Who has a message. Its sender is not counted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipts {
-    /// They have read it.
+    /// Who has read it: at most 1,000, by username.
     pub read: Vec<UserRef>,
-    /// They have it, and have not read it.
+    /// Who has received it, but not read it: at most 1,000, by username.
     pub delivered: Vec<UserRef>,
+    /// How many have read it.
+    pub read_count: i64,
+    /// How many have received it, but not read it.
+    pub delivered_count: i64,
 }
 
 /// One's mark in a chat, and what is left.

@@ -1,0 +1,166 @@
+//! The least markers of chats, from which the status of every message follows. In a large chat they
+//! are known by the two members who hold them back, so that not every member is read each time.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::domain::ids::{ChatId, UserId};
+use crate::domain::receipt::LeastMarks;
+
+use super::db::Target;
+use super::error::Result;
+
+/// Chats with at most so many members are read whole: that is as cheap.
+const SMALL: i64 = 64;
+/// Chats remembered on a node, about 64 bytes each. With more, all are forgotten.
+const REMEMBERED: usize = 16_384;
+
+/// Who holds the least markers of large chats, as last read. A hint: before it is used, the database
+/// is asked whether these members are still where they were. Markers only grow, and a new member's
+/// start at the newest message, so while the slowest member stays, nobody else is behind.
+///
+/// Indexes on the markers would answer as fast, but every send and every read would have to change
+/// them, and PostgreSQL could no longer update a member's row in place (HOT).
+#[derive(Debug, Default)]
+pub struct Laggards(Mutex<HashMap<ChatId, Slowest>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Slowest {
+    reader: UserId,
+    receiver: UserId,
+    least: LeastMarks,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    chat_id: ChatId,
+    #[sqlx(flatten)]
+    least: LeastMarks,
+    /// Known of large chats only.
+    reader: Option<UserId>,
+    receiver: Option<UserId>,
+}
+
+impl Laggards {
+    fn of(&self, chats: &[i64]) -> Vec<(ChatId, Slowest)> {
+        let known = self.lock();
+        let chat = |id: &i64| Some((ChatId(*id), *known.get(&ChatId(*id))?));
+        chats.iter().filter_map(chat).collect()
+    }
+
+    fn remember(&self, rows: &[Row]) {
+        let mut known = self.lock();
+        for row in rows {
+            if let (Some(reader), Some(receiver)) = (row.reader, row.receiver) {
+                if known.len() >= REMEMBERED {
+                    known.clear();
+                }
+                known.insert(row.chat_id, Slowest { reader, receiver, least: row.least });
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ChatId, Slowest>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The least markers of some chats; of one without members, none.
+pub async fn least_marks(
+    at: impl Into<Target<'_>>,
+    laggards: &Laggards,
+    chats: Vec<i64>,
+) -> Result<HashMap<ChatId, LeastMarks>> {
+    let mut at = at.into();
+    let known = laggards.of(&chats);
+    let mut found = HashMap::new();
+    if !known.is_empty() {
+        let unmoved = unmoved(at.reborrow(), &known).await?;
+        let unmoved: HashMap<_, _> = unmoved.into_iter().collect();
+        for (chat, slowest) in known {
+            let members = unmoved.get(&chat).copied().filter(|members| *members > SMALL);
+            if let Some(members) = members {
+                found.insert(chat, LeastMarks { members, ..slowest.least });
+            }
+        }
+    }
+    let rest: Vec<_> = chats.into_iter().filter(|id| !found.contains_key(&ChatId(*id))).collect();
+    if !rest.is_empty() {
+        // What a transaction sees may be rolled back.
+        let is_committed = matches!(at, Target::Db(_));
+        let rows = read(at, rest).await?;
+        if is_committed {
+            laggards.remember(&rows);
+        }
+        found.extend(rows.into_iter().map(|row| (row.chat_id, row.least)));
+    }
+    Ok(found)
+}
+
+/// The chats whose slowest members have not moved, with how many members they have.
+async fn unmoved(at: Target<'_>, known: &[(ChatId, Slowest)]) -> Result<Vec<(ChatId, i64)>> {
+    let rows: Vec<_> = known
+        .iter()
+        .map(|(chat, Slowest { reader, receiver, least })| {
+            (*chat, *reader, least.read_seq, *receiver, least.delivered_seq)
+        })
+        .collect();
+    at.either(
+        "select c.id, c.members_count from json_each($1) r \
+         join members a on a.chat_id = r.value ->> 0 and a.user_id = r.value ->> 1 \
+              and a.last_read_seq = r.value ->> 2 \
+         join members b on b.chat_id = r.value ->> 0 and b.user_id = r.value ->> 3 \
+              and b.last_delivered_seq = r.value ->> 4 \
+         join chats c on c.id = r.value ->> 0",
+        "select c.id, c.members_count \
+         from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) \
+             as r (chat_id, reader, read_seq, receiver, delivered_seq) \
+         join members a on a.chat_id = r.chat_id and a.user_id = r.reader \
+              and a.last_read_seq = r.read_seq \
+         join members b on b.chat_id = r.chat_id and b.user_id = r.receiver \
+              and b.last_delivered_seq = r.delivered_seq \
+         join chats c on c.id = r.chat_id",
+    )
+    .bind_rows(&rows, |query| {
+        query
+            .bind_list(rows.iter().map(|(chat, ..)| chat.0).collect())
+            .bind_list(rows.iter().map(|(_, reader, ..)| reader.0).collect())
+            .bind_list(rows.iter().map(|(_, _, seq, ..)| *seq).collect())
+            .bind_list(rows.iter().map(|(.., receiver, _)| receiver.0).collect())
+            .bind_list(rows.iter().map(|(.., seq)| *seq).collect())
+    })
+    .all()
+    .await
+}
+
+/// Reads every member of each chat. Of those who are behind alike, the newest account is taken:
+/// most crowds read in the order of their age, so it stays there longest.
+async fn read(at: Target<'_>, chats: Vec<i64>) -> Result<Vec<Row>> {
+    at.either(
+        "select l.*, \
+                case when l.members > $2 then (select w.user_id from members w \
+                    where w.chat_id = l.chat_id and w.last_read_seq = l.read_seq \
+                    order by w.user_id desc limit 1) end as reader, \
+                case when l.members > $2 then (select w.user_id from members w \
+                    where w.chat_id = l.chat_id and w.last_delivered_seq = l.delivered_seq \
+                    order by w.user_id desc limit 1) end as receiver \
+         from (select chat_id, count(*) as members, min(user_id) as first_member, \
+                      min(last_read_seq) as read_seq, min(last_delivered_seq) as delivered_seq \
+               from members where chat_id in (select value from json_each($1)) \
+               group by chat_id) l",
+        "select l.*, \
+                case when l.members > $2 then (select w.user_id from members w \
+                    where w.chat_id = l.chat_id and w.last_read_seq = l.read_seq \
+                    order by w.user_id desc limit 1) end as reader, \
+                case when l.members > $2 then (select w.user_id from members w \
+                    where w.chat_id = l.chat_id and w.last_delivered_seq = l.delivered_seq \
+                    order by w.user_id desc limit 1) end as receiver \
+         from (select chat_id, count(*) as members, min(user_id) as first_member, \
+                      min(last_read_seq) as read_seq, min(last_delivered_seq) as delivered_seq \
+               from members where chat_id = any($1) group by chat_id) l",
+    )
+    .bind_list(chats)
+    .bind(SMALL)
+    .all()
+    .await
+}

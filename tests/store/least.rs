@@ -1,0 +1,104 @@
+//! The least markers of a large chat, which are remembered with those who hold them.
+
+use meowsenger::domain::ids::{ChatId, UserId};
+use meowsenger::domain::receipt::Marks;
+use meowsenger::domain::role::Role;
+use meowsenger::store::least::{Laggards, least_marks};
+use meowsenger::store::{Target, marks, members};
+use rstest::rstest;
+
+use crate::support::{Backend, NOW, Store};
+
+/// More members than are read each time.
+const CROWD: usize = 100;
+
+async fn group(store: &Store) -> (ChatId, Vec<UserId>) {
+    let mut users = Vec::new();
+    for n in 0..CROWD {
+        users.push(store.user(&format!("user{n}")).await);
+    }
+    let chat = store.group(users[0], &users[1..]).await;
+    for _ in 0..9 {
+        store.say(chat, users[0], "meow").await;
+    }
+    (chat, users)
+}
+
+async fn mark(store: &Store, chat: ChatId, user: UserId, delivered_seq: i64, read_seq: i64) {
+    let mut tx = store.tx().await;
+    let wanted = [(chat, user, Marks { delivered_seq, read_seq })];
+    marks::advance(&mut tx, &wanted).await.expect("advanced");
+    tx.commit().await.expect("committed");
+}
+
+async fn run(store: &Store, sql: &'static str) {
+    let mut tx = store.tx().await;
+    Target::from(&mut tx).query(sql).execute().await.expect("run");
+    tx.commit().await.expect("committed");
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_least_markers_are_right_whoever_moves_leaves_or_joins(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let (chat, users) = group(&store).await;
+    let (laggards, fresh) = (Laggards::default(), Laggards::default);
+    let check = async |expected: (i64, i64)| {
+        for hints in [&laggards, &fresh()] {
+            let least = least_marks(&store.db, hints, vec![chat.0]).await.unwrap()[&chat];
+            assert_eq!((least.read_seq, least.delivered_seq), expected);
+        }
+    };
+    check((0, 0)).await;
+    // The slowest reader is not the slowest receiver.
+    for user in &users[1..] {
+        let (delivered, read) = if *user == users[40] { (1, 1) } else { (5, 0) };
+        mark(&store, chat, *user, delivered, read).await;
+    }
+    check((0, 1)).await;
+    for user in &users {
+        mark(&store, chat, *user, 4, if *user == users[70] { 2 } else { 4 }).await;
+    }
+    check((2, 4)).await;
+    // What a transaction sees that does not commit is not remembered.
+    let mut tx = store.tx().await;
+    members::remove(&mut tx, chat, vec![users[70].0]).await.expect("removed");
+    let least = least_marks(&mut tx, &laggards, vec![chat.0]).await.unwrap()[&chat];
+    assert_eq!(least.read_seq, 4);
+    drop(tx);
+    check((2, 4)).await;
+    let mut tx = store.tx().await;
+    members::remove(&mut tx, chat, vec![users[70].0]).await.expect("removed");
+    members::insert(&mut tx, chat, vec![users[70].0], Role::Member, 9, NOW).await.expect("again");
+    tx.commit().await.expect("committed");
+    check((4, 4)).await;
+    let gone = users[1..].iter().map(|user| user.0).collect();
+    let mut tx = store.tx().await;
+    members::remove(&mut tx, chat, gone).await.expect("removed");
+    tx.commit().await.expect("committed");
+    run(&store, "update chats set members_count = 1").await;
+    let least = least_marks(&store.db, &laggards, vec![chat.0]).await.unwrap()[&chat];
+    assert_eq!((least.members, least.first_member, least.read_seq), (1, users[0], 9));
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_members_of_a_large_chat_are_not_read_each_time(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let (chat, users) = group(&store).await;
+    let laggards = Laggards::default();
+    let least = async || least_marks(&store.db, &laggards, vec![chat.0]).await.unwrap()[&chat];
+    for user in &users {
+        mark(&store, chat, *user, 5, if *user == users[70] { 2 } else { 5 }).await;
+    }
+    assert_eq!(least().await.read_seq, 2);
+    // Nobody goes back, so this is not noticed unless everybody is read.
+    run(&store, "update members set last_read_seq = 0 where user_id <= 3").await;
+    assert_eq!(least().await.read_seq, 2);
+    mark(&store, chat, users[70], 5, 3).await;
+    assert_eq!(least().await.read_seq, 0);
+}
