@@ -15,10 +15,7 @@ pub const INTERVAL: Duration = Duration::from_secs(5);
 /// Compares the time with the database's. `logged` is the offset of the system clock that was logged last,
 /// in milliseconds.
 pub async fn follow(app: Arc<App>, logged: Arc<AtomicI64>) -> Result<()> {
-    let jump = app.clock.follow(&app.db).await?;
-    if let Some(micros) = jump {
-        tracing::warn!(jump_ms = micros / 1_000, "the time jumped: the clock it goes by was set");
-    }
+    catch_up(&app).await?;
     let offset_ms = app.clock.system_offset_ms();
     if is_news(offset_ms, logged.load(Ordering::Relaxed)) {
         logged.store(offset_ms, Ordering::Relaxed);
@@ -27,8 +24,15 @@ pub async fn follow(app: Arc<App>, logged: Arc<AtomicI64>) -> Result<()> {
             false => tracing::info!(offset_ms, "the system clock is right again"),
         }
     }
-    if jump.is_some_and(|micros| micros < 0) {
-        housekeeping::forget(app).await?;
+    Ok(())
+}
+
+/// Compares the time with the database's now. Where it went back, what is dated later is removed.
+pub(super) async fn catch_up(app: &Arc<App>) -> Result<()> {
+    let Some(micros) = app.clock.follow(&app.db).await? else { return Ok(()) };
+    tracing::warn!(jump_ms = micros / 1_000, "the time jumped: the clock it goes by was set");
+    if micros < 0 {
+        housekeeping::forget(Arc::clone(app)).await?;
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ use crate::store::presence::Place;
 use crate::store::{members, presence, users};
 
 use super::accounts;
+use super::clocks;
 use super::sockets::Live;
 use super::unit::Unit;
 
@@ -75,8 +76,18 @@ async fn elsewhere(app: &App, users: Vec<i64>) -> Result<Vec<Place>> {
     if users.is_empty() || !app.has_company() {
         return Ok(Vec::new());
     }
-    let alive = app.clock.now().minus(DEAD);
-    Ok(presence::elsewhere(&app.db, &app.node, alive, users).await?)
+    let (earliest, _) = alive(app);
+    Ok(presence::elsewhere(&app.db, &app.node, earliest, users).await?)
+}
+
+/// Between which moments the last heartbeat of a node is dated that is alive. Where the time has just jumped,
+/// those of the others may be of before: they have until they are due again.
+fn alive(app: &App) -> (Timestamp, Timestamp) {
+    if app.clock.jumped_within(DEAD) {
+        return (Timestamp::MIN, Timestamp::MAX);
+    }
+    let now = app.clock.now();
+    (now.minus(DEAD), now.plus(DEAD))
 }
 
 /// A device says how its user wants to be seen: `online` and `away` are of the device; `busy` and
@@ -180,16 +191,18 @@ async fn write(app: &Arc<App>, changed: &[Changed], now: Timestamp) -> Result<()
 
 /// Says that the node is alive, gives up those that are not, and notes who was seen.
 pub async fn beat(app: Arc<App>) -> Result<()> {
-    let now = app.clock.now();
+    // The others judge this heartbeat, and this node theirs.
+    clocks::catch_up(&app).await?;
+    let (now, (earliest, latest)) = (app.clock.now(), alive(&app));
     let mut unit = Unit::begin(&app).await?;
     let known = presence::beat(&mut unit.tx, &app.node, now).await?;
-    let gone = presence::bury(&mut unit.tx, now.minus(DEAD), now.plus(DEAD)).await?;
+    let gone = presence::bury(&mut unit.tx, earliest, latest).await?;
     unit.commit().await?;
     seen(&app, app.hub.presence.seen(app.clock.uptime()), now).await?;
     if !known {
         app.hub.presence.touch_all();
     }
-    app.set_company(presence::has_company(&app.db, &app.node, now.minus(DEAD)).await?);
+    app.set_company(presence::has_company(&app.db, &app.node, earliest).await?);
     for chunk in gone.chunks(CHUNK) {
         tell(&app, chunk.iter().map(|user| user.0).collect(), |_| None).await?;
     }

@@ -85,6 +85,8 @@ struct State {
     advanced: i64,
     /// The time at which a test stopped the clock.
     stopped: Option<i64>,
+    /// When it jumped last, as uptime in microseconds.
+    jumped: Option<i64>,
 }
 
 impl Clock {
@@ -98,7 +100,8 @@ impl Clock {
         };
         // The database read its clock at some moment of the round trip.
         let base = time.saturating_sub(as_micros(started.elapsed() / 2));
-        let state = Mutex::new(State { base, latest: base, advanced: 0, stopped: None });
+        let state =
+            Mutex::new(State { base, latest: base, advanced: 0, stopped: None, jumped: None });
         Ok(Self { system, source, started, state })
     }
 
@@ -122,6 +125,12 @@ impl Clock {
         offset / 1_000
     }
 
+    /// Whether the time jumped less than a while ago. Other nodes may have stored dates of before since then.
+    pub fn jumped_within(&self, while_: Duration) -> bool {
+        let jumped = self.state().jumped;
+        jumped.is_some_and(|at| as_micros(self.started.elapsed()) < at + as_micros(while_))
+    }
+
     /// Compares the time with the source's and corrects it. Returns the jump, in microseconds, if there was
     /// one; it is negative if the time went back.
     pub async fn follow(&self, db: &Db) -> Result<Option<i64>> {
@@ -143,6 +152,7 @@ impl Clock {
         if ahead > as_micros(self.source.patience()) {
             state.base = latest;
             state.latest = self.reading(&state);
+            state.jumped = Some(as_micros(answered));
             return Some(-ahead);
         }
         if ahead > 0 {
@@ -152,7 +162,11 @@ impl Clock {
         }
         let behind = earliest.saturating_sub(state.base);
         state.base = state.base.max(earliest);
-        (behind > as_micros(AGREEMENT)).then_some(behind)
+        if behind <= as_micros(AGREEMENT) {
+            return None;
+        }
+        state.jumped = Some(as_micros(answered));
+        Some(behind)
     }
 
     fn reading(&self, state: &State) -> i64 {
@@ -190,7 +204,7 @@ mod tests {
     const START: i64 = 1_800_000_000 * SECOND;
 
     fn clock(source: Source) -> Clock {
-        let state = State { base: START, latest: START, advanced: 0, stopped: None };
+        let state = State { base: START, latest: START, advanced: 0, stopped: None, jumped: None };
         Clock {
             system: SystemClock::default(),
             source,
@@ -242,6 +256,7 @@ mod tests {
         assert_eq!(ahead(&clock, SECOND / 2), None);
         assert_eq!(moved(&clock), -SECOND / 2);
         assert!(clock.now() >= before);
+        assert!(!clock.jumped_within(Duration::from_secs(60)));
     }
 
     #[test]
@@ -250,6 +265,7 @@ mod tests {
         clock.now();
         assert_eq!(ahead(&clock, 3_600 * SECOND), Some(-3_600 * SECOND));
         assert!(clock.now().micros() < START - 3_500 * SECOND);
+        assert!(clock.jumped_within(Duration::from_secs(60)));
     }
 
     #[test]

@@ -112,6 +112,27 @@ async fn a_node_whose_clock_is_off_takes_nobody_offline(#[values(40, -40)] secon
     }
 }
 
+/// On SQLite, since PostgreSQL's clock cannot be set here.
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_jumps_takes_nobody_offline_before_their_node_can_follow() {
+    let Some(one) = TestApp::start(Backend::Sqlite).await else { return };
+    let two = one.second_node().await;
+    let (tom, kitty) = (one.user("tom").await, one.user("kitty").await);
+    let _socket = Socket::open(&at(&two, &kitty)).await;
+    presence::flush(two.app.clone()).await.expect("a turn");
+    presence::beat(one.app.clone()).await.expect("a turn");
+    assert_eq!(status_of(&tom, &kitty).await, "online");
+    for node in [&one, &two] {
+        // Tokens outlive it.
+        node.system.set_ahead(300 * 1_000_000);
+    }
+    for node in [&one, &two, &one] {
+        presence::beat(node.app.clone()).await.expect("a turn");
+        assert_eq!(status_of(&tom, &kitty).await, "online");
+    }
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_bus_a_node_whose_clock_is_off_hears_of_chats_removals_and_logouts(
