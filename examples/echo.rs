@@ -12,7 +12,6 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::serve::{Listener, ListenerExt};
-use futures_util::{SinkExt, StreamExt};
 use meowsenger::realtime::close::Close;
 use meowsenger::realtime::transport::{self, Socket, Upgrade};
 use tokio::net::TcpListener;
@@ -34,7 +33,7 @@ async fn main() -> std::io::Result<()> {
 async fn upgrade(request: Request) -> Response {
     match Upgrade::of(&mut request.into_parts().0) {
         Ok(upgrade) => {
-            let (answer, opened) = upgrade.accept(MESSAGE_MAX);
+            let (answer, opened) = upgrade.accept(MESSAGE_MAX, None);
             tokio::spawn(async {
                 if let Some(mut socket) = opened.await {
                     let close = echo(&mut socket).await;
@@ -50,14 +49,12 @@ async fn upgrade(request: Request) -> Response {
 async fn echo(socket: &mut Socket) -> Close {
     loop {
         let done = match socket.next().await {
-            Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
-                socket.send(message).await
-            }
+            Ok(message @ (Message::Text(_) | Message::Binary(_))) => socket.send(message).await,
             // The library has answered it; the answer waits to be written.
-            Some(Ok(Message::Ping(_))) => socket.flush().await,
-            Some(Ok(Message::Close(_))) | None => return Close::Gone,
-            Some(Ok(_)) => Ok(()),
-            Some(Err(error)) => Err(error),
+            Ok(Message::Ping(_)) => socket.flush().await,
+            Ok(Message::Close(_)) => return Close::Gone,
+            Ok(_) => Ok(()),
+            Err(close) => return close,
         };
         if let Err(error) = done {
             return error.into();

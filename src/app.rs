@@ -32,6 +32,7 @@ use crate::hub::Hub;
 use crate::mail::Mailer;
 use crate::media::Media;
 use crate::media::files::Files;
+use crate::shares::FairSemaphore;
 use crate::store::Db;
 use crate::store::least::Laggards;
 use crate::store::pooler::OpenError;
@@ -50,6 +51,14 @@ const POSTGRES_COMMITTERS: usize = 2;
 
 /// Added to a statement's longest time for a worker's answer.
 const WORK: Duration = Duration::from_secs(2);
+/// Requests of sockets that ask the database at a time, and how many of them for one user. Sends are
+/// not among them: the committers have a queue of their own.
+const SOCKET_REQUESTS: u32 = 64;
+const SOCKET_REQUESTS_SHARE: usize = 4;
+/// How many heavy requests one user may have in progress, where there are so many.
+const HEAVY_SHARE: u32 = 2;
+/// How long a request may wait for its turn. After a restart everybody syncs at once.
+const TURN_WAIT: Duration = Duration::from_secs(30);
 
 /// A running node.
 #[derive(Debug)]
@@ -68,6 +77,11 @@ pub struct App {
     pub sealer: Sealer,
     /// Who has asked too often.
     pub throttles: Throttles,
+    /// Held by a request of a socket while it asks the database.
+    pub socket_requests: FairSemaphore,
+    /// Held while what `sync` or `status.watch` answers is read, by REST or socket. Never held while
+    /// something is written to a peer.
+    pub heavy_requests: FairSemaphore,
     /// Sends mail.
     pub mailer: Mailer,
     /// The time, the same on all nodes.
@@ -160,6 +174,9 @@ impl App {
             .unzip();
         let db = open_database(config).await?;
         let clock = Clock::start(&db, system).await.map_err(OpenError::Store)?;
+        // Half of the connections are left to everything else.
+        let heavy = (db.readers() / 2).max(1);
+        let heavy_share = (heavy / 2).clamp(1, HEAVY_SHARE) as usize;
         let app = Self {
             db,
             hub: Hub::new(QUEUE_BYTES, Arc::clone(&urls), link),
@@ -172,6 +189,13 @@ impl App {
             ages: config.tokens.ages,
             sealer: Sealer::new(&secret_key),
             throttles: Throttles::new(&config.throttles.rates),
+            socket_requests: FairSemaphore::new(
+                "requests of sockets",
+                SOCKET_REQUESTS,
+                SOCKET_REQUESTS_SHARE,
+                TURN_WAIT,
+            ),
+            heavy_requests: FairSemaphore::new("syncs", heavy, heavy_share, TURN_WAIT),
             mailer: Mailer::new(&config.mail)?,
             clock,
             limits: config.limits.clone(),

@@ -28,7 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("app", &["auth", "config", "domain", "hub", "mail", "media", "shares", "store"]),
     ("lifecycle", &["app", "hub"]),
     ("actions", &["app", "auth", "domain", "hub", "mail", "media", "shares", "store"]),
-    ("realtime", &["actions", "app", "domain", "hub", "wire"]),
+    ("realtime", &["actions", "app", "domain", "hub", "shares", "wire"]),
     ("http", &["actions", "app", "auth", "domain", "lifecycle", "realtime", "shares", "wire"]),
     (
         "cli",

@@ -129,13 +129,15 @@ pub async fn one(app: &App, caller: &Caller, id: MessageId) -> Result<Message> {
     with_status(app, message).await
 }
 
-/// Edits one's own message. Equal content, or none, changes nothing.
+/// Edits one's own message. Equal content, or none, changes nothing. [`Error::Throttled`] where the
+/// user sends, edits and deletes too often.
 pub async fn edit(
     app: &Arc<App>,
     user: UserId,
     id: MessageId,
     content: Result<Option<Content>>,
 ) -> Result<Message> {
+    app.throttles.message(user, app.clock.now())?;
     let mut unit = Unit::begin(app).await?;
     let (mut message, _) = access::message_to_change(&mut unit.tx, id, user).await?;
     if message.sender.id != user {
@@ -158,7 +160,9 @@ pub async fn edit(
 
 /// Deletes a message: one's own, anyone's as the chat's owner or admin, or any at all as staff,
 /// which is kept in the audit table. A tombstone stays; to delete it again changes nothing.
+/// [`Error::Throttled`] where the user sends, edits and deletes too often.
 pub async fn delete(app: &Arc<App>, user: UserId, id: MessageId) -> Result<Message> {
+    app.throttles.message(user, app.clock.now())?;
     let mut unit = Unit::begin(app).await?;
     let found = access::message_to_change(&mut unit.tx, id, user).await;
     let own_right = found.as_ref().is_ok_and(|(message, role)| {

@@ -14,6 +14,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::{Activity, Availability, Profile, User, UserChange};
 use crate::hub::news::Seen;
 use crate::hub::presence::{Changed, GRACE};
+use crate::shares::Holder;
 use crate::store::presence::Place;
 use crate::store::{members, presence, users};
 
@@ -111,6 +112,7 @@ pub async fn set(
 
 /// Watches those of the users with whom one shares a chat; them, as they are seen.
 pub async fn watch(app: &Arc<App>, live: &Live, users: Vec<UserId>) -> Result<Vec<Profile>> {
+    let _turn = app.heavy_requests.acquire(Holder::User(live.user())).await?;
     let ids = users.iter().map(|user| user.0).collect();
     let known = members::acquainted(&app.db, live.user(), ids).await?;
     live.watch(&known.iter().map(|user| UserId(*user)).collect::<Vec<_>>());

@@ -12,6 +12,7 @@ use crate::domain::user::Profile;
 use crate::hub::Connection;
 use crate::hub::news::Seen;
 use crate::hub::queue::Queue;
+use crate::hub::replies::{InProgress, Weight};
 use crate::store::{chats, members, site};
 
 use super::presence;
@@ -37,6 +38,11 @@ impl Live {
     /// Tells it from the others.
     pub fn number(&self) -> u64 {
         self.connection.number()
+    }
+
+    /// Counts a request as in progress.
+    pub fn begin(&self, weight: Weight) -> InProgress {
+        self.connection.begin(weight)
     }
 
     /// Whether its user is in the chat, as far as it has heard.

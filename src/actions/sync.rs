@@ -1,27 +1,36 @@
-//! Catching up after any absence: one indexed question a chat, however long ago it was.
+//! Catching up after any absence: one indexed question a chat, however long ago it was, and answers
+//! that are bounded in bytes.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::app::App;
+use crate::domain::chat::ChatView;
 use crate::domain::error::Result;
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::message::Message;
-use crate::domain::sync::{Change, Changes, Known};
+use crate::domain::sync::{BYTES, Change, Changes, Known, Room};
+use crate::shares::Holder;
+use crate::store::chats::ChatOfMember;
 use crate::store::least::least_marks;
 use crate::store::{chats, messages, site};
 
 use super::chats::views;
 
-/// Most text in an answer, in bytes: with more, its messages are cut off as by `limit`.
-const BYTES: usize = 1024 * 1024;
+/// So many chats are read without asking first how large they are.
+const FEW: usize = 16;
+
+/// The chats that are newer than what the client has, with the version that it has, if that counts.
+type Newer = HashMap<ChatId, Option<i64>>;
 
 /// What is new to a client. A chat that it does not name, or names with a version that is still to
-/// come, is told of by its newest message alone. `known` reads what it has.
+/// come, comes with its newest message alone. Chats for which there is no room are left out; then
+/// [`Changes::more`] is true. `known` reads what the client has.
 pub async fn changes(
     app: &App,
     me: UserId,
     known: impl FnOnce() -> Result<Known>,
 ) -> Result<Changes> {
+    let _turn = app.heavy_requests.acquire(Holder::User(me)).await?;
     let epoch = site::epoch(&app.db).await?;
     // What the client says is read while the database is asked.
     let (mine, known) = tokio::join!(chats::versions_of(&app.db, me), async { known() });
@@ -29,8 +38,7 @@ pub async fn changes(
     let same_past = known.epoch.as_ref().is_none_or(|named| *named == epoch);
     let mut named = known.versions.into_iter().peekable();
     let mut gone = Vec::new();
-    // Each that is newer, with the version that the client has, if it counts.
-    let mut newer: HashMap<ChatId, Option<i64>> = HashMap::new();
+    let mut newer = Newer::new();
     for (chat, now) in mine {
         gone.extend(std::iter::from_fn(|| named.next_if(|(named, _)| *named < chat)));
         let version = named.next_if(|(named, _)| *named == chat).map(|(_, version)| version);
@@ -40,58 +48,95 @@ pub async fn changes(
         }
     }
     let gone = gone.into_iter().chain(named).map(|(chat, _)| chat).collect();
-    let known_version = |chat: &ChatId| newer.get(chat).copied().flatten();
     if newer.is_empty() {
         // What most who ask are told: nothing else is read.
-        return Ok(Changes { epoch, changes: Vec::new(), gone });
+        return Ok(Changes { epoch, changes: Vec::new(), gone, more: false });
     }
-    let ids = newer.keys().map(|chat| chat.0).collect();
-    // Busiest first, so that what a person looks at is there first.
-    let rows = chats::of_member(&app.db, me, ids).await?;
-    let behind: Vec<_> =
-        rows.iter().filter_map(|row| Some((row.chat.id, known_version(&row.chat.id)?))).collect();
-    let (mut found, unfinished) = changed(app, &behind, known.limit).await?;
-
-    let views = views(app, rows).await?;
-    let changes = views.into_iter().map(|chat| {
-        let id = chat.chat.id;
-        if known_version(&id).is_none() {
-            let messages = chat.last_message.clone().into_iter().collect();
-            return Change { chat, messages, more: false };
-        }
-        let messages = found.remove(&id).unwrap_or_default();
-        Change { chat, messages, more: unfinished.contains(&id) }
-    });
-    Ok(Changes { epoch, changes: changes.collect(), gone })
+    let rows = busiest(app, me, &newer).await?;
+    let all_read = rows.len() == newer.len();
+    // The chats' versions are read before their messages: a message that is changed in between has a
+    // later version, and comes as an event or with the next answer.
+    let behind: Vec<_> = rows
+        .iter()
+        .filter_map(|row| Some((row.chat.id, newer.get(&row.chat.id).copied().flatten()?)))
+        .collect();
+    let found = changed(app, &behind, known.limit).await?;
+    let (changes, all_fit) = fill(views(app, rows).await?, &newer, found);
+    let more = !all_read || !all_fit || changes.iter().any(|change| change.more);
+    Ok(Changes { epoch, changes, gone, more })
 }
 
-/// The messages that changed, by chat, and the chats of which some did not fit.
-async fn changed(
-    app: &App,
-    behind: &[(ChatId, i64)],
-    limit: i64,
-) -> Result<(HashMap<ChatId, Vec<Message>>, HashSet<ChatId>)> {
-    let mut rows = messages::changed_since(&app.db, behind, limit + 1).await?;
-    let mut bytes = 0;
-    let by_size = rows.iter().position(|message| {
-        bytes += message.content.len();
-        bytes > BYTES
-    });
-    // The first always fits, so that every answer gets its client on.
-    let fits = usize::try_from(limit).unwrap_or_default().min(by_size.unwrap_or(rows.len()).max(1));
-    let cut = rows.get(fits).map(|message| message.chat);
-    let unfinished = match behind.iter().position(|(chat, _)| Some(*chat) == cut) {
-        // Chat follows upon chat: of that one and those after it, the rest was not read.
-        Some(at) => messages::any_since(&app.db, &behind[at..]).await?,
+/// As many of the chats as can fit into an answer, busiest first, so that what a person looks at is
+/// there first.
+async fn busiest(app: &App, me: UserId, newer: &Newer) -> Result<Vec<ChatOfMember>> {
+    let mut ids: Vec<_> = newer.keys().map(|chat| chat.0).collect();
+    if ids.len() > FEW {
+        let mut room = Room::default();
+        let sizes = chats::sizes(&app.db, me, ids).await?;
+        let fits =
+            |(_, bytes): &(ChatId, i64)| room.take_chat(usize::try_from(*bytes).unwrap_or(0));
+        ids = sizes.into_iter().take_while(fits).map(|(chat, _)| chat.0).collect();
+    }
+    Ok(chats::of_member(&app.db, me, ids).await?)
+}
+
+/// Messages that changed, as many as may fit.
+struct Found {
+    by_chat: HashMap<ChatId, Vec<Message>>,
+    /// The chats that have more of them.
+    unfinished: HashSet<ChatId>,
+}
+
+async fn changed(app: &App, behind: &[(ChatId, i64)], limit: i64) -> Result<Found> {
+    let rows = messages::changed_since(&app.db, behind, limit, BYTES).await?;
+    let bytes: usize = rows.iter().map(|message| message.content.len()).sum();
+    let is_cut = i64::try_from(rows.len()).unwrap_or(i64::MAX) >= limit || bytes >= BYTES;
+    let unfinished = match rows.last().filter(|_| is_cut) {
+        Some(last) => {
+            // Chat follows upon chat: of that one and those after it, the rest was not read.
+            let after = behind.iter().skip_while(|(chat, _)| *chat != last.chat).skip(1);
+            let rest: Vec<_> =
+                [(last.chat, last.version)].into_iter().chain(after.copied()).collect();
+            messages::any_since(&app.db, &rest).await?
+        }
         None => Vec::new(),
     };
-    rows.truncate(fits);
-    let chats = behind.iter().map(|(chat, _)| chat.0).collect();
-    let least = least_marks(&app.db, &app.laggards, chats).await?;
-    let mut found: HashMap<ChatId, Vec<Message>> = HashMap::new();
+    let ids = rows.iter().map(|message| message.chat.0).collect::<HashSet<_>>();
+    let least = least_marks(&app.db, &app.laggards, ids.into_iter().collect()).await?;
+    let mut by_chat: HashMap<ChatId, Vec<Message>> = HashMap::new();
     for message in rows {
         let least = least.get(&message.chat);
-        found.entry(message.chat).or_default().push(message.with_status(least));
+        by_chat.entry(message.chat).or_default().push(message.with_status(least));
     }
-    Ok((found, unfinished.into_iter().collect()))
+    Ok(Found { by_chat, unfinished: unfinished.into_iter().collect() })
+}
+
+/// Puts chats with their messages into an answer for as long as there is room; whether all of the
+/// chats fit. The first one always does, with its first message, so that every answer gets its
+/// client on.
+fn fill(views: Vec<ChatView>, newer: &Newer, mut found: Found) -> (Vec<Change>, bool) {
+    let count = views.len();
+    let (mut room, mut changes) = (Room::default(), Vec::new());
+    for chat in views {
+        let id = chat.chat.id;
+        let candidates = match newer.get(&id).copied().flatten() {
+            None => chat.last_message.clone().into_iter().collect(),
+            Some(_) => found.by_chat.remove(&id).unwrap_or_default(),
+        };
+        if !room.take_view(&chat, candidates.first()) {
+            break;
+        }
+        let candidate_count = candidates.len();
+        let mut candidates = candidates.into_iter();
+        // There is room for the first one already.
+        let mut messages: Vec<_> = candidates.next().into_iter().collect();
+        messages.extend(candidates.take_while(|message| room.take_message(message)));
+        let is_cut = messages.len() < candidate_count;
+        changes.push(Change { chat, messages, more: is_cut || found.unfinished.contains(&id) });
+        if is_cut {
+            break;
+        }
+    }
+    let all_fit = changes.len() == count;
+    (changes, all_fit)
 }

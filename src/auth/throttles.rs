@@ -57,7 +57,7 @@ impl Throttles {
         take(self.anon.as_ref(), block(address), 1, now)
     }
 
-    /// A call of a user that counts as `weight` calls; as a whole burst at most, so that none is
+    /// A call or a socket's frame of a user that counts as `weight` calls; as a whole burst at most, so that none is
     /// out of reach for ever.
     pub fn user(&self, user: UserId, weight: i64, now: Timestamp) -> Result<()> {
         let Some(meter) = &self.user else { return Ok(()) };
@@ -76,7 +76,7 @@ impl Throttles {
         take(self.register.as_ref(), user.0, 1, now)
     }
 
-    /// A send.
+    /// A message sent, edited or deleted.
     pub fn message(&self, user: UserId, now: Timestamp) -> Result<()> {
         take(self.messages.as_ref(), user.0, 1, now)
     }

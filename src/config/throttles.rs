@@ -46,12 +46,12 @@ impl Throttles {
                 "Calls without a valid token, from an address (of IPv6: a /64).",
                 rate,
             ),
-            user: from.get("THROTTLE_USER", "1200/min", "Calls of a user.", rate),
+            user: from.get("THROTTLE_USER", "1200/min", "Calls and socket frames of a user. A `sync` or `status.watch` frame counts as ten.", rate),
             messages: from.get(
                 "THROTTLE_MESSAGES",
                 "20/second",
-                "Messages that a user sends. A socket may send five times as many frames of any\n\
-                 kind; what goes on sending more is closed with 4029.",
+                "Messages that a user sends, edits or deletes. A socket may send five times as many\n\
+                 frames of any kind; what goes on sending more is closed with 4029.",
                 rate,
             ),
             members: from.get(

@@ -77,6 +77,8 @@ pub struct Changes {
     pub changes: Vec<Change>,
     /// The chats that it named and that are not its user's.
     pub gone: Vec<ChatId>,
+    /// Something is missing: chats for which there was no room, or messages of a chat.
+    pub more: bool,
 }
 
 /// A chat that is newer than what the client has.
@@ -89,4 +91,87 @@ pub struct Change {
     pub messages: Vec<Message>,
     /// There are more than fitted.
     pub more: bool,
+}
+
+/// How many bytes an answer may have, about.
+pub const BYTES: usize = 1024 * 1024;
+/// What a message and a chat are reckoned at beside their texts.
+const MESSAGE: usize = 128;
+const CHAT: usize = 256;
+
+/// The room that is left in an answer. What comes first always fits.
+#[derive(Debug)]
+pub struct Room {
+    left: usize,
+    is_empty: bool,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { left: BYTES, is_empty: true }
+    }
+}
+
+impl Room {
+    /// Takes room for a chat whose texts, with its newest message's, have so many bytes. False where
+    /// there is too little.
+    pub fn take_chat(&mut self, bytes: usize) -> bool {
+        self.take(CHAT + bytes)
+    }
+
+    /// Takes room for a chat as its member sees it, and for a message of it.
+    pub fn take_view(&mut self, view: &ChatView, first: Option<&Message>) -> bool {
+        let messages = view.last_message.iter().chain(first).map(size).sum::<usize>();
+        self.take(CHAT + written(&view.chat.name) + written(&view.chat.description) + messages)
+    }
+
+    /// Takes room for another message.
+    pub fn take_message(&mut self, message: &Message) -> bool {
+        self.take(size(message))
+    }
+
+    fn take(&mut self, bytes: usize) -> bool {
+        let fits = self.is_empty || bytes <= self.left;
+        if fits {
+            self.left = self.left.saturating_sub(bytes);
+            self.is_empty = false;
+        }
+        fits
+    }
+}
+
+fn size(message: &Message) -> usize {
+    MESSAGE + written(&message.content)
+}
+
+/// How many bytes a text has in JSON.
+fn written(text: &str) -> usize {
+    let byte = |byte: u8| match byte {
+        b'"' | b'\\' => 2,
+        0..=0x1f => 6,
+        _ => 1,
+    };
+    text.bytes().map(byte).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_first_fits_and_then_what_there_is_room_for() {
+        let mut room = Room::default();
+        assert!(room.take_chat(2 * BYTES), "the first");
+        assert!(!room.take_chat(0));
+        let mut room = Room::default();
+        assert_eq!((0..2_000).filter(|_| room.take_chat(1_024 - CHAT)).count(), 1_024);
+    }
+
+    #[test]
+    fn texts_are_reckoned_as_they_are_written() {
+        for text in ["meow", "\"\\\"", "\u{1}\u{1f}", "🐈"] {
+            let json = serde_json::to_string(text).expect("JSON");
+            assert_eq!(written(text) + 2, json.len(), "{json}");
+        }
+    }
 }

@@ -217,7 +217,11 @@ fn limits() -> Value {
         "watched_users": WATCH_MAX,
         "sockets_per_user": "MAX_SOCKETS_PER_USER, 20 by default; on all nodes together",
         "queue": "256 KiB; a slower reader gets `resync`, or is closed with 4008",
-        "sends": "THROTTLE_MESSAGES, 20 a second by default, and bursts of 2.5 times that",
+        "requests": "THROTTLE_USER, 1200 a minute by default, shared with REST, and bursts of 2.5 times \
+                     that; `sync` and `status.watch` count as ten. While 64 are in progress, or \
+                     replies wait that the client does not read, no more frames are read",
+        "sends": "THROTTLE_MESSAGES, 20 a second by default, and bursts of 2.5 times that; edits and \
+                  deletions count as well",
         "frames": "five times as often as sends; as many again are refused, then the code is 4029",
     })
 }

@@ -58,7 +58,7 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         "Receipts" => json!({
             "read": [user_ref()], "delivered": [], "read_count": 1, "delivered_count": 0,
         }),
-        "Changes" => json!({"epoch": EPOCH, "changes": [change()], "gone": []}),
+        "Changes" => json!({"epoch": EPOCH, "changes": [change()], "gone": [], "more": false}),
         "Change" => change(),
         "Detail" => json!({"detail": "Not found."}),
         "FieldTexts" => json!({"content": ["This field may not be blank."]}),

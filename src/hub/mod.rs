@@ -6,11 +6,13 @@
 
 mod feed;
 mod interest;
+mod left;
 pub mod link;
 pub mod news;
 pub mod presence;
 mod publish;
 pub mod queue;
+pub mod replies;
 mod signals;
 mod watch;
 
@@ -25,6 +27,7 @@ use crate::domain::urls::Urls;
 use feed::Feed;
 pub use feed::Hole;
 use interest::Interest;
+use left::Left;
 use link::Link;
 use news::{News, Seen, Topic, What};
 use presence::Presence;
@@ -111,9 +114,8 @@ impl Doubt {
 struct Places {
     /// The feeds that it is in, to be left when it goes.
     chats: Vec<ChatId>,
-    /// The chats that its user went out of, by which version: what is told late of an earlier
-    /// coming in is no news.
-    left: HashMap<ChatId, i64>,
+    /// The chats that its user has left.
+    left: Left,
     /// The other ones of private chats: they are watched.
     peers: HashMap<ChatId, UserId>,
     /// Whom the client asked to watch besides.
@@ -197,7 +199,7 @@ impl Hub {
         let mut told = BTreeMap::new();
         for &(chat, version) in versions {
             // Left since they were read.
-            if lock(&connection.places).left.get(&chat).is_some_and(|left| *left > version) {
+            if lock(&connection.places).left.is_after(chat, version) {
                 continue;
             }
             // A chat that the user came into since `join` is joined here.

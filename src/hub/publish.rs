@@ -12,8 +12,11 @@ use crate::domain::receipt::Marks;
 use crate::wire::frames;
 
 use super::news::{News, Seen, What};
-use super::queue::{Frame, SignalKey};
+use super::queue::{Closing, Frame, SignalKey};
 use super::{Connection, Hub, Topic, lock};
+
+/// When a client comes back whose user has left more chats than can be remembered.
+const RETURN_AFTER: Duration = Duration::from_secs(1);
 
 impl Hub {
     /// Passes on what was committed, on every node.
@@ -226,10 +229,10 @@ impl Hub {
     ) {
         let mut feeds = lock(self.shard(chat));
         let mut places = lock(&connection.places);
-        if places.left.get(&chat).is_some_and(|left| *left > version) {
+        if places.left.is_after(chat, version) {
             return;
         }
-        places.left.remove(&chat);
+        places.left.forget(chat);
         let feed = self.feed(&mut feeds, chat);
         let new = feed.listen(connection, version);
         // One that listens already was told of the chat by its `ready`, or will be.
@@ -256,8 +259,9 @@ impl Hub {
     fn depart(&self, connection: &Arc<Connection>, chat: ChatId, version: i64, frame: Frame) {
         let mut feeds = lock(self.shard(chat));
         let mut places = lock(&connection.places);
-        let left = places.left.entry(chat).or_insert(version);
-        *left = version.max(*left);
+        if !places.left.note(chat, version, Instant::now()) {
+            connection.queue.close(Closing::Restarting { retry_after: RETURN_AFTER });
+        }
         let feed = feeds.get_mut(&chat);
         let from = feed.as_ref().and_then(|feed| feed.from(connection.number));
         if from.is_none_or(|from| from < version) {

@@ -11,6 +11,8 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use crate::domain::ids::{ChatId, UserId};
 use crate::wire::frames;
 
+use super::replies::Replies;
+
 /// What a frame costs beside its bytes: its entry here.
 const OVERHEAD: usize = 64;
 
@@ -84,6 +86,7 @@ struct Inner {
     /// The queue ran over, and nothing was taken out since.
     overflowed: bool,
     closing: Option<Closing>,
+    replies: Replies,
 }
 
 /// What a socket's task takes out at a time.
@@ -91,6 +94,8 @@ struct Inner {
 pub struct Taken {
     /// To be written, in this order.
     pub frames: VecDeque<Frame>,
+    /// To be written after those: an `ack` follows the events that its request made.
+    pub replies: VecDeque<Utf8Bytes>,
     /// To be closed after that.
     pub closing: Option<Closing>,
 }
@@ -101,16 +106,18 @@ impl Queue {
         Self { inner: Mutex::default(), wake: Notify::new(), end: Notify::new(), limit }
     }
 
-    /// Adds a frame, or makes room at the reader's cost.
+    /// Adds a frame, or makes room at the reader's cost. Replies that wait take up room as well, up
+    /// to half of it: one long answer does not by itself make a reader too slow.
     pub fn push(&self, frame: Frame) {
         let mut inner = self.lock();
         if inner.closing.is_some() {
             return;
         }
-        if inner.bytes + frame.cost() > self.limit {
+        let limit = self.limit_of(&inner);
+        if inner.bytes + frame.cost() > limit {
             inner.lose_signals();
         }
-        if inner.bytes + frame.cost() > self.limit {
+        if inner.bytes + frame.cost() > limit {
             if inner.overflowed {
                 // It has not even read that it lost something.
                 inner.close(Closing::TooSlow);
@@ -133,7 +140,7 @@ impl Queue {
             inner.bytes -= old.len() + OVERHEAD;
         }
         let cost = text.len() + OVERHEAD;
-        if inner.closing.is_some() || inner.bytes + cost > self.limit {
+        if inner.closing.is_some() || inner.bytes + cost > self.limit_of(&inner) {
             return;
         }
         inner.bytes += cost;
@@ -167,6 +174,34 @@ impl Queue {
         inner.bytes = signals + inner.frames.iter().map(Frame::cost).sum::<usize>();
     }
 
+    /// Adds a reply. It is never lost: who lets replies wait is not read from, see
+    /// [`Self::has_room`].
+    pub fn reply(&self, mut text: String) {
+        // What was set aside while it was written may be as much again.
+        text.shrink_to_fit();
+        self.replies(|replies| replies.push(text.into()));
+    }
+
+    /// Whether another request may begin. Changes of that wake [`Self::wait`].
+    pub fn has_room(&self) -> bool {
+        self.lock().replies.has_room(self.limit)
+    }
+
+    /// Whether a heavy request is in progress.
+    pub fn is_heavy(&self) -> bool {
+        self.lock().replies.is_heavy()
+    }
+
+    /// How many requests are in progress.
+    pub fn in_progress(&self) -> usize {
+        self.lock().replies.in_progress()
+    }
+
+    pub(super) fn replies(&self, change: impl FnOnce(&mut Replies)) {
+        change(&mut self.lock().replies);
+        self.wake.notify_one();
+    }
+
     /// Waits until there may be something to take. May wake for nothing; never sleeps over
     /// something. Cancel-safe.
     pub async fn wait(&self) {
@@ -194,7 +229,12 @@ impl Queue {
         // After the events that they may speak of.
         let signals = std::mem::take(&mut inner.signals).into_values();
         frames.extend(signals.map(|text| Frame { text, place: None }));
-        Taken { frames, closing: inner.closing }
+        Taken { frames, replies: inner.replies.take(), closing: inner.closing }
+    }
+
+    /// What events and signals may need, in bytes.
+    fn limit_of(&self, inner: &Inner) -> usize {
+        self.limit - inner.replies.bytes().min(self.limit / 2)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -224,6 +264,7 @@ impl Inner {
         if why == Closing::TooSlow {
             self.frames = VecDeque::new();
             self.signals.clear();
+            self.replies.take();
             self.bytes = 0;
         }
     }

@@ -4,6 +4,8 @@
 pub mod close;
 mod flood;
 pub mod heartbeat;
+mod metered;
+mod requests;
 mod session;
 pub mod socket;
 pub mod transport;

@@ -1,24 +1,32 @@
 //! What a connection means: first a handshake, then a session. Neither knows a socket: they are
 //! given frames and give frames. A session cannot exist without a caller.
 
-use std::pin::Pin;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures_util::FutureExt;
 
 use crate::actions::sockets::{self, Live, Refused};
 use crate::actions::{messages, presence, receipts, sessions, sync};
 use crate::app::App;
 use crate::domain::error::{Error, Result};
-use crate::domain::rate::Rate;
 use crate::domain::session::Caller;
 use crate::domain::urls::Urls;
+use crate::hub::replies::Weight;
+use crate::shares::Holder;
 use crate::wire::frames;
 use crate::wire::incoming::{Incoming, Request, RequestId};
 
 use super::close::Close;
+use super::requests::Work;
 
 /// When to come back where the server could not serve at all, in milliseconds.
 const RETRY_AFTER_MS: u128 = 2_000;
+/// What a `sync` or a `status.watch` counts for `THROTTLE_USER`.
+const HEAVY_COST: i64 = 10;
+/// What an `ack` is expected to need beside the text that came in its request, in bytes.
+const REPLY: usize = 2 * 1024;
 
 /// A connection of which it is not known yet whose it is.
 #[derive(Debug)]
@@ -48,8 +56,8 @@ pub(super) struct Refusal {
 pub(super) enum Answer {
     /// This, at once.
     Now(String),
-    /// This, when it is done; other frames are read meanwhile. `None`: nothing is sent.
-    Later(Pin<Box<dyn Future<Output = Option<String>> + Send>>),
+    /// A request is to be begun; other frames are read meanwhile.
+    Begin(Work),
 }
 
 impl Handshake {
@@ -98,9 +106,9 @@ impl Session {
         &self.caller
     }
 
-    /// How often a frame may come; `None`: as often as it likes.
-    pub(super) fn frame_rate(&self) -> Option<Rate> {
-        self.app.throttles.frames
+    /// The node.
+    pub(super) fn app(&self) -> &App {
+        &self.app
     }
 
     /// Refuses a frame that comes too soon, by so much.
@@ -109,74 +117,108 @@ impl Session {
         frames::error(incoming.id.as_ref(), &Error::Throttled(wait))
     }
 
-    /// Takes a frame. Sends are queued before this returns, so that they are committed in the order
-    /// of the frames.
+    /// Takes a frame, and counts it for `THROTTLE_USER`. Sends are queued before this returns, so
+    /// that they are committed in the order of the frames.
     pub(super) fn on_text(&self, text: &str) -> Answer {
         let Incoming { id, request } = Incoming::parse(text, self.app.limits.message_length);
         let (app, user) = (Arc::clone(&self.app), self.caller.user.id);
-        match request {
-            Err(error) => Answer::Now(frames::error(id.as_ref(), &error)),
-            Ok(Request::Auth { .. }) => {
+        let cost = match request {
+            Ok(Request::Sync(_) | Request::Watch { .. }) => HEAVY_COST,
+            _ => 1,
+        };
+        let allowed = app.throttles.user(user, cost, app.clock.now());
+        let request = match allowed.and(request) {
+            Ok(request) => request,
+            Err(error) => return Answer::Now(frames::error(id.as_ref(), &error)),
+        };
+        let light = Weight::Light(text.len() + REPLY);
+        let work = match request {
+            Request::Auth { .. } => {
                 let error = Error::Conflict("Already authenticated.");
-                Answer::Now(frames::error(id.as_ref(), &error))
+                return Answer::Now(frames::error(id.as_ref(), &error));
             }
-            Ok(Request::Ping) => Answer::Now(frames::pong(id.as_ref())),
-            Ok(Request::Send { chat, draft }) => {
+            Request::Ping => return Answer::Now(frames::pong(id.as_ref())),
+            Request::Send { chat, draft } => {
+                // What is sent goes to the committer; only a refusal asks the database.
+                let asks = draft.is_err();
                 let sent = messages::send(&app, user, chat, draft);
                 let sent = async move { Ok(sent.await?.message) };
-                self.later(id, sent, |id, message, urls| frames::ack(id, message, urls))
+                let show = |id: &_, message: &Arc<_>, urls: &_| frames::ack(id, message, urls);
+                match asks {
+                    true => self.work(light, id, self.in_turn(sent), show),
+                    false => self.work(light, id, sent, show),
+                }
             }
-            Ok(Request::Edit { message, content }) => {
+            Request::Edit { message, content } => {
                 let edited =
                     async move { messages::edit(&app, user, message, content.map(Some)).await };
-                self.later(id, edited, frames::ack)
+                self.work(light, id, self.in_turn(edited), frames::ack)
             }
-            Ok(Request::Delete { message }) => {
+            Request::Delete { message } => {
                 let deleted = async move { messages::delete(&app, user, message).await };
-                self.later(id, deleted, frames::ack)
+                self.work(light, id, self.in_turn(deleted), frames::ack)
             }
-            Ok(Request::Mark { chat, seq, read }) => {
+            Request::Mark { chat, seq, read } => {
                 let marked = async move { receipts::mark(&app, user, chat, seq, read).await };
-                self.later(id, marked, |id, (), _| frames::done(id))
+                self.work(light, id, marked, |id, (), _| frames::done(id))
             }
-            Ok(Request::Typing { chat, active }) => {
+            Request::Typing { chat, active } => {
                 let said = sockets::typing(&app, &self.live, chat, active);
-                self.later(id, async move { said }, |id, (), _| frames::done(id))
+                self.work(light, id, async move { said }, |id, (), _| frames::done(id))
             }
-            Ok(Request::Status { status, text }) => {
+            Request::Status { status, text } => {
                 let live = Arc::clone(&self.live);
                 let set = async move { presence::set(&app, &live, status, text).await };
-                self.later(id, set, |id, (), _| frames::done(id))
+                self.work(light, id, self.in_turn(set), |id, (), _| frames::done(id))
             }
-            Ok(Request::Watch { users }) => {
+            Request::Watch { users } => {
                 let live = Arc::clone(&self.live);
                 let watched = async move { presence::watch(&app, &live, users).await };
-                self.later(id, watched, |id, users, _| frames::watching(id, users))
+                self.work(Weight::Heavy, id, watched, |id, users, _| frames::watching(id, users))
             }
-            Ok(Request::Sync(known)) => {
+            Request::Sync(known) => {
                 let changes = async move { sync::changes(&app, user, || Ok(known)).await };
-                self.later(id, changes, frames::synced)
+                self.work(Weight::Heavy, id, changes, frames::synced)
             }
+        };
+        Answer::Begin(work)
+    }
+
+    /// A request that waits until its user has less than a few others in progress, on all sockets
+    /// together. It holds nothing meanwhile.
+    fn in_turn<T>(
+        &self,
+        done: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> impl Future<Output = Result<T>> + Send + 'static {
+        let (app, user) = (Arc::clone(&self.app), self.caller.user.id);
+        async move {
+            let _turn = app.socket_requests.acquire(Holder::User(user)).await?;
+            done.await
         }
     }
 
-    /// An `ack` where one was asked for, an `error` in any case.
-    fn later<T: Send + 'static>(
+    /// An `ack` where one was asked for, an `error` in any case. A panic is an error as well, so that
+    /// the socket and the requests beside it go on.
+    fn work<T: Send + 'static>(
         &self,
+        weight: Weight,
         id: Option<RequestId>,
         done: impl Future<Output = Result<T>> + Send + 'static,
         show: impl FnOnce(&RequestId, &T, &Urls) -> String + Send + 'static,
-    ) -> Answer {
+    ) -> Work {
         let urls = Arc::clone(&self.app.urls);
-        Answer::Later(Box::pin(async move {
-            match done.await {
+        let done = AssertUnwindSafe(done).catch_unwind();
+        let run = Box::pin(async move {
+            let done = done.await.unwrap_or_else(|_| Err(Error::internal("a request panicked")));
+            match done {
                 Ok(done) => id.map(|id| show(&id, &done, &urls)),
                 Err(error) => {
                     log(&error);
                     Some(frames::error(id.as_ref(), &error))
                 }
             }
-        }))
+        });
+        Work { weight, run }
     }
 }
 

@@ -2,11 +2,10 @@
 //! `session`'s business.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::response::Response;
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
@@ -15,21 +14,23 @@ use crate::domain::session::Caller;
 use crate::hub::queue::Closing;
 
 use super::close::Close;
-use super::flood::{Flood, Flow};
+use super::flood::Flow;
 use super::heartbeat::{Beat, Heartbeat};
+use super::requests::Requests;
 use super::session::{Answer, Handshake, Refusal, Session};
 use super::transport::{self, GOODBYE, MESSAGE_MAX, Socket, Upgrade};
 
 /// How long a client may take to authenticate.
 pub const AUTH_TIME: Duration = Duration::from_secs(10);
-/// How long the peer may take to read what is written at a time. With the 30 s after which a silent
-/// one is pinged, a dead one is noticed within 75 s, whatever the system's buffers hide.
+/// How long the peer may take to read what is written at a time, unless it reads [`WRITE_LEAST`] in
+/// this time. With the 30 s after which a silent peer is pinged, a dead one is noticed within 75 s,
+/// whatever the system's buffers hide.
 const WRITE_TIME: Duration = Duration::from_secs(45);
-/// How long one that did not read in time may take to begin again, and to learn that it is closed.
-/// By then it costs a frame or two of memory.
+/// Bytes. Less than 1.5 kB/s: what a long answer to `sync` needs on a bad line.
+const WRITE_LEAST: u64 = 64 * 1024;
+/// How long a slow consumer may take to begin to read again, and to learn that it is closed. By then
+/// it costs a frame or two of memory.
 const SLOW_GOODBYE: Duration = Duration::from_secs(30);
-/// Requests of one socket that are worked on at a time; then no more are read.
-const IN_FLIGHT: usize = 64;
 
 /// What is known of who connects.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ pub enum Entry {
 
 /// Answers the handshake; the socket goes on by itself, and shutdown waits for it.
 pub fn upgrade(upgrade: Upgrade, app: Arc<App>, entry: Entry) -> Response {
-    let (answer, opened) = upgrade.accept(MESSAGE_MAX);
+    let (answer, opened) = upgrade.accept(MESSAGE_MAX, app.throttles.frames);
     app.clone().spawn(async move {
         let Some(mut socket) = opened.await else { return };
         let stopping = app.stopping.clone();
@@ -98,8 +99,10 @@ async fn begin(
                 let message = timeout_at(until, socket.next())
                     .await
                     .map_err(|_| refusal(Close::AuthTimeout))?
-                    .ok_or_else(|| refusal(Close::Gone))?
-                    .map_err(|error| refusal(error.into()))?;
+                    .map_err(refusal)?;
+                if socket.flow(Instant::now()) == Flow::Close {
+                    return Err(refusal(Close::Throttled));
+                }
                 match message {
                     Message::Text(text) => break handshake.hello(&text).await,
                     Message::Ping(_) => timeout_at(until, socket.flush())
@@ -120,7 +123,8 @@ async fn begin(
     }
 }
 
-/// Reads, answers and passes on events, until there is a reason to close.
+/// Reads, begins requests, and writes events and replies, until there is a reason to close. Only
+/// [`write`] waits for the peer, and nothing that others need is held meanwhile.
 async fn converse(
     socket: &mut Socket,
     session: &Session,
@@ -128,53 +132,46 @@ async fn converse(
 ) -> Result<std::convert::Infallible, Close> {
     let queue = session.live().queue();
     let mut heartbeat = Heartbeat::new(Instant::now());
-    let mut flood = Flood::new(session.frame_rate(), Instant::now());
-    let mut working = FuturesUnordered::new();
+    let mut requests = Requests::new(session);
     write(socket, session, [Message::text(ready)]).await?;
-    let mut replies = Vec::new();
     loop {
-        // Everything that waits goes out in one flush: what was heard of, then what was asked for.
+        // Everything that waits goes out in one flush.
         let taken = queue.take();
-        if !taken.frames.is_empty() || !replies.is_empty() {
-            let events = taken.frames.into_iter().map(|frame| Message::Text(frame.text));
-            write(socket, session, events.chain(replies.drain(..))).await?;
+        if !taken.frames.is_empty() || !taken.replies.is_empty() {
+            let events = taken.frames.into_iter().map(|frame| frame.text);
+            write(socket, session, events.chain(taken.replies).map(Message::Text)).await?;
         }
         if let Some(closing) = taken.closing {
             if matches!(closing, Closing::Restarting { .. }) {
-                finish(socket, working).await;
+                finish(socket, session).await;
             }
             return Err(closing.into());
         }
+        requests.go_on();
         tokio::select! {
-            message = socket.next(), if working.len() < IN_FLIGHT => {
+            message = socket.next(), if requests.may_read() => {
                 let now = Instant::now();
                 heartbeat.heard(now);
-                let message = message.ok_or(Close::Gone)??;
-                let refused = match flood.frame(now) {
+                let message = message?;
+                let refused = match socket.flow(now) {
                     Flow::Pass => None,
                     Flow::Refuse(wait) => Some(wait),
                     Flow::Close => return Err(Close::Throttled),
                 };
                 match message {
                     Message::Text(text) if let Some(wait) = refused => {
-                        replies.push(Message::text(session.throttle(&text, wait)));
+                        queue.reply(session.throttle(&text, wait));
                     }
                     Message::Text(text) => match session.on_text(&text) {
-                        Answer::Now(frame) => replies.push(Message::text(frame)),
-                        Answer::Later(work) => working.push(work),
+                        Answer::Now(frame) => queue.reply(frame),
+                        Answer::Begin(work) => requests.begin(work),
                     },
                     Message::Binary(_) => return Err(Close::Binary),
-                    // The pong goes out before anything more is read: who floods and does not read
-                    // is held up, instead of filling a buffer with pongs.
+                    // The pong goes out before anything more is read: a peer that floods and does
+                    // not read is held up, instead of filling a buffer with pongs.
                     Message::Ping(_) => write(socket, session, []).await?,
                     Message::Pong(_) | Message::Frame(_) => {}
                     Message::Close(_) => return Err(Close::Gone),
-                }
-            }
-            Some(frame) = working.next() => {
-                replies.extend(frame.map(Message::text));
-                while let Some(Some(frame)) = working.next().now_or_never() {
-                    replies.extend(frame.map(Message::text));
                 }
             }
             () = queue.wait() => {}
@@ -187,31 +184,37 @@ async fn converse(
     }
 }
 
-/// Answers what is being worked on, at the end: it will be committed, so its sender ought to know.
-async fn finish(
-    socket: &mut Socket,
-    mut working: FuturesUnordered<impl Future<Output = Option<String>>>,
-) {
+/// Writes the replies to the requests in progress, at the end: they will be committed, so their
+/// sender ought to know.
+async fn finish(socket: &mut Socket, session: &Session) {
+    let queue = session.live().queue();
     let answered = async {
-        while let Some(frame) = working.next().await {
-            if let Some(frame) = frame {
-                socket.send(Message::text(frame)).await?;
+        loop {
+            let was_last = queue.in_progress() == 0;
+            for reply in queue.take().replies {
+                socket.feed(Message::Text(reply)).await?;
             }
+            socket.flush().await?;
+            if was_last {
+                return Ok::<_, Error>(());
+            }
+            queue.wait().await;
         }
-        Ok::<_, Error>(())
     };
-    // Whoever hears nothing tries again under the same `client_id`.
+    // A client that gets no reply tries again under the same `client_id`.
     drop(timeout(GOODBYE, answered).await);
 }
 
-/// Writes messages and flushes once. A peer that does not read blocks this, until its queue runs
-/// over and the hub gives it up or, where there is little to tell it, the time is up.
+/// Writes messages and flushes once. A peer that does not read blocks this, until its queue
+/// overflows and the hub gives it up or, where there are few events, until it took too little for
+/// too long.
 async fn write(
     socket: &mut Socket,
     session: &Session,
     messages: impl IntoIterator<Item = Message>,
 ) -> Result<(), Close> {
     let queue = session.live().queue();
+    let taken = socket.written();
     let written = async {
         for message in messages {
             socket.feed(message).await?;
@@ -222,6 +225,19 @@ async fn write(
         biased;
         written = written => written.map_err(Close::from),
         () = queue.wait_closing() => Err(queue.take().closing.map_or(Close::Gone, Close::from)),
-        () = sleep(WRITE_TIME) => Err(Close::Stuck),
+        () = stalled(&taken) => Err(Close::Stuck),
+    }
+}
+
+/// Waits until the peer takes too little of what is written.
+async fn stalled(taken: &AtomicU64) {
+    let mut before = taken.load(Ordering::Relaxed);
+    loop {
+        sleep(WRITE_TIME).await;
+        let now = taken.load(Ordering::Relaxed);
+        if now - before < WRITE_LEAST {
+            return;
+        }
+        before = now;
     }
 }

@@ -1,24 +1,34 @@
 //! The socket as RFC 6455 has it, whatever is said over it: its handshake, the bounds of its
-//! messages and buffers, its goodbye. It knows no session and no user. `examples/echo.rs` stands on
-//! this alone, so that what the Autobahn suite judges is what the real socket stands on.
+//! messages and buffers, its close handshake. It knows no session and no user. `examples/echo.rs`
+//! stands on this alone, so that what the Autobahn suite judges is what the real socket stands on.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::prelude::{BASE64_STANDARD, Engine};
+use bytes::buf::Chain;
+use bytes::{Buf, Bytes};
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+
+use crate::domain::rate::Rate;
 
 use super::close::Close;
+use super::flood::{Flood, Flow};
+use super::metered::Metered;
 
 /// Largest message from a client, in bytes.
 pub const MESSAGE_MAX: usize = 128 * 1024;
@@ -26,11 +36,16 @@ pub const MESSAGE_MAX: usize = 128 * 1024;
 /// defaults come to 135 KiB.
 const READ_BUFFER: usize = 2 * 1024;
 const WRITE_BUFFER: usize = 8 * 1024;
-/// How long the peer may take to answer a goodbye, and to go.
+/// How long the peer may take to answer a close frame, and to go.
 pub const GOODBYE: Duration = Duration::from_secs(3);
 
 /// An open socket.
-pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
+#[derive(Debug)]
+pub struct Socket {
+    stream: WebSocketStream<Metered<TokioIo<Upgraded>>>,
+    /// What is left to be written of a long frame. It comes before everything else.
+    rest: Chain<Bytes, Bytes>,
+}
 
 /// A request for a socket that is as RFC 6455 asks (4.2.1).
 #[derive(Debug)]
@@ -81,11 +96,13 @@ impl Upgrade {
         }
     }
 
-    /// Answers it. The socket is there once the answer is sent, unless the client has gone; a message
-    /// of the client's may have `message_max` bytes.
+    /// Answers it. The socket is there once the answer is sent, unless the client has gone. A message
+    /// of the client's may have `message_max` bytes; its frames may come at the rate `frames`, `None`
+    /// for any rate.
     pub fn accept(
         self,
         message_max: usize,
+        frames: Option<Rate>,
     ) -> (Response, impl Future<Output = Option<Socket>> + Send + 'static) {
         let answer = (
             StatusCode::SWITCHING_PROTOCOLS,
@@ -103,13 +120,91 @@ impl Upgrade {
             .max_frame_size(Some(message_max));
         let opened = async move {
             let connection = TokioIo::new(self.connection.await.ok()?);
-            Some(WebSocketStream::from_raw_socket(connection, Role::Server, Some(config)).await)
+            let connection = Metered::new(connection, Flood::new(frames, Instant::now()));
+            let stream = WebSocketStream::from_raw_socket(connection, Role::Server, Some(config));
+            Some(Socket { stream: stream.await, rest: Bytes::new().chain(Bytes::new()) })
         };
         (answer, opened)
     }
 }
 
-/// Closes as RFC 6455 asks (7.1.1): says why, waits for the peer's goodbye, ends the connection,
+impl Socket {
+    /// The peer's next message. The error says how to close. Cancel-safe. Nothing may be left to be
+    /// written, because the library answers pings while it reads.
+    pub async fn next(&mut self) -> Result<Message, Close> {
+        match self.stream.next().await {
+            Some(Ok(message)) => Ok(message),
+            Some(Err(_)) if self.stream.get_ref().is_flooded() => Err(Close::Throttled),
+            Some(Err(error)) => Err(error.into()),
+            None => Err(Close::Gone),
+        }
+    }
+
+    /// Counts a message of the peer's. Frames that are not the last one of their message are counted
+    /// as they come.
+    pub(super) fn flow(&mut self, now: Instant) -> Flow {
+        self.stream.get_mut().flood.frame(now)
+    }
+
+    /// How many bytes the system took to send to the peer.
+    pub(super) fn written(&self) -> Arc<AtomicU64> {
+        self.stream.get_ref().written()
+    }
+
+    /// Writes a message; [`Self::flush`] has to follow. When cancelled, the next call goes on where
+    /// this one was.
+    pub async fn feed(&mut self, message: Message) -> Result<(), Error> {
+        match message {
+            Message::Text(text) if text.len() > WRITE_BUFFER => {
+                self.flush().await?;
+                self.rest = frame(text);
+                self.write_rest().await
+            }
+            message => {
+                self.write_rest().await?;
+                self.stream.feed(message).await
+            }
+        }
+    }
+
+    /// Hands everything to the system.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        self.write_rest().await?;
+        self.stream.flush().await
+    }
+
+    /// Writes a message and flushes.
+    pub async fn send(&mut self, message: Message) -> Result<(), Error> {
+        self.feed(message).await?;
+        self.flush().await
+    }
+
+    async fn write_rest(&mut self) -> Result<(), Error> {
+        while self.rest.has_remaining() {
+            if self.stream.get_mut().write_buf(&mut self.rest).await? == 0 {
+                return Err(Error::ConnectionClosed);
+            }
+        }
+        // Lets go of the text.
+        self.rest = Bytes::new().chain(Bytes::new());
+        Ok(())
+    }
+}
+
+/// A text as one frame, without a copy: the library would copy it into a buffer of its own, and keep
+/// that for as long as the socket lives.
+fn frame(text: Utf8Bytes) -> Chain<Bytes, Bytes> {
+    let header = FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
+    let mut payload = Bytes::from(text);
+    let mut head = Vec::with_capacity(WRITE_BUFFER);
+    // Writing to memory does not fail.
+    header.format(payload.len() as u64, &mut head).ok();
+    // The first packet is a full one.
+    head.extend_from_slice(&payload.split_to(payload.len().min(WRITE_BUFFER / 2)));
+    Bytes::from(head).chain(payload)
+}
+
+/// Closes as RFC 6455 asks (7.1.1): says why, waits for the peer's close frame, ends the connection,
 /// and reads what still comes, so that the reason is not lost to a reset. A peer that takes longer
 /// than `patience` is cut off.
 pub async fn say_goodbye(mut socket: Socket, close: Close, patience: Duration) {
@@ -120,8 +215,8 @@ pub async fn say_goodbye(mut socket: Socket, close: Close, patience: Duration) {
         };
         // What is read now is of no interest; the end is. After a fault of the peer's there is
         // nothing that could be read.
-        while told && let Some(Ok(_)) = socket.next().await {}
-        let connection = socket.get_mut();
+        while told && socket.next().await.is_ok() {}
+        let connection = socket.stream.get_mut();
         let mut rest = [0; 512];
         if connection.shutdown().await.is_ok() {
             while matches!(connection.read(&mut rest).await, Ok(1..)) {}

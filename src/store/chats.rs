@@ -118,6 +118,14 @@ const OF_MEMBER: &str = "\
     join chats c on c.id = me.chat_id \
     left join users u on u.id = c.created_by \
     where me.user_id = $1 ";
+const SIZES: &str = "\
+    select me.chat_id, cast(octet_length(c.name) + octet_length(c.description) \
+               + coalesce(octet_length(m.content), 0) as bigint) as bytes, \
+           coalesce(c.last_message_id, c.first_activity, 0) as activity \
+    from members me \
+    join chats c on c.id = me.chat_id \
+    left join messages m on m.id = c.last_message_id \
+    where me.user_id = $1 ";
 const NEWEST_FIRST: &str = " order by activity desc, c.id desc";
 
 /// The greatest id that a message has had: `first_activity` of a new chat. On PostgreSQL the column's
@@ -427,6 +435,26 @@ fn numbers(list: &str) -> Result<Vec<i64>> {
     let pieces = list.as_bytes().split(|byte| *byte == b',').filter(|piece| !piece.is_empty());
     let read = |piece| digits(piece).ok_or_else(|| sqlx::Error::Decode(list.into()).into());
     pieces.map(read).collect()
+}
+
+/// How many bytes the texts of those of the chats have that the user is a member of, their newest
+/// messages' included, newest activity first. No text is read for it.
+pub async fn sizes(
+    at: impl Into<Target<'_>>,
+    user: UserId,
+    ids: Vec<i64>,
+) -> Result<Vec<(ChatId, i64)>> {
+    let rows: Vec<(ChatId, i64, i64)> = at
+        .into()
+        .either(
+            concat!(SIZES, "and me.chat_id in (select value from json_each($2))", NEWEST_FIRST),
+            concat!(SIZES, "and me.chat_id = any($2)", NEWEST_FIRST),
+        )
+        .bind(user)
+        .bind_list(ids)
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(chat, bytes, _)| (chat, bytes)).collect())
 }
 
 /// Those of the chats that the user is a member of, as the user has them, newest activity first.

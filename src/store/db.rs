@@ -150,6 +150,11 @@ impl Db {
         }
     }
 
+    /// How many statements can read at a time.
+    pub fn readers(&self) -> u32 {
+        u32::try_from(self.readers.status().max_size).unwrap_or(u32::MAX)
+    }
+
     /// Closes every connection that nobody uses; others close when they are given back.
     pub async fn close(&self) {
         for pool in [&self.readers, &self.writer] {

@@ -122,33 +122,48 @@ pub async fn changed(
 }
 
 /// Messages of several chats with a version later than the one given of each, chat by chat in the
-/// order given, each in version order: the first `limit` of them all.
+/// order given, each in version order: the first `limit` of them all, and no more once their
+/// contents have `bytes` together. Contents beyond that are not read.
 pub async fn changed_since(
     at: impl Into<Target<'_>>,
     known: &[(ChatId, i64)],
     limit: i64,
+    bytes: usize,
 ) -> Result<Vec<Message>> {
     let query = since(
         at.into(),
         concat!(
-            "select m.* from json_each($1) r join (",
+            "select m.* from (select f.id, f.n, f.version, \
+                     sum(f.bytes) over (order by f.n, f.version) - f.bytes as before \
+                 from (select i.id, r.key as n, i.version, octet_length(i.content) as bytes \
+                       from json_each($1) r \
+                       join messages i on i.id in (select j.id from messages j \
+                           where j.chat_id = r.value ->> 0 and j.version > r.value ->> 1 \
+                           order by j.version limit $2) \
+                       order by r.key, i.version limit $2) f) f \
+             join (",
             SELECT,
-            ") m on m.id in (select i.id from messages i where i.chat_id = r.value ->> 0 \
-                 and i.version > r.value ->> 1 order by i.version limit $2) \
-             order by r.key, m.version limit $2"
+            ") m on m.id = f.id where f.before < $3 order by f.n, f.version"
         ),
         concat!(
-            "select m.* from unnest($1::bigint[], $2::bigint[]) with ordinality \
-                 as r (chat_id, version, n) \
-             cross join lateral (",
+            "select m.* from (select f.id, f.n, f.version, \
+                     sum(f.bytes) over (order by f.n, f.version) - f.bytes as before \
+                 from (select i.id, r.n, i.version, i.bytes \
+                       from unnest($1::bigint[], $2::bigint[]) with ordinality \
+                           as r (chat_id, version, n) \
+                       cross join lateral (select j.id, j.version, \
+                               octet_length(j.content) as bytes from messages j \
+                           where j.chat_id = r.chat_id and j.version > r.version \
+                           order by j.version limit $3) i \
+                       order by r.n, i.version limit $3) f) f \
+             join (",
             SELECT,
-            "where m.chat_id = r.chat_id and m.version > r.version \
-             order by m.version limit $3) m \
-             order by r.n, m.version limit $3"
+            ") m on m.id = f.id where f.before < $4 order by f.n, f.version"
         ),
         known,
     );
-    query.bind(limit).all().await.map(messages)
+    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    query.bind(limit).bind(bytes).all().await.map(messages)
 }
 
 /// Which of several chats have a message with a version later than the one given of each.

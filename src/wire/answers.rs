@@ -82,6 +82,9 @@ pub struct Changes<'a> {
     /// The chats that were named and are not one's own.
     #[schema(value_type = Vec<i64>)]
     gone: &'a [ChatId],
+    /// Whether anything is missing, be it chats that are left out or messages of one that is here: ask
+    /// again with the versions that one has now.
+    more: bool,
 }
 
 /// A chat that is newer than what the client has.
@@ -106,6 +109,7 @@ impl<'a> Changes<'a> {
             epoch: &found.epoch,
             changes: found.changes.iter().map(change).collect(),
             gone: &found.gone,
+            more: found.more,
         }
     }
 }

@@ -1,7 +1,10 @@
 //! The client's frames: as the document shows them, and as they are read. What they mean is decided
 //! elsewhere.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -11,6 +14,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::{Content, Draft, Unfit};
 use crate::domain::sync::Known;
+use crate::domain::text;
 use crate::domain::user::Availability;
 
 use super::fields::Fields;
@@ -19,15 +23,46 @@ use super::requests::{EditMessage, SendMessage, Sync, status_text};
 /// Most people whom a connection may watch besides its private chats' peers.
 pub const WATCH_MAX: usize = 1_000;
 
+/// Longest name of a request, in characters.
+const ID_MAX: usize = 256;
+
 /// What names a request: repeated in its `ack` or `error`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct RequestId(Value);
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum RequestId {
+    /// A text, or a whole number of 64 bits.
+    Value(Value),
+    /// Any other number, as the client wrote it: `1.50`, or one of a hundred digits.
+    Exact(Box<RawValue>),
+}
+
+impl RequestId {
+    /// Reads the name, which is `value`, of the frame `text`.
+    fn parse(value: Value, frame: &str) -> Result<Self> {
+        let too_long = |text: &str| text::check(text, ID_MAX).map_err(|e| Error::field("id", e));
+        match &value {
+            Value::String(text) => too_long(text)?,
+            Value::Number(number) if number.is_f64() => {
+                // It was rounded when it was read. Of several of a name the last counts.
+                let written = serde_json::from_str::<HashMap<String, &RawValue>>(frame);
+                let written = written.ok().and_then(|mut fields| fields.remove("id"));
+                let written =
+                    written.ok_or_else(|| Error::internal("a number that is not there"))?;
+                too_long(written.get())?;
+                return Ok(Self::Exact(written.to_owned()));
+            }
+            Value::Number(_) => {}
+            _ => return Err(Error::field("id", "Not a valid string or number.")),
+        }
+        Ok(Self::Value(value))
+    }
+}
 
 impl PartialSchema for RequestId {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(SchemaType::from_iter([Type::String, Type::Number]))
+            .max_length(Some(ID_MAX))
             .description(Some("Names a request: repeated in its `ack`, `pong` or `error`."))
             .examples([json!(1), json!("a7")])
             .into()
@@ -229,13 +264,10 @@ impl Incoming {
                 return Self { id: None, request: Err(error) };
             }
         };
-        let id = match fields.take("id") {
-            None | Some(Value::Null) => None,
-            Some(id @ (Value::String(_) | Value::Number(_))) => Some(RequestId(id)),
-            Some(_) => {
-                let error = Error::field("id", "Not a valid string or number.");
-                return Self { id: None, request: Err(error) };
-            }
+        let id = fields.take("id").filter(|id| !id.is_null());
+        let id = match id.map(|id| RequestId::parse(id, text)).transpose() {
+            Ok(id) => id,
+            Err(error) => return Self { id: None, request: Err(error) },
         };
         Self { id, request: Request::parse(fields, message_max) }
     }
@@ -325,4 +357,48 @@ impl Request {
 /// A fault stands in the fields already, so reading the rest of them cannot succeed.
 fn unreadable<T>() -> Result<T> {
     Err(Error::internal("a frame without its object was read"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repeated(frame: &str) -> Option<String> {
+        let id = Incoming::parse(frame, 10).id?;
+        Some(serde_json::to_string(&id).expect("JSON"))
+    }
+
+    #[test]
+    fn a_name_is_repeated_as_it_came() {
+        let digits = "9".repeat(ID_MAX);
+        for id in [
+            "1",
+            "-1",
+            "-0",
+            "1.50",
+            "1e3",
+            "1E+3",
+            "0.1",
+            "18446744073709551615",
+            "18446744073709551616",
+            "-9223372036854775809",
+            "1e-400",
+            "\"1\"",
+            "\"\"",
+            &digits,
+        ] {
+            let frame =
+                format!("{{\"type\": \"ping\", \"id\": 5, \"\\u0069d\" :  {id} , \"x\": 1}}");
+            assert_eq!(repeated(&frame).as_deref(), Some(id), "{frame}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_repeated_is_refused() {
+        let long = ["9".repeat(ID_MAX + 1), format!("\"{}\"", "x".repeat(ID_MAX + 1))];
+        for id in ["1e400", "true", "[]", "{}", &long[0], &long[1]] {
+            let incoming = Incoming::parse(&format!("{{\"type\": \"ping\", \"id\": {id}}}"), 10);
+            assert!(incoming.id.is_none() && incoming.request.is_err(), "{id}");
+        }
+    }
 }

@@ -22,6 +22,7 @@ mod endings;
 mod faults;
 mod handshake;
 mod hashes;
+mod hostages;
 mod members;
 mod messages;
 mod notices;

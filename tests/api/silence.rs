@@ -116,11 +116,15 @@ async fn a_peer_that_does_not_read_is_dropped_though_nothing_else_happens(
 ) {
     let Some(server) = TestApp::start_with(backend, &PATIENT).await else { return };
     let alice = server.user("alice").await;
+    let group = alice.group(&[]).await;
+    let content = "🐈".repeat(10_000);
+    let message = alice.say(group, &content).await["id"].clone();
     let mut socket = Socket::open(&alice).await;
-    // Each answer is as long as its request. In the end the server waits for the peer to read,
-    // reads nothing itself, and so the peer cannot write any more.
-    let ping = Message::text(json!({"type": "ping", "id": "x".repeat(100_000)}).to_string());
-    while timeout(Duration::from_millis(300), socket.stream.send(ping.clone())).await.is_ok() {}
+    // Each reply is as long as its request, which changes nothing. In the end the server waits for
+    // the peer to read, reads nothing itself, and so the peer cannot write any more.
+    let edit = json!({"type": "message.edit", "message": message, "content": content, "id": 1});
+    let edit = Message::text(edit.to_string());
+    while timeout(Duration::from_secs(2), socket.stream.send(edit.clone())).await.is_ok() {}
     assert!(connected(&server, &alice));
 
     time::pause();

@@ -6,6 +6,7 @@ use meowsenger::store::Target;
 use rstest::rstest;
 use serde_json::{Map, Value, json};
 
+use crate::support::replica::lasting;
 use crate::support::{Backend, Chance, Client, TestApp, all_messages};
 
 const SYNC: &str = "/api/sync/";
@@ -78,7 +79,8 @@ async fn what_changed_since_comes_in_version_order(
     // Chats and messages are those that GET gives, but for what a list leaves out.
     let answer = ask(1).await;
     let fields: Vec<_> = answer.as_object().expect("an object").keys().cloned().collect();
-    assert_eq!(fields, ["changes", "epoch", "gone"]);
+    assert_eq!(fields, ["changes", "epoch", "gone", "more"]);
+    assert_eq!(answer["more"], false);
     let told = change(&answer, chat).expect("told");
     assert_eq!(told["chat"], kitty.get("/api/chats/").await.results()[0]);
     for message in told["messages"].as_array().expect("messages") {
@@ -147,6 +149,112 @@ async fn more_is_said_of_the_chats_that_have_more_alone(
         assert_eq!(told(&answer, first), (in_first.to_vec(), more.0), "limit {limit}");
         assert_eq!(told(&answer, second), (in_second.to_vec(), more.1), "limit {limit}");
         assert_eq!(told(&answer, empty), (vec![], false), "limit {limit}");
+        assert_eq!(answer["more"], more.0 || more.1, "limit {limit}");
+    }
+}
+
+/// More than an answer may have, by a good deal: chats' own fields are beside the messages.
+const LARGE: usize = 1_300_000;
+
+/// What a client has of a chat: its version, and messages by id.
+type Had = (i64, BTreeMap<i64, Value>);
+
+/// Asks once, as a client does that has these chats; whether it is to ask again.
+async fn catch_up(client: &Client, had: &mut BTreeMap<i64, Had>, limit: usize) -> bool {
+    let versions: Map<_, _> =
+        had.iter().map(|(chat, (version, _))| (chat.to_string(), json!(version))).collect();
+    let answer = client.post(SYNC, json!({"versions": versions, "limit": limit})).await.expect(200);
+    assert!(answer.json.to_string().len() < LARGE, "{} bytes", answer.json.to_string().len());
+    let answer = answer.json;
+    let changes = answer["changes"].as_array().expect("changes");
+    let mut got_on = false;
+    for change in changes {
+        let chat = change["chat"]["id"].as_i64().expect("an id");
+        let new = !had.contains_key(&chat);
+        let (version, messages) = had.entry(chat).or_default();
+        let now = change["chat"]["version"].as_i64().expect("a version");
+        let mut reached = if change["more"] == true { *version } else { now };
+        for message in change["messages"].as_array().expect("messages") {
+            let at = message["version"].as_i64().expect("a version");
+            if at <= now {
+                messages.insert(message["id"].as_i64().expect("an id"), lasting(message));
+                reached = reached.max(at);
+            }
+        }
+        got_on |= new || reached > *version;
+        *version = reached;
+    }
+    assert!(got_on || changes.is_empty(), "it does not get on: {answer}");
+    assert!(!changes.is_empty() || answer["more"] == false, "{answer}");
+    answer["more"] == true
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_are_bounded_in_bytes_and_lead_to_everything(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let mut chance = Chance::new("bytes");
+    // One character in JSON has one, four or six bytes.
+    let contents = ["x".repeat(10_000), "🐈".repeat(10_000), "\u{1}".repeat(10_000), "meow".into()];
+    let mut chats = Vec::new();
+    for _ in 0..40 {
+        let chat = tom.group(&[&kitty]).await;
+        chats.push(chat);
+        for _ in 0..1 + chance.below(3) {
+            tom.say(chat, chance.pick(&contents).expect("some")).await;
+        }
+    }
+    // A third is known at some version, the rest is not known at all.
+    let mut had: BTreeMap<i64, Had> = BTreeMap::new();
+    let mut from: BTreeMap<i64, i64> = BTreeMap::new();
+    for chat in &chats {
+        if chance.one_in(3) {
+            let version = i64::try_from(chance.below(3)).expect("small");
+            had.insert(*chat, (version, BTreeMap::new()));
+            from.insert(*chat, version);
+        }
+    }
+    // Meanwhile the chats go on.
+    for _ in 0..15 {
+        let limit = 1 + chance.below(20);
+        catch_up(&kitty, &mut had, limit).await;
+        let chat = *chance.pick(&chats).expect("some");
+        tom.say(chat, chance.pick(&contents).expect("some")).await;
+        let known: Vec<_> = had.values().flat_map(|(_, messages)| messages.keys()).collect();
+        if let Some(id) = chance.pick(&known) {
+            let path = format!("/api/messages/{id}/");
+            match chance.one_in(2) {
+                true => tom.put(&path, json!({"content": "purr"})).await,
+                false => tom.delete(&path).await,
+            };
+        }
+    }
+    let mut answers = 0;
+    while catch_up(&kitty, &mut had, 1 + chance.below(50)).await {
+        answers += 1;
+        assert!(answers < 1_000, "it does not end");
+    }
+    assert_eq!(had.keys().copied().collect::<Vec<_>>(), chats);
+    for chat in chats {
+        let (version, messages) = &had[&chat];
+        assert_eq!(*version, self::version(&tom, chat).await);
+        let all = all_messages(&tom, chat).await;
+        let newest = all.len() - 1;
+        for (n, message) in all.iter().enumerate() {
+            let told = messages.get(&message["id"].as_i64().expect("an id"));
+            let is_due = match from.get(&chat) {
+                Some(from) => message["version"].as_i64() > Some(*from),
+                None => n == newest,
+            };
+            if is_due {
+                assert_eq!(told, Some(&lasting(message)), "chat {chat}");
+            } else if let Some(told) = told {
+                assert_eq!(*told, lasting(message), "chat {chat}");
+            }
+        }
     }
 }
 

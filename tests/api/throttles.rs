@@ -248,6 +248,77 @@ async fn sends_are_counted_by_user_over_rest_and_socket_together(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn edits_and_deletions_count_as_sends(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = start(backend, &[("THROTTLE_MESSAGES", "4/min")]).await else { return };
+    let (tom, jerry) = (server.user("tom").await, server.user("jerry").await);
+    let chat = tom.private_chat(&jerry).await;
+    let mut socket = Socket::open(&tom).await;
+    let id = tom.say(chat, "meow").await["id"].clone();
+    let path = format!("/api/messages/{id}/");
+    let (body, unknown) = (json!({"content": "purr"}), "/api/messages/999999/");
+    let frame = |kind: &str| json!({"type": kind, "message": id, "content": "purr"});
+    for _ in 0..2 {
+        tom.put(&path, body.clone()).await.expect(200);
+        tom.patch(&path, body.clone()).await.expect(200);
+        tom.delete(unknown).await.expect(404);
+        assert_eq!(socket.request(frame("message.edit")).await["type"], "ack");
+    }
+    assert_eq!(socket.request(frame("message.delete")).await["type"], "ack");
+    expect_throttled(tom.put(&path, body.clone()).await, 15);
+    expect_throttled(tom.patch(&path, body).await, 15);
+    expect_throttled(tom.delete(&path).await, 15);
+    for kind in ["message.edit", "message.delete", "message.send"] {
+        let frame = json!({"type": kind, "message": id, "chat": chat, "content": "purr"});
+        assert_eq!(socket.request(frame).await["code"], "throttled", "{kind}");
+    }
+    assert_eq!(jerry.say(chat, "meow").await["seq"], 2);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_count_as_calls_over_all_sockets_together(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    // 50 at once, of which opening the two sockets takes two.
+    let Some(server) = start(backend, &[("THROTTLE_USER", "20/min")]).await else { return };
+    let (tom, jerry) = (server.user("tom").await, server.user("jerry").await);
+    let mut sockets = [Socket::open(&tom).await, Socket::open(&tom).await];
+    for n in 0..4 {
+        let heavy = match n % 2 {
+            0 => json!({"type": "sync", "versions": {}}),
+            _ => json!({"type": "status.watch", "users": []}),
+        };
+        assert_eq!(sockets[n / 2].request(heavy).await["type"], "ack");
+    }
+    for n in 0..8 {
+        let light = match n % 4 {
+            0 => json!({"type": "ping"}),
+            1 => json!({"type": "typing", "chat": 1, "active": true}),
+            2 => json!({"type": "message.read", "chat": 1, "seq": 1}),
+            _ => json!({"type": "rubbish"}),
+        };
+        assert_ne!(sockets[n / 4].request(light).await["code"], "throttled");
+    }
+    for socket in &mut sockets {
+        let refused = socket.request(json!({"type": "ping"})).await;
+        assert_eq!((&refused["type"], &refused["code"]), (&json!("error"), &json!("throttled")));
+        let detail = "Request was throttled. Expected available in 3 seconds.";
+        assert_eq!(refused["detail"], detail);
+        let refused = socket.request(json!({"type": "sync", "versions": {}})).await;
+        let detail = "Request was throttled. Expected available in 30 seconds.";
+        assert_eq!(refused["detail"], detail);
+    }
+    expect_throttled(tom.get("/api/auth/me/").await, 3);
+    jerry.get("/api/auth/me/").await.expect(200);
+    server.app.clock.advance(Duration::from_secs(30));
+    let answer = sockets[0].request(json!({"type": "sync", "versions": {}})).await;
+    assert_eq!(answer["type"], "ack");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_socket_that_floods_is_told_and_then_closed(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {

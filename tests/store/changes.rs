@@ -277,7 +277,7 @@ async fn what_changed_is_read_chat_by_chat_in_version_order(
     tx.commit().await.expect("committed");
 
     let since = async |known: &[(ChatId, i64)], limit: i64| {
-        let found = messages::changed_since(&store.db, known, limit).await.unwrap();
+        let found = messages::changed_since(&store.db, known, limit, 1_000).await.unwrap();
         found.iter().map(|m| (m.chat, m.version)).collect::<Vec<_>>()
     };
     // The order of the chats is the caller's.
@@ -291,6 +291,12 @@ async fn what_changed_is_read_chat_by_chat_in_version_order(
     assert_eq!(since(&[(one, 5), (two, 4)], 9).await, [(one, 6)]);
     assert!(since(&[(one, 6), (ChatId(999), 0)], 9).await.is_empty());
     assert!(since(&[], 9).await.is_empty());
+
+    // Each content has 4 bytes, but for the tombstone's.
+    for (bytes, expected) in [(0, 0), (1, 1), (4, 1), (5, 2), (8, 2), (9, 3), (1_000, 5)] {
+        let found = messages::changed_since(&store.db, &known, 9, bytes).await.unwrap();
+        assert_eq!(found.len(), expected, "{bytes} bytes");
+    }
 
     let any = async |known: &[(ChatId, i64)]| {
         let mut chats = messages::any_since(&store.db, known).await.unwrap();

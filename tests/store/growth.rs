@@ -151,7 +151,9 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
         }
         "messages::by_ids" => messages::by_ids(tx, ids).await.map(drop),
         "messages::changed_since" => {
-            messages::changed_since(tx, &lists.map(|id| (ChatId(id), 1)), 9_999).await.map(drop)
+            messages::changed_since(tx, &lists.map(|id| (ChatId(id), 1)), 9_999, usize::MAX)
+                .await
+                .map(drop)
         }
         "presence::elsewhere" => presence::elsewhere(tx, "two", NOW, ids).await.map(drop),
         "presence::remove" => presence::remove(tx, "one", ids).await,

@@ -135,6 +135,9 @@ pub struct Synced {
     pub changes: Vec<Newer>,
     /// The chats that were named and are not one's own.
     pub gone: Vec<i64>,
+    /// Something is missing: chats for which there was no room, or messages of a chat. Ask again.
+    #[serde(default)]
+    pub more: bool,
 }
 
 /// A chat that is newer than what one had.

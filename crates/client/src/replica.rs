@@ -132,7 +132,7 @@ impl Replica {
             self.gap.wanted = true;
             return events;
         }
-        self.gap.wanted |= !doubted.is_empty();
+        self.gap.wanted |= answer.more || !doubted.is_empty();
         for chat in answer.gone.into_iter().filter(|chat| !doubted.contains(chat)) {
             events.extend(self.leave(chat));
         }

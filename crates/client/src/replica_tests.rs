@@ -161,10 +161,16 @@ impl World {
         let is_mine = |id: &i64| before.get(id).is_some_and(|truth| truth.mine);
         let gone = question.versions.keys().copied().filter(|id| !is_mine(id)).collect();
         let (mut left, mut changes) = (self.limit, Vec::new());
+        let mut left_out = false;
         for (id, truth) in before.iter().filter(|(_, truth)| truth.mine) {
             let named = question.versions.get(id).filter(|v| same && **v <= truth.version);
             if named == Some(&truth.version) {
                 continue;
+            }
+            // There is no room for more chats.
+            left_out = changes.len() > self.limit;
+            if left_out {
+                break;
             }
             let (messages, more) = match named {
                 None => (truth.messages.last().cloned().into_iter().collect(), false),
@@ -178,7 +184,8 @@ impl World {
             };
             changes.push(Newer { chat: truth.view(*id), messages, more });
         }
-        self.answered = Some(Synced { epoch: self.epoch.to_string(), changes, gone });
+        let more = left_out || changes.iter().any(|newer| newer.more);
+        self.answered = Some(Synced { epoch: self.epoch.to_string(), changes, gone, more });
     }
 
     fn deliver(&mut self) {

@@ -1,0 +1,93 @@
+//! Which chats a connection's user has left, by which version: what arrives late of an earlier
+//! joining must not subscribe the connection again. Bounded, however often its user joins and leaves.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::domain::ids::ChatId;
+
+/// So many are kept, however old they are.
+const KEPT: usize = 1_024;
+/// Beyond that, those older than this are forgotten: longer than anything takes from the bus, or from
+/// a database that answers late.
+const HORIZON: Duration = Duration::from_secs(300);
+/// Most that a connection may have. Nothing younger than [`HORIZON`] is forgotten.
+const MAX: usize = 16_384;
+
+/// The chats that a user has left.
+#[derive(Debug)]
+pub(super) struct Left {
+    by_chat: HashMap<ChatId, (i64, Instant)>,
+    /// At this number old ones are looked for, so that each costs a constant time.
+    sweep_at: usize,
+}
+
+impl Default for Left {
+    fn default() -> Self {
+        Self { by_chat: HashMap::new(), sweep_at: KEPT }
+    }
+}
+
+impl Left {
+    /// Whether the user left the chat by a later version than this one.
+    pub(super) fn is_after(&self, chat: ChatId, version: i64) -> bool {
+        self.by_chat.get(&chat).is_some_and(|(left, _)| *left > version)
+    }
+
+    /// Notes that the user left the chat by this version, or by a later one that is noted already.
+    /// False where too many were left of late: then the client has to connect again, and be told of
+    /// its chats anew.
+    #[must_use]
+    pub(super) fn note(&mut self, chat: ChatId, version: i64, now: Instant) -> bool {
+        let entry = self.by_chat.entry(chat).or_insert((version, now));
+        *entry = (version.max(entry.0), now);
+        if self.by_chat.len() >= self.sweep_at {
+            self.by_chat.retain(|_, (_, at)| now.duration_since(*at) < HORIZON);
+            self.by_chat.shrink_to_fit();
+            self.sweep_at = (2 * self.by_chat.len()).max(KEPT);
+        }
+        self.by_chat.len() <= MAX
+    }
+
+    /// The user has joined the chat again.
+    pub(super) fn forget(&mut self, chat: ChatId) {
+        self.by_chat.remove(&chat);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_left_long_ago_is_forgotten_when_it_is_much() {
+        let (mut left, start) = (Left::default(), Instant::now());
+        // A minute between each.
+        let at = |n: i64| start + Duration::from_secs(60 * n.unsigned_abs());
+        for n in 0..100_000 {
+            assert!(left.note(ChatId(n), 5, at(n)));
+            assert!(left.by_chat.len() <= KEPT);
+            assert!(left.is_after(ChatId(n), 4) && !left.is_after(ChatId(n), 5));
+            assert!(left.is_after(ChatId((n - 3).max(0)), 4), "within the horizon");
+        }
+    }
+
+    #[test]
+    fn few_are_kept_for_ever_and_the_latest_version_counts() {
+        let (mut left, now) = (Left::default(), Instant::now());
+        assert!(left.note(ChatId(1), 7, now));
+        assert!(left.note(ChatId(1), 6, now));
+        assert!(left.note(ChatId(2), 9, now + 1_000 * HORIZON));
+        assert!(left.is_after(ChatId(1), 6));
+        left.forget(ChatId(1));
+        assert!(!left.is_after(ChatId(1), 6));
+    }
+
+    #[test]
+    fn too_many_at_once_are_told() {
+        let (mut left, now) = (Left::default(), Instant::now());
+        let most = i64::try_from(MAX).expect("small");
+        assert!((0..most).all(|n| left.note(ChatId(n), 1, now)));
+        assert!(!left.note(ChatId(most), 1, now));
+    }
+}

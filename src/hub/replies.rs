@@ -1,0 +1,142 @@
+//! Requests of one socket: how many are in progress, and the replies that wait to be written. Both
+//! are bounded, because the peer decides when it reads. Knows no frame and runs no request.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use super::Connection;
+
+/// Most requests of one socket in progress. At this number no more frames are read.
+pub const IN_PROGRESS_MAX: usize = 64;
+
+/// Requests in progress and replies that wait, as part of a connection's queue.
+#[derive(Debug, Default)]
+pub(super) struct Replies {
+    waiting: VecDeque<Utf8Bytes>,
+    /// Of `waiting`.
+    bytes: usize,
+    in_progress: usize,
+    /// What the replies to requests in progress are expected to need, in bytes.
+    expected: usize,
+    heavy: bool,
+}
+
+/// What a request is expected to cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// A bounded number of rows; its reply is expected to need this many bytes.
+    Light(usize),
+    /// Thousands of rows, and a reply of a megabyte or more. A socket has one in progress at a time.
+    Heavy,
+}
+
+/// A request in progress. It ends with [`Self::reply`], or without a reply when dropped.
+#[derive(Debug)]
+pub struct InProgress {
+    connection: Arc<Connection>,
+    weight: Weight,
+}
+
+impl Connection {
+    /// Counts a request as in progress. The caller has asked whether there is room.
+    pub fn begin(self: &Arc<Self>, weight: Weight) -> InProgress {
+        self.queue.replies(|replies| replies.begin(weight));
+        InProgress { connection: Arc::clone(self), weight }
+    }
+}
+
+impl InProgress {
+    /// Ends the request; its reply, if there is one, waits to be written from now on.
+    pub fn reply(self, text: Option<String>) {
+        if let Some(text) = text {
+            self.connection.queue.reply(text);
+        }
+    }
+}
+
+impl Drop for InProgress {
+    fn drop(&mut self) {
+        self.connection.queue.replies(|replies| replies.end(self.weight));
+    }
+}
+
+impl Replies {
+    fn begin(&mut self, weight: Weight) {
+        self.in_progress += 1;
+        match weight {
+            Weight::Light(bytes) => self.expected += bytes,
+            Weight::Heavy => self.heavy = true,
+        }
+    }
+
+    fn end(&mut self, weight: Weight) {
+        self.in_progress -= 1;
+        match weight {
+            Weight::Light(bytes) => self.expected -= bytes,
+            Weight::Heavy => self.heavy = false,
+        }
+    }
+
+    /// Adds a reply.
+    pub(super) fn push(&mut self, text: Utf8Bytes) {
+        self.bytes += text.len();
+        self.waiting.push_back(text);
+    }
+
+    /// Takes the replies that wait.
+    pub(super) fn take(&mut self) -> VecDeque<Utf8Bytes> {
+        self.bytes = 0;
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Bytes of the replies that wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many requests are in progress.
+    pub(super) fn in_progress(&self) -> usize {
+        self.in_progress
+    }
+
+    /// Whether a heavy request is in progress.
+    pub(super) fn is_heavy(&self) -> bool {
+        self.heavy
+    }
+
+    /// Whether another request may begin, where replies may need `limit` bytes altogether.
+    pub(super) fn has_room(&self, limit: usize) -> bool {
+        self.in_progress < IN_PROGRESS_MAX && self.expected + self.bytes < limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_and_what_is_expected_of_requests_fill_the_room() {
+        let mut replies = Replies::default();
+        replies.begin(Weight::Light(60));
+        assert!(replies.has_room(100));
+        replies.begin(Weight::Light(60));
+        assert!(!replies.has_room(100), "expected");
+        replies.push("x".repeat(60).into());
+        replies.end(Weight::Light(60));
+        assert!(!replies.has_room(100), "one waits");
+        assert_eq!(replies.take().len(), 1);
+        assert!(replies.has_room(100));
+    }
+
+    #[test]
+    fn requests_in_progress_are_bounded_in_number() {
+        let mut replies = Replies::default();
+        for _ in 0..IN_PROGRESS_MAX {
+            assert!(replies.has_room(100));
+            replies.begin(Weight::Light(0));
+        }
+        assert!(!replies.has_room(100));
+    }
+}

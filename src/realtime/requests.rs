@@ -1,0 +1,71 @@
+//! Requests of one socket on their way. Each runs as a task of its own, so that it gives back what it
+//! holds (a connection to the database, locks, permits) even while the peer reads nothing. Knows no
+//! frame and no socket.
+
+use std::pin::Pin;
+
+use futures_util::FutureExt;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::hub::replies::Weight;
+
+use super::session::Session;
+
+/// A request that has not begun. It gives the reply, if there is to be one.
+pub(super) struct Work {
+    pub(super) weight: Weight,
+    pub(super) run: Pin<Box<dyn Future<Output = Option<String>> + Send>>,
+}
+
+/// What is done of a socket's requests.
+pub(super) struct Requests<'a> {
+    session: &'a Session,
+    /// The last heavy request. It only reads, and is aborted when the socket is gone. Light requests
+    /// go on to their end.
+    heavy: Option<AbortOnDropHandle<()>>,
+    /// A heavy request that came while another one was in progress.
+    parked: Option<Work>,
+}
+
+impl<'a> Requests<'a> {
+    pub(super) fn new(session: &'a Session) -> Self {
+        Self { session, heavy: None, parked: None }
+    }
+
+    /// Whether frames are to be read. Where not, the peer has to wait, and costs no more memory.
+    /// Whatever changes that wakes the queue.
+    pub(super) fn may_read(&self) -> bool {
+        self.parked.is_none() && self.session.live().queue().has_room()
+    }
+
+    /// Begins a request, or parks it.
+    pub(super) fn begin(&mut self, work: Work) {
+        if work.weight == Weight::Heavy && self.session.live().queue().is_heavy() {
+            self.parked = Some(work);
+        } else {
+            self.run(work);
+        }
+    }
+
+    /// Begins the parked request, when its time has come.
+    pub(super) fn go_on(&mut self) {
+        if !self.session.live().queue().is_heavy()
+            && let Some(work) = self.parked.take()
+        {
+            self.run(work);
+        }
+    }
+
+    fn run(&mut self, Work { weight, run }: Work) {
+        let place = self.session.live().begin(weight);
+        let mut task = Box::pin(async move { place.reply(run.await) });
+        // The first step is made at once: requests take their turn in the order of their frames.
+        if (&mut task).now_or_never().is_some() {
+            return;
+        }
+        let handle = self.session.app().spawn(task);
+        if weight == Weight::Heavy {
+            self.heavy = Some(AbortOnDropHandle::new(handle));
+        }
+    }
+}
