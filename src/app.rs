@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -37,6 +38,7 @@ use crate::store::Db;
 use crate::store::least::Laggards;
 use crate::store::pooler::OpenError;
 use crate::store::pools::{Limits as DatabaseLimits, PostgresSettings};
+use crate::store::seen::SeenFile;
 
 pub use clock::{AGREEMENT, Clock, SystemClock};
 use queues::MarkQueue;
@@ -102,6 +104,10 @@ pub struct App {
     pub sends: SendQueue,
     /// The way to the worker that moves marks.
     pub marks: MarkQueue,
+    /// The epoch that this node lives in; empty until it is known.
+    pub epoch: watch::Sender<String>,
+    /// Where it is kept which versions an embedded database has had.
+    pub seen: Option<SeenFile>,
     /// What this run of the program is called among the nodes.
     pub node: String,
     /// Held while it is read and told how people are seen, so that nothing older is told after
@@ -206,6 +212,8 @@ impl App {
             touched: Touched::default(),
             sends,
             marks,
+            epoch: watch::Sender::default(),
+            seen: config.database.sqlite_file().map(|file| SeenFile::beside(&file)),
             node: random_hex::<8>().map_err(|_| Error::internal("no random numbers"))?,
             seeing: tokio::sync::Mutex::default(),
             looked: LastLook::default(),

@@ -109,7 +109,7 @@ pub async fn drain(app: &Arc<App>, delay: Duration) {
 
 /// Sends every socket away, a batch at a time. The hint grows along the connections, so that their
 /// clients do not all come back at once.
-async fn send_away(app: &App) {
+pub async fn send_away(app: &App) {
     let connections = app.hub.connections();
     let count = u32::try_from(connections.len().max(1)).unwrap_or(u32::MAX);
     let over = COME_BACK_OVER.max(Duration::from_secs((connections.len() / COME_BACK_RATE) as u64));

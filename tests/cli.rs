@@ -227,7 +227,9 @@ async fn an_older_version_starts_beside_a_newer_schema_that_allows_it() {
         " [X] 0007_runs_beside (runs beside versions from 0006 on)",
         " [X] 9999_wings (runs beside versions from 0007 on), of a newer version",
     ]);
-    assert_eq!(Running::start(&shell, &[]).terminate().0, Some(0));
+    let server = Running::start(&shell, &[]);
+    assert_eq!(server.get("/readyz"), 200);
+    assert_eq!(server.terminate().0, Some(0));
 
     newer("9999").await;
     for command in ["check", "migrate", "runserver"] {

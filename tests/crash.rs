@@ -18,6 +18,8 @@ use futures_util::future::join_all;
 use meowsenger::config::Variables;
 use rstest::rstest;
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -205,6 +207,63 @@ async fn what_was_acknowledged_survives_sigkill_once_and_in_order(
         assert_eq!(seq(writer.next + 1), None);
     }
     assert!(found.len() <= ledger.len() + WRITERS, "{} of {}", found.len(), ledger.len());
+    server.kill();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_embedded_database_that_was_restored_gets_another_epoch_and_no_other_does() {
+    let folder = TempDir::new().expect("a folder");
+    let variables = variables(Backend::Sqlite, folder.path()).await.expect("always there");
+    let file = |name: &str| folder.path().join(name);
+    let epoch = |arguments: &[&str]| {
+        let output = program(&variables).arg("epoch").args(arguments).output().expect("run");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+    };
+    let server = Server::start(&variables);
+    let anonymous = Client::new(&server.base);
+    let tom = anonymous.register("tom", PASSWORD).await;
+    let kitty = anonymous.register("kitty", PASSWORD).await;
+    let chat = tom.private_chat(&kitty).await;
+    tom.say(chat, "before").await;
+    let first = epoch(&[]);
+
+    // A copy is taken while it serves; a single message follows, and a SIGKILL.
+    let live = SqliteConnectOptions::new().filename(file("meowsenger.sqlite3"));
+    let mut connection = live.connect().await.expect("opened");
+    let copy = format!("vacuum into '{}'", file("copy").display());
+    sqlx::raw_sql(sqlx::AssertSqlSafe(copy)).execute(&mut connection).await.expect("copied");
+    connection.close().await.expect("closed");
+    tom.say(chat, "after").await;
+    server.kill();
+    let server = Server::start(&variables);
+    assert_eq!(epoch(&[]), first, "a crash is no restore");
+    server.kill();
+
+    let restore = || {
+        for leftover in ["meowsenger.sqlite3-wal", "meowsenger.sqlite3-shm"] {
+            std::fs::remove_file(file(leftover)).ok();
+        }
+        std::fs::copy(file("copy"), file("meowsenger.sqlite3")).expect("restored");
+    };
+    restore();
+    let server = Server::start(&variables);
+    let second = epoch(&[]);
+    assert_ne!(second, first);
+    let tom = Client { base: server.base.clone(), http: reqwest::Client::new(), ..tom };
+    tom.say(chat, "otherwise").await;
+    server.kill();
+    Server::start(&variables).kill();
+    assert_eq!(epoch(&[]), second);
+
+    // The operator has said so; the next start need not find out.
+    restore();
+    let third = epoch(&["--renew"]);
+    assert!(third != first && third != second);
+    let server = Server::start(&variables);
+    assert_eq!(epoch(&[]), third);
+    let socket = Socket::open(&Client { base: server.base.clone(), ..tom }).await;
+    assert_eq!(socket.ready["epoch"], third);
     server.kill();
 }
 

@@ -27,7 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("telemetry", &["config"]),
     ("app", &["auth", "config", "domain", "hub", "mail", "media", "shares", "store"]),
     ("lifecycle", &["app", "hub"]),
-    ("actions", &["app", "auth", "domain", "hub", "mail", "media", "shares", "store"]),
+    ("actions", &["app", "auth", "domain", "hub", "lifecycle", "mail", "media", "shares", "store"]),
     ("realtime", &["actions", "app", "domain", "hub", "shares", "wire"]),
     ("http", &["actions", "app", "auth", "domain", "lifecycle", "realtime", "shares", "wire"]),
     (

@@ -17,6 +17,7 @@ use crate::store::least::least_marks;
 use crate::store::{chats, departures, members, messages};
 
 use super::chats::views;
+use super::epoch;
 
 /// How long a hole may stand open: what races with its own publication closes much sooner.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -132,11 +133,18 @@ pub async fn after_outages(app: Arc<App>, seen: Arc<AtomicI64>) {
     }
 }
 
-/// Compares every feed with the database.
+/// Compares every feed with the database, which has to have at least what was passed on before it
+/// was asked.
 pub async fn compare_versions(app: Arc<App>) -> Result<()> {
-    for chunk in app.hub.positions().chunks(CHUNK) {
+    let mut positions = app.hub.positions();
+    positions.sort_unstable();
+    for chunk in positions.chunks(CHUNK) {
         let ids = chunk.iter().map(|(chat, _)| chat.0).collect();
         for (chat, version) in chats::versions(&app.db, ids).await? {
+            let passed = chunk.binary_search_by_key(&chat, |(chat, _)| *chat).map(|at| chunk[at].1);
+            if passed.is_ok_and(|passed| version < passed) {
+                return epoch::renew_lost(&app, chunk.to_vec()).await;
+            }
             app.hub.known(chat, version);
         }
     }

@@ -26,6 +26,7 @@ use crate::store::least::least_marks;
 use crate::store::sends::{self, Added, Numbered, Resolved};
 use crate::store::{Tx, messages};
 
+use super::epoch;
 use super::messages::LEFT_ALONE;
 
 /// Most sends in one transaction: enough that the commit's cost is spread thin, few enough that
@@ -106,6 +107,7 @@ fn finish(app: &App, batch: Vec<PendingSend>, outcomes: Vec<Result<Sent>>) {
             app.hub.publish(&Event::Chat(ChatEvent { chat, version, change }));
         }
     }
+    epoch::keep_seen(app);
     for (pending, outcome) in batch.into_iter().zip(outcomes) {
         drop(pending.answer.send(outcome));
     }

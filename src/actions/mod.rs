@@ -11,6 +11,7 @@ pub mod catchup;
 pub mod chats;
 pub mod clocks;
 pub mod committer;
+pub mod epoch;
 mod grouping;
 pub mod health;
 pub mod housekeeping;
@@ -47,6 +48,7 @@ pub fn start(app: &Arc<App>, workers: Workers) {
     let logged = Arc::default();
     app.every(clocks::INTERVAL, move |app| clocks::follow(app, Arc::clone(&logged)));
     app.every(sessions::TOUCH_INTERVAL, sessions::store_touched);
+    app.every(epoch::WATCH, epoch::watch);
     app.every(presence::BEAT, presence::beat);
     app.every(presence::FLUSH, presence::flush);
     app.every(presence::FLUSH, presence::forget);

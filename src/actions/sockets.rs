@@ -107,6 +107,9 @@ pub fn typing(app: &App, live: &Live, chat: ChatId, active: Result<bool>) -> Res
 
 async fn start(app: &App, caller: &Caller, live: &Live) -> Result<Ready> {
     let me = caller.user.id;
+    // Before the versions: where the database's past changes in between, the old epoch with new
+    // versions is corrected by the next one; the new epoch with old versions would not be.
+    let epoch = site::epoch(&app.db).await?;
     app.hub.join(&live.connection, &members::chats_of(&app.db, me).await?);
     let peers = app.hub.watch_peers(&live.connection, &chats::peers_of(&app.db, me).await?);
     presence::note(app, &peers).await?;
@@ -117,7 +120,7 @@ async fn start(app: &App, caller: &Caller, live: &Live) -> Result<Ready> {
     Ok(Ready {
         me: profile,
         server_time: app.clock.now(),
-        epoch: site::epoch(&app.db).await?,
+        epoch,
         versions: app.hub.start(&live.connection, &versions),
     })
 }

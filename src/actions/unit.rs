@@ -10,7 +10,7 @@ use crate::domain::event::Event;
 use crate::domain::time::Timestamp;
 use crate::store::Tx;
 
-use super::avatars;
+use super::{avatars, epoch};
 
 /// A transaction, with the events to come and the pictures to go. Dropped without [`Unit::commit`],
 /// it is rolled back.
@@ -64,6 +64,7 @@ impl Unit {
             for event in &events {
                 app.hub.publish(event);
             }
+            epoch::keep_seen(&app);
             if !pictures.is_empty() {
                 app.spawn(avatars::remove(Arc::clone(&app), pictures));
             }

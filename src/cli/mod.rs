@@ -4,6 +4,7 @@
 mod changepassword;
 mod check;
 mod createsuperuser;
+mod epoch;
 mod makemigrations;
 mod migrate;
 mod openapi;
@@ -48,6 +49,8 @@ enum Command {
     Createsuperuser(createsuperuser::Arguments),
     /// Set a user's password; their sessions end
     Changepassword(changepassword::Arguments),
+    /// Print the epoch, by which clients tell whether the data's past is the one they know
+    Epoch(epoch::Arguments),
     /// Tell what is wrong or unsafe about the settings
     Check(check::Arguments),
     /// Print the OpenAPI document
@@ -82,6 +85,7 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Check(arguments) => return check::run(&arguments).await,
         Command::Migrate(arguments) => return migrate::run(&arguments).await,
         Command::Runserver(arguments) => runserver::run(&arguments).await?,
+        Command::Epoch(arguments) => epoch::run(&arguments).await?,
         Command::Showmigrations => showmigrations::run().await?,
         Command::Createsuperuser(arguments) => createsuperuser::run(&arguments).await?,
         Command::Changepassword(arguments) => changepassword::run(&arguments).await?,

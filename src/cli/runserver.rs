@@ -14,6 +14,7 @@ use crate::lifecycle;
 use crate::store::migrations;
 use crate::store::pools::make_private;
 
+use super::createsuperuser::in_words;
 use super::{Result, require_current, say, settings};
 
 /// Files that the connections to the embedded database have open.
@@ -45,6 +46,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result {
         app.db.keep_reserve().await;
     }
     require_current(&app.db).await?;
+    actions::epoch::enter(&app).await.map_err(in_words)?;
     let listener = TcpListener::bind(bind)
         .await
         .map_err(|error| format!("cannot listen on {bind}: {error}"))?;

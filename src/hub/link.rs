@@ -154,7 +154,9 @@ impl Link {
 
 impl Messenger {
     /// Carries news between the hub and the other nodes of the site, for as long as it is polled.
-    pub async fn run(mut self, hub: &Hub, site: &str, now: impl Fn() -> Duration) {
+    /// May be dropped, and called again for another site.
+    pub async fn run(&mut self, hub: &Hub, site: &str, now: impl Fn() -> Duration) {
+        self.state.connected.store(false, Ordering::Relaxed);
         loop {
             if let Err(error) = self.carry(hub, site, &now).await {
                 tracing::error!(%error, "the bus failed");

@@ -15,6 +15,7 @@ pub mod queue;
 pub mod replies;
 mod signals;
 mod watch;
+pub mod witness;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,6 +35,7 @@ use presence::Presence;
 use queue::{Closing, Queue};
 use signals::{Receipts, Typing};
 use watch::Watch;
+use witness::Witness;
 
 /// Feeds are spread over this many locks, so that busy chats rarely wait for each other.
 const SHARDS: usize = 64;
@@ -60,6 +62,8 @@ pub struct Hub {
     typing: Typing,
     receipts: Receipts,
     interest: Interest,
+    /// What the database has to have.
+    pub witness: Witness,
     /// The way to the other nodes, where there is a bus.
     link: Option<Link>,
 }
@@ -143,6 +147,7 @@ impl Hub {
             typing: Typing::default(),
             receipts: Receipts::default(),
             interest: Interest::new(link.is_none()),
+            witness: Witness::default(),
             link,
             people: Mutex::default(),
             feeds: std::array::from_fn(|_| Mutex::default()),
@@ -404,6 +409,16 @@ impl Hub {
         if let Some(feed) = lock(self.shard(chat)).get_mut(&chat) {
             feed.known(version, Instant::now());
         }
+    }
+
+    /// Forgets every chat's versions: they were of another past. Connections hear nothing more of
+    /// chats, and are to be sent away.
+    pub fn forget(&self) {
+        for shard in &self.feeds {
+            let feeds = std::mem::take(&mut *lock(shard));
+            feeds.into_keys().for_each(|chat| self.interest.ends(Topic::of_chat(chat)));
+        }
+        self.witness.forget();
     }
 
     /// The holes that have stood open for so long that what fills them must have been lost.

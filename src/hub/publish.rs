@@ -21,6 +21,11 @@ const RETURN_AFTER: Duration = Duration::from_secs(1);
 impl Hub {
     /// Passes on what was committed, on every node.
     pub fn publish(&self, event: &Event) {
+        match event {
+            Event::Chat(event) => self.witness.committed(event.chat, event.version),
+            Event::ChatCreated { chat, .. } => self.witness.is_at(chat.id, chat.version),
+            _ => {}
+        }
         self.news(event, |news| {
             self.hear(&news);
             self.tell_others(news);
@@ -66,6 +71,9 @@ impl Hub {
     pub(super) fn hear_from_others(&self, news: &News, now: Duration) {
         if let What::Typing { user, chat, active } = news.what {
             self.typing.heard((chat, user), active, now);
+        }
+        if let What::Change { chat, version, .. } = news.what {
+            self.witness.told(chat, version);
         }
         self.hear(news);
     }

@@ -20,6 +20,7 @@ pub mod presence;
 mod reserve;
 pub mod resets;
 pub mod search;
+pub mod seen;
 pub mod sends;
 pub mod sessions;
 pub mod site;

@@ -49,3 +49,27 @@ pub async fn set_aged_until(tx: &mut Tx, moment: Timestamp) -> Result<()> {
     let query = Target::from(tx).query("update site set aged_until = $1 where id = 1");
     query.bind(moment).execute().await.map(drop)
 }
+
+/// The highest id that a chat has ever had, also one that is gone; 0 where there was none.
+pub async fn last_chat(at: impl Into<Target<'_>>) -> Result<i64> {
+    let (id,): (i64,) = at
+        .into()
+        .either(
+            "select coalesce(max(seq), 0) from sqlite_sequence where name = 'chats'",
+            "select coalesce(pg_sequence_last_value(pg_get_serial_sequence('chats', 'id')::regclass), 0)",
+        )
+        .one()
+        .await?;
+    Ok(id)
+}
+
+/// Replaces the epoch, if it is still the old one: of several nodes that find it wrong, one does.
+pub async fn renew_epoch(tx: &mut Tx, old: &str, new: &str) -> Result<bool> {
+    let renewed = Target::from(tx)
+        .query("update site set epoch = $2 where id = 1 and epoch = $1")
+        .bind(old)
+        .bind(new)
+        .execute()
+        .await?;
+    Ok(renewed > 0)
+}

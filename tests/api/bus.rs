@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use meowsenger::actions::epoch;
 use meowsenger::store::site;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -138,6 +139,35 @@ async fn without_the_bus_messages_are_late_and_with_it_again_at_once(
     for content in ["once", "more"] {
         tom.say(chat, content).await;
         assert_eq!(heard(&mut socket, "message.created").await["message"]["content"], content);
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_the_epoch_is_renewed_nodes_go_on_together_and_clients_start_afresh(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(bus) = bus_url() else { return };
+    let Some([one, two]) = two_nodes(backend, &bus).await else { return };
+    let (tom, kitty) = (one.user("tom").await, one.user("kitty").await);
+    let chat = tom.private_chat(&kitty).await;
+    let sockets = [Socket::open(&tom).await, Socket::open(&at(&two, &kitty)).await];
+    // As the command does.
+    let renewed = epoch::renew(&one.app.db).await.expect("renewed");
+    for mut socket in sockets {
+        assert_ne!(socket.ready["epoch"], renewed);
+        let end = async { while socket.next_or_end().await.is_ok() {} };
+        timeout(LATE, end).await.expect("sent away");
+    }
+    let mut socket = Socket::open(&at(&two, &kitty)).await;
+    assert_eq!(socket.ready["epoch"], renewed);
+    // Until both are on the other way, this may be late.
+    tom.say(chat, "meow").await;
+    assert_eq!(socket.next_of("message.created").await["message"]["content"], "meow");
+    // So often, that the sweep cannot be what told it.
+    for n in 0..10 {
+        let message = tom.say(chat, &format!("meow {n}")).await;
+        assert_eq!(heard(&mut socket, "message.created").await["message"], message);
     }
 }
 

@@ -19,6 +19,7 @@ mod crowds;
 mod devices;
 mod docs;
 mod endings;
+mod epoch;
 mod faults;
 mod handshake;
 mod hashes;

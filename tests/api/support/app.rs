@@ -103,6 +103,7 @@ impl TestApp {
         let config = Config::read(&variables).expect("settings");
         let (app, sends) = App::open_with(&config, system.clone()).await.expect("opened");
         migrations::migrate(&app.db, app.clock.now(), |_| {}).await.expect("migrated");
+        actions::epoch::enter(&app).await.expect("the epoch");
         actions::start(&app, sends);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -169,6 +170,9 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
+        // Else the node would soon take its database for a restored one.
+        let is_sound = std::thread::panicking() || !self.app.hub.witness.is_contradicted();
+        assert!(is_sound, "a version was published twice");
         self.app.stopping.cancel();
         self.app.stopped.cancel();
     }

@@ -1,0 +1,147 @@
+//! What this node knows to have been committed: the newest versions of chats. A database that has
+//! less has lost its past (it was restored). Decides nothing; it reads no database.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Mutex;
+
+use crate::domain::ids::ChatId;
+
+use super::lock;
+
+/// How many versions are kept to ask the database for.
+pub const NEWEST: usize = 64;
+/// Most changes that are remembered, to recognise a version that is committed again.
+const CHANGES: usize = 1_024;
+
+/// The newest commits, by this node and others.
+#[derive(Debug, Default)]
+pub struct Witness(Mutex<Commits>);
+
+#[derive(Debug, Default)]
+struct Commits {
+    /// Versions that the database has to have, oldest first.
+    newest: VecDeque<(ChatId, i64)>,
+    /// Something was added since it was taken.
+    is_new: bool,
+    /// Changes, each of which makes one version; `changes` in their order.
+    known: HashSet<(ChatId, i64)>,
+    changes: VecDeque<(ChatId, i64)>,
+    /// A version was committed twice.
+    contradicted: bool,
+}
+
+impl Commits {
+    fn add(&mut self, version: (ChatId, i64)) {
+        self.is_new = true;
+        self.newest.push_back(version);
+        if self.newest.len() > NEWEST {
+            self.newest.pop_front();
+        }
+    }
+
+    /// False where the change is known already.
+    fn add_change(&mut self, change: (ChatId, i64)) -> bool {
+        self.add(change);
+        if !self.known.insert(change) {
+            return false;
+        }
+        self.changes.push_back(change);
+        if self.changes.len() > CHANGES
+            && let Some(oldest) = self.changes.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        true
+    }
+}
+
+impl Witness {
+    /// Notes a change that this node has committed. Each version is committed once: where it is known
+    /// already, the database has lost the first one and given its number away again.
+    pub(super) fn committed(&self, chat: ChatId, version: i64) {
+        let mut commits = lock(&self.0);
+        commits.contradicted |= !commits.add_change((chat, version));
+    }
+
+    /// Notes a change that another node has committed; it may be told more than once.
+    pub(super) fn told(&self, chat: ChatId, version: i64) {
+        lock(&self.0).add_change((chat, version));
+    }
+
+    /// Notes that a chat is at a version, whose change is noted by itself.
+    pub(super) fn is_at(&self, chat: ChatId, version: i64) {
+        lock(&self.0).add((chat, version));
+    }
+
+    /// The newest commits, of each chat its newest version.
+    pub fn newest(&self) -> Vec<(ChatId, i64)> {
+        lock(&self.0).newest(NEWEST)
+    }
+
+    /// The same of the last `count`, where there is something new since the last call.
+    pub fn take_newest(&self, count: usize) -> Option<Vec<(ChatId, i64)>> {
+        let mut commits = lock(&self.0);
+        std::mem::take(&mut commits.is_new).then(|| commits.newest(count))
+    }
+
+    /// Whether a version was committed twice.
+    pub fn is_contradicted(&self) -> bool {
+        lock(&self.0).contradicted
+    }
+
+    /// Forgets everything: it was of another past.
+    pub(super) fn forget(&self) {
+        *lock(&self.0) = Commits::default();
+    }
+}
+
+impl Commits {
+    fn newest(&self, count: usize) -> Vec<(ChatId, i64)> {
+        let mut newest: Vec<(ChatId, i64)> = Vec::with_capacity(count);
+        for &(chat, version) in self.newest.iter().rev().take(count) {
+            match newest.iter_mut().find(|(known, _)| *known == chat) {
+                Some((_, known)) => *known = version.max(*known),
+                None => newest.push((chat, version)),
+            }
+        }
+        newest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_committed_once_and_told_often() {
+        let witness = Witness::default();
+        let chat = ChatId(1);
+        witness.told(chat, 2);
+        witness.told(chat, 2);
+        // A newcomer is told of the chat as it is after the change.
+        witness.is_at(chat, 4);
+        witness.committed(chat, 4);
+        witness.committed(chat, 3);
+        witness.told(chat, 4);
+        assert!(!witness.is_contradicted());
+        assert_eq!(witness.take_newest(8).as_deref(), Some(&[(chat, 4)][..]));
+        assert_eq!(witness.take_newest(8), None);
+        witness.committed(chat, 2);
+        assert!(witness.is_contradicted());
+        witness.forget();
+        assert!(!witness.is_contradicted() && witness.newest().is_empty());
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten() {
+        let witness = Witness::default();
+        for version in 0..=i64::try_from(CHANGES).expect("few") {
+            witness.committed(ChatId(version), version);
+        }
+        witness.committed(ChatId(0), 0);
+        assert!(!witness.is_contradicted());
+        assert_eq!(witness.newest().len(), NEWEST);
+        assert_eq!(witness.take_newest(1).as_deref(), Some(&[(ChatId(0), 0)][..]));
+        assert_eq!(lock(&witness.0).known.len(), CHANGES);
+    }
+}
