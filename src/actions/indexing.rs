@@ -12,8 +12,8 @@ use super::unit::Unit;
 
 /// How often. The first turn, at the start, finds all there is, unless another node is at it.
 pub const INTERVAL: Duration = Duration::from_secs(600);
-/// Rows a transaction: on SQLite nobody else writes meanwhile.
-const BATCH: i64 = 200;
+/// Rows a transaction: on SQLite nobody else writes meanwhile, and a user may have hundreds of pieces.
+const BATCH: i64 = 8;
 
 /// One turn.
 pub async fn index(app: Arc<App>) -> Result<()> {

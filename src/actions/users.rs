@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use tokio::task::spawn_blocking;
+
 use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::UserId;
 use crate::domain::page::{Page, Turn};
-use crate::domain::search::{Query, Rank};
+use crate::domain::search::{Effort, Query, Rank};
 use crate::domain::session::Caller;
 use crate::domain::text;
 use crate::domain::user::Profile;
+use crate::store::search::Candidate;
 use crate::store::{search, users};
 
 use super::presence::{profile, profiles};
@@ -36,9 +39,12 @@ pub struct Place {
     pub id: UserId,
 }
 
-/// Most candidates of each kind that are looked at: bounds the work where half of all names begin
-/// alike. Whole names are looked up by themselves, so the best are always among them.
-const CANDIDATES: i64 = 2_000;
+/// Most pieces of each kind that are looked at: bounds the work where half of all names begin alike.
+/// Whole names are looked up by themselves, so the best are always among them.
+const CANDIDATES: i64 = 1_000;
+/// The classes of [`Rank`] that are complete after each step of a search: whole names, then
+/// beginnings of words, then typos. The later ones are looked up only where they can be on the page.
+const STEPS: [u8; 3] = [3, 4, 5];
 
 /// Active users whose names answer a question, best first.
 pub async fn search(
@@ -47,30 +53,61 @@ pub async fn search(
     turn: Turn<Place>,
     size: i64,
 ) -> Result<Page<Profile, Place>> {
-    let mut candidates = Vec::new();
-    for beginning in query.beginnings() {
-        candidates.extend(search::beginning(&app.db, &beginning, CANDIDATES).await?);
-    }
-    candidates.extend(search::having(&app.db, query.lacking(), CANDIDATES).await?);
-    let place = |(id, names): (UserId, Option<String>)| {
-        let names = names?;
-        Some(Place { rank: query.rank(&names)?, names, id })
-    };
-    let found: BTreeSet<_> = candidates.into_iter().filter_map(place).collect();
     let count = usize::try_from(size + 1).map_err(Error::internal)?;
-    let nearest: Vec<_> = match &turn {
-        Turn::First => found.into_iter().take(count).collect(),
-        Turn::After(at) => found.into_iter().filter(|place| place > at).take(count).collect(),
-        Turn::Before(at) => {
-            found.into_iter().rev().filter(|place| place < at).take(count).collect()
+    let [whole, word] = query.beginnings();
+    let mut candidates = Vec::new();
+    let mut nearest = Vec::new();
+    for class in STEPS {
+        candidates.extend(match class {
+            3 => search::beginning(&app.db, &whole, CANDIDATES).await?,
+            4 => search::beginning(&app.db, &word, CANDIDATES).await?,
+            _ => search::having(&app.db, query.lacking(), CANDIDATES).await?,
+        });
+        // Off the runtime: names may be made to be slow to compare.
+        let (query, turn_of) = (query.clone(), turn.clone());
+        let ranked = move || {
+            let nearest = rank(&query, &candidates, &turn_of, class, count);
+            (candidates, nearest)
+        };
+        (candidates, nearest) = spawn_blocking(ranked).await.map_err(Error::internal)?;
+        let is_before = matches!(&turn, Turn::Before(place) if place.rank.class <= class);
+        if is_before || nearest.len() == count {
+            break;
         }
-    };
+    }
     let page = Page::of(&turn, nearest, size, Place::clone);
     let users = users::by_ids(&app.db, page.rows.iter().map(|place| place.id.0).collect()).await?;
     let mut users: HashMap<_, _> = users.into_iter().map(|user| (user.id, user)).collect();
     let users = page.rows.iter().filter_map(|place| users.remove(&place.id));
     let rows = profiles(app, users.collect()).await?;
     Ok(Page { rows, previous: page.previous, next: page.next })
+}
+
+/// The first `count` from the turn's place outwards among those who answer in a class up to `class`.
+fn rank(
+    query: &Query,
+    candidates: &[Candidate],
+    turn: &Turn<Place>,
+    class: u8,
+    count: usize,
+) -> Vec<Place> {
+    let mut effort = Effort::default();
+    let mut place = |(id, names): &Candidate| {
+        let rank = match class {
+            5 => query.rank(names, &mut effort),
+            _ => query.rank_plain(names),
+        };
+        let rank = rank.filter(|rank| rank.class <= class)?;
+        Some(Place { rank, names: names.clone(), id: *id })
+    };
+    let found: BTreeSet<_> = candidates.iter().filter_map(&mut place).collect();
+    match turn {
+        Turn::First => found.into_iter().take(count).collect(),
+        Turn::After(at) => found.into_iter().filter(|place| place > at).take(count).collect(),
+        Turn::Before(at) => {
+            found.into_iter().rev().filter(|place| place < at).take(count).collect()
+        }
+    }
 }
 
 /// One user. [`Error::NotFound`] where there is none whom the caller may know of.

@@ -9,17 +9,23 @@ use crate::domain::search::{self, RULES};
 use super::db::{Target, Tx};
 use super::error::Result;
 
-/// Somebody whom a question may mean, and their names as `domain::search::names` gives them; `None`
-/// where they are not active.
-pub type Candidate = (UserId, Option<String>);
+/// An active user whom a search may mean, and their names as `domain::search::names` gives them.
+pub type Candidate = (UserId, String);
 
+/// Candidates come as one text: a thousand rows, one by one, would cost more than finding them. Names
+/// have no control characters but the line's end.
+///
 /// The names are looked up one by one, which bounds the work by the limit. Joined to the users,
 /// PostgreSQL may walk all of them.
-const CANDIDATES: &str = "\
-    select p.user_id, \
-           (select u.search_text from users u where u.id = p.user_id and u.is_active) as names \
-    from name_pieces p where ";
+const SQLITE: &str = "select coalesce(group_concat(user_id || ' ' || names, char(30)), '') ";
+const POSTGRES: &str = "select coalesce(string_agg(user_id::text || ' ' || names, chr(30)), '') ";
+const NAMED: &str = "\
+    from (select n.user_id, \
+                 (select u.search_text from users u where u.id = n.user_id and u.is_active) as names \
+          from (select distinct f.user_id from (\
+              select p.user_id from name_pieces p where ";
 const IN_ORDER: &str = " order by p.piece, p.user_id limit ";
+const END: &str = ") f) n) c where names is not null";
 
 /// The names of a user, and the rules by which they were indexed.
 #[derive(Debug, sqlx::FromRow)]
@@ -74,36 +80,38 @@ pub async fn index(
         .map(drop)
 }
 
-/// Those who have a piece with this beginning, in the order of the pieces.
+/// Those who have one of the first `limit` pieces with this beginning, in no order.
 pub async fn beginning(
     at: impl Into<Target<'_>>,
     beginning: &str,
     limit: i64,
 ) -> Result<Vec<Candidate>> {
-    at.into()
-        .query(concat!(CANDIDATES, "p.piece >= $1 and p.piece < $2", IN_ORDER, "$3"))
-        .bind(beginning)
-        .bind(format!("{beginning}{}", char::MAX))
-        .bind(limit)
-        .all()
-        .await
+    const BEGINNING: &str = concat!(NAMED, "p.piece >= $1 and p.piece < $2", IN_ORDER, "$3", END);
+    let query = at.into().either(concat!(SQLITE, BEGINNING), concat!(POSTGRES, BEGINNING));
+    let query = query.bind(beginning).bind(format!("{beginning}{}", char::MAX)).bind(limit);
+    candidates(query.one().await?)
 }
 
-/// Those who have one of the pieces.
+/// Those who have one of the pieces, `limit` of them at most, in no order.
 pub async fn having(
     at: impl Into<Target<'_>>,
     pieces: Vec<String>,
     limit: i64,
 ) -> Result<Vec<Candidate>> {
-    at.into()
-        .either(
-            concat!(CANDIDATES, "p.piece in (select value from json_each($1))", IN_ORDER, "$2"),
-            concat!(CANDIDATES, "p.piece = any($1)", IN_ORDER, "$2"),
-        )
-        .bind_list(pieces)
-        .bind(limit)
-        .all()
-        .await
+    let query = at.into().either(
+        concat!(SQLITE, NAMED, "p.piece in (select value from json_each($1))", IN_ORDER, "$2", END),
+        concat!(POSTGRES, NAMED, "p.piece = any($1)", IN_ORDER, "$2", END),
+    );
+    candidates(query.bind_list(pieces).bind(limit).one().await?)
+}
+
+fn candidates((text,): (String,)) -> Result<Vec<Candidate>> {
+    let candidate = |row: &str| {
+        let (id, names) = row.split_once(' ')?;
+        Some((UserId(id.parse().ok()?), names.to_owned()))
+    };
+    let rows = text.split('\u{1e}').filter(|row| !row.is_empty());
+    rows.map(|row| candidate(row).ok_or_else(|| sqlx::Error::Decode(row.into()).into())).collect()
 }
 
 /// Takes users who were indexed by earlier rules, or never. Another node's are passed over.
