@@ -30,6 +30,7 @@ const TRIES: usize = 30;
 const STATEMENTS: &[&str] = &[
     "avatars::used",
     "chats::of_member",
+    "chats::sizes",
     "chats::versions",
     "departures::insert",
     "least::least_marks",
@@ -126,6 +127,7 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
     match statement {
         "avatars::used" => avatars::used(tx, lists.names.clone()).await.map(drop),
         "chats::of_member" => chats::of_member(tx, one, ids).await.map(drop),
+        "chats::sizes" => chats::sizes(tx, one, ids).await.map(drop),
         "chats::versions" => chats::versions(tx, ids).await.map(drop),
         "departures::insert" => {
             let out = lists.map(|id| Departed { user: UserId(id), version: id });
