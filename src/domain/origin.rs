@@ -16,10 +16,11 @@ impl WebOrigin {
         if text == "null" {
             return Some(Self(text.to_owned()));
         }
-        let (_, authority) = text.split_once("://")?;
-        // What the parser below would skip, decode, or take for something else.
-        let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"/?#@\\*%".contains(&byte);
-        if !authority.bytes().all(is_plain) {
+        let (scheme, authority) = text.split_once("://")?;
+        // The parser below skips, decodes or reinterprets other characters.
+        let in_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        let in_authority = |byte: u8| byte.is_ascii_graphic() && !b"/?#@\\*%".contains(&byte);
+        if !scheme.bytes().all(in_scheme) || !authority.bytes().all(in_authority) {
             return None;
         }
         let url = Url::parse(text).ok()?;
