@@ -13,7 +13,7 @@ use super::text::{fold, nfkc};
 
 /// The number of the rules below. Whoever changes what [`names`] or [`pieces`] give raises it: what
 /// was indexed by an earlier number is then indexed again.
-pub const RULES: i64 = 1;
+pub const RULES: i64 = 2;
 
 /// Kept of a word in a piece, in characters. What is longer is told apart by [`Query::rank`].
 const WORD_MAX: usize = 32;
@@ -36,6 +36,11 @@ const WHOLE: char = '@';
 const WORD: char = '=';
 /// Begins the piece of a word that lacks one letter, or none.
 const LACKING: char = '~';
+
+/// An emoji is the same with the selector that asks for its colourful form (VS16) and without.
+fn without_selectors(text: &str) -> String {
+    text.replace('\u{fe0f}', "")
+}
 
 /// The key under which texts are searched: folded, without diacritics, with single spaces. Contains
 /// no control characters.
@@ -62,6 +67,7 @@ pub fn key(text: &str) -> String {
 /// A person's names as they are searched: the username, the full name and, if it has two parts, the
 /// full name the other way round, a line each.
 pub fn names(username: &str, first_name: &str, last_name: &str) -> String {
+    let key = |name| key(&without_selectors(name));
     let (first, last) = (key(first_name), key(last_name));
     let mut names = key(username);
     if first.is_empty() || last.is_empty() {
@@ -121,7 +127,7 @@ impl Query {
     /// Reads a question, as much of it as there can be of a name. Where there is nothing in it, its
     /// key is empty, and nobody answers it.
     pub fn parse(text: &str) -> Self {
-        let key = key(&text.chars().take(QUERY_MAX).collect::<String>());
+        let key = key(&without_selectors(&text.chars().take(QUERY_MAX).collect::<String>()));
         let words = words(&key).into_iter().take(QUERY_WORDS).map(str::to_owned).collect();
         Self { key, words }
     }
@@ -219,7 +225,7 @@ fn places(name: &str) -> Vec<&str> {
     places
 }
 
-/// Letters, digits, and marks, which are parts of letters.
+/// Letters, digits, marks, which are parts of letters, and emoji, which people use as words.
 fn is_letter(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_alphanumeric();
@@ -227,7 +233,8 @@ fn is_letter(c: char) -> bool {
     let kind = CodePointMapData::<GeneralCategory>::new().get(c);
     let kinds = GeneralCategoryGroup::Letter
         .union(GeneralCategoryGroup::Number)
-        .union(GeneralCategoryGroup::Mark);
+        .union(GeneralCategoryGroup::Mark)
+        .union(GeneralCategoryGroup::OtherSymbol);
     kinds.contains(kind)
 }
 
@@ -388,6 +395,17 @@ mod tests {
         assert_eq!(ask("\\", ("tom", "", "")), None);
         assert_eq!(ask("a_b", ("axb", "", "")), None);
         assert_eq!(Query::parse(" \0\t\u{301}").rank("tom", &mut Effort::default()), None);
+    }
+
+    #[test]
+    fn an_emoji_is_a_word_with_and_without_its_selector() {
+        for question in ["❤️ tom", "❤ tom", "tom ❤", "❤️"] {
+            assert!(ask(question, ("x", "❤️ Tom", "")).is_some(), "{question}");
+            assert!(ask(question, ("x", "❤ Tom", "")).is_some(), "{question}");
+            assert_eq!(ask(question, ("x", "☀️ Tom", "")), None, "{question}");
+        }
+        assert!(ask("👍", ("x", "👍🏽 Tom", "")).is_some());
+        assert!(ask("👧", ("x", "👨‍👩‍👧", "")).is_some());
     }
 
     #[test]
