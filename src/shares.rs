@@ -1,5 +1,5 @@
-//! A semaphore that is shared fairly: no user and no address can take all of it, or fill the queue
-//! for it. Knows nothing of what is done while a permit is held.
+//! A fair semaphore: no user and no address can take all permits or fill the queue. It does not
+//! know what a permit is for.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,17 +13,17 @@ use crate::domain::error::{Error, Result};
 use crate::domain::ids::UserId;
 use crate::domain::network::block;
 
-/// Who a permit is counted for.
+/// The user or address that a permit counts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Holder {
     /// A user who is logged in.
     User(UserId),
-    /// An address, or the /64 of one, where nobody is logged in.
+    /// An address, or its /64, if nobody is logged in.
     Address(IpAddr),
 }
 
 impl Holder {
-    /// The holder that an address belongs to.
+    /// The holder for an address.
     pub fn at(address: IpAddr) -> Self {
         Self::Address(block(address))
     }
@@ -31,9 +31,9 @@ impl Holder {
 
 /// Permits that several holders compete for.
 ///
-/// Each holder waits in a queue of its own, and only `share` requests of a holder at a time go on to
-/// the queue that all share. So a request waits behind at most `share` requests of each other
-/// holder, however many these send. A holder alone can use everything where `share` allows it.
+/// Each holder has a queue of its own, and only `share` of its requests at a time go on to the
+/// common queue. So a request waits behind at most `share` requests of each other holder, however
+/// many these send. A single holder can use all permits if `share` allows it.
 #[derive(Debug)]
 pub struct FairSemaphore {
     what: &'static str,
@@ -43,16 +43,16 @@ pub struct FairSemaphore {
     queues: Arc<Queues>,
 }
 
-/// Permits that are held, given back when dropped.
+/// Held permits, returned when dropped.
 #[derive(Debug)]
 pub struct Permit {
-    // The order matters: the queue is looked at last, when nothing of it is held here any more.
+    // The order matters: the queue is dropped last, when nothing here holds a part of it any more.
     _permits: OwnedSemaphorePermit,
     _place: OwnedSemaphorePermit,
     _queue: Queue,
 }
 
-/// The queues of the holders that have or want a permit. Nothing is kept of others.
+/// The queues of holders that have or want a permit. Others have none.
 #[derive(Debug)]
 struct Queues {
     share: usize,
@@ -66,8 +66,8 @@ struct Entry {
 }
 
 impl FairSemaphore {
-    /// `total` permits, for at most `share` requests of each holder at a time. A request that had
-    /// to wait for longer than `wait` is refused. `what` is for the log: "pictures".
+    /// `total` permits, for at most `share` requests of each holder at a time. A request that would
+    /// wait longer than `wait` is refused. `what` names the permits in the log: "pictures".
     pub fn new(what: &'static str, total: u32, share: usize, wait: Duration) -> Self {
         let permits = Arc::new(Semaphore::new(total as usize));
         let queues = Arc::new(Queues { share, by_holder: Mutex::default() });
@@ -79,7 +79,7 @@ impl FairSemaphore {
         self.acquire_many(holder, 1).await
     }
 
-    /// Waits for so many permits at once, or for all where that are more than there are.
+    /// Waits for `count` permits at once, or for all of them if there are fewer.
     pub async fn acquire_many(&self, holder: Holder, count: u32) -> Result<Permit> {
         let queue = Queue::of(&self.queues, holder);
         let own = Arc::clone(&queue.semaphore);
@@ -93,8 +93,8 @@ impl FairSemaphore {
         Ok(Permit { _permits: permits, _place: place, _queue: queue })
     }
 
-    /// Takes one permit without waiting. [`Error::Unavailable`] where there is none, or the holder
-    /// has its share.
+    /// Takes one permit without waiting. [`Error::Unavailable`] if none is free or the holder has
+    /// its full share.
     pub fn try_acquire(&self, holder: Holder) -> Result<Permit> {
         let queue = Queue::of(&self.queues, holder);
         let place = Arc::clone(&queue.semaphore).try_acquire_owned();
@@ -112,7 +112,7 @@ impl FairSemaphore {
     }
 }
 
-/// A use of a holder's queue. With the last one the queue is forgotten.
+/// A reference to a holder's queue. Dropping the last one removes the queue.
 #[derive(Debug)]
 struct Queue {
     holder: Holder,
@@ -178,7 +178,7 @@ mod tests {
         assert!(futures_util::poll!(&mut crowd).is_pending());
         assert!(futures_util::poll!(&mut other).is_pending());
         drop(first);
-        // At most one of the crowd is before.
+        // At most one request of the crowd comes first.
         assert!(futures_util::poll!(&mut crowd).is_pending());
         drop(other.await.expect("soon"));
     }

@@ -22,7 +22,7 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    /// Sets it, for tests: so many microseconds ahead of the machine's.
+    /// Sets it, for tests, this many microseconds ahead of the machine's.
     pub fn set_ahead(&self, micros: i64) {
         self.ahead.store(micros, Ordering::Relaxed);
     }
@@ -47,7 +47,7 @@ enum Source {
 }
 
 impl Source {
-    /// How long the time stands still after a comparison, at most, to be caught up with.
+    /// How long the time stands still after a comparison, at most, so that the source catches up.
     fn pause(self) -> Duration {
         match self {
             Self::Database => AGREEMENT,
@@ -55,7 +55,7 @@ impl Source {
         }
     }
 
-    /// By how much the node may be ahead; beyond, its time goes back.
+    /// How far the node may be ahead; beyond that, its time goes back.
     fn patience(self) -> Duration {
         match self {
             Self::Database => AGREEMENT,
@@ -85,7 +85,7 @@ struct State {
     advanced: i64,
     /// The time at which a test stopped the clock.
     stopped: Option<i64>,
-    /// When it jumped last, as uptime in microseconds.
+    /// When the time last jumped, as uptime in microseconds.
     jumped: Option<i64>,
 }
 
@@ -125,7 +125,8 @@ impl Clock {
         offset / 1_000
     }
 
-    /// Whether the time jumped less than a while ago. Other nodes may have stored dates of before since then.
+    /// Whether the time jumped less than `while_` ago. Other nodes may since have
+    /// stored dates by the old time.
     pub fn jumped_within(&self, while_: Duration) -> bool {
         let jumped = self.state().jumped;
         jumped.is_some_and(|at| as_micros(self.started.elapsed()) < at + as_micros(while_))
@@ -213,7 +214,7 @@ mod tests {
         }
     }
 
-    /// The source says, without delay, that the clock is ahead by so much.
+    /// The source says, without delay, that the clock is ahead by this much.
     fn ahead(clock: &Clock, micros: i64) -> Option<i64> {
         let now = clock.started.elapsed();
         let base = clock.state().base;

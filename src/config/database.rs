@@ -80,9 +80,9 @@ impl Database {
             statement_timeout: from.get(
                 "DATABASE_STATEMENT_TIMEOUT",
                 "5s",
-                "How long the database may work on one statement; a second later its connection is\n\
-                 given up. What waits for a worker, such as a send, is answered 503 three seconds\n\
-                 after this at the latest.",
+                "How long the database may work on one statement; a second later the connection is\n\
+                 dropped. A request that waits for a worker, such as a send, is answered 503 at most\n\
+                 three seconds after this timeout.",
                 time,
             ),
         }

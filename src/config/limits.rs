@@ -42,7 +42,7 @@ impl Limits {
             groups_per_user: from.get(
                 "MAX_GROUPS_PER_USER",
                 "1000",
-                "The most groups that a user has made and that have not ended.",
+                "How many groups made by one user may exist; ended ones do not count.",
                 |value| number(value, 0, 1_000_000),
             ),
             avatar_bytes: from.get(

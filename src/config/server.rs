@@ -59,7 +59,7 @@ impl Server {
                 "ALLOWED_HOSTS",
                 "localhost,.localhost,127.0.0.1,[::1]",
                 "Host names that requests may name, comma-separated: exact, .example.com with its\n\
-                 subdomains, or * for any. Others, and what is no host, are answered 400.",
+                 subdomains, or * for any. Others, and invalid ones, are answered 400.",
                 |value| list(value, host),
             ),
             cors_allowed_origins: from.get(
@@ -81,22 +81,22 @@ impl Server {
             max_connections: from.get(
                 "MAX_CONNECTIONS",
                 "0",
-                "How many connections the node has at most, sockets included; 0: as many as its\n\
-                 limit of open files allows. Above it, those that are idle are closed for new ones.",
+                "The most connections of the node, sockets included; 0: as many as its limit of open\n\
+                 files allows. Above it, idle connections are closed to make room for new ones.",
                 |value| number(value, 0, 1_000_000),
             ),
             max_connections_per_address: from.get(
                 "MAX_CONNECTIONS_PER_ADDRESS",
                 "1000",
-                "How many of them an address has at most (of IPv6: a /64), and half of them where\n\
+                "The most connections of one address (of IPv6: a /64); half of all connections if\n\
                  that is less. TRUSTED_PROXIES and the machine itself have no such limit.",
                 |value| number(value, 1, 1_000_000),
             ),
             shutdown_delay: from.get(
                 "SHUTDOWN_DELAY",
                 "5s",
-                "How long a node that is told to stop goes on serving while /readyz says 503, so that\n\
-                 balancers send nobody any more; 0: it stops at once. At most 20s.",
+                "How long a draining node goes on serving while /readyz says 503, so that balancers\n\
+                 stop sending it requests; 0: it stops at once. At most 20s.",
                 |value| match time_or_zero(value) {
                     Ok(time) if time > Duration::from_secs(20) => {
                         Err(format!("must be at most 20s, not {value:?}"))
@@ -107,9 +107,9 @@ impl Server {
             hsts: from.get(
                 "SECURE_HSTS_SECONDS",
                 "0",
-                "How long browsers are to reach the server by HTTPS alone\n\
-                 (Strict-Transport-Security, on answers by HTTPS); 0: they are not told. Begin with\n\
-                 an hour: browsers remember it.",
+                "How long browsers must use HTTPS for this server (Strict-Transport-Security, on\n\
+                 answers by HTTPS); 0: the header is not sent. Begin with an hour: browsers\n\
+                 remember it.",
                 time_or_zero,
             ),
         }

@@ -36,8 +36,8 @@ impl Throttles {
             register: from.get(
                 "THROTTLE_REGISTER",
                 "20/hour",
-                "Tries to make an account, from an address. Asking for another username or e-mail\n\
-                 address, which may be taken, counts the same, and for the user as well.",
+                "Attempts to register, from an address. Requests for another username or\n\
+                 e-mail address, which may be taken, count the same, and for the user as well.",
                 rate,
             ),
             anon: from.get(
@@ -57,7 +57,7 @@ impl Throttles {
             members: from.get(
                 "THROTTLE_MEMBERS",
                 "1000/hour",
-                "People whom a user adds to groups; more than a burst at once never. All nodes\n\
+                "People that a user adds to groups; never more than a burst at once. All nodes\n\
                  count together.",
                 rate,
             ),

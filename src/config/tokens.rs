@@ -73,7 +73,7 @@ impl Tokens {
                 reset_link: from.get(
                     "PASSWORD_RESET_TIMEOUT",
                     "1h",
-                    "How long a mailed link for resetting a password is good.",
+                    "How long a mailed password reset link is valid.",
                     time,
                 ),
             },

@@ -1,6 +1,6 @@
-//! The state of one connection: whether the server waits for the client, since when, and for how
-//! long it may. It does no I/O: `stream.rs` reports reads and writes, `serve.rs` requests and
-//! answers, and `connections.rs` asks who is overdue.
+//! The state of one connection: whether the server waits for the client, since when, and with which
+//! timeout. It does no I/O: `stream.rs` reports reads and writes, `serve.rs` requests and answers,
+//! and `connections.rs` asks which connections are overdue.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -32,7 +32,7 @@ pub(super) struct Connection {
     pub(super) id: u64,
     /// What counts as one client.
     pub(super) block: IpAddr,
-    /// There was no room for it under its address's limit: it is told so.
+    /// Its address is over its limit: the client gets an answer that says so.
     pub(super) refused: bool,
     state: Mutex<State>,
     /// Wakes the connection's task, to ask [`Self::may_be_cut`].
@@ -46,7 +46,7 @@ struct State {
     since: Instant,
     /// Since when the client has accepted nothing of what is to be written.
     stalled: Option<Instant>,
-    /// How long it may go on like that: at most [`UNREAD`], used up by waiting, earned by reading.
+    /// How much longer this may last: at most [`UNREAD`], used up by waiting, earned by reading.
     patience: Duration,
     /// Whether a whole head ever came.
     served: bool,
@@ -180,8 +180,8 @@ impl Connection {
     }
 
     /// Since when the server waits for the client, and whether the client ever sent a request;
-    /// `None` while it is the client who waits. Such a connection can be closed without losing
-    /// anything that was asked for.
+    /// `None` while the client waits for the server. A connection on which the server waits can be
+    /// closed without losing a request.
     pub(super) fn waits_since(&self, now: Instant) -> Option<(bool, Instant)> {
         let state = self.state();
         match (state.stalled, state.phase) {
@@ -202,8 +202,8 @@ impl Connection {
         self.called.notify_one();
     }
 
-    /// Until it may be cut after a call. Only the connection's task changes what this depends on, so
-    /// no request can come in between.
+    /// Waits until the connection is called and may be cut. Only the connection's task changes what
+    /// this depends on, so no request can come in between.
     pub(super) async fn cut(&self) {
         loop {
             self.called.notified().await;
@@ -213,7 +213,7 @@ impl Connection {
         }
     }
 
-    /// Nothing of a panic while it was held can leave it half-changed.
+    /// A panic while it is held cannot leave it half-changed.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -269,7 +269,7 @@ mod tests {
         connection.stalled();
         assert!(connection.is_overdue(pass(2).await));
 
-        // As slow as may be: for ever.
+        // At the slowest allowed rate: for ever.
         let connection = self::connection();
         connection.requested();
         for _ in 0..100 {

@@ -16,13 +16,13 @@ use crate::domain::network::{Network, block};
 
 use super::connection::{Connection, FRESH};
 
-/// How often it is looked who is overdue.
+/// How often overdue connections are looked for.
 pub(super) const SWEEP: Duration = Duration::from_secs(1);
-/// Connections that are accepted above the limit, while those that make room for them close.
+/// How many connections are accepted above the limit, while closed ones make room for them.
 const SPARE: usize = 4;
-/// Where room is made, one in so many is closed.
+/// To make room, one in this many connections is closed.
 const BATCH_SHARE: usize = 64;
-/// Of all connections, one in so many is not for sockets; within these bounds.
+/// One in this many connections is reserved for requests, not sockets; within these bounds.
 const NO_SOCKETS_SHARE: usize = 16;
 const NO_SOCKETS_MIN: usize = 8;
 const NO_SOCKETS_MAX: usize = 256;
@@ -33,7 +33,7 @@ pub(super) struct Connections {
     limits: Limits,
     trusted: Vec<Network>,
     table: Mutex<Table>,
-    /// Told when a connection ends.
+    /// Notified when a connection ends.
     freed: Notify,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Connections {
 pub(super) struct Limits {
     all: usize,
     sockets: usize,
-    /// Of one address, be they sockets or not.
+    /// Of one address, sockets included.
     of_address: usize,
 }
 
@@ -54,14 +54,14 @@ struct Table {
     blocks: HashMap<IpAddr, HashMap<u64, Arc<Connection>>>,
 }
 
-/// A connection among the others.
+/// A counted connection.
 #[derive(Clone, Debug)]
 pub(super) struct Seat {
     connections: Arc<Connections>,
     connection: Arc<Connection>,
 }
 
-/// A connection's place, free again when this is dropped.
+/// A connection's place; dropping it frees the place.
 #[derive(Debug)]
 pub(super) struct Place(Seat);
 
@@ -81,18 +81,18 @@ impl Connections {
         Arc::new(Self { limits, trusted, table, freed })
     }
 
-    /// Waits until one more can be accepted, and makes room meanwhile.
+    /// Makes room and waits until one more connection can be accepted.
     pub(super) async fn room(&self) {
         while self.table().count >= self.limits.all + SPARE {
             self.make_room();
-            // Those who have just come may be closed a little later.
+            // New connections become closable a little later.
             timeout(FRESH, self.freed.notified()).await.ok();
         }
     }
 
-    /// Takes a connection in. Above a limit, others that wait for nothing are closed for it: of the
-    /// same address, or of the one that has the most. Where an address's limit is reached and none
-    /// of its connections can be closed, this one is to be refused.
+    /// Adds a connection. Above a limit, others that wait for nothing are closed for it: of the
+    /// same address, or of the address that has the most. If an address is at its limit and none of
+    /// its connections can be closed, the new one must be refused.
     pub(super) fn enter(self: &Arc<Self>, peer: IpAddr) -> Place {
         let block = block(peer);
         let mut table = self.table();
@@ -112,7 +112,7 @@ impl Connections {
         Place(Seat { connections: Arc::clone(self), connection })
     }
 
-    /// Closes connections whose client has used up its time.
+    /// Closes connections whose client has exceeded its timeout.
     pub(super) fn sweep(&self) {
         let now = Instant::now();
         for connection in self.table().blocks.values().flat_map(HashMap::values) {
@@ -122,8 +122,9 @@ impl Connections {
         }
     }
 
-    /// Closes some connections that wait for nothing, of the addresses that have the most; a proxy's
-    /// only where nobody else has any. Several at a time, since looking for them costs a walk.
+    /// Closes some connections that wait for nothing, of the addresses that have the most; a
+    /// proxy's only if no other address has any. Several at a time, since finding them costs a
+    /// walk.
     pub(super) fn make_room(&self) {
         let (now, table) = (Instant::now(), self.table());
         let rank = |block, count| (self.is_proxy(block), Reverse(count));
@@ -132,7 +133,7 @@ impl Connections {
         blocks.sort_by_key(|(rank, _)| *rank);
         let (mut left, mut first) = (1 + self.limits.all / BATCH_SHARE, None);
         for (rank, own) in blocks {
-            // Those who have fewer are spared.
+            // Addresses that have fewer are spared.
             if left == 0 || first.is_some_and(|first| first != rank) {
                 return;
             }
@@ -157,8 +158,8 @@ impl Connections {
     }
 }
 
-/// Connections that can be closed without losing anything, the first to go first: who never sent a
-/// request, then who has waited longest.
+/// Connections that can be closed without losing anything, in the order of closing: first those
+/// that never sent a request, then those that have waited longest.
 fn waiting<'a>(
     connections: impl Iterator<Item = &'a Arc<Connection>>,
     now: Instant,
@@ -169,13 +170,13 @@ fn waiting<'a>(
     waiting.into_iter().map(|(_, connection)| connection).collect()
 }
 
-/// Asks the first ones to end. How many.
+/// Asks the first ones to end. Returns how many.
 fn call(connections: Vec<&Arc<Connection>>, most: usize) -> usize {
     connections.into_iter().take(most).map(|connection| connection.call()).count()
 }
 
 impl Seat {
-    /// Makes the connection a socket. `false` where there are too many of them.
+    /// Makes the connection a socket. `false` if there are too many sockets.
     pub(super) fn upgrade(&self) -> bool {
         let mut table = self.connections.table();
         if table.sockets >= self.connections.limits.sockets {
@@ -186,7 +187,7 @@ impl Seat {
         true
     }
 
-    /// Notes that the handshake failed, if there was one.
+    /// Records that the handshake failed, if there was one.
     pub(super) fn stay_http(&self) {
         if self.is_socket() {
             self.connections.table().sockets -= 1;
@@ -204,7 +205,7 @@ impl Deref for Seat {
 }
 
 impl Place {
-    /// For those who only look at it.
+    /// Read access to the connection.
     pub(super) fn seat(&self) -> Seat {
         self.0.clone()
     }

@@ -1,5 +1,6 @@
-//! Accepting connections, and the task of each. A loop of our own, since `axum::serve` bounds
-//! neither how many there are nor how long a client may take to send a head or to read an answer.
+//! Accepts connections and runs a task for each. The loop is our own, since `axum::serve` limits
+//! neither the number of connections nor the time in which a client sends a head or reads an
+//! answer.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -30,8 +31,8 @@ use super::unreadable;
 const BUFFER: usize = 64 * 1024;
 /// Pause when a connection cannot be accepted, such as when the system has no file descriptors left.
 const NO_FILES: Duration = Duration::from_millis(100);
-/// How long connections are kept at the end although nobody may connect any more: a request that is
-/// on its way on one of them is still answered. No longer than the delay before.
+/// How long connections are kept during shutdown after the listener has closed, so that requests
+/// already on their way are answered. No longer than the preceding delay.
 const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
 /// Serves until [`App::stopping`]; then no connection is accepted any more, and those that are open
@@ -52,8 +53,8 @@ pub async fn serve(app: Arc<App>, listener: TcpListener) {
     }
 }
 
-/// The next connection; `None` when the node stops and nobody waits to be accepted any more: who
-/// did connect would be reset by the end of the listener.
+/// The next connection. `None` when the node stops and no connection waits to be accepted: closing
+/// the listener would reset those that wait.
 async fn accept(
     app: &App,
     listener: &TcpListener,
@@ -107,7 +108,7 @@ async fn connection(
         .map_request(move |request| asked(&node, &asking, peer, request))
         .map_response(move |response| answered(&draining, &answering, response));
     let mut connection = http1::Builder::new()
-        // How long it may take is the connection's business.
+        // No timeout here: the connection has its own.
         .header_read_timeout(None)
         .max_buf_size(BUFFER)
         .max_header_size(BUFFER)
@@ -128,7 +129,7 @@ async fn connection(
     }
     let is_late = ended.is_ok() && seat.is_in_head() && seat.is_overdue(Instant::now());
     let is_unreadable = ended.is_err_and(|error| error.is_parse());
-    // The stream is gone where it is a socket by now.
+    // There is no stream if the connection has become a socket.
     if (is_late || is_unreadable)
         && let Some(parts) = connection.into_parts()
     {
@@ -138,7 +139,7 @@ async fn connection(
     }
 }
 
-/// Notes the request, and who sends it.
+/// Records the request and the client that sends it.
 fn asked(
     app: &App,
     seat: &Seat,
@@ -152,8 +153,8 @@ fn asked(
     request.map(Body::new)
 }
 
-/// Notes the answer. While the node drains, each says that the connection ends with it, so that
-/// clients and proxies have left by themselves when it stops.
+/// Records the answer. While the node drains, each answer says `Connection: close`, so that clients
+/// and proxies have left before it stops.
 fn answered(
     draining: &CancellationToken,
     seat: &Seat,
@@ -170,7 +171,7 @@ fn answered(
     response.map(|body| Answer::new(body, seat.clone()))
 }
 
-/// When the node stops, asks the connection again and again to end as soon as nothing is in flight.
+/// When the node stops, asks the connection repeatedly to end as soon as nothing is in flight.
 async fn close_when_stopping(app: &App, seat: &Seat) -> Infallible {
     app.stopping.cancelled().await;
     sleep(LAST_REQUESTS.min(app.server.shutdown_delay)).await;

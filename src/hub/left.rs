@@ -1,24 +1,24 @@
-//! Which chats a connection's user has left, by which version: what arrives late of an earlier
-//! joining must not subscribe the connection again. Bounded, however often its user joins and leaves.
+//! Which chats a connection's user has left, and by which version: a late event of an earlier join
+//! must not subscribe the connection again. Bounded, however often the user joins and leaves.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::domain::ids::ChatId;
 
-/// So many are kept, however old they are.
+/// Up to this number, entries are kept however old they are.
 const KEPT: usize = 1_024;
-/// Beyond that, those older than this are forgotten: longer than anything takes from the bus, or from
-/// a database that answers late.
+/// Beyond that, entries older than this are forgotten. No event takes that long from the bus or
+/// from a slow database.
 const HORIZON: Duration = Duration::from_secs(300);
-/// Most that a connection may have. Nothing younger than [`HORIZON`] is forgotten.
+/// The most entries of a connection. Nothing younger than [`HORIZON`] is forgotten.
 const MAX: usize = 16_384;
 
 /// The chats that a user has left.
 #[derive(Debug)]
 pub(super) struct Left {
     by_chat: HashMap<ChatId, (i64, Instant)>,
-    /// At this number old ones are looked for, so that each costs a constant time.
+    /// At this number old entries are searched for, so that each entry costs constant time.
     sweep_at: usize,
 }
 
@@ -34,9 +34,9 @@ impl Left {
         self.by_chat.get(&chat).is_some_and(|(left, _)| *left > version)
     }
 
-    /// Notes that the user left the chat by this version, or by a later one that is noted already.
-    /// False where too many were left of late: then the client has to connect again, and be told of
-    /// its chats anew.
+    /// Records that the user left the chat by this version, unless a later one is recorded already.
+    /// False if the user left too many chats recently: then the client has to reconnect and get its
+    /// chats anew.
     #[must_use]
     pub(super) fn note(&mut self, chat: ChatId, version: i64, now: Instant) -> bool {
         let entry = self.by_chat.entry(chat).or_insert((version, now));
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn what_was_left_long_ago_is_forgotten_when_it_is_much() {
         let (mut left, start) = (Left::default(), Instant::now());
-        // A minute between each.
+        // A minute between them.
         let at = |n: i64| start + Duration::from_secs(60 * n.unsigned_abs());
         for n in 0..100_000 {
             assert!(left.note(ChatId(n), 5, at(n)));

@@ -1,5 +1,5 @@
-//! Requests of one socket: how many are in progress, and the replies that wait to be written. Both
-//! are bounded, because the peer decides when it reads. Knows no frame and runs no request.
+//! The requests of one socket: how many are in progress, and the replies waiting to be written.
+//! Both are bounded, because the peer decides when it reads. Knows no frame and runs no request.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,25 +8,25 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::Connection;
 
-/// Most requests of one socket in progress. At this number no more frames are read.
+/// The most requests of one socket in progress. At this number the socket reads no more frames.
 pub const IN_PROGRESS_MAX: usize = 64;
 
-/// Requests in progress and replies that wait, as part of a connection's queue.
+/// Requests in progress and waiting replies, as part of a connection's queue.
 #[derive(Debug, Default)]
 pub(super) struct Replies {
     waiting: VecDeque<Utf8Bytes>,
-    /// Of `waiting`.
+    /// Size of `waiting`, in bytes.
     bytes: usize,
     in_progress: usize,
-    /// What the replies to requests in progress are expected to need, in bytes.
+    /// Expected size of the replies to requests in progress, in bytes.
     expected: usize,
     heavy: bool,
 }
 
-/// What a request is expected to cost.
+/// The expected cost of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// A bounded number of rows; its reply is expected to need this many bytes.
+    /// A bounded number of rows; the expected size of its reply, in bytes.
     Light(usize),
     /// Thousands of rows, and a reply of a megabyte or more. A socket has one in progress at a time.
     Heavy,
@@ -40,7 +40,7 @@ pub struct InProgress {
 }
 
 impl Connection {
-    /// Counts a request as in progress. The caller has asked whether there is room.
+    /// Counts a request as in progress. The caller must have checked that there is room.
     pub fn begin(self: &Arc<Self>, weight: Weight) -> InProgress {
         self.queue.replies(|replies| replies.begin(weight));
         InProgress { connection: Arc::clone(self), weight }
@@ -48,7 +48,7 @@ impl Connection {
 }
 
 impl InProgress {
-    /// Ends the request; its reply, if there is one, waits to be written from now on.
+    /// Ends the request and queues its reply, if there is one.
     pub fn reply(self, text: Option<String>) {
         if let Some(text) = text {
             self.connection.queue.reply(text);
@@ -85,13 +85,13 @@ impl Replies {
         self.waiting.push_back(text);
     }
 
-    /// Takes the replies that wait.
+    /// Takes the waiting replies.
     pub(super) fn take(&mut self) -> VecDeque<Utf8Bytes> {
         self.bytes = 0;
         std::mem::take(&mut self.waiting)
     }
 
-    /// Bytes of the replies that wait.
+    /// Size of the waiting replies, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -106,7 +106,7 @@ impl Replies {
         self.heavy
     }
 
-    /// Whether another request may begin, where replies may need `limit` bytes altogether.
+    /// Whether another request may begin. `limit` is the most bytes of all replies together.
     pub(super) fn has_room(&self, limit: usize) -> bool {
         self.in_progress < IN_PROGRESS_MAX && self.expected + self.bytes < limit
     }

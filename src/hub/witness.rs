@@ -1,5 +1,5 @@
-//! What this node knows to have been committed: the newest versions of chats. A database that has
-//! less has lost its past (it was restored). Decides nothing; it reads no database.
+//! What this node knows to be committed: the newest versions of chats. A database that has less was
+//! restored. Decides nothing and reads no database.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
@@ -8,9 +8,9 @@ use crate::domain::ids::ChatId;
 
 use super::lock;
 
-/// How many versions are kept to ask the database for.
+/// How many versions are kept for checking the database.
 pub const NEWEST: usize = 64;
-/// Most changes that are remembered, to recognise a version that is committed again.
+/// The most changes remembered, to recognise a version that is committed again.
 const CHANGES: usize = 1_024;
 
 /// The newest commits, by this node and others.
@@ -19,11 +19,11 @@ pub struct Witness(Mutex<Commits>);
 
 #[derive(Debug, Default)]
 struct Commits {
-    /// Versions that the database has to have, oldest first.
+    /// Versions that the database must have, oldest first.
     newest: VecDeque<(ChatId, i64)>,
     /// Something was added since it was taken.
     is_new: bool,
-    /// Changes, each of which makes one version; `changes` in their order.
+    /// Known changes, one per version; `changes` has their order.
     known: HashSet<(ChatId, i64)>,
     changes: VecDeque<(ChatId, i64)>,
     /// A version was committed twice.
@@ -39,7 +39,7 @@ impl Commits {
         }
     }
 
-    /// False where the change is known already.
+    /// False if the change is known already.
     fn add_change(&mut self, change: (ChatId, i64)) -> bool {
         self.add(change);
         if !self.known.insert(change) {
@@ -56,29 +56,29 @@ impl Commits {
 }
 
 impl Witness {
-    /// Notes a change that this node has committed. Each version is committed once: where it is known
-    /// already, the database has lost the first one and given its number away again.
+    /// Records a change that this node has committed. Each version is committed once: if it is
+    /// known already, the database has lost the first one and assigned its number again.
     pub(super) fn committed(&self, chat: ChatId, version: i64) {
         let mut commits = lock(&self.0);
         commits.contradicted |= !commits.add_change((chat, version));
     }
 
-    /// Notes a change that another node has committed; it may be told more than once.
+    /// Records a change that another node has committed; it may arrive more than once.
     pub(super) fn told(&self, chat: ChatId, version: i64) {
         lock(&self.0).add_change((chat, version));
     }
 
-    /// Notes that a chat is at a version, whose change is noted by itself.
+    /// Records that a chat is at a version. The change itself is recorded separately.
     pub(super) fn is_at(&self, chat: ChatId, version: i64) {
         lock(&self.0).add((chat, version));
     }
 
-    /// The newest commits, of each chat its newest version.
+    /// The newest commits: the newest version of each chat.
     pub fn newest(&self) -> Vec<(ChatId, i64)> {
         lock(&self.0).newest(NEWEST)
     }
 
-    /// The same of the last `count`, where there is something new since the last call.
+    /// The same for the last `count`, if there is something new since the last call.
     pub fn take_newest(&self, count: usize) -> Option<Vec<(ChatId, i64)>> {
         let mut commits = lock(&self.0);
         std::mem::take(&mut commits.is_new).then(|| commits.newest(count))
@@ -89,7 +89,7 @@ impl Witness {
         lock(&self.0).contradicted
     }
 
-    /// Forgets everything: it was of another past.
+    /// Forgets everything: it belongs to another epoch.
     pub(super) fn forget(&self) {
         *lock(&self.0) = Commits::default();
     }
@@ -118,7 +118,7 @@ mod tests {
         let chat = ChatId(1);
         witness.told(chat, 2);
         witness.told(chat, 2);
-        // A newcomer is told of the chat as it is after the change.
+        // A new member gets the chat as it is after the change.
         witness.is_at(chat, 4);
         witness.committed(chat, 4);
         witness.committed(chat, 3);

@@ -1,5 +1,5 @@
-//! What passes between a socket and the network, counted: frames that the WebSocket library keeps to
-//! itself, and bytes that the peer took. Knows no message; frames are read by the library above.
+//! Counts what passes between a socket and the network: frames that the WebSocket library does not
+//! report, and bytes that the peer took. Knows no message: the library above reads frames.
 
 use std::io::{self, Cursor};
 use std::pin::Pin;
@@ -21,8 +21,8 @@ const HEADER_MAX: usize = 14;
 pub(super) struct Metered<S> {
     inner: S,
     headers: Headers,
-    /// Counts every frame of the peer's: those of which it is the last part by whoever reads the
-    /// messages, all others here.
+    /// Limits the peer's frames. The reader of messages counts the last frame of each message; all
+    /// other frames are counted here.
     pub(super) flood: Flood,
     flooded: bool,
     written: Arc<AtomicU64>,
@@ -33,7 +33,7 @@ impl<S> Metered<S> {
         Self { inner, headers: Headers::default(), flood, flooded: false, written: Arc::default() }
     }
 
-    /// Whether the connection was ended because too many frames came.
+    /// Whether the connection was closed because of too many frames.
     pub(super) fn is_flooded(&self) -> bool {
         self.flooded
     }
@@ -43,11 +43,11 @@ impl<S> Metered<S> {
         Arc::clone(&self.written)
     }
 
-    /// Counts the frames in what was read of which the library says nothing: it waits for the rest
-    /// of the message, however many empty parts of it come.
+    /// Counts frames among the bytes read that the library does not report: it waits for the rest
+    /// of a message, however many empty fragments arrive.
     fn count(&mut self, read: &[u8]) -> io::Result<()> {
         if self.flooded {
-            // Read only so that the peer learns why.
+            // We only go on reading so that the peer learns why.
             return Ok(());
         }
         let (flood, flooded) = (&mut self.flood, &mut self.flooded);
@@ -94,20 +94,20 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
     }
 }
 
-/// Finds the headers of frames in what is read.
+/// Finds frame headers in the bytes read.
 #[derive(Debug, Default)]
 struct Headers {
-    /// The beginning of a header.
+    /// The first bytes of an incomplete header.
     header: [u8; HEADER_MAX],
     have: usize,
-    /// What is left of a frame's payload, in bytes.
+    /// The rest of a frame's payload, in bytes.
     payload: u64,
-    /// The peer broke the protocol. The library will say so.
+    /// The peer broke the protocol. The library will report it.
     broken: bool,
 }
 
 impl Headers {
-    /// Tells of each header that ends in `bytes` whether its frame is the last of a message.
+    /// For each header that ends in `bytes`, reports whether its frame is the last of a message.
     fn walk(&mut self, mut bytes: &[u8], mut tell: impl FnMut(bool)) {
         while !bytes.is_empty() && !self.broken {
             let skipped = usize::try_from(self.payload).unwrap_or(usize::MAX).min(bytes.len());
@@ -146,7 +146,7 @@ impl Headers {
 mod tests {
     use super::*;
 
-    /// Two parts of a message of 3 and 300 bytes, an empty one, and a ping.
+    /// Two fragments of a message, of 3 and 300 bytes, an empty one, and a ping.
     fn frames() -> Vec<u8> {
         let mut bytes = vec![0x01, 0x83, 1, 2, 3, 4, b'a', b'b', b'c'];
         bytes.extend([0x00, 0xfe, 0x01, 0x2c, 1, 2, 3, 4]);

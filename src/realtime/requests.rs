@@ -1,5 +1,5 @@
-//! Requests of one socket on their way. Each runs as a task of its own, so that it gives back what it
-//! holds (a connection to the database, locks, permits) even while the peer reads nothing. Knows no
+//! The requests of one socket in progress. Each runs as a task of its own, so that it releases what
+//! it holds (a database connection, locks, permits) even while the peer reads nothing. Knows no
 //! frame and no socket.
 
 use std::pin::Pin;
@@ -11,19 +11,19 @@ use crate::hub::replies::Weight;
 
 use super::session::Session;
 
-/// A request that has not begun. It gives the reply, if there is to be one.
+/// A request that has not begun. It returns the reply, if there is one.
 pub(super) struct Work {
     pub(super) weight: Weight,
     pub(super) run: Pin<Box<dyn Future<Output = Option<String>> + Send>>,
 }
 
-/// What is done of a socket's requests.
+/// The requests of a socket.
 pub(super) struct Requests<'a> {
     session: &'a Session,
-    /// The last heavy request. It only reads, and is aborted when the socket is gone. Light requests
-    /// go on to their end.
+    /// The last heavy request. It only reads, and is aborted when the socket closes. Light requests
+    /// run to their end.
     heavy: Option<AbortOnDropHandle<()>>,
-    /// A heavy request that came while another one was in progress.
+    /// A heavy request that arrived while another one was in progress.
     parked: Option<Work>,
 }
 
@@ -32,8 +32,8 @@ impl<'a> Requests<'a> {
         Self { session, heavy: None, parked: None }
     }
 
-    /// Whether frames are to be read. Where not, the peer has to wait, and costs no more memory.
-    /// Whatever changes that wakes the queue.
+    /// Whether to read frames. If not, the peer has to wait, and costs no more memory. Any change
+    /// of this wakes the queue.
     pub(super) fn may_read(&self) -> bool {
         self.parked.is_none() && self.session.live().queue().has_room()
     }
@@ -47,7 +47,7 @@ impl<'a> Requests<'a> {
         }
     }
 
-    /// Begins the parked request, when its time has come.
+    /// Begins the parked request if no heavy request is in progress.
     pub(super) fn go_on(&mut self) {
         if !self.session.live().queue().is_heavy()
             && let Some(work) = self.parked.take()
@@ -59,7 +59,8 @@ impl<'a> Requests<'a> {
     fn run(&mut self, Work { weight, run }: Work) {
         let place = self.session.live().begin(weight);
         let mut task = Box::pin(async move { place.reply(run.await) });
-        // The first step is made at once: requests take their turn in the order of their frames.
+        // Polls the request once right away, so that requests take their turn in the order of their
+        // frames.
         if (&mut task).now_or_never().is_some() {
             return;
         }

@@ -22,26 +22,27 @@ use super::lease::{self, Faults, Lease, within};
 use super::pools::{Connection, Limits, Pool, Pooled};
 use super::reserve::Reserve;
 
-/// How much longer than the statement timeout an answer is waited for: the server's own ending of
-/// the statement comes first, and the connection survives it.
+/// How much longer than the statement timeout we wait for an answer. So the server ends the
+/// statement first, and the connection survives.
 const MARGIN: Duration = Duration::from_secs(1);
 /// Pauses between tries to open a connection.
 const AGAIN: Duration = Duration::from_millis(20);
 const AGAIN_AT_MOST: Duration = Duration::from_millis(500);
-/// How long connections may take to close in order. SQLite copies its log then.
+/// Timeout for closing connections in order. SQLite copies its log then.
 const CLOSE: Duration = Duration::from_secs(2);
 
-/// Durability again, which costs nothing here: should a pooler ever lose what the session was told.
+/// Sets durability again, at no cost, in case a pooler ever loses the session's settings.
 const BEGIN_POSTGRES: &str = "begin; set local synchronous_commit = on";
 
-/// Without the server's time-out: one that ends the wait for a synchronous standby makes a success
-/// of a commit that the standby has not got. With ours the outcome is unknown.
+/// Disables the server's timeout. If that ended the wait for a synchronous standby, PostgreSQL
+/// would report success although the standby has not received the commit. With our timeout the
+/// outcome is unknown.
 const COMMIT_POSTGRES: &str = "set local statement_timeout = 0; commit";
 
 /// A database: where to read, and where transactions begin.
 ///
-/// No call waits without a limit: for a connection as long as [`Limits::connect`], for each
-/// statement (and `begin` and `commit`) as long as [`Db::patience`].
+/// Every wait has a timeout: [`Limits::connect`] for a connection, [`Db::patience`] for each
+/// statement (and `begin` and `commit`).
 #[derive(Clone, Debug)]
 pub struct Db {
     sqlite: bool,
@@ -52,7 +53,7 @@ pub struct Db {
     writer: Pool,
     limits: Limits,
     faults: Arc<Faults>,
-    /// Only on SQLite: PostgreSQL's disk is its own affair.
+    /// Only on SQLite: PostgreSQL manages its own disk.
     reserve: Option<Arc<Reserve>>,
 }
 
@@ -81,9 +82,9 @@ impl Db {
         let db = Self { sqlite, readers, writer, limits, faults, reserve };
         let mut writer = db.lease(&db.writer).await?;
         if sqlite {
-            // After a flush that failed, the log may be in the system's memory alone while the
-            // system believes it to be on the disk. Copied into the database, it is written anew.
-            // Anything else that fails here, such as a full disk, fails again where it matters.
+            // After a failed flush, the log may exist in the system's memory alone while the system
+            // believes it to be on the disk. Copying it into the database writes it anew. Any other
+            // failure here, such as a full disk, shows again where it matters.
             let copied = writer.script("pragma wal_checkpoint(passive)".to_owned()).await;
             db.faults.check().and(copied.or(Ok(())))?;
             drop(db.lease(&db.readers).await?);
@@ -96,7 +97,7 @@ impl Db {
         self.sqlite
     }
 
-    /// How long an answer to one statement is waited for.
+    /// How long to wait for the answer to one statement.
     pub fn patience(&self) -> Duration {
         self.limits.statement + MARGIN
     }
@@ -109,23 +110,23 @@ impl Db {
         self.begin_on(lease).await
     }
 
-    /// Begins a transaction that has to succeed though SQLite's disk is full, such as a logout: it
-    /// gets the room that is kept for it. Small ones only.
+    /// Begins a small transaction that must succeed even if SQLite's disk is full, such as a
+    /// logout. It may use the reserved disk space.
     pub async fn begin_vital(&self) -> Result<Tx> {
         self.faults.check()?;
-        // With the one writer in hand nobody else takes the room.
+        // We hold the only writer, so nobody else can take the space.
         let lease = self.lease(&self.writer).await?;
         with_reserve(self.reserve.clone(), Reserve::make_room).await;
         Ok(Tx { reserve: self.reserve.clone(), ..self.begin_on(lease).await? })
     }
 
-    /// Takes the room on SQLite's disk that [`Db::begin_vital`] may need.
+    /// Reserves the space on SQLite's disk that [`Db::begin_vital`] may need.
     pub async fn keep_reserve(&self) {
         with_reserve(self.reserve.clone(), Reserve::take).await;
     }
 
     async fn begin_on(&self, mut lease: Lease) -> Result<Tx> {
-        // Before it is sent: a caller who goes away meanwhile leaves it to be rolled back.
+        // Set before sending: if the caller is dropped meanwhile, the transaction is rolled back.
         lease.in_transaction = true;
         let sql = if self.sqlite { "begin immediate" } else { BEGIN_POSTGRES };
         let begun = lease.script(sql.to_owned()).await;
@@ -133,16 +134,16 @@ impl Db {
         begun.map(|()| Tx { lease, sqlite: self.sqlite, reserve: None })
     }
 
-    /// Waits until the disk has lost something that it was to keep; what it said. Nothing can be
-    /// written any more then, since a later flush that succeeds proves nothing: the process has to
-    /// end, and the next one reads what is really there.
+    /// Waits until a flush fails. Returns the disk's error. All writes are refused from then on,
+    /// since a later successful flush proves nothing. The process has to end, and the next one
+    /// reads what is really there.
     pub async fn lost(&self) -> String {
         self.faults.lost().await
     }
 
-    /// Closes connections to PostgreSQL that nobody has used for so long: after a busy hour they
-    /// would keep the server's places, and one that a firewall has forgotten costs who gets it a
-    /// second. SQLite's stay, for the sake of what they have read.
+    /// Closes connections to PostgreSQL that have been idle this long. After a busy hour they would
+    /// occupy the server's slots, and one that a firewall has forgotten costs its next user a
+    /// second. SQLite's stay, because of their caches.
     pub async fn close_idle(&self, unused: Duration) {
         if !self.sqlite {
             let idle = self.writer.retain(|_, metrics| metrics.last_used() < unused).removed;
@@ -150,12 +151,12 @@ impl Db {
         }
     }
 
-    /// How many statements can read at a time.
+    /// How many reading statements can run at a time.
     pub fn readers(&self) -> u32 {
         u32::try_from(self.readers.status().max_size).unwrap_or(u32::MAX)
     }
 
-    /// Closes every connection that nobody uses; others close when they are given back.
+    /// Closes every idle connection; the others close when they are returned.
     pub async fn close(&self) {
         for pool in [&self.readers, &self.writer] {
             let idle = pool.retain(|_, _| false).removed;
@@ -192,9 +193,8 @@ impl Tx {
         self.sqlite
     }
 
-    /// Lets each statement take as long as this, which is more than usual; `None`: as long as it
-    /// likes. For what has to remove or rewrite whatever has piled up, and holds no row that others
-    /// wait for.
+    /// Raises the timeout of each statement; `None` removes it. For transactions that remove or
+    /// rewrite accumulated rows, and hold no row that others wait for.
     pub async fn allow(&mut self, limit: Option<Duration>) -> Result<()> {
         self.lease.set_limit(limit.map(|limit| limit + MARGIN));
         if self.sqlite {
@@ -209,11 +209,11 @@ impl Tx {
         self.lease.script(sql).await
     }
 
-    /// Commits. On success everything is durable. [`Error::Unknown`]: it may be either way; any
-    /// other error: nothing was committed.
+    /// Commits. On success everything is durable. [`Error::Unknown`]: it may have been committed or
+    /// not. Any other error: nothing was committed.
     pub async fn commit(mut self) -> Result<()> {
         if self.lease.failed && !self.sqlite {
-            // PostgreSQL would roll back, and call it a success.
+            // PostgreSQL would roll back and report success.
             let text = "a transaction with a failed statement was to be committed";
             return Err(sqlx::Error::InvalidArgument(text.to_owned()).into());
         }
@@ -225,14 +225,14 @@ impl Tx {
     }
 }
 
-/// In order, as far as that is quick.
+/// Closes them in order, as far as that is quick.
 async fn close_all(idle: Vec<Pooled>) {
     if timeout(CLOSE, join_all(idle.into_iter().map(lease::close))).await.is_err() {
         tracing::warn!("connections to the database did not close in time");
     }
 }
 
-/// What cannot be had of the reserve shows where it is missed: in a write that fails.
+/// A failure to reserve space is ignored here: it shows when a write fails for lack of it.
 async fn with_reserve(reserve: Option<Arc<Reserve>>, work: fn(&Reserve) -> io::Result<()>) {
     let Some(reserve) = reserve else { return };
     match spawn_blocking(move || work(&reserve)).await {

@@ -16,14 +16,14 @@ pub enum Error {
     /// A row with this key is there already: somebody was faster.
     #[error("unique constraint: {0}")]
     Unique(#[source] sqlx::Error),
-    /// A deadlock, or a serialisation failure: the database ended this transaction to let another
-    /// one go on. The whole of it may be run again at once.
+    /// A deadlock or a serialisation failure: the database ended this transaction to let another
+    /// one go on. The whole transaction may be retried at once.
     #[error("ended in favour of another transaction: {0}")]
     Conflict(#[source] sqlx::Error),
-    /// The database is away, full, busy, read-only or shutting down; the same may work later.
+    /// The database is away, full, busy, read-only or shutting down; a retry may work later.
     #[error("database unavailable: {0}")]
     Unavailable(#[source] sqlx::Error),
-    /// The answer to a commit was lost: it may have happened.
+    /// The answer to a commit was lost: the commit may have happened.
     #[error("outcome of a commit unknown: {0}")]
     Unknown(#[source] sqlx::Error),
     /// A statement of ours is wrong, or the data is.
@@ -37,7 +37,7 @@ impl Error {
         Self::Unavailable(sqlx::Error::Io(io::Error::other(reason)))
     }
 
-    /// What the same failure means where it was the commit that failed.
+    /// What this failure means if the commit itself failed.
     pub(super) fn at_commit(self) -> Self {
         match self {
             Self::Unavailable(error) if leaves_commit_open(&error) => Self::Unknown(error),
@@ -45,8 +45,8 @@ impl Error {
         }
     }
 
-    /// Whether a connection may be opened a moment later: nobody listens yet, the server is
-    /// starting, full, or takes no writes as long as a switchover lasts.
+    /// Whether opening a connection may succeed a moment later: nobody listens yet, the server is
+    /// starting or full, or takes no writes during a switchover.
     pub(super) fn is_of_a_start(&self) -> bool {
         match self {
             Self::Unavailable(sqlx::Error::Io(_)) => true,
@@ -58,7 +58,7 @@ impl Error {
     }
 }
 
-/// Whether the whole transaction that failed with this may be run again at once.
+/// Whether the whole transaction may be retried at once after this error.
 pub fn is_conflict(cause: &Cause) -> bool {
     matches!(cause.downcast_ref(), Some(Error::Conflict(_)))
 }
@@ -97,19 +97,19 @@ impl From<Error> for DomainError {
     }
 }
 
-/// What an error says about the connection that it came by.
+/// What an error says about the connection on which it occurred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Harm {
-    /// Nothing: it goes on.
+    /// Nothing: the connection is fine.
     None,
-    /// This connection is not to be used again. SQLite has rolled back by itself, say.
+    /// Do not use this connection again, for example because SQLite has rolled back by itself.
     Connection,
-    /// The way to the database is dead, or leads to a server that takes no writes: other
-    /// connections are likely to be as useless.
+    /// The connection is dead, or leads to a server that takes no writes. Other connections are
+    /// probably useless too.
     Line,
-    /// A flush failed. Whatever the disk says from now on, what was written before may be gone. (A
-    /// failure of a checkpoint's own flush SQLite keeps to itself: the log, which was flushed, still
-    /// has those pages, and the next checkpoint writes them again.)
+    /// A flush failed. Whatever the disk says from now on, earlier writes may be gone. (SQLite does
+    /// not report a failed flush of a checkpoint: the log, which was flushed, still has those
+    /// pages, and the next checkpoint writes them again.)
     Disk,
 }
 
@@ -131,7 +131,7 @@ impl Harm {
         match error.code() {
             "25006" => Self::Line,
             code if code.starts_with("08") || is_fatal(error) => Self::Line,
-            // A plan, or a prepared statement, that the server knows no more.
+            // The server no longer knows a plan or a prepared statement.
             "0A000" | "26000" => Self::Connection,
             _ => Self::None,
         }
@@ -140,7 +140,7 @@ impl Harm {
     fn of_sqlite(code: Option<u32>) -> Self {
         // By the manual: IOERR_FSYNC, IOERR_DIR_FSYNC.
         const FLUSHES: [u32; 2] = [1_034, 1_290];
-        // What says nothing about the file: ERROR, BUSY, LOCKED, TOOBIG, CONSTRAINT, MISMATCH,
+        // These say nothing about the file: ERROR, BUSY, LOCKED, TOOBIG, CONSTRAINT, MISMATCH,
         // RANGE. After others (IOERR, FULL, NOMEM, CORRUPT …) SQLite may have rolled back.
         const HARMLESS: [u32; 7] = [1, 5, 6, 18, 19, 20, 25];
         match code {
@@ -151,15 +151,15 @@ impl Harm {
     }
 }
 
-/// Whether PostgreSQL ends the connection with this.
+/// Whether PostgreSQL closes the connection after this error.
 fn is_fatal(error: &(dyn DatabaseError + 'static)) -> bool {
     error
         .try_downcast_ref::<PgDatabaseError>()
         .is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic))
 }
 
-/// Whether a commit that failed with this may have happened: the line was lost under it, or the
-/// server went down. SQLite's frames may be in the log after an I/O error.
+/// Whether a commit may have happened despite this error: the connection was lost during it, or the
+/// server went down. After an I/O error SQLite's frames may be in the log.
 fn leaves_commit_open(error: &sqlx::Error) -> bool {
     let sqlite_io = |error: &dyn DatabaseError| {
         error.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 10)
@@ -178,14 +178,14 @@ fn leaves_commit_open(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Codes of faults that pass: SQLSTATEs of PostgreSQL (appendix A of its manual), primary result
+/// Codes of transient errors: SQLSTATEs of PostgreSQL (appendix A of its manual), primary result
 /// codes of SQLite (the low byte of the extended ones).
 fn is_passing(code: &str) -> bool {
     // Connection, transaction rollback, insufficient resources (disk full, connections), operator
     // intervention (shutdown, statement timeout), system error.
     const CLASSES: [&str; 5] = ["08", "40", "53", "57", "58"];
-    // A server that takes no writes; a transaction that was idle for too long; a lock's timeout; a
-    // plan or a prepared statement that a change of the schema, or a pooler, took away.
+    // A server that takes no writes; a transaction that was idle too long; a lock timeout; a plan
+    // or prepared statement lost by a schema change or a pooler.
     const SINGLE: [&str; 5] = ["25006", "25P03", "55P03", "0A000", "26000"];
     // BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL.
     const SQLITE: [u32; 9] = [5, 6, 7, 8, 9, 10, 13, 14, 15];

@@ -1,6 +1,6 @@
-//! A connection on loan from its pool. Every wait for the database has a limit here, and whatever
-//! is in doubt about a connection ends it: after a deadline, a lost line or a failed rollback it is
-//! thrown away, and its place in the pool is free at once.
+//! A connection on loan from its pool. Every wait for the database has a timeout here. A connection
+//! in doubt is dropped: after a deadline, a lost line or a failed rollback. Its place in the pool
+//! is free at once.
 
 use std::io;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use tokio::time::timeout;
 use super::error::{Error, Harm, Result};
 use super::pools::{Connection, Opener, Pooled};
 
-/// What is known of a database's faults, by all its connections together.
+/// A database's faults, shared by all its connections.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    /// Counted up when a line to the database turns out to be dead. Connections that were opened
-    /// before are not used again.
+    /// Incremented when a connection turns out to be dead. Connections opened before are not used
+    /// again.
     generation: AtomicU64,
-    /// Why nothing may be written any more: the disk did not keep what it was given.
+    /// Why all writes are refused: the disk did not keep what was written to it.
     lost: watch::Sender<Option<String>>,
 }
 
@@ -31,8 +31,7 @@ impl Faults {
         self.generation.load(Ordering::Relaxed)
     }
 
-    /// Notes that a connection of this generation is dead. One of an earlier generation says
-    /// nothing new.
+    /// Records that a connection of this generation is dead. An earlier generation is ignored.
     pub(super) fn note(&self, generation: u64) {
         let counted = self.generation.compare_exchange(
             generation,
@@ -45,7 +44,7 @@ impl Faults {
         }
     }
 
-    /// Fails where nothing may be written any more.
+    /// Fails if all writes are refused.
     pub(super) fn check(&self) -> Result<()> {
         match &*self.lost.borrow() {
             Some(reason) => Err(Error::unavailable(reason.clone())),
@@ -53,7 +52,7 @@ impl Faults {
         }
     }
 
-    /// Waits until nothing may be written any more; why.
+    /// Waits until all writes are refused. Returns the reason.
     pub(super) async fn lost(&self) -> String {
         let mut lost = self.lost.subscribe();
         match lost.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
@@ -64,21 +63,22 @@ impl Faults {
     }
 }
 
-/// A connection on loan. Dropped in the middle of something, it is rolled back or thrown away.
+/// A connection on loan. If dropped during a statement or transaction, it is rolled back or
+/// discarded.
 #[derive(Debug)]
 pub(super) struct Lease {
-    /// `None` once it was thrown away.
+    /// `None` once it is discarded.
     pooled: Option<Object<Opener>>,
     faults: Arc<Faults>,
-    /// How long each statement may take, and the rolling back.
+    /// Timeout of each statement and of the rollback.
     patience: Duration,
-    /// How long each statement may take in this transaction; `None`: as long as it likes.
+    /// Timeout of each statement in this transaction; `None`: no timeout.
     limit: Option<Duration>,
     /// A transaction has begun and not ended.
     pub(super) in_transaction: bool,
     /// A statement of the transaction failed.
     pub(super) failed: bool,
-    /// A statement is under way.
+    /// A statement is in progress.
     busy: bool,
 }
 
@@ -89,17 +89,17 @@ impl Lease {
         Self { pooled, faults, patience, limit, in_transaction, failed, busy }
     }
 
-    /// Lets statements take longer; `None`: as long as they like.
+    /// Raises the statement timeout; `None` removes it.
     pub(super) fn set_limit(&mut self, limit: Option<Duration>) {
         self.limit = limit;
     }
 
-    /// How long a statement may take.
+    /// The statement timeout.
     pub(super) fn limit(&self) -> Option<Duration> {
         self.limit
     }
 
-    /// For one statement, whose outcome is due to [`Lease::judge`].
+    /// The connection, for one statement. The caller must pass the outcome to [`Lease::judge`].
     pub(super) fn connection(&mut self) -> Result<&mut Connection> {
         let Some(pooled) = &mut self.pooled else {
             return Err(Error::unavailable("the connection was lost before"));
@@ -108,7 +108,7 @@ impl Lease {
         Ok(&mut pooled.connection)
     }
 
-    /// Draws the consequences of a statement's outcome.
+    /// Discards the connection, or records a fault, if a statement's outcome says so.
     pub(super) fn judge<T>(&mut self, outcome: Result<T, sqlx::Error>) -> Result<T> {
         self.busy = false;
         let error = match outcome {
@@ -158,7 +158,7 @@ impl Drop for Lease {
     }
 }
 
-/// Makes a connection fit to be used again, or throws it away.
+/// Makes a connection reusable, or discards it.
 async fn tidy(mut pooled: Object<Opener>, rollback: bool, patience: Duration, faults: Arc<Faults>) {
     let Pooled { connection, generation } = &mut *pooled;
     let outcome = match rollback {
@@ -194,7 +194,7 @@ async fn ping(connection: &mut Connection) -> Result<(), sqlx::Error> {
     }
 }
 
-/// Waits for the database, for so long at most.
+/// Waits for the database, with a timeout.
 pub(super) async fn within<T>(
     limit: Option<Duration>,
     work: impl Future<Output = Result<T, sqlx::Error>>,
@@ -206,7 +206,7 @@ pub(super) async fn within<T>(
     })
 }
 
-/// Closes a connection that nobody uses, in order.
+/// Closes an unused connection in order.
 pub(super) async fn close(pooled: Pooled) {
     let closed = match pooled.connection {
         Connection::Sqlite(connection) => connection.close().await,

@@ -1,8 +1,8 @@
 //! Opening the databases, with what durability needs set on every connection: no default is
 //! trusted. Settings come in as values; nothing here reads the configuration.
 //!
-//! The pools are deadpool's, not sqlx's: sqlx waits without a limit for a connection's answer
-//! before it takes the connection back, so a line that falls silent keeps its place in the pool.
+//! The pools are deadpool's, not sqlx's: sqlx waits without a timeout for a connection's answer
+//! before it takes the connection back, so a silent connection keeps its place in the pool.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -29,19 +29,19 @@ use super::reserve::Reserve;
 const SQLITE_ROWS: usize = 512;
 /// Readers of SQLite: they share the page cache of the system, so more than cores gain nothing.
 const SQLITE_READERS: usize = 4;
-/// A connection to PostgreSQL that was handed out this long ago is asked whether it is still there.
+/// A connection to PostgreSQL that was last handed out this long ago is tested before it is used.
 const TRUSTED: Duration = Duration::from_secs(1);
-/// How long it may take to say so.
+/// Timeout of that test.
 const PING: Duration = Duration::from_secs(1);
 /// A connection to PostgreSQL is replaced at this age: its process's memory only grows.
 const MAX_AGE: Duration = Duration::from_secs(1_800);
 
-/// How long the database may take.
+/// Timeouts of the database.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// To give a connection, the waiting for a free one included.
+    /// For getting a connection, including the wait for a free one.
     pub connect: Duration,
-    /// To run one statement, by the server's clock. We wait a little longer.
+    /// For running one statement, by the server's clock. We wait a little longer.
     pub statement: Duration,
 }
 
@@ -52,7 +52,7 @@ pub struct PostgresSettings {
     pub url: String,
     /// Most connections of this node.
     pub pool_size: u32,
-    /// How long it may take.
+    /// Its timeouts.
     pub limits: Limits,
 }
 
@@ -73,12 +73,12 @@ impl PostgresSettings {
         let limit = self.limits.statement;
         [
             ("synchronous_commit", "on".to_owned()),
-            // What waits for a row must see it as it was committed meanwhile.
+            // A statement that waits for a row must see the version committed meanwhile.
             ("default_transaction_isolation", "read committed".to_owned()),
             ("statement_timeout", millis(limit)),
-            // What a client waits for ends before its statement does.
+            // The wait for a lock ends before the statement does.
             ("lock_timeout", millis(limit / 2)),
-            // A transaction whose node fell silent lets go of its rows.
+            // A transaction whose node fell silent releases its rows.
             ("idle_in_transaction_session_timeout", millis(limit)),
             ("tcp_user_timeout", millis(limit)),
             ("tcp_keepalives_idle", "5".to_owned()),
@@ -93,7 +93,7 @@ impl PostgresSettings {
     }
 }
 
-/// One of the two kinds of connections.
+/// A connection to either database.
 #[derive(Debug)]
 pub enum Connection {
     /// To the embedded database.
@@ -102,7 +102,7 @@ pub enum Connection {
     Postgres(PgConnection),
 }
 
-/// A connection, and how many faults its database had had when it was opened.
+/// A connection, and the number of its database's faults when it was opened.
 #[derive(Debug)]
 pub(super) struct Pooled {
     pub(super) connection: Connection,
@@ -129,7 +129,7 @@ impl Opener {
     fn pool(options: Options, size: usize, faults: &Arc<Faults>) -> Result<Pool> {
         managed::Pool::builder(Self { options, faults: Arc::clone(faults) })
             .max_size(size)
-            // The rest is not kept warm, and is found out to be dead when it is needed.
+            // Other connections are not kept warm: a dead one is detected when it is needed.
             .queue_mode(QueueMode::Lifo)
             .build()
             .map_err(|error| Error::unavailable(error.to_string()))
@@ -140,9 +140,9 @@ impl Manager for Opener {
     type Type = Pooled;
     type Error = Error;
 
-    /// The caller limits the time.
+    /// The caller sets the timeout.
     async fn create(&self) -> Result<Pooled> {
-        // Before it is opened: a fault meanwhile may be its own.
+        // Read before opening: a fault meanwhile may be this connection's own.
         let generation = self.faults.generation();
         let connection = match &self.options {
             Options::Sqlite(options) => {
@@ -155,7 +155,7 @@ impl Manager for Opener {
         Ok(Pooled { connection, generation })
     }
 
-    /// Refuses what was opened before the last fault: its line may be as dead.
+    /// Refuses connections opened before the last fault: they may be dead as well.
     async fn recycle(&self, pooled: &mut Pooled, metrics: &Metrics) -> RecycleResult<Error> {
         if pooled.generation != self.faults.generation() {
             return Err(RecycleError::message("opened before the last fault"));
@@ -174,8 +174,8 @@ impl Manager for Opener {
     }
 }
 
-/// Opens a connection that can write. sqlx keeps the TCP socket to itself, so keepalive and user
-/// timeout cannot be set on our side of it: the deadlines find what they would.
+/// Opens a connection that can write. sqlx does not expose the TCP socket, so we cannot set
+/// keepalive and user timeout on our side. The deadlines detect what these would.
 async fn connect_postgres(options: &PgConnectOptions, session: &str) -> Result<PgConnection> {
     let mut connection = options.connect().await.map_err(Error::Unavailable)?;
     let script = format!(
@@ -221,11 +221,11 @@ impl Db {
     }
 
     /// Connects to PostgreSQL. Refuses a database that cannot hold every text, and a pooler that
-    /// would lose what every connection is told first.
+    /// would lose the settings of each connection.
     pub async fn connect_postgres(settings: &PostgresSettings) -> Result<Self, OpenError> {
         let options = PgConnectOptions::from_str(&settings.url)?
             .application_name("meowsenger")
-            // Servers have had a default as good since version 12; PgBouncer refuses to be told.
+            // Since version 12 the server's default is as good; PgBouncer refuses the parameter.
             .extra_float_digits(None);
         let options =
             Options::Postgres { options: Box::new(options), session: settings.session_script() };
@@ -240,7 +240,7 @@ impl Db {
     }
 }
 
-/// The files that an embedded database consists of; the last two may be missing.
+/// The files of an embedded database; the last two may be missing.
 pub fn sqlite_files(file: &Path) -> [PathBuf; 3] {
     ["", "-wal", "-shm"].map(|suffix| {
         let mut name = file.as_os_str().to_owned();
@@ -249,8 +249,8 @@ pub fn sqlite_files(file: &Path) -> [PathBuf; 3] {
     })
 }
 
-/// Takes the rights of others away from the embedded database's files, which earlier versions made
-/// as the umask said.
+/// Removes other users' rights to the embedded database's files. Earlier versions created them by
+/// the umask.
 pub fn make_private(file: &Path) -> io::Result<()> {
     for file in sqlite_files(file) {
         match fs::set_permissions(&file, fs::Permissions::from_mode(0o600)) {

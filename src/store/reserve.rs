@@ -1,15 +1,15 @@
-//! Room on the embedded database's disk that is kept for what must work though the disk is full:
-//! ending sessions. It is a file beside the database, and nothing is ever read from it. Everything
-//! here blocks for a moment.
+//! Reserved space on the embedded database's disk, so that ending sessions works even if the disk
+//! is full. It is a file beside the database, and nothing is ever read from it. Everything here
+//! blocks for a moment.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Enough for some fifty logouts. What they take comes back when there is room again.
+/// Enough for some fifty logouts. The reserve is refilled when there is space again.
 const SIZE: u64 = 512 * 1024;
-/// Written at a time: more than a logout takes.
+/// Bytes written at a time: more than a logout takes.
 const PIECE: u64 = 64 * 1024;
 
 /// See the module.
@@ -26,8 +26,8 @@ impl Reserve {
         Self { path: path.into() }
     }
 
-    /// Takes the room, or as much of it as there is. Zeros are written, since a length alone takes
-    /// no room.
+    /// Reserves the space, or as much as there is. It writes zeros, since a length alone occupies
+    /// no space.
     pub(super) fn take(&self) -> io::Result<()> {
         let mut file = self.open()?;
         while file.metadata()?.len() < SIZE {
@@ -36,7 +36,7 @@ impl Reserve {
         Ok(())
     }
 
-    /// Gives the room away where the disk has none besides.
+    /// Releases the space if the disk has no other.
     pub(super) fn make_room(&self) -> io::Result<()> {
         let mut file = self.open()?;
         let length = file.metadata()?.len();
