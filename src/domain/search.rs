@@ -37,11 +37,6 @@ const WORD: char = '=';
 /// Begins the piece of a word that lacks one letter, or none.
 const LACKING: char = '~';
 
-/// An emoji is the same with the selector that asks for its colourful form (VS16) and without.
-fn without_selectors(text: &str) -> String {
-    text.replace('\u{fe0f}', "")
-}
-
 /// The key under which texts are searched: folded, without diacritics, with single spaces. Contains
 /// no control characters.
 pub fn key(text: &str) -> String {
@@ -52,6 +47,8 @@ pub fn key(text: &str) -> String {
             // Diacritics of Latin, Greek and Cyrillic, points of Hebrew and Arabic. Elsewhere marks
             // are letters to their readers.
             '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5bd}' | '\u{64b}'..='\u{65f}' => {}
+            // VS16: it asks for an emoji's colourful form, which is the same emoji.
+            '\u{fe0f}' => {}
             'æ' => key.push_str("ae"),
             'œ' => key.push_str("oe"),
             'ø' => key.push('o'),
@@ -67,7 +64,6 @@ pub fn key(text: &str) -> String {
 /// A person's names as they are searched: the username, the full name and, if it has two parts, the
 /// full name the other way round, a line each.
 pub fn names(username: &str, first_name: &str, last_name: &str) -> String {
-    let key = |name| key(&without_selectors(name));
     let (first, last) = (key(first_name), key(last_name));
     let mut names = key(username);
     if first.is_empty() || last.is_empty() {
@@ -127,7 +123,7 @@ impl Query {
     /// Reads a question, as much of it as there can be of a name. Where there is nothing in it, its
     /// key is empty, and nobody answers it.
     pub fn parse(text: &str) -> Self {
-        let key = key(&without_selectors(&text.chars().take(QUERY_MAX).collect::<String>()));
+        let key = key(&text.chars().take(QUERY_MAX).collect::<String>());
         let words = words(&key).into_iter().take(QUERY_WORDS).map(str::to_owned).collect();
         Self { key, words }
     }
