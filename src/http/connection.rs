@@ -35,7 +35,7 @@ pub(super) struct Connection {
     /// Its address is over its limit: the client gets an answer that says so.
     pub(super) refused: bool,
     state: Mutex<State>,
-    /// Wakes the connection's task, to ask [`Self::may_be_cut`].
+    /// Wakes the connection's task, which waits in [`Self::cut`].
     called: Notify,
 }
 

@@ -124,7 +124,7 @@ async fn begin(
 }
 
 /// Reads, begins requests, and writes events and replies, until there is a reason to close. Only
-/// [`write`] waits for the peer, and nothing that others need is held meanwhile.
+/// [`write()`] waits for the peer, and nothing that others need is held meanwhile.
 async fn converse(
     socket: &mut Socket,
     session: &Session,
