@@ -228,8 +228,8 @@ impl App {
         Ok((Arc::new(app), workers))
     }
 
-    /// How long whoever has given something to a worker waits for its answer: for one statement
-    /// that hangs before it is begun or in it, and a little for the work itself.
+    /// How long a caller waits for a worker's answer: as long as one hanging statement may take,
+    /// ahead of the caller's work or in it, and a little for the work itself.
     pub fn patience(&self) -> Duration {
         self.db.patience() + WORK
     }

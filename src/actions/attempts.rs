@@ -78,8 +78,8 @@ pub async fn mail(app: &Arc<App>, kind: MailKind, to: &str) -> Result<()> {
     unit.commit().await
 }
 
-/// Counts people whom a user adds to groups, in the unit of work that adds them: all or none. To be
-/// called when nothing more is locked in it.
+/// Counts the people that a user adds to groups against a rate limit, in the unit of work that adds
+/// them: all or none. Call it last, after every other lock is taken.
 pub(super) async fn members(app: &App, unit: &mut Unit, by: UserId, added: usize) -> Result<()> {
     match app.throttles.members {
         Some(rate) if added > 0 => {

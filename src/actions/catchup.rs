@@ -37,9 +37,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Chats compared in one query.
 const CHUNK: usize = 1_000;
 
-/// Fills the gaps that have stood open for too long, or skips them. Whoever left the chat in one is
-/// told first, since later events are not theirs. That goes by versions and by no clock: a departure
-/// takes a version like any other change.
+/// Fills the gaps that have stood open for too long, or skips them. Users who left the
+/// chat in a gap are told first, since later events are not theirs. They are found by version, not by
+/// time: a departure takes a version like any other change.
 pub async fn fill_holes(app: Arc<App>) -> Result<()> {
     for hole in app.hub.holes(PATIENCE) {
         // One that cannot be filled does not hold up the others.

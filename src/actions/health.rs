@@ -12,7 +12,7 @@ use super::clocks;
 
 /// How long the database may take to answer before the node counts as not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long an answer holds: whoever asks more often costs the database nothing.
+/// How long an answer is reused: more frequent checks put no load on the database.
 const HOLDS: Duration = Duration::from_secs(1);
 
 /// How well a node can serve.

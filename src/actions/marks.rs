@@ -62,7 +62,7 @@ async fn move_all(app: &App, batch: Vec<PendingMark>) {
             None if outcome.is_ok() => Err(Error::NotFound),
             _ => Err(Error::Unavailable("marks could not be written".into())),
         };
-        // Whoever has gone needs no answer.
+        // A caller that has gone away needs no answer.
         drop(pending.answer.send(answer));
     }
 }

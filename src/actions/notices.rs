@@ -1,6 +1,6 @@
 //! Mails that tell the owner of an account that its password or e-mail address was changed. They go
-//! to the address that the account had before, so that whoever takes an account over cannot keep
-//! them from its owner. They hold no link and no secret, and nothing of who made the change.
+//! to the address that the account had before, so that somebody who takes over an account
+//! cannot keep them from its owner. They hold no link and no secret, and nothing of who made the change.
 
 use std::sync::Arc;
 

@@ -204,8 +204,8 @@ pub async fn logout(app: &Arc<App>, caller: &Caller) -> Result<()> {
     unit.commit().await
 }
 
-/// Gives a session other tokens in a unit of work, where its user has changed the password: whoever
-/// copied the refresh token before gains nothing by it any more.
+/// Replaces a session's tokens in the unit of work that changes its user's password, so that a
+/// refresh token copied before the change is of no use.
 pub(super) async fn replace_tokens(
     app: &App,
     unit: &mut Unit,

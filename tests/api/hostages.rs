@@ -10,25 +10,16 @@ use meowsenger::shares::Holder;
 use rstest::rstest;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
-use crate::support::{Backend, Client, Socket, TestApp};
+use crate::support::{Backend, Socket, TestApp};
 
 /// Far less than the time for which a connection to the database is waited for.
 const SOON: Duration = Duration::from_secs(5);
-
-/// A connection whose own end holds little.
-async fn narrow(client: &Client) -> TcpStream {
-    let tcp = TcpSocket::new_v4().expect("a socket");
-    tcp.set_recv_buffer_size(4_096).expect("set");
-    let address = client.base.trim_start_matches("http://").parse().expect("an address");
-    tcp.connect(address).await.expect("connected")
-}
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -45,7 +36,7 @@ async fn sockets_that_do_not_read_their_replies_hold_nothing(
     let edit = json!({"type": "message.edit", "message": message, "content": "meow", "id": 2});
     let mut silent = Vec::new();
     for _ in 0..12 {
-        let mut socket = Socket::over(&mallory, narrow(&mallory).await).await;
+        let mut socket = Socket::narrow(&mallory).await;
         for _ in 0..8 {
             socket.stream.feed(Message::text(sync.to_string())).await.expect("sent");
             socket.stream.feed(Message::text(edit.to_string())).await.expect("sent");

@@ -6,22 +6,13 @@ use futures_util::SinkExt;
 use meowsenger::domain::ids::UserId;
 use rstest::rstest;
 use serde_json::json;
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Backend, Client, Replica, Socket, TestApp};
+use crate::support::{Backend, Replica, Socket, TestApp};
 
 /// More than the system's buffers and a connection's queue hold together, in messages of 30 KB.
 const MESSAGES: i64 = 250;
-
-/// A connection whose own end holds little.
-async fn narrow(client: &Client) -> TcpStream {
-    let tcp = TcpSocket::new_v4().expect("a socket");
-    tcp.set_recv_buffer_size(4_096).expect("set");
-    let address = client.base.trim_start_matches("http://").parse().expect("an address");
-    tcp.connect(address).await.expect("connected")
-}
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -36,7 +27,7 @@ async fn others_hear_everything_at_once_and_the_slow_one_is_told_or_closed(
     let mut reader = Socket::open(&bob).await;
     // Its user's other connection reads, and is none the worse for it.
     let mut same_user = Socket::open(&slow).await;
-    let mut slow = Socket::over(&slow, narrow(&slow).await).await;
+    let mut slow = Socket::narrow(&slow).await;
     let mut replica = Replica::default();
     replica.begin(&slow.ready);
 
@@ -83,7 +74,7 @@ async fn a_peer_that_never_reads_again_is_forgotten(
     let (alice, slow) = (server.user("alice").await, server.user("slow").await);
     let chat = alice.private_chat(&slow).await;
     let mut sender = Socket::open(&alice).await;
-    let silent = Socket::over(&slow, narrow(&slow).await).await;
+    let silent = Socket::narrow(&slow).await;
     let content = "🐈".repeat(7_500);
     let mut sent = 0;
     while server.app.hub.is_connected(UserId(slow.id)) {
@@ -104,7 +95,7 @@ async fn who_was_given_up_learns_why_when_reading_again(
     let (alice, slow) = (server.user("alice").await, server.user("slow").await);
     let chat = alice.private_chat(&slow).await;
     let mut sender = Socket::open(&alice).await;
-    let mut silent = Socket::over(&slow, narrow(&slow).await).await;
+    let mut silent = Socket::narrow(&slow).await;
     let content = "🐈".repeat(7_500);
     while server.app.hub.is_connected(UserId(slow.id)) {
         sender.send(json!({"type": "message.send", "chat": chat, "content": content})).await;
@@ -135,7 +126,7 @@ async fn who_reads_again_in_time_is_told_to_sync_and_stays(
     // closed. In between are eight messages.
     let (mut least, mut most) = (0, 2 * MESSAGES);
     let (mut socket, replica) = loop {
-        let mut socket = Socket::over(&slow, narrow(&slow).await).await;
+        let mut socket = Socket::narrow(&slow).await;
         let mut replica = Replica::default();
         replica.begin(&socket.ready);
         let messages = if most == 2 * MESSAGES && least == 0 { 104 } else { (least + most) / 2 };
@@ -192,7 +183,7 @@ async fn who_pings_and_does_not_read_is_held_up_instead_of_filling_the_memory(
     const PINGS: usize = 400_000;
     let Some(server) = TestApp::start(backend).await else { return };
     let alice = server.user("alice").await;
-    let mut flood = Socket::over(&alice, narrow(&alice).await).await;
+    let mut flood = Socket::narrow(&alice).await;
     let mut sent = 0;
     while sent < PINGS {
         let ping = Message::Ping(vec![b'm'; 120].into());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
@@ -60,6 +60,14 @@ impl Socket {
         }
         let (stream, _) = timeout(PATIENCE, connect_async(request)).await.expect("in time")?;
         Ok(Self::of(stream))
+    }
+
+    /// Opens one whose own end holds little, so that it is soon full when nothing is read.
+    pub async fn narrow(client: &Client) -> Self {
+        let tcp = TcpSocket::new_v4().expect("a socket");
+        tcp.set_recv_buffer_size(4_096).expect("set");
+        let address = client.base.trim_start_matches("http://").parse().expect("an address");
+        Self::over(client, tcp.connect(address).await.expect("connected")).await
     }
 
     /// Opens one over a connection that is there already, and waits for `ready`.
