@@ -60,9 +60,9 @@ pub async fn fill_holes(app: Arc<App>) -> Result<()> {
     Ok(())
 }
 
-/// The rows tell of each version that is some message's last change. Where every version of the
-/// hole is one, they are the events; where not (a message changed twice, a change that is no
-/// message's), the listeners have to sync: false.
+/// Fills a gap from the messages' rows, each of which tells its last change. Where every missing version is
+/// one of these, they are the events. Where not (a message changed twice, a change that is no message's),
+/// the listeners have to sync: false.
 async fn fill(app: &App, hole: &Hole) -> Result<bool> {
     if hole.upto - hole.after > WIDEST {
         return Ok(false);

@@ -17,7 +17,7 @@ use crate::app::{App, PendingSend, Sent};
 use crate::domain::error::{Cause, Error, Result};
 use crate::domain::event::{Change, ChatEvent, Event};
 use crate::domain::ids::{ChatId, MessageId, UserId};
-use crate::domain::message::{ClientId, Message, NewMessage};
+use crate::domain::message::{ClientId, LastChange, Message, NewMessage};
 use crate::domain::receipt::MessageStatus;
 use crate::domain::text;
 use crate::domain::time::Timestamp;
@@ -297,6 +297,7 @@ async fn insert(
             timestamp,
             edited_at: None,
             deleted_at: None,
+            last_change: LastChange::Created,
             reply_to: *reply_to,
             client_id: client_id.as_ref().map(|id| id.as_str().to_owned()),
             // Nobody's mark is beyond what was the newest message until now.

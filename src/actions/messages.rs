@@ -6,7 +6,7 @@ use crate::app::{App, Sent, answered};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::{ChatEvent, Event};
 use crate::domain::ids::{ChatId, MessageId, UserId};
-use crate::domain::message::{Content, Draft, Message, NewMessage, Unfit};
+use crate::domain::message::{Content, Draft, LastChange, Message, NewMessage, Unfit};
 use crate::domain::page::{Page, Turn};
 use crate::domain::receipt::Marks;
 use crate::domain::session::Caller;
@@ -150,7 +150,7 @@ pub async fn edit(
         let now = app.clock.now();
         message.version = chats::next_version(&mut unit.tx, message.chat).await?;
         message.content = content.as_str().to_owned();
-        message.edited_at = Some(now);
+        (message.edited_at, message.last_change) = (Some(now), LastChange::Edited);
         messages::edit(&mut unit.tx, id, &message.content, message.version, now).await?;
         return publish(app, unit, message).await;
     }
@@ -183,7 +183,7 @@ pub async fn delete(app: &Arc<App>, user: UserId, id: MessageId) -> Result<Messa
         }
         message.version = chats::next_version(&mut unit.tx, message.chat).await?;
         message.content = String::new();
-        message.deleted_at = Some(now);
+        (message.deleted_at, message.last_change) = (Some(now), LastChange::Deleted);
         messages::bury(&mut unit.tx, id, message.version, now).await?;
         return publish(app, unit, message).await;
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chat::{Chat, ChatView, Member};
 use super::ids::{ChatId, SessionId, UserId};
-use super::message::Message;
+use super::message::{LastChange, Message};
 use super::role::Role;
 use super::user::{Profile, UserRef};
 
@@ -29,7 +29,7 @@ pub struct ChatEvent {
 pub enum Change {
     /// A message was sent.
     MessageCreated(Arc<Message>),
-    /// Its content changed.
+    /// It changed otherwise than by becoming a tombstone; today its content.
     MessageUpdated(Arc<Message>),
     /// It became a tombstone.
     MessageDeleted(Arc<Message>),
@@ -44,17 +44,15 @@ pub enum Change {
 }
 
 impl ChatEvent {
-    /// The change that a message's row tells of: its last one.
+    /// The event of a message's last change, made from its row.
     pub fn of_last_change(message: Message) -> Self {
         let (chat, version) = (message.chat, message.version);
-        let message = Arc::new(message);
-        let change = if message.deleted_at.is_some() {
-            Change::MessageDeleted(message)
-        } else if message.edited_at.is_some() {
-            Change::MessageUpdated(message)
-        } else {
-            Change::MessageCreated(message)
+        let change: fn(Arc<Message>) -> Change = match message.last_change {
+            LastChange::Created => Change::MessageCreated,
+            LastChange::Edited | LastChange::Other => Change::MessageUpdated,
+            LastChange::Deleted => Change::MessageDeleted,
         };
+        let change = change(Arc::new(message));
         Self { chat, version, change }
     }
 }

@@ -90,6 +90,35 @@ pub struct NewMessage {
     pub client_id: Option<ClientId>,
 }
 
+/// The kind of a message's last change, stored on its row: the catch-up publishes the event of that change
+/// from the row alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastChange {
+    /// It was sent.
+    Created,
+    /// Its content changed.
+    Edited,
+    /// It became a tombstone.
+    Deleted,
+    /// A kind that only a later version knows. Like an edit, it is published as the whole message.
+    Other,
+}
+
+impl LastChange {
+    /// The kind as a row tells it: what is `stored`, and whether the row has the times of an edit and of a
+    /// deletion. Older programs, which may run beside this one, store no kind and leave one that is there as
+    /// it is. The times correct that: nothing follows a deletion, and an edited message is not just created.
+    pub fn of_row(stored: Option<&str>, edited: bool, deleted: bool) -> Self {
+        match stored {
+            _ if deleted => Self::Deleted,
+            None | Some("created") if edited => Self::Edited,
+            None | Some("created") => Self::Created,
+            Some("edited") => Self::Edited,
+            Some(_) => Self::Other,
+        }
+    }
+}
+
 /// A message as it stands, a tombstone included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -111,6 +140,8 @@ pub struct Message {
     pub edited_at: Option<Timestamp>,
     /// When it became a tombstone.
     pub deleted_at: Option<Timestamp>,
+    /// The kind of its last change, which made `version`.
+    pub last_change: LastChange,
     /// The message that it answers.
     pub reply_to: Option<MessageId>,
     /// The sender's own name for it.
@@ -126,5 +157,32 @@ impl Message {
             self.status = least.status(self.seq, self.sender.id);
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LastChange::{self, Created, Deleted, Edited, Other};
+
+    #[test]
+    fn a_row_tells_the_last_change_also_after_an_older_program_wrote_it() {
+        for (stored, edited, deleted, expected) in [
+            (Some("created"), false, false, Created),
+            (Some("edited"), true, false, Edited),
+            (Some("edited"), true, true, Deleted),
+            (Some("deleted"), false, true, Deleted),
+            (Some("pinned"), false, false, Other),
+            (Some("pinned"), true, false, Other),
+            // Written before the column existed.
+            (None, false, false, Created),
+            (None, true, false, Edited),
+            (None, true, true, Deleted),
+            // Changed by an older program after this one stored a kind.
+            (Some("created"), true, false, Edited),
+            (Some("created"), false, true, Deleted),
+        ] {
+            let found = LastChange::of_row(stored, edited, deleted);
+            assert_eq!(found, expected, "{stored:?}, edited: {edited}, deleted: {deleted}");
+        }
     }
 }

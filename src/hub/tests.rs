@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domain::chat::{Chat, ChatType};
 use crate::domain::event::{ChatEvent, Departed, Event, Newcomer};
 use crate::domain::ids::MessageId;
-use crate::domain::message::Message;
+use crate::domain::message::{LastChange, Message};
 use crate::domain::receipt::MessageStatus;
 use crate::domain::role::Role;
 use crate::domain::time::Timestamp;
@@ -36,6 +36,7 @@ fn event(version: i64) -> Event {
         timestamp: Timestamp::from_micros(0),
         edited_at: None,
         deleted_at: None,
+        last_change: LastChange::Created,
         reply_to: None,
         client_id: None,
         status: MessageStatus::Sent,

@@ -5,7 +5,7 @@
 use constcat::concat;
 
 use crate::domain::ids::{ChatId, MessageId, UserId};
-use crate::domain::message::Message;
+use crate::domain::message::{LastChange, Message};
 use crate::domain::receipt::MessageStatus;
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRef;
@@ -23,6 +23,7 @@ struct Row {
     timestamp: Timestamp,
     edited_at: Option<Timestamp>,
     deleted_at: Option<Timestamp>,
+    last_change: Option<String>,
     reply_to: Option<MessageId>,
     client_id: Option<String>,
     sender_id: UserId,
@@ -34,6 +35,11 @@ struct Row {
 
 impl From<Row> for Message {
     fn from(row: Row) -> Self {
+        let last_change = LastChange::of_row(
+            row.last_change.as_deref(),
+            row.edited_at.is_some(),
+            row.deleted_at.is_some(),
+        );
         Self {
             id: row.id,
             chat: row.chat_id,
@@ -50,6 +56,7 @@ impl From<Row> for Message {
             timestamp: row.timestamp,
             edited_at: row.edited_at,
             deleted_at: row.deleted_at,
+            last_change,
             reply_to: row.reply_to,
             client_id: row.client_id,
             status: MessageStatus::Sent,
@@ -59,8 +66,8 @@ impl From<Row> for Message {
 
 /// Begins every reading of whole messages.
 const SELECT: &str = "select m.id, m.chat_id, m.seq, m.version, m.content, m.timestamp, m.edited_at, \
-             m.deleted_at, m.reply_to, m.client_id, m.sender_id, u.username, u.first_name, \
-             u.last_name, u.avatar \
+             m.deleted_at, m.last_change, m.reply_to, m.client_id, m.sender_id, u.username, \
+             u.first_name, u.last_name, u.avatar \
      from messages m join users u on u.id = m.sender_id ";
 
 fn messages(rows: Vec<Row>) -> Vec<Message> {
@@ -238,7 +245,10 @@ pub async fn edit(
     now: Timestamp,
 ) -> Result<()> {
     Target::from(tx)
-        .query("update messages set content = $2, version = $3, edited_at = $4 where id = $1")
+        .query(
+            "update messages set content = $2, version = $3, edited_at = $4, \
+                                 last_change = 'edited' where id = $1",
+        )
         .bind(id)
         .bind(content)
         .bind(version)
@@ -251,7 +261,10 @@ pub async fn edit(
 /// Makes a message a tombstone; `version` is the one that this change takes.
 pub async fn bury(tx: &mut Tx, id: MessageId, version: i64, now: Timestamp) -> Result<()> {
     Target::from(tx)
-        .query("update messages set content = '', version = $2, deleted_at = $3 where id = $1")
+        .query(
+            "update messages set content = '', version = $2, deleted_at = $3, \
+                                 last_change = 'deleted' where id = $1",
+        )
         .bind(id)
         .bind(version)
         .bind(now)

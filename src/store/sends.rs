@@ -153,14 +153,14 @@ pub async fn insert(
 ) -> Result<Vec<(ChatId, i64, MessageId)>> {
     let query = Target::from(tx).either(
         "insert into messages (chat_id, seq, version, sender_id, content, timestamp, \
-                               reply_to, client_id) \
+                               reply_to, client_id, last_change) \
          select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, \
-                value ->> 6, value ->> 7 \
+                value ->> 6, value ->> 7, 'created' \
          from json_each($1) order by key returning chat_id, seq, id",
         "insert into messages (chat_id, seq, version, sender_id, content, timestamp, \
-                               reply_to, client_id) \
+                               reply_to, client_id, last_change) \
          select r.chat_id, r.seq, r.version, r.sender_id, r.content, r.timestamp, r.reply_to, \
-                r.client_id \
+                r.client_id, 'created' \
          from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], \
                      $6::timestamptz[], $7::bigint[], $8::text[]) \
              as r (chat_id, seq, version, sender_id, content, timestamp, reply_to, client_id) \

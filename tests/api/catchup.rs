@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use meowsenger::domain::ids::{ChatId, MessageId};
-use meowsenger::store::{chats, messages};
+use meowsenger::store::{Target, chats, messages};
 use rstest::rstest;
 use serde_json::json;
 use tokio::time::Instant;
@@ -53,6 +53,38 @@ async fn a_change_whose_event_was_lost_is_heard_before_the_next_and_at_the_lates
     assert!(since.elapsed() < PROMISED, "{:?}", since.elapsed());
     assert_eq!((&event["type"], &event["version"]), (&json!("message.updated"), &json!(6)));
     assert_eq!(event["message"]["content"], "dos");
+    assert!(socket.drain().await.is_empty());
+}
+
+/// A reaction, say, leaves the content and its times as they are.
+#[rstest]
+#[tokio::test]
+async fn a_lost_change_of_a_message_other_than_its_content_is_an_update_not_a_resync(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let chat = alice.private_chat(&bob).await;
+    let message = alice.say(chat, "meow").await;
+    let mut socket = Socket::open(&bob).await;
+
+    let mut tx = server.app.db.begin().await.expect("a transaction");
+    let version = chats::next_version(&mut tx, ChatId(chat)).await.expect("a version");
+    Target::from(&mut tx)
+        .query("update messages set version = $2, last_change = 'reacted' where id = $1")
+        .bind(message["id"].as_i64().expect("an id"))
+        .bind(version)
+        .execute()
+        .await
+        .expect("changed");
+    tx.commit().await.expect("committed");
+    alice.say(chat, "and on").await;
+
+    let event = socket.next().await;
+    assert_eq!((&event["type"], &event["version"]), (&json!("message.updated"), &json!(version)));
+    assert_eq!(event["message"]["edited_at"], json!(null));
+    assert_eq!(event["message"]["id"], message["id"]);
+    assert_eq!(socket.next().await["type"], "message.created");
     assert!(socket.drain().await.is_empty());
 }
 

@@ -1,9 +1,9 @@
 //! Messages, and the batches by which they are sent.
 
 use meowsenger::domain::ids::{ChatId, MessageId};
-use meowsenger::domain::message::{ClientId, Message, NewMessage};
+use meowsenger::domain::message::{ClientId, LastChange, Message, NewMessage};
 use meowsenger::domain::receipt::MessageStatus;
-use meowsenger::store::{chats, members, messages, sends};
+use meowsenger::store::{Target, chats, members, messages, sends};
 use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store, later, message};
@@ -45,6 +45,8 @@ async fn messages_are_paged_by_seq_and_by_version(
     let changed = messages::changed(db, chat, 3, 7).await.unwrap();
     assert_eq!(seqs(&changed), [4, 1, 3], "in version order");
     assert_eq!(seqs(&messages::changed(db, chat, 2, 6).await.unwrap()), [2, 4, 1]);
+    let kinds: Vec<_> = changed.iter().map(|message| message.last_change).collect();
+    assert_eq!(kinds, [LastChange::Created, LastChange::Edited, LastChange::Deleted]);
     let (edited, buried) = (&changed[1], &changed[2]);
     assert_eq!((edited.content.as_str(), edited.version), ("miau", 6));
     assert_eq!(
@@ -60,6 +62,39 @@ async fn messages_are_paged_by_seq_and_by_version(
     let mut found = messages::by_ids(db, asked).await.unwrap();
     found.sort_by_key(|message| message.id);
     assert_eq!(found.iter().map(|m| m.id).collect::<Vec<_>>(), [ids[1], ids[3]]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_kind_of_the_last_change_is_on_the_row_and_inferred_where_it_is_not(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let a = store.user("a").await;
+    let chat = store.group(a, &[]).await;
+    let id = store.say(chat, a, "meow").await;
+    let mut tx = store.tx().await;
+    let mut change = async |sql: &'static str| {
+        Target::from(&mut tx).query(sql).bind(id).execute().await.expect("changed");
+        messages::by_ids(&mut tx, vec![id.0]).await.unwrap()[0].last_change
+    };
+    let stored = change("update messages set content = 'unchanged kind' where id = $1").await;
+    assert_eq!(stored, LastChange::Created);
+    // A program that does not know the column edits the message.
+    let edit = "update messages set version = 3, edited_at = timestamp where id = $1";
+    assert_eq!(change(edit).await, LastChange::Edited);
+    // A kind that is still to come.
+    let pin = "update messages set version = 4, last_change = 'pinned' where id = $1";
+    assert_eq!(change(pin).await, LastChange::Other);
+    // Rows from before the column.
+    assert_eq!(
+        change("update messages set last_change = null where id = $1").await,
+        LastChange::Edited
+    );
+    let never_edited = "update messages set edited_at = null where id = $1";
+    assert_eq!(change(never_edited).await, LastChange::Created);
+    let delete = "update messages set version = 5, deleted_at = timestamp where id = $1";
+    assert_eq!(change(delete).await, LastChange::Deleted);
 }
 
 #[rstest]
