@@ -2,13 +2,26 @@
 //! one place only. Reads the source tree as text; it must not need the crate to compile, or any
 //! crate at all. What the compiler and clippy can see for themselves is theirs to say.
 
+#[path = "tidy/allowed.rs"]
+mod allowed;
 #[path = "tidy/bites.rs"]
 mod bites;
+#[path = "tidy/bites_names.rs"]
+mod bites_names;
 #[path = "tidy/checks.rs"]
 mod checks;
+#[path = "tidy/graph.rs"]
+mod graph;
+#[path = "tidy/names.rs"]
+mod names;
+#[path = "tidy/paths.rs"]
+mod paths;
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/words.rs"]
+mod words;
 
+use allowed::{CIRCLES, QUAINT_FILES, SHARED_NAMES};
 use checks::*;
 use source::{file_names, files, root, sources};
 
@@ -114,6 +127,19 @@ fn modules_know_only_what_lies_below() {
 }
 
 #[test]
+fn files_do_not_name_each_other_in_circles() {
+    let circles = graph::circles(&sources(&["src"]));
+    let names: Vec<String> = circles.iter().map(|circle| circle.files.join(" ")).collect();
+    let allowed: Vec<String> = CIRCLES.iter().map(|files| files.join(" ")).collect();
+    let new = circles.into_iter().filter(|circle| !allowed.contains(&circle.files.join(" ")));
+    check(
+        "No file names another that leads back to it, directly or through others: each can then be \
+         read and understood with those that it names. What both need belongs into a third file.",
+        new.flat_map(|circle| circle.links).chain(superfluous("CIRCLES", &allowed, &names)),
+    );
+}
+
+#[test]
 fn http_and_realtime_never_touch_the_database() {
     check(
         "src/http and src/realtime never name `store` or `sqlx`: a row reaches a caller only \
@@ -201,15 +227,91 @@ fn nothing_is_left_unfinished() {
 }
 
 #[test]
-fn the_docs_name_only_files_that_exist() {
-    let exists = |path: &str| root().join(path).exists();
+fn a_name_is_one_type() {
+    let shared = names::shared_type_names(&sources(&["src"]));
+    let found: Vec<String> = shared.keys().cloned().collect();
+    let new = shared.iter().filter(|(name, _)| !SHARED_NAMES.contains(&name.as_str()));
+    let new: Vec<String> =
+        new.map(|(name, places)| format!("`{name}`: {}", places.join(", "))).collect();
     check(
-        "A path under src/ that the documentation names is there: who follows it must not end \
-         nowhere.",
-        files(&["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs"], "md")
-            .iter()
-            .flat_map(|(path, text)| dead_paths(path, text, exists)),
+        "No two types that other modules can see have the same name: a reader of one line, or of a \
+         log, has to know which of them it is.",
+        new.into_iter().chain(superfluous("SHARED_NAMES", SHARED_NAMES, &found)),
     );
+}
+
+#[test]
+fn words_are_plain() {
+    let faults = banned_words();
+    let found: Vec<String> = faults.iter().map(|(path, _, _)| path.clone()).collect();
+    let new = faults.iter().filter(|(path, _, _)| !QUAINT_FILES.contains(&path.as_str()));
+    let new: Vec<String> = new.map(|(path, line, word)| format!("{path}:{line}: {word}")).collect();
+    check(
+        "The documentation, the descriptions, the headers and what the program logs and answers say \
+         what an engineer would search for (docs/glossary.md).",
+        new.into_iter().chain(superfluous("QUAINT_FILES", QUAINT_FILES, &found)),
+    );
+}
+
+/// Path, line and word.
+fn banned_words() -> Vec<(String, usize, String)> {
+    let mut faults = Vec::new();
+    let mut add = |path: &str, found: Vec<(usize, String)>| {
+        faults.extend(found.into_iter().map(|(line, word)| (path.to_owned(), line, word)));
+    };
+    for (path, text) in documents().into_iter().chain(files(&[".env.example"], "example")) {
+        add(&path, words::in_document(&text));
+    }
+    for (path, text) in files(&["tests/api/snapshots"], "snap") {
+        add(&path, words::in_descriptions(&text));
+    }
+    for source in sources(&["src", "crates"]).iter().filter(|source| !source.is_test()) {
+        add(&source.path, words::in_texts(source));
+        add(&source.path, words::in_header(source));
+    }
+    faults
+}
+
+#[test]
+fn the_docs_name_only_files_that_exist() {
+    let everywhere = sources(&["src", "tests", "bench", "crates", "examples"]);
+    let exists = |path: &str| {
+        let beside = |folder: &str| root().join(folder).join(path).exists();
+        let file = format!("/{path}");
+        ["", "src", "docs"].iter().any(|folder| beside(folder))
+            || everywhere.iter().any(|source| source.path.ends_with(&file))
+    };
+    check(
+        "A file that the documentation names is there: who follows it must not end nowhere.",
+        documents().iter().flat_map(|(path, text)| names::dead_paths(path, text, exists)),
+    );
+}
+
+#[test]
+fn the_docs_name_only_items_that_exist() {
+    let items = names::Items::new(&sources(&["src", "crates", "tests"]));
+    let crates = names::crates(&files(&["Cargo.toml"], "toml")[0].1);
+    check(
+        "A `name::path` in the documentation is an item of the code, so that it can be grepped for.",
+        documents().iter().flat_map(|(path, text)| names::dead_names(path, text, &items, &crates)),
+    );
+}
+
+/// The pages about this project, each with its path.
+fn documents() -> Vec<(String, String)> {
+    files(
+        &["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "crates"],
+        "md",
+    )
+}
+
+/// The entries of a list of exceptions that nothing needs any more: the list only shrinks.
+fn superfluous(list: &str, entries: &[impl AsRef<str>], found: &[String]) -> Vec<String> {
+    let entries = entries.iter().map(AsRef::as_ref);
+    entries
+        .filter(|entry| !found.iter().any(|name| name == entry))
+        .map(|entry| format!("tests/tidy/allowed.rs: {list} no longer needs `{entry}`"))
+        .collect()
 }
 
 /// Fails with every fault at once.

@@ -273,20 +273,6 @@ fn unfinished() {
 }
 
 #[test]
-fn documents() {
-    let dead = |text: &str| dead_paths("README.md", text, |path| path == "src/app.rs");
-    assert_eq!(
-        dead("see `src/app.rs` and `src/app.rs:12`, `src/*.rs`, `cargo run`, src/x.rs"),
-        [""; 0]
-    );
-    assert_eq!(
-        dead("one\n`src/app.rs`, `src/gone.rs`"),
-        ["README.md:2: `src/gone.rs` does not exist"]
-    );
-    assert_eq!(dead("`src/gone/`").len(), 1);
-}
-
-#[test]
 fn tokens_of_strings_and_comments() {
     let text =
         "a /* /* x */ */ r#type b\"s\" r##\"q\"#t\"## 'c' '\\'' 'life \"e\\\"f\" // end\n1_0::z";

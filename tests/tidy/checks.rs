@@ -1,6 +1,7 @@
 //! What the rules look for: a file in, its faults out. Reads nothing from the disk, so that each
 //! check can be tried on a few lines.
 
+use super::paths::named;
 use super::source::{Kind, Source, Token};
 use super::{HTTP_CRATES, LAYERS, MAX_LINES, MUTABLE_TYPES};
 
@@ -16,9 +17,14 @@ pub(crate) fn upward_references(source: &Source) -> Vec<String> {
     let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| name == own) else {
         return vec![source.fault(1, &format!("the module `{own}` has no row in LAYERS"))];
     };
-    module_references(&source.tokens, &path)
+    let mut found: Vec<(usize, String)> = named(source, &[])
         .into_iter()
+        .filter_map(|named| Some((named.line, named.path.into_iter().next()?)))
         .filter(|(_, target)| target != own && !allowed.contains(&target.as_str()))
+        .collect();
+    found.dedup();
+    found
+        .into_iter()
         .map(|(line, target)| source.fault(line, &format!("`{own}` must not name `{target}`")))
         .collect()
 }
@@ -133,23 +139,9 @@ pub(crate) fn left_overs(source: &Source) -> Vec<String> {
     faults
 }
 
-pub(crate) fn dead_paths(doc: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
-    let mut faults = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        for code in line.split('`').skip(1).step_by(2) {
-            let path = code.split(':').next().unwrap_or(code);
-            let pattern = path.contains(['*', '{', '<', '…', ' ']);
-            if path.starts_with("src/") && !pattern && !exists(path) {
-                faults.push(format!("{doc}:{}: `{path}` does not exist", index + 1));
-            }
-        }
-    }
-    faults
-}
-
 /// Whether a string literal is a statement, or the beginning of one. Prose may begin with the same
 /// verb ("Select a valid choice."), so the first word is not enough.
-fn looks_like_sql(text: &str) -> bool {
+pub(crate) fn looks_like_sql(text: &str) -> bool {
     let lower = text.to_lowercase();
     let words: Vec<&str> = lower.split_whitespace().collect();
     let Some((&verb, rest)) = words.split_first() else {
@@ -199,69 +191,4 @@ fn looks_like_sql(text: &str) -> bool {
 
 fn shortened(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect()
-}
-
-/// The crate's top-level modules that the code names through `crate::…`, `super::…` and lists of
-/// them, each with its line. `path` is the module that the code stands in.
-fn module_references(tokens: &[Token], path: &[String]) -> Vec<(usize, String)> {
-    let code = |at: usize| tokens.get(at).map_or("", Token::code);
-    let begins_path =
-        |at: usize| code(at.wrapping_sub(1)) != "::" || code(at.wrapping_sub(2)) == "self";
-    let mut found = Vec::new();
-    let mut depth = 0;
-    // Modules inside the file, each with the depth at which it closes: `super` counts them.
-    let mut inner: Vec<usize> = Vec::new();
-    for at in 0..tokens.len() {
-        match code(at) {
-            "{" => {
-                depth += 1;
-                if code(at.wrapping_sub(2)) == "mod" {
-                    inner.push(depth);
-                }
-            }
-            "}" => {
-                if inner.last() == Some(&depth) {
-                    inner.pop();
-                }
-                depth = depth.saturating_sub(1);
-            }
-            start @ ("crate" | "super") if code(at + 1) == "::" && begins_path(at) => {
-                let (mut level, mut next) = (path.len() + inner.len(), at);
-                if start == "crate" {
-                    (level, next) = (0, at + 2);
-                }
-                while code(next) == "super" && code(next + 1) == "::" {
-                    level = level.saturating_sub(1);
-                    next += 2;
-                }
-                if level == 0 {
-                    found.extend(first_names(tokens.get(next..).unwrap_or_default()));
-                }
-            }
-            _ => {}
-        }
-    }
-    found
-}
-
-/// The first name of a path, or of each path in a `{…}` list.
-fn first_names(tokens: &[Token]) -> Vec<(usize, String)> {
-    let name = |token: &Token| (token.line, token.text.clone());
-    if tokens.first().map_or("", Token::code) != "{" {
-        return tokens.first().map(name).into_iter().collect();
-    }
-    let mut names = Vec::new();
-    let mut depth = 0;
-    for (at, token) in tokens.iter().enumerate() {
-        match token.code() {
-            "{" => depth += 1,
-            "}" => depth -= 1,
-            _ if depth == 1 && (at == 1 || tokens[at - 1].code() == ",") => names.push(name(token)),
-            _ => {}
-        }
-        if depth == 0 {
-            break;
-        }
-    }
-    names
 }

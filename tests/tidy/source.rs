@@ -13,6 +13,7 @@ pub(crate) struct Source {
 }
 
 /// A piece of code. Comments, characters and the names of lifetimes are left out.
+#[derive(Clone)]
 pub(crate) struct Token {
     /// Where it begins, from 1.
     pub(crate) line: usize,
@@ -58,6 +59,28 @@ impl Source {
         path.split('/').map(str::to_owned).collect()
     }
 
+    /// Whether it is the tests of a file beside it.
+    pub(crate) fn is_test(&self) -> bool {
+        self.path.ends_with("/tests.rs") || self.path.ends_with("_tests.rs")
+    }
+
+    /// The same file without the items that are marked `#[cfg(test)]`.
+    pub(crate) fn without_tests(&self) -> Self {
+        let code = |at: usize| self.tokens.get(at).map_or("", Token::code);
+        let marker = ["#", "[", "cfg", "(", "test", ")", "]"];
+        let mut tokens = Vec::new();
+        let mut at = 0;
+        while at < self.tokens.len() {
+            if (0..marker.len()).all(|ahead| code(at + ahead) == marker[ahead]) {
+                at = end_of_item(&self.tokens, at + marker.len());
+            } else {
+                tokens.push(self.tokens[at].clone());
+                at += 1;
+            }
+        }
+        Self { path: self.path.clone(), text: self.text.clone(), tokens }
+    }
+
     pub(crate) fn fault(&self, line: usize, what: &str) -> String {
         format!("{}:{line}: {what}", self.path)
     }
@@ -73,6 +96,21 @@ impl Source {
             })
             .collect()
     }
+}
+
+/// Behind the `;` or the block that ends the item that begins here.
+fn end_of_item(tokens: &[Token], start: usize) -> usize {
+    let mut depth = 0;
+    for (at, token) in tokens.iter().enumerate().skip(start) {
+        match token.code() {
+            "{" => depth += 1,
+            "}" if depth == 1 => return at + 1,
+            "}" => depth -= 1,
+            ";" if depth == 0 => return at + 1,
+            _ => {}
+        }
+    }
+    tokens.len()
 }
 
 /// The repository.
