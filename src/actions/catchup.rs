@@ -64,11 +64,11 @@ pub async fn fill_holes(app: Arc<App>) -> Result<()> {
 /// one of these, they are the events. Where not (a message changed twice, a change that is no message's),
 /// the listeners have to sync: false.
 async fn fill(app: &App, hole: &Hole) -> Result<bool> {
-    if hole.upto - hole.after > WIDEST {
+    if hole.upto.since(hole.after) > WIDEST {
         return Ok(false);
     }
     let found = messages::changed(&app.db, hole.chat, hole.after, hole.upto).await?;
-    if i64::try_from(found.len()) != Ok(hole.upto - hole.after) {
+    if i64::try_from(found.len()) != Ok(hole.upto.since(hole.after)) {
         return Ok(false);
     }
     let least = least_marks(&app.db, &app.laggards, vec![hole.chat.0]).await?;

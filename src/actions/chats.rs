@@ -10,6 +10,7 @@ use crate::domain::chat::{
 use crate::domain::error::{Error, FieldErrors, Result};
 use crate::domain::event::{Event, Newcomer};
 use crate::domain::ids::{ChatId, UserId};
+use crate::domain::numbering::{Seq, Version};
 use crate::domain::page::{Page, Turn};
 use crate::domain::role::Role;
 use crate::domain::session::Caller;
@@ -189,7 +190,7 @@ async fn create_private(app: &Arc<App>, caller: &Caller, peer: UserId) -> Result
         let id = existing.ok_or_else(|| Error::internal("a private chat is there and is not"))?;
         return Ok((id, false));
     };
-    members::insert(&mut unit.tx, id, vec![me.id.0, peer.0], Role::Member, 0, now).await?;
+    members::insert(&mut unit.tx, id, vec![me.id.0, peer.0], Role::Member, Seq::ZERO, now).await?;
     let newcomer = |user, peer| Newcomer { user, role: Role::Member, peer: Some(peer) };
     let (mine, theirs) = (profile(app, me.clone()).await?, profile(app, other).await?);
     unit.emit(Event::ChatCreated {
@@ -219,8 +220,8 @@ async fn create_group(
     attempts::members(app, &mut unit, me, others.len()).await?;
     let id = chats::insert_group(&mut unit.tx, me, name.as_str(), description.as_str(), count, now)
         .await?;
-    members::insert(&mut unit.tx, id, vec![me.0], Role::Owner, 0, now).await?;
-    members::insert(&mut unit.tx, id, ids, Role::Member, 0, now).await?;
+    members::insert(&mut unit.tx, id, vec![me.0], Role::Owner, Seq::ZERO, now).await?;
+    members::insert(&mut unit.tx, id, ids, Role::Member, Seq::ZERO, now).await?;
     let newcomer = |user, role| Newcomer { user, role, peer: None };
     let mut newcomers = vec![newcomer(me, Role::Owner)];
     newcomers.extend(others.into_iter().map(|user| newcomer(user, Role::Member)));
@@ -249,8 +250,8 @@ fn fresh(
         created_at: now,
         created_by: Some(caller.user.reference()),
         members_count,
-        last_seq: 0,
-        version: 1,
+        last_seq: Seq::ZERO,
+        version: Version::FIRST,
     })
 }
 

@@ -18,6 +18,7 @@ use crate::domain::error::{Cause, Error, Result};
 use crate::domain::event::{Change, ChatEvent, Event};
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::{ClientId, LastChange, Message, NewMessage};
+use crate::domain::numbering::{Seq, Version};
 use crate::domain::receipt::MessageStatus;
 use crate::domain::text;
 use crate::domain::time::Timestamp;
@@ -186,13 +187,13 @@ fn not_before(newest: Timestamp, now: Timestamp) -> Timestamp {
 }
 
 /// A new message: the index of its request, its seq and its version.
-type Place = (usize, i64, i64);
+type Place = (usize, Seq, Version);
 
 /// Decides about each request, and numbers those to be sent.
 fn judge(
     batch: &[&NewMessage],
     resolved: &[Option<Resolved>],
-    mut numbers: HashMap<ChatId, (i64, i64)>,
+    mut numbers: HashMap<ChatId, (Seq, Version)>,
 ) -> (Vec<Verdict>, Vec<Place>) {
     let mut numbered: Vec<Place> = Vec::with_capacity(batch.len());
     let mut named: HashMap<(ChatId, UserId, &ClientId), usize> = HashMap::new();
@@ -209,7 +210,7 @@ fn judge(
                 } else if let (false, Some(id)) = (found.reply_ok, message.reply_to) {
                     Verdict::Refused(Error::field("reply_to", text::no_such(id)))
                 } else {
-                    (*seq, *version) = (*seq + 1, *version + 1);
+                    (*seq, *version) = (seq.next(), version.next());
                     numbered.push((index, *seq, *version));
                     named.extend(name.map(|name| (name, numbered.len() - 1)));
                     Verdict::New(numbered.len() - 1)
@@ -271,7 +272,7 @@ async fn insert(
 
     let mut created = Vec::with_capacity(numbered.len());
     let mut added: HashMap<ChatId, Added> = HashMap::new();
-    let mut marks: HashMap<(ChatId, UserId), i64> = HashMap::new();
+    let mut marks: HashMap<(ChatId, UserId), Seq> = HashMap::new();
     for &(index, seq, version) in numbered {
         let NewMessage { chat, sender, content, reply_to, client_id } = batch[index];
         let (Some(id), Some(found), Some(&timestamp)) =

@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::auth::secrets::random_hex;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::ChatId;
+use crate::domain::numbering::Version;
 use crate::lifecycle;
 use crate::store::{Db, chats, site};
 
@@ -78,7 +79,7 @@ pub async fn renew(db: &Db) -> Result<String> {
 
 /// Renews the epoch that this node lives in, since the database lacks one of these versions, which
 /// were committed before it was asked.
-pub async fn renew_lost(app: &Arc<App>, committed: Vec<(ChatId, i64)>) -> Result<()> {
+pub async fn renew_lost(app: &Arc<App>, committed: Vec<(ChatId, Version)>) -> Result<()> {
     renew_here(app, "the database lacks what was committed", Some(committed)).await
 }
 
@@ -88,7 +89,7 @@ pub async fn renew_lost(app: &Arc<App>, committed: Vec<(ChatId, i64)>) -> Result
 async fn renew_here(
     app: &Arc<App>,
     why: &'static str,
-    evidence: Option<Vec<(ChatId, i64)>>,
+    evidence: Option<Vec<(ChatId, Version)>>,
 ) -> Result<()> {
     let (old, new) = (app.epoch.borrow().clone(), new_epoch()?);
     let mut tx = app.db.begin().await?;
@@ -136,25 +137,25 @@ fn adopt(app: &Arc<App>, epoch: String) {
 
 /// What the database has of some chats.
 struct Found {
-    versions: HashMap<ChatId, i64>,
+    versions: HashMap<ChatId, Version>,
     /// The highest id that it has given to a chat.
     last: i64,
 }
 
 impl Found {
-    async fn read(db: &Db, committed: &[(ChatId, i64)]) -> Result<Self> {
+    async fn read(db: &Db, committed: &[(ChatId, Version)]) -> Result<Self> {
         let versions = chats::versions(db, ids(committed)).await?.into_iter().collect();
         Ok(Self { versions, last: site::last_chat(db).await? })
     }
 }
 
-fn ids(committed: &[(ChatId, i64)]) -> Vec<i64> {
+fn ids(committed: &[(ChatId, Version)]) -> Vec<i64> {
     committed.iter().map(|(chat, _)| chat.0).collect()
 }
 
 /// Whether the database lacks any of these versions, although they were committed. A chat that was
 /// made and is gone has been deleted: no evidence.
-fn lacks(committed: &[(ChatId, i64)], found: &Found) -> bool {
+fn lacks(committed: &[(ChatId, Version)], found: &Found) -> bool {
     committed.iter().any(|(chat, version)| match found.versions.get(chat) {
         Some(found) => found < version,
         None => chat.0 > found.last,

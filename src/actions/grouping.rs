@@ -9,6 +9,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::event::{Change, ChatEvent, Departed, Event, Newcomer};
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::Message;
+use crate::domain::numbering::Version;
 use crate::domain::role::Role;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
@@ -111,12 +112,12 @@ impl Grouping {
         let grown = size(newcomers.len())? - size(departed.len())?;
         chat.version = chats::advance(&mut unit.tx, chat.id, count, grown).await?;
         chat.members_count += grown;
-        let first = chat.version - count + 1;
+        let first = chat.version.plus(1 - count);
 
         // Those who are out hear nothing of what follows, and newcomers nothing of what brought
         // them in, so both are told first.
         if !departed.is_empty() {
-            let version = |at: usize| Ok::<_, Error>(first + size(at)?);
+            let version = |at: usize| Ok::<_, Error>(first.plus(size(at)?));
             let departed: Vec<_> = departed
                 .into_iter()
                 .map(|(user, at)| Ok(Departed { user, version: version(at)? }))
@@ -129,7 +130,7 @@ impl Grouping {
             let chat = Arc::new(chat.clone());
             unit.emit(Event::ChatCreated { chat, last_message, newcomers });
         }
-        for (version, change) in (first..).zip(changes) {
+        for (version, change) in (first.0..).map(Version).zip(changes) {
             unit.emit(Event::Chat(ChatEvent { chat: chat.id, version, change }));
         }
         Ok(())

@@ -7,6 +7,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::event::{ChatEvent, Event};
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::{Content, Draft, LastChange, Message, NewMessage, Unfit};
+use crate::domain::numbering::Seq;
 use crate::domain::page::{Page, Turn};
 use crate::domain::receipt::Marks;
 use crate::domain::session::Caller;
@@ -26,7 +27,7 @@ pub struct Place {
     /// Whether the list begins with the newest.
     pub newest_first: bool,
     /// The message's number.
-    pub seq: i64,
+    pub seq: Seq,
 }
 
 /// Which messages to read.
@@ -35,7 +36,7 @@ pub enum Span {
     /// A page of a list that is being walked; [`Turn::First`] is the newest, newest first.
     Turn(Turn<Place>),
     /// Those around a message, oldest first.
-    Around(i64),
+    Around(Seq),
 }
 
 /// Sends a message. The request is queued at once, before the future is first polled: calls that
@@ -102,7 +103,7 @@ pub async fn list(
     let (newest_first, rows) = read(app, chat, span?, size, membership.last_seq).await?;
     let newest = rows.iter().map(|message| message.seq).max().unwrap_or_default();
     if delivers && newest > membership.last_delivered_seq {
-        let delivered = Marks { delivered_seq: newest, read_seq: 0 };
+        let delivered = Marks { delivered_seq: newest, read_seq: Seq::ZERO };
         // Where nothing can be written, reading goes on; the mark moves with a later page.
         match marks::advance(app, chat, me, delivered).await {
             Err(Error::Unavailable(_) | Error::OutcomeUnknown(_)) | Ok(_) => {}
@@ -114,7 +115,7 @@ pub async fn list(
     // Numbers are dense, so the ends of the page tell whether there is more.
     let last_seq = membership.last_seq.max(newest);
     let place = |message: &Message| Place { newest_first, seq: message.seq };
-    let (older, newer) = (|m: &&Message| m.seq > 1, |m: &&Message| m.seq < last_seq);
+    let (older, newer) = (|m: &&Message| m.seq > Seq::FIRST, |m: &&Message| m.seq < last_seq);
     let (previous, next) = if newest_first {
         (rows.first().filter(newer).map(place), rows.last().filter(older).map(place))
     } else {
@@ -207,19 +208,19 @@ async fn read(
     chat: ChatId,
     span: Span,
     size: i64,
-    last_seq: i64,
+    last_seq: Seq,
 ) -> Result<(bool, Vec<Message>)> {
     let (newest_first, backwards, seq) = match span {
-        Span::Turn(Turn::First) => (true, false, i64::MAX),
+        Span::Turn(Turn::First) => (true, false, Seq(i64::MAX)),
         Span::Turn(Turn::After(place)) => (place.newest_first, false, place.seq),
         Span::Turn(Turn::Before(place)) => (place.newest_first, true, place.seq),
         Span::Around(anchor) => {
             // Beyond an end it is the end that is meant.
-            let anchor = anchor.clamp(1, last_seq.max(1));
+            let anchor = anchor.0.clamp(1, last_seq.0.max(1));
             let first = anchor.saturating_sub(size / 2).max(1);
             let end = anchor.saturating_sub(size / 2).saturating_add(size);
             let count = end.saturating_sub(first).max(0);
-            return Ok((false, messages::after(&app.db, chat, first - 1, count).await?));
+            return Ok((false, messages::after(&app.db, chat, Seq(first - 1), count).await?));
         }
     };
     let mut rows = if newest_first == backwards {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::{ChatId, MessageId, UserId};
+use crate::domain::numbering::Seq;
 use crate::domain::receipt::{Marks, ReadUpTo};
 use crate::domain::session::Caller;
 use crate::domain::text::no_such;
@@ -18,7 +19,7 @@ use super::{access, marks};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Marked {
     /// One's read mark.
-    pub last_read_seq: i64,
+    pub last_read_seq: Seq,
     /// Messages by others, not deleted, after it.
     pub unread_count: i64,
 }
@@ -67,7 +68,7 @@ pub async fn mark(
     app: &App,
     user: UserId,
     chat: ChatId,
-    seq: Result<i64>,
+    seq: Result<Seq>,
     read: bool,
 ) -> Result<()> {
     let seq = match seq {
@@ -77,7 +78,7 @@ pub async fn mark(
             return Err(error);
         }
     };
-    let read_seq = if read { seq } else { 0 };
+    let read_seq = if read { seq } else { Seq::ZERO };
     marks::advance(app, chat, user, Marks { delivered_seq: seq, read_seq }).await?;
     Ok(())
 }

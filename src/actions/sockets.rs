@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::{ChatId, UserId};
+use crate::domain::numbering::Version;
 use crate::domain::session::Caller;
 use crate::domain::time::Timestamp;
 use crate::domain::user::Profile;
@@ -72,7 +73,7 @@ pub struct Ready {
     /// Changes when the data's past does.
     pub epoch: String,
     /// One's chats: what comes after these versions will come as events.
-    pub versions: BTreeMap<ChatId, i64>,
+    pub versions: BTreeMap<ChatId, Version>,
 }
 
 /// Why a socket is not connected.

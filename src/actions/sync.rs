@@ -8,6 +8,7 @@ use crate::domain::chat::ChatView;
 use crate::domain::error::Result;
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::message::Message;
+use crate::domain::numbering::Version;
 use crate::domain::sync::{BYTES, Change, Changes, Known, Room};
 use crate::shares::Holder;
 use crate::store::chats::ChatOfMember;
@@ -20,7 +21,7 @@ use super::chats::views;
 const FEW: usize = 16;
 
 /// The chats that are newer than what the client has, with the version that it has, if that counts.
-type Newer = HashMap<ChatId, Option<i64>>;
+type Newer = HashMap<ChatId, Option<Version>>;
 
 /// What is new to a client. A chat that it does not name, or names with a version that is still to
 /// come, comes with its newest message alone. Chats for which there is no room are left out; then
@@ -87,7 +88,7 @@ struct Found {
     unfinished: HashSet<ChatId>,
 }
 
-async fn changed(app: &App, behind: &[(ChatId, i64)], limit: i64) -> Result<Found> {
+async fn changed(app: &App, behind: &[(ChatId, Version)], limit: i64) -> Result<Found> {
     let rows = messages::changed_since(&app.db, behind, limit, BYTES).await?;
     let bytes: usize = rows.iter().map(|message| message.content.len()).sum();
     let is_cut = i64::try_from(rows.len()).unwrap_or(i64::MAX) >= limit || bytes >= BYTES;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::avatar::NewAvatar;
 use super::ids::{ChatId, UserId};
 use super::message::Message;
+use super::numbering::{Seq, Version};
 use super::role::Role;
 use super::text;
 use super::time::Timestamp;
@@ -163,9 +164,9 @@ pub struct Chat {
     /// How many members it has now.
     pub members_count: i64,
     /// The place of its newest message; 0 where there is none.
-    pub last_seq: i64,
+    pub last_seq: Seq,
     /// The number of its newest change.
-    pub version: i64,
+    pub version: Version,
 }
 
 /// A chat as one of its members sees it.
@@ -182,7 +183,7 @@ pub struct ChatView {
     /// Messages by others, not deleted, after the viewer's read mark.
     pub unread_count: i64,
     /// The viewer's read mark.
-    pub last_read_seq: i64,
+    pub last_read_seq: Seq,
     /// The first [`MEMBERS_SHOWN`], owner and admins first; only where one chat is asked for.
     pub members: Option<Vec<Member>>,
 }
@@ -207,7 +208,7 @@ pub struct Member {
     /// Since when.
     pub joined_at: Timestamp,
     /// Everything up to here has reached one of the member's devices.
-    pub last_delivered_seq: i64,
+    pub last_delivered_seq: Seq,
     /// Everything up to here has been read.
-    pub last_read_seq: i64,
+    pub last_read_seq: Seq,
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::chat::{Chat, ChatView, Member};
 use super::ids::{ChatId, SessionId, UserId};
 use super::message::{LastChange, Message};
+use super::numbering::Version;
 use super::role::Role;
 use super::user::{Profile, UserRef};
 
@@ -19,7 +20,7 @@ pub struct ChatEvent {
     /// Which chat.
     pub chat: ChatId,
     /// The chat's version that this change made.
-    pub version: i64,
+    pub version: Version,
     /// What changed.
     pub change: Change,
 }
@@ -95,12 +96,12 @@ pub struct Departed {
     /// Who.
     pub user: UserId,
     /// The chat's version that it made; [`Departed::ENDED`] where there is no chat any more.
-    pub version: i64,
+    pub version: Version,
 }
 
 impl Departed {
     /// After every version that a chat ever had.
-    pub const ENDED: i64 = i64::MAX;
+    pub const ENDED: Version = Version::MAX;
 }
 
 /// One who is in a chat from now on.

@@ -2,6 +2,7 @@
 
 use super::error::Error;
 use super::ids::{ChatId, MessageId, UserId};
+use super::numbering::{Seq, Version};
 use super::receipt::{LeastMarks, MessageStatus};
 use super::text;
 use super::time::Timestamp;
@@ -127,9 +128,9 @@ pub struct Message {
     /// Where it is.
     pub chat: ChatId,
     /// Its place in the chat: 1, 2, 3, … without holes.
-    pub seq: i64,
+    pub seq: Seq,
     /// The chat's version that its last change made.
-    pub version: i64,
+    pub version: Version,
     /// Who sent it, a member or not any more.
     pub sender: UserRef,
     /// Empty where deleted.

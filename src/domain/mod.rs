@@ -9,6 +9,7 @@ pub mod event;
 pub mod ids;
 pub mod message;
 pub mod network;
+pub mod numbering;
 pub mod origin;
 pub mod page;
 pub mod password;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::ids::{MessageId, UserId};
+use super::numbering::Seq;
 
 /// How far a message came. The same for every viewer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -20,7 +21,7 @@ pub enum MessageStatus {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReadUpTo {
     /// Up to a message's number.
-    Seq(i64),
+    Seq(Seq),
     /// Up to a message of the chat.
     Message(MessageId),
 }
@@ -29,9 +30,9 @@ pub enum ReadUpTo {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Marks {
     /// Everything up to here has reached one of the devices.
-    pub delivered_seq: i64,
+    pub delivered_seq: Seq,
     /// Everything up to here has been read.
-    pub read_seq: i64,
+    pub read_seq: Seq,
 }
 
 /// The least marks of a chat's members, of which every message's status follows.
@@ -46,14 +47,14 @@ pub struct LeastMarks {
     /// The one member with the lowest id; where `members` is 1, the only one.
     pub first_member: UserId,
     /// The least read mark of all members.
-    pub read_seq: i64,
+    pub read_seq: Seq,
     /// The least delivered mark of all members.
-    pub delivered_seq: i64,
+    pub delivered_seq: Seq,
 }
 
 impl LeastMarks {
     /// The status of a message.
-    pub fn status(&self, seq: i64, sender: UserId) -> MessageStatus {
+    pub fn status(&self, seq: Seq, sender: UserId) -> MessageStatus {
         let alone = self.members == 1 && self.first_member == sender;
         if self.members == 0 || alone {
             MessageStatus::Sent
@@ -73,14 +74,18 @@ mod tests {
 
     #[test]
     fn status_follows_the_least_marks_and_a_lone_sender_has_none() {
-        let least =
-            LeastMarks { members: 3, first_member: UserId(1), read_seq: 2, delivered_seq: 4 };
-        let statuses: Vec<_> = (2..6).map(|seq| least.status(seq, UserId(1))).collect();
+        let least = LeastMarks {
+            members: 3,
+            first_member: UserId(1),
+            read_seq: Seq(2),
+            delivered_seq: Seq(4),
+        };
+        let statuses: Vec<_> = (2..6).map(|seq| least.status(Seq(seq), UserId(1))).collect();
         use MessageStatus::{Delivered, Read, Sent};
         assert_eq!(statuses, [Read, Delivered, Delivered, Sent]);
 
         let alone = LeastMarks { members: 1, ..least };
-        assert_eq!(alone.status(1, UserId(1)), Sent);
-        assert_eq!(alone.status(1, UserId(9)), Read, "a sender who left is not a member");
+        assert_eq!(alone.status(Seq(1), UserId(1)), Sent);
+        assert_eq!(alone.status(Seq(1), UserId(9)), Read, "a sender who left is not a member");
     }
 }

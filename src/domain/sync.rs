@@ -5,6 +5,7 @@ use std::ops::Deref;
 use super::chat::ChatView;
 use super::ids::ChatId;
 use super::message::Message;
+use super::numbering::Version;
 
 /// What a client knows.
 #[derive(Clone, Debug)]
@@ -24,10 +25,10 @@ impl Known {
 
 /// Versions by chat: in the ids' order, each chat once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Versions(Vec<(ChatId, i64)>);
+pub struct Versions(Vec<(ChatId, Version)>);
 
 impl Deref for Versions {
-    type Target = [(ChatId, i64)];
+    type Target = [(ChatId, Version)];
 
     fn deref(&self) -> &Self::Target {
         &self.0
@@ -35,7 +36,7 @@ impl Deref for Versions {
 }
 
 impl IntoIterator for Versions {
-    type Item = (ChatId, i64);
+    type Item = (ChatId, Version);
     type IntoIter = std::vec::IntoIter<Self::Item>;
 
     fn into_iter(self) -> Self::IntoIter {
@@ -44,8 +45,8 @@ impl IntoIterator for Versions {
 }
 
 /// Of several of one chat the last counts, as everywhere in JSON.
-impl FromIterator<(ChatId, i64)> for Versions {
-    fn from_iter<T: IntoIterator<Item = (ChatId, i64)>>(versions: T) -> Self {
+impl FromIterator<(ChatId, Version)> for Versions {
+    fn from_iter<T: IntoIterator<Item = (ChatId, Version)>>(versions: T) -> Self {
         let mut versions: Vec<_> = versions.into_iter().collect();
         versions.sort_by_key(|(chat, _)| *chat);
         versions.dedup_by(|later, earlier| {

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::domain::error::{Error, Result as DomainResult};
 use crate::domain::ids::{ChatId, MessageId};
 use crate::domain::message::Unfit;
+use crate::domain::numbering::Seq;
 use crate::domain::page::Turn;
 use crate::wire::answers::MessagePage;
 use crate::wire::errors::{Detail, FieldTexts};
@@ -184,9 +185,12 @@ pub(super) async fn delete(
 /// Which messages a request asks for; what is wrong with it is told after the question whether the
 /// caller may.
 fn span(paging: &Paging, list: &str) -> DomainResult<Span> {
-    let seq = |name: &str| -> DomainResult<Option<i64>> {
+    let seq = |name: &str| -> DomainResult<Option<Seq>> {
         let wrong = || Error::field(name, "A valid integer is required.");
-        paging.parameter(name).map(|value| whole_number(value).ok_or_else(wrong)).transpose()
+        paging
+            .parameter(name)
+            .map(|value| whole_number(value).map(Seq).ok_or_else(wrong))
+            .transpose()
     };
     if let Some(seq) = seq("before")? {
         return Ok(Span::Turn(Turn::After(Place { newest_first: true, seq })));
@@ -206,6 +210,6 @@ fn write_place(place: &Place) -> String {
 
 fn read_place(text: &str) -> Option<Place> {
     let newest_first = text.starts_with('n');
-    let seq = text.strip_prefix(['n', 'o'])?.parse().ok()?;
+    let seq = text.strip_prefix(['n', 'o'])?.parse().map(Seq).ok()?;
     Some(Place { newest_first, seq })
 }

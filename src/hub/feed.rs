@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::domain::ids::ChatId;
+use crate::domain::numbering::Version;
 
 use super::Connection;
 use super::queue::Frame;
@@ -17,13 +18,13 @@ const HELD_MAX: usize = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Feed {
     /// The version passed on last; unknown until the first listener has read the database.
-    last: Option<i64>,
+    last: Option<Version>,
     /// What `last` was when it became known: nothing before it was ever passed on.
-    base: i64,
+    base: Version,
     /// What came before its turn.
-    held: BTreeMap<i64, Frame>,
+    held: BTreeMap<Version, Frame>,
     /// A version that the database is known to have, though its event has not come.
-    known: i64,
+    known: Version,
     /// Since when something is missing.
     hole_since: Option<Instant>,
     /// Ordered by connection number, so that one of ten thousand is found without reading them all.
@@ -34,7 +35,7 @@ pub(super) struct Feed {
 struct Listener {
     connection: Arc<Connection>,
     /// The client knows the chat up to here.
-    from: i64,
+    from: Version,
 }
 
 /// Versions of a chat whose events did not come.
@@ -43,17 +44,17 @@ pub struct Hole {
     /// Which chat.
     pub chat: ChatId,
     /// The version before the hole.
-    pub after: i64,
+    pub after: Version,
     /// The last version in it.
-    pub upto: i64,
+    pub upto: Version,
 }
 
 impl Feed {
     /// Adds a listener who knows the chat up to `from`. False where it is one already.
-    pub(super) fn listen(&mut self, connection: &Arc<Connection>, from: i64) -> bool {
+    pub(super) fn listen(&mut self, connection: &Arc<Connection>, from: Version) -> bool {
         let Err(at) = self.position_of(connection.number) else { return false };
         // One who is told of the chat as it is at a version starts the feed there, too.
-        if from >= 0 {
+        if from >= Version::ZERO {
             self.begin(from);
         }
         self.listeners.insert(at, Listener { connection: Arc::clone(connection), from });
@@ -71,7 +72,7 @@ impl Feed {
     /// Starts a listener who read `version` from the database after it began to listen. The answer
     /// is what it may rely on: where another's later reading made the feed begin, that one, since
     /// nothing before it was passed on.
-    pub(super) fn start(&mut self, connection: u64, version: i64) -> i64 {
+    pub(super) fn start(&mut self, connection: u64, version: Version) -> Version {
         self.begin(version);
         let mut from = version.max(self.base);
         if let Some(listener) = self.listener(connection) {
@@ -84,20 +85,23 @@ impl Feed {
 
     /// Those who listen, whose `ready` was made.
     pub(super) fn connections(&self) -> impl Iterator<Item = &Arc<Connection>> {
-        self.listeners.iter().filter(|listener| listener.from >= 0).map(|l| &l.connection)
+        self.listeners
+            .iter()
+            .filter(|listener| listener.from >= Version::ZERO)
+            .map(|l| &l.connection)
     }
 
     /// Up to where a listener knows the chat; negative while it waits for the database. `None`
     /// where it does not listen.
-    pub(super) fn from(&self, connection: u64) -> Option<i64> {
+    pub(super) fn from(&self, connection: u64) -> Option<Version> {
         self.position_of(connection).ok().map(|at| self.listeners[at].from)
     }
 
     /// Moves a listener who is told of the chat anew on to that version. False where it knows of it
     /// already, or will.
-    pub(super) fn renew(&mut self, connection: u64, version: i64) -> bool {
+    pub(super) fn renew(&mut self, connection: u64, version: Version) -> bool {
         match self.listener(connection) {
-            Some(listener) if (0..version).contains(&listener.from) => {
+            Some(listener) if (Version::ZERO..version).contains(&listener.from) => {
                 listener.from = version;
                 true
             }
@@ -116,10 +120,10 @@ impl Feed {
     }
 
     /// Takes an event: passes it on, with what was waiting for it, or holds it.
-    pub(super) fn accept(&mut self, version: i64, frame: Frame, now: Instant) {
+    pub(super) fn accept(&mut self, version: Version, frame: Frame, now: Instant) {
         match self.last {
             Some(last) if version <= last => return,
-            Some(last) if version == last + 1 => self.pass(version, &frame),
+            Some(last) if version == last.next() => self.pass(version, &frame),
             _ => {
                 self.held.insert(version, frame);
                 if self.held.len() > HELD_MAX {
@@ -133,13 +137,13 @@ impl Feed {
     }
 
     /// See [`super::Hub::known`].
-    pub(super) fn known(&mut self, version: i64, now: Instant) {
+    pub(super) fn known(&mut self, version: Version, now: Instant) {
         self.known = self.known.max(version);
         self.drain(now);
     }
 
     /// The version passed on last.
-    pub(super) fn position(&self) -> Option<i64> {
+    pub(super) fn position(&self) -> Option<Version> {
         self.last
     }
 
@@ -147,7 +151,7 @@ impl Feed {
     pub(super) fn hole(&self, chat: ChatId, now: Instant, older_than: Duration) -> Option<Hole> {
         let since = self.hole_since?;
         let after = self.last?;
-        let upto = self.held.keys().next().map_or(self.known, |first| first - 1);
+        let upto = self.held.keys().next().map_or(self.known, |first| first.plus(-1));
         (now.duration_since(since) >= older_than && upto > after).then_some(Hole {
             chat,
             after,
@@ -166,21 +170,21 @@ impl Feed {
         self.last = Some(hole.upto);
         // What came of the hole after it was looked at is told by the `resync`, too. Left here, it
         // would hide every later hole.
-        self.held = self.held.split_off(&(hole.upto + 1));
+        self.held = self.held.split_off(&hole.upto.next());
         self.drain(Instant::now());
     }
 
     /// Whether a listener waits for the versions that the database has: it was not told of the chat
     /// by an event.
     pub(super) fn is_waiting(&self, connection: u64) -> bool {
-        self.from(connection).is_some_and(|from| from < 0)
+        self.from(connection).is_some_and(|from| from < Version::ZERO)
     }
 
-    fn begin(&mut self, version: i64) {
+    fn begin(&mut self, version: Version) {
         if self.last.is_none() {
             self.last = Some(version);
             self.base = version;
-            self.held = self.held.split_off(&(version + 1));
+            self.held = self.held.split_off(&version.next());
             self.drain(Instant::now());
         }
     }
@@ -188,15 +192,15 @@ impl Feed {
     /// Passes on what is held and due, and notes whether something is missing then.
     fn drain(&mut self, now: Instant) {
         let Some(mut last) = self.last else { return };
-        while let Some(frame) = self.held.remove(&(last + 1)) {
-            last += 1;
+        while let Some(frame) = self.held.remove(&last.next()) {
+            last = last.next();
             self.pass(last, &frame);
         }
         let missing = !self.held.is_empty() || self.known > last;
         self.hole_since = missing.then(|| self.hole_since.unwrap_or(now));
     }
 
-    fn pass(&mut self, version: i64, frame: &Frame) {
+    fn pass(&mut self, version: Version, frame: &Frame) {
         self.last = Some(version);
         for listener in self.listeners.iter().filter(|l| version > l.from) {
             listener.connection.queue.push(frame.clone());

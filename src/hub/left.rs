@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::domain::ids::ChatId;
+use crate::domain::numbering::Version;
 
 /// Up to this number, entries are kept however old they are.
 const KEPT: usize = 1_024;
@@ -17,7 +18,7 @@ const MAX: usize = 16_384;
 /// The chats that a user has left.
 #[derive(Debug)]
 pub(super) struct Left {
-    by_chat: HashMap<ChatId, (i64, Instant)>,
+    by_chat: HashMap<ChatId, (Version, Instant)>,
     /// At this number old entries are searched for, so that each entry costs constant time.
     sweep_at: usize,
 }
@@ -30,7 +31,7 @@ impl Default for Left {
 
 impl Left {
     /// Whether the user left the chat by a later version than this one.
-    pub(super) fn is_after(&self, chat: ChatId, version: i64) -> bool {
+    pub(super) fn is_after(&self, chat: ChatId, version: Version) -> bool {
         self.by_chat.get(&chat).is_some_and(|(left, _)| *left > version)
     }
 
@@ -38,7 +39,7 @@ impl Left {
     /// False if the user left too many chats recently: then the client has to reconnect and get its
     /// chats anew.
     #[must_use]
-    pub(super) fn note(&mut self, chat: ChatId, version: i64, now: Instant) -> bool {
+    pub(super) fn note(&mut self, chat: ChatId, version: Version, now: Instant) -> bool {
         let entry = self.by_chat.entry(chat).or_insert((version, now));
         *entry = (version.max(entry.0), now);
         if self.by_chat.len() >= self.sweep_at {
@@ -65,29 +66,29 @@ mod tests {
         // A minute between them.
         let at = |n: i64| start + Duration::from_secs(60 * n.unsigned_abs());
         for n in 0..100_000 {
-            assert!(left.note(ChatId(n), 5, at(n)));
+            assert!(left.note(ChatId(n), Version(5), at(n)));
             assert!(left.by_chat.len() <= KEPT);
-            assert!(left.is_after(ChatId(n), 4) && !left.is_after(ChatId(n), 5));
-            assert!(left.is_after(ChatId((n - 3).max(0)), 4), "within the horizon");
+            assert!(left.is_after(ChatId(n), Version(4)) && !left.is_after(ChatId(n), Version(5)));
+            assert!(left.is_after(ChatId((n - 3).max(0)), Version(4)), "within the horizon");
         }
     }
 
     #[test]
     fn few_are_kept_for_ever_and_the_latest_version_counts() {
         let (mut left, now) = (Left::default(), Instant::now());
-        assert!(left.note(ChatId(1), 7, now));
-        assert!(left.note(ChatId(1), 6, now));
-        assert!(left.note(ChatId(2), 9, now + 1_000 * HORIZON));
-        assert!(left.is_after(ChatId(1), 6));
+        assert!(left.note(ChatId(1), Version(7), now));
+        assert!(left.note(ChatId(1), Version(6), now));
+        assert!(left.note(ChatId(2), Version(9), now + 1_000 * HORIZON));
+        assert!(left.is_after(ChatId(1), Version(6)));
         left.forget(ChatId(1));
-        assert!(!left.is_after(ChatId(1), 6));
+        assert!(!left.is_after(ChatId(1), Version(6)));
     }
 
     #[test]
     fn too_many_at_once_are_told() {
         let (mut left, now) = (Left::default(), Instant::now());
         let most = i64::try_from(MAX).expect("small");
-        assert!((0..most).all(|n| left.note(ChatId(n), 1, now)));
-        assert!(!left.note(ChatId(most), 1, now));
+        assert!((0..most).all(|n| left.note(ChatId(n), Version(1), now)));
+        assert!(!left.note(ChatId(most), Version(1), now));
     }
 }

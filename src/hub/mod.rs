@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::domain::ids::{ChatId, SessionId, UserId};
+use crate::domain::numbering::Version;
 use crate::domain::urls::Urls;
 
 use feed::Feed;
@@ -189,7 +190,7 @@ impl Hub {
     /// [`Self::start`] says which of it the client knows already.
     pub fn join(&self, connection: &Arc<Connection>, chats: &[ChatId]) {
         for chat in chats {
-            self.listen(connection, *chat, i64::MIN);
+            self.listen(connection, *chat, Version(i64::MIN));
         }
     }
 
@@ -199,8 +200,8 @@ impl Hub {
     pub fn start(
         &self,
         connection: &Arc<Connection>,
-        versions: &[(ChatId, i64)],
-    ) -> BTreeMap<ChatId, i64> {
+        versions: &[(ChatId, Version)],
+    ) -> BTreeMap<ChatId, Version> {
         let mut told = BTreeMap::new();
         for &(chat, version) in versions {
             // Left since they were read.
@@ -208,7 +209,7 @@ impl Hub {
                 continue;
             }
             // A chat that the user came into since `join` is joined here.
-            self.listen(connection, chat, i64::MIN);
+            self.listen(connection, chat, Version(i64::MIN));
             let from = lock(self.shard(chat))
                 .get_mut(&chat)
                 .map_or(version, |feed| feed.start(connection.number, version));
@@ -394,7 +395,7 @@ impl Hub {
     }
 
     /// The chats listened to here, with the version that each feed has passed on.
-    pub fn positions(&self) -> Vec<(ChatId, i64)> {
+    pub fn positions(&self) -> Vec<(ChatId, Version)> {
         let mut positions = Vec::new();
         for shard in &self.feeds {
             positions.extend(
@@ -405,7 +406,7 @@ impl Hub {
     }
 
     /// Notes that the database has a chat at a version, as of when it was asked.
-    pub fn known(&self, chat: ChatId, version: i64) {
+    pub fn known(&self, chat: ChatId, version: Version) {
         if let Some(feed) = lock(self.shard(chat)).get_mut(&chat) {
             feed.known(version, Instant::now());
         }
@@ -450,7 +451,7 @@ impl Hub {
     }
 
     /// Adds a listener who will be told of the chat by its `ready`, unless it is one already.
-    fn listen(&self, connection: &Arc<Connection>, chat: ChatId, from: i64) {
+    fn listen(&self, connection: &Arc<Connection>, chat: ChatId, from: Version) {
         let mut feeds = lock(self.shard(chat));
         if self.feed(&mut feeds, chat).listen(connection, from) {
             lock(&connection.places).chats.push(chat);

@@ -8,6 +8,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::domain::event::Departed;
 use crate::domain::ids::{ChatId, SessionId, UserId};
+use crate::domain::numbering::Version;
 use crate::domain::user::{Profile, Status};
 
 /// What happened, and what the sockets are told.
@@ -28,7 +29,7 @@ pub enum What {
         /// Which chat.
         chat: ChatId,
         /// The version that this change made.
-        version: i64,
+        version: Version,
         /// Who went out by it, and hears it no more.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         out: Option<UserId>,
@@ -40,7 +41,7 @@ pub enum What {
         /// Which chat.
         chat: ChatId,
         /// The version at which they are told of it.
-        version: i64,
+        version: Version,
         /// The other one, in a private chat, and how they are seen as told by the frame.
         peer: Option<(UserId, Seen)>,
         /// They came in by this version, and were not in the chat before. Where false, they may have
@@ -187,10 +188,10 @@ mod tests {
         let seen = Seen { status: Status::Away, text: "a\nb".into() };
         let peer = Some((UserId(3), seen.clone()));
         for what in [
-            What::Change { chat, version: 7, out: None },
-            What::Change { chat, version: 7, out: Some(user) },
-            What::Entered { user, chat, version: 7, peer, joined: true },
-            What::Departed { chat, departed: vec![Departed { user, version: i64::MAX }] },
+            What::Change { chat, version: Version(7), out: None },
+            What::Change { chat, version: Version(7), out: Some(user) },
+            What::Entered { user, chat, version: Version(7), peer, joined: true },
+            What::Departed { chat, departed: vec![Departed { user, version: Version::MAX }] },
             What::Typing { user, chat, active: true },
             What::Receipt { user, chat },
             What::Status { user, seen, except: None },

@@ -8,6 +8,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::domain::event::{Change, ChatEvent, Departed, Event};
 use crate::domain::ids::{ChatId, UserId};
+use crate::domain::numbering::Version;
 use crate::domain::receipt::Marks;
 use crate::wire::frames;
 
@@ -231,7 +232,7 @@ impl Hub {
     fn enter(
         &self,
         connection: &Arc<Connection>,
-        (chat, version, joined): (ChatId, i64, bool),
+        (chat, version, joined): (ChatId, Version, bool),
         peer: Option<&(UserId, Seen)>,
         frame: &Frame,
     ) {
@@ -264,7 +265,7 @@ impl Hub {
     }
 
     /// Tells a connection that its user is out of a chat: it hears nothing of that any more.
-    fn depart(&self, connection: &Arc<Connection>, chat: ChatId, version: i64, frame: Frame) {
+    fn depart(&self, connection: &Arc<Connection>, chat: ChatId, version: Version, frame: Frame) {
         let mut feeds = lock(self.shard(chat));
         let mut places = lock(&connection.places);
         if !places.left.note(chat, version, Instant::now()) {
@@ -281,7 +282,7 @@ impl Hub {
             feeds.remove(&chat);
             self.interest.ends(Topic::of_chat(chat));
         }
-        if from >= 0 {
+        if from >= Version::ZERO {
             connection.queue.push(frame);
         } else {
             // One that waits for its `ready` was not told of the chat yet, and will not be.

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::domain::ids::{ChatId, UserId};
+use crate::domain::numbering::Version;
 use crate::wire::frames;
 
 use super::replies::Replies;
@@ -22,12 +23,12 @@ pub struct Frame {
     /// The JSON.
     pub text: Utf8Bytes,
     /// The chat and version that it tells of.
-    place: Option<(ChatId, i64)>,
+    place: Option<(ChatId, Version)>,
 }
 
 impl Frame {
     /// One that tells of a chat at a version.
-    pub fn of_chat(chat: ChatId, version: i64, text: Utf8Bytes) -> Self {
+    pub fn of_chat(chat: ChatId, version: Version, text: Utf8Bytes) -> Self {
         Self { text, place: Some((chat, version)) }
     }
 
@@ -167,7 +168,7 @@ impl Queue {
     }
 
     /// Keeps those frames of chats that `keep` wants, by chat and version.
-    pub fn retain(&self, keep: impl Fn(ChatId, i64) -> bool) {
+    pub fn retain(&self, keep: impl Fn(ChatId, Version) -> bool) {
         let mut inner = self.lock();
         inner.frames.retain(|f| f.place.is_none_or(|(chat, version)| keep(chat, version)));
         let signals = inner.signals.values().map(|text| text.len() + OVERHEAD).sum::<usize>();
@@ -275,7 +276,7 @@ mod tests {
     use super::*;
 
     fn frame(chat: i64, version: i64) -> Frame {
-        Frame::of_chat(ChatId(chat), version, "x".repeat(36).into())
+        Frame::of_chat(ChatId(chat), Version(version), "x".repeat(36).into())
     }
 
     #[test]

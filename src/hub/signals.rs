@@ -113,6 +113,8 @@ impl Receipts {
 
 #[cfg(test)]
 mod tests {
+    use crate::domain::numbering::Seq;
+
     use super::*;
 
     const WHO: Who = (ChatId(1), UserId(2));
@@ -161,9 +163,9 @@ mod tests {
     #[test]
     fn of_marks_the_latest_are_told() {
         let receipts = Receipts::default();
-        receipts.moved(WHO, Marks { delivered_seq: 5, read_seq: 4 });
-        receipts.moved(WHO, Marks { delivered_seq: 4, read_seq: 5 });
-        assert_eq!(receipts.take()[&WHO], Marks { delivered_seq: 5, read_seq: 5 });
+        receipts.moved(WHO, Marks { delivered_seq: Seq(5), read_seq: Seq(4) });
+        receipts.moved(WHO, Marks { delivered_seq: Seq(4), read_seq: Seq(5) });
+        assert_eq!(receipts.take()[&WHO], Marks { delivered_seq: Seq(5), read_seq: Seq(5) });
         assert!(receipts.take().is_empty());
     }
 }

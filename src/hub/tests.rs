@@ -6,6 +6,7 @@ use crate::domain::chat::{Chat, ChatType};
 use crate::domain::event::{ChatEvent, Departed, Event, Newcomer};
 use crate::domain::ids::MessageId;
 use crate::domain::message::{LastChange, Message};
+use crate::domain::numbering::{Seq, Version};
 use crate::domain::receipt::MessageStatus;
 use crate::domain::role::Role;
 use crate::domain::time::Timestamp;
@@ -29,8 +30,8 @@ fn event(version: i64) -> Event {
     Event::Chat(ChatEvent::of_last_change(Message {
         id: MessageId(version),
         chat: CHAT,
-        seq: version,
-        version,
+        seq: Seq(version),
+        version: Version(version),
         sender,
         content: "meow".into(),
         timestamp: Timestamp::from_micros(0),
@@ -53,8 +54,8 @@ fn chat_created(users: &[i64]) -> Event {
         created_at: Timestamp::from_micros(0),
         created_by: None,
         members_count: 1,
-        last_seq: 0,
-        version: 1,
+        last_seq: Seq::ZERO,
+        version: Version::FIRST,
     };
     let newcomer = |id: &i64| Newcomer { user: UserId(*id), role: Role::Member, peer: None };
     Event::ChatCreated {
@@ -83,7 +84,7 @@ fn events_are_passed_on_in_order_and_once() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
     hub.join(&one, &[CHAT]);
-    hub.start(&one, &[(CHAT, 3)]);
+    hub.start(&one, &[(CHAT, Version(3))]);
     for version in [6, 5, 2, 4, 5, 8, 4, 7, 9] {
         hub.publish(&event(version));
     }
@@ -96,14 +97,14 @@ fn what_passes_while_a_connection_starts_is_heard_once() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let first = connect(&hub, 1);
     hub.join(&first, &[CHAT]);
-    hub.start(&first, &[(CHAT, 3)]);
+    hub.start(&first, &[(CHAT, Version(3))]);
 
     let second = connect(&hub, 2);
     hub.join(&second, &[CHAT]);
     hub.publish(&event(4));
     hub.publish(&event(5));
     // It read the database between the two commits.
-    assert_eq!(hub.start(&second, &[(CHAT, 4)]), BTreeMap::from([(CHAT, 4)]));
+    assert_eq!(hub.start(&second, &[(CHAT, Version(4))]), BTreeMap::from([(CHAT, Version(4))]));
     hub.publish(&event(6));
     assert_eq!(heard(&second), [5, 6]);
     assert_eq!(heard(&first), [4, 5, 6]);
@@ -117,8 +118,8 @@ fn an_older_reading_starts_where_the_feed_did() {
     hub.join(&fast, &[CHAT]);
     // The slow one read 3, then 4 was committed and passed nobody, then the fast one read 4.
     hub.publish(&event(4));
-    assert_eq!(hub.start(&fast, &[(CHAT, 4)])[&CHAT], 4);
-    assert_eq!(hub.start(&slow, &[(CHAT, 3)])[&CHAT], 4);
+    assert_eq!(hub.start(&fast, &[(CHAT, Version(4))])[&CHAT], Version(4));
+    assert_eq!(hub.start(&slow, &[(CHAT, Version(3))])[&CHAT], Version(4));
     hub.publish(&event(5));
     assert_eq!((heard(&slow), heard(&fast)), (vec![5], vec![5]));
 }
@@ -128,9 +129,9 @@ fn an_event_committed_before_the_reading_and_published_after_it_is_not_repeated(
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let (old, new) = (connect(&hub, 1), connect(&hub, 2));
     hub.join(&old, &[CHAT]);
-    hub.start(&old, &[(CHAT, 3)]);
+    hub.start(&old, &[(CHAT, Version(3))]);
     hub.join(&new, &[CHAT]);
-    hub.start(&new, &[(CHAT, 5)]);
+    hub.start(&new, &[(CHAT, Version(5))]);
     for version in 4..=6 {
         hub.publish(&event(version));
     }
@@ -142,19 +143,22 @@ fn a_hole_is_seen_filled_or_skipped_with_a_resync() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
     hub.join(&one, &[CHAT]);
-    hub.start(&one, &[(CHAT, 3)]);
+    hub.start(&one, &[(CHAT, Version(3))]);
     hub.publish(&event(6));
-    let hole = Hole { chat: CHAT, after: 3, upto: 5 };
+    let hole = Hole { chat: CHAT, after: Version(3), upto: Version(5) };
     assert_eq!(hub.holes(Duration::ZERO), [hole]);
     assert_eq!(hub.holes(Duration::from_secs(60)), []);
     hub.publish(&event(4));
-    assert_eq!(hub.holes(Duration::ZERO), [Hole { after: 4, ..hole }]);
+    assert_eq!(hub.holes(Duration::ZERO), [Hole { after: Version(4), ..hole }]);
     hub.skip(&hole);
     assert_eq!(heard(&one), [0, 4, 6]);
 
     // One that nothing came after shows when the database is asked.
-    hub.known(CHAT, 7);
-    assert_eq!(hub.holes(Duration::ZERO), [Hole { chat: CHAT, after: 6, upto: 7 }]);
+    hub.known(CHAT, Version(7));
+    assert_eq!(
+        hub.holes(Duration::ZERO),
+        [Hole { chat: CHAT, after: Version(6), upto: Version(7) }]
+    );
     hub.publish(&event(7));
     assert_eq!(hub.holes(Duration::ZERO), []);
 }
@@ -164,9 +168,9 @@ fn a_hole_that_was_skipped_does_not_hide_the_next_one() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
     hub.join(&one, &[CHAT]);
-    hub.start(&one, &[(CHAT, 3)]);
+    hub.start(&one, &[(CHAT, Version(3))]);
     hub.publish(&event(7));
-    let hole = Hole { chat: CHAT, after: 3, upto: 6 };
+    let hole = Hole { chat: CHAT, after: Version(3), upto: Version(6) };
     assert_eq!(hub.holes(Duration::ZERO), [hole]);
     // It comes when the hole was looked at already.
     hub.publish(&event(6));
@@ -175,7 +179,10 @@ fn a_hole_that_was_skipped_does_not_hide_the_next_one() {
     assert_eq!(hub.holes(Duration::ZERO), []);
 
     hub.publish(&event(9));
-    assert_eq!(hub.holes(Duration::ZERO), [Hole { chat: CHAT, after: 7, upto: 8 }]);
+    assert_eq!(
+        hub.holes(Duration::ZERO),
+        [Hole { chat: CHAT, after: Version(7), upto: Version(8) }]
+    );
 }
 
 #[test]
@@ -201,7 +208,7 @@ fn a_chat_made_before_the_reading_and_published_after_it_is_told_once() {
     hub.publish(&chat_created(&[1]));
     hub.publish(&event(2));
     hub.publish(&event(3));
-    assert_eq!(hub.start(&one, &[(CHAT, 2)]), BTreeMap::from([(CHAT, 2)]));
+    assert_eq!(hub.start(&one, &[(CHAT, Version(2))]), BTreeMap::from([(CHAT, Version(2))]));
     hub.publish(&chat_created(&[1]));
     assert_eq!(heard(&one), [3]);
 }
@@ -244,10 +251,10 @@ fn a_chat_left_while_one_connects_is_not_heard_of() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let (stays, goes) = (connect(&hub, 2), connect(&hub, 1));
     hub.join(&stays, &[CHAT]);
-    hub.start(&stays, &[(CHAT, 3)]);
+    hub.start(&stays, &[(CHAT, Version(3))]);
     hub.join(&goes, &[CHAT]);
     hub.publish(&event(4));
-    let departed = vec![Departed { user: UserId(1), version: 5 }];
+    let departed = vec![Departed { user: UserId(1), version: Version(5) }];
     hub.publish(&Event::ChatDeleted { chat: CHAT, departed });
     assert!(hub.start(&goes, &[]).is_empty());
     assert!(heard(&goes).is_empty(), "what came before one went is not one's any more");
@@ -259,7 +266,7 @@ fn nothing_is_left_of_a_connection_that_went() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
     hub.join(&one, &[CHAT]);
-    hub.start(&one, &[(CHAT, 3)]);
+    hub.start(&one, &[(CHAT, Version(3))]);
     hub.disconnect(&one, Duration::ZERO);
     assert!(hub.positions().is_empty() && !hub.is_connected(UserId(1)));
     let full: Vec<_> = (0..2).map(|_| hub.connect(UserId(1), SessionId(1), 2)).collect();
@@ -273,10 +280,10 @@ fn who_goes_out_by_a_change_is_told_so_whatever_else_was_lost() {
     let (out, stays) = (connect(&hub, 1), connect(&hub, 2));
     for connection in [&out, &stays] {
         hub.join(connection, &[CHAT]);
-        hub.start(connection, &[(CHAT, 3)]);
+        hub.start(connection, &[(CHAT, Version(3))]);
     }
     let news = |version, out| News {
-        what: What::Change { chat: CHAT, version, out },
+        what: What::Change { chat: CHAT, version: Version(version), out },
         text: format!("{{\"version\":{version}}}").into(),
     };
     // What comes after it may come before it.
@@ -298,7 +305,7 @@ proptest! {
         let hub = Hub::new(1 << 20, Arc::default(), None);
         let one = connect(&hub, 1);
         hub.join(&one, &[CHAT]);
-        hub.start(&one, &[(CHAT, 3)]);
+        hub.start(&one, &[(CHAT, Version(3))]);
         let mut last = 3;
         let mut read = |upto: Option<i64>| {
             let told = heard(&one);
@@ -316,7 +323,7 @@ proptest! {
             }
             read(None)?;
         }
-        hub.known(CHAT, 24);
+        hub.known(CHAT, Version(24));
         while let Some(hole) = hub.holes(Duration::ZERO).first() {
             hub.skip(hole);
         }

@@ -5,6 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
 
 use crate::domain::ids::ChatId;
+use crate::domain::numbering::Version;
 
 use super::lock;
 
@@ -20,18 +21,18 @@ pub struct Witness(Mutex<Commits>);
 #[derive(Debug, Default)]
 struct Commits {
     /// Versions that the database must have, oldest first.
-    newest: VecDeque<(ChatId, i64)>,
+    newest: VecDeque<(ChatId, Version)>,
     /// Something was added since it was taken.
     is_new: bool,
     /// Known changes, one per version; `changes` has their order.
-    known: HashSet<(ChatId, i64)>,
-    changes: VecDeque<(ChatId, i64)>,
+    known: HashSet<(ChatId, Version)>,
+    changes: VecDeque<(ChatId, Version)>,
     /// A version was committed twice.
     contradicted: bool,
 }
 
 impl Commits {
-    fn add(&mut self, version: (ChatId, i64)) {
+    fn add(&mut self, version: (ChatId, Version)) {
         self.is_new = true;
         self.newest.push_back(version);
         if self.newest.len() > NEWEST {
@@ -40,7 +41,7 @@ impl Commits {
     }
 
     /// False if the change is known already.
-    fn add_change(&mut self, change: (ChatId, i64)) -> bool {
+    fn add_change(&mut self, change: (ChatId, Version)) -> bool {
         self.add(change);
         if !self.known.insert(change) {
             return false;
@@ -58,28 +59,28 @@ impl Commits {
 impl Witness {
     /// Records a change that this node has committed. Each version is committed once: if it is
     /// known already, the database has lost the first one and assigned its number again.
-    pub(super) fn committed(&self, chat: ChatId, version: i64) {
+    pub(super) fn committed(&self, chat: ChatId, version: Version) {
         let mut commits = lock(&self.0);
         commits.contradicted |= !commits.add_change((chat, version));
     }
 
     /// Records a change that another node has committed; it may arrive more than once.
-    pub(super) fn told(&self, chat: ChatId, version: i64) {
+    pub(super) fn told(&self, chat: ChatId, version: Version) {
         lock(&self.0).add_change((chat, version));
     }
 
     /// Records that a chat is at a version. The change itself is recorded separately.
-    pub(super) fn is_at(&self, chat: ChatId, version: i64) {
+    pub(super) fn is_at(&self, chat: ChatId, version: Version) {
         lock(&self.0).add((chat, version));
     }
 
     /// The newest commits: the newest version of each chat.
-    pub fn newest(&self) -> Vec<(ChatId, i64)> {
+    pub fn newest(&self) -> Vec<(ChatId, Version)> {
         lock(&self.0).newest(NEWEST)
     }
 
     /// The same for the last `count`, if there is something new since the last call.
-    pub fn take_newest(&self, count: usize) -> Option<Vec<(ChatId, i64)>> {
+    pub fn take_newest(&self, count: usize) -> Option<Vec<(ChatId, Version)>> {
         let mut commits = lock(&self.0);
         std::mem::take(&mut commits.is_new).then(|| commits.newest(count))
     }
@@ -96,8 +97,8 @@ impl Witness {
 }
 
 impl Commits {
-    fn newest(&self, count: usize) -> Vec<(ChatId, i64)> {
-        let mut newest: Vec<(ChatId, i64)> = Vec::with_capacity(count);
+    fn newest(&self, count: usize) -> Vec<(ChatId, Version)> {
+        let mut newest: Vec<(ChatId, Version)> = Vec::with_capacity(count);
         for &(chat, version) in self.newest.iter().rev().take(count) {
             match newest.iter_mut().find(|(known, _)| *known == chat) {
                 Some((_, known)) => *known = version.max(*known),
@@ -116,17 +117,17 @@ mod tests {
     fn a_version_is_committed_once_and_told_often() {
         let witness = Witness::default();
         let chat = ChatId(1);
-        witness.told(chat, 2);
-        witness.told(chat, 2);
+        witness.told(chat, Version(2));
+        witness.told(chat, Version(2));
         // A new member gets the chat as it is after the change.
-        witness.is_at(chat, 4);
-        witness.committed(chat, 4);
-        witness.committed(chat, 3);
-        witness.told(chat, 4);
+        witness.is_at(chat, Version(4));
+        witness.committed(chat, Version(4));
+        witness.committed(chat, Version(3));
+        witness.told(chat, Version(4));
         assert!(!witness.is_contradicted());
-        assert_eq!(witness.take_newest(8).as_deref(), Some(&[(chat, 4)][..]));
+        assert_eq!(witness.take_newest(8).as_deref(), Some(&[(chat, Version(4))][..]));
         assert_eq!(witness.take_newest(8), None);
-        witness.committed(chat, 2);
+        witness.committed(chat, Version(2));
         assert!(witness.is_contradicted());
         witness.forget();
         assert!(!witness.is_contradicted() && witness.newest().is_empty());
@@ -135,13 +136,13 @@ mod tests {
     #[test]
     fn the_oldest_are_forgotten() {
         let witness = Witness::default();
-        for version in 0..=i64::try_from(CHANGES).expect("few") {
-            witness.committed(ChatId(version), version);
+        for number in 0..=i64::try_from(CHANGES).expect("few") {
+            witness.committed(ChatId(number), Version(number));
         }
-        witness.committed(ChatId(0), 0);
+        witness.committed(ChatId(0), Version(0));
         assert!(!witness.is_contradicted());
         assert_eq!(witness.newest().len(), NEWEST);
-        assert_eq!(witness.take_newest(1).as_deref(), Some(&[(ChatId(0), 0)][..]));
+        assert_eq!(witness.take_newest(1).as_deref(), Some(&[(ChatId(0), Version(0))][..]));
         assert_eq!(lock(&witness.0).known.len(), CHANGES);
     }
 }

@@ -4,6 +4,7 @@ use constcat::concat;
 
 use crate::domain::chat::{Chat, ChatType};
 use crate::domain::ids::{ChatId, MessageId, UserId};
+use crate::domain::numbering::{Seq, Version};
 use crate::domain::role::Role;
 use crate::domain::sync::{Versions, digits};
 use crate::domain::time::Timestamp;
@@ -24,7 +25,7 @@ pub struct ChatOfMember {
     /// The member's role.
     pub my_role: Role,
     /// The member's read mark.
-    pub last_read_seq: i64,
+    pub last_read_seq: Seq,
     /// Messages by others, not deleted, after that mark.
     pub unread_count: i64,
     /// The newest message.
@@ -53,14 +54,14 @@ struct Row {
     avatar: Option<String>,
     created_at: Timestamp,
     members_count: i64,
-    last_seq: i64,
-    version: i64,
+    last_seq: Seq,
+    version: Version,
     last_message_id: Option<MessageId>,
     activity: i64,
     peer: Option<UserId>,
     #[sqlx(try_from = "String")]
     role: Role,
-    last_read_seq: i64,
+    last_read_seq: Seq,
     tombstones: i64,
     creator_id: Option<UserId>,
     creator_username: Option<String>,
@@ -83,7 +84,7 @@ impl From<Row> for ChatOfMember {
             my_role: row.role,
             last_read_seq: row.last_read_seq,
             // Sending moves the sender's own mark, so nobody has messages of their own after it.
-            unread_count: row.last_seq - row.last_read_seq - row.tombstones,
+            unread_count: row.last_seq.since(row.last_read_seq) - row.tombstones,
             last_message: row.last_message_id,
             place: Place { activity: row.activity, id: row.id },
             chat: Chat {
@@ -229,8 +230,8 @@ pub async fn lock(tx: &mut Tx, id: ChatId) -> Result<()> {
 }
 
 /// Takes the chat's next version.
-pub async fn next_version(tx: &mut Tx, id: ChatId) -> Result<i64> {
-    let (version,): (i64,) = Target::from(tx)
+pub async fn next_version(tx: &mut Tx, id: ChatId) -> Result<Version> {
+    let (version,): (Version,) = Target::from(tx)
         .query("update chats set version = version + 1 where id = $1 returning version")
         .bind(id)
         .one()
@@ -240,8 +241,8 @@ pub async fn next_version(tx: &mut Tx, id: ChatId) -> Result<i64> {
 
 /// Takes the chat's next versions, as many as there are changes, and counts its members anew. The
 /// last one taken.
-pub async fn advance(tx: &mut Tx, id: ChatId, changes: i64, joined: i64) -> Result<i64> {
-    let (version,): (i64,) = Target::from(tx)
+pub async fn advance(tx: &mut Tx, id: ChatId, changes: i64, joined: i64) -> Result<Version> {
+    let (version,): (Version,) = Target::from(tx)
         .query(
             "update chats set version = version + $2, members_count = members_count + $3 \
              where id = $1 returning version",
@@ -401,7 +402,7 @@ pub async fn is_left_alone(at: impl Into<Target<'_>>, id: ChatId) -> Result<bool
 }
 
 /// The present versions of some chats.
-pub async fn versions(at: impl Into<Target<'_>>, ids: Vec<i64>) -> Result<Vec<(ChatId, i64)>> {
+pub async fn versions(at: impl Into<Target<'_>>, ids: Vec<i64>) -> Result<Vec<(ChatId, Version)>> {
     at.into()
         .either(
             "select id, version from chats where id in (select value from json_each($1))",
@@ -427,7 +428,11 @@ pub async fn versions_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vers
         .bind(user)
         .one()
         .await?;
-    Ok(numbers(&ids)?.into_iter().map(ChatId).zip(numbers(&versions)?).collect())
+    Ok(numbers(&ids)?
+        .into_iter()
+        .map(ChatId)
+        .zip(numbers(&versions)?.into_iter().map(Version))
+        .collect())
 }
 
 /// The numbers of a list with commas between.

@@ -2,6 +2,7 @@
 
 use crate::domain::event::Departed;
 use crate::domain::ids::{ChatId, UserId};
+use crate::domain::numbering::Version;
 use crate::domain::time::Timestamp;
 
 use super::db::{Target, Tx};
@@ -39,7 +40,7 @@ pub async fn insert(
 pub async fn since(
     at: impl Into<Target<'_>>,
     since: Timestamp,
-) -> Result<Vec<(ChatId, UserId, i64)>> {
+) -> Result<Vec<(ChatId, UserId, Version)>> {
     at.into()
         .query(
             "select d.chat_id, d.user_id, d.version from departures d \
@@ -55,10 +56,10 @@ pub async fn since(
 pub async fn between(
     at: impl Into<Target<'_>>,
     chat: ChatId,
-    after: i64,
-    upto: i64,
+    after: Version,
+    upto: Version,
 ) -> Result<Vec<Departed>> {
-    let rows: Vec<(UserId, i64)> = at
+    let rows: Vec<(UserId, Version)> = at
         .into()
         .query(
             "select d.user_id, d.version from departures d \

@@ -1,6 +1,7 @@
 //! Marks of many members, moved in one transaction.
 
 use crate::domain::ids::{ChatId, UserId};
+use crate::domain::numbering::Seq;
 use crate::domain::receipt::Marks;
 
 use super::db::{Target, Tx};
@@ -16,10 +17,10 @@ pub struct MemberMarks {
     /// How far they got.
     pub marks: Marks,
     /// The chat's newest message.
-    pub last_seq: i64,
+    pub last_seq: Seq,
 }
 
-type Row = (ChatId, UserId, i64, i64, i64);
+type Row = (ChatId, UserId, Seq, Seq, Seq);
 
 fn member((chat, user, delivered_seq, read_seq, last_seq): Row) -> MemberMarks {
     MemberMarks { chat, user, marks: Marks { delivered_seq, read_seq }, last_seq }

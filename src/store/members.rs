@@ -4,6 +4,7 @@ use constcat::concat;
 
 use crate::domain::chat::Member;
 use crate::domain::ids::{ChatId, UserId};
+use crate::domain::numbering::Seq;
 use crate::domain::role::Role;
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRef;
@@ -18,9 +19,9 @@ pub struct Membership {
     #[sqlx(try_from = "String")]
     pub role: Role,
     /// The user's delivered mark.
-    pub last_delivered_seq: i64,
+    pub last_delivered_seq: Seq,
     /// The chat's newest message.
-    pub last_seq: i64,
+    pub last_seq: Seq,
 }
 
 #[derive(sqlx::FromRow)]
@@ -33,8 +34,8 @@ struct Row {
     #[sqlx(try_from = "String")]
     role: Role,
     joined_at: Timestamp,
-    last_delivered_seq: i64,
-    last_read_seq: i64,
+    last_delivered_seq: Seq,
+    last_read_seq: Seq,
 }
 
 #[derive(sqlx::FromRow)]
@@ -88,7 +89,7 @@ pub async fn insert(
     chat: ChatId,
     users: Vec<i64>,
     role: Role,
-    last_seq: i64,
+    last_seq: Seq,
     now: Timestamp,
 ) -> Result<()> {
     Target::from(tx)
@@ -347,7 +348,7 @@ pub enum Receipt {
 /// the lowest ids, by username.
 pub async fn who_has(
     at: impl Into<Target<'_>>,
-    (chat, seq, sender): (ChatId, i64, UserId),
+    (chat, seq, sender): (ChatId, Seq, UserId),
     receipt: Receipt,
     limit: i64,
 ) -> Result<Vec<UserRef>> {
@@ -372,7 +373,7 @@ const BY_NAME: &str = " order by user_id limit $4) me join users u on u.id = me.
 /// received it. Reads every member of the chat.
 pub async fn count_who_have(
     at: impl Into<Target<'_>>,
-    (chat, seq, sender): (ChatId, i64, UserId),
+    (chat, seq, sender): (ChatId, Seq, UserId),
 ) -> Result<(i64, i64)> {
     at.into()
         .query(

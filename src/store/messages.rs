@@ -6,6 +6,7 @@ use constcat::concat;
 
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::{LastChange, Message};
+use crate::domain::numbering::{Seq, Version};
 use crate::domain::receipt::MessageStatus;
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRef;
@@ -17,8 +18,8 @@ use super::error::Result;
 struct Row {
     id: MessageId,
     chat_id: ChatId,
-    seq: i64,
-    version: i64,
+    seq: Seq,
+    version: Version,
     content: String,
     timestamp: Timestamp,
     edited_at: Option<Timestamp>,
@@ -78,7 +79,7 @@ fn messages(rows: Vec<Row>) -> Vec<Message> {
 pub async fn before(
     at: impl Into<Target<'_>>,
     chat: ChatId,
-    seq: i64,
+    seq: Seq,
     limit: i64,
 ) -> Result<Vec<Message>> {
     at.into()
@@ -95,7 +96,7 @@ pub async fn before(
 pub async fn after(
     at: impl Into<Target<'_>>,
     chat: ChatId,
-    seq: i64,
+    seq: Seq,
     limit: i64,
 ) -> Result<Vec<Message>> {
     at.into()
@@ -112,8 +113,8 @@ pub async fn after(
 pub async fn changed(
     at: impl Into<Target<'_>>,
     chat: ChatId,
-    after: i64,
-    upto: i64,
+    after: Version,
+    upto: Version,
 ) -> Result<Vec<Message>> {
     at.into()
         .query(concat!(
@@ -133,7 +134,7 @@ pub async fn changed(
 /// contents have `bytes` together. Contents beyond that are not read.
 pub async fn changed_since(
     at: impl Into<Target<'_>>,
-    known: &[(ChatId, i64)],
+    known: &[(ChatId, Version)],
     limit: i64,
     bytes: usize,
 ) -> Result<Vec<Message>> {
@@ -174,7 +175,10 @@ pub async fn changed_since(
 }
 
 /// Which of several chats have a message with a version later than the one given of each.
-pub async fn any_since(at: impl Into<Target<'_>>, known: &[(ChatId, i64)]) -> Result<Vec<ChatId>> {
+pub async fn any_since(
+    at: impl Into<Target<'_>>,
+    known: &[(ChatId, Version)],
+) -> Result<Vec<ChatId>> {
     let query = since(
         at.into(),
         "select r.value ->> 0 from json_each($1) r where exists (select 1 from messages m \
@@ -194,7 +198,7 @@ fn since<'a>(
     target: Target<'a>,
     sqlite: &'static str,
     postgres: &'static str,
-    known: &[(ChatId, i64)],
+    known: &[(ChatId, Version)],
 ) -> Query<'a> {
     target.either(sqlite, postgres).bind_rows(known, |query| {
         query
@@ -241,7 +245,7 @@ pub async fn edit(
     tx: &mut Tx,
     id: MessageId,
     content: &str,
-    version: i64,
+    version: Version,
     now: Timestamp,
 ) -> Result<()> {
     Target::from(tx)
@@ -259,7 +263,7 @@ pub async fn edit(
 }
 
 /// Makes a message a tombstone; `version` is the one that this change takes.
-pub async fn bury(tx: &mut Tx, id: MessageId, version: i64, now: Timestamp) -> Result<()> {
+pub async fn bury(tx: &mut Tx, id: MessageId, version: Version, now: Timestamp) -> Result<()> {
     Target::from(tx)
         .query(
             "update messages set content = '', version = $2, deleted_at = $3, \

@@ -13,6 +13,7 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::ChatId;
+use crate::domain::numbering::Version;
 
 /// Bytes of the file. Of fixed size, so that it is overwritten in place, in one piece.
 const SIZE: usize = 512;
@@ -31,14 +32,14 @@ pub struct Seen {
     /// The file itself is a copy, so the database beside it is one, too.
     pub is_copy: bool,
     /// Versions that were committed.
-    pub versions: Vec<(ChatId, i64)>,
+    pub versions: Vec<(ChatId, Version)>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Content {
     /// Which file this is; a copy is another.
     file: String,
-    versions: Vec<(i64, i64)>,
+    versions: Vec<(ChatId, Version)>,
 }
 
 impl SeenFile {
@@ -59,15 +60,16 @@ impl SeenFile {
             Err(error) => return Err(error),
         };
         let content = serde_json::from_slice::<Content>(&text).ok();
-        Ok(content.map(|content| Seen {
-            is_copy: content.file != file,
-            versions: content.versions.into_iter().map(|(chat, v)| (ChatId(chat), v)).collect(),
-        }))
+        Ok(content
+            .map(|content| Seen { is_copy: content.file != file, versions: content.versions }))
     }
 
     /// Overwrites the file, or makes it, with a few versions, where there are any. Takes some
     /// microseconds: nothing waits for the disk.
-    pub fn keep(&self, versions: impl FnOnce() -> Option<Vec<(ChatId, i64)>>) -> io::Result<()> {
+    pub fn keep(
+        &self,
+        versions: impl FnOnce() -> Option<Vec<(ChatId, Version)>>,
+    ) -> io::Result<()> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(versions) = versions() else { return Ok(()) };
         let file = OpenOptions::new()
@@ -76,10 +78,7 @@ impl SeenFile {
             .truncate(false)
             .mode(0o600)
             .open(&self.path)?;
-        let content = Content {
-            file: identity(&file.metadata()?),
-            versions: versions.iter().map(|(chat, version)| (chat.0, *version)).collect(),
-        };
+        let content = Content { file: identity(&file.metadata()?), versions };
         let mut text = serde_json::to_vec(&content)?;
         // White space after the JSON.
         text.resize(SIZE.max(text.len()), b'\n');
@@ -111,8 +110,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = SeenFile::beside(&folder.path().join("meow.sqlite3"));
         assert_eq!(file.read().expect("none"), None);
-        let large = [(ChatId(i64::MAX), i64::MAX); 8];
-        for versions in [&large[..], &[(ChatId(1), 2)]] {
+        let large = [(ChatId(i64::MAX), Version::MAX); 8];
+        for versions in [&large[..], &[(ChatId(1), Version(2))]] {
             file.keep(|| Some(versions.to_vec())).expect("written");
             let seen = Seen { is_copy: false, versions: versions.to_vec() };
             assert_eq!(file.read().expect("read"), Some(seen));

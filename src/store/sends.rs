@@ -4,6 +4,7 @@
 
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::NewMessage;
+use crate::domain::numbering::{Seq, Version};
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRef;
 
@@ -16,9 +17,9 @@ pub struct LockedChat {
     /// Its id.
     pub id: ChatId,
     /// Its newest change.
-    pub version: i64,
+    pub version: Version,
     /// Its newest message.
-    pub last_seq: i64,
+    pub last_seq: Seq,
     /// When that was sent, or the chat made.
     pub active_at: Timestamp,
 }
@@ -58,9 +59,9 @@ pub struct Numbered<'a> {
     /// What was asked for.
     pub message: &'a NewMessage,
     /// Its place in the chat.
-    pub seq: i64,
+    pub seq: Seq,
     /// The chat's version that it makes.
-    pub version: i64,
+    pub version: Version,
     /// When it is sent.
     pub timestamp: Timestamp,
 }
@@ -150,7 +151,7 @@ pub async fn resolve(tx: &mut Tx, sends: &[&NewMessage]) -> Result<Vec<Resolved>
 pub async fn insert(
     tx: &mut Tx,
     messages: &[Numbered<'_>],
-) -> Result<Vec<(ChatId, i64, MessageId)>> {
+) -> Result<Vec<(ChatId, Seq, MessageId)>> {
     let query = Target::from(tx).either(
         "insert into messages (chat_id, seq, version, sender_id, content, timestamp, \
                                reply_to, client_id, last_change) \
@@ -231,7 +232,7 @@ pub async fn advance_chats(tx: &mut Tx, added: &[Added]) -> Result<()> {
 }
 
 /// Moves the senders' marks to their newest messages: who sends has read what came before.
-pub async fn advance_senders(tx: &mut Tx, sent: &[(ChatId, UserId, i64)]) -> Result<()> {
+pub async fn advance_senders(tx: &mut Tx, sent: &[(ChatId, UserId, Seq)]) -> Result<()> {
     let query = Target::from(tx).either(
         "update members set last_read_seq = max(last_read_seq, r.value ->> 2), \
                             last_delivered_seq = max(last_delivered_seq, r.value ->> 2) \

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::domain;
 use crate::domain::ids::{ChatId, SessionId};
+use crate::domain::numbering::Seq;
 use crate::domain::session::SessionInfo;
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
@@ -49,8 +50,8 @@ impl<'a> Session<'a> {
 #[derive(Serialize, ToSchema)]
 pub struct Marks {
     /// One's read mark.
-    #[schema(minimum = 0)]
-    pub last_read_seq: i64,
+    #[schema(value_type = i64, minimum = 0)]
+    pub last_read_seq: Seq,
     /// Messages by others, not deleted, after that.
     #[schema(minimum = 0)]
     pub unread_count: i64,

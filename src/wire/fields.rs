@@ -10,6 +10,7 @@ use serde_json::{Map, Number, Value};
 use crate::domain::avatar::NewAvatar;
 use crate::domain::error::{Error, FieldErrors, Result};
 use crate::domain::ids::{ChatId, MAX_ID};
+use crate::domain::numbering::Version;
 use crate::domain::sync::{Versions, digits};
 use crate::domain::text::{NULL, REQUIRED, no_such};
 
@@ -163,7 +164,7 @@ impl Fields {
                 .iter()
                 .map(|(chat, version)| {
                     let chat = digits(chat.as_bytes()).map(ChatId).ok_or(NOT_AN_INTEGER)?;
-                    Ok((chat, integer(version)?))
+                    Ok((chat, Version(integer(version)?)))
                 })
                 .collect(),
             Some(other) => Err(format!(

@@ -13,6 +13,7 @@ use crate::domain::chat::ChatView;
 use crate::domain::error::Error;
 use crate::domain::event::{Change, ChatEvent};
 use crate::domain::ids::{ChatId, SessionId, UserId};
+use crate::domain::numbering::{Seq, Version};
 use crate::domain::receipt::Marks;
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
@@ -79,7 +80,7 @@ enum ServerFrame<'a> {
         heartbeat: u64,
         /// The version of each of one's chats, by the chat's id.
         #[schema(schema_with = numbers_by_id)]
-        versions: &'a BTreeMap<ChatId, i64>,
+        versions: &'a BTreeMap<ChatId, Version>,
     },
     /// The answer to `ping`.
     #[serde(rename = "pong")]
@@ -130,8 +131,8 @@ enum ServerFrame<'a> {
         #[schema(value_type = i64, minimum = 1, example = 3)]
         chat: ChatId,
         /// The chat's version that this change made.
-        #[schema(minimum = 2, example = 6)]
-        version: i64,
+        #[schema(value_type = i64, minimum = 2, example = 6)]
+        version: Version,
         message: Message<'a>,
     },
     /// A message was edited.
@@ -141,8 +142,8 @@ enum ServerFrame<'a> {
         #[schema(value_type = i64, minimum = 1, example = 3)]
         chat: ChatId,
         /// The chat's version that this change made.
-        #[schema(minimum = 2, example = 6)]
-        version: i64,
+        #[schema(value_type = i64, minimum = 2, example = 6)]
+        version: Version,
         message: Message<'a>,
     },
     /// A message was deleted; what is left is a tombstone.
@@ -152,8 +153,8 @@ enum ServerFrame<'a> {
         #[schema(value_type = i64, minimum = 1, example = 3)]
         chat: ChatId,
         /// The chat's version that this change made.
-        #[schema(minimum = 2, example = 6)]
-        version: i64,
+        #[schema(value_type = i64, minimum = 2, example = 6)]
+        version: Version,
         message: Message<'a>,
     },
     /// One is in a chat from now on: it was made with one in it, or one was added.
@@ -166,8 +167,8 @@ enum ServerFrame<'a> {
         #[schema(value_type = i64, minimum = 1, example = 3)]
         chat: ChatId,
         /// The chat's version that this change made.
-        #[schema(minimum = 2, example = 6)]
-        version: i64,
+        #[schema(value_type = i64, minimum = 2, example = 6)]
+        version: Version,
         #[schema(min_length = 1, max_length = 100)]
         name: &'a str,
         #[schema(max_length = 1000)]
@@ -190,8 +191,8 @@ enum ServerFrame<'a> {
         #[schema(value_type = i64, minimum = 1, example = 3)]
         chat: ChatId,
         /// The chat's version that this change made.
-        #[schema(minimum = 2, example = 6)]
-        version: i64,
+        #[schema(value_type = i64, minimum = 2, example = 6)]
+        version: Version,
         member: Member<'a>,
     },
     /// Somebody's role changed.
@@ -201,8 +202,8 @@ enum ServerFrame<'a> {
         #[schema(value_type = i64, minimum = 1, example = 3)]
         chat: ChatId,
         /// The chat's version that this change made.
-        #[schema(minimum = 2, example = 6)]
-        version: i64,
+        #[schema(value_type = i64, minimum = 2, example = 6)]
+        version: Version,
         member: Member<'a>,
     },
     /// Somebody left the group, or was removed. They themselves get `chat.deleted` instead.
@@ -212,8 +213,8 @@ enum ServerFrame<'a> {
         #[schema(value_type = i64, minimum = 1, example = 3)]
         chat: ChatId,
         /// The chat's version that this change made.
-        #[schema(minimum = 2, example = 6)]
-        version: i64,
+        #[schema(value_type = i64, minimum = 2, example = 6)]
+        version: Version,
         member: Member<'a>,
     },
     /// Somebody's marks moved: at most one a user and chat in 100 ms, and the last state always
@@ -227,11 +228,11 @@ enum ServerFrame<'a> {
         #[schema(value_type = i64, minimum = 1, example = 7)]
         user: UserId,
         /// Everything up to here has reached one of the user's devices.
-        #[schema(minimum = 0)]
-        last_delivered_seq: i64,
+        #[schema(value_type = i64, minimum = 0)]
+        last_delivered_seq: Seq,
         /// Everything up to here has been read.
-        #[schema(minimum = 0)]
-        last_read_seq: i64,
+        #[schema(value_type = i64, minimum = 0)]
+        last_read_seq: Seq,
     },
     /// Somebody writes, or has stopped.
     #[serde(rename = "typing")]
@@ -274,7 +275,7 @@ pub fn ready(
     session: SessionId,
     server_time: Timestamp,
     epoch: &str,
-    versions: &BTreeMap<ChatId, i64>,
+    versions: &BTreeMap<ChatId, Version>,
     urls: &Urls,
 ) -> String {
     write(&ServerFrame::Ready {

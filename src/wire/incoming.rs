@@ -13,6 +13,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::{Content, Draft, Unfit};
+use crate::domain::numbering::Seq;
 use crate::domain::sync::Known;
 use crate::domain::text;
 use crate::domain::user::Availability;
@@ -115,7 +116,7 @@ pub enum Request {
         /// Where.
         chat: ChatId,
         /// Everything up to here, if that can be.
-        seq: Result<i64>,
+        seq: Result<Seq>,
         /// Whether it was read, and not just delivered.
         read: bool,
     },
@@ -306,7 +307,7 @@ impl Request {
             }
             "message.delivered" | "message.read" => {
                 let chat = fields.required_id("chat").map(ChatId);
-                let seq = fields.required_integer("seq", 0, i64::MAX);
+                let seq = fields.required_integer("seq", 0, i64::MAX).map(Seq);
                 let (seq, read) = (fields.finish(seq), kind == "message.read");
                 match chat {
                     Some(chat) => Ok(Self::Mark { chat, seq, read }),

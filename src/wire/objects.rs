@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use crate::domain;
 use crate::domain::chat::{ChatType, ChatView};
 use crate::domain::ids::{ChatId, MessageId, UserId};
+use crate::domain::numbering::{Seq, Version};
 use crate::domain::receipt::MessageStatus;
 use crate::domain::role::Role;
 use crate::domain::time::Timestamp;
@@ -81,11 +82,11 @@ pub struct Member<'a> {
     #[schema(value_type = String, format = DateTime)]
     joined_at: Timestamp,
     /// Everything up to here has reached one of the member's devices.
-    #[schema(minimum = 0)]
-    last_delivered_seq: i64,
+    #[schema(value_type = i64, minimum = 0)]
+    last_delivered_seq: Seq,
     /// Everything up to here has been read.
-    #[schema(minimum = 0)]
-    last_read_seq: i64,
+    #[schema(value_type = i64, minimum = 0)]
+    last_read_seq: Seq,
 }
 
 /// A chat, as the one who asks sees it.
@@ -122,13 +123,13 @@ pub struct Chat<'a> {
     #[schema(minimum = 0)]
     unread_count: i64,
     /// The newest message's `seq`; 0 where there is none.
-    #[schema(minimum = 0)]
-    last_seq: i64,
-    #[schema(minimum = 0)]
-    last_read_seq: i64,
+    #[schema(value_type = i64, minimum = 0)]
+    last_seq: Seq,
+    #[schema(value_type = i64, minimum = 0)]
+    last_read_seq: Seq,
     /// Grows by one with every durable change in the chat.
-    #[schema(minimum = 1)]
-    version: i64,
+    #[schema(value_type = i64, minimum = 1)]
+    version: Version,
     /// The first 100, owner and admins first; only where one chat is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -144,11 +145,11 @@ pub struct Message<'a> {
     #[schema(value_type = i64, minimum = 1, example = 3)]
     chat: ChatId,
     /// Numbers a chat's messages 1, 2, 3, … without holes.
-    #[schema(minimum = 1, example = 5)]
-    seq: i64,
+    #[schema(value_type = i64, minimum = 1, example = 5)]
+    seq: Seq,
     /// The chat's version that this message's last change made.
-    #[schema(minimum = 2, example = 6)]
-    version: i64,
+    #[schema(value_type = i64, minimum = 2, example = 6)]
+    version: Version,
     sender: UserRef<'a>,
     /// Exactly as it was sent.
     #[schema(example = "Meow!")]

@@ -12,6 +12,7 @@ use crate::domain::chat::{ChatName, Description, NewChat, too_many_members};
 use crate::domain::error::{FieldErrors, Result};
 use crate::domain::ids::{MessageId, UserId};
 use crate::domain::message::{ClientId, Content, Draft, Unfit};
+use crate::domain::numbering::Seq;
 use crate::domain::password;
 use crate::domain::receipt::ReadUpTo;
 use crate::domain::sync::Known;
@@ -406,7 +407,7 @@ pub struct ReadMessages {
 impl ReadMessages {
     /// Reads the body.
     pub fn parse(mut body: Fields) -> Result<ReadUpTo> {
-        let seq = body.integer("seq", 0, i64::MAX).map(ReadUpTo::Seq);
+        let seq = body.integer("seq", 0, i64::MAX).map(Seq).map(ReadUpTo::Seq);
         let message = body.nullable_id("message").map(|id| ReadUpTo::Message(MessageId(id)));
         if seq.is_none() && message.is_none() && body.is_right() {
             body.require("seq");

@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use meowsenger::domain::ids::{ChatId, SessionId, UserId};
+use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::receipt::Marks;
 use meowsenger::domain::session::{Device, SessionInfo};
 use meowsenger::domain::time::Timestamp;
@@ -207,28 +208,28 @@ async fn read_marks_are_clamped_and_never_go_back(
         store.say(other, a, "meow").await;
     }
     let mut tx = store.tx().await;
-    let read = |seq| Marks { delivered_seq: seq, read_seq: seq };
+    let read = |seq| Marks { delivered_seq: Seq(seq), read_seq: Seq(seq) };
     for (seq, expected) in [(0, 0), (2, 2), (1, 2), (-5, 2), (i64::MAX, 3), (2, 3)] {
         let moved = marks::advance(&mut tx, &[(chat, b, read(seq))]).await.unwrap();
         let now = marks::read(&mut tx, &[(chat, b)]).await.unwrap();
-        assert_eq!((now[0].marks, now[0].last_seq), (read(expected), 3), "{seq}");
+        assert_eq!((now[0].marks, now[0].last_seq.0), (read(expected), 3), "{seq}");
         assert!(moved.is_empty() || moved == now, "{seq}");
     }
     // Many at once; who is no member is passed over, and a delivered mark that is further stays.
-    let delivered = Marks { delivered_seq: 3, read_seq: 0 };
+    let delivered = Marks { delivered_seq: Seq(3), read_seq: Seq(0) };
     let wanted = [(other, c, read(1)), (ChatId(999), b, read(1)), (chat, c, delivered)];
     let moved = marks::advance(&mut tx, &wanted).await.unwrap();
     assert_eq!(moved.iter().map(|one| (one.chat, one.user)).collect::<Vec<_>>(), [(chat, c)]);
     assert_eq!(marks::read(&mut tx, &[(other, c), (ChatId(999), b)]).await.unwrap(), []);
     let moved = marks::advance(&mut tx, &[(chat, c, read(1))]).await.unwrap();
-    assert_eq!(moved[0].marks, Marks { delivered_seq: 3, read_seq: 1 });
+    assert_eq!(moved[0].marks, Marks { delivered_seq: Seq(3), read_seq: Seq(1) });
     assert!(marks::advance(&mut tx, &[]).await.unwrap().is_empty());
     tx.commit().await.expect("committed");
 
     let marks = async |chat: ChatId| {
         let members = members::after(&store.db, chat, members::Place::START, 9).await.unwrap();
         let mark = |m: &meowsenger::domain::chat::Member| {
-            (m.user.id, m.last_delivered_seq, m.last_read_seq)
+            (m.user.id, m.last_delivered_seq.0, m.last_read_seq.0)
         };
         members.iter().map(mark).collect::<Vec<_>>()
     };
@@ -237,7 +238,7 @@ async fn read_marks_are_clamped_and_never_go_back(
 
     // By name, without the sender.
     let who = async |seq: i64, sender: UserId| {
-        let which = (chat, seq, sender);
+        let which = (chat, Seq(seq), sender);
         let list = async |receipt| {
             let who = members::who_has(&store.db, which, receipt, 9).await.unwrap();
             who.iter().map(|user| user.id).collect::<Vec<_>>()
@@ -252,7 +253,7 @@ async fn read_marks_are_clamped_and_never_go_back(
     assert_eq!(who(3, b).await, (vec![a], vec![c]));
     assert_eq!(who(1, UserId(999)).await, (vec![a, c, b], vec![]));
     assert_eq!(who(4, a).await, (vec![], vec![]));
-    let which = (chat, 1, UserId(999));
+    let which = (chat, Seq(1), UserId(999));
     let first = members::who_has(&store.db, which, Receipt::Read, 1).await.unwrap();
     assert_eq!(first.iter().map(|user| user.id).collect::<Vec<_>>(), [a]);
 }
@@ -272,24 +273,24 @@ async fn what_changed_is_read_chat_by_chat_in_version_order(
         store.say(two, a, "meow").await;
     }
     let mut tx = store.tx().await;
-    messages::edit(&mut tx, ids[0], "miau", 5, later(1)).await.expect("edited");
-    messages::bury(&mut tx, ids[1], 6, later(2)).await.expect("buried");
+    messages::edit(&mut tx, ids[0], "miau", Version(5), later(1)).await.expect("edited");
+    messages::bury(&mut tx, ids[1], Version(6), later(2)).await.expect("buried");
     tx.commit().await.expect("committed");
 
-    let since = async |known: &[(ChatId, i64)], limit: i64| {
+    let since = async |known: &[(ChatId, Version)], limit: i64| {
         let found = messages::changed_since(&store.db, known, limit, 1_000).await.unwrap();
-        found.iter().map(|m| (m.chat, m.version)).collect::<Vec<_>>()
+        found.iter().map(|m| (m.chat, m.version.0)).collect::<Vec<_>>()
     };
     // The order of the chats is the caller's.
-    let known = [(two, 2), (empty, 0), (one, 0)];
+    let known = [(two, Version(2)), (empty, Version(0)), (one, Version(0))];
     let all = [(two, 3), (two, 4), (one, 4), (one, 5), (one, 6)];
     assert_eq!(since(&known, 9).await, all);
     for limit in 0..6 {
         let fits = usize::try_from(limit).expect("small").min(all.len());
         assert_eq!(since(&known, limit).await, all[..fits], "{limit}");
     }
-    assert_eq!(since(&[(one, 5), (two, 4)], 9).await, [(one, 6)]);
-    assert!(since(&[(one, 6), (ChatId(999), 0)], 9).await.is_empty());
+    assert_eq!(since(&[(one, Version(5)), (two, Version(4))], 9).await, [(one, 6)]);
+    assert!(since(&[(one, Version(6)), (ChatId(999), Version(0))], 9).await.is_empty());
     assert!(since(&[], 9).await.is_empty());
 
     // Each content has 4 bytes, but for the tombstone's.
@@ -298,14 +299,23 @@ async fn what_changed_is_read_chat_by_chat_in_version_order(
         assert_eq!(found.len(), expected, "{bytes} bytes");
     }
 
-    let any = async |known: &[(ChatId, i64)]| {
+    let any = async |known: &[(ChatId, Version)]| {
         let mut chats = messages::any_since(&store.db, known).await.unwrap();
         chats.sort();
         chats
     };
     assert_eq!(any(&known).await, [one, two]);
-    assert_eq!(any(&[(one, 5), (two, 4), (empty, 0), (ChatId(999), 0)]).await, [one]);
-    assert!(any(&[(one, 6)]).await.is_empty() && any(&[]).await.is_empty());
+    assert_eq!(
+        any(&[
+            (one, Version(5)),
+            (two, Version(4)),
+            (empty, Version(0)),
+            (ChatId(999), Version(0))
+        ])
+        .await,
+        [one]
+    );
+    assert!(any(&[(one, Version(6))]).await.is_empty() && any(&[]).await.is_empty());
 }
 
 #[rstest]

@@ -2,6 +2,7 @@
 
 use meowsenger::domain::chat::{ChatFilter, ChatType};
 use meowsenger::domain::ids::{ChatId, UserId};
+use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::receipt::Marks;
 use meowsenger::domain::role::Role;
 use meowsenger::domain::time::Timestamp;
@@ -23,7 +24,7 @@ async fn two_people_have_one_private_chat(
         let made = chats::insert_private(&mut tx, by, peer, NOW).await.expect("answered");
         if let Some(chat) = made {
             let both = vec![by.0, peer.0];
-            members::insert(&mut tx, chat, both, Role::Member, 0, NOW).await.expect("members");
+            members::insert(&mut tx, chat, both, Role::Member, Seq(0), NOW).await.expect("members");
         }
         tx.commit().await.expect("committed");
         made
@@ -57,16 +58,16 @@ async fn a_group_is_seen_by_its_members_alone(
     assert_eq!(seen.len(), 1);
     let seen = seen.remove(0);
     assert_eq!((seen.my_role, seen.peer, seen.last_message), (Role::Member, None, None));
-    assert_eq!((seen.unread_count, seen.last_read_seq), (0, 0));
+    assert_eq!((seen.unread_count, seen.last_read_seq.0), (0, 0));
     let group = seen.chat;
     assert_eq!((group.id, group.kind, group.name.as_str()), (chat, ChatType::Group, "Kitchen"));
-    assert_eq!((group.members_count, group.version, group.last_seq), (2, 1, 0));
+    assert_eq!((group.members_count, group.version.0, group.last_seq.0), (2, 1, 0));
     assert_eq!((group.created_at, group.created_by.map(|user| user.id)), (NOW, Some(a)));
 
     assert_eq!(members::chats_of(&store.db, b).await.unwrap(), [chat]);
     assert!(members::chats_of(&store.db, c).await.unwrap().is_empty());
     let place = members::membership(&store.db, chat, a).await.unwrap().expect("a member");
-    assert_eq!((place.role, place.last_delivered_seq, place.last_seq), (Role::Owner, 0, 0));
+    assert_eq!((place.role, place.last_delivered_seq.0, place.last_seq.0), (Role::Owner, 0, 0));
 }
 
 #[rstest]
@@ -85,13 +86,13 @@ async fn unread_counts_what_others_wrote_and_did_not_delete(
     let mut tx = store.tx().await;
     // One before b's mark, which stands at b's own message, and one after it.
     for (id, version) in [(ids[0], 7), (ids[3], 8)] {
-        messages::bury(&mut tx, id, version, later(1)).await.expect("buried");
+        messages::bury(&mut tx, id, Version(version), later(1)).await.expect("buried");
     }
     let seen = chats::of_member(&mut tx, b, vec![chat.0]).await.unwrap().remove(0);
-    assert_eq!((seen.last_read_seq, seen.unread_count), (2, 2));
+    assert_eq!((seen.last_read_seq.0, seen.unread_count), (2, 2));
     assert_eq!(seen.last_message, Some(ids[4]));
     let seen = chats::of_member(&mut tx, a, vec![chat.0]).await.unwrap().remove(0);
-    assert_eq!((seen.last_read_seq, seen.unread_count), (5, 0));
+    assert_eq!((seen.last_read_seq.0, seen.unread_count), (5, 0));
 }
 
 #[rstest]
@@ -105,7 +106,7 @@ async fn versions_are_taken_one_by_one(
     let take = async || {
         let mut tx = store.tx().await;
         chats::lock(&mut tx, one).await.expect("locked");
-        let version = chats::next_version(&mut tx, one).await.expect("a version");
+        let version = chats::next_version(&mut tx, one).await.expect("a version").0;
         tx.commit().await.expect("committed");
         version
     };
@@ -121,9 +122,12 @@ async fn versions_are_taken_one_by_one(
 
     let mut asked = chats::versions(&store.db, vec![two.0, 999, one.0]).await.unwrap();
     asked.sort_unstable();
-    assert_eq!(asked, [(one, 4), (two, 1)]);
-    assert_eq!(*chats::versions_of(&store.db, a).await.unwrap(), [(one, 4), (two, 1)]);
-    assert_eq!(*chats::versions_of(&store.db, b).await.unwrap(), [(one, 4)]);
+    assert_eq!(asked, [(one, Version(4)), (two, Version(1))]);
+    assert_eq!(
+        *chats::versions_of(&store.db, a).await.unwrap(),
+        [(one, Version(4)), (two, Version(1))]
+    );
+    assert_eq!(*chats::versions_of(&store.db, b).await.unwrap(), [(one, Version(4))]);
     assert_eq!(*chats::versions_of(&store.db, UserId(999)).await.unwrap(), []);
 }
 
@@ -179,16 +183,16 @@ async fn members_are_listed_by_rank_then_by_when_they_came(
     );
     let chat = store.group(d, &[]).await;
     let mut tx = store.tx().await;
-    members::insert(&mut tx, chat, vec![a.0], Role::Member, 0, later(2)).await.expect("added");
-    members::insert(&mut tx, chat, vec![b.0], Role::Member, 0, later(1)).await.expect("added");
-    members::insert(&mut tx, chat, vec![c.0], Role::Admin, 0, later(3)).await.expect("added");
-    members::insert(&mut tx, chat, vec![], Role::Member, 0, later(3)).await.expect("nobody");
+    members::insert(&mut tx, chat, vec![a.0], Role::Member, Seq(0), later(2)).await.expect("added");
+    members::insert(&mut tx, chat, vec![b.0], Role::Member, Seq(0), later(1)).await.expect("added");
+    members::insert(&mut tx, chat, vec![c.0], Role::Admin, Seq(0), later(3)).await.expect("added");
+    members::insert(&mut tx, chat, vec![], Role::Member, Seq(0), later(3)).await.expect("nobody");
     let list = members::after(&mut tx, chat, members::Place::START, 9).await.unwrap();
     let ids: Vec<_> = list.iter().map(|member| member.user.id).collect();
     assert_eq!(ids, [d, c, b, a]);
     let admin = &list[1];
     assert_eq!((admin.role, admin.joined_at), (Role::Admin, later(3)));
-    assert_eq!((admin.last_delivered_seq, admin.last_read_seq), (0, 0));
+    assert_eq!((admin.last_delivered_seq.0, admin.last_read_seq.0), (0, 0));
     assert_eq!(members::after(&mut tx, chat, members::Place::START, 2).await.unwrap().len(), 2);
 }
 
@@ -205,17 +209,17 @@ async fn marks_only_grow_and_the_least_of_them_are_found(
     }
     let mut tx = store.tx().await;
     for seq in [2, 1] {
-        let delivered = Marks { delivered_seq: seq, read_seq: 0 };
+        let delivered = Marks { delivered_seq: Seq(seq), read_seq: Seq(0) };
         marks::advance(&mut tx, &[(chat, a, delivered)]).await.expect("marked");
         let place = members::membership(&mut tx, chat, a).await.unwrap().expect("a member");
-        assert_eq!((place.last_delivered_seq, place.last_seq), (2, 3));
+        assert_eq!((place.last_delivered_seq.0, place.last_seq.0), (2, 3));
     }
     let laggards = least::Laggards::default();
     let least = least::least_marks(&mut tx, &laggards, vec![chat.0, alone.0, 999]).await.unwrap();
     assert_eq!(least.len(), 2);
     let of = |id: ChatId| {
         let marks = least[&id];
-        (marks.members, marks.first_member, marks.read_seq, marks.delivered_seq)
+        (marks.members, marks.first_member, marks.read_seq.0, marks.delivered_seq.0)
     };
     assert_eq!(of(chat), (3, a, 1, 2));
     assert_eq!(of(alone), (1, c, 0, 0));
@@ -230,12 +234,12 @@ async fn what_is_not_committed_did_not_happen(
     let a = store.user("a").await;
     let chat = store.group(a, &[]).await;
     let mut tx = store.tx().await;
-    assert_eq!(chats::next_version(&mut tx, chat).await.unwrap(), 2);
+    assert_eq!(chats::next_version(&mut tx, chat).await.unwrap(), Version(2));
     drop(tx);
     let mut tx = store.tx().await;
-    assert_eq!(chats::next_version(&mut tx, chat).await.unwrap(), 2);
+    assert_eq!(chats::next_version(&mut tx, chat).await.unwrap(), Version(2));
     tx.commit().await.expect("committed");
-    assert_eq!(chats::versions(&store.db, vec![chat.0]).await.unwrap(), [(chat, 2)]);
+    assert_eq!(chats::versions(&store.db, vec![chat.0]).await.unwrap(), [(chat, Version(2))]);
 }
 
 #[rstest]

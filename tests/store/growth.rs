@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use meowsenger::domain::event::Departed;
 use meowsenger::domain::ids::{ChatId, MessageId, UserId};
 use meowsenger::domain::message::NewMessage;
+use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::receipt::Marks;
 use meowsenger::domain::role::Role;
 use meowsenger::domain::user::Activity;
@@ -130,18 +131,18 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
         "chats::sizes" => chats::sizes(tx, one, ids).await.map(drop),
         "chats::versions" => chats::versions(tx, ids).await.map(drop),
         "departures::insert" => {
-            let out = lists.map(|id| Departed { user: UserId(id), version: id });
+            let out = lists.map(|id| Departed { user: UserId(id), version: Version(id) });
             departures::insert(tx, chat, &out, NOW).await
         }
         "marks::advance" => {
-            let wanted = Marks { delivered_seq: 1, read_seq: 1 };
+            let wanted = Marks { delivered_seq: Seq(1), read_seq: Seq(1) };
             let wanted = lists.map(|id| (chat, UserId(id), wanted));
             marks::advance(tx, &wanted).await.map(drop)
         }
         "marks::read" => marks::read(tx, &lists.map(|id| (chat, UserId(id)))).await.map(drop),
         "members::acquainted" => members::acquainted(tx, one, ids).await.map(drop),
         "members::among" => members::among(tx, chat, ids).await.map(drop),
-        "members::insert" => members::insert(tx, ChatId(0), ids, Role::Member, 0, NOW).await,
+        "members::insert" => members::insert(tx, ChatId(0), ids, Role::Member, Seq(0), NOW).await,
         "least::least_marks" => {
             let laggards = least::Laggards::default();
             least::least_marks(tx, &laggards, ids).await.map(drop)
@@ -149,14 +150,17 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
         "sessions::touch" => sessions::touch(tx, ids, later(1)).await,
         "members::remove" => members::remove(tx, chat, ids).await,
         "messages::any_since" => {
-            messages::any_since(tx, &lists.map(|id| (ChatId(id), 1))).await.map(drop)
+            messages::any_since(tx, &lists.map(|id| (ChatId(id), Version(1)))).await.map(drop)
         }
         "messages::by_ids" => messages::by_ids(tx, ids).await.map(drop),
-        "messages::changed_since" => {
-            messages::changed_since(tx, &lists.map(|id| (ChatId(id), 1)), 9_999, usize::MAX)
-                .await
-                .map(drop)
-        }
+        "messages::changed_since" => messages::changed_since(
+            tx,
+            &lists.map(|id| (ChatId(id), Version(1))),
+            9_999,
+            usize::MAX,
+        )
+        .await
+        .map(drop),
         "presence::elsewhere" => presence::elsewhere(tx, "two", NOW, ids).await.map(drop),
         "presence::remove" => presence::remove(tx, "one", ids).await,
         "presence::seen" => presence::seen(tx, ids, later(999), Duration::ZERO).await,
@@ -174,10 +178,11 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
             sends::advance_chats(tx, &lists.map(last)).await
         }
         "sends::advance_senders" => {
-            sends::advance_senders(tx, &lists.map(|id| (ChatId(id), one, 1))).await
+            sends::advance_senders(tx, &lists.map(|id| (ChatId(id), one, Seq(1)))).await
         }
         "sends::insert" => {
-            let numbered = |message| Numbered { message, seq: 2, version: 3, timestamp: NOW };
+            let numbered =
+                |message| Numbered { message, seq: Seq(2), version: Version(3), timestamp: NOW };
             let numbered: Vec<_> = lists.sends.iter().map(numbered).collect();
             sends::insert(tx, &numbered).await.map(drop)
         }

@@ -1,6 +1,7 @@
 //! The least markers of a large chat, which are remembered with those who hold them.
 
 use meowsenger::domain::ids::{ChatId, UserId};
+use meowsenger::domain::numbering::Seq;
 use meowsenger::domain::receipt::Marks;
 use meowsenger::domain::role::Role;
 use meowsenger::store::least::{Laggards, least_marks};
@@ -26,7 +27,8 @@ async fn group(store: &Store) -> (ChatId, Vec<UserId>) {
 
 async fn mark(store: &Store, chat: ChatId, user: UserId, delivered_seq: i64, read_seq: i64) {
     let mut tx = store.tx().await;
-    let wanted = [(chat, user, Marks { delivered_seq, read_seq })];
+    let wanted =
+        [(chat, user, Marks { delivered_seq: Seq(delivered_seq), read_seq: Seq(read_seq) })];
     marks::advance(&mut tx, &wanted).await.expect("advanced");
     tx.commit().await.expect("committed");
 }
@@ -48,7 +50,7 @@ async fn the_least_markers_are_right_whoever_moves_leaves_or_joins(
     let check = async |expected: (i64, i64)| {
         for hints in [&laggards, &fresh()] {
             let least = least_marks(&store.db, hints, vec![chat.0]).await.unwrap()[&chat];
-            assert_eq!((least.read_seq, least.delivered_seq), expected);
+            assert_eq!((least.read_seq.0, least.delivered_seq.0), expected);
         }
     };
     check((0, 0)).await;
@@ -66,12 +68,14 @@ async fn the_least_markers_are_right_whoever_moves_leaves_or_joins(
     let mut tx = store.tx().await;
     members::remove(&mut tx, chat, vec![users[70].0]).await.expect("removed");
     let least = least_marks(&mut tx, &laggards, vec![chat.0]).await.unwrap()[&chat];
-    assert_eq!(least.read_seq, 4);
+    assert_eq!(least.read_seq, Seq(4));
     drop(tx);
     check((2, 4)).await;
     let mut tx = store.tx().await;
     members::remove(&mut tx, chat, vec![users[70].0]).await.expect("removed");
-    members::insert(&mut tx, chat, vec![users[70].0], Role::Member, 9, NOW).await.expect("again");
+    members::insert(&mut tx, chat, vec![users[70].0], Role::Member, Seq(9), NOW)
+        .await
+        .expect("again");
     tx.commit().await.expect("committed");
     check((4, 4)).await;
     let gone = users[1..].iter().map(|user| user.0).collect();
@@ -80,7 +84,7 @@ async fn the_least_markers_are_right_whoever_moves_leaves_or_joins(
     tx.commit().await.expect("committed");
     run(&store, "update chats set members_count = 1").await;
     let least = least_marks(&store.db, &laggards, vec![chat.0]).await.unwrap()[&chat];
-    assert_eq!((least.members, least.first_member, least.read_seq), (1, users[0], 9));
+    assert_eq!((least.members, least.first_member, least.read_seq.0), (1, users[0], 9));
 }
 
 #[rstest]
@@ -95,10 +99,10 @@ async fn the_members_of_a_large_chat_are_not_read_each_time(
     for user in &users {
         mark(&store, chat, *user, 5, if *user == users[70] { 2 } else { 5 }).await;
     }
-    assert_eq!(least().await.read_seq, 2);
+    assert_eq!(least().await.read_seq, Seq(2));
     // Nobody goes back, so this is not noticed unless everybody is read.
     run(&store, "update members set last_read_seq = 0 where user_id <= 3").await;
-    assert_eq!(least().await.read_seq, 2);
+    assert_eq!(least().await.read_seq, Seq(2));
     mark(&store, chat, users[70], 5, 3).await;
-    assert_eq!(least().await.read_seq, 0);
+    assert_eq!(least().await.read_seq, Seq(0));
 }

@@ -3,6 +3,7 @@
 use meowsenger::domain::chat::ChatType;
 use meowsenger::domain::event::Departed;
 use meowsenger::domain::ids::UserId;
+use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::role::Role;
 use meowsenger::store::members::Place;
 use meowsenger::store::{Target, Tx, chats, departures, members, messages, users};
@@ -19,9 +20,9 @@ async fn members_are_found_changed_and_removed(
     let (a, b, c) = (store.user("a").await, store.user("b").await, store.user("c").await);
     let chat = store.group(a, &[c]).await;
     let mut tx = store.tx().await;
-    members::insert(&mut tx, chat, vec![b.0], Role::Member, 7, later(1)).await.expect("added");
+    members::insert(&mut tx, chat, vec![b.0], Role::Member, Seq(7), later(1)).await.expect("added");
     let late = members::one(&mut tx, chat, b).await.unwrap().expect("a member");
-    assert_eq!((late.last_delivered_seq, late.last_read_seq, late.joined_at), (7, 7, later(1)));
+    assert_eq!((late.last_delivered_seq.0, late.last_read_seq.0, late.joined_at), (7, 7, later(1)));
     assert!(members::one(&mut tx, chat, UserId(999)).await.unwrap().is_none());
     let roles = members::roles(&mut tx, chat).await.unwrap();
     assert_eq!(roles, [(a, Role::Owner), (b, Role::Member), (c, Role::Member)]);
@@ -63,9 +64,9 @@ async fn a_groups_changes_take_versions(
     let a = store.user("a").await;
     let chat = store.group(a, &[]).await;
     let mut tx = store.tx().await;
-    assert_eq!(chats::advance(&mut tx, chat, 3, 2).await.unwrap(), 4);
+    assert_eq!(chats::advance(&mut tx, chat, 3, 2).await.unwrap(), Version(4));
     let mut row = chats::of_member(&mut tx, a, vec![chat.0]).await.unwrap().remove(0).chat;
-    assert_eq!((row.version, row.members_count), (4, 3));
+    assert_eq!((row.version.0, row.members_count), (4, 3));
     row.name = "Garden".to_owned();
     row.description = "Green".to_owned();
     chats::update(&mut tx, &row).await.expect("updated");
@@ -116,12 +117,16 @@ async fn two_people_may_have_another_private_chat_when_theirs_was_ended(
     let (a, b) = (store.user("a").await, store.user("b").await);
     let mut tx = store.tx().await;
     let first = chats::insert_private(&mut tx, a, b, NOW).await.unwrap().expect("made");
-    members::insert(&mut tx, first, vec![a.0, b.0], Role::Member, 0, NOW).await.expect("members");
+    members::insert(&mut tx, first, vec![a.0, b.0], Role::Member, Seq(0), NOW)
+        .await
+        .expect("members");
     assert!(!chats::is_left_alone(&mut tx, first).await.unwrap());
     chats::end(&mut tx, first, NOW).await.expect("ended");
     let second = chats::insert_private(&mut tx, a, b, NOW).await.unwrap().expect("made");
     assert_ne!(first, second);
-    members::insert(&mut tx, second, vec![a.0, b.0], Role::Member, 0, NOW).await.expect("members");
+    members::insert(&mut tx, second, vec![a.0, b.0], Role::Member, Seq(0), NOW)
+        .await
+        .expect("members");
     users::end(&mut tx, b, "deleted_2", NOW).await.expect("ended");
     assert!(chats::is_left_alone(&mut tx, second).await.unwrap());
     let row = chats::of_member(&mut tx, a, vec![second.0]).await.unwrap().remove(0);
@@ -162,7 +167,8 @@ async fn departures_are_told_until_one_is_in_again(
     let (a, b, c) = (store.user("a").await, store.user("b").await, store.user("c").await);
     let chat = store.group(a, &[b]).await;
     let mut tx = store.tx().await;
-    let out = [Departed { user: b, version: 5 }, Departed { user: c, version: Departed::ENDED }];
+    let out =
+        [Departed { user: b, version: Version(5) }, Departed { user: c, version: Departed::ENDED }];
     departures::insert(&mut tx, chat, &out, NOW).await.expect("noted");
     departures::insert(&mut tx, chat, &[], NOW).await.expect("nobody");
     let told = departures::since(&mut tx, NOW).await.unwrap();
@@ -173,12 +179,15 @@ async fn departures_are_told_until_one_is_in_again(
     let between = async |tx: &mut Tx, after, upto| {
         departures::between(tx, chat, after, upto).await.expect("read")
     };
-    assert_eq!(between(&mut tx, 4, 5).await, [Departed { user: b, version: 5 }]);
+    assert_eq!(
+        between(&mut tx, Version(4), Version(5)).await,
+        [Departed { user: b, version: Version(5) }]
+    );
     for (after, upto) in [(3, 4), (5, 9)] {
-        assert!(between(&mut tx, after, upto).await.is_empty());
+        assert!(between(&mut tx, Version(after), Version(upto)).await.is_empty());
     }
-    members::insert(&mut tx, chat, vec![b.0], Role::Member, 0, NOW).await.expect("in again");
-    assert!(between(&mut tx, 4, 5).await.is_empty());
+    members::insert(&mut tx, chat, vec![b.0], Role::Member, Seq(0), NOW).await.expect("in again");
+    assert!(between(&mut tx, Version(4), Version(5)).await.is_empty());
     departures::forget(&mut tx, later(1)).await.expect("forgotten");
     assert!(departures::since(&mut tx, NOW).await.unwrap().is_empty());
 }

@@ -2,6 +2,7 @@
 
 use meowsenger::domain::ids::{ChatId, MessageId};
 use meowsenger::domain::message::{ClientId, LastChange, Message, NewMessage};
+use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::receipt::MessageStatus;
 use meowsenger::store::{Target, chats, members, messages, sends};
 use rstest::rstest;
@@ -16,7 +17,7 @@ fn named(message: NewMessage, client_id: &str) -> NewMessage {
 }
 
 fn seqs(list: &[Message]) -> Vec<i64> {
-    list.iter().map(|message| message.seq).collect()
+    list.iter().map(|message| message.seq.0).collect()
 }
 
 #[rstest]
@@ -33,27 +34,30 @@ async fn messages_are_paged_by_seq_and_by_version(
         store.say(other, a, "elsewhere").await;
     }
     let db = &store.db;
-    assert_eq!(seqs(&messages::before(db, chat, i64::MAX, 3).await.unwrap()), [4, 3, 2]);
-    assert_eq!(seqs(&messages::before(db, chat, 2, 9).await.unwrap()), [1]);
-    assert_eq!(seqs(&messages::after(db, chat, 0, 3).await.unwrap()), [1, 2, 3]);
-    assert_eq!(seqs(&messages::after(db, chat, 3, 9).await.unwrap()), [4]);
+    assert_eq!(seqs(&messages::before(db, chat, Seq(i64::MAX), 3).await.unwrap()), [4, 3, 2]);
+    assert_eq!(seqs(&messages::before(db, chat, Seq(2), 9).await.unwrap()), [1]);
+    assert_eq!(seqs(&messages::after(db, chat, Seq(0), 3).await.unwrap()), [1, 2, 3]);
+    assert_eq!(seqs(&messages::after(db, chat, Seq(3), 9).await.unwrap()), [4]);
 
     let mut tx = store.tx().await;
-    messages::edit(&mut tx, ids[0], "miau", 6, later(1)).await.expect("edited");
-    messages::bury(&mut tx, ids[2], 7, later(2)).await.expect("buried");
+    messages::edit(&mut tx, ids[0], "miau", Version(6), later(1)).await.expect("edited");
+    messages::bury(&mut tx, ids[2], Version(7), later(2)).await.expect("buried");
     tx.commit().await.expect("committed");
-    let changed = messages::changed(db, chat, 3, 7).await.unwrap();
+    let changed = messages::changed(db, chat, Version(3), Version(7)).await.unwrap();
     assert_eq!(seqs(&changed), [4, 1, 3], "in version order");
-    assert_eq!(seqs(&messages::changed(db, chat, 2, 6).await.unwrap()), [2, 4, 1]);
+    assert_eq!(
+        seqs(&messages::changed(db, chat, Version(2), Version(6)).await.unwrap()),
+        [2, 4, 1]
+    );
     let kinds: Vec<_> = changed.iter().map(|message| message.last_change).collect();
     assert_eq!(kinds, [LastChange::Created, LastChange::Edited, LastChange::Deleted]);
     let (edited, buried) = (&changed[1], &changed[2]);
-    assert_eq!((edited.content.as_str(), edited.version), ("miau", 6));
+    assert_eq!((edited.content.as_str(), edited.version.0), ("miau", 6));
     assert_eq!(
         (edited.edited_at, edited.deleted_at, edited.timestamp),
         (Some(later(1)), None, NOW)
     );
-    assert_eq!((buried.content.as_str(), buried.version), ("", 7));
+    assert_eq!((buried.content.as_str(), buried.version.0), ("", 7));
     assert_eq!((buried.edited_at, buried.deleted_at), (None, Some(later(2))));
     assert_eq!((buried.sender.id, buried.sender.username.as_str()), (a, "a"));
     assert_eq!(buried.status, MessageStatus::Sent);
@@ -136,7 +140,7 @@ async fn content_comes_back_exactly(
         .map(|(n, content)| named(message(chat, a, content), &format!("'{n}\\\" 🐈")))
         .collect();
     store.send(&batch, NOW).await;
-    let kept = messages::after(&store.db, chat, 0, 99).await.unwrap();
+    let kept = messages::after(&store.db, chat, Seq(0), 99).await.unwrap();
     for (n, (kept, content)) in kept.iter().zip(&contents).enumerate() {
         assert_eq!(&kept.content, content);
         assert_eq!(kept.client_id, Some(format!("'{n}\\\" 🐈")));
@@ -145,7 +149,7 @@ async fn content_comes_back_exactly(
 
     let mut tx = store.tx().await;
     for content in &contents {
-        messages::edit(&mut tx, kept[0].id, content, 99, NOW).await.expect("edited");
+        messages::edit(&mut tx, kept[0].id, content, Version(99), NOW).await.expect("edited");
         let read = messages::by_ids(&mut tx, vec![kept[0].id.0]).await.unwrap();
         assert_eq!(&read[0].content, content);
     }
@@ -169,29 +173,29 @@ async fn a_batch_over_several_chats_moves_each_on(
     ];
     let ids = store.send(&batch, later(9)).await;
 
-    let of_one = messages::after(&store.db, one, 0, 9).await.unwrap();
-    let contents: Vec<_> = of_one.iter().map(|m| (m.content.as_str(), m.version, m.id)).collect();
+    let of_one = messages::after(&store.db, one, Seq(0), 9).await.unwrap();
+    let contents: Vec<_> = of_one.iter().map(|m| (m.content.as_str(), m.version.0, m.id)).collect();
     assert_eq!(contents, [("1", 2, ids[0]), ("2", 3, ids[2]), ("3", 4, ids[3])]);
-    let answer = messages::after(&store.db, two, 1, 9).await.unwrap().remove(0);
-    assert_eq!((answer.seq, answer.version, answer.timestamp), (2, 3, later(9)));
+    let answer = messages::after(&store.db, two, Seq(1), 9).await.unwrap().remove(0);
+    assert_eq!((answer.seq.0, answer.version.0, answer.timestamp), (2, 3, later(9)));
     assert_eq!((answer.reply_to, answer.client_id.as_deref()), (Some(first), Some("x")));
 
     for (chat, version, seq, last) in [(one, 4, 3, ids[3]), (two, 3, 2, ids[1])] {
         let seen = chats::of_member(&store.db, a, vec![chat.0]).await.unwrap().remove(0);
-        assert_eq!((seen.chat.version, seen.chat.last_seq), (version, seq));
+        assert_eq!((seen.chat.version.0, seen.chat.last_seq.0), (version, seq));
         assert_eq!((seen.last_message, seen.place.activity), (Some(last), last.0));
-        assert_eq!((seen.last_read_seq, seen.unread_count), (seq, 0), "a wrote the last one");
+        assert_eq!((seen.last_read_seq.0, seen.unread_count), (seq, 0), "a wrote the last one");
     }
     let b_in_one =
         members::after(&store.db, one, members::Place::START, 9).await.unwrap().remove(1);
-    assert_eq!((b_in_one.last_read_seq, b_in_one.last_delivered_seq), (2, 2));
+    assert_eq!((b_in_one.last_read_seq.0, b_in_one.last_delivered_seq.0), (2, 2));
 
     // A clock that went back does not move a chat down the list, and marks never go back.
     let newest = store.send(&[message(one, b, "4")], NOW).await[0];
     let mut tx = store.tx().await;
-    sends::advance_senders(&mut tx, &[(one, b, 1)]).await.expect("marked");
+    sends::advance_senders(&mut tx, &[(one, b, Seq(1))]).await.expect("marked");
     let seen = chats::of_member(&mut tx, b, vec![one.0]).await.unwrap().remove(0);
-    assert_eq!((seen.place.activity, seen.last_read_seq), (newest.0, 4));
+    assert_eq!((seen.place.activity, seen.last_read_seq.0), (newest.0, 4));
 }
 
 #[rstest]
@@ -205,7 +209,7 @@ async fn what_a_send_depends_on_is_resolved(
     let ids = store.send(&[named(message(chat, a, "1"), "7"), message(chat, a, "2")], NOW).await;
     let elsewhere = store.say(other, a, "3").await;
     let mut tx = store.tx().await;
-    messages::bury(&mut tx, ids[1], 4, NOW).await.expect("buried");
+    messages::bury(&mut tx, ids[1], Version(4), NOW).await.expect("buried");
     let reply = |to: MessageId| NewMessage { reply_to: Some(to), ..message(chat, a, "re") };
     let batch = [
         message(chat, a, "plain"),
@@ -245,7 +249,7 @@ async fn what_a_send_depends_on_is_resolved(
     assert_eq!(resolved[4].sender.username, "b");
 
     let locked = sends::lock_chats(&mut tx, vec![other.0, chat.0, 999]).await.unwrap();
-    let mut numbers: Vec<_> = locked.iter().map(|c| (c.id, c.version, c.last_seq)).collect();
+    let mut numbers: Vec<_> = locked.iter().map(|c| (c.id, c.version.0, c.last_seq.0)).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, [(chat, 3, 2), (other, 2, 1)]);
 }

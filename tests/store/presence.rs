@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use meowsenger::domain::numbering::Seq;
 use meowsenger::domain::role::Role;
 use meowsenger::domain::user::Activity;
 use meowsenger::store::presence::{self, Place};
@@ -98,7 +99,9 @@ async fn people_know_those_with_whom_they_share_a_chat(
     store.group(b, &[a]).await;
     let mut tx = store.tx().await;
     let chat = chats::insert_private(&mut tx, c, a, NOW).await.unwrap().expect("made");
-    members::insert(&mut tx, chat, vec![a.0, c.0], Role::Member, 0, NOW).await.expect("members");
+    members::insert(&mut tx, chat, vec![a.0, c.0], Role::Member, Seq(0), NOW)
+        .await
+        .expect("members");
     let asked = vec![a.0, b.0, c.0, 999];
     let mut known = members::acquainted(&mut tx, a, asked.clone()).await.unwrap();
     known.sort_unstable();

@@ -2,6 +2,7 @@
 
 use meowsenger::domain::chat::{ChatFilter, ChatType};
 use meowsenger::domain::ids::UserId;
+use meowsenger::domain::numbering::Seq;
 use meowsenger::domain::role::Role;
 use meowsenger::store::{Target, chat_lists, chats, members, search, users};
 use rstest::rstest;
@@ -104,7 +105,7 @@ async fn ones_chats_are_filtered(#[values(Backend::Sqlite, Backend::Postgres)] b
     let mut tx = store.tx().await;
     let private = chats::insert_private(&mut tx, me, ivan, NOW).await.unwrap().expect("made");
     let both = vec![me.0, ivan.0];
-    members::insert(&mut tx, private, both, Role::Member, 0, NOW).await.expect("members");
+    members::insert(&mut tx, private, both, Role::Member, Seq(0), NOW).await.expect("members");
     tx.commit().await.expect("committed");
     let (loud, private) = (loud.0, private.0);
 

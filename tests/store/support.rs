@@ -8,6 +8,7 @@ use meowsenger::auth::secrets::random_hex;
 use meowsenger::config::{Config, Variables};
 use meowsenger::domain::ids::{ChatId, MessageId, UserId};
 use meowsenger::domain::message::{Content, NewMessage};
+use meowsenger::domain::numbering::Seq;
 use meowsenger::domain::role::Role;
 use meowsenger::domain::time::Timestamp;
 use meowsenger::domain::user::Username;
@@ -87,8 +88,10 @@ impl Store {
         let chat = chats::insert_group(&mut tx, owner, "Kitchen", "", count, NOW).await;
         let chat = chat.expect("inserted");
         let others = others.iter().map(|user| user.0).collect();
-        members::insert(&mut tx, chat, vec![owner.0], Role::Owner, 0, NOW).await.expect("owner");
-        members::insert(&mut tx, chat, others, Role::Member, 0, NOW).await.expect("members");
+        members::insert(&mut tx, chat, vec![owner.0], Role::Owner, Seq(0), NOW)
+            .await
+            .expect("owner");
+        members::insert(&mut tx, chat, others, Role::Member, Seq(0), NOW).await.expect("members");
         tx.commit().await.expect("committed");
         chat
     }
@@ -124,8 +127,8 @@ async fn send(tx: &mut Tx, batch: &[NewMessage], now: Timestamp) -> Vec<MessageI
     let mut numbered = Vec::new();
     for message in batch {
         let chat = chats.iter_mut().find(|chat| chat.id == message.chat).expect("its chat");
-        chat.last_seq += 1;
-        chat.version += 1;
+        chat.last_seq = chat.last_seq.next();
+        chat.version = chat.version.next();
         let (seq, version) = (chat.last_seq, chat.version);
         numbered.push(Numbered { message, seq, version, timestamp: now });
     }
