@@ -1,6 +1,7 @@
 //! Secrets: password hashes, tokens and tickets; and who has tried too often. No HTTP here, and no SQL.
 
 pub mod hashes;
+mod meter;
 pub mod passwords;
 pub mod secrets;
 pub mod throttles;

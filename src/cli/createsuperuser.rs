@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use crate::actions::accounts::{self, NamesWanted};
 use crate::config::{Variables, environment};
 use crate::domain::error::Error;
+use crate::wire::accounts::Register;
 use crate::wire::fields::Fields;
-use crate::wire::requests::Register;
 
 use super::{Result, node, prompt, say};
 

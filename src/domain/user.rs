@@ -211,7 +211,7 @@ pub enum Status {
     Offline,
 }
 
-/// A user's row, less the password. Never sent as it is: `wire::objects` decides who sees what.
+/// A user's row, less the password. Never sent as it is: `wire::users` decides who sees what.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct User {
     /// Its id.

@@ -9,7 +9,8 @@ use crate::realtime::heartbeat::DEAD_AFTER;
 use crate::realtime::socket::AUTH_TIME;
 use crate::realtime::transport::MESSAGE_MAX;
 use crate::wire::frames::{self, HEARTBEAT};
-use crate::wire::incoming::{self, WATCH_MAX};
+use crate::wire::incoming;
+use crate::wire::presence::WATCH_MAX;
 
 type Result<T> = std::result::Result<T, serde_json::Error>;
 

@@ -11,15 +11,14 @@ use crate::actions::accounts::{self, NamesWanted};
 use crate::actions::{presence, sessions, tickets};
 use crate::app::App;
 use crate::domain::session::{self, Device};
-use crate::wire::answers::{Opened, Ticket, TokenPair};
+use crate::wire::accounts::{ChangePassword, EndAccount, Register};
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::objects::OwnUser;
-use crate::wire::requests::{
-    ChangePassword, EndAccount, Login, PatchUser, Refresh, Register, UpdateUser, Verify,
-};
+use crate::wire::sessions::{Login, Opened, Refresh, Ticket, TokenPair, Verify};
+use crate::wire::users::{OwnUser, PatchUser, UpdateUser};
 
+use super::bodies::Body;
+use super::caller::Authenticated;
 use super::errors::Result;
-use super::extract::{Authenticated, Body};
 use super::forms::FormBody;
 
 /// Makes an account

@@ -1,177 +1,90 @@
-//! The bytes of bodies: receiving one whole, within bounds, and discarding what nobody read. What
-//! is in a body is read elsewhere.
+//! JSON bodies. A body is read when the handler asks for it, after the caller's rights are known, so
+//! what is wrong with its size, type or syntax is not reported before that.
 
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::convert::Infallible;
 
-use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::Request;
-use axum::http::{HeaderValue, header};
-use axum::middleware::Next;
-use axum::response::Response;
-use http_body_util::BodyExt;
-use hyper::body::{Frame, SizeHint};
-use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout, timeout_at};
+use axum::extract::{FromRequest, Request};
+use axum::http::header;
 
-use crate::domain::error::{Error, Result};
+use crate::domain::error::{Error, Result as DomainResult};
+use crate::wire::fields::Fields;
 
-use super::spool::Spool;
+use super::receive::receive;
 
-/// Least progress: so many bytes have to come in each window.
-const WINDOW: Duration = Duration::from_secs(20);
-const WINDOW_BYTES: usize = 20_000;
-/// How long a body may take at most, however steadily it comes.
-const TIME_MAX: Duration = Duration::from_secs(600);
-const UNREADABLE: &str = "The body could not be read.";
-const TOO_SLOW: &str = "The body took too long to arrive.";
+/// Largest body, in bytes.
+pub(super) const BODY_MAX: usize = 128 * 1024;
+const TOO_LARGE: &str = "The body is larger than 128 KiB.";
 
-/// Most of a body that is thrown away, in bytes; how long that may take, and how long the client may
-/// send nothing meanwhile.
-const DISCARD_MAX: usize = 32 * 1024 * 1024;
-const DISCARD_TIME: Duration = Duration::from_secs(30);
-const DISCARD_SILENCE: Duration = Duration::from_secs(2);
+/// A JSON body. What is wrong with it, be it its size or type, is told when it is asked for, after
+/// the question whether the caller may at all.
+#[derive(Debug)]
+pub(super) struct Body(Content);
 
-/// The whole body, of at most `max` bytes; `too_large` says that there were more. A client that
-/// sends less than `WINDOW_BYTES` in a `WINDOW`, or takes longer than `TIME_MAX`, is cut off:
-/// large files may come by slow lines, but a body that stalls is not waited for.
-pub(super) async fn receive(
-    request: Request,
-    max: usize,
-    too_large: &'static str,
-) -> Result<Spool> {
-    let mut body = request.into_body();
-    if body.size_hint().lower() > max as u64 {
-        return Err(Error::TooLarge(too_large));
+#[derive(Debug)]
+enum Content {
+    Json(Vec<u8>),
+    Fields(DomainResult<Fields>),
+}
+
+impl Body {
+    /// What a body of another type was read into.
+    pub(super) fn of(fields: DomainResult<Fields>) -> Self {
+        Self(Content::Fields(fields))
     }
-    let mut spool = Spool::default();
-    let mut progress = Progress::new();
-    loop {
-        let data = match timeout_at(progress.deadline(), body.frame()).await {
-            Ok(None) => return Ok(spool),
-            Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
-            // Broken off by a client that went away.
-            Ok(Some(Err(_))) => return Err(Error::Malformed(UNREADABLE.into())),
-            Err(_) if progress.goes_on() => continue,
-            Err(_) => return Err(Error::Malformed(TOO_SLOW.into())),
+
+    /// Reads the fields, by a function of `wire::requests`.
+    pub(super) fn read<T>(self, parse: impl FnOnce(Fields) -> DomainResult<T>) -> DomainResult<T> {
+        parse(self.fields()?)
+    }
+
+    /// The same; without a tree of its values between, where `quick` can.
+    pub(super) fn read_quickly<T>(
+        self,
+        quick: impl FnOnce(&[u8]) -> Option<T>,
+        parse: impl FnOnce(Fields) -> DomainResult<T>,
+    ) -> DomainResult<T> {
+        let quickly = match &self.0 {
+            Content::Json(body) => quick(body),
+            Content::Fields(_) => None,
         };
-        if spool.len() + data.len() > max {
-            return Err(Error::TooLarge(too_large));
-        }
-        progress.received(data.len());
-        spool.write(data).await?;
-    }
-}
-
-/// Whether a client sends fast enough.
-struct Progress {
-    window_end: Instant,
-    end: Instant,
-    /// Bytes in this window.
-    received: usize,
-}
-
-impl Progress {
-    fn new() -> Self {
-        let now = Instant::now();
-        Self { window_end: now + WINDOW, end: now + TIME_MAX, received: 0 }
+        quickly.map_or_else(|| self.read(parse), Ok)
     }
 
-    /// When to ask next whether it [`Progress::goes_on`].
-    fn deadline(&self) -> Instant {
-        self.window_end.min(self.end)
-    }
-
-    fn received(&mut self, bytes: usize) {
-        self.received += bytes;
-    }
-
-    /// At the end of a window: begins the next, if enough came in this one.
-    fn goes_on(&mut self) -> bool {
-        let enough = self.received >= WINDOW_BYTES && self.window_end < self.end;
-        self.received = 0;
-        self.window_end += WINDOW;
-        enough
-    }
-}
-
-/// Reads what was left of a body before it is answered: to answer on top of what the client is still
-/// sending would reset the connection, and the answer, or the next request, could be lost. Where
-/// there is too much of it, or it does not come, the connection ends with the answer, which says so.
-pub(super) async fn discard_rest(request: Request, next: Next) -> Response {
-    if request.body().is_end_stream() {
-        return next.run(request).await;
-    }
-    // It sends its body when it is told to, which reading it would do.
-    let waits = request.headers().contains_key(header::EXPECT);
-    let (back, mut returned) = oneshot::channel();
-    let lend = |body| Body::new(Lent { body, back: Some(back) });
-    let mut response = next.run(request.map(lend)).await;
-    if let Ok(rest) = returned.try_recv()
-        && (waits || !discard(rest).await)
-    {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
-}
-
-/// Whether all of it came, and was not too much.
-async fn discard(mut body: Body) -> bool {
-    let mut left = DISCARD_MAX;
-    let discarded = async {
-        loop {
-            let size = match timeout(DISCARD_SILENCE, body.frame()).await {
-                Ok(None) => return true,
-                Ok(Some(Ok(frame))) => frame.data_ref().map_or(0, Bytes::len),
-                Ok(Some(Err(_))) | Err(_) => return false,
-            };
-            let Some(rest) = left.checked_sub(size) else { return false };
-            left = rest;
-        }
-    };
-    timeout(DISCARD_TIME, discarded).await.unwrap_or(false)
-}
-
-/// A body that goes back to its lender when it is dropped before its end.
-struct Lent {
-    body: Body,
-    back: Option<oneshot::Sender<Body>>,
-}
-
-impl HttpBody for Lent {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        if frame.is_none() {
-            self.back = None;
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        if let Some(back) = self.back.take().filter(|_| !self.body.is_end_stream()) {
-            // Nobody waits for it where the request was given up.
-            back.send(std::mem::take(&mut self.body)).ok();
+    /// The fields as they are.
+    pub(super) fn fields(self) -> DomainResult<Fields> {
+        match self.0 {
+            Content::Json(body) => Fields::parse(&body),
+            Content::Fields(fields) => fields,
         }
     }
 }
 
-#[cfg(test)]
-#[path = "bodies_tests.rs"]
-mod tests;
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
+        let kind = content_type(&request);
+        Ok(match whole(request).await {
+            // As in DRF, whatever its type.
+            Ok(body) if body.is_empty() => Self::of(Ok(Fields::default())),
+            Ok(_) if essence(&kind) != "application/json" => Self::of(Err(Error::MediaType(kind))),
+            Ok(body) => Self(Content::Json(body)),
+            Err(error) => Self::of(Err(error)),
+        })
+    }
+}
+
+async fn whole(request: Request) -> DomainResult<Vec<u8>> {
+    receive(request, BODY_MAX, TOO_LARGE).await?.into_bytes().await
+}
+
+/// What the body is said to be, as it was said; empty where it was not.
+pub(super) fn content_type(request: &Request) -> String {
+    let kind = request.headers().get(header::CONTENT_TYPE);
+    kind.map_or("", |value| value.to_str().unwrap_or("?")).to_owned()
+}
+
+/// A type without its parameters.
+pub(super) fn essence(kind: &str) -> String {
+    kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}

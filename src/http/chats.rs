@@ -14,15 +14,14 @@ use crate::domain::error::{FieldErrors, Result as DomainResult};
 use crate::domain::ids::ChatId;
 use crate::domain::search;
 use crate::domain::session::Caller;
-use crate::wire::answers::ChatPage;
-use crate::wire::chat_requests::{PatchChat, UpdateChat};
+use crate::wire::chats::{Chat, ChatPage, CreateChat, PatchChat, UpdateChat};
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::objects::Chat;
-use crate::wire::requests::CreateChat;
 
+use super::bodies::Body;
+use super::caller::Authenticated;
 use super::errors::Result;
-use super::extract::{Authenticated, Body, Id};
 use super::forms::FormBody;
+use super::ids::Id;
 use super::pagination::Paging;
 
 /// One's chats

@@ -1,5 +1,5 @@
-//! `/api/schema/` and `/api/docs/`: the documents, and a page that shows the first, from assets
-//! inside of the binary.
+//! `/api/schema/socket/` and `/api/docs/`: the AsyncAPI document, and a page that shows the OpenAPI
+//! document, from assets inside the binary.
 
 use std::sync::Arc;
 
@@ -8,7 +8,6 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
-use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerFile};
 
 use crate::app::App;
@@ -20,11 +19,6 @@ use super::errors::Result;
 /// markup and draws icons from `data:`.)
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                       img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
-
-/// The document. Made anew each time: it is asked for rarely.
-pub(super) async fn schema(State(app): State<Arc<App>>) -> Json<OpenApi> {
-    Json(super::openapi::document(app.limits.message_length))
-}
 
 /// The socket's frames, close codes and limits, as an AsyncAPI 3.0 document
 #[utoipa::path(

@@ -11,8 +11,6 @@ use axum::response::{IntoResponse, Response};
 use crate::domain::error::Error;
 use crate::wire::errors::{Detail, FieldTexts};
 
-use super::extract::Authenticated;
-
 /// The result of a handler.
 pub(super) type Result<T, E = ApiError> = std::result::Result<T, E>;
 
@@ -133,29 +131,5 @@ fn log(error: &Error, request_id: &str) {
             tracing::warn!(request_id, %cause, "the outcome of a request is unknown");
         }
         _ => {}
-    }
-}
-
-/// No such path.
-pub(super) async fn not_found() -> ApiError {
-    Error::NotFound.into()
-}
-
-/// A method that an open path does not have. `OPTIONS` tells which it has.
-pub(super) async fn method_not_allowed(method: Method) -> Response {
-    if method == Method::OPTIONS {
-        return StatusCode::OK.into_response();
-    }
-    ApiError::Method(method).into_response()
-}
-
-/// The same behind a token: credentials come first, as in DRF.
-pub(super) async fn private_method_not_allowed(
-    method: Method,
-    caller: Result<Authenticated>,
-) -> Response {
-    match caller {
-        Err(error) if method != Method::OPTIONS => error.into_response(),
-        _ => method_not_allowed(method).await,
     }
 }

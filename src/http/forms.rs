@@ -11,13 +11,14 @@ use futures_util::stream;
 
 use crate::app::App;
 use crate::domain::error::{Error, Result as DomainResult};
-use crate::domain::ids::UserId;
 use crate::shares::{Holder, Permit};
 use crate::wire::fields::{Fields, Form};
 
-use super::bodies::receive;
+use super::bodies::{BODY_MAX, Body, content_type, essence};
+use super::context::Context;
 use super::errors::{ApiError, Result};
-use super::extract::{BODY_MAX, Body, Context, Peer, content_type, essence};
+use super::proxies::Peer;
+use super::receive::receive;
 use super::spool::Spool;
 
 /// Most parts, as Django's `DATA_UPLOAD_MAX_NUMBER_FIELDS`.
@@ -59,7 +60,7 @@ fn holder(request: &Request) -> Holder {
     let user = request.extensions().get::<Context>().and_then(Context::user);
     let address = request.extensions().get::<Peer>().map(|peer| peer.address);
     let address = || Holder::at(address.unwrap_or(Ipv4Addr::UNSPECIFIED.into()));
-    user.map_or_else(address, |id| Holder::User(UserId(id)))
+    user.map_or_else(address, Holder::User)
 }
 
 /// Takes a received form into memory, once there is room for it, and reads it. The room is given

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::domain::error::Error;
 
 use super::errors::ApiError;
-use super::extract::Peer;
+use super::proxies::Peer;
 
 /// Refuses a foreign `Host`, or one that is no host, with 400. Health is excepted: probes come by
 /// address.

@@ -11,13 +11,13 @@ use crate::actions::members::{self, Place};
 use crate::app::App;
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::time::Timestamp;
-use crate::wire::answers::{Added, MemberPage};
-use crate::wire::chat_requests::{AddMembers, ChangeRole, PatchRole};
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::objects::Member;
+use crate::wire::members::{AddMembers, Added, ChangeRole, Member, MemberPage, PatchRole};
 
+use super::bodies::Body;
+use super::caller::Authenticated;
 use super::errors::Result;
-use super::extract::{Authenticated, Body, Id, Ids};
+use super::ids::{Id, Ids};
 use super::pagination::Paging;
 
 /// A chat's members

@@ -14,13 +14,13 @@ use crate::domain::ids::{ChatId, MessageId};
 use crate::domain::message::Unfit;
 use crate::domain::numbering::Seq;
 use crate::domain::page::Turn;
-use crate::wire::answers::MessagePage;
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::objects::Message;
-use crate::wire::requests::{EditMessage, PatchMessage, SendMessage};
+use crate::wire::messages::{EditMessage, Message, MessagePage, PatchMessage, SendMessage};
 
+use super::bodies::Body;
+use super::caller::Authenticated;
 use super::errors::Result;
-use super::extract::{Authenticated, Body, Id};
+use super::ids::Id;
 use super::pagination::{Paging, whole_number};
 
 /// A chat's messages

@@ -14,8 +14,9 @@ use crate::app::App;
 use crate::auth::secrets::random_hex;
 use crate::domain::error::Error;
 
+use super::context::Context;
 use super::errors::{ApiError, render};
-use super::extract::{Context, Peer};
+use super::proxies::Peer;
 
 /// A balancer asks for these every other second; that all is well is no news.
 const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
@@ -48,7 +49,7 @@ pub(super) async fn log(mut request: Request, next: Next) -> Response {
         path,
         status = response.status().as_u16(),
         ms = (started.elapsed().as_secs_f64() * 100_000.0).round() / 100.0,
-        user = context.user(),
+        user = context.user().map(|id| id.0),
         request_id = context.request_id(),
         "request"
     );

@@ -4,17 +4,21 @@
 mod asyncapi;
 mod auth;
 mod bodies;
+mod caller;
 mod chats;
 mod connection;
 mod connections;
+mod context;
 mod cors;
+mod discard;
 mod docs;
 mod errors;
 mod examples;
-mod extract;
+mod fallbacks;
 mod forms;
 mod health;
 mod hosts;
+mod ids;
 mod media;
 mod members;
 mod messages;
@@ -22,7 +26,9 @@ mod middleware;
 mod openapi;
 mod pagination;
 mod proxies;
+mod rate_limits;
 mod receipts;
+mod receive;
 mod resets;
 mod serve;
 mod sessions;
@@ -30,25 +36,37 @@ mod socket;
 mod spool;
 mod stream;
 mod sync;
-mod throttles;
 mod unreadable;
 mod users;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::extract::State;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
+use axum::{Json, Router};
+use tokio::net::TcpListener;
 use tower::{Layer, ServiceBuilder};
 use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
 
 pub use asyncapi::socket_document;
-pub use openapi::document;
-pub use serve::serve;
+
+/// Serves until [`App::stopping`]; the connections are among [`App::tasks`].
+pub async fn serve(app: Arc<App>, listener: TcpListener) {
+    serve::serve(service(&app), app, listener).await;
+}
+
+/// The OpenAPI document, for messages of at most `message_length` characters.
+pub fn document(message_length: usize) -> OpenApi {
+    let (_, open) = open_routes().split_for_parts();
+    let (_, private) = private_routes().split_for_parts();
+    openapi::document(open, private, message_length)
+}
 
 /// Everything that is answered. Every path is canonical with a slash at its end and answers the
 /// same without it: no redirect, which would turn a POST into a GET.
@@ -63,27 +81,32 @@ pub fn service(app: &Arc<App>) -> NormalizePath<Router> {
         .route("/api/docs/", get(docs::page))
         .route("/api/docs/{file}/", get(docs::asset));
     let router = open
-        .route("/api/schema/", get(docs::schema))
-        .layer(from_fn_with_state(Arc::clone(app), throttles::open))
+        .route("/api/schema/", get(schema))
+        .layer(from_fn_with_state(Arc::clone(app), rate_limits::open))
         .merge(pages)
-        .method_not_allowed_fallback(errors::method_not_allowed)
-        .merge(private.method_not_allowed_fallback(errors::private_method_not_allowed))
-        .fallback(errors::not_found)
+        .method_not_allowed_fallback(fallbacks::method_not_allowed)
+        .merge(private.method_not_allowed_fallback(fallbacks::private_method_not_allowed))
+        .fallback(fallbacks::not_found)
         .with_state(Arc::clone(app))
         // Outermost first: what is first here sees the request first and the answer last.
         .layer(
             ServiceBuilder::new()
-                .layer(from_fn(bodies::discard_rest))
+                .layer(from_fn(discard::discard_rest))
                 .layer(from_fn(middleware::log))
                 .layer(from_fn_with_state(Arc::clone(app), middleware::headers))
                 .layer(from_fn_with_state(Arc::clone(app), cors::cors))
                 .layer(from_fn_with_state(Arc::clone(app), hosts::allowed))
-                .layer(from_fn(throttles::room))
+                .layer(from_fn(rate_limits::room))
                 .layer(from_fn(middleware::catch_panic)),
         );
     // `Allow` is written by the router itself, after all of its layers.
     let router = Router::new().fallback_service(router).layer(from_fn(middleware::allow));
     NormalizePathLayer::append_trailing_slash().layer(router)
+}
+
+/// `/api/schema/`. The document is built for each request: few ask for it.
+async fn schema(State(app): State<Arc<App>>) -> Json<OpenApi> {
+    Json(document(app.limits.message_length))
 }
 
 /// What needs no credentials, and ignores those that are sent along.

@@ -9,10 +9,9 @@ use utoipa::{Modify, OpenApi as _};
 
 use super::examples;
 
-/// The document of every call that there is, where a message has at most so many characters.
-pub fn document(message_length: usize) -> OpenApi {
-    let (_, open) = super::open_routes().split_for_parts();
-    let (_, private) = super::private_routes().split_for_parts();
+/// The document of all calls: those without credentials, and those with. Messages have at most
+/// `message_length` characters.
+pub(super) fn document(open: OpenApi, private: OpenApi, message_length: usize) -> OpenApi {
     let mut document = Base::openapi();
     document.merge(open);
     document.merge(private);
@@ -74,7 +73,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [get, post, put, patch, delete].into_iter().flatten()
 }
 
-/// What every call with a body can be answered for the body's sake (see `extract::Body`, `forms::FormBody`): said
+/// What every call with a body can be answered for the body's sake (see `bodies::Body`, `forms::FormBody`): said
 /// once, here, so that no handler forgets it.
 fn tell_of_bodies(operation: &mut Operation) {
     const JSON: &str = "application/json";

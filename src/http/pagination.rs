@@ -14,6 +14,7 @@ use url::form_urlencoded;
 use crate::app::App;
 use crate::domain::error::Error;
 use crate::domain::page::{DEFAULT_SIZE, Page, SIZES, Turn};
+use crate::wire::pages::PageJson;
 
 use super::errors::{ApiError, Result};
 use super::hosts::Origin;
@@ -29,13 +30,6 @@ pub(super) struct Paging {
     cursor: Option<String>,
     /// How many rows, within the limits.
     pub(super) size: i64,
-}
-
-#[derive(Serialize)]
-struct Envelope<T> {
-    next: Option<String>,
-    previous: Option<String>,
-    results: Vec<T>,
 }
 
 impl FromRequestParts<Arc<App>> for Paging {
@@ -120,7 +114,7 @@ impl Paging {
         show: impl Fn(&'a T) -> W,
     ) -> Response {
         let link = |way: &str, place: &P| self.link(list, &format!("{way}{}", write(place)));
-        Json(Envelope {
+        Json(PageJson {
             next: page.next.as_ref().map(|place| link(">", place)),
             previous: page.previous.as_ref().map(|place| link("<", place)),
             results: page.rows.iter().map(show).collect(),

@@ -1,12 +1,31 @@
 //! Who asks, where proxies stand between: their headers count as far as they can be trusted.
 
-use std::net::{IpAddr, SocketAddr};
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 
 use crate::domain::network::Network;
 
-use super::extract::Peer;
+/// The client, as far as the network tells.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    /// The client's address, behind any trusted proxies.
+    pub(super) address: IpAddr,
+    /// Whether a trusted proxy says that the client used TLS.
+    pub(super) is_secure: bool,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Peer {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let unknown = Self { address: Ipv4Addr::UNSPECIFIED.into(), is_secure: false };
+        Ok(parts.extensions.get().copied().unwrap_or(unknown))
+    }
+}
 
 /// The client of a connection. Each proxy appends whom it was asked by to `X-Forwarded-For`, so the
 /// list is believed from its right end for as long as those who wrote it are trusted; what is to the

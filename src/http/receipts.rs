@@ -9,13 +9,14 @@ use axum::response::{IntoResponse, Response};
 use crate::actions::receipts;
 use crate::app::App;
 use crate::domain::ids::{ChatId, MessageId};
-use crate::wire::answers::{Marks, Receipts};
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::objects::UserRef;
-use crate::wire::requests::ReadMessages;
+use crate::wire::receipts::{Marks, ReadMessages, Receipts};
+use crate::wire::users::UserRef;
 
+use super::bodies::Body;
+use super::caller::Authenticated;
 use super::errors::Result;
-use super::extract::{Authenticated, Body, Id};
+use super::ids::Id;
 
 /// Marks messages as read
 ///

@@ -7,12 +7,13 @@ use axum::http::StatusCode;
 
 use crate::actions::resets;
 use crate::app::App;
+use crate::wire::accounts::{ConfirmReset, RequestReset};
 use crate::wire::errors::FieldTexts;
-use crate::wire::resets::{ConfirmReset, RequestReset};
 
+use super::bodies::Body;
 use super::errors::Result;
-use super::extract::{Body, Peer};
 use super::hosts::MailOrigin;
+use super::proxies::Peer;
 
 /// Mails a link for resetting a password
 ///

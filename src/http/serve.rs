@@ -37,12 +37,11 @@ const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
 /// Serves until [`App::stopping`]; then no connection is accepted any more, and those that are open
 /// end with their present request. They are among [`App::tasks`].
-pub async fn serve(app: Arc<App>, listener: TcpListener) {
+pub(super) async fn serve(service: NormalizePath<Router>, app: Arc<App>, listener: TcpListener) {
     match listener.local_addr() {
         Ok(address) => app.urls.listen_on(address),
         Err(error) => tracing::warn!(%error, "the listener does not know its address"),
     }
-    let service = super::service(&app);
     let server = &app.server;
     let limits = Limits::new(server.max_connections, server.max_connections_per_address);
     let connections = Connections::new(limits, server.trusted_proxies.clone());

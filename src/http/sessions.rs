@@ -9,11 +9,12 @@ use axum::response::Response;
 use crate::actions::sessions;
 use crate::app::App;
 use crate::domain::ids::SessionId;
-use crate::wire::answers::{Session, SessionPage};
 use crate::wire::errors::Detail;
+use crate::wire::sessions::{Session, SessionPage};
 
+use super::caller::Authenticated;
 use super::errors::Result;
-use super::extract::{Authenticated, Id};
+use super::ids::Id;
 use super::pagination::Paging;
 
 /// One's devices

@@ -13,12 +13,13 @@ use crate::domain::error::Error;
 use crate::realtime::socket::{self, Entry};
 use crate::realtime::transport::Upgrade;
 
+use super::caller::bearer;
 use super::connections::Seat;
 use super::cors;
 use super::errors::{ApiError, Result};
-use super::extract::{Peer, bearer};
 use super::hosts::Host;
-use super::throttles;
+use super::proxies::Peer;
+use super::rate_limits;
 
 /// Upgrades. A foreign page is refused with 403, a bad token or ticket with 401; without either,
 /// the first frame has to bring a token.
@@ -47,9 +48,9 @@ pub(super) async fn upgrade(
         (Err(error), _) => Some(Err(error)),
     };
     let entry = match found {
-        Some(found) => Entry::Authenticated(throttles::admit(&app, peer, found)?),
+        Some(found) => Entry::Authenticated(rate_limits::admit(&app, peer, found)?),
         None => {
-            throttles::anonymous(&app, peer)?;
+            rate_limits::anonymous(&app, peer)?;
             Entry::Unknown
         }
     };

@@ -8,13 +8,13 @@ use axum::response::{IntoResponse, Response};
 
 use crate::actions::sync;
 use crate::app::App;
-use crate::wire::answers::Changes;
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::known;
-use crate::wire::requests::Sync;
+use crate::wire::fast_sync;
+use crate::wire::sync::{Changes, Sync};
 
+use super::bodies::Body;
+use super::caller::Authenticated;
 use super::errors::Result;
-use super::extract::{Authenticated, Body};
 
 /// What changed
 ///
@@ -35,7 +35,7 @@ pub(super) async fn changes(
     Authenticated(caller): Authenticated,
     body: Body,
 ) -> Result<Response> {
-    let known = || body.read_quickly(known::quick, Sync::parse);
+    let known = || body.read_quickly(fast_sync::quick, Sync::parse);
     let changes = sync::changes(&app, caller.user.id, known).await?;
     Ok(Json(Changes::of(&changes, &app.urls)).into_response())
 }

@@ -18,14 +18,13 @@ use crate::domain::search::{Query, Rank};
 use crate::domain::session::{Caller, Device};
 use crate::domain::text::{BLANK, REQUIRED};
 use crate::domain::user::Profile;
-use crate::wire::answers::UserPage;
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::objects::{OwnUser, User};
-use crate::wire::requests::{PatchUser, UpdateUser};
+use crate::wire::users::{OwnUser, PatchUser, UpdateUser, User, UserPage};
 
+use super::caller::Authenticated;
 use super::errors::Result;
-use super::extract::{Authenticated, Id};
 use super::forms::FormBody;
+use super::ids::Id;
 use super::pagination::Paging;
 
 /// Active users

@@ -17,45 +17,19 @@ use crate::domain::numbering::{Seq, Version};
 use crate::domain::receipt::Marks;
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
-use crate::domain::user::{Profile, Status};
+use crate::domain::user::Profile;
 
-use super::answers::Changes;
+use super::chats::Chat;
 use super::errors::{Code, FieldTexts};
 use super::incoming::RequestId;
-use super::objects::{Chat, Member, Message, OwnUser, UserRef, avatar, schema};
-use super::requests::numbers_by_id;
+use super::members::Member;
+use super::messages::Message;
+use super::presence::StatusOf;
+use super::sync::{Changes, numbers_by_id};
+use super::users::{OwnUser, UserRef, avatar};
 
 /// Seconds of silence after which a peer is pinged.
 pub const HEARTBEAT: u64 = 30;
-
-/// How somebody is seen.
-#[derive(Serialize, ToSchema)]
-#[schema(as = SeenAs)]
-struct StatusOf<'a> {
-    /// The user's id.
-    #[schema(value_type = i64, minimum = 1, example = 7)]
-    user: UserId,
-    #[schema(value_type = schema::Status)]
-    status: Status,
-    /// A line of the user's own.
-    #[schema(max_length = 140)]
-    status_text: &'a str,
-    /// When the user was last connected; it stands still while they are invisible.
-    #[schema(required, value_type = Option<String>, format = DateTime)]
-    last_seen: Option<Timestamp>,
-}
-
-impl<'a> StatusOf<'a> {
-    fn of(profile: &'a Profile) -> Self {
-        let user = &profile.user;
-        Self {
-            user: user.id,
-            status: profile.status,
-            status_text: &user.status_text,
-            last_seen: user.last_seen,
-        }
-    }
-}
 
 /// A frame from the server.
 #[derive(Serialize, ToSchema)]

@@ -19,10 +19,9 @@ use crate::domain::text;
 use crate::domain::user::Availability;
 
 use super::fields::Fields;
-use super::requests::{EditMessage, SendMessage, Sync, status_text};
-
-/// Most people whom a connection may watch besides its private chats' peers.
-pub const WATCH_MAX: usize = 1_000;
+use super::messages::{EditMessage, SendMessage};
+use super::presence::{WATCH_MAX, schema, status_text};
+use super::sync::Sync;
 
 /// Longest name of a request, in characters.
 const ID_MAX: usize = 256;
@@ -225,7 +224,7 @@ enum ClientFrame {
     #[serde(rename = "status")]
     Status {
         /// As what.
-        #[schema(value_type = super::objects::schema::Availability)]
+        #[schema(value_type = schema::Availability)]
         status: Availability,
         /// One's own line, where it is to change.
         #[schema(max_length = 140, nullable = false)]

@@ -1,13 +1,19 @@
 //! The JSON that clients see, shared by REST and socket: objects, frames, errors, and the reading
 //! of bodies. Shapes only: what is allowed is decided elsewhere.
 
-pub mod answers;
-pub mod chat_requests;
+pub mod accounts;
+pub mod chats;
 pub mod errors;
+pub mod fast_sync;
 pub mod fields;
 pub mod frames;
 pub mod incoming;
-pub mod known;
-pub mod objects;
-pub mod requests;
-pub mod resets;
+pub mod members;
+pub mod messages;
+pub mod pages;
+pub mod presence;
+pub mod receipts;
+pub mod sessions;
+pub mod sync;
+mod texts;
+pub mod users;

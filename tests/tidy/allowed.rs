@@ -38,8 +38,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "src/config/throttles.rs",
         "src/config/tokens.rs",
     ],
-    &["src/http/docs.rs", "src/http/mod.rs", "src/http/openapi.rs", "src/http/serve.rs"],
-    &["src/http/errors.rs", "src/http/extract.rs", "src/http/throttles.rs"],
     &[
         "src/hub/feed.rs",
         "src/hub/interest.rs",
@@ -121,9 +119,6 @@ pub(crate) const QUAINT_FILES: &[&str] = &[
     "src/http/openapi.rs",
     "src/http/pagination.rs",
     "src/http/sessions.rs",
-    "src/http/throttles.rs",
-    "src/wire/known.rs",
-    "src/wire/requests.rs",
     "tests/api/snapshots/api__asyncapi__the_document_is_the_one_that_was_reviewed.snap",
     "tests/api/snapshots/api__openapi__the_document_is_the_one_that_was_reviewed.snap",
     // The hub, the realtime layer, and their actions.

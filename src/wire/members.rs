@@ -1,72 +1,60 @@
-//! What clients send to change a chat and who is in it, each as the schema shows it and as it is
-//! read, as in `requests`.
+//! Members as the API shows them, and the bodies that add them and change their roles.
 
+use std::collections::HashSet;
+
+use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::chat::{ChatChange, ChatName, Description, NewMembers, too_many_members};
+use crate::domain;
+use crate::domain::chat::{NewMembers, too_many_members};
 use crate::domain::error::{FieldErrors, Result};
 use crate::domain::ids::UserId;
+use crate::domain::numbering::Seq;
 use crate::domain::role::Role;
+use crate::domain::time::Timestamp;
+use crate::domain::urls::Urls;
 
 use super::fields::Fields;
-use super::objects::schema;
+use super::pages::PageJson;
+use super::users::UserRef;
 
-/// Changes a group.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
-pub struct UpdateChat {
-    /// Required by PUT.
-    #[schema(min_length = 1, max_length = 100, example = "Kitchen")]
-    name: String,
-    #[schema(max_length = 1000, nullable = false)]
-    description: Option<String>,
-    /// A file, in a form; or `null`, and of a form an empty part, which takes the picture away.
-    #[schema(format = Binary)]
-    avatar: Option<String>,
-    /// The ids of all who are to be in it, beside oneself. Those who stay keep their roles.
-    #[schema(nullable = false, example = json!([8]))]
-    members: Option<Vec<i64>>,
+/// A person in a chat.
+#[derive(Serialize, ToSchema)]
+pub struct Member<'a> {
+    user: UserRef<'a>,
+    #[schema(value_type = schema::Role)]
+    role: Role,
+    #[schema(value_type = String, format = DateTime)]
+    joined_at: Timestamp,
+    /// Everything up to here has reached one of the member's devices.
+    #[schema(value_type = i64, minimum = 0)]
+    last_delivered_seq: Seq,
+    /// Everything up to here has been read.
+    #[schema(value_type = i64, minimum = 0)]
+    last_read_seq: Seq,
 }
 
-/// Changes a group: what is left out stays.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
-pub struct PatchChat {
-    #[schema(min_length = 1, max_length = 100, nullable = false, example = "Kitchen")]
-    name: Option<String>,
-    #[schema(max_length = 1000, nullable = false)]
-    description: Option<String>,
-    /// A file, in a form; or `null`, and of a form an empty part, which takes the picture away.
-    #[schema(format = Binary)]
-    avatar: Option<String>,
-    /// The ids of all who are to be in it, beside oneself. Those who stay keep their roles.
-    #[schema(nullable = false, example = json!([8]))]
-    members: Option<Vec<i64>>,
-}
+/// A page of members.
+pub type MemberPage<'a> = PageJson<Member<'a>>;
 
-impl UpdateChat {
-    /// Reads the body; `partial` where the name too may be left out. `me` is ignored among the
-    /// members; `max` is the largest group, oneself included. With what can be read comes all that
-    /// is wrong: who may be left out is decided before that is told.
-    pub fn parse(
-        mut body: Fields,
-        partial: bool,
-        me: UserId,
-        max: usize,
-    ) -> (ChatChange, FieldErrors) {
-        if !partial && !body.has("name") {
-            body.require("name");
+impl<'a> Member<'a> {
+    /// As every member sees them.
+    pub fn of(member: &'a domain::chat::Member, urls: &Urls) -> Self {
+        Self {
+            user: UserRef::of(&member.user, urls),
+            role: member.role,
+            joined_at: member.joined_at,
+            last_delivered_seq: member.last_delivered_seq,
+            last_read_seq: member.last_read_seq,
         }
-        let name = body.optional("name", |name| ChatName::parse(&name));
-        let description = body.optional("description", |text| Description::parse(&text));
-        let avatar = body.picture("avatar");
-        let mut members = body.ids("members").map(|ids| once(ids, Some(me)));
-        if members.as_ref().is_some_and(|members| members.len() >= max) {
-            body.fault("members", too_many_members(max));
-            members = None;
-        }
-        (ChatChange { name, description, avatar, members }, body.into_errors())
     }
+}
+
+/// Those who were named to be added.
+#[derive(Serialize, ToSchema)]
+pub struct Added<'a> {
+    /// In the order in which they were named.
+    pub results: Vec<Member<'a>>,
 }
 
 /// Adds people to a group.
@@ -145,8 +133,25 @@ fn role(name: String) -> Result<Role, String> {
 }
 
 /// Each once, in their order, without one.
-fn once(ids: Vec<i64>, without: Option<UserId>) -> Vec<UserId> {
-    let mut seen = std::collections::HashSet::new();
+pub(super) fn once(ids: Vec<i64>, without: Option<UserId>) -> Vec<UserId> {
+    let mut seen = HashSet::new();
     let fresh = |id: &UserId| Some(*id) != without && seen.insert(*id);
     ids.into_iter().map(UserId).filter(fresh).collect()
+}
+
+/// The enumerations as the schema names them: the domain knows no schema.
+pub mod schema {
+    use utoipa::ToSchema;
+
+    /// What a member may do.
+    #[derive(ToSchema)]
+    #[schema(rename_all = "lowercase")]
+    pub enum Role {
+        /// Everything.
+        Owner,
+        /// Everything but roles and the group's end.
+        Admin,
+        /// Read and write.
+        Member,
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use axum::body::{Body, Bytes};
 use futures_util::stream;
 use tokio::time::sleep;
 

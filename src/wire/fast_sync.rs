@@ -1,5 +1,5 @@
-//! Reading a sync's body without a tree of values between: most are right, and name a thousand
-//! chats. It only tells whether a body is right; what is wrong with one, `requests::Sync` says.
+//! A fast parser for the body of a sync, without a tree of JSON values: most bodies are valid, and
+//! some name a thousand chats. It gives up on anything unusual; `sync::Sync` reports what is wrong.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use crate::domain::ids::ChatId;
 use crate::domain::sync::{Known, Versions, digits};
 
-/// `None` where something is wrong with it, or unusual.
+/// Parses a body. `None` if anything is wrong with it or unusual: then [`super::sync::Sync`] reads it.
 pub fn quick(body: &[u8]) -> Option<Known> {
     // Of a text, not of bytes: else every key would be looked at for what is no UTF-8.
     let Body { versions, epoch, limit } = serde_json::from_str(str::from_utf8(body).ok()?).ok()?;
@@ -61,7 +61,7 @@ impl<'de> Visitor<'de> for ByChat {
 mod tests {
     use super::*;
     use crate::wire::fields::Fields;
-    use crate::wire::requests::Sync;
+    use crate::wire::sync::Sync;
 
     #[test]
     fn what_is_read_quickly_is_read_alike() {

@@ -1,4 +1,4 @@
-//! Whom a call is counted for: its user, or its address where it has no valid token.
+//! Rate limits of calls: each counts for its user, or for its address without a valid token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use crate::domain::session::Caller;
 
 use super::connections::Seat;
 use super::errors::ApiError;
-use super::extract::Peer;
+use super::proxies::Peer;
 
-/// When an address with too many connections may try again.
+/// How long an address with too many connections should wait before it tries again.
 const NO_ROOM: Duration = Duration::from_secs(10);
 
 /// Counts a call that needs no credentials.
@@ -26,7 +26,7 @@ pub(super) async fn open(
     request: Request,
     next: Next,
 ) -> Response {
-    // How one asks what one may ask.
+    // OPTIONS asks which methods a path has.
     if request.method() != Method::OPTIONS
         && let Err(error) = anonymous(&app, peer)
     {
@@ -35,24 +35,24 @@ pub(super) async fn open(
     next.run(request).await
 }
 
-/// Counts a call that does: once it is known who asks, or that nobody is. [`Error::Throttled`] takes
-/// the place of what would have been said.
+/// Counts a call that needs credentials, once they were checked. [`Error::Throttled`] replaces what
+/// would have been answered.
 pub(super) fn admit(app: &App, peer: Peer, found: Result<Caller>) -> Result<Caller> {
     match &found {
         Ok(caller) => app.throttles.user(caller.user.id, 1, app.clock.now())?,
         Err(Error::NotAuthenticated | Error::TokenNotValid) => anonymous(app, peer)?,
-        // Nothing was found out.
+        // It is not known who asked.
         Err(_) => {}
     }
     found
 }
 
-/// Counts a call of somebody unknown.
+/// Counts a call without a valid token.
 pub(super) fn anonymous(app: &App, peer: Peer) -> Result<()> {
     app.throttles.anonymous(peer.address, app.clock.now())
 }
 
-/// Refuses what comes by a connection for which its address has no room. Health is excepted.
+/// Refuses requests on a connection that exceeds its address's limit, except the health checks.
 pub(super) async fn room(request: Request, next: Next) -> Response {
     let refused = request.extensions().get().is_some_and(|seat: &Seat| seat.refused);
     if refused && !matches!(request.uri().path(), "/healthz/" | "/readyz/") {

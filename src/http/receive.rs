@@ -1,0 +1,88 @@
+//! Receiving a whole body, with limits on its size, its speed and its duration. What the bytes mean is
+//! read elsewhere.
+
+use std::time::Duration;
+
+use axum::body::HttpBody;
+use axum::extract::Request;
+use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout_at};
+
+use crate::domain::error::{Error, Result};
+
+use super::spool::Spool;
+
+/// Least progress: so many bytes have to come in each window.
+const WINDOW: Duration = Duration::from_secs(20);
+const WINDOW_BYTES: usize = 20_000;
+/// How long a body may take at most, however steadily it comes.
+const TIME_MAX: Duration = Duration::from_secs(600);
+const UNREADABLE: &str = "The body could not be read.";
+const TOO_SLOW: &str = "The body took too long to arrive.";
+
+/// The whole body, of at most `max` bytes; `too_large` says that there were more. A client that
+/// sends less than `WINDOW_BYTES` in a `WINDOW`, or takes longer than `TIME_MAX`, is cut off:
+/// large files may come by slow lines, but a body that stalls is not waited for.
+pub(super) async fn receive(
+    request: Request,
+    max: usize,
+    too_large: &'static str,
+) -> Result<Spool> {
+    let mut body = request.into_body();
+    if body.size_hint().lower() > max as u64 {
+        return Err(Error::TooLarge(too_large));
+    }
+    let mut spool = Spool::default();
+    let mut progress = Progress::new();
+    loop {
+        let data = match timeout_at(progress.deadline(), body.frame()).await {
+            Ok(None) => return Ok(spool),
+            Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
+            // Broken off by a client that went away.
+            Ok(Some(Err(_))) => return Err(Error::Malformed(UNREADABLE.into())),
+            Err(_) if progress.goes_on() => continue,
+            Err(_) => return Err(Error::Malformed(TOO_SLOW.into())),
+        };
+        if spool.len() + data.len() > max {
+            return Err(Error::TooLarge(too_large));
+        }
+        progress.received(data.len());
+        spool.write(data).await?;
+    }
+}
+
+/// Whether a client sends fast enough.
+struct Progress {
+    window_end: Instant,
+    end: Instant,
+    /// Bytes in this window.
+    received: usize,
+}
+
+impl Progress {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { window_end: now + WINDOW, end: now + TIME_MAX, received: 0 }
+    }
+
+    /// When to ask next whether it [`Progress::goes_on`].
+    fn deadline(&self) -> Instant {
+        self.window_end.min(self.end)
+    }
+
+    fn received(&mut self, bytes: usize) {
+        self.received += bytes;
+    }
+
+    /// At the end of a window: begins the next, if enough came in this one.
+    fn goes_on(&mut self) -> bool {
+        let enough = self.received >= WINDOW_BYTES && self.window_end < self.end;
+        self.received = 0;
+        self.window_end += WINDOW;
+        enough
+    }
+}
+
+#[cfg(test)]
+#[path = "receive_tests.rs"]
+mod tests;
