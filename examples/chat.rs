@@ -1,14 +1,14 @@
-//! A terminal client: shows what happens in one's chats and sends what one types. It is written
-//! against `meowsenger-client`, which connects again where the connection is lost; it keeps nothing.
+//! A terminal client: shows what happens in your chats and sends what you type. It is built on
+//! `meowsenger-client`, which reconnects by itself; it stores nothing.
 //!
 //! ```text
 //! cargo run --example chat -- --url http://127.0.0.1:8000 --username alice --password … --chat 1
-//! printf 'meow\n' | cargo run --example chat -- …                  sends, and ends when it is sent
-//! cargo run --example chat -- … --listen 60 </dev/null             shows a minute's events
+//! printf 'meow\n' | cargo run --example chat -- …                  sends a line and exits
+//! cargo run --example chat -- … --listen 60 </dev/null             shows events for a minute
 //! ```
 //!
-//! Typed lines are sent; `/edit ID TEXT` and `/delete ID` change a message by the number after the
-//! `#`, `/quit` ends. The exit status is 0 where everything that was typed was done.
+//! Typed lines are sent. `/edit ID TEXT` and `/delete ID` change the message with that number after
+//! the `#`; `/quit` exits. The exit status is 0 if every line succeeded.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -18,16 +18,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use meowsenger_client::types::Message;
-use meowsenger_client::{Change, Client, Event, Events, Live, Options, Resynced, Server};
+use meowsenger_client::{Change, Client, Connection, Event, Events, Options, Resynced, Server};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 const USAGE: &str =
     "usage: chat --url URL --username NAME --password PASSWORD --chat ID [--listen SECONDS]";
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long events are still shown when all is answered and nothing more is typed.
-const MOMENT: Duration = Duration::from_millis(300);
+/// The deadline of a request.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// How long events are still shown after the last answer and the end of the input.
+const LINGER: Duration = Duration::from_millis(300);
 
 type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
 
@@ -65,16 +65,17 @@ impl Arguments {
                 "--url" => url = value.trim_end_matches('/').to_owned(),
                 "--username" => username = Some(value),
                 "--password" => password = Some(value),
-                "--chat" => chat = Some(value.parse().map_err(|_| "--chat is a number")?),
+                "--chat" => chat = Some(value.parse().map_err(|_| "--chat must be a number")?),
                 "--listen" => {
-                    let seconds = value.parse().map_err(|_| "--listen is a number of seconds")?;
+                    let seconds =
+                        value.parse().map_err(|_| "--listen must be a number of seconds")?;
                     listen = Some(Duration::from_secs(seconds));
                 }
                 _ => return Err(USAGE.into()),
             }
         }
         if !url.starts_with("http://") && !url.starts_with("https://") {
-            return Err("--url begins with http:// or https://".into());
+            return Err("--url must begin with http:// or https://".into());
         }
         Ok(Self {
             url,
@@ -86,9 +87,9 @@ impl Arguments {
     }
 }
 
-/// Begins a session.
+/// Starts a session.
 async fn log_in(arguments: &Arguments) -> Result<Client> {
-    let server = Server::new(&arguments.url).with_patience(PATIENCE, PATIENCE);
+    let server = Server::new(&arguments.url).with_timeouts(DEADLINE, DEADLINE);
     match server.log_in(&arguments.username, &arguments.password).await {
         Err(meowsenger_client::Error::Network(_)) => {
             Err(format!("no server answers at {}", arguments.url).into())
@@ -97,10 +98,10 @@ async fn log_in(arguments: &Arguments) -> Result<Client> {
     }
 }
 
-/// What is typed, line by line; it closes at the end of the input.
+/// The lines of standard input. The channel closes at its end.
 fn lines() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(1);
-    // A thread of its own: reading a terminal cannot be cancelled, and must not hold up the exit.
+    // A separate thread: reading a terminal cannot be cancelled, and must not delay the exit.
     std::thread::spawn(move || {
         for line in stdin().lines().map_while(std::result::Result::ok) {
             if sender.blocking_send(line).is_err() {
@@ -111,62 +112,63 @@ fn lines() -> mpsc::Receiver<String> {
     receiver
 }
 
-/// A request under way.
+/// A request in progress.
 type Request = Pin<Box<dyn Future<Output = Result<Message, meowsenger_client::Error>>>>;
 
 struct Conversation {
-    live: Live,
+    connection: Connection,
     events: Events,
     chat: i64,
-    /// What was there already when one came, by chat: it is not shown.
-    old: BTreeMap<i64, i64>,
-    refused: usize,
+    /// The chats' versions when the program started. Older messages are not shown.
+    initial_versions: BTreeMap<i64, i64>,
+    failed: usize,
 }
 
 impl Conversation {
-    /// Connects, and waits until one's chats are known.
+    /// Connects, and waits until the chat is known.
     async fn open(chat: i64, client: &Client) -> Result<Self> {
-        let (live, events) = client.connect(Options::default());
-        let mut this = Self { live, events, chat, old: BTreeMap::new(), refused: 0 };
+        let (connection, events) = client.connect(Options::default());
+        let initial_versions = BTreeMap::new();
+        let mut this = Self { connection, events, chat, initial_versions, failed: 0 };
         let ready = async {
             match this.events.next().await {
                 Some(Event::Ready(ready)) => Ok(ready),
-                Some(Event::Disconnected { why, .. }) => Err(why),
+                Some(Event::Disconnected { reason, .. }) => Err(reason),
                 other => Err(format!("no connection: {other:?}")),
             }
         };
-        let ready = timeout(PATIENCE, ready).await??;
-        this.old = ready.versions;
-        if !this.old.contains_key(&chat) {
-            let chats: Vec<_> = this.old.keys().map(i64::to_string).collect();
+        let ready = timeout(DEADLINE, ready).await??;
+        this.initial_versions = ready.versions;
+        if !this.initial_versions.contains_key(&chat) {
+            let chats: Vec<_> = this.initial_versions.keys().map(i64::to_string).collect();
             let chats = if chats.is_empty() { "none".to_owned() } else { chats.join(", ") };
             return Err(format!("no such chat: {chat}; yours: {chats}").into());
         }
         say(&format!("You are {} in chat {chat}.", text(&ready.user.username)));
-        // What is sent before the chat is known could come as a part of what was there.
+        // A message sent before the chat is known might be taken for an old one.
         let known = async {
-            while this.live.replica().chat(chat).is_none() {
+            while this.connection.replica().chat(chat).is_none() {
                 let Some(event) = this.events.next().await else { break };
                 this.show(event);
             }
         };
-        timeout(PATIENCE, known).await?;
+        timeout(DEADLINE, known).await?;
         Ok(this)
     }
 
     async fn run(mut self, mut lines: mpsc::Receiver<String>, listen: Option<Duration>) -> Result {
         let mut until = None;
-        // The next line waits for the answer, so that lines are carried out in their order, and at
-        // the server's pace.
+        // Wait for each answer before reading the next line. This keeps the lines in order and at the
+        // server's pace.
         let mut request: Option<Request> = None;
         loop {
             tokio::select! {
                 line = lines.recv(), if until.is_none() && request.is_none() => {
                     match line.as_deref() {
                         Some("") => {}
-                        Some("/quit") => until = Some(Instant::now() + PATIENCE),
+                        Some("/quit") => until = Some(Instant::now() + DEADLINE),
                         Some(line) => request = self.request(line),
-                        None => until = Some(Instant::now() + listen.unwrap_or(PATIENCE)),
+                        None => until = Some(Instant::now() + listen.unwrap_or(DEADLINE)),
                     }
                 }
                 event = self.events.next() => match event {
@@ -177,62 +179,63 @@ impl Conversation {
                 answer = answer(&mut request), if request.is_some() => {
                     request = None;
                     if let Err(error) = answer {
-                        self.refused += 1;
+                        self.failed += 1;
                         say(&format!("! {}", text(&error.to_string())));
                     }
                 }
                 () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => break,
             }
             if listen.is_none() && request.is_none() {
-                until = until.map(|until| until.min(Instant::now() + MOMENT));
+                until = until.map(|until| until.min(Instant::now() + LINGER));
             }
         }
-        match (request, self.refused) {
+        match (request, self.failed) {
             (None, 0) => Ok(()),
-            (None, refused) => Err(format!("refused: {refused}").into()),
-            (Some(_), _) => Err("the last line was not answered in time".into()),
+            (None, failed) => Err(format!("failed: {failed}").into()),
+            (Some(_), _) => Err("timeout: the last line was not answered".into()),
         }
     }
 
-    /// What a line asks for.
+    /// Parses a line and starts its request.
     fn request(&mut self, line: &str) -> Option<Request> {
         let mut words = line.splitn(3, ' ');
         let (command, message, text) = (words.next(), words.next(), words.next());
         let message = message.and_then(|id| id.trim_start_matches('#').parse::<i64>().ok());
-        let (live, chat, text) = (self.live.clone(), self.chat, text.map(str::to_owned));
+        let (connection, chat, text) =
+            (self.connection.clone(), self.chat, text.map(str::to_owned));
         let line = line.to_owned();
         Some(match (command, message, text) {
             (Some("/edit"), Some(message), Some(text)) => {
-                Box::pin(async move { live.edit(message, &text).await })
+                Box::pin(async move { connection.edit(message, &text).await })
             }
             (Some("/delete"), Some(message), None) => {
-                Box::pin(async move { live.delete(message).await })
+                Box::pin(async move { connection.delete(message).await })
             }
             (Some("/edit" | "/delete"), ..) => {
-                self.refused += 1;
+                self.failed += 1;
                 say("! /edit ID TEXT, /delete ID, /quit");
                 return None;
             }
-            _ => Box::pin(async move { live.send(chat, line).await }),
+            _ => Box::pin(async move { connection.send(chat, line).await }),
         })
     }
 
     fn show(&self, event: Event) {
         let (chat, what) = match event {
-            Event::Change(change) => (change.place().0, changed(&change)),
+            Event::Change(change) => (change.chat(), describe_change(&change)),
             Event::ChatCreated(chat) => {
-                return say(&format!("* you are in chat {} now: {}", chat.id, text(&chat.name)));
+                return say(&format!("* you are now in chat {}: {}", chat.id, text(&chat.name)));
             }
-            Event::ChatDeleted(chat) => (chat, "* the chat is gone".to_owned()),
+            Event::ChatDeleted(chat) => (chat, "* you are no longer in this chat".to_owned()),
             Event::Resynced(Resynced { chat, messages, .. }) => {
-                let old = self.old.get(&chat.id).copied().unwrap_or(0);
-                for message in messages.iter().filter(|message| message.version > old) {
-                    self.show_in(chat.id, &told(message));
+                let known = self.initial_versions.get(&chat.id).copied().unwrap_or(0);
+                for message in messages.iter().filter(|message| message.version > known) {
+                    self.show_in(chat.id, &describe(message));
                 }
                 return;
             }
-            Event::Disconnected { why, .. } => {
-                return say(&format!("* disconnected: {}", text(&why)));
+            Event::Disconnected { reason, .. } => {
+                return say(&format!("* disconnected: {}", text(&reason)));
             }
             _ => return,
         };
@@ -240,12 +243,12 @@ impl Conversation {
     }
 
     fn show_in(&self, chat: i64, what: &str) {
-        let place = if chat == self.chat { String::new() } else { format!("[chat {chat}] ") };
-        say(&format!("{place}{what}"));
+        let prefix = if chat == self.chat { String::new() } else { format!("[chat {chat}] ") };
+        say(&format!("{prefix}{what}"));
     }
 }
 
-/// The answer of the request under way.
+/// The answer to the request in progress; never, if there is none.
 async fn answer(request: &mut Option<Request>) -> Result<Message, meowsenger_client::Error> {
     match request {
         Some(request) => request.await,
@@ -253,21 +256,21 @@ async fn answer(request: &mut Option<Request>) -> Result<Message, meowsenger_cli
     }
 }
 
-fn changed(change: &Change) -> String {
+fn describe_change(change: &Change) -> String {
     match change {
         Change::MessageCreated { message, .. }
         | Change::MessageUpdated { message, .. }
-        | Change::MessageDeleted { message, .. } => told(message),
-        Change::ChatUpdated { name, .. } => format!("* the chat is called {}", text(name)),
+        | Change::MessageDeleted { message, .. } => describe(message),
+        Change::ChatUpdated { name, .. } => format!("* the chat is now called {}", text(name)),
         Change::MemberJoined { member, .. } => format!("* {} joined", text(&member.user.username)),
         Change::MemberUpdated { member, .. } => {
-            format!("* {} has another role", text(&member.user.username))
+            format!("* the role of {} changed", text(&member.user.username))
         }
         Change::MemberLeft { member, .. } => format!("* {} left", text(&member.user.username)),
     }
 }
 
-fn told(message: &Message) -> String {
+fn describe(message: &Message) -> String {
     let (id, sender, content) =
         (message.id, text(&message.sender.username), text(&message.content));
     match message {
@@ -277,12 +280,12 @@ fn told(message: &Message) -> String {
     }
 }
 
-/// On one line, and without what would steer the terminal.
+/// A single line without terminal control characters.
 fn text(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// Prints a line. A reader that went away is no failure.
+/// Prints a line. A closed standard output is not an error.
 fn say(line: &str) {
     writeln!(stdout(), "{line}").ok();
 }

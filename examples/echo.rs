@@ -1,5 +1,5 @@
-//! Sends every message back, over the layer that the server's sockets stand on: what the Autobahn
-//! suite talks to (`scripts/autobahn`). It is no part of the server and knows no chats.
+//! A WebSocket echo server on the server's transport layer, for the Autobahn test suite
+//! (`scripts/autobahn`). It is not part of the server and knows nothing of chats.
 //!
 //! ```sh
 //! cargo run --example echo -- 127.0.0.1:9001
@@ -25,11 +25,11 @@ async fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".to_owned());
     let listener =
         TcpListener::bind(address).await?.tap_io(|stream| drop(stream.set_nodelay(true)));
-    writeln!(stdout(), "listens on {}", listener.local_addr()?)?;
+    writeln!(stdout(), "listening on {}", listener.local_addr()?)?;
     axum::serve(listener, Router::new().route("/", get(upgrade))).await
 }
 
-#[expect(clippy::disallowed_methods, reason = "there is no App, and no shutdown that waits")]
+#[expect(clippy::disallowed_methods, reason = "there is no App here, and no shutdown to wait for")]
 async fn upgrade(request: Request) -> Response {
     match Upgrade::of(&mut request.into_parts().0) {
         Ok(upgrade) => {
@@ -50,7 +50,7 @@ async fn echo(socket: &mut Socket) -> Close {
     loop {
         let done = match socket.next().await {
             Ok(message @ (Message::Text(_) | Message::Binary(_))) => socket.send(message).await,
-            // The library has answered it; the answer waits to be written.
+            // The library has queued the pong; flush it.
             Ok(Message::Ping(_)) => socket.flush().await,
             Ok(Message::Close(_)) => return Close::Gone,
             Ok(_) => Ok(()),

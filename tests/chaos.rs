@@ -124,7 +124,7 @@ async fn make_chats(actors: &[Arc<Actor>], ids: &[i64], chance: &mut Chance) {
         let others: Vec<_> = others.into_iter().copied().filter(|id| *id != actor.id).collect();
         let made = match others.first() {
             Some(other) if number % 5 == 0 => actor.client.private_chat(*other).await,
-            _ => actor.client.make_group(&format!("Room {number}"), &others).await,
+            _ => actor.client.create_group(&format!("Room {number}"), &others).await,
         };
         made.expect("made");
     }

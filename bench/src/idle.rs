@@ -95,7 +95,7 @@ async fn prepare(program: &Path, folder: &Path, count: u16) -> Result<Vec<User>>
         one.client.private_chat(other.id).await?;
     }
     let all: Vec<_> = users.iter().map(|user| user.id).collect();
-    users[0].client.make_group("Everybody", &all).await?;
+    users[0].client.create_group("Everybody", &all).await?;
     Ok(users)
 }
 

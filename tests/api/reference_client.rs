@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use meowsenger_client::types::Role;
 use meowsenger_client::{
-    Auth, Change, Error, Event, Events, Kind, Options, Place, Resynced, Server, Signal,
+    Anchor, Auth, Change, Error, ErrorKind, Event, Events, Options, Resynced, Server, Signal,
 };
 use rstest::rstest;
 use tokio::time::timeout;
@@ -30,7 +30,7 @@ async fn wait_for<T>(events: &mut Events, wanted: impl Fn(Event) -> Option<T>) -
 
 /// Reconnects without much ado.
 fn hasty() -> Options {
-    Options { first_wait: Duration::from_millis(1), ..Options::default() }
+    Options { backoff_base: Duration::from_millis(1), ..Options::default() }
 }
 
 #[rstest]
@@ -48,7 +48,7 @@ async fn two_bots_talk(#[values(Backend::Sqlite, Backend::Postgres)] backend: Ba
         wait_for(events, |event| matches!(event, Event::Ready(_)).then_some(())).await;
     }
 
-    let chat = alice.make_group("Kitchen", &[bob_id]).await.expect("made").id;
+    let chat = alice.create_group("Kitchen", &[bob_id]).await.expect("made").id;
     let created = |event| match event {
         Event::ChatCreated(chat) => Some(chat.id),
         _ => None,
@@ -60,7 +60,7 @@ async fn two_bots_talk(#[values(Backend::Sqlite, Backend::Postgres)] backend: Ba
     alice_live.edit(sent.id, "purr").await.expect("acked");
     let second = alice.send(chat, "hiss").await.expect("sent");
     alice_live.delete(second.id).await.expect("acked");
-    bob_live.read(chat, 2).await.expect("acked");
+    bob_live.mark_read(chat, 2).await.expect("acked");
     let mut changes = Vec::new();
     while changes.len() < 4 {
         let next = |event| match event {
@@ -79,12 +79,12 @@ async fn two_bots_talk(#[values(Backend::Sqlite, Backend::Postgres)] backend: Ba
         ]
     ));
     let receipt = |event| match event {
-        Event::Signal(Signal::Receipt { user, marks, .. }) if user == bob_id => Some(marks),
+        Event::Signal(Signal::Receipt { user, markers, .. }) if user == bob_id => Some(markers),
         _ => None,
     };
     assert_eq!(wait_for(&mut alice_hears, receipt).await.last_read_seq, 2);
 
-    let page = bob.messages(chat, Place::After(0), 100).await.expect("a page");
+    let page = bob.messages(chat, Anchor::After(0), 100).await.expect("a page");
     let replica = alice_live.replica().clone();
     let known = replica.chat(chat).expect("known");
     assert_eq!(known.messages().len(), 2);
@@ -92,14 +92,14 @@ async fn two_bots_talk(#[values(Backend::Sqlite, Backend::Postgres)] backend: Ba
         let copy = &known.messages()[&message.seq];
         assert_eq!((copy.version, &copy.content), (message.version, &message.content));
     }
-    assert_eq!(known.marks()[&bob_id].last_read_seq, 2);
+    assert_eq!(known.markers()[&bob_id].last_read_seq, 2);
     assert_eq!(bob_live.replica().chat(chat).expect("known").chat().unread_count, 0);
 
     let refused = bob.set_role(chat, alice_id, Role::Member).await.expect_err("no owner");
-    assert_eq!(refused.kind(), Some(Kind::PermissionDenied));
+    assert_eq!(refused.kind(), Some(ErrorKind::PermissionDenied));
     let refused = bob_live.send(chat, "").await.expect_err("blank");
-    let Error::Refused(refusal) = refused else { panic!("{refused}") };
-    assert_eq!(refusal.errors["content"], ["This field may not be blank."]);
+    let Error::Api(error) = refused else { panic!("{refused}") };
+    assert_eq!(error.errors["content"], ["This field may not be blank."]);
 }
 
 #[rstest]
@@ -119,7 +119,7 @@ async fn what_was_missed_is_made_good_on_another_node(
         Event::Resynced(resynced) => Some(resynced),
         _ => None,
     };
-    let Resynced { from: 0, upto: 2, .. } = wait_for(&mut events, resynced).await else {
+    let Resynced { from: 0, to: 2, .. } = wait_for(&mut events, resynced).await else {
         panic!("the chat as it is")
     };
 
@@ -206,7 +206,7 @@ async fn a_send_whose_answer_does_not_come_is_repeated_and_there_once(
     }
     proxy.stall(false);
     let sent = sending.await.expect("acked");
-    let page = client.messages(chat, Place::Newest, 10).await.expect("a page");
+    let page = client.messages(chat, Anchor::Newest, 10).await.expect("a page");
     let found: Vec<_> = page.results.iter().map(|message| (message.id, &message.content)).collect();
     assert_eq!(found, [(sent.id, &"once".to_owned())]);
 }

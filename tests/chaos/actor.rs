@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use meowsenger_client::types::{ChatType, Draft, Message, Role};
-use meowsenger_client::{Client, Error, Event, Events, Kind, Live, Options, Result, Server};
+use meowsenger_client::{
+    Client, Connection, Error, ErrorKind, Event, Events, Options, Result, Server,
+};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -33,7 +35,7 @@ pub struct Actor {
     pub number: usize,
     pub id: i64,
     pub client: Client,
-    pub live: Live,
+    pub live: Connection,
     history: Arc<History>,
     notes: Arc<Notes>,
 }
@@ -46,8 +48,8 @@ impl Actor {
         history: &Arc<History>,
         notes: &Arc<Notes>,
     ) -> (Self, Events) {
-        let patience = (Duration::from_secs(5), Duration::from_secs(300));
-        let server = Server::new(way).with_patience(patience.0, patience.1);
+        let (timeout, deadline) = (Duration::from_secs(5), Duration::from_secs(300));
+        let server = Server::new(way).with_timeouts(timeout, deadline);
         let client = server.register(&format!("cat{number}"), PASSWORD).await.expect("registered");
         let id = client.me().await.expect("me").id;
         let tap = {
@@ -57,8 +59,8 @@ impl Actor {
             }
         };
         let (live, events) = client.connect(Options {
-            first_wait: Duration::from_millis(50),
-            longest_wait: Duration::from_secs(1),
+            backoff_base: Duration::from_millis(50),
+            backoff_cap: Duration::from_secs(1),
             timeout: Duration::from_secs(15),
             tap: Some(Arc::new(tap)),
             ..Options::default()
@@ -122,13 +124,13 @@ impl Actor {
             75..85 => {
                 let seq = messages.last().map_or(0, |message| message.seq);
                 match by_socket {
-                    true => live.read(chat, seq).await?,
+                    true => live.mark_read(chat, seq).await?,
                     false => drop(client.mark_read(chat, seq).await?),
                 }
                 format!("read {chat} up to {seq}")
             }
             85..88 => {
-                live.typing(chat, chance.one_in(2));
+                live.send_typing(chat, chance.one_in(2));
                 return Ok(None);
             }
             _ if kind != ChatType::Group => return Ok(None),
@@ -147,12 +149,12 @@ impl Actor {
                 format!("put {other} out of {chat}")
             }
             97..99 => {
-                client.rename_group(chat, &format!("Room {count}"), "").await?;
+                client.update_group(chat, &format!("Room {count}"), "").await?;
                 format!("renamed {chat}")
             }
             _ if chance.one_in(2) => {
                 let Some(other) = chance.pick(others) else { return Ok(None) };
-                let made = client.make_group(&format!("Room {count}"), &[*other]).await?;
+                let made = client.create_group(&format!("Room {count}"), &[*other]).await?;
                 format!("made {}", made.id)
             }
             _ => {
@@ -211,9 +213,10 @@ impl Actor {
     /// What may go wrong: others act, too, so one may be out of the chat by now.
     fn judge(&self, error: Error) -> String {
         let expected = match &error {
-            Error::Refused(refusal) => {
-                matches!(refusal.kind, Kind::NotFound | Kind::PermissionDenied | Kind::Conflict)
-            }
+            Error::Api(error) => matches!(
+                error.kind,
+                ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::Conflict
+            ),
             Error::Network(_) => true,
             _ => false,
         };
@@ -230,22 +233,21 @@ pub async fn listen(number: usize, mut events: Events, history: Arc<History>, no
     while let Some(event) = events.next().await {
         let told = match event {
             Event::Change(change) => {
-                let (chat, version) = change.place();
-                Told::Change { chat, version }
+                Told::Change { chat: change.chat(), version: change.version() }
             }
             Event::Resynced(resynced) => {
-                let (chat, from, upto) = (resynced.chat.id, resynced.from, resynced.upto);
+                let (chat, from, upto) = (resynced.chat.id, resynced.from, resynced.to);
                 Told::Resynced { chat, from, upto }
             }
             Event::ChatCreated(chat) => Told::Created { chat: chat.id, version: chat.version },
             Event::ChatDeleted(chat) => Told::Deleted { chat },
-            Event::Forgotten => Told::Forgotten,
+            Event::EpochChanged => Told::Forgotten,
             Event::Ended(error) => {
                 let fault = format!("client {number} gave up: {error}");
                 return notes.faults.lock().expect("whole").push(fault);
             }
-            Event::Disconnected { why, .. } => {
-                history.add(Some(number), What::Did(format!("disconnected: {why}")));
+            Event::Disconnected { reason, .. } => {
+                history.add(Some(number), What::Did(format!("disconnected: {reason}")));
                 continue;
             }
             _ => continue,

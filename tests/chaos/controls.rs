@@ -110,8 +110,8 @@ fn messages_that_are_lost_doubled_or_nobodys_are_found() {
 #[test]
 fn a_replica_or_a_node_that_differs_is_found() {
     let mut replica = Replica::default();
-    replica.hear(Frame::ChatCreated(chat(2)));
-    replica.learn(&[message(1), message(2)]);
+    replica.apply(Frame::ChatCreated(chat(2)));
+    replica.merge_messages(&[message(1), message(2)]);
     let truth = |messages: Vec<Message>, last_seq| Truth::from([(3, (chat(last_seq), messages))]);
     assert!(judge::replica(1, &replica, &truth(vec![message(1), message(2)], 2)).is_empty());
     assert!(!judge::replica(1, &replica, &Truth::new()).is_empty(), "a chat that is not there");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meowsenger_client::types::{Chat, Message};
-use meowsenger_client::{Client, Place, Server, SyncRequest};
+use meowsenger_client::{Anchor, Client, Server, SyncRequest};
 use tokio::time::timeout;
 
 use super::actor::{Actor, Notes};
@@ -60,7 +60,7 @@ async fn knows_all(actor: &Actor, client: &Client) -> bool {
     let (versions, in_step) = {
         let replica = actor.live.replica();
         let versions = replica.chats().iter().map(|(id, known)| (*id, known.version()));
-        (versions.collect(), replica.is_in_step())
+        (versions.collect(), replica.is_up_to_date())
     };
     let known = SyncRequest { versions, ..SyncRequest::default() };
     let news = client.sync(&known).await.expect("an answer");
@@ -83,7 +83,7 @@ async fn chats(client: &Client) -> Vec<Chat> {
 }
 
 async fn messages(client: &Client, chat: i64) -> Vec<Message> {
-    let mut page = client.messages(chat, Place::After(0), 100).await.expect("messages");
+    let mut page = client.messages(chat, Anchor::After(0), 100).await.expect("messages");
     let mut messages = std::mem::take(&mut page.results);
     while let Some(next) = page.next {
         page = client.follow(&next).await.expect("a page");

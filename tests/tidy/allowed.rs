@@ -100,11 +100,6 @@ pub(crate) const QUAINT_FILES: &[&str] = &[
     ".env.example",
     "ARCHITECTURE.md",
     // The client.
-    "crates/client/src/events.rs",
-    "crates/client/src/known.rs",
-    "crates/client/src/lib.rs",
-    "crates/client/src/replica.rs",
-    "crates/client/src/socket.rs",
     // REST, the bodies, and their documents.
     "docs/api/auth.md",
     "docs/api/chats.md",

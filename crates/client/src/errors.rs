@@ -1,5 +1,5 @@
-//! What can go wrong, in types that a program can act upon. Texts are for people; nothing here
-//! decides whether to try again but [`Kind::passes`].
+//! Errors that a program can act on. Texts are for people; whether a retry makes sense is decided by
+//! [`ErrorKind::is_transient`] alone.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,84 +8,84 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// This crate's results.
+/// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why something was not done.
+/// Why a call failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// The server said no.
+    /// The server answered with an error.
     #[error("{0}")]
-    Refused(Box<Refusal>),
-    /// The session has ended, or its tokens are not good: log in again.
+    Api(Box<ApiError>),
+    /// The session has ended, or its tokens are invalid: log in again.
     #[error("the session has ended")]
     SessionEnded,
-    /// The user has too many sockets (close code 4003).
+    /// The user has too many connections (close code 4003).
     #[error("the user has too many connections")]
     TooManyConnections,
-    /// No answer came: whether it was done is not known.
+    /// No answer arrived. The request may or may not have been carried out.
     #[error("no answer: {0}")]
     Network(String),
-    /// The server said what is not in its protocol.
-    #[error("not understood: {0}")]
+    /// The server sent something that does not follow its protocol.
+    #[error("protocol error: {0}")]
     Protocol(String),
-    /// This client was closed.
+    /// The program closed the connection.
     #[error("the connection was closed")]
     Closed,
 }
 
-/// A refusal, by REST or by an `error` frame.
+/// An error answer, from REST or in an `error` frame.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{detail}{}", self.texts())]
-pub struct Refusal {
-    /// What kind it is.
-    pub kind: Kind,
-    /// The HTTP status; none over the socket.
+#[error("{detail}{}", self.field_texts())]
+pub struct ApiError {
+    /// What kind of error it is, the same for REST and WebSocket.
+    pub kind: ErrorKind,
+    /// The HTTP status; none over the WebSocket.
     pub status: Option<u16>,
-    /// One text for the whole; empty where `errors` says it all.
+    /// A text for the whole request; empty if `errors` says it all.
     pub detail: String,
-    /// Texts by field, as Django REST Framework writes them; `non_field_errors` among them.
+    /// Field errors as Django REST Framework formats them, including `non_field_errors`.
     pub errors: BTreeMap<String, Vec<String>>,
-    /// When to come back.
+    /// How long to wait before a retry.
     pub retry_after: Option<Duration>,
-    /// What to quote to the server's operator.
+    /// Quote this to the server's operator.
     pub request_id: Option<String>,
 }
 
-/// The kinds of refusals, the same for REST and socket.
+/// The kinds of error answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// What was sent is wrong (400).
+pub enum ErrorKind {
+    /// The request is invalid (400).
     Invalid,
-    /// No good token (401).
+    /// No valid token (401).
     NotAuthenticated,
-    /// One may know of it, not do it (403).
+    /// You may see it, but not do this (403).
     PermissionDenied,
-    /// Not there, or not one's to know of (404).
+    /// It does not exist, or you may not see it (404).
     NotFound,
-    /// It clashes with the present state (409).
+    /// It conflicts with the current state (409).
     Conflict,
-    /// Over a limit of size (413).
+    /// Over a size limit (413).
     TooLarge,
-    /// Too often (429).
+    /// Over a rate limit (429).
     Throttled,
-    /// Nothing was done; try again later (502, 503, 504).
+    /// Temporarily unavailable; nothing was changed (502, 503, 504).
     Unavailable,
-    /// The server's fault (other 5xx).
+    /// An internal error of the server (other 5xx).
     ServerError,
-    /// Anything else.
+    /// A kind that this client does not know.
     #[serde(other)]
     Other,
 }
 
-impl Kind {
-    /// Whether the same request may well succeed a little later.
-    pub fn passes(self) -> bool {
+impl ErrorKind {
+    /// Whether the same request is likely to succeed later.
+    pub fn is_transient(self) -> bool {
         matches!(self, Self::Throttled | Self::Unavailable)
     }
 
-    fn of(status: StatusCode) -> Self {
+    fn from_status(status: StatusCode) -> Self {
         match status.as_u16() {
             400 => Self::Invalid,
             401 => Self::NotAuthenticated,
@@ -102,24 +102,24 @@ impl Kind {
 }
 
 impl Error {
-    /// The kind, where the server refused.
-    pub fn kind(&self) -> Option<Kind> {
+    /// The kind, if the server answered with an error.
+    pub fn kind(&self) -> Option<ErrorKind> {
         match self {
-            Self::Refused(refusal) => Some(refusal.kind),
+            Self::Api(error) => Some(error.kind),
             _ => None,
         }
     }
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(Box::new(refusal))
+impl From<ApiError> for Error {
+    fn from(error: ApiError) -> Self {
+        Self::Api(Box::new(error))
     }
 }
 
 impl From<reqwest::Error> for Error {
     fn from(error: reqwest::Error) -> Self {
-        // The outer error names the URL only; the cause stands at the end of the chain.
+        // The outer error names only the URL; the cause is at the end of the chain.
         let mut cause: &dyn std::error::Error = &error;
         while let Some(source) = cause.source() {
             cause = source;
@@ -128,9 +128,13 @@ impl From<reqwest::Error> for Error {
     }
 }
 
-impl Refusal {
-    /// From an answer of REST. A body that is no JSON, as proxies send, counts as none.
-    pub(crate) fn of(status: StatusCode, retry_after: Option<Duration>, body: &str) -> Self {
+impl ApiError {
+    /// Parses a REST error. A body that is not JSON, as proxies send it, is ignored.
+    pub(crate) fn from_response(
+        status: StatusCode,
+        retry_after: Option<Duration>,
+        body: &str,
+    ) -> Self {
         let mut fields = match serde_json::from_str(body) {
             Ok(Value::Object(fields)) => fields,
             _ => serde_json::Map::new(),
@@ -151,7 +155,7 @@ impl Refusal {
             None => String::new(),
         };
         Self {
-            kind: Kind::of(status),
+            kind: ErrorKind::from_status(status),
             status: Some(status.as_u16()),
             detail,
             errors,
@@ -160,7 +164,7 @@ impl Refusal {
         }
     }
 
-    fn texts(&self) -> String {
+    fn field_texts(&self) -> String {
         let texts =
             self.errors.iter().map(|(field, texts)| format!("{field}: {}", texts.join(" ")));
         let texts = texts.collect::<Vec<_>>().join("; ");
@@ -173,16 +177,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bodies_of_every_shape_are_read() {
-        let fields =
-            Refusal::of(StatusCode::BAD_REQUEST, None, r#"{"content": ["Blank.", "Bad."]}"#);
+    fn bodies_of_every_shape_are_parsed() {
+        let fields = ApiError::from_response(
+            StatusCode::BAD_REQUEST,
+            None,
+            r#"{"content": ["Blank.", "Bad."]}"#,
+        );
         assert_eq!(fields.errors["content"], ["Blank.", "Bad."]);
         assert_eq!(fields.to_string(), "content: Blank. Bad.");
 
-        let detail = Refusal::of(StatusCode::NOT_FOUND, None, r#"{"detail": "Not found."}"#);
-        assert_eq!((detail.kind, detail.to_string()), (Kind::NotFound, "Not found.".to_owned()));
+        let detail =
+            ApiError::from_response(StatusCode::NOT_FOUND, None, r#"{"detail": "Not found."}"#);
+        assert_eq!(
+            (detail.kind, detail.to_string()),
+            (ErrorKind::NotFound, "Not found.".to_owned())
+        );
 
-        let proxy = Refusal::of(StatusCode::BAD_GATEWAY, None, "<html>");
-        assert_eq!((proxy.kind, proxy.detail.as_str()), (Kind::Unavailable, "502 Bad Gateway"));
+        let proxy = ApiError::from_response(StatusCode::BAD_GATEWAY, None, "<html>");
+        assert_eq!(
+            (proxy.kind, proxy.detail.as_str()),
+            (ErrorKind::Unavailable, "502 Bad Gateway")
+        );
     }
 }

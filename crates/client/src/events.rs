@@ -1,4 +1,4 @@
-//! What a program is told, in order.
+//! The events that a program reads from a connection. Data only.
 
 use std::time::Duration;
 
@@ -6,46 +6,47 @@ use crate::errors::Error;
 use crate::frames::{Change, Ready, Signal};
 use crate::types::{Chat, Message};
 
-/// Something happened. A chat's changes come in the order of their versions, each once; where the
-/// connection missed some, [`Event::Resynced`] stands for them, in their place.
+/// An event. A chat's changes arrive in version order, each exactly once. If the connection missed
+/// some, [`Event::Resynced`] takes their place.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// Connected, the first time or again.
+    /// Connected: the first time, or after a reconnection.
     Ready(Ready),
     /// A chat's next change.
     Change(Change),
-    /// One is in a new chat.
+    /// You are a member of a new chat.
     ChatCreated(Chat),
-    /// One is in a chat no more, or it is no more. What was known of it is forgotten.
+    /// You are no longer a member of a chat, or it was deleted. The replica has dropped it.
     ChatDeleted(i64),
-    /// A chat moved on by more than one change.
+    /// A chat moved forward by more than one change.
     Resynced(Resynced),
-    /// The past of the server's data changed (a restore): everything that was known is forgotten,
-    /// and comes anew.
-    Forgotten,
-    /// See [`Signal`].
+    /// The server's data has a different history, as after a restore from a backup. The replica is
+    /// empty, and all chats follow anew.
+    EpochChanged,
+    /// An ephemeral signal.
     Signal(Signal),
-    /// The connection is gone; it will be tried again.
+    /// The connection is lost, or an attempt to connect failed.
     Disconnected {
-        /// What happened.
-        why: String,
-        /// When.
+        /// Why, for people.
+        reason: String,
+        /// The delay before the next attempt.
         retry_in: Duration,
     },
-    /// The connection is gone for good. It is the last event.
+    /// The connection has ended for good. This is the last event.
     Ended(Error),
 }
 
-/// A chat at a later version than it was known at.
+/// A chat's step from one version to a later one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resynced {
-    /// The version that it was known at; 0 where it was not known.
+    /// The version that was known before; 0 for a chat that was not known.
     pub from: i64,
-    /// The version that it is known at now. The chat's own is later where there is more to come.
-    pub upto: i64,
-    /// As it is, with what only changes of members and names told meanwhile.
+    /// The version that is known now. The chat's own version is later if more is to follow.
+    pub to: i64,
+    /// The current chat, including changes of its name, picture and members in between.
     pub chat: Chat,
-    /// The messages that were made or changed in between, as they are now, in version order. Only
-    /// the newest where the chat was not known; see [`Client::messages`](crate::Client::messages).
+    /// The messages that were created or changed in between, in their current state and in version
+    /// order. Only the newest one for a chat that was not known; read older ones with
+    /// [`Client::messages`](crate::Client::messages).
     pub messages: Vec<Message>,
 }

@@ -1,4 +1,4 @@
-//! The socket's frames as they are read. What they do to what one knows is `replica`'s business.
+//! The frames that the server sends, parsed. What they change is decided in `replica`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,24 +8,27 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::serde::rfc3339;
 
-use crate::errors::{Error, Kind, Refusal, Result};
-use crate::types::{Chat, Marks, Member, Message, StatusOf, User, UserRef};
+use crate::errors::{ApiError, Error, ErrorKind, Result};
+use crate::types::{Chat, Markers, Member, Message, Presence, User, UserRef};
 
-/// A durable change in a chat. Each has a version of its own, one more than the change before.
+/// A durable change in a chat. Its version is one more than that of the chat's previous change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
-#[expect(missing_docs, reason = "the fields are the chat's id, its version, and the new state")]
+#[expect(
+    missing_docs,
+    reason = "the fields are the chat's id, the change's version, and the new state"
+)]
 pub enum Change {
-    /// Somebody sent a message.
+    /// A message was sent.
     #[serde(rename = "message.created")]
     MessageCreated { chat: i64, version: i64, message: Message },
-    /// Its sender edited a message.
+    /// A message was edited.
     #[serde(rename = "message.updated")]
     MessageUpdated { chat: i64, version: i64, message: Message },
-    /// A message is a tombstone now.
+    /// A message was deleted; it is a tombstone now.
     #[serde(rename = "message.deleted")]
     MessageDeleted { chat: i64, version: i64, message: Message },
-    /// The group has another name, description or picture.
+    /// The group's name, description or avatar changed.
     #[serde(rename = "chat.updated")]
     ChatUpdated {
         chat: i64,
@@ -34,20 +37,29 @@ pub enum Change {
         description: String,
         avatar: Option<String>,
     },
-    /// Somebody else is in the group from now on.
+    /// Another user joined the group.
     #[serde(rename = "member.joined")]
     MemberJoined { chat: i64, version: i64, member: Member },
-    /// Somebody has another role.
+    /// A member's role changed.
     #[serde(rename = "member.updated")]
     MemberUpdated { chat: i64, version: i64, member: Member },
-    /// Somebody else is no longer in the group.
+    /// Another user left the group or was removed.
     #[serde(rename = "member.left")]
     MemberLeft { chat: i64, version: i64, member: Member },
 }
 
 impl Change {
-    /// The chat, and the version that the change made.
-    pub fn place(&self) -> (i64, i64) {
+    /// The chat that changed.
+    pub fn chat(&self) -> i64 {
+        self.chat_and_version().0
+    }
+
+    /// The version that the change created.
+    pub fn version(&self) -> i64 {
+        self.chat_and_version().1
+    }
+
+    fn chat_and_version(&self) -> (i64, i64) {
         match *self {
             Self::MessageCreated { chat, version, .. }
             | Self::MessageUpdated { chat, version, .. }
@@ -59,7 +71,7 @@ impl Change {
         }
     }
 
-    /// The message, of a change of one.
+    /// The message that changed, if a message did.
     pub fn message(&self) -> Option<&Message> {
         match self {
             Self::MessageCreated { message, .. }
@@ -70,26 +82,26 @@ impl Change {
     }
 }
 
-/// What has no version: it may be merged with a later one of its kind, or be lost.
+/// An ephemeral signal. It has no version, may be coalesced with a later one, and may be lost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 #[expect(missing_docs, reason = "`chat` and `user` are ids; the rest is the state")]
 pub enum Signal {
-    /// A member's marks moved.
+    /// A member's markers moved.
     #[serde(rename = "receipt")]
     Receipt {
         chat: i64,
         user: i64,
         #[serde(flatten)]
-        marks: Marks,
+        markers: Markers,
     },
-    /// Somebody writes, or has stopped.
+    /// A member started or stopped typing.
     #[serde(rename = "typing")]
     Typing { chat: i64, user: i64, active: bool },
-    /// Somebody who is watched is seen otherwise.
+    /// The presence of a user you subscribed to changed.
     #[serde(rename = "status")]
-    Status(StatusOf),
-    /// Somebody who is watched has another name or picture.
+    Presence(Presence),
+    /// The name or avatar of a user you subscribed to changed.
     #[serde(rename = "user.updated")]
     UserUpdated { user: UserRef },
 }
@@ -97,139 +109,139 @@ pub enum Signal {
 /// The first frame after authentication.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Ready {
-    /// Oneself.
+    /// Your account.
     pub user: User,
-    /// This device.
+    /// The session that the connection belongs to.
     pub session: i64,
-    /// The server's clock.
+    /// The server's time.
     #[serde(with = "rfc3339")]
     pub server_time: OffsetDateTime,
-    /// Changes when the past of the server's data does.
+    /// Identifies the history of the server's data. It changes after a restore from a backup.
     pub epoch: String,
-    /// Seconds of silence after which the other side is pinged; after two and a half times as
-    /// many it is given up.
+    /// Seconds of silence after which to ping. After two and a half times as many the connection is
+    /// dead.
     pub heartbeat: u64,
-    /// By chat: what comes after this version comes as a change.
+    /// Your chats and their versions. Every later change is delivered over this connection.
     pub versions: BTreeMap<i64, i64>,
 }
 
-/// What a client knows, as the server is asked for the rest.
+/// Asks for everything newer than what a client knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SyncRequest {
-    /// By chat, the version that one has.
+    /// The known chats and their known versions.
     pub versions: BTreeMap<i64, i64>,
-    /// The epoch that they are of.
+    /// The epoch that the versions belong to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epoch: Option<String>,
-    /// Most messages in the answer, 1–1000; 500 where it is left out.
+    /// The most messages in the answer, 1–1000. The default is 500.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
 
-/// The rest.
+/// The answer to a [`SyncRequest`].
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Synced {
-    /// The present epoch.
+pub struct SyncResponse {
+    /// The current epoch.
     pub epoch: String,
-    /// The chats that are newer.
-    pub changes: Vec<Newer>,
-    /// The chats that were named and are not one's own.
+    /// Chats that are newer than the version asked for, or were not named.
+    pub changes: Vec<ChatDelta>,
+    /// Chats that were named and that you are not a member of.
     pub gone: Vec<i64>,
-    /// Something is missing: chats for which there was no room, or messages of a chat. Ask again.
+    /// The answer is incomplete: it lacks chats, or messages of a chat. Ask again.
     #[serde(default)]
     pub more: bool,
 }
 
-/// A chat that is newer than what one had.
+/// What is new in one chat.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Newer {
-    /// As it is.
+pub struct ChatDelta {
+    /// The current chat.
     pub chat: Chat,
-    /// Its messages of a later version, in version order; only the newest of a chat that one did
-    /// not name.
+    /// Its messages with a later version, in version order. Only the newest one for a chat that was
+    /// not named.
     pub messages: Vec<Message>,
-    /// There are more: ask again.
+    /// More messages follow: ask again.
     pub more: bool,
 }
 
-/// What the server sends.
+/// A frame from the server.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "each is looked at once and taken apart")]
+#[expect(clippy::large_enum_variant, reason = "each is inspected once and taken apart")]
 pub enum Frame {
     /// See [`Ready`].
     Ready(Ready),
     /// See [`Change`].
     Change(Change),
-    /// One is in a chat from now on.
+    /// You became a member of a chat.
     ChatCreated(Chat),
-    /// One is in a chat no more, or it is no more.
+    /// You are no longer a member of a chat, or it was deleted.
     ChatDeleted(i64),
     /// See [`Signal`].
     Signal(Signal),
-    /// Changes of these chats were dropped for this connection; of any, where none are named.
+    /// The server dropped events of these chats for this connection; of any chat if none is named.
     Resync(Option<Vec<i64>>),
-    /// A request was carried out; the frame is all that is told of it.
+    /// A request succeeded: its number, and the whole frame.
     Ack(u64, Value),
-    /// A request was refused; without its number, something that was no request.
-    Refused(Option<u64>, Refusal),
-    /// A pong, or what this client does not know.
+    /// A request failed. Without a number, what failed was not a valid request.
+    Error(Option<u64>, ApiError),
+    /// A pong, or a type that this client does not know.
     Other,
 }
 
 #[derive(Deserialize)]
 struct ErrorFrame {
-    code: Kind,
+    code: ErrorKind,
     detail: String,
     #[serde(default)]
     errors: BTreeMap<String, Vec<String>>,
 }
 
 impl Frame {
-    /// Reads one. [`Error::Protocol`] where a known type is not as it has to be.
-    pub fn read(text: &str) -> Result<Self> {
-        let value: Value = parse(text, serde_json::from_str(text))?;
+    /// Parses a frame. [`Error::Protocol`] if a known type is malformed.
+    pub fn parse(text: &str) -> Result<Self> {
+        let value: Value = expect(text, serde_json::from_str(text))?;
         let id = value["id"].as_u64();
         Ok(match value["type"].as_str().unwrap_or_default() {
-            "ready" => Self::Ready(parse(text, serde_json::from_value(value))?),
+            "ready" => Self::Ready(expect(text, serde_json::from_value(value))?),
             "chat.created" => {
-                Self::ChatCreated(parse(text, serde_json::from_value(value["chat"].clone()))?)
+                Self::ChatCreated(expect(text, serde_json::from_value(value["chat"].clone()))?)
             }
             "chat.deleted" => {
-                Self::ChatDeleted(parse(text, serde_json::from_value(value["chat"].clone()))?)
+                Self::ChatDeleted(expect(text, serde_json::from_value(value["chat"].clone()))?)
             }
-            "resync" => Self::Resync(parse(text, serde_json::from_value(value["chats"].clone()))?),
+            "resync" => Self::Resync(expect(text, serde_json::from_value(value["chats"].clone()))?),
             "ack" => Self::Ack(
-                id.ok_or_else(|| Error::Protocol(format!("an ack without its request: {text}")))?,
+                id.ok_or_else(|| Error::Protocol(format!("an ack without an id: {text}")))?,
                 value,
             ),
             "error" => {
                 let ErrorFrame { code, detail, errors } =
-                    parse(text, serde_json::from_value(value))?;
-                let retry_after = seconds_in(&detail).filter(|_| code == Kind::Throttled);
+                    expect(text, serde_json::from_value(value))?;
+                let retry_after = seconds_in(&detail).filter(|_| code == ErrorKind::Throttled);
                 let (status, request_id) = (None, None);
-                let refusal =
-                    Refusal { kind: code, status, detail, errors, retry_after, request_id };
-                Self::Refused(id, refusal)
+                let error =
+                    ApiError { kind: code, status, detail, errors, retry_after, request_id };
+                Self::Error(id, error)
             }
             "receipt" | "typing" | "status" | "user.updated" => {
-                Self::Signal(parse(text, serde_json::from_value(value))?)
+                Self::Signal(expect(text, serde_json::from_value(value))?)
             }
             kind if kind.starts_with("message.")
                 || kind.starts_with("member.")
                 || kind == "chat.updated" =>
             {
-                Self::Change(parse(text, serde_json::from_value(value))?)
+                Self::Change(expect(text, serde_json::from_value(value))?)
             }
             _ => Self::Other,
         })
     }
 }
 
-fn parse<T>(text: &str, read: serde_json::Result<T>) -> Result<T> {
-    read.map_err(|error| Error::Protocol(format!("{error}: {}", text.get(..300).unwrap_or(text))))
+fn expect<T>(text: &str, parsed: serde_json::Result<T>) -> Result<T> {
+    parsed.map_err(|error| Error::Protocol(format!("{error}: {}", text.get(..300).unwrap_or(text))))
 }
 
-/// "Expected available in 3 seconds."; the frame says it nowhere else.
+/// The delay in "Expected available in 3 seconds.": an `error` frame has no field for it.
 fn seconds_in(detail: &str) -> Option<Duration> {
     let words = detail.split_whitespace().rev();
     words.filter_map(|word| word.parse().ok()).map(Duration::from_secs).next()
@@ -240,26 +252,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_known_is_passed_over_and_what_is_wrong_is_named() {
-        assert_eq!(Frame::read(r#"{"type":"new.kind","x":1}"#).expect("read"), Frame::Other);
+    fn unknown_types_are_ignored_and_malformed_frames_are_errors() {
+        assert_eq!(Frame::parse(r#"{"type":"new.kind","x":1}"#).expect("valid"), Frame::Other);
         assert_eq!(
-            Frame::read(r#"{"type":"resync"}"#).expect("read"),
+            Frame::parse(r#"{"type":"resync"}"#).expect("valid"),
             Frame::Resync(None),
             "of any chat"
         );
         for wrong in [r#"{"type":"chat.deleted"}"#, "no json", r#"{"type":"ack"}"#] {
-            assert!(matches!(Frame::read(wrong), Err(Error::Protocol(_))), "{wrong}");
+            assert!(matches!(Frame::parse(wrong), Err(Error::Protocol(_))), "{wrong}");
         }
     }
 
     #[test]
-    fn a_refusal_says_when_to_come_back() {
+    fn a_rate_limit_error_says_when_to_retry() {
         let text = r#"{"type":"error","id":4,"code":"throttled","new":true,
             "detail":"Request was throttled. Expected available in 3 seconds."}"#;
-        let Frame::Refused(Some(4), refusal) = Frame::read(text).expect("read") else {
-            panic!("no refusal");
+        let Frame::Error(Some(4), error) = Frame::parse(text).expect("valid") else {
+            panic!("not an error");
         };
-        assert_eq!(refusal.retry_after, Some(Duration::from_secs(3)));
-        assert!(refusal.kind.passes());
+        assert_eq!(error.retry_after, Some(Duration::from_secs(3)));
+        assert!(error.kind.is_transient());
     }
 }

@@ -1,81 +1,64 @@
-//! A client of Meowsenger for bots and tests: the REST API, and a socket that keeps itself connected
-//! and its program in step. It knows the protocol from outside and nothing of the server's code.
+//! Client library for the Meowsenger chat server. It knows the protocol from outside and shares no
+//! code with the server.
 //!
-//! # A guide
+#![doc = include_str!("../README.md")]
 //!
-//! A [`Server`] is an address; logging in, registering, or resuming with tokens that were kept
-//! gives a [`Client`], which renews its tokens by itself:
+//! # Guide
 //!
-//! ```no_run
-//! use meowsenger_client::{Change, Event, Options, Server};
+//! **REST.** A [`Server`] is an address. Logging in, registering or resuming a stored session gives
+//! a [`Client`], whose methods are the calls of the API. Idempotent requests are retried until the
+//! deadline set by [`Server::with_timeouts`]. Any other failure is an [`Error`]; [`ApiError`] holds
+//! the server's own texts, field by field.
 //!
-//! # async fn run() -> meowsenger_client::Result<()> {
-//! let client = Server::new("http://127.0.0.1:8000").log_in("whiskers", "nine-lives-2026").await?;
-//! let me = client.me().await?.id;
+//! **WebSocket.** [`Client::connect`] returns a [`Connection`], for requests, and [`Events`].
+//! Whatever the network does, a chat's changes arrive in version order, each exactly once:
 //!
-//! let (live, mut events) = client.connect(Options::default());
-//! while let Some(event) = events.next().await {
-//!     match event {
-//!         Event::Change(Change::MessageCreated { chat, message, .. }) if message.sender.id != me => {
-//!             live.send(chat, format!("You said: {}", message.content)).await?;
-//!         }
-//!         Event::Ended(error) => return Err(error),
-//!         _ => {}
-//!     }
-//! }
-//! # Ok(())
-//! # }
-//! ```
+//! - [`Event::Change`] is the chat's next change: its version is one more than the previous one.
+//! - [`Event::Resynced`] moves a chat past changes that the connection missed, and carries the
+//!   messages that they touched. For a chat that was not known it carries the newest message only.
+//! - [`Event::ChatCreated`] and [`Event::ChatDeleted`] add and remove chats.
+//! - [`Event::Disconnected`] is followed by [`Event::Ready`] once there is a connection again. Only
+//!   [`Event::Ended`] is final: the session has ended, or the user has too many connections.
 //!
-//! **REST.** The methods of [`Client`]. What is safe to repeat is tried again over lost connections,
-//! time-outs, 429 and 503, as `Retry-After` says, until the server's patience
-//! ([`Server::with_patience`]) is over. A send is safe: it carries a `client_id`. Everything else
-//! that goes wrong is an [`Error`]; [`Refusal`] has the server's own words, field by field.
+//! A message that was edited before its creation was delivered arrives as an update. Handle both as
+//! "this is the message's current state". A [`Signal`] is ephemeral: it has no order and may be
+//! lost.
 //!
-//! **The socket.** [`Client::connect`] gives a [`Live`], to ask for things, and [`Events`]. Whatever
-//! the network does, a chat's changes come in the order of their versions, each once:
+//! **State.** [`Connection::replica`] is the sum of these events: chats, their messages from some
+//! point on, and markers. Read older messages with [`Client::messages`], and merge them with
+//! [`Replica::merge_messages`]. The replica implements `serde`'s traits: store it and pass it to
+//! [`Options::replica`], and the next run receives only what it missed.
 //!
-//! - [`Event::Change`] is the chat's next change: its version is one more than the last.
-//! - [`Event::Resynced`] takes a chat over changes that the connection missed, with the messages
-//!   that they touched. Of a chat that was not known it has the newest message only.
-//! - [`Event::ChatCreated`] and [`Event::ChatDeleted`] say which chats there are.
-//! - [`Event::Disconnected`] is followed by [`Event::Ready`] when there is a connection again. Only
-//!   [`Event::Ended`] is final: the session has ended, or the user has too many sockets.
-//!
-//! A message that was edited before its making was told comes as an update; treat both as "this is
-//! how it is now". Signals ([`Signal`]) have no order and may be lost.
-//!
-//! **What is known.** [`Live::replica`] is the state that these events add up to: chats, their
-//! messages from some point on, marks. Older messages are read by [`Client::messages`], and taken in
-//! by [`Replica::learn`]. It can be stored (it is `serde`) and given back in [`Options::replica`]:
-//! the next run is told what it missed.
-//!
-//! **Sending** over the socket ([`Live::send`]) waits for the server's `ack` and repeats over new
-//! connections, under the same `client_id`, until there is one. Whoever awaits each send before the
-//! next keeps their order.
+//! **Sending** over the WebSocket ([`Connection::send`]) waits for the server's `ack`, and sends
+//! again over new connections, under the same `client_id`, until there is one. To keep the order of
+//! messages, await each send before the next.
 
 mod backoff;
 mod calls;
+mod chat_replica;
 mod connection;
+mod driver;
 mod errors;
+mod event_queue;
 mod events;
 mod frames;
-mod known;
-mod live;
+mod options;
 mod outbox;
-mod outlet;
 mod replica;
 mod rest;
+mod shared;
 mod socket;
+mod timers;
 mod tokens;
 pub mod types;
 
-pub use calls::Place;
-pub use errors::{Error, Kind, Refusal, Result};
+pub use calls::Anchor;
+pub use chat_replica::ChatReplica;
+pub use connection::{Connection, Events};
+pub use errors::{ApiError, Error, ErrorKind, Result};
 pub use events::{Event, Resynced};
-pub use frames::{Change, Frame, Newer, Ready, Signal, SyncRequest, Synced};
-pub use known::Known;
-pub use live::{Auth, Events, Live, Options, Tap};
+pub use frames::{Change, ChatDelta, Frame, Ready, Signal, SyncRequest, SyncResponse};
+pub use options::{Auth, FrameTap, Options};
 pub use replica::Replica;
 pub use rest::{Client, Server};
 pub use tokens::TokenPair;

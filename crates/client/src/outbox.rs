@@ -1,5 +1,5 @@
-//! Requests over the socket: each waits for its `ack` or `error`, and is sent again, in the old
-//! order, by every new connection. It knows no socket: it is asked what to write.
+//! Requests over the socket. Each is sent again, in order, on every new connection until its `ack` or
+//! `error` arrives. The outbox does no I/O: it says what to write, and is given the answers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,60 +9,72 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
-use crate::errors::{Error, Refusal, Result};
+use crate::errors::{ApiError, Error, Result};
 use crate::frames::Frame;
 
-/// Most requests that are under way. The server stops reading at 64; as long as it reads all of
-/// them, neither side can wait for the other.
-const UNDER_WAY: usize = 32;
-/// The first wait before a request that came at a bad time is sent again, and the longest.
-const WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+/// The most requests in flight. The server stops reading at 64. Staying below that avoids a deadlock
+/// in which each side waits for the other to read.
+const MAX_IN_FLIGHT: usize = 32;
+/// Backoff of a request that was rate limited or met a busy server.
+const BACKOFF_BASE: Duration = Duration::from_millis(200);
+const BACKOFF_CAP: Duration = Duration::from_secs(10);
 
-/// Requests without an answer.
+/// What a handle asks of its connection.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Send this until it is answered.
+    Request(Value, AnswerSender),
+    /// Send this now, or drop it if there is no connection.
+    Ephemeral(String),
+    /// Close the connection.
+    Close,
+}
+
+/// Receives a request's `ack`, or why there is none.
+pub(crate) type AnswerSender = oneshot::Sender<Result<Value>>;
+
+/// Requests without an answer, by number. Numbers grow, so their order is the order of the requests.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     last: u64,
-    waiting: BTreeMap<u64, Waiting>,
+    pending: BTreeMap<u64, Pending>,
 }
 
-/// Gets a request's `ack`, or why there is none.
-pub(crate) type Answer = oneshot::Sender<Result<Value>>;
-
 #[derive(Debug)]
-struct Waiting {
+struct Pending {
     frame: Value,
-    answer: Answer,
+    answer: AnswerSender,
     state: State,
     backoff: Backoff,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
-    /// To be sent, not before then.
+    /// To be sent, not before this time.
     Due(Instant),
-    /// Sent then.
-    Sent(Instant),
+    /// Sent at this time.
+    InFlight(Instant),
 }
 
 impl Outbox {
     /// Adds a request.
-    pub(crate) fn add(&mut self, mut frame: Value, answer: Answer, now: Instant) {
+    pub(crate) fn add(&mut self, mut frame: Value, answer: AnswerSender, now: Instant) {
         self.last += 1;
         frame["id"] = self.last.into();
-        let backoff = Backoff::new(WAITS.0, WAITS.1);
-        self.waiting.insert(self.last, Waiting { frame, answer, state: State::Due(now), backoff });
+        let backoff = Backoff::new(BACKOFF_BASE, BACKOFF_CAP);
+        self.pending.insert(self.last, Pending { frame, answer, state: State::Due(now), backoff });
     }
 
-    /// What to write now. Whoever waits no longer is forgotten.
+    /// The frames to write now. Requests that nobody waits for are dropped, unless they are in flight.
     pub(crate) fn due(&mut self, now: Instant) -> Vec<String> {
-        let abandoned = |w: &Waiting| matches!(w.state, State::Due(_)) && w.answer.is_closed();
-        self.waiting.retain(|_, waiting| !abandoned(waiting));
-        let free = UNDER_WAY.saturating_sub(self.under_way());
-        let is_due = |w: &&mut Waiting| matches!(w.state, State::Due(at) if at <= now);
-        let due = self.waiting.values_mut().filter(is_due).take(free);
-        due.map(|waiting| {
-            waiting.state = State::Sent(now);
-            waiting.frame.to_string()
+        let abandoned = |p: &Pending| matches!(p.state, State::Due(_)) && p.answer.is_closed();
+        self.pending.retain(|_, pending| !abandoned(pending));
+        let free = MAX_IN_FLIGHT.saturating_sub(self.in_flight());
+        let is_due = |p: &&mut Pending| matches!(p.state, State::Due(at) if at <= now);
+        let due = self.pending.values_mut().filter(is_due).take(free);
+        due.map(|pending| {
+            pending.state = State::InFlight(now);
+            pending.frame.to_string()
         })
         .collect()
     }
@@ -71,68 +83,68 @@ impl Outbox {
     pub(crate) fn answered(&mut self, frame: Frame, now: Instant) {
         match frame {
             Frame::Ack(id, body) => self.finish(id, Ok(body)),
-            Frame::Refused(Some(id), refusal) if refusal.kind.passes() => {
-                self.put_off(id, &refusal, now)
+            Frame::Error(Some(id), error) if error.kind.is_transient() => {
+                self.postpone(id, &error, now)
             }
-            Frame::Refused(Some(id), refusal) => self.finish(id, Err(refusal.into())),
+            Frame::Error(Some(id), error) => self.finish(id, Err(error.into())),
             _ => {}
         }
     }
 
-    /// The connection is gone: everything is to be sent again.
+    /// The connection is lost: everything has to be sent again.
     pub(crate) fn disconnected(&mut self, now: Instant) {
-        for waiting in self.waiting.values_mut() {
-            if matches!(waiting.state, State::Sent(_)) {
-                waiting.state = State::Due(now);
+        for pending in self.pending.values_mut() {
+            if matches!(pending.state, State::InFlight(_)) {
+                pending.state = State::Due(now);
             }
         }
     }
 
-    /// There will be no connection any more.
-    pub(crate) fn end(&mut self, error: &Error) {
-        for (_, waiting) in std::mem::take(&mut self.waiting) {
-            // Nobody may be waiting for it.
-            drop(waiting.answer.send(Err(error.clone())));
+    /// Fails every request: there will be no further connection.
+    pub(crate) fn fail(&mut self, error: &Error) {
+        for (_, pending) in std::mem::take(&mut self.pending) {
+            // The caller may have dropped its future.
+            drop(pending.answer.send(Err(error.clone())));
         }
     }
 
-    /// How many were sent and are not answered.
-    pub(crate) fn under_way(&self) -> usize {
-        self.waiting.values().filter(|w| matches!(w.state, State::Sent(_))).count()
+    /// How many requests are sent and not answered.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.pending.values().filter(|p| matches!(p.state, State::InFlight(_))).count()
     }
 
-    /// When the first of those that were put off is due.
+    /// When the next request may be sent, if another may be in flight.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        if self.under_way() >= UNDER_WAY {
+        if self.in_flight() >= MAX_IN_FLIGHT {
             return None;
         }
-        let due = self.waiting.values().filter_map(|waiting| match waiting.state {
+        let due = self.pending.values().filter_map(|pending| match pending.state {
             State::Due(at) => Some(at),
-            State::Sent(_) => None,
+            State::InFlight(_) => None,
         });
         due.min()
     }
 
-    /// Since when the server has left a request unanswered.
-    pub(crate) fn oldest(&self) -> Option<Instant> {
-        let sent = self.waiting.values().filter_map(|waiting| match waiting.state {
-            State::Sent(at) => Some(at),
+    /// When the oldest request in flight was sent.
+    pub(crate) fn oldest_in_flight(&self) -> Option<Instant> {
+        let sent = self.pending.values().filter_map(|pending| match pending.state {
+            State::InFlight(at) => Some(at),
             State::Due(_) => None,
         });
         sent.min()
     }
 
-    fn put_off(&mut self, id: u64, refusal: &Refusal, now: Instant) {
-        if let Some(waiting) = self.waiting.get_mut(&id) {
-            let wait = refusal.retry_after.unwrap_or_default() + waiting.backoff.next_wait();
-            waiting.state = State::Due(now + wait);
+    fn postpone(&mut self, id: u64, error: &ApiError, now: Instant) {
+        if let Some(pending) = self.pending.get_mut(&id) {
+            let delay = error.retry_after.unwrap_or_default() + pending.backoff.next_delay();
+            pending.state = State::Due(now + delay);
         }
     }
 
     fn finish(&mut self, id: u64, result: Result<Value>) {
-        if let Some(waiting) = self.waiting.remove(&id) {
-            // Nobody may be waiting for it.
-            drop(waiting.answer.send(result));
+        if let Some(pending) = self.pending.remove(&id) {
+            // The caller may have dropped its future.
+            drop(pending.answer.send(result));
         }
     }
 }
@@ -142,10 +154,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::errors::Kind;
+    use crate::errors::ErrorKind;
 
-    fn refused(id: u64, kind: Kind, seconds: u64) -> Frame {
-        let refusal = Refusal {
+    fn error(id: u64, kind: ErrorKind, seconds: u64) -> Frame {
+        let error = ApiError {
             kind,
             status: None,
             detail: String::new(),
@@ -153,7 +165,7 @@ mod tests {
             retry_after: Some(Duration::from_secs(seconds)),
             request_id: None,
         };
-        Frame::Refused(Some(id), refusal)
+        Frame::Error(Some(id), error)
     }
 
     fn add(outbox: &mut Outbox, now: Instant) -> oneshot::Receiver<Result<Value>> {
@@ -163,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_answered_is_sent_again_and_what_is_is_not() {
+    async fn only_unanswered_requests_are_sent_again() {
         let (mut outbox, now) = (Outbox::default(), Instant::now());
         let (first, mut second) = (add(&mut outbox, now), add(&mut outbox, now));
         assert_eq!(outbox.due(now), [r#"{"id":1}"#, r#"{"id":2}"#]);
@@ -172,36 +184,36 @@ mod tests {
         assert_eq!(first.await.expect("answered").expect("acked"), 7);
         outbox.disconnected(now);
         assert_eq!(outbox.due(now), [r#"{"id":2}"#]);
-        assert!(second.try_recv().is_err(), "it waits");
-        outbox.end(&Error::SessionEnded);
+        assert!(second.try_recv().is_err(), "unanswered");
+        outbox.fail(&Error::SessionEnded);
         assert!(matches!(second.await.expect("answered"), Err(Error::SessionEnded)));
     }
 
     #[tokio::test]
-    async fn a_bad_moment_is_waited_out_and_a_refusal_is_final() {
+    async fn a_transient_error_is_retried_and_any_other_is_final() {
         let (mut outbox, now) = (Outbox::default(), Instant::now());
         let answered = add(&mut outbox, now);
         outbox.due(now);
-        outbox.answered(refused(1, Kind::Throttled, 3), now);
+        outbox.answered(error(1, ErrorKind::Throttled, 3), now);
         assert!(outbox.due(now + Duration::from_secs(2)).is_empty());
-        let due = outbox.next_due().expect("put off");
+        let due = outbox.next_due().expect("postponed");
         assert_eq!(outbox.due(due).len(), 1);
-        outbox.answered(refused(1, Kind::Conflict, 0), due);
+        outbox.answered(error(1, ErrorKind::Conflict, 0), due);
         assert_eq!(
             answered.await.expect("answered").expect_err("refused").kind(),
-            Some(Kind::Conflict)
+            Some(ErrorKind::Conflict)
         );
     }
 
     #[tokio::test]
-    async fn no_more_are_under_way_than_the_server_reads() {
+    async fn the_number_of_requests_in_flight_is_bounded() {
         let (mut outbox, now) = (Outbox::default(), Instant::now());
         let answers: Vec<_> = (0..100).map(|_| add(&mut outbox, now)).collect();
-        assert_eq!(outbox.due(now).len(), UNDER_WAY);
+        assert_eq!(outbox.due(now).len(), MAX_IN_FLIGHT);
         outbox.answered(Frame::Ack(1, json!(null)), now);
         assert_eq!(outbox.due(now), [r#"{"id":33}"#]);
         drop(answers);
         outbox.disconnected(now);
-        assert!(outbox.due(now).is_empty(), "nobody waits for them any more");
+        assert!(outbox.due(now).is_empty(), "abandoned by their callers");
     }
 }

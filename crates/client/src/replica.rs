@@ -1,273 +1,273 @@
-//! What a client knows, and how it comes to know it: a pure state machine. It is fed what the server
-//! sends and gives events, and asks to be synced where something is missing. It must do no I/O,
-//! read no clock, and hold by itself: whatever is lost, repeated or reordered on the way, it ends
-//! equal to the server once it hears of what is missing.
+//! What a client knows, as a pure state machine: it takes the server's frames, returns events, and
+//! asks for a sync when something is missing. It must do no I/O and read no clock. Whatever is lost,
+//! repeated or reordered on the way, it converges to the server's state once it has synced.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 
 use serde::{Deserialize, Serialize};
 
+use crate::chat_replica::ChatReplica;
 use crate::events::{Event, Resynced};
-use crate::frames::{Change, Frame, Newer, Ready, Signal, SyncRequest, Synced};
-use crate::known::Known;
+use crate::frames::{Change, ChatDelta, Frame, Ready, Signal, SyncRequest, SyncResponse};
 use crate::types::{Chat, Member, Message};
 
-/// Most changes of a chat that are kept while what comes before them is missing. What is beyond is
-/// dropped: the sync brings it.
-const EARLY_MAX: usize = 1_000;
+/// The most changes of a chat that are buffered behind a gap. More are dropped: the sync brings
+/// them.
+const MAX_BUFFERED: usize = 1_000;
 
-/// One user's chats. It can be stored, and goes on from there.
+/// One user's chats. It can be stored, and continued later.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Replica {
     me: i64,
     epoch: Option<String>,
-    chats: BTreeMap<i64, Known>,
+    chats: BTreeMap<i64, ChatReplica>,
     #[serde(skip)]
-    gap: Gap,
+    gaps: Gaps,
 }
 
-/// What is missing, and what came early. It does not outlive a connection.
+/// What is missing, and what waits for it. Valid for one connection only.
 #[derive(Clone, Debug, Default)]
-struct Gap {
-    /// Something is missing that no answer under way is sure to bring.
-    wanted: bool,
-    /// The server was asked and has not answered yet.
-    asked: bool,
-    /// Chats that one came into or went out of since it was asked: what the answer says of them
-    /// may be older than that.
-    doubted: BTreeSet<i64>,
-    /// By chat and version, what cannot be applied yet.
-    early: BTreeMap<i64, BTreeMap<i64, Change>>,
+struct Gaps {
+    /// Something is missing that the sync in progress may not bring.
+    needs_sync: bool,
+    /// A sync was sent and is not answered.
+    syncing: bool,
+    /// Chats joined or left since the sync was sent: its answer may predate that.
+    stale: BTreeSet<i64>,
+    /// Changes behind a gap, by chat and version.
+    buffered: BTreeMap<i64, BTreeMap<i64, Change>>,
 }
 
 impl Replica {
-    /// Oneself; 0 before the first connection.
+    /// Your user id; 0 before the first connection.
     pub fn me(&self) -> i64 {
         self.me
     }
 
-    /// What is known of a chat.
-    pub fn chat(&self, id: i64) -> Option<&Known> {
+    /// One chat.
+    pub fn chat(&self, id: i64) -> Option<&ChatReplica> {
         self.chats.get(&id)
     }
 
     /// All chats, by id.
-    pub fn chats(&self) -> &BTreeMap<i64, Known> {
+    pub fn chats(&self) -> &BTreeMap<i64, ChatReplica> {
         &self.chats
     }
 
-    /// Whether everything that the server spoke of is known.
-    pub fn is_in_step(&self) -> bool {
-        let Gap { wanted, asked, early, .. } = &self.gap;
-        !wanted && !asked && early.is_empty()
+    /// Whether nothing is known to be missing.
+    pub fn is_up_to_date(&self) -> bool {
+        let Gaps { needs_sync, syncing, buffered, .. } = &self.gaps;
+        !needs_sync && !syncing && buffered.is_empty()
     }
 
-    /// Takes messages that were read by REST into what is known of their chat.
-    pub fn learn(&mut self, messages: &[Message]) {
+    /// Merges messages that were read over REST. Those of unknown chats are ignored.
+    pub fn merge_messages(&mut self, messages: &[Message]) {
         for message in messages {
-            if let Some(known) = self.chats.get_mut(&message.chat) {
-                known.learn(message.clone());
+            if let Some(chat) = self.chats.get_mut(&message.chat) {
+                chat.merge_message(message.clone());
             }
         }
     }
 
-    /// Takes members that were read by REST.
-    pub fn learn_members(&mut self, chat: i64, members: &[Member]) {
-        if let Some(known) = self.chats.get_mut(&chat) {
-            known.learn_members(members);
+    /// Merges members that were read over REST.
+    pub fn merge_members(&mut self, chat: i64, members: &[Member]) {
+        if let Some(chat) = self.chats.get_mut(&chat) {
+            chat.merge_members(members);
         }
     }
 
-    /// Takes a frame; what it tells.
-    pub fn hear(&mut self, frame: Frame) -> Vec<Event> {
+    /// Applies a frame and returns its events.
+    pub fn apply(&mut self, frame: Frame) -> Vec<Event> {
         match frame {
-            Frame::Ready(ready) => self.begin(ready),
-            Frame::Change(change) => self.change(change),
-            Frame::ChatCreated(chat) => self.enter(chat),
+            Frame::Ready(ready) => self.start(ready),
+            Frame::Change(change) => self.receive_change(change),
+            Frame::ChatCreated(chat) => self.join(chat),
             Frame::ChatDeleted(chat) => {
-                self.gap.doubted.insert(chat);
+                self.gaps.stale.insert(chat);
                 self.leave(chat).into_iter().collect()
             }
             Frame::Resync(_) => {
-                self.gap.wanted = true;
+                self.gaps.needs_sync = true;
                 Vec::new()
             }
             Frame::Signal(signal) => {
-                if let Signal::Receipt { chat, user, marks } = signal
-                    && let Some(known) = self.chats.get_mut(&chat)
+                if let Signal::Receipt { chat, user, markers } = signal
+                    && let Some(chat) = self.chats.get_mut(&chat)
                 {
-                    known.mark(user, marks, user == self.me);
+                    chat.move_markers(user, markers, user == self.me);
                 }
                 vec![Event::Signal(signal)]
             }
-            Frame::Ack(..) | Frame::Refused(..) | Frame::Other => Vec::new(),
+            Frame::Ack(..) | Frame::Error(..) | Frame::Other => Vec::new(),
         }
     }
 
-    /// What to ask the server for, where something is missing; then [`Self::synced`],
-    /// [`Self::unanswered`] or [`Self::disconnected`] has to follow. One question at a time.
-    pub fn question(&mut self) -> Option<SyncRequest> {
-        if !self.has_question() {
+    /// The next sync request, if one is needed. [`Self::apply_sync`], [`Self::sync_failed`] or
+    /// [`Self::disconnected`] must follow: there is one sync at a time.
+    pub fn next_sync(&mut self) -> Option<SyncRequest> {
+        if !self.needs_sync() {
             return None;
         }
-        (self.gap.wanted, self.gap.asked) = (false, true);
-        self.gap.doubted.clear();
-        let versions = self.chats.iter().map(|(id, known)| (*id, known.version())).collect();
+        (self.gaps.needs_sync, self.gaps.syncing) = (false, true);
+        self.gaps.stale.clear();
+        let versions = self.chats.iter().map(|(id, chat)| (*id, chat.version())).collect();
         Some(SyncRequest { versions, epoch: self.epoch.clone(), limit: None })
     }
 
-    /// Whether there is something to ask.
-    pub fn has_question(&self) -> bool {
-        self.gap.wanted && !self.gap.asked
+    /// Whether [`Self::next_sync`] has a request.
+    pub fn needs_sync(&self) -> bool {
+        self.gaps.needs_sync && !self.gaps.syncing
     }
 
-    /// Takes the answer; what it tells. There may be something to ask for again.
-    pub fn synced(&mut self, answer: Synced) -> Vec<Event> {
-        self.gap.asked = false;
-        let doubted = mem::take(&mut self.gap.doubted);
-        let mut events = self.adopt_epoch(answer.epoch);
+    /// Applies the answer to a sync and returns its events. Another sync may be needed afterwards.
+    pub fn apply_sync(&mut self, response: SyncResponse) -> Vec<Event> {
+        self.gaps.syncing = false;
+        let stale = mem::take(&mut self.gaps.stale);
+        let mut events = self.adopt_epoch(response.epoch);
         if !events.is_empty() {
-            // The answer is made of versions of another past: all chats come as if unknown.
-            self.gap.wanted = true;
+            // The request named versions of another history. Ask for all chats instead.
+            self.gaps.needs_sync = true;
             return events;
         }
-        self.gap.wanted |= answer.more || !doubted.is_empty();
-        for chat in answer.gone.into_iter().filter(|chat| !doubted.contains(chat)) {
+        self.gaps.needs_sync |= response.more || !stale.is_empty();
+        for chat in response.gone.into_iter().filter(|chat| !stale.contains(chat)) {
             events.extend(self.leave(chat));
         }
-        for newer in answer.changes {
-            if !doubted.contains(&newer.chat.id) {
-                events.extend(self.renew(newer));
+        for delta in response.changes {
+            if !stale.contains(&delta.chat.id) {
+                events.extend(self.apply_delta(delta));
             }
         }
-        // Of a chat that is not known even now, nothing is to be kept.
-        let Self { chats, gap, .. } = self;
-        gap.early.retain(|chat, _| chats.contains_key(chat) || doubted.contains(chat));
-        // What is still early now was not brought.
-        gap.wanted |= !gap.early.is_empty();
+        // Drop what was buffered for chats that are still unknown.
+        let Self { chats, gaps, .. } = self;
+        gaps.buffered.retain(|chat, _| chats.contains_key(chat) || stale.contains(chat));
+        // What is still buffered lies behind a gap that this sync has not filled.
+        gaps.needs_sync |= !gaps.buffered.is_empty();
         events
     }
 
-    /// There is no answer: it is to be asked again.
-    pub fn unanswered(&mut self) {
-        (self.gap.wanted, self.gap.asked) = (true, false);
+    /// The sync failed: another one is needed.
+    pub fn sync_failed(&mut self) {
+        (self.gaps.needs_sync, self.gaps.syncing) = (true, false);
     }
 
-    /// The connection is gone, and with it what came early and what was asked.
+    /// The connection is lost, and with it the sync in progress and everything buffered.
     pub fn disconnected(&mut self) {
-        self.gap = Gap::default();
+        self.gaps = Gaps::default();
     }
 
-    fn begin(&mut self, ready: Ready) -> Vec<Event> {
-        self.gap = Gap::default();
+    fn start(&mut self, ready: Ready) -> Vec<Event> {
+        self.gaps = Gaps::default();
         self.me = ready.user.id;
         let mut events = self.adopt_epoch(ready.epoch.clone());
-        // A chat that the server has at an earlier version is not the one that is known.
-        let alive = |(id, known): (&i64, &Known)| {
-            ready.versions.get(id).is_some_and(|version| *version >= known.version())
+        // A chat that the server has at an earlier version is not the chat that is known.
+        let exists = |(id, chat): (&i64, &ChatReplica)| {
+            ready.versions.get(id).is_some_and(|version| *version >= chat.version())
         };
-        let ended: Vec<_> =
-            self.chats.iter().filter(|entry| !alive(*entry)).map(|(id, _)| *id).collect();
-        events.extend(ended.into_iter().filter_map(|chat| self.leave(chat)));
-        self.gap.wanted =
+        let gone: Vec<_> =
+            self.chats.iter().filter(|entry| !exists(*entry)).map(|(id, _)| *id).collect();
+        events.extend(gone.into_iter().filter_map(|chat| self.leave(chat)));
+        self.gaps.needs_sync =
             ready.versions.iter().any(|(chat, version)| self.version(*chat) != Some(*version));
         events.insert(0, Event::Ready(ready));
         events
     }
 
-    fn change(&mut self, change: Change) -> Vec<Event> {
-        let (chat, version) = change.place();
+    /// Applies a change if it is the next one, ignores a repeated one, and buffers one behind a gap.
+    fn receive_change(&mut self, change: Change) -> Vec<Event> {
+        let (chat, version) = (change.chat(), change.version());
         match self.version(chat) {
             Some(known) if version <= known => Vec::new(),
             Some(known) if version == known + 1 => {
-                let mut events = vec![self.apply(chat, change)];
-                events.extend(self.settle(chat));
+                let mut events = vec![self.apply_change(change)];
+                events.extend(self.apply_buffered(chat));
                 events
             }
             _ => {
-                let early = self.gap.early.entry(chat).or_default();
-                let fits = early.len() < EARLY_MAX;
+                let buffered = self.gaps.buffered.entry(chat).or_default();
+                let fits = buffered.len() < MAX_BUFFERED;
                 if fits {
-                    early.insert(version, change);
+                    buffered.insert(version, change);
                 }
-                // The answer under way may bring what is missing; if not, this is found again.
-                self.gap.wanted |= !self.gap.asked || !fits;
+                // A sync in progress may fill the gap. If it does not, `apply_sync` asks again.
+                self.gaps.needs_sync |= !self.gaps.syncing || !fits;
                 Vec::new()
             }
         }
     }
 
-    fn apply(&mut self, chat: i64, change: Change) -> Event {
-        if let Some(known) = self.chats.get_mut(&chat) {
-            known.apply(&change, self.me);
+    fn apply_change(&mut self, change: Change) -> Event {
+        if let Some(chat) = self.chats.get_mut(&change.chat()) {
+            chat.apply(&change, self.me);
         }
         Event::Change(change)
     }
 
-    /// Applies what came early and is due now, and drops what is known already.
-    fn settle(&mut self, chat: i64) -> Vec<Event> {
-        let Some(mut early) = self.gap.early.remove(&chat) else { return Vec::new() };
+    /// Applies the buffered changes that are next, and drops those that are already known.
+    fn apply_buffered(&mut self, chat: i64) -> Vec<Event> {
+        let Some(mut buffered) = self.gaps.buffered.remove(&chat) else { return Vec::new() };
         let mut events = Vec::new();
         let mut version = self.version(chat).unwrap_or(0);
-        while let Some(next) = early.remove(&(version + 1)) {
-            events.push(self.apply(chat, next));
+        while let Some(next) = buffered.remove(&(version + 1)) {
+            events.push(self.apply_change(next));
             version += 1;
         }
-        let early = early.split_off(&(version + 1));
-        if !early.is_empty() {
-            self.gap.wanted |= !self.gap.asked;
-            self.gap.early.insert(chat, early);
+        let behind_gap = buffered.split_off(&(version + 1));
+        if !behind_gap.is_empty() {
+            self.gaps.needs_sync |= !self.gaps.syncing;
+            self.gaps.buffered.insert(chat, behind_gap);
         }
         events
     }
 
-    fn enter(&mut self, chat: Chat) -> Vec<Event> {
+    fn join(&mut self, chat: Chat) -> Vec<Event> {
         let id = chat.id;
-        self.gap.doubted.insert(id);
+        self.gaps.stale.insert(id);
         match self.version(id) {
             None => {
-                self.chats.insert(id, Known::new(chat.clone()));
+                self.chats.insert(id, ChatReplica::new(chat.clone()));
                 let mut events = vec![Event::ChatCreated(chat)];
-                events.extend(self.settle(id));
+                events.extend(self.apply_buffered(id));
                 events
             }
             Some(version) => {
-                // What lies between is to be had, and is not skipped.
-                self.gap.wanted |= version < chat.version;
+                // You left and rejoined. A sync brings what happened in between.
+                self.gaps.needs_sync |= version < chat.version;
                 Vec::new()
             }
         }
     }
 
     fn leave(&mut self, chat: i64) -> Option<Event> {
-        self.gap.early.remove(&chat);
+        self.gaps.buffered.remove(&chat);
         self.chats.remove(&chat).map(|_| Event::ChatDeleted(chat))
     }
 
-    /// Brings a chat to what a sync tells of it.
-    fn renew(&mut self, newer: Newer) -> Vec<Event> {
-        let Newer { chat, mut messages, more } = newer;
+    /// Brings a chat to the state in a sync's answer.
+    fn apply_delta(&mut self, delta: ChatDelta) -> Vec<Event> {
+        let ChatDelta { chat, mut messages, more } = delta;
         let id = chat.id;
         let from = self.version(id).unwrap_or(0);
-        // Read after the chat was, a message may be newer than that: it comes as a change.
-        let cut = messages.iter().position(|message| message.version > chat.version);
-        let more = more && cut.is_none();
-        messages.truncate(cut.unwrap_or(messages.len()));
+        // The server reads messages after the chat, so one may be newer than the chat: it arrives as
+        // a change.
+        let newer = messages.iter().position(|message| message.version > chat.version);
+        let more = more && newer.is_none();
+        messages.truncate(newer.unwrap_or(messages.len()));
         messages.retain(|message| message.version > from);
-        let told = messages.last().map(|message| message.version);
-        let upto = if more { told.unwrap_or(from) } else { chat.version };
-        self.gap.wanted |= more;
-        if upto <= from {
+        let last = messages.last().map(|message| message.version);
+        let to = if more { last.unwrap_or(from) } else { chat.version };
+        self.gaps.needs_sync |= more;
+        if to <= from {
             return Vec::new();
         }
         match self.chats.get_mut(&id) {
-            Some(known) => known.renew(&chat, upto),
-            None => drop(self.chats.insert(id, Known::new(chat.clone()))),
+            Some(known) => known.replace_chat(&chat, to),
+            None => drop(self.chats.insert(id, ChatReplica::new(chat.clone()))),
         }
-        self.learn(&messages);
-        let mut events = vec![Event::Resynced(Resynced { from, upto, chat, messages })];
-        events.extend(self.settle(id));
+        self.merge_messages(&messages);
+        let mut events = vec![Event::Resynced(Resynced { from, to, chat, messages })];
+        events.extend(self.apply_buffered(id));
         events
     }
 
@@ -275,15 +275,15 @@ impl Replica {
         match self.epoch.replace(epoch) {
             Some(old) if self.epoch.as_ref() != Some(&old) => {
                 self.chats.clear();
-                self.gap.early.clear();
-                vec![Event::Forgotten]
+                self.gaps.buffered.clear();
+                vec![Event::EpochChanged]
             }
             _ => Vec::new(),
         }
     }
 
     fn version(&self, chat: i64) -> Option<i64> {
-        self.chats.get(&chat).map(Known::version)
+        self.chats.get(&chat).map(ChatReplica::version)
     }
 }
 

@@ -1,5 +1,5 @@
-//! A model of the server, and a connection that drops, repeats and reorders: whatever happens, the
-//! replica ends equal to the model, and what it tells is in order.
+//! Property tests with a model of the server and a connection that drops, repeats and reorders
+//! frames: the replica converges to the model, and its events are in order.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -13,27 +13,27 @@ const ME: i64 = 1;
 const OTHER: i64 = 2;
 const TIME: &str = "2026-01-01T00:00:00.000001Z";
 
-fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
-    serde_json::from_value(value).expect("as the server writes it")
+fn parse<T: serde::de::DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).expect("a valid body")
 }
 
 fn user(id: i64) -> Value {
     json!({"id": id, "username": id.to_string(), "first_name": "", "last_name": "", "avatar": null})
 }
 
-/// A chat as the server has it.
+/// A chat on the server.
 #[derive(Clone, Debug, Default)]
-struct Truth {
+struct ServerChat {
     version: i64,
     name: String,
     others: i64,
-    mine: bool,
+    is_member: bool,
     messages: Vec<Message>,
 }
 
-impl Truth {
+impl ServerChat {
     fn view(&self, id: i64) -> Chat {
-        read(json!({
+        parse(json!({
             "id": id, "type": "group", "name": self.name, "description": "", "avatar": null,
             "created_at": TIME, "created_by": user(ME), "members_count": self.others + 1,
             "peer": null, "my_role": "member", "last_message": self.messages.last(),
@@ -50,21 +50,22 @@ impl Truth {
     }
 }
 
-/// The server, and its connection to one client.
+/// The model: a server, one client, and the connection between them.
 #[derive(Default)]
 struct World {
     epoch: u32,
-    chats: BTreeMap<i64, Truth>,
+    chats: BTreeMap<i64, ServerChat>,
     wire: VecDeque<Wire>,
-    /// What was asked, is being answered, and is answered and not sent yet.
-    asked: Option<SyncRequest>,
-    /// The server reads the chats first and their messages later.
-    begun: Option<(SyncRequest, BTreeMap<i64, Truth>)>,
-    answered: Option<Synced>,
-    /// Most messages in an answer.
+    /// A sync request that the server has not started on.
+    requested: Option<SyncRequest>,
+    /// One that it has started on. It reads the chats first and their messages later.
+    started: Option<(SyncRequest, BTreeMap<i64, ServerChat>)>,
+    /// An answer that it has not sent.
+    answered: Option<SyncResponse>,
+    /// The most messages in an answer.
     limit: usize,
     replica: Replica,
-    /// By chat, the version that was told last.
+    /// By chat, the version of the last event.
     seen: BTreeMap<i64, i64>,
 }
 
@@ -72,59 +73,60 @@ struct World {
 #[expect(clippy::large_enum_variant, reason = "there are few")]
 enum Wire {
     Frame(Frame),
-    Answer(Synced),
+    Answer(SyncResponse),
 }
 
 impl World {
-    /// Something happens on the server.
-    fn happen(&mut self, what: u8, which: u8) {
+    /// Changes something on the server.
+    fn change(&mut self, what: u8, which: u8) {
         let id = i64::from(which % 3) + 1;
         let by = if which.is_multiple_of(2) { ME } else { OTHER };
-        let truth = self.chats.entry(id).or_default();
-        if truth.version == 0 || !truth.mine {
-            // It is made, or one comes back into it.
-            (truth.version, truth.mine) = (truth.version + 1, true);
-            let chat = truth.view(id);
+        let chat = self.chats.entry(id).or_default();
+        if chat.version == 0 || !chat.is_member {
+            // Create it, or rejoin it.
+            (chat.version, chat.is_member) = (chat.version + 1, true);
+            let chat = chat.view(id);
             return self.send(Frame::ChatCreated(chat));
         }
-        let version = truth.version + 1;
-        truth.version = version;
-        let pick = usize::from(which) % truth.messages.len().max(1);
+        let version = chat.version + 1;
+        chat.version = version;
+        let pick = usize::from(which) % chat.messages.len().max(1);
         let change = match what % 9 {
             0..=2 => {
-                let message: Message = read(json!({
-                    "id": id * 1000 + truth.messages.len() as i64, "chat": id,
-                    "seq": truth.messages.len() + 1, "version": version, "sender": user(by),
+                let message: Message = parse(json!({
+                    "id": id * 1000 + chat.messages.len() as i64, "chat": id,
+                    "seq": chat.messages.len() + 1, "version": version, "sender": user(by),
                     "content": version.to_string(), "timestamp": TIME, "edited_at": null,
                     "deleted_at": null, "reply_to": null, "client_id": null, "status": "sent",
                 }));
-                truth.messages.push(message.clone());
+                chat.messages.push(message.clone());
                 Change::MessageCreated { chat: id, version, message }
             }
-            3 | 4 if !truth.messages.is_empty() => {
-                let message = &mut truth.messages[pick];
+            3 | 4 if !chat.messages.is_empty() => {
+                let message = &mut chat.messages[pick];
                 (message.version, message.content) = (version, version.to_string());
                 Change::MessageUpdated { chat: id, version, message: message.clone() }
             }
             5 => {
-                truth.others += 1;
-                let member = read(json!({"user": user(OTHER), "role": "member", "joined_at": TIME,
+                chat.others += 1;
+                let member =
+                    parse(json!({"user": user(OTHER), "role": "member", "joined_at": TIME,
                     "last_delivered_seq": 0, "last_read_seq": 0}));
                 Change::MemberJoined { chat: id, version, member }
             }
             6 => {
-                truth.mine = false;
+                chat.is_member = false;
                 return self.send(Frame::ChatDeleted(id));
             }
-            // One left and came back, and is told of the latter alone.
+            // Leave and rejoin; only the latter is delivered.
             7 => {
-                truth.version += 1;
-                let chat = truth.view(id);
+                chat.version += 1;
+                let chat = chat.view(id);
                 return self.send(Frame::ChatCreated(chat));
             }
             _ => {
-                truth.name = version.to_string();
-                let (name, description) = (truth.name.clone(), String::new());
+                chat.name = version.to_string();
+                let (name, description) = (chat.name.clone(), String::new());
                 Change::ChatUpdated { chat: id, version, name, description, avatar: None }
             }
         };
@@ -138,42 +140,42 @@ impl World {
     fn connect(&mut self) {
         self.replica.disconnected();
         self.wire.clear();
-        (self.asked, self.begun, self.answered) = (None, None, None);
-        let mine = self.chats.iter().filter(|(_, truth)| truth.mine);
+        (self.requested, self.started, self.answered) = (None, None, None);
+        let mine = self.chats.iter().filter(|(_, chat)| chat.is_member);
         let versions: BTreeMap<_, _> =
-            mine.map(|(id, truth)| (id.to_string(), truth.version)).collect();
+            mine.map(|(id, chat)| (id.to_string(), chat.version)).collect();
         let mut me = user(ME);
         me["status"] = json!("online");
         (me["status_text"], me["last_seen"], me["date_joined"]) =
             (json!(""), json!(null), json!(TIME));
-        self.send(Frame::Ready(read(json!({"user": me, "session": 1, "server_time": TIME,
+        self.send(Frame::Ready(parse(json!({"user": me, "session": 1, "server_time": TIME,
             "epoch": self.epoch.to_string(), "heartbeat": 30, "versions": versions}))));
     }
 
-    /// As the server answers: half of it at this moment, the other half the next time.
+    /// Answers a sync in two steps, as the server does.
     fn answer(&mut self) {
-        let Some((question, before)) = self.begun.take() else {
+        let Some((request, before)) = self.started.take() else {
             let chats = self.chats.clone();
-            self.begun = self.asked.take().map(|question| (question, chats));
+            self.started = self.requested.take().map(|request| (request, chats));
             return;
         };
-        let same = question.epoch.is_none_or(|epoch| epoch == self.epoch.to_string());
-        let is_mine = |id: &i64| before.get(id).is_some_and(|truth| truth.mine);
-        let gone = question.versions.keys().copied().filter(|id| !is_mine(id)).collect();
+        let same_epoch = request.epoch.is_none_or(|epoch| epoch == self.epoch.to_string());
+        let is_mine = |id: &i64| before.get(id).is_some_and(|chat| chat.is_member);
+        let gone = request.versions.keys().copied().filter(|id| !is_mine(id)).collect();
         let (mut left, mut changes) = (self.limit, Vec::new());
         let mut left_out = false;
-        for (id, truth) in before.iter().filter(|(_, truth)| truth.mine) {
-            let named = question.versions.get(id).filter(|v| same && **v <= truth.version);
-            if named == Some(&truth.version) {
+        for (id, chat) in before.iter().filter(|(_, chat)| chat.is_member) {
+            let named = request.versions.get(id).filter(|v| same_epoch && **v <= chat.version);
+            if named == Some(&chat.version) {
                 continue;
             }
-            // There is no room for more chats.
+            // The answer has no room for more chats.
             left_out = changes.len() > self.limit;
             if left_out {
                 break;
             }
             let (messages, more) = match named {
-                None => (truth.messages.last().cloned().into_iter().collect(), false),
+                None => (chat.messages.last().cloned().into_iter().collect(), false),
                 Some(version) => {
                     let mut newer = self.chats[id].since(*version);
                     let more = newer.len() > left;
@@ -182,40 +184,40 @@ impl World {
                     (newer, more)
                 }
             };
-            changes.push(Newer { chat: truth.view(*id), messages, more });
+            changes.push(ChatDelta { chat: chat.view(*id), messages, more });
         }
-        let more = left_out || changes.iter().any(|newer| newer.more);
-        self.answered = Some(Synced { epoch: self.epoch.to_string(), changes, gone, more });
+        let more = left_out || changes.iter().any(|delta| delta.more);
+        self.answered = Some(SyncResponse { epoch: self.epoch.to_string(), changes, gone, more });
     }
 
     fn deliver(&mut self) {
         match self.wire.pop_front() {
             Some(Wire::Frame(frame)) => {
-                let events = self.replica.hear(frame);
+                let events = self.replica.apply(frame);
                 self.check(events);
             }
             Some(Wire::Answer(answer)) => {
-                let events = self.replica.synced(answer);
+                let events = self.replica.apply_sync(answer);
                 self.check(events);
             }
             None => {}
         }
-        if let Some(question) = self.replica.question() {
-            assert!(self.asked.replace(question).is_none(), "one question at a time");
+        if let Some(request) = self.replica.next_sync() {
+            assert!(self.requested.replace(request).is_none(), "one sync at a time");
         }
     }
 
-    /// What the network, or a slow reader, does to the frame that is next.
+    /// Does to the next frame what a network or a slow consumer may do.
     fn disturb(&mut self, how: u8) {
         let Some(Wire::Frame(frame)) = self.wire.front().cloned() else { return };
         if matches!(frame, Frame::Ready(_)) {
             return;
         }
         match how % 3 {
-            // A drop is announced, before what was queued.
+            // The server announces a dropped event before what was queued.
             0 => {
                 let chat = match &frame {
-                    Frame::Change(change) => change.place().0,
+                    Frame::Change(change) => change.chat(),
                     Frame::ChatCreated(chat) => chat.id,
                     Frame::ChatDeleted(chat) => *chat,
                     _ => return,
@@ -224,7 +226,7 @@ impl World {
                 self.wire.push_front(Wire::Frame(Frame::Resync(Some(vec![chat]))));
             }
             1 => self.wire.push_front(Wire::Frame(frame)),
-            // Only what has a version can be put in order again.
+            // Only versioned frames can be put in order again.
             _ => {
                 if let (Some(Wire::Frame(Frame::Change(_))), Frame::Change(_)) =
                     (self.wire.get(1), &frame)
@@ -237,7 +239,7 @@ impl World {
 
     fn step(&mut self, (what, how, which): (u8, u8, u8)) {
         match what % 10 {
-            0..=3 => self.happen(how, which),
+            0..=3 => self.change(how, which),
             4 | 5 => self.deliver(),
             6 => self.answer(),
             7 => {
@@ -255,7 +257,7 @@ impl World {
         }
     }
 
-    /// The network heals, nothing more happens, and everything arrives.
+    /// Delivers everything that is under way, with no further changes or faults.
     fn settle(&mut self) {
         for _ in 0..10_000 {
             self.deliver();
@@ -263,34 +265,34 @@ impl World {
             if let Some(answer) = self.answered.take() {
                 self.wire.push_back(Wire::Answer(answer));
             }
-            let idle = self.asked.is_none() && self.begun.is_none();
-            if self.wire.is_empty() && idle && !self.replica.has_question() {
+            let idle = self.requested.is_none() && self.started.is_none();
+            if self.wire.is_empty() && idle && !self.replica.needs_sync() {
                 return;
             }
         }
-        panic!("it never comes to rest");
+        panic!("it does not settle");
     }
 
-    /// Each chat's events follow upon each other.
+    /// Checks that each chat's events are consecutive.
     fn check(&mut self, events: Vec<Event>) {
         for event in events {
             match event {
-                Event::Forgotten => self.seen.clear(),
+                Event::EpochChanged => self.seen.clear(),
                 Event::ChatDeleted(chat) => {
-                    self.seen.remove(&chat).expect("it was told of");
+                    self.seen.remove(&chat).expect("a known chat");
                 }
                 Event::ChatCreated(chat) => {
-                    assert_eq!(self.seen.insert(chat.id, chat.version), None, "told twice");
+                    assert_eq!(self.seen.insert(chat.id, chat.version), None, "created twice");
                 }
-                Event::Resynced(Resynced { from, upto, chat, messages }) => {
-                    assert_eq!(self.seen.insert(chat.id, upto).unwrap_or(0), from);
-                    assert!(from < upto && upto <= chat.version);
+                Event::Resynced(Resynced { from, to, chat, messages }) => {
+                    assert_eq!(self.seen.insert(chat.id, to).unwrap_or(0), from);
+                    assert!(from < to && to <= chat.version);
                     let versions: Vec<_> = messages.iter().map(|message| message.version).collect();
                     assert!(versions.is_sorted_by(|a, b| a < b), "{versions:?}");
-                    assert!(versions.iter().all(|version| (from + 1..=upto).contains(version)));
+                    assert!(versions.iter().all(|version| (from + 1..=to).contains(version)));
                 }
                 Event::Change(change) => {
-                    let (chat, version) = change.place();
+                    let (chat, version) = (change.chat(), change.version());
                     assert_eq!(self.seen.insert(chat, version), Some(version - 1), "{change:?}");
                 }
                 _ => {}
@@ -298,25 +300,25 @@ impl World {
         }
     }
 
-    fn judge(&self) {
-        assert!(self.replica.is_in_step());
+    fn check_converged(&self) {
+        assert!(self.replica.is_up_to_date());
         let mine: BTreeSet<_> =
-            self.chats.iter().filter(|(_, truth)| truth.mine).map(|(id, _)| *id).collect();
+            self.chats.iter().filter(|(_, chat)| chat.is_member).map(|(id, _)| *id).collect();
         assert_eq!(self.replica.chats().keys().copied().collect::<BTreeSet<_>>(), mine);
         for (id, known) in self.replica.chats() {
-            let truth = &self.chats[id];
-            let view = truth.view(*id);
-            assert_eq!(known.version(), truth.version);
-            let told = |chat: &Chat| {
+            let chat = &self.chats[id];
+            let view = chat.view(*id);
+            assert_eq!(known.version(), chat.version);
+            let summary = |chat: &Chat| {
                 let Chat { name, members_count, last_seq, version, last_message, .. } =
                     chat.clone();
                 (name, members_count, last_seq, version, last_message)
             };
-            assert_eq!(told(known.chat()), told(&view));
-            for message in &truth.messages {
+            assert_eq!(summary(known.chat()), summary(&view));
+            for message in &chat.messages {
                 match known.messages().get(&message.seq) {
                     Some(copy) => assert_eq!(copy, message),
-                    None => assert!(message.seq < known.complete_from(), "a hole: {message:?}"),
+                    None => assert!(message.seq < known.complete_from(), "missing: {message:?}"),
                 }
             }
         }
@@ -326,9 +328,9 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
-    /// Drops are announced, as the server promises: no new connection is needed.
+    /// Drops that the server announces are repaired on the same connection.
     #[test]
-    fn what_is_dropped_and_announced_is_made_good(
+    fn announced_drops_are_repaired_by_a_sync(
         steps in vec(any::<(u8, u8, u8)>(), 1..150),
         limit in 1_usize..5,
     ) {
@@ -338,60 +340,60 @@ proptest! {
             world.step(step);
         }
         world.settle();
-        world.judge();
+        world.check_converged();
     }
 
-    /// Nothing is announced; a new connection makes it good.
+    /// Silent drops are repaired by the next connection.
     #[test]
-    fn a_new_connection_makes_everything_good(
+    fn silent_drops_are_repaired_by_a_reconnection(
         steps in vec((any::<(u8, u8, u8)>(), 0_u8..8), 1..150),
     ) {
         let mut world = World { limit: 500, ..World::default() };
         world.connect();
-        for (step, fate) in steps {
+        for (step, drop) in steps {
             world.step(step);
-            if fate == 0 && matches!(world.wire.front(), Some(Wire::Frame(Frame::Change(_)))) {
+            if drop == 0 && matches!(world.wire.front(), Some(Wire::Frame(Frame::Change(_)))) {
                 world.wire.pop_front();
             }
         }
         world.connect();
         world.settle();
-        world.judge();
+        world.check_converged();
     }
 }
 
 #[test]
-fn a_gap_is_asked_for_and_filled_before_what_follows() {
+fn a_gap_is_filled_before_later_changes_are_applied() {
     let mut world = World { limit: 500, ..World::default() };
     world.connect();
-    world.happen(0, 0);
+    world.change(0, 0);
     world.settle();
     for _ in 0..3 {
-        world.happen(0, 0);
+        world.change(0, 0);
     }
     world.wire.pop_front();
     world.deliver();
-    let question = world.asked.clone().expect("a question");
-    assert_eq!(question.versions, BTreeMap::from([(1, 1)]));
+    let request = world.requested.clone().expect("a sync request");
+    assert_eq!(request.versions, BTreeMap::from([(1, 1)]));
     world.deliver();
-    assert_eq!(world.seen[&1], 1, "what follows waits");
+    assert_eq!(world.seen[&1], 1, "later changes are buffered");
     world.settle();
     assert_eq!(world.seen[&1], 4);
-    world.judge();
+    world.check_converged();
 }
 
 #[test]
-fn an_answer_that_is_older_than_ones_leaving_does_not_bring_the_chat_back() {
+fn a_sync_answer_that_predates_leaving_does_not_restore_the_chat() {
     let mut world = World { limit: 500, ..World::default() };
-    world.happen(0, 0);
+    world.change(0, 0);
     world.connect();
     world.deliver();
     world.answer();
     world.answer();
-    world.happen(6, 0);
+    world.change(6, 0);
     world.deliver();
-    let answer = world.answered.take().expect("answered before one left");
+    let answer = world.answered.take().expect("answered before leaving");
     world.wire.push_back(Wire::Answer(answer));
     world.settle();
-    world.judge();
+    world.check_converged();
 }

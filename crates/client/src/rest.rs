@@ -1,5 +1,5 @@
-//! Asking the server: one request, answered, refused or lost, and tried again where that is safe.
-//! Which calls there are is said in `calls`.
+//! HTTP requests: one attempt, its outcome, and retries of what is idempotent. The calls themselves
+//! are in `calls`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,98 +12,100 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::backoff::Backoff;
-use crate::errors::{Error, Refusal, Result};
+use crate::errors::{ApiError, Error, Result};
 use crate::tokens::{TokenPair, Tokens};
 
-/// The first wait before a request is tried again, and the longest.
-const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// A refresh token whose answer was lost is good for 10 s more; within them it is tried again.
-const REFRESH_TIME: Duration = Duration::from_secs(9);
-const REFRESH_TRY: Duration = Duration::from_secs(3);
+/// Backoff between the attempts of one call.
+const BACKOFF_BASE: Duration = Duration::from_millis(100);
+const BACKOFF_CAP: Duration = Duration::from_secs(5);
+/// The server accepts a refresh token once more within 10 s, in case the answer was lost. A refresh is
+/// retried within that time.
+const REFRESH_DEADLINE: Duration = Duration::from_secs(9);
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A server, and how patient to be with it.
+/// The address of a server, and the timeouts for its answers.
 #[derive(Clone, Debug)]
 pub struct Server {
     http: reqwest::Client,
     base: String,
     timeout: Duration,
-    patience: Duration,
+    deadline: Duration,
 }
 
-/// Somebody who is logged in. Cheap to clone; all clones share their tokens.
+/// A logged-in session. Cheap to clone; clones share their tokens.
 #[derive(Clone, Debug)]
 pub struct Client {
     server: Server,
     tokens: Arc<Tokens>,
 }
 
-/// Whether a request may be sent again when it is not known what became of it.
+/// Whether a request may be repeated when its outcome is unknown.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Again {
-    /// It changes nothing, or the same once as twice.
+pub(crate) enum Retry {
+    /// It is idempotent: twice has the effect of once.
     Safe,
-    /// It does not.
+    /// It is not idempotent.
     Never,
 }
 
 impl Server {
-    /// By its address, such as `https://chat.example.org`.
+    /// A server by its URL, such as `https://chat.example.org`.
     pub fn new(url: &str) -> Self {
         Self {
             http: reqwest::Client::new(),
             base: url.trim_end_matches('/').to_owned(),
             timeout: Duration::from_secs(10),
-            patience: Duration::from_secs(60),
+            deadline: Duration::from_secs(60),
         }
     }
 
-    /// Gives up a try after `timeout` (10 s by default), and what is safe to repeat after
-    /// `patience` (60 s).
-    pub fn with_patience(self, timeout: Duration, patience: Duration) -> Self {
-        Self { timeout, patience, ..self }
+    /// Sets the timeout of one attempt (10 s by default), and the deadline after which an idempotent
+    /// call is not retried any more (60 s).
+    pub fn with_timeouts(self, timeout: Duration, deadline: Duration) -> Self {
+        Self { timeout, deadline, ..self }
     }
 
-    /// Begins a session, by username or email address.
+    /// Starts a session. `username` may be an email address.
     pub async fn log_in(&self, username: &str, password: &str) -> Result<Client> {
-        self.enter("login", &json!({"username": username, "password": password})).await
+        self.start_session("login", &json!({"username": username, "password": password})).await
     }
 
-    /// Makes an account, and begins its first session.
+    /// Creates an account and starts its first session.
     pub async fn register(&self, username: &str, password: &str) -> Result<Client> {
-        self.enter("register", &json!({"username": username, "password": password})).await
+        self.start_session("register", &json!({"username": username, "password": password})).await
     }
 
-    /// Goes on with a session whose tokens were kept.
+    /// Continues a session whose tokens were stored.
     pub fn resume(&self, pair: TokenPair) -> Client {
-        Client { server: self.clone(), tokens: Arc::new(Tokens::new(pair, false)) }
+        Client { server: self.clone(), tokens: Arc::new(Tokens::stored(pair)) }
     }
 
-    async fn enter(&self, way: &str, body: &Value) -> Result<Client> {
-        let path = format!("/api/auth/{way}/");
-        let pair = read(self.request(Method::POST, &path, None, Some(body)).await?).await?;
-        Ok(Client { server: self.clone(), tokens: Arc::new(Tokens::new(pair, true)) })
+    async fn start_session(&self, endpoint: &str, body: &Value) -> Result<Client> {
+        let path = format!("/api/auth/{endpoint}/");
+        let pair = parse(self.request(Method::POST, &path, None, Some(body)).await?).await?;
+        Ok(Client { server: self.clone(), tokens: Arc::new(Tokens::issued_now(pair)) })
     }
 
-    /// Buys the next pair.
-    async fn renew(mut self, refresh: String) -> Result<TokenPair> {
+    /// Exchanges a refresh token for the next pair.
+    async fn refresh(mut self, refresh: String) -> Result<TokenPair> {
         let body = json!({"refresh": refresh});
-        let until = Instant::now() + REFRESH_TIME;
-        self.timeout = self.timeout.min(REFRESH_TRY);
-        let mut backoff = Backoff::new(WAITS.0, WAITS.1);
+        let deadline = Instant::now() + REFRESH_DEADLINE;
+        self.timeout = self.timeout.min(REFRESH_TIMEOUT);
+        let mut backoff = Backoff::new(BACKOFF_BASE, BACKOFF_CAP);
         loop {
             let answer = self.request(Method::POST, "/api/auth/refresh/", None, Some(&body));
             let error = match answer.await {
-                Ok(answer) => return read(answer).await,
-                Err(Error::Refused(refusal)) if refusal.status == Some(401) => {
+                Ok(answer) => return parse(answer).await,
+                Err(Error::Api(error)) if error.status == Some(401) => {
                     return Err(Error::SessionEnded);
                 }
                 Err(error) => error,
             };
-            rest(&error, &mut backoff, until).await.ok_or(error)?;
+            wait_to_retry(&error, &mut backoff, deadline).await.ok_or(error)?;
         }
     }
 
-    /// One try.
+    /// One attempt.
     async fn request(
         &self,
         method: Method,
@@ -124,42 +126,42 @@ impl Server {
             return Ok(answer);
         }
         let (status, after) = (answer.status(), retry_after(&answer));
-        Err(Refusal::of(status, after, &answer.text().await?).into())
+        Err(ApiError::from_response(status, after, &answer.text().await?).into())
     }
 }
 
 impl Client {
-    /// The tokens that are good now, to be kept for [`Server::resume`], and every later pair.
+    /// The current tokens, to be stored for [`Server::resume`], and every later pair.
     pub fn tokens(&self) -> watch::Receiver<TokenPair> {
         self.tokens.watch()
     }
 
-    /// The server's address.
+    /// The server's URL.
     pub(crate) fn base(&self) -> &str {
         &self.server.base
     }
 
-    /// An access token that is good as far as is known.
+    /// A valid access token, as far as is known.
     pub(crate) async fn access(&self) -> Result<String> {
-        self.tokens.access(|refresh| self.server.clone().renew(refresh)).await
+        self.tokens.access(|refresh| self.server.clone().refresh(refresh)).await
     }
 
-    /// Another one, where the server has refused this.
-    pub(crate) async fn instead_of(&self, spent: &str) -> Result<String> {
-        self.tokens.instead_of(spent, |refresh| self.server.clone().renew(refresh)).await
+    /// A replacement for an access token that the server has rejected.
+    pub(crate) async fn replace_access(&self, rejected: &str) -> Result<String> {
+        self.tokens.replace_access(rejected, |refresh| self.server.clone().refresh(refresh)).await
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        self.call(Method::GET, path, None, Again::Safe).await
+        self.call(Method::GET, path, None, Retry::Safe).await
     }
 
     pub(crate) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         body: &Value,
-        again: Again,
+        retry: Retry,
     ) -> Result<T> {
-        self.call(Method::POST, path, Some(body), again).await
+        self.call(Method::POST, path, Some(body), retry).await
     }
 
     pub(crate) async fn call<T: DeserializeOwned>(
@@ -167,50 +169,50 @@ impl Client {
         method: Method,
         path: &str,
         body: Option<&Value>,
-        again: Again,
+        retry: Retry,
     ) -> Result<T> {
-        let until = Instant::now() + self.server.patience;
-        let mut backoff = Backoff::new(WAITS.0, WAITS.1);
-        let mut refused = false;
+        let deadline = Instant::now() + self.server.deadline;
+        let mut backoff = Backoff::new(BACKOFF_BASE, BACKOFF_CAP);
+        let mut rejected = false;
         let mut access = self.access().await?;
         loop {
             let answer = self.server.request(method.clone(), path, Some(&access), body).await;
-            let error = match async { read(answer?).await }.await {
+            let error = match async { parse(answer?).await }.await {
                 Ok(value) => return Ok(value),
-                Err(Error::Refused(refusal)) if refusal.status == Some(401) => {
-                    if std::mem::replace(&mut refused, true) {
+                Err(Error::Api(error)) if error.status == Some(401) => {
+                    if std::mem::replace(&mut rejected, true) {
                         return Err(Error::SessionEnded);
                     }
-                    access = self.instead_of(&access).await?;
+                    access = self.replace_access(&access).await?;
                     continue;
                 }
                 Err(error) => error,
             };
-            if again == Again::Never {
+            if retry == Retry::Never {
                 return Err(error);
             }
-            rest(&error, &mut backoff, until).await.ok_or(error)?;
+            wait_to_retry(&error, &mut backoff, deadline).await.ok_or(error)?;
         }
     }
 }
 
-/// Waits before the next try, where there is to be one.
-async fn rest(error: &Error, backoff: &mut Backoff, until: Instant) -> Option<()> {
-    let wait = match error {
-        Error::Network(_) => backoff.next_wait(),
-        Error::Refused(refusal) if refusal.kind.passes() => {
-            refusal.retry_after.unwrap_or_default() + backoff.next_wait()
+/// Waits before the next attempt. `None` if there must not be one.
+async fn wait_to_retry(error: &Error, backoff: &mut Backoff, deadline: Instant) -> Option<()> {
+    let delay = match error {
+        Error::Network(_) => backoff.next_delay(),
+        Error::Api(error) if error.kind.is_transient() => {
+            error.retry_after.unwrap_or_default() + backoff.next_delay()
         }
         _ => return None,
     };
-    let next = Instant::now() + wait;
-    (next < until).then_some(())?;
-    sleep(wait).await;
+    let next = Instant::now() + delay;
+    (next < deadline).then_some(())?;
+    sleep(delay).await;
     Some(())
 }
 
-/// The body; where there is none, `null`.
-async fn read<T: DeserializeOwned>(answer: Response) -> Result<T> {
+/// Parses the body; an empty one counts as `null`.
+async fn parse<T: DeserializeOwned>(answer: Response) -> Result<T> {
     let status = answer.status();
     let text = answer.text().await?;
     let text = if status == StatusCode::NO_CONTENT { "null" } else { &text };

@@ -1,4 +1,5 @@
-//! A session's tokens, renewed in time and by one caller at a time: a refresh token is good once.
+//! A session's tokens. They are refreshed in time, and by one caller at a time: a refresh token is
+//! valid once, and its reuse revokes the session.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,27 +12,27 @@ use tokio::time::Instant;
 
 use crate::errors::{Error, Result};
 
-/// An access token is renewed when this part of its life is left.
-const LEFT: f64 = 0.2;
+/// The share of an access token's lifetime that is left when it is refreshed.
+const REFRESH_MARGIN: f64 = 0.2;
 
-/// What proves a session.
+/// The credentials of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenPair {
-    /// Goes with every request.
+    /// Authenticates requests.
     pub access: String,
-    /// Buys the next pair, once. Whoever stores tokens has to store the newest one.
+    /// Exchanged once for the next pair. A program that stores tokens must store the newest pair.
     pub refresh: String,
 }
 
-/// The pair that is good now.
+/// The current pair, and when to refresh it.
 #[derive(Debug)]
 pub(crate) struct Tokens {
     pair: watch::Sender<TokenPair>,
-    /// Held by the one who renews; when the access token is to be renewed, where that is known.
-    due: Arc<Mutex<Option<Instant>>>,
+    /// When to refresh the access token, if known. Locked during a refresh.
+    refresh_at: Arc<Mutex<Option<Instant>>>,
 }
 
-/// What an access token says of itself; it is the server who checks it.
+/// The claims of an access token that concern its lifetime. Only the server verifies them.
 #[derive(Deserialize)]
 struct Claims {
     iat: u64,
@@ -39,78 +40,84 @@ struct Claims {
 }
 
 impl Tokens {
-    /// `fresh`: they were issued just now. Of others it is not known how long they are good, since
-    /// this clock may differ from the server's.
-    pub(crate) fn new(pair: TokenPair, fresh: bool) -> Self {
-        let due = if fresh { due(&pair.access) } else { None };
-        Self { pair: watch::Sender::new(pair), due: Arc::new(Mutex::new(due)) }
+    /// Tokens that were issued just now. Their lifetime starts now by this clock, which may differ
+    /// from the server's.
+    pub(crate) fn issued_now(pair: TokenPair) -> Self {
+        let refresh_at = refresh_at(&pair.access);
+        Self { pair: watch::Sender::new(pair), refresh_at: Arc::new(Mutex::new(refresh_at)) }
     }
 
-    /// Tells of every new pair.
+    /// Tokens of unknown age. They are refreshed when the server rejects them.
+    pub(crate) fn stored(pair: TokenPair) -> Self {
+        Self { pair: watch::Sender::new(pair), refresh_at: Arc::default() }
+    }
+
+    /// The current pair, and every later one.
     pub(crate) fn watch(&self) -> watch::Receiver<TokenPair> {
         self.pair.subscribe()
     }
 
-    /// An access token that is good as far as is known. `renew` buys a pair for a refresh token.
-    pub(crate) async fn access<P: Purchase>(
+    /// A valid access token, as far as is known. `refresh` exchanges a refresh token for a pair.
+    pub(crate) async fn access<R: Refresh>(
         &self,
-        renew: impl FnOnce(String) -> P,
+        refresh: impl FnOnce(String) -> R,
     ) -> Result<String> {
-        let due_at = Arc::clone(&self.due).lock_owned().await;
-        if due_at.is_some_and(|due| due <= Instant::now()) {
-            match self.buy(due_at, renew).await {
-                // It may still be good for a while.
-                Ok(()) | Err(Error::Network(_) | Error::Refused(_)) => {}
+        let refresh_at = Arc::clone(&self.refresh_at).lock_owned().await;
+        if refresh_at.is_some_and(|time| time <= Instant::now()) {
+            match self.refresh(refresh_at, refresh).await {
+                // The old token is still valid for a while.
+                Ok(()) | Err(Error::Network(_) | Error::Api(_)) => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(self.pair.borrow().access.clone())
     }
 
-    /// The same, where the server has refused `spent`: renews it, unless another caller has.
-    pub(crate) async fn instead_of<P: Purchase>(
+    /// A replacement for an access token that the server has rejected. Refreshes it, unless another
+    /// caller has done so.
+    pub(crate) async fn replace_access<R: Refresh>(
         &self,
-        spent: &str,
-        renew: impl FnOnce(String) -> P,
+        rejected: &str,
+        refresh: impl FnOnce(String) -> R,
     ) -> Result<String> {
-        let due_at = Arc::clone(&self.due).lock_owned().await;
-        if self.pair.borrow().access == spent {
-            self.buy(due_at, renew).await?;
+        let refresh_at = Arc::clone(&self.refresh_at).lock_owned().await;
+        if self.pair.borrow().access == rejected {
+            self.refresh(refresh_at, refresh).await?;
         }
         Ok(self.pair.borrow().access.clone())
     }
 
-    /// Sees a purchase to its end even where who asked for it goes away meanwhile: the refresh token
-    /// is spent then, and its successor would be lost, with the session.
-    async fn buy<P: Purchase>(
+    /// Completes a refresh even if the caller's future is dropped: the refresh token is used up then,
+    /// and losing its successor would lose the session.
+    async fn refresh<R: Refresh>(
         &self,
-        mut due_at: OwnedMutexGuard<Option<Instant>>,
-        renew: impl FnOnce(String) -> P,
+        mut next_refresh: OwnedMutexGuard<Option<Instant>>,
+        refresh: impl FnOnce(String) -> R,
     ) -> Result<()> {
         let pair = self.pair.clone();
-        let purchase = renew(pair.borrow().refresh.clone());
-        #[expect(clippy::disallowed_methods, reason = "clients have no App to spawn by")]
-        let bought = tokio::spawn(async move {
-            let bought = purchase.await?;
-            *due_at = due(&bought.access);
-            pair.send_replace(bought);
+        let refreshing = refresh(pair.borrow().refresh.clone());
+        #[expect(clippy::disallowed_methods, reason = "a client has no App to spawn with")]
+        let task = tokio::spawn(async move {
+            let refreshed = refreshing.await?;
+            *next_refresh = refresh_at(&refreshed.access);
+            pair.send_replace(refreshed);
             Ok(())
         });
-        bought.await.unwrap_or_else(|error| Err(Error::Network(error.to_string())))
+        task.await.unwrap_or_else(|error| Err(Error::Network(error.to_string())))
     }
 }
 
-/// Ends with the pair that was bought.
-pub(crate) trait Purchase: Future<Output = Result<TokenPair>> + Send + 'static {}
+/// A refresh in progress.
+pub(crate) trait Refresh: Future<Output = Result<TokenPair>> + Send + 'static {}
 
-impl<P: Future<Output = Result<TokenPair>> + Send + 'static> Purchase for P {}
+impl<F: Future<Output = Result<TokenPair>> + Send + 'static> Refresh for F {}
 
-/// When a token that was issued just now is to be renewed.
-fn due(access: &str) -> Option<Instant> {
+/// When to refresh a token that was issued just now.
+fn refresh_at(access: &str) -> Option<Instant> {
     let claims = URL_SAFE_NO_PAD.decode(access.split('.').nth(1)?).ok()?;
     let Claims { iat, exp } = serde_json::from_slice(&claims).ok()?;
     let life = Duration::from_secs(exp.checked_sub(iat)?);
-    Instant::now().checked_add(life.mul_f64(1.0 - LEFT))
+    Instant::now().checked_add(life.mul_f64(1.0 - REFRESH_MARGIN))
 }
 
 #[cfg(test)]
@@ -128,63 +135,64 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_token_is_renewed_before_it_ends_and_only_then() {
-        let tokens = Tokens::new(pair(1, 100), true);
-        let renew = |refresh: String| async move {
-            assert_eq!(refresh, "refresh 1");
+    async fn a_token_is_refreshed_shortly_before_it_expires() {
+        let tokens = Tokens::issued_now(pair(1, 100));
+        let refresh = |token: String| async move {
+            assert_eq!(token, "refresh 1");
             Ok(pair(2, 100))
         };
         tokio::time::advance(Duration::from_secs(79)).await;
-        assert_eq!(tokens.access(renew).await.expect("good"), pair(1, 100).access);
+        assert_eq!(tokens.access(refresh).await.expect("valid"), pair(1, 100).access);
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert_eq!(tokens.access(renew).await.expect("good"), pair(2, 100).access);
-        assert_eq!(tokens.access(renew).await.expect("good"), pair(2, 100).access);
+        assert_eq!(tokens.access(refresh).await.expect("valid"), pair(2, 100).access);
+        assert_eq!(tokens.access(refresh).await.expect("valid"), pair(2, 100).access);
     }
 
     #[tokio::test]
-    async fn those_who_are_refused_at_once_renew_once() {
-        let tokens = Tokens::new(pair(1, 100), false);
-        let bought = Arc::new(AtomicUsize::new(1));
-        let renew = |_| {
-            let bought = Arc::clone(&bought);
+    async fn concurrent_rejections_cause_one_refresh() {
+        let tokens = Tokens::stored(pair(1, 100));
+        let issued = Arc::new(AtomicUsize::new(1));
+        let refresh = |_| {
+            let issued = Arc::clone(&issued);
             async move {
                 tokio::task::yield_now().await;
-                Ok(pair(bought.fetch_add(1, Ordering::Relaxed) + 1, 100))
+                Ok(pair(issued.fetch_add(1, Ordering::Relaxed) + 1, 100))
             }
         };
-        let spent = pair(1, 100).access;
-        let ask = || tokens.instead_of(&spent, renew);
+        let rejected = pair(1, 100).access;
+        let ask = || tokens.replace_access(&rejected, refresh);
         let (a, b, c) = tokio::join!(ask(), ask(), ask());
         for token in [a, b, c] {
-            assert_eq!(token.expect("good"), pair(2, 100).access);
+            assert_eq!(token.expect("valid"), pair(2, 100).access);
         }
-        assert_eq!(bought.load(Ordering::Relaxed), 2, "one was bought");
+        assert_eq!(issued.load(Ordering::Relaxed), 2, "one refresh");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_ended_session_is_told_and_a_lost_answer_is_not_taken_for_one() {
-        let tokens = Tokens::new(pair(1, 10), true);
+    async fn an_ended_session_is_an_error_and_a_lost_answer_is_not() {
+        let tokens = Tokens::issued_now(pair(1, 10));
         tokio::time::advance(Duration::from_secs(9)).await;
         let lost = |_| async { Err(Error::Network("gone".to_owned())) };
-        assert_eq!(tokens.access(lost).await.expect("still good"), pair(1, 10).access);
+        assert_eq!(tokens.access(lost).await.expect("still valid"), pair(1, 10).access);
         let ended = |_| async { Err(Error::SessionEnded) };
         assert!(matches!(tokens.access(ended).await, Err(Error::SessionEnded)));
     }
 
     #[tokio::test]
-    async fn what_is_bought_is_kept_although_the_buyer_went_away() {
-        let tokens = Tokens::new(pair(1, 100), false);
+    async fn a_refresh_completes_although_its_caller_is_dropped() {
+        let tokens = Tokens::stored(pair(1, 100));
         let (deliver, delivery) = oneshot::channel();
-        let spent = pair(1, 100).access;
-        let buyer = tokens.instead_of(&spent, |_| async { Ok(delivery.await.expect("a pair")) });
+        let rejected = pair(1, 100).access;
+        let caller =
+            tokens.replace_access(&rejected, |_| async { Ok(delivery.await.expect("a pair")) });
         tokio::select! {
             biased;
-            _ = buyer => panic!("nothing is delivered yet"),
+            _ = caller => panic!("nothing was delivered"),
             () = tokio::task::yield_now() => {}
         }
-        deliver.send(pair(2, 100)).expect("somebody still waits for it");
+        deliver.send(pair(2, 100)).expect("the refresh goes on");
         let unwanted = |_| async { Err(Error::SessionEnded) };
-        let next = tokens.instead_of(&spent, unwanted).await;
-        assert_eq!(next.expect("good"), pair(2, 100).access);
+        let next = tokens.replace_access(&rejected, unwanted).await;
+        assert_eq!(next.expect("valid"), pair(2, 100).access);
     }
 }

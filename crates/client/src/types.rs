@@ -1,228 +1,230 @@
-//! The objects of the API as a client reads them. Fields that are not known are ignored, and so are
-//! values of enumerations that came later; nothing here is sent back.
+//! The objects of the API as a client reads them, and the draft that it sends. Unknown fields are
+//! ignored and unknown enum values become `Other`, so that a newer server may add both.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::serde::rfc3339;
 
-/// A person, as others see them.
+/// A user, as others see them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct User {
-    /// Who.
+    /// The user id.
     pub id: i64,
-    /// Unique without regard to case.
+    /// Unique, ignoring case.
     pub username: String,
     /// May be empty.
     pub first_name: String,
     /// May be empty.
     pub last_name: String,
-    /// The picture's URL.
+    /// The avatar's URL.
     pub avatar: Option<String>,
-    /// How they are seen.
+    /// The presence that others see.
     pub status: Status,
-    /// A line of their own.
+    /// The user's own status text; may be empty.
     pub status_text: String,
-    /// When they were connected last.
+    /// When the user was last connected, if others may see it.
     #[serde(with = "rfc3339::option")]
     pub last_seen: Option<OffsetDateTime>,
-    /// When the account was made.
+    /// When the account was created.
     #[serde(with = "rfc3339")]
     pub date_joined: OffsetDateTime,
-    /// One's own address; none of others'.
+    /// The email address. Only in your own account.
     #[serde(default)]
     pub email: Option<String>,
-    /// What one chose to be seen as; none of others'.
+    /// The chosen availability. Only in your own account.
     #[serde(default)]
     pub availability: Option<Availability>,
 }
 
-/// A person inside of another object.
+/// A user inside another object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserRef {
-    /// Who.
+    /// The user id.
     pub id: i64,
-    /// Empty names are those of accounts that ended.
+    /// Empty for an anonymised account.
     pub username: String,
     /// May be empty.
     pub first_name: String,
     /// May be empty.
     pub last_name: String,
-    /// The picture's URL.
+    /// The avatar's URL.
     pub avatar: Option<String>,
 }
 
-/// A person in a chat.
+/// A member of a chat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// Who.
+    /// The user.
     pub user: UserRef,
-    /// What they may do.
+    /// What the member may do in the chat.
     pub role: Role,
-    /// Since when.
+    /// When the user became a member.
     #[serde(with = "rfc3339")]
     pub joined_at: OffsetDateTime,
-    /// How far they are.
+    /// How far the member has received and read the chat.
     #[serde(flatten)]
-    pub marks: Marks,
+    pub markers: Markers,
 }
 
-/// How far a member is.
+/// How far a member has received and read a chat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Marks {
-    /// Everything up to this `seq` has reached one of their devices.
+pub struct Markers {
+    /// The delivery marker: one of the member's devices has received everything up to this `seq`.
     pub last_delivered_seq: i64,
-    /// Everything up to this `seq` was read.
+    /// The read marker: the member has read everything up to this `seq`.
     pub last_read_seq: i64,
 }
 
-/// A chat, as the one who asks sees it.
+/// A chat, from the view of the requesting user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Chat {
-    /// Which.
+    /// The chat id.
     pub id: i64,
-    /// Of which kind.
+    /// Private chat or group.
     #[serde(rename = "type")]
     pub kind: ChatType,
-    /// A private chat's is the other one's.
+    /// The group's name. For a private chat, the name of the other user.
     pub name: String,
     /// May be empty.
     pub description: String,
-    /// The picture's URL.
+    /// The avatar's URL.
     pub avatar: Option<String>,
-    /// Since when.
+    /// When the chat was created.
     #[serde(with = "rfc3339")]
     pub created_at: OffsetDateTime,
-    /// By whom.
+    /// The user who created the chat.
     pub created_by: Option<UserRef>,
-    /// How many are in it.
+    /// The number of members.
     pub members_count: i64,
-    /// The other one, in a private chat.
+    /// The other user of a private chat.
     pub peer: Option<User>,
-    /// What one may do oneself.
+    /// Your role.
     pub my_role: Role,
-    /// The newest message, a tombstone included.
+    /// The newest message, which may be a tombstone.
     pub last_message: Option<Message>,
-    /// Messages by others, not deleted, after one's own read mark.
+    /// The number of messages by others after your read marker, without tombstones.
     pub unread_count: i64,
-    /// The newest message's `seq`; 0 where there is none.
+    /// The newest message's `seq`; 0 if there is none.
     pub last_seq: i64,
-    /// One's own read mark.
+    /// Your read marker.
     pub last_read_seq: i64,
-    /// The chat's newest change.
+    /// The version of the chat's latest durable change.
     pub version: i64,
-    /// The first 100; only where one chat was asked for.
+    /// The first 100 members. Only in the answer to [`Client::chat`](crate::Client::chat).
     #[serde(default)]
     pub members: Option<Vec<Member>>,
 }
 
-/// A message, or the tombstone of one.
+/// A message, or the tombstone of a deleted one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
-    /// Which.
+    /// The message id.
     pub id: i64,
-    /// In which chat.
+    /// The id of its chat.
     pub chat: i64,
-    /// Its place: a chat's messages are 1, 2, 3, …
+    /// Its position in the chat: 1, 2, 3, …
     pub seq: i64,
-    /// The chat's version that its last change made.
+    /// The chat version of its latest change.
     pub version: i64,
-    /// By whom.
+    /// The user who sent it.
     pub sender: UserRef,
-    /// Exactly as it was sent; empty of a tombstone.
+    /// The text, exactly as it was sent. Empty for a tombstone.
     pub content: String,
-    /// Since when.
+    /// When it was sent.
     #[serde(with = "rfc3339")]
     pub timestamp: OffsetDateTime,
-    /// When it was changed last.
+    /// When it was last edited.
     #[serde(with = "rfc3339::option")]
     pub edited_at: Option<OffsetDateTime>,
     /// When it was deleted.
     #[serde(with = "rfc3339::option")]
     pub deleted_at: Option<OffsetDateTime>,
-    /// The message that it answers.
+    /// The id of the message that it replies to.
     pub reply_to: Option<i64>,
-    /// The sender's own name for it.
+    /// The idempotency key that its sender chose, if any.
     pub client_id: Option<String>,
-    /// How far it came, at the moment when it was told: it moves without a version.
+    /// Whether it was delivered and read, at the time of this answer or event. Receipts change it
+    /// without a new version.
     pub status: MessageStatus,
 }
 
-/// How somebody is seen.
+/// A user's presence, as others see it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StatusOf {
-    /// Who.
+pub struct Presence {
+    /// The user id.
     pub user: i64,
-    /// As what.
+    /// The status that others see.
     pub status: Status,
-    /// Their own line.
+    /// The user's own status text; may be empty.
     pub status_text: String,
-    /// When they were connected last.
+    /// When the user was last connected, if others may see it.
     #[serde(with = "rfc3339::option")]
     pub last_seen: Option<OffsetDateTime>,
 }
 
-/// Who has a message. Its sender is not counted.
+/// Who has received and read a message, apart from its sender.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipts {
-    /// Who has read it: at most 1,000, by username.
+    /// Users who have read it: at most 1,000, by username.
     pub read: Vec<UserRef>,
-    /// Who has received it, but not read it: at most 1,000, by username.
+    /// Users who have received but not read it: at most 1,000, by username.
     pub delivered: Vec<UserRef>,
-    /// How many have read it.
+    /// The number of users who have read it.
     pub read_count: i64,
-    /// How many have received it, but not read it.
+    /// The number of users who have received but not read it.
     pub delivered_count: i64,
 }
 
-/// One's mark in a chat, and what is left.
+/// Your read marker in a chat, and the unread count after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unread {
-    /// One's read mark.
+pub struct UnreadCount {
+    /// Your read marker.
     pub last_read_seq: i64,
-    /// Messages by others, not deleted, after that.
+    /// The number of messages by others after your read marker, without tombstones.
     pub unread_count: i64,
 }
 
-/// Opens one socket, once.
+/// A single-use credential that opens one WebSocket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
-    /// For `/ws/?ticket=…`.
+    /// The value for `/ws/?ticket=…`.
     pub ticket: String,
-    /// Seconds.
+    /// Its lifetime in seconds.
     pub expires_in: u64,
 }
 
 /// A page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {
-    /// For [`Client::follow`](crate::Client::follow); none at the end.
+    /// The link to the next page, for [`Client::follow`](crate::Client::follow).
     pub next: Option<String>,
-    /// The other way.
+    /// The link to the previous page.
     pub previous: Option<String>,
-    /// The rows.
+    /// The items of this page.
     pub results: Vec<T>,
 }
 
-/// What a message to be sent says.
+/// A message to be sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Draft {
-    /// At most 10,000 characters, not blank.
+    /// The text: at most 10,000 characters, not blank.
     pub content: String,
-    /// The message that it answers.
+    /// The id of the message to reply to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<i64>,
-    /// 1–64 characters; made up where there is none, so that it can be sent again safely.
+    /// The idempotency key, 1–64 characters. Chosen at random if there is none, so that retries are
+    /// safe.
     pub client_id: Option<String>,
 }
 
 impl Draft {
-    /// A plain message.
+    /// A message with a text only.
     pub fn new(content: impl Into<String>) -> Self {
         Self { content: content.into(), ..Self::default() }
     }
 
-    /// Under a name, so that every repetition is known as the same message.
-    pub(crate) fn named(mut self) -> Self {
+    /// Chooses an idempotency key unless there is one, so that every retry is the same message.
+    pub(crate) fn with_client_id(mut self) -> Self {
         self.client_id.get_or_insert_with(|| format!("{:032x}", fastrand::u128(..)));
         self
     }
@@ -240,79 +242,79 @@ impl From<String> for Draft {
     }
 }
 
-/// What others see of a person's presence.
+/// The presence of a user, as others see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Connected.
     Online,
-    /// Connected, not at the keyboard.
+    /// Connected but inactive.
     Away,
-    /// Connected, not to be disturbed.
+    /// Connected; does not want to be disturbed.
     Busy,
     /// Not connected, or invisible.
     Offline,
-    /// What this client does not know yet.
+    /// A value that this client does not know.
     #[serde(other)]
     Other,
 }
 
-/// What a person chose to be seen as.
+/// The availability that a user has chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Availability {
-    /// As connected, while connected.
+    /// Shown as online while connected.
     Online,
-    /// As away, while connected.
+    /// Shown as away while connected.
     Away,
-    /// As busy, while connected.
+    /// Shown as busy while connected.
     Busy,
-    /// Never as connected.
+    /// Always shown as offline.
     Invisible,
-    /// What this client does not know yet.
+    /// A value that this client does not know.
     #[serde(other)]
     Other,
 }
 
-/// What a member may do.
+/// A member's role in a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Everything.
+    /// May do everything.
     Owner,
-    /// Everything but roles and the group's end.
+    /// May do everything except change roles and delete the group.
     Admin,
-    /// Read and write.
+    /// May read and send.
     Member,
-    /// What this client does not know yet.
+    /// A value that this client does not know.
     #[serde(other)]
     Other,
 }
 
-/// What kind of chat it is.
+/// The kind of a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChatType {
-    /// Two people.
+    /// Two users.
     Private,
-    /// Any number.
+    /// Any number of users.
     Group,
-    /// What this client does not know yet.
+    /// A value that this client does not know.
     #[serde(other)]
     Other,
 }
 
-/// How far a message came.
+/// Whether a message was delivered and read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MessageStatus {
-    /// Committed.
+    /// Stored by the server.
     Sent,
-    /// Every other member's device has it.
+    /// Every other member has received it.
     Delivered,
     /// Every other member has read it.
     Read,
-    /// What this client does not know yet.
+    /// A value that this client does not know.
     #[serde(other)]
     Other,
 }

@@ -1,4 +1,5 @@
-//! The way of events to the program: what it has not taken yet waits here, in order.
+//! Events on their way to the program. A bounded channel, and behind it a backlog, so that a frame
+//! that was read is never refused; the driver stops reading while there is a backlog.
 
 use std::collections::VecDeque;
 
@@ -6,35 +7,35 @@ use tokio::sync::mpsc;
 
 use crate::events::Event;
 
-/// A channel that never says no.
+/// A channel for events with an unbounded backlog.
 #[derive(Debug)]
-pub(crate) struct Outlet {
+pub(crate) struct EventQueue {
     sender: mpsc::Sender<Event>,
-    /// What does not fit into the channel.
+    /// What does not fit into the channel, in order.
     backlog: VecDeque<Event>,
 }
 
-/// See [`Outlet::flow`].
+/// The outcome of [`EventQueue::deliver`].
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Flow {
-    /// What waited has been handed on.
+pub(crate) enum Delivery {
+    /// The backlog is empty.
     Drained,
-    /// The program listens no more.
-    Gone,
+    /// The program has dropped its `Events`.
+    ReaderGone,
 }
 
-impl Outlet {
+impl EventQueue {
     pub(crate) fn new(sender: mpsc::Sender<Event>) -> Self {
         Self { sender, backlog: VecDeque::new() }
     }
 
-    /// Whether the program keeps up.
-    pub(crate) fn is_clear(&self) -> bool {
+    /// Whether there is no backlog.
+    pub(crate) fn is_empty(&self) -> bool {
         self.backlog.is_empty()
     }
 
-    /// Tells of events. They are lost where nobody listens.
-    pub(crate) fn tell(&mut self, events: impl IntoIterator<Item = Event>) {
+    /// Adds events. They are dropped if the program has dropped its `Events`.
+    pub(crate) fn push(&mut self, events: impl IntoIterator<Item = Event>) {
         for event in events {
             if !self.backlog.is_empty() {
                 self.backlog.push_back(event);
@@ -45,22 +46,22 @@ impl Outlet {
         }
     }
 
-    /// Hands on what waits; where nothing does, waits for the program's end. Cancel-safe.
-    pub(crate) async fn flow(&mut self) -> Flow {
+    /// Delivers the backlog. Without one, waits until the program drops its `Events`. Cancel-safe.
+    pub(crate) async fn deliver(&mut self) -> Delivery {
         if self.backlog.is_empty() {
             self.sender.closed().await;
-            return Flow::Gone;
+            return Delivery::ReaderGone;
         }
         while !self.backlog.is_empty() {
             match self.sender.reserve().await {
                 Ok(permit) => self.backlog.pop_front().map(|event| permit.send(event)),
                 Err(_) => {
                     self.backlog.clear();
-                    return Flow::Gone;
+                    return Delivery::ReaderGone;
                 }
             };
         }
-        Flow::Drained
+        Delivery::Drained
     }
 }
 
@@ -71,9 +72,9 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_lost_and_the_order_is_kept() {
         let (sender, mut receiver) = mpsc::channel(2);
-        let mut outlet = Outlet::new(sender);
-        outlet.tell((1..=5).map(Event::ChatDeleted));
-        assert!(!outlet.is_clear());
+        let mut queue = EventQueue::new(sender);
+        queue.push((1..=5).map(Event::ChatDeleted));
+        assert!(!queue.is_empty());
         let read = async {
             let mut read = Vec::new();
             while read.len() < 5 {
@@ -82,9 +83,9 @@ mod tests {
             }
             read
         };
-        let (flow, read) = tokio::join!(outlet.flow(), read);
-        assert_eq!((flow, read), (Flow::Drained, vec![1, 2, 3, 4, 5]));
+        let (delivery, read) = tokio::join!(queue.deliver(), read);
+        assert_eq!((delivery, read), (Delivery::Drained, vec![1, 2, 3, 4, 5]));
         drop(receiver);
-        assert_eq!(outlet.flow().await, Flow::Gone);
+        assert_eq!(queue.deliver().await, Delivery::ReaderGone);
     }
 }

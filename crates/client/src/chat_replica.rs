@@ -1,69 +1,71 @@
-//! What a client knows of one chat: the chat, its newest messages, and its members as far as it was
-//! told. It takes changes in their order; keeping that order is `replica`'s business.
+//! What a client knows about one chat: the chat itself, its newest messages, and the members it has
+//! received. It expects changes in version order; keeping that order is the task of `replica`.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::frames::Change;
-use crate::types::{Chat, Marks, Member, Message, Role};
+use crate::types::{Chat, Markers, Member, Message, Role};
 
-/// A chat as a client knows it.
+/// A chat as the client knows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Known {
+pub struct ChatReplica {
     chat: Chat,
     version: i64,
     messages: BTreeMap<i64, Message>,
     complete_from: i64,
-    marks: BTreeMap<i64, Marks>,
+    markers: BTreeMap<i64, Markers>,
     roles: BTreeMap<i64, Role>,
 }
 
-impl Known {
+impl ChatReplica {
     pub(crate) fn new(chat: Chat) -> Self {
         let messages: BTreeMap<_, _> =
             chat.last_message.iter().map(|message| (message.seq, message.clone())).collect();
         let complete_from = messages.keys().next().copied().unwrap_or(chat.last_seq + 1);
-        let (marks, roles) = (BTreeMap::new(), BTreeMap::new());
-        let mut known = Self { version: chat.version, chat, messages, complete_from, marks, roles };
-        let members = known.chat.members.take();
-        known.learn_members(&members.unwrap_or_default());
-        known
+        let (markers, roles) = (BTreeMap::new(), BTreeMap::new());
+        let mut replica =
+            Self { version: chat.version, chat, messages, complete_from, markers, roles };
+        let members = replica.chat.members.take();
+        replica.merge_members(&members.unwrap_or_default());
+        replica
     }
 
-    /// The chat, kept up with its changes. `unread_count` is exact as long as messages after one's
-    /// mark are deleted only where they are known.
+    /// The chat, with its changes applied. `unread_count` may be too high after the deletion of an
+    /// unread message that the replica does not hold.
     pub fn chat(&self) -> &Chat {
         &self.chat
     }
 
-    /// The version that is known: while a sync is under way, the chat itself may be newer.
+    /// The version up to which changes are applied. While a sync is in progress, [`Self::chat`] may
+    /// be newer.
     pub fn version(&self) -> i64 {
         self.version
     }
 
-    /// The messages that are known, by `seq`; tombstones among them.
+    /// The known messages by `seq`, including tombstones.
     pub fn messages(&self) -> &BTreeMap<i64, Message> {
         &self.messages
     }
 
-    /// From this `seq` on, every message is known. Of those before it some may be.
+    /// Every message from this `seq` on is known. Some older ones may be.
     pub fn complete_from(&self) -> i64 {
         self.complete_from
     }
 
-    /// Members' marks by user, as far as they were told since.
-    pub fn marks(&self) -> &BTreeMap<i64, Marks> {
-        &self.marks
+    /// The markers of members by user id, as far as the client has received them.
+    pub fn markers(&self) -> &BTreeMap<i64, Markers> {
+        &self.markers
     }
 
-    /// Members' roles by user, as far as they were told since.
+    /// The roles of members by user id, as far as the client has received them.
     pub fn roles(&self) -> &BTreeMap<i64, Role> {
         &self.roles
     }
 
-    /// Takes a message in, if it is newer than what is known of it.
-    pub(crate) fn learn(&mut self, message: Message) {
+    /// Stores a message unless a newer state of it is known.
+    pub(crate) fn merge_message(&mut self, message: Message) {
         let seq = message.seq;
         let known = self.messages.get(&seq);
         if known.is_none_or(|known| known.version <= message.version) {
@@ -74,26 +76,26 @@ impl Known {
         }
     }
 
-    pub(crate) fn learn_members(&mut self, members: &[Member]) {
+    pub(crate) fn merge_members(&mut self, members: &[Member]) {
         for member in members {
             self.roles.insert(member.user.id, member.role);
-            self.mark(member.user.id, member.marks, false);
+            self.move_markers(member.user.id, member.markers, false);
         }
     }
 
-    /// The chat as it is told anew, known up to a version.
-    pub(crate) fn renew(&mut self, chat: &Chat, upto: i64) {
+    /// Replaces the chat after a sync, which brings it to `version`.
+    pub(crate) fn replace_chat(&mut self, chat: &Chat, version: i64) {
         self.chat = Chat { members: None, ..chat.clone() };
-        self.version = upto;
+        self.version = version;
     }
 
-    /// Takes the next change.
+    /// Applies the next change. `me` is the client's user id.
     pub(crate) fn apply(&mut self, change: &Change, me: i64) {
-        self.version = change.place().1;
+        self.version = change.version();
         if self.version <= self.chat.version {
-            // The chat was told as it is after this change: what is to be learned is the message.
+            // `chat` already includes this change; only the message may be missing.
             if let Some(message) = change.message() {
-                self.learn(message.clone());
+                self.merge_message(message.clone());
             }
             return;
         }
@@ -103,20 +105,20 @@ impl Known {
                 let chat = &mut self.chat;
                 chat.last_seq = chat.last_seq.max(message.seq);
                 if message.sender.id == me {
-                    let mark =
-                        Marks { last_delivered_seq: message.seq, last_read_seq: message.seq };
-                    self.mark(me, mark, true);
+                    let markers =
+                        Markers { last_delivered_seq: message.seq, last_read_seq: message.seq };
+                    self.move_markers(me, markers, true);
                 } else {
                     chat.unread_count += 1;
                 }
-                self.tell(message);
+                self.update_message(message);
             }
-            Change::MessageUpdated { message, .. } => self.tell(message),
+            Change::MessageUpdated { message, .. } => self.update_message(message),
             Change::MessageDeleted { message, .. } => {
                 if message.sender.id != me && message.seq > self.chat.last_read_seq {
                     self.chat.unread_count = (self.chat.unread_count - 1).max(0);
                 }
-                self.tell(message);
+                self.update_message(message);
             }
             Change::ChatUpdated { name, description, avatar, .. } => {
                 self.chat.name.clone_from(name);
@@ -125,7 +127,7 @@ impl Known {
             }
             Change::MemberJoined { member, .. } => {
                 self.chat.members_count += 1;
-                self.marks.insert(member.user.id, member.marks);
+                self.markers.insert(member.user.id, member.markers);
                 self.roles.insert(member.user.id, member.role);
             }
             Change::MemberUpdated { member, .. } => {
@@ -136,29 +138,29 @@ impl Known {
             }
             Change::MemberLeft { member, .. } => {
                 self.chat.members_count -= 1;
-                self.marks.remove(&member.user.id);
+                self.markers.remove(&member.user.id);
                 self.roles.remove(&member.user.id);
             }
         }
     }
 
-    /// Somebody's marks moved. They only grow.
-    pub(crate) fn mark(&mut self, user: i64, marks: Marks, is_me: bool) {
-        let known = self.marks.entry(user).or_default();
-        known.last_delivered_seq = known.last_delivered_seq.max(marks.last_delivered_seq);
-        known.last_read_seq = known.last_read_seq.max(marks.last_read_seq);
-        if is_me && marks.last_read_seq > self.chat.last_read_seq {
-            self.chat.last_read_seq = marks.last_read_seq;
-            let after = self.messages.range(marks.last_read_seq + 1..);
+    /// Moves a member's markers. They only move forward.
+    pub(crate) fn move_markers(&mut self, user: i64, markers: Markers, is_me: bool) {
+        let known = self.markers.entry(user).or_default();
+        known.last_delivered_seq = known.last_delivered_seq.max(markers.last_delivered_seq);
+        known.last_read_seq = known.last_read_seq.max(markers.last_read_seq);
+        if is_me && markers.last_read_seq > self.chat.last_read_seq {
+            self.chat.last_read_seq = markers.last_read_seq;
+            let after = self.messages.range(markers.last_read_seq + 1..);
             let tombstones = after.filter(|(_, message)| message.deleted_at.is_some()).count();
-            let unread = self.chat.last_seq - marks.last_read_seq - tombstones as i64;
-            // Messages of one's own move the mark, so none of these is one's own.
+            let unread = self.chat.last_seq - markers.last_read_seq - tombstones as i64;
+            // Sending a message moves the sender's own read marker, so all of these are by others.
             self.chat.unread_count = unread.clamp(0, self.chat.unread_count);
         }
     }
 
-    fn tell(&mut self, message: &Message) {
-        self.learn(message.clone());
+    fn update_message(&mut self, message: &Message) {
+        self.merge_message(message.clone());
         let last = self.chat.last_message.as_ref();
         if last.is_none_or(|last| last.seq <= message.seq) {
             self.chat.last_message = Some(message.clone());
