@@ -1,4 +1,4 @@
-//! Makes cargo notice a new migration: the files are embedded, and a new one touches no source.
+//! Tells cargo to rebuild when a migration is added: the files are embedded, and no source names them.
 
 fn main() {
     println!("cargo:rerun-if-changed=migrations");

@@ -5,8 +5,8 @@
 
 The words are those of Django's CommonPasswordValidator (from its package on PyPI): 19,640 in lower
 case, which Royce Williams collected. We keep the first 5 bytes of the SHA-256 of each word's UTF-8,
-sorted and with nothing between them: 98,200 bytes, and no list of passwords in the program.
-A password that is not in the list is taken for one that is about once in 56 million times.
+sorted and without separators: 98,200 bytes, and no list of passwords in the program. About one in
+56 million passwords that are not in the list is rejected by mistake.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
-"""How schemathesis gets in (see scripts/fuzz-api). The fuzzer may log out, end its own session, change its name or end
-its account: all of these are tried as well. So a token is looked at before it is used, and where it is dead, somebody
-new comes, with chats and messages to be found."""
+"""Authentication for schemathesis (see scripts/fuzz-api). The fuzzer also logs out, ends its session, changes its name and
+deletes its account. So the token is verified before each use. If it is invalid, a new user registers, with chats and
+messages for the fuzzer to find."""
 
 import itertools
 
@@ -25,7 +25,7 @@ def register(base):
 
 
 def settle(base):
-    """A new user's token; the user is in a private chat and a group, with a message of either side in each."""
+    """Returns a new user's token. The user is a member of a private chat and a group, each with messages of both sides."""
     (me, token), (friend, other) = register(base), register(base)
     for chat in (
         {"type": "private", "members": [friend]},
@@ -54,7 +54,7 @@ class Alive:
 
 @schemathesis.hook
 def filter_case(context, case):
-    """A form has nothing but texts. A wrong type in it is no fault that anybody could see: the text `null` is a name."""
+    """Form fields are always strings, so a wrong type cannot be recognised in them: the string `null` is a valid name."""
     wrong = case.meta is not None and case.meta.generation.mode.is_negative
     if not wrong or case.media_type != "multipart/form-data" or not isinstance(case.body, dict):
         return True

@@ -1,6 +1,6 @@
-//! What those who come and go cost those who stay: a few people talk, first among themselves, then
-//! while thousands of sockets connect and leave. Nobody may wait much longer, and the frames that
-//! tell who is there must grow with those who come and those who watch, not with their square.
+//! The cost of connects and disconnects: a few users exchange messages, first undisturbed, then while
+//! thousands of sockets connect and disconnect. Latency may not grow much, and the number of presence
+//! frames must grow with the number of connects and of subscribers, not with its square.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,38 +17,38 @@ use crate::server;
 use crate::talk::{Clock, Speech, percentiles, talk};
 use crate::{Result, say};
 
-/// Who stay, talk and watch.
+/// The users that stay connected, send messages and subscribe to presence.
 const STAYERS: usize = 10;
-/// How often each of them says something.
+/// How often each of them sends a message.
 const EVERY: Duration = Duration::from_millis(100);
-/// How long who comes stays.
+/// How long each of the other sockets stays connected.
 const STAY: Duration = Duration::from_secs(1);
 /// Before the first measurement.
 const WARM_UP: Duration = Duration::from_secs(5);
-/// When everybody who came is gone: the server grants ten seconds of grace.
+/// The time until all others are offline: the server has a grace period of ten seconds.
 const REST: Duration = Duration::from_secs(13);
 
-/// See the fields.
+/// The command-line options.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// How many sockets come and go
+    /// Sockets that connect and disconnect
     #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(100..))]
     sockets: u32,
-    /// Of how many users, who take turns
+    /// Users that they belong to, in turn
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=1000))]
     users: u16,
-    /// In how many seconds
+    /// Duration, in seconds
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(5..))]
     seconds: u16,
-    /// How many times as long 99 of 100 messages may take meanwhile
+    /// Limit of the ratio of the 99th percentiles of latency, with and without churn
     #[arg(long, default_value_t = 3.0)]
     max_ratio: f64,
-    /// The server's program; default: `meowsenger` beside this one
+    /// The server's program; default: `meowsenger` in the folder of this one
     #[arg(long)]
     server: Option<PathBuf>,
 }
 
-/// Whether those who stay are none the worse for it.
+/// Whether all limits were kept.
 pub async fn run(arguments: &Arguments) -> Result<bool> {
     let folder = tempfile::tempdir()?;
     let server = server::start(arguments.server.as_deref(), folder.path())?;
@@ -65,7 +65,7 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
 
     let clock = Clock(Instant::now());
     let during = Duration::from_secs(arguments.seconds.into());
-    // As long as the guests will take, up to a point.
+    // As long as the churn, but not much longer than needed.
     let phase = during.min(Duration::from_secs(20));
     let end = Instant::now() + WARM_UP + phase + during + STAY + REST;
     let speech = Speech { chat, every: EVERY, length: 40 };
@@ -81,32 +81,32 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
     sleep(phase).await;
 
     let (began, before) = (clock.now(), server.memory()?);
-    let mut turns = interval(during / arguments.sockets);
+    let mut ticks = interval(during / arguments.sockets);
     let mut visits = JoinSet::new();
     for guest in guests.iter().cycle().take(arguments.sockets as usize) {
-        turns.tick().await;
+        ticks.tick().await;
         let (guest, url) = (guest.clone(), server.url.clone());
         visits.spawn(async move {
             let socket = guest.connect(&url).await?;
             talk(socket, None, clock, Instant::now() + STAY).await
         });
     }
-    let mut seen_by_guests = 0;
+    let mut to_guests = 0;
     while let Some(visit) = visits.join_next().await {
-        seen_by_guests += visit??.statuses;
+        to_guests += visit??.statuses;
     }
     let (ended, after) = (clock.now(), server.memory()?);
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     while let Some(stayer) = others.join_next().await {
-        heard.push(stayer??);
+        received.push(stayer??);
     }
 
-    let ([_, quiet_p99], quiet_count) = percentiles(&heard, quiet, began)?;
-    let ([_, churn_p99], churn_count) = percentiles(&heard, began, ended)?;
+    let ([_, quiet_p99], quiet_count) = percentiles(&received, quiet, began)?;
+    let ([_, churn_p99], churn_count) = percentiles(&received, began, ended)?;
     let ratio = churn_p99 / quiet_p99;
     say(&format!(
-        "99 of 100 messages: {quiet_p99:.2} ms quiet ({quiet_count} heard), {churn_p99:.2} ms while \
-         {} sockets came and went in {:.0} s ({churn_count} heard), ratio {ratio:.2}",
+        "latency p99: {quiet_p99:.2} ms undisturbed ({quiet_count} messages), {churn_p99:.2} ms while {} \
+         sockets connected and disconnected in {:.0} s ({churn_count} messages), ratio {ratio:.2}",
         arguments.sockets,
         (ended - began) as f64 / 1e6
     ));
@@ -114,12 +114,12 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
         "RSS {} KiB before, {} KiB after, peak {} KiB",
         before.resident, after.resident, after.peak
     ));
-    let statuses: usize = heard.iter().map(|heard| heard.statuses).sum();
-    // Each visit can be told twice, that somebody came and that they went.
+    let statuses: usize = received.iter().map(|received| received.statuses).sum();
+    // Each visit can cause two frames a subscriber: online, then offline.
     let most = 2 * STAYERS * arguments.sockets as usize;
     say(&format!(
-        "presence: {statuses} frames to the {STAYERS} who watch, of at most {most}; {seen_by_guests} to the guests"
+        "presence: {statuses} frames to the {STAYERS} subscribers, of at most {most}; {to_guests} to the others"
     ));
-    let few = statuses > 0 && statuses <= most && seen_by_guests <= arguments.sockets as usize;
+    let few = statuses > 0 && statuses <= most && to_guests <= arguments.sockets as usize;
     Ok(few && ratio <= arguments.max_ratio)
 }

@@ -1,5 +1,5 @@
-//! A user of the server: `meowsenger-client` for everything but what is measured, which is plain
-//! requests and sockets that do as little as can be.
+//! A user of the server. Uses `meowsenger-client`, except for what is measured: plain requests, and
+//! sockets that do as little as possible.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use meowsenger_client::{Client, Server};
@@ -19,18 +19,18 @@ pub type Socket = WebSocketStream<TcpStream>;
 #[derive(Clone)]
 pub struct User {
     pub id: i64,
-    /// Of the server on which they registered.
+    /// The server on which the user registered.
     pub client: Client,
 }
 
 impl User {
-    /// Makes an account.
+    /// Registers an account.
     pub async fn register(server: &Server, name: &str) -> Result<Self> {
         let client = server.register(name, "nine-lives-2026").await?;
         Ok(Self { id: client.me().await?.id, client })
     }
 
-    /// Makes several accounts, `prefix0` and so on, a few at a time.
+    /// Registers several accounts, `prefix0` and so on, a few at a time.
     pub async fn register_all(server: &Server, prefix: &str, count: usize) -> Result<Vec<Self>> {
         let names = (0..count).map(|number| format!("{prefix}{number}"));
         stream::iter(names)
@@ -40,18 +40,18 @@ impl User {
             .await
     }
 
-    /// The same request, by this user.
+    /// Authorises a request as this user.
     pub fn request(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         request.bearer_auth(self.access())
     }
 
-    /// Makes a chat, whose id it gives; `body` is that of `POST /api/chats/`.
+    /// Creates a chat and returns its id; `body` is that of `POST /api/chats/`.
     pub async fn chat(&self, body: &Value) -> Result<i64> {
         let chat = self.post("/api/chats/", body).await?;
         Ok(chat["id"].as_i64().ok_or("a chat without an id")?)
     }
 
-    /// Posts, as this user.
+    /// Sends a POST request as this user.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         Ok(self.client.request(Method::POST, path, Some(body)).await?)
     }
@@ -61,7 +61,7 @@ impl User {
         self.connect_holding(url, None).await
     }
 
-    /// The same, over a connection of which this side holds at most so many bytes unread.
+    /// The same, with a receive buffer of at most so many bytes.
     pub async fn connect_holding(&self, url: &str, unread: Option<u32>) -> Result<Socket> {
         let mut request = (url.replacen("http", "ws", 1) + "/ws/").into_client_request()?;
         request.headers_mut().insert("authorization", format!("Bearer {}", self.access()).parse()?);
@@ -71,7 +71,7 @@ impl User {
         }
         let tcp = tcp.connect(url.trim_start_matches("http://").parse()?).await?;
         tcp.set_nodelay(true)?;
-        // With the default, ten thousand of them take a gigabyte here.
+        // With the default, ten thousand sockets need a gigabyte here.
         let small = WebSocketConfig::default().read_buffer_size(1024).write_buffer_size(0);
         let (mut socket, _) = client_async_with_config(request, tcp, Some(small)).await?;
         match socket.next().await.ok_or("closed before ready")?? {

@@ -1,6 +1,6 @@
-//! What a long past costs: a database of a million messages, and the calls with which a client
-//! begins, by somebody with a thousand chats against somebody with ten. What they take must depend
-//! on what is shown, not on what there is.
+//! The cost of a long history: the calls with which a client starts, in a database of a million
+//! messages, by a user with a thousand chats and by one with ten. A call's time must depend on what it
+//! returns, not on what is stored.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,23 +14,23 @@ use crate::fill::{Chats, Database};
 use crate::server::{self, Server};
 use crate::{Result, say};
 
-/// Calls before the first that is measured.
+/// Calls before the first measured one.
 const WARM_UP: usize = 50;
 
-/// See the fields.
+/// The command-line options.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// An empty PostgreSQL database (`postgres://…`), which keeps what is written; default: SQLite
-    /// in a temporary folder
+    /// An empty PostgreSQL database (`postgres://…`), in which the data remains; default: SQLite in a
+    /// temporary folder
     #[arg(long)]
     postgres: Option<String>,
-    /// How many calls of each kind by each user
+    /// Calls of each kind by each user
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(10..))]
     calls: u32,
-    /// How many times as long a call may take the user with much, at the median
+    /// Limit of the ratio of the medians, with much data and with little
     #[arg(long, default_value_t = 2.0)]
     max_ratio: f64,
-    /// The server's program; default: `meowsenger` beside this one
+    /// The server's program; default: `meowsenger` in the folder of this one
     #[arg(long)]
     server: Option<PathBuf>,
 }
@@ -38,11 +38,11 @@ pub struct Arguments {
 /// One call, made by either user.
 struct Call {
     name: &'static str,
-    /// By the user with much, then by the one with little.
+    /// By the user with much data, then by the one with little.
     by: [RequestBuilder; 2],
 }
 
-/// Whether no call takes the user with much too much longer.
+/// Whether all ratios are within the limit.
 pub async fn run(arguments: &Arguments) -> Result<bool> {
     let program = match &arguments.server {
         Some(program) => std::path::absolute(program)?,
@@ -57,7 +57,7 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
     let mut calls = Vec::new();
     let (at, page) = (&server.url, |chat, seq| format!("/api/chats/{chat}/messages/?before={seq}"));
     let get = |user: &User, path: &str| user.request(http.get(format!("{at}{path}")));
-    // Pages of as many rows for either.
+    // Pages with the same number of rows for both users.
     for (name, paths) in [
         ("chats, first page of 10", ["/api/chats/?page_size=10"; 2].map(str::to_owned)),
         ("messages, deep in a chat", [page(much, 250_000), page(few, 60)]),
@@ -80,7 +80,7 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
     Ok(kept)
 }
 
-/// Fills a database; the user with much, the one with little, and a long chat of each.
+/// Fills a database. Returns the user with much data, the one with little, and a long chat of each.
 async fn prepare(
     program: &Path,
     folder: &Path,
@@ -115,7 +115,7 @@ async fn prepare(
     Ok((users, chats.0, chats.1))
 }
 
-/// What a client that has everything asks sync with.
+/// The body of a sync by a client that is up to date.
 async fn versions(http: &reqwest::Client, url: &str, user: &User) -> Result<Value> {
     let request = user.request(http.post(format!("{url}/api/sync/")));
     let all: Value = request.json(&json!({"versions": {}})).send().await?.json().await?;
@@ -127,7 +127,7 @@ async fn versions(http: &reqwest::Client, url: &str, user: &User) -> Result<Valu
     Ok(json!({"versions": changes.iter().map(version).collect::<Map<_, _>>()}))
 }
 
-/// Makes a call by both users in turn, and prints a line. Whether the ratio is within its limit.
+/// Makes a call by both users in turn and prints a line. Whether the ratio is within its limit.
 async fn measure(call: &Call, count: usize, max_ratio: f64) -> Result<bool> {
     let mut times = [Vec::new(), Vec::new()];
     for turn in 0..WARM_UP + count {
@@ -148,6 +148,6 @@ async fn measure(call: &Call, count: usize, max_ratio: f64) -> Result<bool> {
     let cell = |[median, p99]: [f64; 2]| format!("{median:.2} ({p99:.2})");
     let (name, [much, little, ratio]) = (call.name, [much, little, ratios].map(cell));
     say(&format!("{name:26}{much:>16}{little:>16}{ratio:>16}"));
-    // The slowest ten of a thousand tell more of the machine than of the call: shown, not judged.
+    // The slowest ten of a thousand depend on the machine rather than the call: shown, not judged.
     Ok(ratios[0] <= max_ratio)
 }

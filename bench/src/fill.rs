@@ -1,5 +1,5 @@
-//! A database with a long past, written at once: what a million sends would have left. The one
-//! place of the load generator that knows the tables, and it must leave them as the server would.
+//! Writes a database with a long history at once, as a million sends would have left it. Only this
+//! file of the load generator knows the tables, and it must fill them as the server would.
 
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -9,25 +9,25 @@ use std::path::Path;
 
 use crate::Result;
 
-/// Where the data is.
+/// The database.
 pub enum Database {
-    /// An embedded database's file.
+    /// The file of an embedded database.
     Sqlite(SqlitePool),
-    /// A server's database.
+    /// A database on a PostgreSQL server.
     Postgres(PgPool),
 }
 
 /// Chats of one user.
 pub struct Chats {
-    /// Whose: an id.
+    /// The user's id.
     pub user: i64,
-    /// What their names begin with.
+    /// The beginning of the chats' names.
     pub name: &'static str,
-    /// How many. Every other one is private, with somebody of its own.
+    /// The number of chats. Every other one is private, each with a different user.
     pub count: i64,
-    /// Messages a chat, all by others.
+    /// Messages in each chat, all from others.
     pub messages: i64,
-    /// In how many of the chats the newest three messages are unread.
+    /// The number of chats whose newest three messages are unread.
     pub unread: i64,
 }
 
@@ -44,7 +44,7 @@ impl Database {
         Ok(Self::Postgres(PgPoolOptions::new().max_connections(1).connect(url).await?))
     }
 
-    /// Adds chats with all that belongs to them. `other` is in every group beside the user.
+    /// Adds chats with everything that belongs to them. `other` is a member of every group as well.
     pub async fn add(&self, chats: &Chats, other: i64) -> Result {
         let Chats { user, name, count, messages, unread } = chats;
         let (now, then) = match self {
@@ -118,7 +118,7 @@ impl Database {
         })
     }
 
-    /// Leaves the database to the server.
+    /// Closes the database, for the server to open it.
     pub async fn close(self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,
@@ -126,7 +126,7 @@ impl Database {
         }
     }
 
-    /// In one transaction.
+    /// Executes the statements in one transaction.
     async fn run(&self, statements: &[String]) -> Result {
         let script = AssertSqlSafe(format!("begin; {}; commit;", statements.join("; ")));
         match self {

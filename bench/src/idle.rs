@@ -1,6 +1,6 @@
-//! What an idle connection costs the server in memory: opens many authenticated sockets, lets them
-//! rest, and divides. The first tenth of them is not counted: it goes where the server's start has
-//! left memory that is free and not yet given back, and would make the others look cheaper.
+//! The memory of an idle connection: opens many authenticated sockets, waits, and divides. The first
+//! tenth is not counted: it uses memory that was freed during the server's start and not yet returned,
+//! and would make the others look cheaper.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,34 +13,34 @@ use crate::client::{Socket, User};
 use crate::server::{self, Memory, Server};
 use crate::{Result, say};
 
-/// Handshakes under way at a time.
+/// Concurrent handshakes.
 const AT_ONCE: usize = 64;
-/// Between two requests of a server at rest.
+/// The interval between requests to an idle server.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Files beside the sockets.
+/// Open files in addition to the sockets.
 const OTHER_FILES: u64 = 64;
 
-/// See the fields.
+/// The command-line options.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// How many sockets
+    /// Number of sockets
     #[arg(long, default_value_t = 10_000, value_parser = count)]
     sockets: usize,
-    /// Among how many users they are spread
+    /// Users that they belong to, in turn
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(2..=1000))]
     users: u16,
-    /// How long the server rests before each measurement, in seconds
+    /// Wait before each measurement, in seconds
     #[arg(long, default_value_t = 5)]
     rest: u64,
-    /// The most that one may cost, in KiB
+    /// Limit of the memory of a socket, in KiB
     #[arg(long, default_value_t = 12.0)]
     max_kib: f64,
-    /// The server's program; default: `meowsenger` beside this one
+    /// The server's program; default: `meowsenger` in the folder of this one
     #[arg(long)]
     server: Option<PathBuf>,
 }
 
-/// Whether the cost is within its limit.
+/// Whether the memory is within its limit.
 pub async fn run(arguments: &Arguments) -> Result<bool> {
     let wanted = arguments.sockets as u64 + OTHER_FILES;
     let files = rlimit::increase_nofile_limit(wanted)?;
@@ -54,8 +54,8 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
     let folder = tempfile::tempdir()?;
 
     let users = prepare(&program, folder.path(), arguments.users).await?;
-    // Afresh, since the memory that hashing their passwords took would hide the sockets' own. The
-    // tokens stay good: the key is in the folder.
+    // A new process, since the memory that hashing passwords took would hide that of the sockets. The
+    // tokens remain valid: the key is in the folder.
     let server = Server::start(&program, folder.path(), None)?;
     let rest = Duration::from_secs(arguments.rest);
     let first = arguments.sockets / 10;
@@ -83,7 +83,7 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
     Ok(kept)
 }
 
-/// Makes the users, a private chat between each and the next, and a group of all.
+/// Creates the users, a private chat between each and the next, and a group of all.
 async fn prepare(program: &Path, folder: &Path, count: u16) -> Result<Vec<User>> {
     let server = Server::start(program, folder, None)?;
     let at = meowsenger_client::Server::new(&server.url);
@@ -99,10 +99,10 @@ async fn prepare(program: &Path, folder: &Path, count: u16) -> Result<Vec<User>>
     Ok(users)
 }
 
-/// The server's memory after a rest. An allocator gives memory back only while it is used, so the
-/// server gets a request now and then.
+/// The server's memory after a wait. An allocator returns memory only while it is used, so the server
+/// gets some requests meanwhile.
 async fn settled(server: &Server, rest: Duration) -> Result<Memory> {
-    // Each request on a connection of its own, so that every thread of the server gets to work.
+    // Each request on its own connection, so that every thread of the server gets some.
     let http = reqwest::Client::builder().pool_max_idle_per_host(0).build()?;
     let until = Instant::now() + rest;
     while Instant::now() < until {
@@ -112,7 +112,7 @@ async fn settled(server: &Server, rest: Duration) -> Result<Memory> {
     server.memory()
 }
 
-/// Opens sockets, the users taking turns.
+/// Opens sockets of all users in turn.
 async fn open(users: &[User], url: &str, count: usize) -> Result<Vec<Socket>> {
     let turns = users.iter().cycle().take(count);
     stream::iter(turns).map(|user| user.connect(url)).buffer_unordered(AT_ONCE).try_collect().await
@@ -121,7 +121,7 @@ async fn open(users: &[User], url: &str, count: usize) -> Result<Vec<Socket>> {
 /// Answers the server's pings. A task ends when its socket does.
 fn listen(sockets: Vec<Socket>) -> JoinSet<()> {
     let task = |mut socket: Socket| async move {
-        // Reading answers pings; what else comes is of no interest.
+        // Reading answers pings; everything else is ignored.
         while let Some(Ok(_)) = socket.next().await {}
     };
     sockets.into_iter().map(task).collect()

@@ -1,5 +1,5 @@
-//! The load generator: its scenarios measure a running server from outside, through its public
-//! API. Nothing here knows the server's code; `fill` alone knows its tables.
+//! The load generator: its scenarios measure a running server from outside, through its public API.
+//! Nothing here knows the server's code; only `fill` knows its tables.
 
 mod churn;
 mod client;
@@ -29,15 +29,15 @@ struct Cli {
 enum Scenario {
     /// The memory of idle connections
     Idle(idle::Arguments),
-    /// What a thousand chats and a million messages cost those who have them
+    /// The time of calls by a user with a thousand chats and a million messages
     Data(data::Arguments),
-    /// What one who does not read costs the others
+    /// The cost of one slow consumer for the others
     Slow(slow::Arguments),
-    /// What those who come and go cost those who stay
+    /// The cost of connects and disconnects for those who stay
     Churn(churn::Arguments),
 }
 
-/// The exit status is 0 where the floor was kept, 1 where it was not or nothing could be measured.
+/// The exit status is 0 if the limits were kept, and 1 if they were not or the measurement failed.
 #[tokio::main]
 async fn main() -> ExitCode {
     let kept = match Cli::parse().scenario {
@@ -56,7 +56,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Prints a line. A reader that went away is no failure.
+/// Prints a line. A closed pipe is not an error.
 fn say(line: &str) {
     writeln!(stdout(), "{line}").ok();
 }

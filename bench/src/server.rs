@@ -1,5 +1,5 @@
-//! The server under measurement: a process of its own, on a free loopback port, killed when it is
-//! not needed any more. Its folder is the caller's.
+//! The server under test: a separate process on a free loopback port, killed when it is dropped. Its
+//! folder is the caller's.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -11,7 +11,7 @@ use crate::Result;
 /// A running server.
 pub struct Server {
     process: Child,
-    /// Kept open: a server whose output nobody takes could be held up.
+    /// Kept open: writing to a closed pipe would fail.
     _output: BufReader<ChildStdout>,
     /// `http://127.0.0.1:PORT`
     pub url: String,
@@ -20,15 +20,15 @@ pub struct Server {
 /// Memory of the process, in KiB.
 #[derive(Clone, Copy)]
 pub struct Memory {
-    /// What it has in memory now.
+    /// The memory that it has now.
     pub resident: u64,
-    /// The most that it ever had.
+    /// The most that it has had.
     pub peak: u64,
 }
 
 impl Server {
-    /// Starts `program` on the data in `folder`, or in a PostgreSQL database, with the limits that
-    /// a measurement is not about out of the way.
+    /// Starts `program` on the data in `folder`, or in a PostgreSQL database, without the limits that
+    /// would disturb a measurement.
     pub fn start(program: &Path, folder: &Path, postgres: Option<&str>) -> Result<Self> {
         let mut process = command(program, folder, postgres)
             .args(["runserver", "127.0.0.1:0"])
@@ -46,7 +46,7 @@ impl Server {
         Ok(server)
     }
 
-    /// What the kernel says of its memory.
+    /// Its memory, from `/proc`.
     pub fn memory(&self) -> Result<Memory> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let kib = |name: &str| {
@@ -60,13 +60,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited by itself.
         self.process.kill().ok();
         self.process.wait().ok();
     }
 }
 
-/// Makes the tables in a PostgreSQL database; in an embedded one the server does it itself.
+/// Creates the tables in a PostgreSQL database; the server migrates an embedded one by itself.
 pub fn migrate(program: &Path, folder: &Path, postgres: Option<&str>) -> Result {
     let status = command(program, folder, postgres).arg("migrate").status()?;
     if status.success() { Ok(()) } else { Err(format!("`migrate`: {status}").into()) }
@@ -79,7 +79,7 @@ fn command(program: &Path, folder: &Path, postgres: Option<&str>) -> Command {
         .envs([("MAX_SOCKETS_PER_USER", "10000"), ("THROTTLE", "off"), ("LOG_LEVEL", "warn")])
         .env("DATA_DIR", folder.join("data"))
         .env("SECRET_KEY", "only-for-measurements-".repeat(3))
-        // No `.env` of the caller's.
+        // Without the caller's `.env`.
         .current_dir(folder);
     if let Some(url) = postgres {
         command.env("DATABASE_URL", url);

@@ -1,6 +1,6 @@
-//! What one who does not read costs the others: a group talks, first with everybody listening, then
-//! with one whose connection takes nothing. The others must not notice, the server must not hold
-//! more than a queue for it, and when it reads again it must be able to catch up.
+//! The cost of one slow consumer: a group exchanges messages, first with every member reading, then
+//! with one that reads nothing. Latency for the others must stay the same, the server's memory may
+//! grow by one queue, and the slow consumer must be able to catch up when it reads again.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -20,42 +20,42 @@ use crate::{Result, say};
 
 /// Before the first measurement.
 const WARM_UP: Duration = Duration::from_secs(5);
-/// Who talk.
-const SPEAKERS: usize = 5;
-/// What waits for a connection in the server, in KiB.
+/// The members that send.
+const SENDERS: usize = 5;
+/// The server's queue for a connection, in KiB.
 const QUEUE: u64 = 256;
-/// How much of what comes the slow one's system holds unread, in bytes.
+/// The slow consumer's receive buffer, in bytes.
 const UNREAD: u32 = 4_096;
-/// How long the last messages may take.
+/// The time that the last messages may take to arrive.
 const REST: Duration = Duration::from_secs(3);
 
-/// See the fields.
+/// The command-line options.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// How many are in the group, the slow one included
+    /// Members of the group, including the slow consumer
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(10..=2000))]
     members: u16,
-    /// How many messages a second they send
+    /// Messages a second, of all senders together
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(5..))]
     rate: u16,
-    /// How long a message is, in characters
+    /// A message's length in characters
     #[arg(long, default_value_t = 400)]
     length: usize,
-    /// How long each of the two measurements takes, in seconds
+    /// Duration of each of the two measurements, in seconds
     #[arg(long, default_value_t = 15)]
     seconds: u64,
-    /// How many times as long 99 of 100 messages may take with the slow one
+    /// Limit of the ratio of the 99th percentiles of latency, with and without the slow consumer
     #[arg(long, default_value_t = 1.5)]
     max_ratio: f64,
-    /// What the server may grow by beside the slow one's queue, in KiB
+    /// How much the server's memory may grow in addition to one queue, in KiB
     #[arg(long, default_value_t = 4_096)]
     max_noise: u64,
-    /// The server's program; default: `meowsenger` beside this one
+    /// The server's program; default: `meowsenger` in the folder of this one
     #[arg(long)]
     server: Option<PathBuf>,
 }
 
-/// Whether the others noticed nothing, and the slow one caught up.
+/// Whether all limits were kept and the slow consumer caught up.
 pub async fn run(arguments: &Arguments) -> Result<bool> {
     let folder = tempfile::tempdir()?;
     let server = server::start(arguments.server.as_deref(), folder.path())?;
@@ -64,18 +64,18 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
     let all: Vec<_> = users.iter().map(|user| user.id).collect();
     let body = json!({"type": "group", "name": "Everybody", "members": all});
     let chat = users[0].chat(&body).await?;
-    let slow = users.pop().ok_or("nobody")?;
+    let slow = users.pop().ok_or("no users")?;
 
     let clock = Clock(Instant::now());
     let phase = Duration::from_secs(arguments.seconds);
     let mut others = JoinSet::new();
-    let every = Duration::from_secs(1) * SPEAKERS as u32 / u32::from(arguments.rate);
+    let every = Duration::from_secs(1) * SENDERS as u32 / u32::from(arguments.rate);
     let speech = Speech { chat, every, length: arguments.length };
-    // All end at the same time, the speakers a little earlier.
+    // All end at the same time, the senders a little earlier.
     let end = Instant::now() + WARM_UP + 2 * phase + 2 * REST;
     for (number, user) in users.iter().enumerate() {
         let socket = user.connect(&server.url).await?;
-        if number < SPEAKERS {
+        if number < SENDERS {
             others.spawn(talk(socket, Some(speech), clock, end - REST));
         } else {
             others.spawn(talk(socket, None, clock, end));
@@ -93,18 +93,18 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
         most = most.max(server.memory()?.resident);
     }
     let ended = clock.now();
-    let (mut seqs, told) = read_again(socket).await?;
-    let mut heard = Vec::new();
+    let (mut seqs, notice) = read_again(socket).await?;
+    let mut received = Vec::new();
     while let Some(listener) = others.join_next().await {
-        heard.push(listener??);
+        received.push(listener??);
     }
 
-    let ([_, quiet_p99], quiet_count) = percentiles(&heard, quiet, began)?;
-    let ([_, slow_p99], slow_count) = percentiles(&heard, began, ended)?;
+    let ([_, quiet_p99], quiet_count) = percentiles(&received, quiet, began)?;
+    let ([_, slow_p99], slow_count) = percentiles(&received, began, ended)?;
     let ratio = slow_p99 / quiet_p99;
     say(&format!(
-        "99 of 100 messages: {quiet_p99:.2} ms quiet ({quiet_count} heard), {slow_p99:.2} ms with a \
-         slow one ({slow_count} heard), ratio {ratio:.2}"
+        "latency p99: {quiet_p99:.2} ms without ({quiet_count} messages), {slow_p99:.2} ms with a slow \
+         consumer ({slow_count} messages), ratio {ratio:.2}"
     ));
     let grown = most.saturating_sub(before.resident);
     let peak = server.memory()?.peak;
@@ -112,19 +112,19 @@ pub async fn run(arguments: &Arguments) -> Result<bool> {
     let missed = catch_up(&slow, chat, &mut seqs).await?;
     let whole = seqs.iter().copied().eq(1..=seqs.len() as u64);
     say(&format!(
-        "the slow one was told {told}; {missed} of {} messages by sync{}",
+        "the slow consumer was notified {notice}; {missed} of {} messages came by sync{}",
         seqs.len(),
         if whole { "" } else { ", and others were lost" }
     ));
     Ok(whole
         && missed > 0
-        && told != "nothing"
+        && notice != "nothing"
         && ratio <= arguments.max_ratio
         && grown <= QUEUE + arguments.max_noise)
 }
 
-/// Reads all that waits: the numbers of the messages up to where the slow one is told that there
-/// were more, and how it is told.
+/// Reads everything that is queued, up to the notice that events were dropped. Returns the numbers of
+/// the messages, and what the notice was.
 async fn read_again(mut socket: Socket) -> Result<(BTreeSet<u64>, &'static str)> {
     let mut seqs = BTreeSet::new();
     loop {
@@ -147,14 +147,15 @@ async fn read_again(mut socket: Socket) -> Result<(BTreeSet<u64>, &'static str)>
     }
 }
 
-/// Asks what was missed since the last message heard, or the beginning; how much that was.
+/// Fetches the missed messages since the last one received, or since the beginning, by sync. Returns
+/// how many.
 async fn catch_up(user: &User, chat: i64, seqs: &mut BTreeSet<u64>) -> Result<usize> {
-    // Nothing but messages changes the chat after it was made, by version 1.
+    // Version 1 created the chat; every later version is a message.
     let first = seqs.first().copied();
     let mut last = seqs.last().copied().unwrap_or_default();
     let mut missed = 0;
     if let Some(first) = first {
-        // What was said before it came is no loss.
+        // Messages from before it connected are not missing.
         seqs.extend(1..first);
     }
     loop {

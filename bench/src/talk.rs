@@ -1,5 +1,5 @@
-//! People who talk and listen over sockets. A message carries the moment at which it was sent, so
-//! whoever hears it knows how long it took. Knows nothing of what is measured with it.
+//! Sockets that send and receive messages. A message contains the time at which it was sent, so each
+//! receiver can measure its latency. Knows no scenario.
 
 use std::time::Duration;
 
@@ -11,58 +11,58 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::Result;
 use crate::client::Socket;
 
-/// When the measurement began: all times are microseconds since then.
+/// The start of the measurement: all times are microseconds since then.
 #[derive(Clone, Copy)]
 pub struct Clock(pub Instant);
 
-/// What somebody says.
+/// What a socket sends.
 #[derive(Clone, Copy)]
 pub struct Speech {
-    /// Where.
+    /// The chat's id.
     pub chat: i64,
-    /// How often.
+    /// The interval between messages.
     pub every: Duration,
-    /// How long a message is, in characters.
+    /// A message's length in characters.
     pub length: usize,
 }
 
-/// What somebody heard.
+/// What a socket received.
 #[derive(Default)]
-pub struct Heard {
-    /// When each message was sent, and how long it took.
+pub struct Received {
+    /// When each message was sent, and its latency.
     pub messages: Vec<(u64, u64)>,
-    /// Frames that tell how somebody is seen.
+    /// Presence frames.
     pub statuses: usize,
 }
 
 impl Clock {
-    /// Now.
+    /// The current time.
     pub fn now(self) -> u64 {
         u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 }
 
-/// Listens until `end`, and talks meanwhile where there is something to say.
+/// Receives until `end`, and sends meanwhile if there is a `speech`.
 pub async fn talk(
     mut socket: Socket,
     speech: Option<Speech>,
     clock: Clock,
     end: Instant,
-) -> Result<Heard> {
-    let mut heard = Heard::default();
-    let mut turns = interval(speech.map_or(Duration::MAX / 4, |speech| speech.every));
+) -> Result<Received> {
+    let mut received = Received::default();
+    let mut ticks = interval(speech.map_or(Duration::MAX / 4, |speech| speech.every));
     loop {
         tokio::select! {
             biased;
-            () = sleep_until(end) => return Ok(heard),
-            _ = turns.tick(), if speech.is_some() => {
+            () = sleep_until(end) => return Ok(received),
+            _ = ticks.tick(), if speech.is_some() => {
                 let Some(Speech { chat, length, .. }) = speech else { continue };
                 let content = format!("{:<length$}|", clock.now());
                 let frame = json!({"type": "message.send", "chat": chat, "content": content});
                 socket.send(Message::text(frame.to_string())).await?;
             }
             frame = socket.next() => match frame.ok_or("a socket was closed")?? {
-                Message::Text(text) => heard.note(&text, clock),
+                Message::Text(text) => received.note(&text, clock),
                 Message::Close(why) => return Err(format!("a socket was closed: {why:?}").into()),
                 _ => {}
             }
@@ -70,7 +70,7 @@ pub async fn talk(
     }
 }
 
-impl Heard {
+impl Received {
     fn note(&mut self, frame: &str, clock: Clock) {
         if frame.starts_with(r#"{"type":"status""#) {
             self.statuses += 1;
@@ -81,24 +81,24 @@ impl Heard {
     }
 }
 
-/// When a message was sent: its content begins with it. Looked for in the text, since to parse a
-/// hundred thousand frames a second would be what is measured.
+/// When a message was sent, which its content begins with. Found without parsing: to parse a hundred
+/// thousand frames a second would distort the measurement.
 fn sent(frame: &str) -> Option<u64> {
     let rest = frame.strip_prefix(r#"{"type":"message.created""#)?;
     let content = &rest[rest.find(r#""content":""#)? + 11..];
     content[..content.find([' ', '|'])?].parse().ok()
 }
 
-/// How long 50 and 99 of 100 messages that were sent between two moments took at most, in ms, and
-/// how many there were.
-pub fn percentiles(all: &[Heard], from: u64, to: u64) -> Result<([f64; 2], usize)> {
-    let of = all.iter().flat_map(|heard| &heard.messages);
+/// The 50th and 99th percentile of the latency of the messages that were sent between two times, in
+/// ms, and the number of messages.
+pub fn percentiles(all: &[Received], from: u64, to: u64) -> Result<([f64; 2], usize)> {
+    let of = all.iter().flat_map(|received| &received.messages);
     let mut times: Vec<_> =
         of.filter(|(sent, _)| (from..to).contains(sent)).map(|(_, took)| *took).collect();
     times.sort_unstable();
     let at = |percent: usize| times.get(times.len() * percent / 100).map(|took| *took as f64 / 1e3);
     let (Some(half), Some(most)) = (at(50), at(99)) else {
-        return Err("no message was heard".into());
+        return Err("no message was received".into());
     };
     Ok(([half, most], times.len()))
 }
