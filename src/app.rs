@@ -3,17 +3,16 @@
 
 mod bus;
 mod clock;
+mod folder;
+mod nodes;
 mod queues;
 mod readiness;
+mod sinks;
+mod start_error;
 mod touched;
 
-use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::AssertUnwindSafe;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -28,6 +27,7 @@ use crate::auth::throttles::Throttles;
 use crate::auth::tokens::Signer;
 use crate::config::{Ages, Config, DatabaseUrl, Limits, MediaPlace, Server};
 use crate::domain::error::{Error, Result};
+use crate::domain::event::Event;
 use crate::domain::urls::Urls;
 use crate::hub::Hub;
 use crate::mail::Mailer;
@@ -41,9 +41,13 @@ use crate::store::pools::{Limits as DatabaseLimits, PostgresSettings};
 use crate::store::seen::SeenFile;
 
 pub use clock::{AGREEMENT, Clock, SystemClock};
+use folder::{kept_secret_key, make_folder};
+pub use nodes::{HEARTBEAT_TIMEOUT, Nodes, living_heartbeats};
 use queues::MarkQueue;
 pub use queues::{PendingMark, PendingSend, SendQueue, Sent, Workers, answered};
 pub use readiness::{LastLook, Unready};
+use sinks::Sink;
+pub use start_error::StartError;
 pub use touched::Touched;
 
 /// Bound of a connection's queue, in bytes.
@@ -108,15 +112,10 @@ pub struct App {
     pub epoch: watch::Sender<String>,
     /// Where it is kept which versions an embedded database has had.
     pub seen: Option<SeenFile>,
-    /// What this run of the program is called among the nodes.
-    pub node: String,
-    /// Held while it is read and told how people are seen, so that nothing older is told after
-    /// something newer.
-    pub seeing: tokio::sync::Mutex<()>,
+    /// This node among the others.
+    pub nodes: Nodes,
     /// Whether the node could serve, as of the last look.
     pub looked: LastLook,
-    /// Whether there are other nodes, as of the last look.
-    company: AtomicBool,
     /// Every task that must end before the process does.
     pub tasks: TaskTracker,
     /// Cancelled when the node is about to stop: balancers are to leave it; it still serves.
@@ -125,31 +124,6 @@ pub struct App {
     pub stopping: CancellationToken,
     /// Cancelled when nothing is in flight any more: background tasks end.
     pub stopped: CancellationToken,
-}
-
-/// What can keep a node from starting.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The data folder or what is in it.
-    #[error("{path}: {error}", path = path.display())]
-    Folder {
-        /// Which file or folder.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// The database.
-    #[error("cannot open the database: {0}")]
-    Database(#[from] OpenError),
-    /// Where the pictures are.
-    #[error("MEDIA_URL: {0}")]
-    Media(String),
-    /// The way to other nodes.
-    #[error("{0}")]
-    Bus(String),
-    /// Something of ours.
-    #[error(transparent)]
-    Other(#[from] Error),
 }
 
 impl App {
@@ -174,7 +148,7 @@ impl App {
         let (sends, receivers) = SendQueue::new(committers);
         let (marks, marks_receiver) = MarkQueue::new();
         let urls = Arc::new(Urls::new(config.server.public_url.as_deref()));
-        let (link, messenger) = bus::open(&config.bus, Sealer::new(&secret_key))
+        let (link, bus) = bus::open(&config.bus, Sealer::new(&secret_key))
             .await
             .map_err(StartError::Bus)?
             .unzip();
@@ -214,17 +188,14 @@ impl App {
             marks,
             epoch: watch::Sender::default(),
             seen: config.database.sqlite_file().map(|file| SeenFile::beside(&file)),
-            node: random_hex::<8>().map_err(|_| Error::internal("no random numbers"))?,
-            seeing: tokio::sync::Mutex::default(),
+            nodes: Nodes::new(random_hex::<8>().map_err(|_| Error::internal("no random numbers"))?),
             looked: LastLook::default(),
-            // Until it was looked.
-            company: AtomicBool::new(true),
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),
             stopping: CancellationToken::new(),
             stopped: CancellationToken::new(),
         };
-        let workers = Workers { sends: receivers, marks: marks_receiver, messenger };
+        let workers = Workers { sends: receivers, marks: marks_receiver, bus };
         Ok((Arc::new(app), workers))
     }
 
@@ -234,14 +205,23 @@ impl App {
         self.db.patience() + WORK
     }
 
-    /// Whether there may be other nodes.
-    pub fn has_company(&self) -> bool {
-        self.company.load(Ordering::Relaxed)
+    /// Publishes committed events: the one door to sockets, and to whatever else acts on them. Only the
+    /// unit of work, the committer, and those who read from the database what was committed call it.
+    pub fn publish(&self, events: &[Event]) {
+        for event in events {
+            self.sinks().into_iter().for_each(|sink| sink.publish(event));
+        }
     }
 
-    /// Notes whether there are other nodes.
-    pub fn set_company(&self, company: bool) {
-        self.company.store(company, Ordering::Relaxed);
+    /// Publishes, on this node alone, events that other nodes have published or will find out by themselves.
+    pub fn republish(&self, events: &[Event]) {
+        for event in events {
+            self.sinks().into_iter().for_each(|sink| sink.republish(event));
+        }
+    }
+
+    fn sinks(&self) -> [Sink<'_>; 1] {
+        [Sink::Hub(&self.hub)]
     }
 
     /// Runs a task that the node waits for before it ends.
@@ -322,58 +302,4 @@ fn open_files(config: &Config) -> Result<Files, StartError> {
         }
     };
     files.map_err(StartError::Media)
-}
-
-/// The key in the data folder, made where there is none. Two processes that start together agree:
-/// the file appears whole, once.
-fn kept_secret_key(folder: &Path) -> Result<String, StartError> {
-    make_folder(folder)?;
-    let path = folder.join("secret_key");
-    let fault = |error| StartError::Folder { path: path.clone(), error };
-    if let Some(key) = read_key(&path).map_err(fault)? {
-        return Ok(key);
-    }
-    let key = random_hex::<32>().map_err(|_| Error::internal("no random numbers"))?;
-    let suffix = random_hex::<8>().map_err(|_| Error::internal("no random numbers"))?;
-    let draft = folder.join(format!("secret_key.{suffix}"));
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&draft)
-        .and_then(|mut file| {
-            file.write_all(key.as_bytes())?;
-            file.sync_all()
-        })
-        .and_then(|()| match fs::hard_link(&draft, &path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            linked => linked,
-        });
-    // The draft is of no use either way; that it cannot be removed harms nothing.
-    fs::remove_file(&draft).ok();
-    written.map_err(fault)?;
-    read_key(&path).map_err(fault)?.ok_or_else(|| fault(io::ErrorKind::NotFound.into()))
-}
-
-fn read_key(path: &Path) -> io::Result<Option<String>> {
-    match fs::read_to_string(path) {
-        Ok(key) if key.trim().len() >= crate::config::tokens::SECRET_KEY_MIN => {
-            Ok(Some(key.trim().to_owned()))
-        }
-        Ok(_) => Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "the key in this file is too short; every token depends on it, so it is not replaced",
-        )),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// For the server's user alone: the database and the key are in it.
-fn make_folder(folder: &Path) -> Result<(), StartError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|error| StartError::Folder { path: folder.to_owned(), error })
 }

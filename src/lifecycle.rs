@@ -53,12 +53,12 @@ pub fn connections(files: u64, database: u64) -> Option<usize> {
 
 /// The signals that end the process.
 #[derive(Debug)]
-pub struct Signals {
+pub struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
-impl Signals {
+impl StopSignals {
     /// From now on they end it only as its user says.
     pub fn listen() -> io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
@@ -76,7 +76,7 @@ impl Signals {
 
 /// Waits until the process has to end: by a signal, or because its disk has lost what it was to keep
 /// (the reason).
-pub async fn end(app: &App, signals: &mut Signals) -> Option<String> {
+pub async fn end(app: &App, signals: &mut StopSignals) -> Option<String> {
     tokio::select! {
         name = signals.next() => {
             tracing::info!("{name}: stopping");
@@ -110,7 +110,7 @@ pub async fn drain(app: &Arc<App>, delay: Duration) {
 /// Sends every socket away, a batch at a time. The hint grows along the connections, so that their
 /// clients do not all come back at once.
 pub async fn send_away(app: &App) {
-    let connections = app.hub.connections();
+    let connections = app.hub.people.all();
     let count = u32::try_from(connections.len().max(1)).unwrap_or(u32::MAX);
     let over = COME_BACK_OVER.max(Duration::from_secs((connections.len() / COME_BACK_RATE) as u64));
     let mut retry_after = Duration::ZERO;

@@ -11,8 +11,7 @@ use crate::domain::ids::UserId;
 use crate::domain::session::{Caller, Device, TokenPair};
 use crate::domain::text;
 use crate::domain::user::{
-    Availability, Email, Password, Profile, Registration, TAKEN, User, UserChange, UserRef,
-    Username,
+    Email, Password, Profile, Registration, TAKEN, User, UserChange, UserRef, Username,
 };
 use crate::shares::Holder;
 use crate::store::error::Error as StoreError;
@@ -20,7 +19,7 @@ use crate::store::users::NewUser;
 use crate::store::{Target, audit, chats, members, sessions as session_rows, users};
 
 use super::notices::{self, Notice};
-use super::presence::profile;
+use super::profiles::profile;
 use super::sessions::{self, Opened};
 use super::unit::Unit;
 use super::{access, grouping};
@@ -155,33 +154,11 @@ pub async fn update(
         unit.discard(before.avatar.clone());
     }
     unit.commit().await?;
-    app.hub.presence.touch(id, None);
+    app.hub.presence.local.mark_changed(id, None);
     if text::fold(&before.email) != text::fold(&after.email) {
         notices::send(app, &before, Notice::EmailChanged);
     }
     profile(app, after).await
-}
-
-/// Changes how a user is seen, as one of their devices says: `online` ends `busy` and `invisible`,
-/// and changes no other choice.
-pub async fn set_status(app: &Arc<App>, id: UserId, by: u64, change: UserChange) -> Result<()> {
-    use Availability::{Busy, Invisible, Online};
-    let mut unit = Unit::begin(app).await?;
-    users::lock(&mut unit.tx, id).await?;
-    let before = users::by_id(&mut unit.tx, id).await?.ok_or(Error::NotFound)?;
-    let mut after = before.clone();
-    if let Some(chosen) = change.availability
-        && (chosen != Online || matches!(before.availability, Busy | Invisible))
-    {
-        after.availability = chosen;
-    }
-    after.status_text = change.status_text.unwrap_or(after.status_text);
-    if (after.availability, &after.status_text) != (before.availability, &before.status_text) {
-        users::update(&mut unit.tx, &after).await?;
-        unit.commit().await?;
-        app.hub.presence.touch(id, Some(by));
-    }
-    Ok(())
 }
 
 /// Changes one's own password. Every other session ends; this one gets other tokens, and its refresh
@@ -260,7 +237,7 @@ pub async fn end(app: &Arc<App>, caller: &Caller, password: Result<Password>) ->
     session_rows::forget_devices(&mut unit.tx, me).await?;
     unit.discard(user.avatar);
     unit.commit().await?;
-    app.hub.presence.touch(me, None);
+    app.hub.presence.local.mark_changed(me, None);
     Ok(())
 }
 

@@ -1,21 +1,21 @@
-//! Joins the other nodes of the site. What is said there is the hub's business.
+//! Runs the bus: this node exchanges events with the others of its site. How is the hub's business.
 
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::hub::link::Messenger;
+use crate::hub::bus::worker::BusWorker;
 
-/// Carries news between this node and the others. Nodes with the same past hear each other: a bus
-/// may serve several sites, and versions mean nothing to those of another past. So a renewed epoch
-/// is another way.
-pub async fn run(app: Arc<App>, mut messenger: Messenger) {
+/// Runs the bus for the current epoch. NATS may serve several sites, and the versions of another epoch
+/// mean nothing here, so the epoch is part of every subject.
+pub async fn run(app: Arc<App>, mut worker: BusWorker) {
     let mut epochs = app.epoch.subscribe();
     loop {
         let Ok(epoch) = epochs.wait_for(|epoch| !epoch.is_empty()).await.map(|e| e.clone()) else {
             return;
         };
+        let deliver = |envelope: &_| app.hub.receive(envelope, app.clock.uptime());
         tokio::select! {
-            () = messenger.run(&app.hub, &epoch, || app.clock.uptime()) => {}
+            () = worker.run(&app.hub.bus.interest, &epoch, deliver) => {}
             _ = epochs.changed() => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Makes good what was committed but not heard of: a feed's hole is filled from the database, and
+//! Makes good what was committed but not heard of: a feed's gap is filled from the database, and
 //! every feed's version is compared with the database's now and then. So an event that was lost on
 //! its way (its node died after the commit, the bus dropped it) is late, not missing.
 
@@ -12,22 +12,22 @@ use crate::domain::error::{Error, Result};
 use crate::domain::event::{ChatEvent, Departed, Event};
 use crate::domain::ids::ChatId;
 use crate::domain::time::Timestamp;
-use crate::hub::Hole;
+use crate::hub::feed::Gap;
 use crate::store::least::least_marks;
 use crate::store::{chats, departures, members, messages};
 
 use super::chats::views;
 use super::epoch;
 
-/// How long a hole may stand open: what races with its own publication closes much sooner.
+/// How long a gap may stand open: what races with its own publication closes much sooner.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// How often holes are looked for.
+/// How often gaps are looked for.
 pub const LOOK: Duration = Duration::from_millis(100);
 /// How often every feed is compared: a lost event without a follower is late by this at most.
 pub const COMPARE: Duration = Duration::from_secs(5);
 /// How often those who are out of a chat are looked for: they hear of it no longer than this.
 pub const DEPART: Duration = Duration::from_millis(500);
-/// A wider hole, in versions, is the clients' to sync.
+/// A wider gap, in versions, is the clients' to sync.
 const WIDEST: i64 = 1_000;
 /// How far back newcomers and departures are looked for: rows are dated before their transaction
 /// commits, and that may take as long as the database lets it.
@@ -40,22 +40,22 @@ const CHUNK: usize = 1_000;
 /// Fills the gaps that have stood open for too long, or skips them. Users who left the
 /// chat in a gap are told first, since later events are not theirs. They are found by version, not by
 /// time: a departure takes a version like any other change.
-pub async fn fill_holes(app: Arc<App>) -> Result<()> {
-    for hole in app.hub.holes(PATIENCE) {
+pub async fn fill_gaps(app: Arc<App>) -> Result<()> {
+    for gap in app.hub.feeds.gaps(PATIENCE) {
         // One that cannot be filled does not hold up the others.
-        match fill(&app, &hole).await {
+        match fill(&app, &gap).await {
             Ok(true) => continue,
             Ok(false) => {}
             Err(Error::Internal(cause)) => {
-                tracing::error!(%cause, ?hole, "a hole cannot be filled");
+                tracing::error!(%cause, ?gap, "a gap cannot be filled");
             }
             Err(error) => return Err(error),
         }
-        let departed = departures::between(&app.db, hole.chat, hole.after, hole.upto).await?;
+        let departed = departures::between(&app.db, gap.chat, gap.after, gap.upto).await?;
         if !departed.is_empty() {
-            app.hub.publish_here(&Event::ChatDeleted { chat: hole.chat, departed });
+            app.republish(&[Event::ChatDeleted { chat: gap.chat, departed }]);
         }
-        app.hub.skip(&hole);
+        app.hub.feeds.skip(&gap);
     }
     Ok(())
 }
@@ -63,18 +63,18 @@ pub async fn fill_holes(app: Arc<App>) -> Result<()> {
 /// Fills a gap from the messages' rows, each of which tells its last change. Where every missing version is
 /// one of these, they are the events. Where not (a message changed twice, a change that is no message's),
 /// the listeners have to sync: false.
-async fn fill(app: &App, hole: &Hole) -> Result<bool> {
-    if hole.upto.since(hole.after) > WIDEST {
+async fn fill(app: &App, gap: &Gap) -> Result<bool> {
+    if gap.upto.since(gap.after) > WIDEST {
         return Ok(false);
     }
-    let found = messages::changed(&app.db, hole.chat, hole.after, hole.upto).await?;
-    if i64::try_from(found.len()) != Ok(hole.upto.since(hole.after)) {
+    let found = messages::changed(&app.db, gap.chat, gap.after, gap.upto).await?;
+    if i64::try_from(found.len()) != Ok(gap.upto.since(gap.after)) {
         return Ok(false);
     }
-    let least = least_marks(&app.db, &app.laggards, vec![hole.chat.0]).await?;
+    let least = least_marks(&app.db, &app.laggards, vec![gap.chat.0]).await?;
     for message in found {
-        let message = message.with_status(least.get(&hole.chat));
-        app.hub.publish_here(&Event::Chat(ChatEvent::of_last_change(message)));
+        let message = message.with_status(least.get(&gap.chat));
+        app.republish(&[Event::Chat(ChatEvent::of_last_change(message))]);
     }
     Ok(true)
 }
@@ -85,10 +85,12 @@ async fn fill(app: &App, hole: &Hole) -> Result<bool> {
 pub async fn find_chats(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
     let now = app.clock.now();
     let joined = members::joined_since(&app.db, since(&seen, now)).await?;
-    for (user, chat) in joined.into_iter().filter(|(user, chat)| app.hub.misses(*user, *chat)) {
+    for (user, chat) in
+        joined.into_iter().filter(|(user, chat)| app.hub.people.any_lacks(*user, *chat))
+    {
         let rows = chats::of_member(&app.db, user, vec![chat.0]).await?;
         for view in views(&app, rows).await? {
-            app.hub.publish_here(&Event::ChatFound(user, Box::new(view)));
+            app.republish(&[Event::ChatFound(user, Box::new(view))]);
         }
     }
     seen.store(now.micros(), Ordering::Relaxed);
@@ -106,7 +108,7 @@ pub async fn tell_departed(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
         by_chat.entry(chat).or_default().push(Departed { user, version });
     }
     for (chat, departed) in by_chat {
-        app.hub.publish_here(&Event::ChatDeleted { chat, departed });
+        app.republish(&[Event::ChatDeleted { chat, departed }]);
     }
     seen.store(now.micros(), Ordering::Relaxed);
     Ok(())
@@ -120,7 +122,7 @@ fn since(seen: &AtomicI64, now: Timestamp) -> Timestamp {
 /// Does the next turn of all this at once whenever the bus was away, or lost something.
 pub async fn after_outages(app: Arc<App>, seen: Arc<AtomicI64>) {
     loop {
-        app.hub.lost().await;
+        app.hub.bus.may_have_lost().await;
         let caught_up = async {
             compare_versions(Arc::clone(&app)).await?;
             find_chats(Arc::clone(&app), Arc::clone(&seen)).await
@@ -136,7 +138,7 @@ pub async fn after_outages(app: Arc<App>, seen: Arc<AtomicI64>) {
 /// Compares every feed with the database, which has to have at least what was passed on before it
 /// was asked.
 pub async fn compare_versions(app: Arc<App>) -> Result<()> {
-    let mut positions = app.hub.positions();
+    let mut positions = app.hub.feeds.positions();
     positions.sort_unstable();
     for chunk in positions.chunks(CHUNK) {
         let ids = chunk.iter().map(|(chat, _)| chat.0).collect();
@@ -145,7 +147,7 @@ pub async fn compare_versions(app: Arc<App>) -> Result<()> {
             if passed.is_ok_and(|passed| version < passed) {
                 return epoch::renew_lost(&app, chunk.to_vec()).await;
             }
-            app.hub.known(chat, version);
+            app.hub.feeds.is_in_database(chat, version);
         }
     }
     Ok(())

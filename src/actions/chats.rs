@@ -21,7 +21,7 @@ use crate::store::least::least_marks;
 use crate::store::{audit, chat_lists, chats, members, messages, users};
 
 use super::grouping::{self, Grouping};
-use super::presence::{profile, profiles};
+use super::profiles::{profile, profiles};
 use super::unit::Unit;
 use super::{access, attempts, avatars, members as members_action};
 

@@ -105,7 +105,7 @@ fn finish(app: &App, batch: Vec<PendingSend>, outcomes: Vec<Result<Sent>>) {
         if let Ok(Sent { message, created: true }) = outcome {
             let (chat, version) = (message.chat, message.version);
             let change = Change::MessageCreated(Arc::clone(message));
-            app.hub.publish(&Event::Chat(ChatEvent { chat, version, change }));
+            app.publish(&[Event::Chat(ChatEvent { chat, version, change })]);
         }
     }
     epoch::keep_seen(app);

@@ -83,7 +83,7 @@ async fn write(
         let present = marks::read(&mut tx, &who).await?;
         tx.commit().await?;
         for one in moved {
-            app.hub.marks_moved(one.chat, one.user, one.marks);
+            app.hub.marker_moved(one.chat, one.user, one.marks);
         }
         found.extend(present.into_iter().map(|one| ((one.chat, one.user), one)));
         // Those whose rows somebody else held are behind what was asked for.

@@ -11,21 +11,25 @@ pub mod catchup;
 pub mod chats;
 pub mod clocks;
 pub mod committer;
+pub mod connect;
 pub mod epoch;
 mod grouping;
 pub mod health;
 pub mod housekeeping;
 pub mod indexing;
+pub mod live;
 pub mod marks;
 pub mod members;
 pub mod messages;
+pub mod nodes;
 mod notices;
 pub mod presence;
+pub mod profiles;
 pub mod receipts;
 pub mod resets;
 pub mod revocations;
 pub mod sessions;
-pub mod sockets;
+pub mod signals;
 pub mod sync;
 pub mod tickets;
 pub mod unit;
@@ -42,16 +46,17 @@ pub fn start(app: &Arc<App>, workers: Workers) {
         app.background(committer::run(Arc::clone(app), queue));
     }
     app.background(marks::run(Arc::clone(app), workers.marks));
-    if let Some(messenger) = workers.messenger {
-        app.background(bus::run(Arc::clone(app), messenger));
+    if let Some(worker) = workers.bus {
+        app.background(bus::run(Arc::clone(app), worker));
     }
     let logged = Arc::default();
     app.every(clocks::INTERVAL, move |app| clocks::follow(app, Arc::clone(&logged)));
     app.every(sessions::TOUCH_INTERVAL, sessions::store_touched);
     app.every(epoch::WATCH, epoch::watch);
-    app.every(presence::BEAT, presence::beat);
-    app.every(presence::FLUSH, presence::flush);
-    app.every(presence::FLUSH, presence::forget);
+    app.every(nodes::HEARTBEAT_INTERVAL, nodes::heartbeat);
+    app.every(presence::FLUSH_INTERVAL, presence::flush);
+    app.every(presence::FLUSH_INTERVAL, presence::recheck);
+    app.every(signals::TICK, signals::tick);
     app.every(catchup::COMPARE, catchup::compare_versions);
     let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));
     app.background(catchup::after_outages(Arc::clone(app), Arc::clone(&seen)));
@@ -59,7 +64,7 @@ pub fn start(app: &Arc<App>, workers: Workers) {
     let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));
     app.every(revocations::INTERVAL, move |app| revocations::close_ended(app, Arc::clone(&seen)));
     let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));
-    app.every(catchup::LOOK, catchup::fill_holes);
+    app.every(catchup::LOOK, catchup::fill_gaps);
     app.every(catchup::DEPART, move |app| catchup::tell_departed(app, Arc::clone(&seen)));
     app.every(indexing::INTERVAL, indexing::index);
     app.every(housekeeping::INTERVAL, housekeeping::forget);

@@ -1,6 +1,6 @@
-//! How people are seen: what the connections here say is written down now and then for the other
-//! nodes, in batches, and whoever watches is told. Best effort: a status that was lost on its way is
-//! told again within moments.
+//! Presence: a user's devices set it, other users subscribe to it. Changes on this node are written for
+//! the other nodes and published in batches. Best effort: a status that was lost on its way is sent again
+//! within seconds.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,249 +11,191 @@ use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::ids::UserId;
 use crate::domain::time::Timestamp;
-use crate::domain::user::{Activity, Availability, Profile, User, UserChange};
-use crate::hub::news::Seen;
-use crate::hub::presence::{Changed, GRACE};
+use crate::domain::user::{Activity, Availability, Profile, UserChange};
+use crate::hub::presence::local::{GRACE, LAST_SEEN_INTERVAL, PresenceChange};
+use crate::hub::presence::recheck::Recheck;
+use crate::hub::presence::status::ShownStatus;
 use crate::shares::Holder;
 use crate::store::presence::Place;
 use crate::store::{members, presence, users};
 
-use super::accounts;
-use super::clocks;
-use super::sockets::Live;
+use super::live::LiveSocket;
+use super::profiles::profiles;
 use super::unit::Unit;
 
-/// How often changes are written and told, marks that moved and typing that ended among them: it
-/// bounds how often any of them is.
-pub const FLUSH: Duration = Duration::from_millis(100);
-/// How often a node says that it is alive.
-pub const BEAT: Duration = Duration::from_secs(10);
-/// A node that has not said so for this long is dead, and its users gone.
-const DEAD: Duration = Duration::from_secs(30);
-/// What was last seen of somebody is stored no more often.
-const SEEN_HOLDS: Duration = Duration::from_secs(60);
-/// Users looked at in one query.
+/// How often changes are written and published, and subscriptions checked again.
+pub const FLUSH_INTERVAL: Duration = Duration::from_millis(100);
+/// Users read in one query.
 const CHUNK: usize = 1_000;
 /// Users written in one transaction: on SQLite every send waits for it meanwhile.
 const WRITTEN: usize = 500;
 
-/// Users with the status that others see, in the same order: what is connected here counts at once,
-/// what is connected elsewhere as far as the others have told.
-pub async fn profiles(app: &App, users: Vec<User>) -> Result<Vec<Profile>> {
-    let mut devices: HashMap<UserId, Activity> = HashMap::new();
-    let mut note = |user, activity| {
-        let known = devices.entry(user).or_insert(activity);
-        if activity == Activity::Active {
-            *known = activity;
-        }
-    };
-    let here = users.iter().filter_map(|user| Some((user.id, app.hub.presence.of(user.id)?)));
-    here.for_each(|(user, activity)| note(user, activity));
-    let ids = users.iter().map(|user| user.id.0).collect();
-    for place in elsewhere(app, ids).await? {
-        note(place.user, place.activity);
-    }
-    let profile = |user: User| {
-        let status = user.status(devices.get(&user.id).copied());
-        Profile { user, status }
-    };
-    Ok(users.into_iter().map(profile).collect())
-}
-
-/// One user.
-pub async fn profile(app: &App, user: User) -> Result<Profile> {
-    let mut profiles = profiles(app, vec![user]).await?;
-    profiles.pop().ok_or_else(|| Error::internal("a profile for each user"))
-}
-
-/// How many connections a user has on other nodes.
-pub async fn connections_elsewhere(app: &App, user: UserId) -> Result<usize> {
-    let places = elsewhere(app, vec![user.0]).await?;
-    let connections: i64 = places.iter().map(|place| place.connections).sum();
-    Ok(usize::try_from(connections).unwrap_or_default())
-}
-
-async fn elsewhere(app: &App, users: Vec<i64>) -> Result<Vec<Place>> {
-    if users.is_empty() || !app.has_company() {
-        return Ok(Vec::new());
-    }
-    let (earliest, _) = alive(app);
-    Ok(presence::elsewhere(&app.db, &app.node, earliest, users).await?)
-}
-
-/// Between which moments the last heartbeat of a node is dated that is alive. Where the time has just jumped,
-/// those of the others may be of before: they have until they are due again.
-fn alive(app: &App) -> (Timestamp, Timestamp) {
-    if app.clock.jumped_within(DEAD) {
-        return (Timestamp::MIN, Timestamp::MAX);
-    }
-    let now = app.clock.now();
-    (now.minus(DEAD), now.plus(DEAD))
-}
-
-/// A device says how its user wants to be seen: `online` and `away` are of the device; `busy` and
-/// `invisible` are the user's own, as by a change of the account, and `online` ends either.
+/// Sets a user's status as one of their devices asks. `online` and `away` apply to the device; `busy` and
+/// `invisible` to the user, as if the account were changed, and `online` ends either.
 pub async fn set(
     app: &Arc<App>,
-    live: &Live,
+    socket: &LiveSocket,
     status: Availability,
     text: Option<String>,
 ) -> Result<()> {
-    let me = live.user();
-    let idle = status == Availability::Away;
-    if matches!(status, Availability::Online | Availability::Away) {
-        let activity = if idle { Activity::Idle } else { Activity::Active };
-        app.hub.presence.set(me, live.number(), activity);
-    }
-    let chosen = (!idle).then_some(status);
-    let change = UserChange { availability: chosen, status_text: text, ..UserChange::default() };
-    accounts::set_status(app, me, live.number(), change).await
-}
-
-/// Watches those of the users with whom one shares a chat; them, as they are seen.
-pub async fn watch(app: &Arc<App>, live: &Live, users: Vec<UserId>) -> Result<Vec<Profile>> {
-    let _turn = app.heavy_requests.acquire(Holder::User(live.user())).await?;
-    let ids = users.iter().map(|user| user.0).collect();
-    let known = members::acquainted(&app.db, live.user(), ids).await?;
-    live.watch(&known.iter().map(|user| UserId(*user)).collect::<Vec<_>>());
-    let mut watched = profiles(app, users::by_ids(&app.db, known).await?).await?;
-    for one in &mut watched {
-        // A change that was told while the database was asked is newer than its answer.
-        let told = app.hub.note(one.user.id, Seen::of(one));
-        (one.status, one.user.status_text) = (told.status, told.text);
-    }
-    Ok(watched)
-}
-
-/// Notes how those are seen whom somebody has just begun to watch.
-pub(super) async fn note(app: &App, watched: &[UserId]) -> Result<()> {
-    for chunk in watched.chunks(CHUNK) {
-        let users = users::by_ids(&app.db, chunk.iter().map(|user| user.0).collect()).await?;
-        let seen = profiles(app, users).await?;
-        seen.iter().for_each(|one| drop(app.hub.note(one.user.id, Seen::of(one))));
-    }
-    Ok(())
-}
-
-/// Writes what changed here, and publishes it. When thousands connect or leave at once, this takes
-/// many short transactions instead of a long one, so that sends get in between.
-pub async fn flush(app: Arc<App>) -> Result<()> {
-    let (now, uptime) = (app.clock.now(), app.clock.uptime());
-    app.hub.flush(uptime);
-    let changed = app.hub.presence.take(uptime);
-    for (done, chunk) in changed.chunks(WRITTEN).enumerate() {
-        let written = write(&app, chunk, now).await;
-        if written.is_err() {
-            app.hub.presence.put_back(&changed[done * WRITTEN..]);
-        }
-        written?;
-        let by: HashMap<_, _> = chunk.iter().map(|one| (one.user, one.by)).collect();
-        let users = by.keys().map(|user| user.0).collect();
-        tell(&app, users, |user| by.get(&user).copied().flatten()).await?;
-    }
-    Ok(())
-}
-
-/// Ends the watching of those with whom one shares no chat any more.
-pub async fn forget(app: Arc<App>) -> Result<()> {
-    // Nothing is told while it is in doubt who watches.
-    let _seeing = app.seeing.lock().await;
-    for doubt in app.hub.doubtful() {
-        let others = doubt.others();
-        let ids = others.iter().map(|user| user.0).collect();
-        let known = members::acquainted(&app.db, doubt.user, ids).await?;
-        let known: HashSet<_> = known.into_iter().map(UserId).collect();
-        app.hub.part(&doubt, &others.into_iter().filter(|one| !known.contains(one)).collect());
-    }
-    Ok(())
-}
-
-async fn write(app: &Arc<App>, changed: &[Changed], now: Timestamp) -> Result<()> {
-    let mut unit = Unit::begin(app).await?;
-    let place = |one: &Changed| {
-        let (connections, activity) = one.here?;
-        Some(Place { user: one.user, connections: i64::try_from(connections).ok()?, activity })
+    let (user, device) = (socket.user(), socket.number());
+    let activity = match status {
+        Availability::Online => Some(Activity::Active),
+        Availability::Away => Some(Activity::Idle),
+        Availability::Busy | Availability::Invisible => None,
     };
-    let places: Vec<_> = changed.iter().filter_map(place).collect();
-    let gone = changed.iter().filter(|one| one.gone && one.here.is_none());
-    let gone: Vec<_> = gone.map(|one| one.user.0).collect();
+    if let Some(activity) = activity {
+        app.hub.presence.local.set_activity(user, device, activity);
+    }
+    let chosen = (status != Availability::Away).then_some(status);
+    let change = UserChange { availability: chosen, status_text: text, ..UserChange::default() };
+    set_status(app, user, device, change).await
+}
+
+/// Stores a device's choice. `online` ends `busy` and `invisible`, and changes no other choice.
+async fn set_status(app: &Arc<App>, id: UserId, device: u64, change: UserChange) -> Result<()> {
+    use Availability::{Busy, Invisible, Online};
+    let mut unit = Unit::begin(app).await?;
+    users::lock(&mut unit.tx, id).await?;
+    let before = users::by_id(&mut unit.tx, id).await?.ok_or(Error::NotFound)?;
+    let mut after = before.clone();
+    if let Some(chosen) = change.availability
+        && (chosen != Online || matches!(before.availability, Busy | Invisible))
+    {
+        after.availability = chosen;
+    }
+    after.status_text = change.status_text.unwrap_or(after.status_text);
+    if (after.availability, &after.status_text) != (before.availability, &before.status_text) {
+        users::update(&mut unit.tx, &after).await?;
+        unit.commit().await?;
+        app.hub.presence.local.mark_changed(id, Some(device));
+    }
+    Ok(())
+}
+
+/// Subscribes a socket to the presence of those of the users who share a chat with its user, instead of those it
+/// subscribed to before. Returns their profiles.
+pub async fn subscribe(
+    app: &Arc<App>,
+    socket: &LiveSocket,
+    users: Vec<UserId>,
+) -> Result<Vec<Profile>> {
+    let _permit = app.heavy_requests.acquire(Holder::User(socket.user())).await?;
+    let ids = users.iter().map(|user| user.0).collect();
+    let known = members::acquainted(&app.db, socket.user(), ids).await?;
+    socket.subscribe_to(&known.iter().map(|user| UserId(*user)).collect::<Vec<_>>());
+    let mut profiles = profiles(app, users::by_ids(&app.db, known).await?).await?;
+    for profile in &mut profiles {
+        // A change that was published while the database was asked is newer than its answer.
+        let status = ShownStatus::of(profile);
+        let published = app.hub.presence.subscriptions.record(profile.user.id, status);
+        (profile.status, profile.user.status_text) = (published.status, published.text);
+    }
+    Ok(profiles)
+}
+
+/// Records the status of users to whom somebody has just subscribed, so that only changes are sent.
+pub(super) async fn record(app: &App, users: &[UserId]) -> Result<()> {
+    for chunk in users.chunks(CHUNK) {
+        let users = users::by_ids(&app.db, chunk.iter().map(|user| user.0).collect()).await?;
+        for profile in profiles(app, users).await? {
+            let status = ShownStatus::of(&profile);
+            app.hub.presence.subscriptions.record(profile.user.id, status);
+        }
+    }
+    Ok(())
+}
+
+/// Writes what changed here, and publishes it. When thousands connect or leave at once, this takes many
+/// short transactions instead of a long one, so that sends get in between. Changes that cannot be written
+/// or published are put back for the next tick.
+pub async fn flush(app: Arc<App>) -> Result<()> {
+    let changes = app.hub.presence.local.take_changes(app.clock.uptime());
+    for (done, chunk) in changes.chunks(WRITTEN).enumerate() {
+        if let Err(error) = flush_chunk(&app, chunk).await {
+            app.hub.presence.local.put_back(&changes[done * WRITTEN..]);
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+async fn flush_chunk(app: &Arc<App>, changes: &[PresenceChange]) -> Result<()> {
+    write(app, changes, app.clock.now()).await?;
+    let by: HashMap<_, _> = changes.iter().map(|change| (change.user, change.by())).collect();
+    let users: Vec<_> = by.keys().copied().collect();
+    publish(app, &users, |user| by.get(&user).copied().flatten()).await
+}
+
+async fn write(app: &Arc<App>, changes: &[PresenceChange], now: Timestamp) -> Result<()> {
+    let mut unit = Unit::begin(app).await?;
+    let place = |change: &PresenceChange| {
+        let (connections, activity) = change.here?;
+        Some(Place { user: change.user, connections: i64::try_from(connections).ok()?, activity })
+    };
+    let places: Vec<_> = changes.iter().filter_map(place).collect();
+    let gone = changes.iter().filter(|change| change.is_gone && change.here.is_none());
+    let gone: Vec<_> = gone.map(|change| change.user.0).collect();
     if !places.is_empty() {
-        // Without it the node's rows would hang in the air, had it been given up meanwhile.
-        presence::beat(&mut unit.tx, &app.node, now).await?;
-        presence::write(&mut unit.tx, &app.node, &places).await?;
+        // The rows need the node's own, which is gone if the others thought this node dead.
+        presence::beat(&mut unit.tx, &app.nodes.name, now).await?;
+        presence::write(&mut unit.tx, &app.nodes.name, &places).await?;
     }
     if !gone.is_empty() {
-        presence::remove(&mut unit.tx, &app.node, gone.clone()).await?;
-        // They were here until the time of grace began.
-        let last = now.minus(GRACE);
-        presence::seen(&mut unit.tx, gone, last, SEEN_HOLDS).await?;
+        presence::remove(&mut unit.tx, &app.nodes.name, gone.clone()).await?;
+        // They were last seen when the grace period began.
+        presence::seen(&mut unit.tx, gone, now.minus(GRACE), LAST_SEEN_INTERVAL).await?;
     }
     unit.commit().await
 }
 
-/// Says that the node is alive, gives up those that are not, and notes who was seen.
-pub async fn beat(app: Arc<App>) -> Result<()> {
-    // The others judge this heartbeat, and this node theirs.
-    clocks::catch_up(&app).await?;
-    let (now, (earliest, latest)) = (app.clock.now(), alive(&app));
-    let mut unit = Unit::begin(&app).await?;
-    let known = presence::beat(&mut unit.tx, &app.node, now).await?;
-    let gone = presence::bury(&mut unit.tx, earliest, latest).await?;
-    unit.commit().await?;
-    seen(&app, app.hub.presence.seen(app.clock.uptime()), now).await?;
-    if !known {
-        app.hub.presence.touch_all();
-    }
-    app.set_company(presence::has_company(&app.db, &app.node, earliest).await?);
-    for chunk in gone.chunks(CHUNK) {
-        tell(&app, chunk.iter().map(|user| user.0).collect(), |_| None).await?;
-    }
-    if app.has_company() {
-        refresh(&app).await?;
-    }
-    Ok(())
-}
-
-/// Tells who watches here of what they were not told, or told wrongly: the news of it were lost.
-async fn refresh(app: &App) -> Result<()> {
-    for chunk in app.hub.watched().chunks(CHUNK) {
-        let _seeing = app.seeing.lock().await;
-        let users = users::by_ids(&app.db, chunk.iter().map(|user| user.0).collect()).await?;
-        for profile in profiles(app, users).await? {
-            app.hub.publish_here(&Event::StatusChanged(profile, None));
+/// Checks presence subscriptions to and from users who have left a chat, and ends them where no chat is
+/// shared any more. Those that could not be checked are checked by the next tick.
+pub async fn recheck(app: Arc<App>) -> Result<()> {
+    // Nothing is published to subscribers who may be strangers.
+    let _publishing = app.hub.presence.publishing.lock().await;
+    let rechecks = app.hub.take_rechecks();
+    for (done, one) in rechecks.iter().enumerate() {
+        if let Err(error) = recheck_user(&app, one).await {
+            app.hub.presence.recheck.add(rechecks[done..].iter().map(|one| one.user));
+            return Err(error);
         }
     }
     Ok(())
 }
 
-/// Says goodbye, at the node's end. Its users have the time of grace to come back elsewhere; then
-/// whoever finds the node gone tells of those who did not.
-pub async fn leave(app: &Arc<App>) -> Result<()> {
-    let now = app.clock.now();
-    let mut unit = Unit::begin(app).await?;
-    let gone = presence::leave(&mut unit.tx, &app.node, now.minus(DEAD).plus(GRACE)).await?;
-    unit.commit().await?;
-    seen(app, gone, now).await
+async fn recheck_user(app: &App, recheck: &Recheck) -> Result<()> {
+    let others = recheck.others();
+    let ids = others.iter().map(|user| user.0).collect();
+    let known = members::acquainted(&app.db, recheck.user, ids).await?;
+    let known: HashSet<_> = known.into_iter().map(UserId).collect();
+    let strangers = others.into_iter().filter(|one| !known.contains(one)).collect();
+    recheck.end(&app.hub.presence.subscriptions, &strangers);
+    Ok(())
 }
 
-/// Stores that users were seen, in short transactions.
-async fn seen(app: &Arc<App>, users: Vec<UserId>, now: Timestamp) -> Result<()> {
-    for chunk in users.chunks(WRITTEN) {
-        let mut unit = Unit::begin(app).await?;
-        let ids = chunk.iter().map(|user| user.0).collect();
-        presence::seen(&mut unit.tx, ids, now, SEEN_HOLDS).await?;
-        unit.commit().await?;
+/// Publishes the current status of users, on all nodes. The connection that `by` names for a user is not
+/// sent it.
+async fn publish(app: &App, users: &[UserId], by: impl Fn(UserId) -> Option<u64>) -> Result<()> {
+    for chunk in users.chunks(CHUNK) {
+        let _publishing = app.hub.presence.publishing.lock().await;
+        let users = users::by_ids(&app.db, chunk.iter().map(|user| user.0).collect()).await?;
+        for profile in profiles(app, users).await? {
+            let by = by(profile.user.id);
+            app.publish(&[Event::StatusChanged(profile, by)]);
+        }
     }
     Ok(())
 }
 
-/// Tells everywhere how users are seen now.
-async fn tell(app: &App, users: Vec<i64>, by: impl Fn(UserId) -> Option<u64>) -> Result<()> {
-    let _seeing = app.seeing.lock().await;
-    let users = users::by_ids(&app.db, users).await?;
-    for profile in profiles(app, users).await? {
-        let by = by(profile.user.id);
-        app.hub.publish(&Event::StatusChanged(profile, by));
+/// Sends subscribers on this node each status that they were not sent, because it was lost on its way.
+pub(super) async fn refresh(app: &App) -> Result<()> {
+    for chunk in app.hub.presence.subscriptions.users().chunks(CHUNK) {
+        let _publishing = app.hub.presence.publishing.lock().await;
+        let users = users::by_ids(&app.db, chunk.iter().map(|user| user.0).collect()).await?;
+        for profile in profiles(app, users).await? {
+            app.republish(&[Event::StatusChanged(profile, None)]);
+        }
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ pub async fn close_ended(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
     let now = app.clock.now();
     let since = Timestamp::from_micros(seen.load(Ordering::Relaxed)).min(now).minus(MARGIN);
     let ended = sessions::ended_since(&app.db, since, now).await?;
-    app.hub.end_sessions(&ended);
+    app.hub.people.end_sessions(&ended);
     seen.store(now.micros(), Ordering::Relaxed);
     Ok(())
 }

@@ -19,7 +19,7 @@ use crate::store::sessions::{CurrentRefresh, Live};
 use crate::store::{Target, sessions, users};
 
 use super::attempts;
-use super::presence::profile;
+use super::profiles::profile;
 use super::unit::Unit;
 
 /// A refresh token may be repeated for this long after it was spent: the answer got lost.

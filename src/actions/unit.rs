@@ -61,9 +61,7 @@ impl Unit {
         // otherwise commit without publishing.
         node.spawn(async move {
             tx.commit().await?;
-            for event in &events {
-                app.hub.publish(event);
-            }
+            app.publish(&events);
             epoch::keep_seen(&app);
             if !pictures.is_empty() {
                 app.spawn(avatars::remove(Arc::clone(&app), pictures));

@@ -15,7 +15,7 @@ use crate::domain::user::Profile;
 use crate::store::search::Candidate;
 use crate::store::{search, users};
 
-use super::presence::{profile, profiles};
+use super::profiles::{profile, profiles};
 
 /// Active users by username. A place is the folded username.
 pub async fn list(app: &App, turn: Turn<String>, size: i64) -> Result<Page<Profile, String>> {

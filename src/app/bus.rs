@@ -5,11 +5,12 @@ use percent_encoding::percent_decode_str;
 
 use crate::auth::secrets::Sealer;
 use crate::config::Bus;
-use crate::hub::link::{Link, Messenger};
+use crate::hub::bus::link::Link;
+use crate::hub::bus::worker::BusWorker;
 
 /// Both ends of the way to other nodes, where one is wanted. What they tell each other is signed with
 /// `key`. The error says what cannot be read.
-pub(super) async fn open(bus: &Bus, key: Sealer) -> Result<Option<(Link, Messenger)>, String> {
+pub(super) async fn open(bus: &Bus, key: Sealer) -> Result<Option<(Link, BusWorker)>, String> {
     if bus.urls.is_empty() {
         return Ok(None);
     }

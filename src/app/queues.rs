@@ -11,7 +11,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::message::{Message, NewMessage};
 use crate::domain::receipt::Marks;
-use crate::hub::link::Messenger;
+use crate::hub::bus::worker::BusWorker;
 use crate::store::marks::MemberMarks;
 
 /// Sends that may wait for one committer; more are answered 503.
@@ -26,8 +26,8 @@ pub struct Workers {
     pub sends: Vec<mpsc::Receiver<PendingSend>>,
     /// Marks that are to move.
     pub marks: mpsc::Receiver<PendingMark>,
-    /// The way to other nodes, where there is a bus.
-    pub messenger: Option<Messenger>,
+    /// The connection to NATS, where there is a bus.
+    pub bus: Option<BusWorker>,
 }
 
 /// A worker's answer, waited for until it is no use any more. A worker that hangs on the database

@@ -50,7 +50,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result {
     let listener = TcpListener::bind(bind)
         .await
         .map_err(|error| format!("cannot listen on {bind}: {error}"))?;
-    let mut signals = lifecycle::Signals::listen()?;
+    let mut signals = lifecycle::StopSignals::listen()?;
     actions::start(&app, sends);
 
     greet(&config, listener.local_addr()?, files);
@@ -65,7 +65,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result {
         tracing::warn!(%error, "cannot store which sessions were used last");
     }
     // Who is not told is told by the node's silence, a little later.
-    if let Err(error) = actions::presence::leave(&app).await {
+    if let Err(error) = actions::nodes::leave(&app).await {
         tracing::warn!(%error, "the node could not say goodbye");
     }
     match lost {

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use crate::actions::accounts::{self, NamesWanted};
-use crate::actions::{presence, sessions, tickets};
+use crate::actions::{profiles, sessions, tickets};
 use crate::app::App;
 use crate::domain::session::{self, Device};
 use crate::wire::accounts::{ChangePassword, EndAccount, Register};
@@ -139,7 +139,7 @@ pub(super) async fn me(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
 ) -> Result<Response> {
-    let profile = presence::profile(&app, caller.user).await?;
+    let profile = profiles::profile(&app, caller.user).await?;
     Ok(Json(OwnUser::of(&profile, &app.urls)).into_response())
 }
 

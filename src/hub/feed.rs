@@ -1,5 +1,5 @@
-//! One chat's events on their way to those who listen here: put in the order of their versions,
-//! each once. What comes early is held; a hole that stays open is the owner's to fill or to skip.
+//! One chat's events on their way to its subscribers: in the order of their versions, each once. An event
+//! that comes early is held; a gap that stays open is the owner's to fill or to skip.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::domain::ids::ChatId;
 use crate::domain::numbering::Version;
 
-use super::Connection;
+use super::connection::Connection;
 use super::queue::Frame;
 
 /// Most events that wait for those before them.
@@ -17,193 +17,201 @@ const HELD_MAX: usize = 1_000;
 /// A chat's feed.
 #[derive(Debug, Default)]
 pub(super) struct Feed {
-    /// The version passed on last; unknown until the first listener has read the database.
+    /// The version delivered last; unknown until the first subscriber has read the database.
     last: Option<Version>,
-    /// What `last` was when it became known: nothing before it was ever passed on.
+    /// What `last` was when it became known: nothing before it was ever delivered.
     base: Version,
-    /// What came before its turn.
+    /// Events that came before their turn.
     held: BTreeMap<Version, Frame>,
     /// A version that the database is known to have, though its event has not come.
-    known: Version,
-    /// Since when something is missing.
-    hole_since: Option<Instant>,
+    in_database: Version,
+    /// Since when a version has been missing.
+    gap_since: Option<Instant>,
     /// Ordered by connection number, so that one of ten thousand is found without reading them all.
-    listeners: Vec<Listener>,
+    subscribers: Vec<Subscriber>,
 }
 
 #[derive(Debug)]
-struct Listener {
+struct Subscriber {
     connection: Arc<Connection>,
-    /// The client knows the chat up to here.
-    from: Version,
+    knows: Knows,
 }
 
-/// Versions of a chat whose events did not come.
+/// How far a subscriber's client knows the chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Knows {
+    /// Not at all: its `ready` is still being made and will say. Until then every event is queued.
+    AwaitsReady,
+    /// Up to this version.
+    Upto(Version),
+}
+
+impl Knows {
+    /// Whether the event that made this version is new to the client.
+    pub(super) fn lacks(self, version: Version) -> bool {
+        match self {
+            Self::AwaitsReady => true,
+            Self::Upto(known) => known < version,
+        }
+    }
+}
+
+/// Missing versions of a chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hole {
-    /// Which chat.
+pub struct Gap {
+    /// The chat.
     pub chat: ChatId,
-    /// The version before the hole.
+    /// The version before the gap.
     pub after: Version,
     /// The last version in it.
     pub upto: Version,
 }
 
 impl Feed {
-    /// Adds a listener who knows the chat up to `from`. False where it is one already.
-    pub(super) fn listen(&mut self, connection: &Arc<Connection>, from: Version) -> bool {
-        let Err(at) = self.position_of(connection.number) else { return false };
-        // One who is told of the chat as it is at a version starts the feed there, too.
-        if from >= Version::ZERO {
-            self.begin(from);
+    /// Adds a subscriber. False where it is one already.
+    pub(super) fn subscribe(&mut self, connection: &Arc<Connection>, knows: Knows) -> bool {
+        let Err(at) = self.index_of(connection.number) else { return false };
+        // A client that is told of the chat as it is at a version starts the feed there, too.
+        if let Knows::Upto(version) = knows {
+            self.begin(version);
         }
-        self.listeners.insert(at, Listener { connection: Arc::clone(connection), from });
+        self.subscribers.insert(at, Subscriber { connection: Arc::clone(connection), knows });
         true
     }
 
-    /// Removes a listener. True where none is left.
-    pub(super) fn unlisten(&mut self, connection: u64) -> bool {
-        if let Ok(at) = self.position_of(connection) {
-            self.listeners.remove(at);
+    /// Removes a subscriber. True where none is left.
+    pub(super) fn unsubscribe(&mut self, connection: u64) -> bool {
+        if let Ok(at) = self.index_of(connection) {
+            self.subscribers.remove(at);
         }
-        self.listeners.is_empty()
+        self.subscribers.is_empty()
     }
 
-    /// Starts a listener who read `version` from the database after it began to listen. The answer
-    /// is what it may rely on: where another's later reading made the feed begin, that one, since
-    /// nothing before it was passed on.
+    /// Starts delivery to a subscriber who read `version` from the database after subscribing. Returns
+    /// the version that its client may rely on: a later one where the feed began with another
+    /// subscriber's later reading, since nothing before that was delivered.
     pub(super) fn start(&mut self, connection: u64, version: Version) -> Version {
         self.begin(version);
         let mut from = version.max(self.base);
-        if let Some(listener) = self.listener(connection) {
-            // It came in, once more, after the reading.
-            from = from.max(listener.from);
-            listener.from = from;
+        if let Some(subscriber) = self.subscriber(connection) {
+            if let Knows::Upto(known) = subscriber.knows {
+                // The user joined again after the reading.
+                from = from.max(known);
+            }
+            subscriber.knows = Knows::Upto(from);
         }
         from
     }
 
-    /// Those who listen, whose `ready` was made.
+    /// The subscribers whose `ready` was made.
     pub(super) fn connections(&self) -> impl Iterator<Item = &Arc<Connection>> {
-        self.listeners
-            .iter()
-            .filter(|listener| listener.from >= Version::ZERO)
-            .map(|l| &l.connection)
+        let ready = self.subscribers.iter().filter(|one| one.knows != Knows::AwaitsReady);
+        ready.map(|subscriber| &subscriber.connection)
     }
 
-    /// Up to where a listener knows the chat; negative while it waits for the database. `None`
-    /// where it does not listen.
-    pub(super) fn from(&self, connection: u64) -> Option<Version> {
-        self.position_of(connection).ok().map(|at| self.listeners[at].from)
+    /// How far a subscriber's client knows the chat. `None` where the connection is no subscriber.
+    pub(super) fn knows(&self, connection: u64) -> Option<Knows> {
+        self.index_of(connection).ok().map(|at| self.subscribers[at].knows)
     }
 
-    /// Moves a listener who is told of the chat anew on to that version. False where it knows of it
-    /// already, or will.
+    /// Advances a subscriber whose client is told of the chat anew, as it is at this version. False
+    /// where the client knows as much already, or its `ready` will say so.
     pub(super) fn renew(&mut self, connection: u64, version: Version) -> bool {
-        match self.listener(connection) {
-            Some(listener) if (Version::ZERO..version).contains(&listener.from) => {
-                listener.from = version;
+        match self.subscriber(connection) {
+            Some(Subscriber { knows: Knows::Upto(known), .. }) if *known < version => {
+                *known = version;
                 true
             }
             _ => false,
         }
     }
 
-    fn listener(&mut self, connection: u64) -> Option<&mut Listener> {
-        let at = self.position_of(connection).ok()?;
-        self.listeners.get_mut(at)
+    fn subscriber(&mut self, connection: u64) -> Option<&mut Subscriber> {
+        let at = self.index_of(connection).ok()?;
+        self.subscribers.get_mut(at)
     }
 
-    /// Where a connection is among the listeners, or where it would be.
-    fn position_of(&self, connection: u64) -> Result<usize, usize> {
-        self.listeners.binary_search_by_key(&connection, |l| l.connection.number)
+    /// Where a connection is among the subscribers, or where it would be.
+    fn index_of(&self, connection: u64) -> Result<usize, usize> {
+        self.subscribers.binary_search_by_key(&connection, |one| one.connection.number)
     }
 
-    /// Takes an event: passes it on, with what was waiting for it, or holds it.
+    /// Delivers an event, and the held ones that follow it; or holds it.
     pub(super) fn accept(&mut self, version: Version, frame: Frame, now: Instant) {
         match self.last {
             Some(last) if version <= last => return,
-            Some(last) if version == last.next() => self.pass(version, &frame),
+            Some(last) if version == last.next() => self.deliver(version, &frame),
             _ => {
                 self.held.insert(version, frame);
                 if self.held.len() > HELD_MAX {
-                    // The database has it, and brings it later.
-                    let last = self.held.pop_last().map(|(version, _)| version);
-                    self.known = self.known.max(last.unwrap_or_default());
+                    // Filling the gap will bring it back from the database.
+                    let dropped = self.held.pop_last().map(|(version, _)| version);
+                    self.in_database = self.in_database.max(dropped.unwrap_or_default());
                 }
             }
         }
         self.drain(now);
     }
 
-    /// See [`super::Hub::known`].
-    pub(super) fn known(&mut self, version: Version, now: Instant) {
-        self.known = self.known.max(version);
+    /// Records that the database has a version.
+    pub(super) fn is_in_database(&mut self, version: Version, now: Instant) {
+        self.in_database = self.in_database.max(version);
         self.drain(now);
     }
 
-    /// The version passed on last.
+    /// The version delivered last.
     pub(super) fn position(&self) -> Option<Version> {
         self.last
     }
 
-    /// What is missing, where it has been for `older_than`.
-    pub(super) fn hole(&self, chat: ChatId, now: Instant, older_than: Duration) -> Option<Hole> {
-        let since = self.hole_since?;
+    /// The first gap, where it has been open for `older_than`.
+    pub(super) fn gap(&self, chat: ChatId, now: Instant, older_than: Duration) -> Option<Gap> {
+        let since = self.gap_since?;
         let after = self.last?;
-        let upto = self.held.keys().next().map_or(self.known, |first| first.plus(-1));
-        (now.duration_since(since) >= older_than && upto > after).then_some(Hole {
-            chat,
-            after,
-            upto,
-        })
+        let upto = self.held.keys().next().map_or(self.in_database, |first| first.plus(-1));
+        let is_due = now.duration_since(since) >= older_than;
+        (is_due && upto > after).then_some(Gap { chat, after, upto })
     }
 
-    /// See [`super::Hub::skip`].
-    pub(super) fn skip(&mut self, hole: &Hole) {
-        if self.last.is_none_or(|last| last >= hole.upto) {
+    /// Gives up on a gap: its subscribers are told to sync, and delivery goes on after it.
+    pub(super) fn skip(&mut self, gap: &Gap, now: Instant) {
+        if self.last.is_none_or(|last| last >= gap.upto) {
             return;
         }
-        for listener in self.listeners.iter().filter(|l| hole.upto > l.from) {
-            listener.connection.queue.resync(hole.chat);
+        for subscriber in self.subscribers.iter().filter(|one| one.knows.lacks(gap.upto)) {
+            subscriber.connection.queue.resync(gap.chat);
         }
-        self.last = Some(hole.upto);
-        // What came of the hole after it was looked at is told by the `resync`, too. Left here, it
-        // would hide every later hole.
-        self.held = self.held.split_off(&hole.upto.next());
-        self.drain(Instant::now());
-    }
-
-    /// Whether a listener waits for the versions that the database has: it was not told of the chat
-    /// by an event.
-    pub(super) fn is_waiting(&self, connection: u64) -> bool {
-        self.from(connection).is_some_and(|from| from < Version::ZERO)
+        self.last = Some(gap.upto);
+        // Events of the gap that arrived since it was looked at are covered by the `resync`. Left
+        // here, they would hide every later gap.
+        self.held = self.held.split_off(&(gap.upto.next()));
+        self.drain(now);
     }
 
     fn begin(&mut self, version: Version) {
         if self.last.is_none() {
             self.last = Some(version);
             self.base = version;
-            self.held = self.held.split_off(&version.next());
+            self.held = self.held.split_off(&(version.next()));
             self.drain(Instant::now());
         }
     }
 
-    /// Passes on what is held and due, and notes whether something is missing then.
+    /// Delivers what is held and due, and notes whether a version is missing then.
     fn drain(&mut self, now: Instant) {
         let Some(mut last) = self.last else { return };
         while let Some(frame) = self.held.remove(&last.next()) {
             last = last.next();
-            self.pass(last, &frame);
+            self.deliver(last, &frame);
         }
-        let missing = !self.held.is_empty() || self.known > last;
-        self.hole_since = missing.then(|| self.hole_since.unwrap_or(now));
+        let is_missing = !self.held.is_empty() || self.in_database > last;
+        self.gap_since = is_missing.then(|| self.gap_since.unwrap_or(now));
     }
 
-    fn pass(&mut self, version: Version, frame: &Frame) {
+    fn deliver(&mut self, version: Version, frame: &Frame) {
         self.last = Some(version);
-        for listener in self.listeners.iter().filter(|l| version > l.from) {
-            listener.connection.queue.push(frame.clone());
+        for subscriber in self.subscribers.iter().filter(|one| one.knows.lacks(version)) {
+            subscriber.connection.queue.push(frame.clone());
         }
     }
 }

@@ -17,19 +17,19 @@ const MAX: usize = 16_384;
 
 /// The chats that a user has left.
 #[derive(Debug)]
-pub(super) struct Left {
+pub(super) struct LeftChats {
     by_chat: HashMap<ChatId, (Version, Instant)>,
     /// At this number old entries are searched for, so that each entry costs constant time.
     sweep_at: usize,
 }
 
-impl Default for Left {
+impl Default for LeftChats {
     fn default() -> Self {
         Self { by_chat: HashMap::new(), sweep_at: KEPT }
     }
 }
 
-impl Left {
+impl LeftChats {
     /// Whether the user left the chat by a later version than this one.
     pub(super) fn is_after(&self, chat: ChatId, version: Version) -> bool {
         self.by_chat.get(&chat).is_some_and(|(left, _)| *left > version)
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn what_was_left_long_ago_is_forgotten_when_it_is_much() {
-        let (mut left, start) = (Left::default(), Instant::now());
+        let (mut left, start) = (LeftChats::default(), Instant::now());
         // A minute between them.
         let at = |n: i64| start + Duration::from_secs(60 * n.unsigned_abs());
         for n in 0..100_000 {
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn few_are_kept_for_ever_and_the_latest_version_counts() {
-        let (mut left, now) = (Left::default(), Instant::now());
+        let (mut left, now) = (LeftChats::default(), Instant::now());
         assert!(left.note(ChatId(1), Version(7), now));
         assert!(left.note(ChatId(1), Version(6), now));
         assert!(left.note(ChatId(2), Version(9), now + 1_000 * HORIZON));
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn too_many_at_once_are_told() {
-        let (mut left, now) = (Left::default(), Instant::now());
+        let (mut left, now) = (LeftChats::default(), Instant::now());
         let most = i64::try_from(MAX).expect("small");
         assert!((0..most).all(|n| left.note(ChatId(n), Version(1), now)));
         assert!(!left.note(ChatId(most), Version(1), now));

@@ -22,14 +22,14 @@ const OVERHEAD: usize = 64;
 pub struct Frame {
     /// The JSON.
     pub text: Utf8Bytes,
-    /// The chat and version that it tells of.
-    place: Option<(ChatId, Version)>,
+    /// The chat and its version, where it is an event of one.
+    version: Option<(ChatId, Version)>,
 }
 
 impl Frame {
     /// One that tells of a chat at a version.
     pub fn of_chat(chat: ChatId, version: Version, text: Utf8Bytes) -> Self {
-        Self { text, place: Some((chat, version)) }
+        Self { text, version: Some((chat, version)) }
     }
 
     fn cost(&self) -> usize {
@@ -170,7 +170,7 @@ impl Queue {
     /// Keeps those frames of chats that `keep` wants, by chat and version.
     pub fn retain(&self, keep: impl Fn(ChatId, Version) -> bool) {
         let mut inner = self.lock();
-        inner.frames.retain(|f| f.place.is_none_or(|(chat, version)| keep(chat, version)));
+        inner.frames.retain(|f| f.version.is_none_or(|(chat, version)| keep(chat, version)));
         let signals = inner.signals.values().map(|text| text.len() + OVERHEAD).sum::<usize>();
         inner.bytes = signals + inner.frames.iter().map(Frame::cost).sum::<usize>();
     }
@@ -225,11 +225,11 @@ impl Queue {
         let mut frames = std::mem::take(&mut inner.frames);
         if !inner.lost.is_empty() {
             let chats: Vec<_> = std::mem::take(&mut inner.lost).into_iter().collect();
-            frames.push_front(Frame { text: frames::resync(Some(&chats)).into(), place: None });
+            frames.push_front(Frame { text: frames::resync(Some(&chats)).into(), version: None });
         }
         // After the events that they may speak of.
         let signals = std::mem::take(&mut inner.signals).into_values();
-        frames.extend(signals.map(|text| Frame { text, place: None }));
+        frames.extend(signals.map(|text| Frame { text, version: None }));
         Taken { frames, replies: inner.replies.take(), closing: inner.closing }
     }
 
@@ -249,8 +249,8 @@ impl Inner {
         let dropped = std::mem::take(&mut self.frames);
         self.bytes = 0;
         self.overflowed = true;
-        let places = dropped.iter().chain([last]).filter_map(|frame| frame.place);
-        self.lost.extend(places.map(|(chat, _)| chat));
+        let versions = dropped.iter().chain([last]).filter_map(|frame| frame.version);
+        self.lost.extend(versions.map(|(chat, _)| chat));
     }
 
     fn lose_signals(&mut self) {

@@ -2,11 +2,8 @@
 //! Both are bounded, because the peer decides when it reads. Knows no frame and runs no request.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use tokio_tungstenite::tungstenite::Utf8Bytes;
-
-use super::Connection;
 
 /// The most requests of one socket in progress. At this number the socket reads no more frames.
 pub const IN_PROGRESS_MAX: usize = 64;
@@ -32,38 +29,9 @@ pub enum Weight {
     Heavy,
 }
 
-/// A request in progress. It ends with [`Self::reply`], or without a reply when dropped.
-#[derive(Debug)]
-pub struct InProgress {
-    connection: Arc<Connection>,
-    weight: Weight,
-}
-
-impl Connection {
-    /// Counts a request as in progress. The caller must have checked that there is room.
-    pub fn begin(self: &Arc<Self>, weight: Weight) -> InProgress {
-        self.queue.replies(|replies| replies.begin(weight));
-        InProgress { connection: Arc::clone(self), weight }
-    }
-}
-
-impl InProgress {
-    /// Ends the request and queues its reply, if there is one.
-    pub fn reply(self, text: Option<String>) {
-        if let Some(text) = text {
-            self.connection.queue.reply(text);
-        }
-    }
-}
-
-impl Drop for InProgress {
-    fn drop(&mut self) {
-        self.connection.queue.replies(|replies| replies.end(self.weight));
-    }
-}
-
 impl Replies {
-    fn begin(&mut self, weight: Weight) {
+    /// Counts a request as in progress.
+    pub(super) fn begin(&mut self, weight: Weight) {
         self.in_progress += 1;
         match weight {
             Weight::Light(bytes) => self.expected += bytes,
@@ -71,7 +39,8 @@ impl Replies {
         }
     }
 
-    fn end(&mut self, weight: Weight) {
+    /// Counts it no more.
+    pub(super) fn end(&mut self, weight: Weight) {
         self.in_progress -= 1;
         match weight {
             Weight::Light(bytes) => self.expected -= bytes,

@@ -1,4 +1,4 @@
-//! The hub by itself: order, holes, and what a connection hears while it starts.
+//! The hub by itself: order, gaps, and what a connection hears while it starts.
 
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use crate::domain::user::UserRef;
 
 use proptest::prelude::{any, prop, prop_assert, proptest};
 
+use super::feed::Gap;
 use super::queue::Frame;
 use super::*;
 
@@ -83,29 +84,29 @@ fn heard(connection: &Connection) -> Vec<i64> {
 fn events_are_passed_on_in_order_and_once() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
-    hub.join(&one, &[CHAT]);
+    hub.feeds.join(&one, &[CHAT]);
     hub.start(&one, &[(CHAT, Version(3))]);
     for version in [6, 5, 2, 4, 5, 8, 4, 7, 9] {
-        hub.publish(&event(version));
+        hub.publish(&event(version), Reach::AllNodes);
     }
     assert_eq!(heard(&one), [4, 5, 6, 7, 8, 9]);
-    assert!(hub.holes(Duration::ZERO).is_empty());
+    assert!(hub.feeds.gaps(Duration::ZERO).is_empty());
 }
 
 #[test]
 fn what_passes_while_a_connection_starts_is_heard_once() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let first = connect(&hub, 1);
-    hub.join(&first, &[CHAT]);
+    hub.feeds.join(&first, &[CHAT]);
     hub.start(&first, &[(CHAT, Version(3))]);
 
     let second = connect(&hub, 2);
-    hub.join(&second, &[CHAT]);
-    hub.publish(&event(4));
-    hub.publish(&event(5));
+    hub.feeds.join(&second, &[CHAT]);
+    hub.publish(&event(4), Reach::AllNodes);
+    hub.publish(&event(5), Reach::AllNodes);
     // It read the database between the two commits.
     assert_eq!(hub.start(&second, &[(CHAT, Version(4))]), BTreeMap::from([(CHAT, Version(4))]));
-    hub.publish(&event(6));
+    hub.publish(&event(6), Reach::AllNodes);
     assert_eq!(heard(&second), [5, 6]);
     assert_eq!(heard(&first), [4, 5, 6]);
 }
@@ -114,13 +115,13 @@ fn what_passes_while_a_connection_starts_is_heard_once() {
 fn an_older_reading_starts_where_the_feed_did() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let (slow, fast) = (connect(&hub, 1), connect(&hub, 2));
-    hub.join(&slow, &[CHAT]);
-    hub.join(&fast, &[CHAT]);
+    hub.feeds.join(&slow, &[CHAT]);
+    hub.feeds.join(&fast, &[CHAT]);
     // The slow one read 3, then 4 was committed and passed nobody, then the fast one read 4.
-    hub.publish(&event(4));
+    hub.publish(&event(4), Reach::AllNodes);
     assert_eq!(hub.start(&fast, &[(CHAT, Version(4))])[&CHAT], Version(4));
     assert_eq!(hub.start(&slow, &[(CHAT, Version(3))])[&CHAT], Version(4));
-    hub.publish(&event(5));
+    hub.publish(&event(5), Reach::AllNodes);
     assert_eq!((heard(&slow), heard(&fast)), (vec![5], vec![5]));
 }
 
@@ -128,60 +129,60 @@ fn an_older_reading_starts_where_the_feed_did() {
 fn an_event_committed_before_the_reading_and_published_after_it_is_not_repeated() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let (old, new) = (connect(&hub, 1), connect(&hub, 2));
-    hub.join(&old, &[CHAT]);
+    hub.feeds.join(&old, &[CHAT]);
     hub.start(&old, &[(CHAT, Version(3))]);
-    hub.join(&new, &[CHAT]);
+    hub.feeds.join(&new, &[CHAT]);
     hub.start(&new, &[(CHAT, Version(5))]);
     for version in 4..=6 {
-        hub.publish(&event(version));
+        hub.publish(&event(version), Reach::AllNodes);
     }
     assert_eq!((heard(&old), heard(&new)), (vec![4, 5, 6], vec![6]));
 }
 
 #[test]
-fn a_hole_is_seen_filled_or_skipped_with_a_resync() {
+fn a_gap_is_seen_filled_or_skipped_with_a_resync() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
-    hub.join(&one, &[CHAT]);
+    hub.feeds.join(&one, &[CHAT]);
     hub.start(&one, &[(CHAT, Version(3))]);
-    hub.publish(&event(6));
-    let hole = Hole { chat: CHAT, after: Version(3), upto: Version(5) };
-    assert_eq!(hub.holes(Duration::ZERO), [hole]);
-    assert_eq!(hub.holes(Duration::from_secs(60)), []);
-    hub.publish(&event(4));
-    assert_eq!(hub.holes(Duration::ZERO), [Hole { after: Version(4), ..hole }]);
-    hub.skip(&hole);
+    hub.publish(&event(6), Reach::AllNodes);
+    let gap = Gap { chat: CHAT, after: Version(3), upto: Version(5) };
+    assert_eq!(hub.feeds.gaps(Duration::ZERO), [gap]);
+    assert_eq!(hub.feeds.gaps(Duration::from_secs(60)), []);
+    hub.publish(&event(4), Reach::AllNodes);
+    assert_eq!(hub.feeds.gaps(Duration::ZERO), [Gap { after: Version(4), ..gap }]);
+    hub.feeds.skip(&gap);
     assert_eq!(heard(&one), [0, 4, 6]);
 
     // One that nothing came after shows when the database is asked.
-    hub.known(CHAT, Version(7));
+    hub.feeds.is_in_database(CHAT, Version(7));
     assert_eq!(
-        hub.holes(Duration::ZERO),
-        [Hole { chat: CHAT, after: Version(6), upto: Version(7) }]
+        hub.feeds.gaps(Duration::ZERO),
+        [Gap { chat: CHAT, after: Version(6), upto: Version(7) }]
     );
-    hub.publish(&event(7));
-    assert_eq!(hub.holes(Duration::ZERO), []);
+    hub.publish(&event(7), Reach::AllNodes);
+    assert_eq!(hub.feeds.gaps(Duration::ZERO), []);
 }
 
 #[test]
-fn a_hole_that_was_skipped_does_not_hide_the_next_one() {
+fn a_gap_that_was_skipped_does_not_hide_the_next_one() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
-    hub.join(&one, &[CHAT]);
+    hub.feeds.join(&one, &[CHAT]);
     hub.start(&one, &[(CHAT, Version(3))]);
-    hub.publish(&event(7));
-    let hole = Hole { chat: CHAT, after: Version(3), upto: Version(6) };
-    assert_eq!(hub.holes(Duration::ZERO), [hole]);
-    // It comes when the hole was looked at already.
-    hub.publish(&event(6));
-    hub.skip(&hole);
+    hub.publish(&event(7), Reach::AllNodes);
+    let gap = Gap { chat: CHAT, after: Version(3), upto: Version(6) };
+    assert_eq!(hub.feeds.gaps(Duration::ZERO), [gap]);
+    // It comes when the gap was looked at already.
+    hub.publish(&event(6), Reach::AllNodes);
+    hub.feeds.skip(&gap);
     assert_eq!(heard(&one), [0, 7]);
-    assert_eq!(hub.holes(Duration::ZERO), []);
+    assert_eq!(hub.feeds.gaps(Duration::ZERO), []);
 
-    hub.publish(&event(9));
+    hub.publish(&event(9), Reach::AllNodes);
     assert_eq!(
-        hub.holes(Duration::ZERO),
-        [Hole { chat: CHAT, after: Version(7), upto: Version(8) }]
+        hub.feeds.gaps(Duration::ZERO),
+        [Gap { chat: CHAT, after: Version(7), upto: Version(8) }]
     );
 }
 
@@ -189,12 +190,12 @@ fn a_hole_that_was_skipped_does_not_hide_the_next_one() {
 fn a_chat_made_after_the_reading_and_before_the_start_is_heard_of() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
-    hub.join(&one, &[]);
+    hub.feeds.join(&one, &[]);
     // The database was read, then the chat was made, in which something is said at once.
-    hub.publish(&chat_created(&[1]));
-    hub.publish(&event(2));
+    hub.publish(&chat_created(&[1]), Reach::AllNodes);
+    hub.publish(&event(2), Reach::AllNodes);
     assert!(hub.start(&one, &[]).is_empty());
-    hub.publish(&event(3));
+    hub.publish(&event(3), Reach::AllNodes);
     let frames = one.queue.take().frames;
     assert!(frames[0].text.contains("chat.created"), "{frames:?}");
     assert_eq!(frames.len(), 3);
@@ -204,12 +205,12 @@ fn a_chat_made_after_the_reading_and_before_the_start_is_heard_of() {
 fn a_chat_made_before_the_reading_and_published_after_it_is_told_once() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
-    hub.join(&one, &[]);
-    hub.publish(&chat_created(&[1]));
-    hub.publish(&event(2));
-    hub.publish(&event(3));
+    hub.feeds.join(&one, &[]);
+    hub.publish(&chat_created(&[1]), Reach::AllNodes);
+    hub.publish(&event(2), Reach::AllNodes);
+    hub.publish(&event(3), Reach::AllNodes);
     assert_eq!(hub.start(&one, &[(CHAT, Version(2))]), BTreeMap::from([(CHAT, Version(2))]));
-    hub.publish(&chat_created(&[1]));
+    hub.publish(&chat_created(&[1]), Reach::AllNodes);
     assert_eq!(heard(&one), [3]);
 }
 
@@ -218,13 +219,13 @@ fn who_is_told_late_of_a_chat_is_told_to_sync_what_passed_meanwhile() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let (early, late) = (connect(&hub, 1), connect(&hub, 2));
     for connection in [&early, &late] {
-        hub.join(connection, &[]);
+        hub.feeds.join(connection, &[]);
         hub.start(connection, &[]);
     }
-    hub.publish(&chat_created(&[1]));
-    hub.publish(&event(2));
-    hub.publish(&chat_created(&[2]));
-    hub.publish(&event(3));
+    hub.publish(&chat_created(&[1]), Reach::AllNodes);
+    hub.publish(&event(2), Reach::AllNodes);
+    hub.publish(&chat_created(&[2]), Reach::AllNodes);
+    hub.publish(&event(3), Reach::AllNodes);
     let texts = |connection: &Connection| -> Vec<String> {
         connection.queue.take().frames.iter().map(|f| f.text.as_str()[..24].to_owned()).collect()
     };
@@ -238,24 +239,24 @@ fn who_is_told_late_of_a_chat_is_told_to_sync_what_passed_meanwhile() {
 fn a_chat_left_before_the_start_is_not_heard_of() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
-    hub.join(&one, &[CHAT]);
-    hub.publish(&event(4));
+    hub.feeds.join(&one, &[CHAT]);
+    hub.publish(&event(4), Reach::AllNodes);
     assert!(hub.start(&one, &[]).is_empty());
-    hub.publish(&event(5));
+    hub.publish(&event(5), Reach::AllNodes);
     assert!(heard(&one).is_empty());
-    assert!(hub.positions().is_empty(), "and its feed is gone");
+    assert!(hub.feeds.positions().is_empty(), "and its feed is gone");
 }
 
 #[test]
 fn a_chat_left_while_one_connects_is_not_heard_of() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let (stays, goes) = (connect(&hub, 2), connect(&hub, 1));
-    hub.join(&stays, &[CHAT]);
+    hub.feeds.join(&stays, &[CHAT]);
     hub.start(&stays, &[(CHAT, Version(3))]);
-    hub.join(&goes, &[CHAT]);
-    hub.publish(&event(4));
+    hub.feeds.join(&goes, &[CHAT]);
+    hub.publish(&event(4), Reach::AllNodes);
     let departed = vec![Departed { user: UserId(1), version: Version(5) }];
-    hub.publish(&Event::ChatDeleted { chat: CHAT, departed });
+    hub.publish(&Event::ChatDeleted { chat: CHAT, departed }, Reach::AllNodes);
     assert!(hub.start(&goes, &[]).is_empty());
     assert!(heard(&goes).is_empty(), "what came before one went is not one's any more");
     assert_eq!(heard(&stays), [4]);
@@ -265,10 +266,10 @@ fn a_chat_left_while_one_connects_is_not_heard_of() {
 fn nothing_is_left_of_a_connection_that_went() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
-    hub.join(&one, &[CHAT]);
+    hub.feeds.join(&one, &[CHAT]);
     hub.start(&one, &[(CHAT, Version(3))]);
     hub.disconnect(&one, Duration::ZERO);
-    assert!(hub.positions().is_empty() && !hub.is_connected(UserId(1)));
+    assert!(hub.feeds.positions().is_empty() && !hub.people.is_connected(UserId(1)));
     let full: Vec<_> = (0..2).map(|_| hub.connect(UserId(1), SessionId(1), 2)).collect();
     assert!(full.iter().all(Result::is_ok));
     assert_eq!(hub.connect(UserId(1), SessionId(1), 2).err(), Some(TooManyConnections));
@@ -279,16 +280,16 @@ fn who_goes_out_by_a_change_is_told_so_whatever_else_was_lost() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let (out, stays) = (connect(&hub, 1), connect(&hub, 2));
     for connection in [&out, &stays] {
-        hub.join(connection, &[CHAT]);
+        hub.feeds.join(connection, &[CHAT]);
         hub.start(connection, &[(CHAT, Version(3))]);
     }
-    let news = |version, out| News {
-        what: What::Change { chat: CHAT, version: Version(version), out },
+    let change = |version, out| Envelope {
+        route: Route::Change { chat: CHAT, version: Version(version), out },
         text: format!("{{\"version\":{version}}}").into(),
     };
     // What comes after it may come before it.
-    hub.hear(&news(5, None));
-    hub.hear(&news(4, Some(UserId(1))));
+    hub.deliver(&change(5, None));
+    hub.deliver(&change(4, Some(UserId(1))));
     assert_eq!(heard(&stays), [4, 5]);
     let frames = out.queue.take().frames;
     assert_eq!(frames.len(), 1);
@@ -297,35 +298,35 @@ fn who_goes_out_by_a_change_is_told_so_whatever_else_was_lost() {
 
 proptest! {
     /// Whatever a bus loses, repeats and puts in another order: each event once, in order, and
-    /// where there is a hole, a `resync` ahead of it.
+    /// where there is a gap, a `resync` ahead of it.
     #[test]
     fn a_bus_s_faults_show_as_a_resync_at_most(
         carried in prop::collection::vec((4_i64..24, any::<bool>()), 0..60),
     ) {
         let hub = Hub::new(1 << 20, Arc::default(), None);
         let one = connect(&hub, 1);
-        hub.join(&one, &[CHAT]);
+        hub.feeds.join(&one, &[CHAT]);
         hub.start(&one, &[(CHAT, Version(3))]);
         let mut last = 3;
         let mut read = |upto: Option<i64>| {
             let told = heard(&one);
-            let holes_may_be = told.contains(&0);
+            let gaps_may_be = told.contains(&0);
             for version in told.into_iter().filter(|version| *version != 0).chain(upto) {
-                prop_assert!(version == last + 1 || holes_may_be && version > last, "{version}");
+                prop_assert!(version == last + 1 || gaps_may_be && version > last, "{version}");
                 last = version;
             }
             Ok(())
         };
         for (version, look) in carried {
-            hub.publish(&event(version));
+            hub.publish(&event(version), Reach::AllNodes);
             if look {
-                hub.holes(Duration::ZERO).iter().for_each(|hole| hub.skip(hole));
+                hub.feeds.gaps(Duration::ZERO).iter().for_each(|gap| hub.feeds.skip(gap));
             }
             read(None)?;
         }
-        hub.known(CHAT, Version(24));
-        while let Some(hole) = hub.holes(Duration::ZERO).first() {
-            hub.skip(hole);
+        hub.feeds.is_in_database(CHAT, Version(24));
+        while let Some(gap) = hub.feeds.gaps(Duration::ZERO).first() {
+            hub.feeds.skip(gap);
         }
         read(Some(24))?;
     }

@@ -1,13 +1,14 @@
-//! What this node knows to be committed: the newest versions of chats. A database that has less was
-//! restored. Decides nothing and reads no database.
+//! Which versions of chats this node knows to be committed. A database that lacks one of them was
+//! restored from a backup. Decides nothing and reads no database.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
 
+use crate::domain::event::Event;
 use crate::domain::ids::ChatId;
 use crate::domain::numbering::Version;
 
-use super::lock;
+use super::lock::lock;
 
 /// How many versions are kept for checking the database.
 pub const NEWEST: usize = 64;
@@ -57,20 +58,29 @@ impl Commits {
 }
 
 impl Witness {
+    /// Records what an event of this node's says of a chat's version.
+    pub(super) fn note(&self, event: &Event) {
+        match event {
+            Event::Chat(event) => self.committed(event.chat, event.version),
+            Event::ChatCreated { chat, .. } => self.is_at(chat.id, chat.version),
+            _ => {}
+        }
+    }
+
     /// Records a change that this node has committed. Each version is committed once: if it is
     /// known already, the database has lost the first one and assigned its number again.
-    pub(super) fn committed(&self, chat: ChatId, version: Version) {
+    fn committed(&self, chat: ChatId, version: Version) {
         let mut commits = lock(&self.0);
         commits.contradicted |= !commits.add_change((chat, version));
     }
 
     /// Records a change that another node has committed; it may arrive more than once.
-    pub(super) fn told(&self, chat: ChatId, version: Version) {
+    pub(super) fn reported(&self, chat: ChatId, version: Version) {
         lock(&self.0).add_change((chat, version));
     }
 
     /// Records that a chat is at a version. The change itself is recorded separately.
-    pub(super) fn is_at(&self, chat: ChatId, version: Version) {
+    fn is_at(&self, chat: ChatId, version: Version) {
         lock(&self.0).add((chat, version));
     }
 
@@ -114,16 +124,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_is_committed_once_and_told_often() {
+    fn a_version_is_committed_once_and_reported_often() {
         let witness = Witness::default();
         let chat = ChatId(1);
-        witness.told(chat, Version(2));
-        witness.told(chat, Version(2));
+        witness.reported(chat, Version(2));
+        witness.reported(chat, Version(2));
         // A new member gets the chat as it is after the change.
         witness.is_at(chat, Version(4));
         witness.committed(chat, Version(4));
         witness.committed(chat, Version(3));
-        witness.told(chat, Version(4));
+        witness.reported(chat, Version(4));
         assert!(!witness.is_contradicted());
         assert_eq!(witness.take_newest(8).as_deref(), Some(&[(chat, Version(4))][..]));
         assert_eq!(witness.take_newest(8), None);

@@ -7,9 +7,9 @@ use std::pin::Pin;
 use futures_util::FutureExt;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::actions::live::LiveSocket;
+use crate::app::App;
 use crate::hub::replies::Weight;
-
-use super::session::Session;
 
 /// A request that has not begun. It returns the reply, if there is one.
 pub(super) struct Work {
@@ -19,7 +19,8 @@ pub(super) struct Work {
 
 /// The requests of a socket.
 pub(super) struct Requests<'a> {
-    session: &'a Session,
+    app: &'a App,
+    socket: &'a LiveSocket,
     /// The last heavy request. It only reads, and is aborted when the socket closes. Light requests
     /// run to their end.
     heavy: Option<AbortOnDropHandle<()>>,
@@ -28,19 +29,19 @@ pub(super) struct Requests<'a> {
 }
 
 impl<'a> Requests<'a> {
-    pub(super) fn new(session: &'a Session) -> Self {
-        Self { session, heavy: None, parked: None }
+    pub(super) fn new(app: &'a App, socket: &'a LiveSocket) -> Self {
+        Self { app, socket, heavy: None, parked: None }
     }
 
     /// Whether to read frames. If not, the peer has to wait, and costs no more memory. Any change
     /// of this wakes the queue.
     pub(super) fn may_read(&self) -> bool {
-        self.parked.is_none() && self.session.live().queue().has_room()
+        self.parked.is_none() && self.socket.queue().has_room()
     }
 
     /// Begins a request, or parks it.
     pub(super) fn begin(&mut self, work: Work) {
-        if work.weight == Weight::Heavy && self.session.live().queue().is_heavy() {
+        if work.weight == Weight::Heavy && self.socket.queue().is_heavy() {
             self.parked = Some(work);
         } else {
             self.run(work);
@@ -49,7 +50,7 @@ impl<'a> Requests<'a> {
 
     /// Begins the parked request if no heavy request is in progress.
     pub(super) fn go_on(&mut self) {
-        if !self.session.live().queue().is_heavy()
+        if !self.socket.queue().is_heavy()
             && let Some(work) = self.parked.take()
         {
             self.run(work);
@@ -57,14 +58,14 @@ impl<'a> Requests<'a> {
     }
 
     fn run(&mut self, Work { weight, run }: Work) {
-        let place = self.session.live().begin(weight);
+        let place = self.socket.begin(weight);
         let mut task = Box::pin(async move { place.reply(run.await) });
         // Polls the request once right away, so that requests take their turn in the order of their
         // frames.
         if (&mut task).now_or_never().is_some() {
             return;
         }
-        let handle = self.session.app().spawn(task);
+        let handle = self.app.spawn(task);
         if weight == Weight::Heavy {
             self.heavy = Some(AbortOnDropHandle::new(handle));
         }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use crate::actions::sockets::{self, Live, Refused};
-use crate::actions::{messages, presence, receipts, sessions, sync};
+use crate::actions::connect::{ConnectError, connect};
+use crate::actions::live::LiveSocket;
+use crate::actions::{messages, presence, receipts, sessions, signals, sync};
 use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::domain::session::Caller;
@@ -40,7 +41,7 @@ pub(super) struct Session {
     app: Arc<App>,
     caller: Caller,
     /// Shared with what is being worked on.
-    live: Arc<Live>,
+    live: Arc<LiveSocket>,
 }
 
 /// The end of a connection before it became a session.
@@ -78,11 +79,10 @@ impl Handshake {
 
     /// Begins the session of a caller who is known. With it comes the first frame to send.
     pub(super) async fn welcome(self, caller: Caller) -> Result<(Session, String), Refusal> {
-        let (live, ready) =
-            sockets::connect(&self.app, &caller).await.map_err(|refused| match refused {
-                Refused::TooMany => Refusal { frame: None, close: Close::TooMany },
-                Refused::Failed(error) => refuse(None, &error),
-            })?;
+        let (live, ready) = connect(&self.app, &caller).await.map_err(|error| match error {
+            ConnectError::TooMany => Refusal { frame: None, close: Close::TooMany },
+            ConnectError::Failed(error) => refuse(None, &error),
+        })?;
         let frame = frames::ready(
             &ready.me,
             caller.session,
@@ -97,7 +97,7 @@ impl Handshake {
 
 impl Session {
     /// What waits to be written.
-    pub(super) fn live(&self) -> &Live {
+    pub(super) fn live(&self) -> &LiveSocket {
         &self.live
     }
 
@@ -163,7 +163,7 @@ impl Session {
                 self.work(light, id, marked, |id, (), _| frames::done(id))
             }
             Request::Typing { chat, active } => {
-                let said = sockets::typing(&app, &self.live, chat, active);
+                let said = signals::typing(&app, &self.live, chat, active);
                 self.work(light, id, async move { said }, |id, (), _| frames::done(id))
             }
             Request::Status { status, text } => {
@@ -173,7 +173,7 @@ impl Session {
             }
             Request::Watch { users } => {
                 let live = Arc::clone(&self.live);
-                let watched = async move { presence::watch(&app, &live, users).await };
+                let watched = async move { presence::subscribe(&app, &live, users).await };
                 self.work(Weight::Heavy, id, watched, |id, users, _| frames::watching(id, users))
             }
             Request::Sync(known) => {

@@ -132,7 +132,7 @@ async fn converse(
 ) -> Result<std::convert::Infallible, Close> {
     let queue = session.live().queue();
     let mut heartbeat = Heartbeat::new(Instant::now());
-    let mut requests = Requests::new(session);
+    let mut requests = Requests::new(session.app(), session.live());
     write(socket, session, [Message::text(ready)]).await?;
     loop {
         // Everything that waits goes out in one flush.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use meowsenger::actions::{clocks, housekeeping, presence};
+use meowsenger::actions::{clocks, housekeeping, nodes, presence};
 use meowsenger::domain::event::Departed;
 use meowsenger::domain::ids::{ChatId, UserId};
 use meowsenger::domain::time::Timestamp;
@@ -44,7 +44,7 @@ async fn look(node: &TestApp) {
 }
 
 async fn sockets_gone(node: &TestApp, user: &Client) {
-    while node.app.hub.is_connected(UserId(user.id)) {
+    while node.app.hub.people.is_connected(UserId(user.id)) {
         tokio::task::yield_now().await;
     }
 }
@@ -102,7 +102,7 @@ async fn a_node_whose_clock_is_off_takes_nobody_offline(#[values(40, -40)] secon
     toms.drain().await;
     kittys.drain().await;
     for node in [&one, &two, &one, &two] {
-        presence::beat(node.app.clone()).await.expect("a turn");
+        nodes::heartbeat(node.app.clone()).await.expect("a turn");
         assert_eq!(status_of(&tom, &kitty).await, "online");
         assert_eq!(status_of(&at(&two, &kitty), &tom).await, "online");
     }
@@ -121,14 +121,14 @@ async fn a_clock_that_jumps_takes_nobody_offline_before_their_node_can_follow() 
     let (tom, kitty) = (one.user("tom").await, one.user("kitty").await);
     let _socket = Socket::open(&at(&two, &kitty)).await;
     presence::flush(two.app.clone()).await.expect("a turn");
-    presence::beat(one.app.clone()).await.expect("a turn");
+    nodes::heartbeat(one.app.clone()).await.expect("a turn");
     assert_eq!(status_of(&tom, &kitty).await, "online");
     for node in [&one, &two] {
         // Tokens outlive it.
         node.system.set_ahead(300 * 1_000_000);
     }
     for node in [&one, &two, &one] {
-        presence::beat(node.app.clone()).await.expect("a turn");
+        nodes::heartbeat(node.app.clone()).await.expect("a turn");
         assert_eq!(status_of(&tom, &kitty).await, "online");
     }
 }
@@ -251,7 +251,7 @@ async fn a_restart_with_a_clock_set_back_undoes_nothing() {
     let path = format!("/ws/?ticket={}", ticket["ticket"].as_str().expect("a ticket"));
     assert!(Socket::dial(&tom, &path, &[]).await.is_err(), "it would be good for an hour");
     // Nobody is kept online by a node that is no more.
-    presence::beat(server.app.clone()).await.expect("a turn");
+    nodes::heartbeat(server.app.clone()).await.expect("a turn");
     assert_eq!(status_of(&tom, &kitty).await, "offline");
 
     assert_eq!(top_chat(&tom).await, second);

@@ -129,7 +129,7 @@ async fn a_silent_line_is_503_and_all_works_again_once_it_is_back() {
 async fn with_role_of_its_own() -> Option<(TestApp, PgConnection, String)> {
     let server = TestApp::start(Backend::Postgres).await?;
     let mut admin = direct(&server).await;
-    let role = format!("role_of_{}", server.app.node);
+    let role = format!("role_of_{}", server.app.nodes.name);
     run(&mut admin, format!("create role {role} superuser login")).await;
     let mut url: url::Url = server.variables["DATABASE_URL"].parse().expect("a URL");
     url.set_username(&role).expect("set");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use meowsenger::actions::presence;
+use meowsenger::actions::{nodes, presence};
 use meowsenger::domain::ids::UserId;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ async fn a_private_chats_peers_are_watched_by_themselves(
 
     // Gone for good only after ten seconds.
     drop(kitten);
-    while server.app.hub.is_connected(UserId(kitty.id)) {
+    while server.app.hub.people.is_connected(UserId(kitty.id)) {
         tokio::task::yield_now().await;
     }
     assert_eq!(status_of(&tom, &kitty).await, "online");
@@ -192,7 +192,7 @@ async fn what_is_seen_of_those_on_another_node_is_the_same(
     // A node that dies takes its users along within moments.
     drop(other);
     server.app.clock.advance(Duration::from_secs(40));
-    presence::beat(server.app.clone()).await.expect("a turn");
+    nodes::heartbeat(server.app.clone()).await.expect("a turn");
     assert_eq!(status_of(&tom, &kitty).await, "offline");
 }
 
@@ -224,9 +224,9 @@ async fn nobody_is_told_when_the_invisible_come_and_go(
     let told = later.next_of("chat.created").await;
     assert_eq!(told["chat"]["peer"]["status"], "offline");
     kitten.request(json!({"type": "ping"})).await;
-    presence::beat(server.app.clone()).await.expect("a turn");
+    nodes::heartbeat(server.app.clone()).await.expect("a turn");
     drop(kitten);
-    while server.app.hub.is_connected(UserId(kitty.id)) {
+    while server.app.hub.people.is_connected(UserId(kitty.id)) {
         tokio::task::yield_now().await;
     }
     server.app.clock.advance(Duration::from_secs(11));
@@ -268,7 +268,7 @@ async fn who_shares_no_chat_any_more_is_watched_no_more(
     };
     out(&kitty).await;
     out(&rex).await;
-    presence::forget(server.app.clone()).await.expect("a turn");
+    presence::recheck(server.app.clone()).await.expect("a turn");
     for user in [&tom, &rex] {
         user.patch("/api/auth/me/", json!({"status_text": "secret"})).await.expect(200);
     }

@@ -66,7 +66,7 @@ async fn a_silent_peer_is_pinged_after_30_s_and_dropped_after_75(
     silent.read_to_end(&mut rest).await.expect("the end");
     // Three seconds are for a goodbye.
     assert_passed(since, 74, 79);
-    assert!(!server.app.hub.is_connected(UserId(alice.id)));
+    assert!(!server.app.hub.people.is_connected(UserId(alice.id)));
 }
 
 #[rstest]
@@ -136,5 +136,5 @@ async fn a_peer_that_does_not_read_is_dropped_though_nothing_else_happens(
 }
 
 fn connected(server: &TestApp, client: &Client) -> bool {
-    server.app.hub.is_connected(UserId(client.id))
+    server.app.hub.people.is_connected(UserId(client.id))
 }

@@ -77,7 +77,7 @@ async fn a_peer_that_never_reads_again_is_forgotten(
     let silent = Socket::narrow(&slow).await;
     let content = "🐈".repeat(7_500);
     let mut sent = 0;
-    while server.app.hub.is_connected(UserId(slow.id)) {
+    while server.app.hub.people.is_connected(UserId(slow.id)) {
         sent += 1;
         assert!(sent < 2 * MESSAGES, "it is not given up");
         sender.send(json!({"type": "message.send", "chat": chat, "content": content})).await;
@@ -97,7 +97,7 @@ async fn who_was_given_up_learns_why_when_reading_again(
     let mut sender = Socket::open(&alice).await;
     let mut silent = Socket::narrow(&slow).await;
     let content = "🐈".repeat(7_500);
-    while server.app.hub.is_connected(UserId(slow.id)) {
+    while server.app.hub.people.is_connected(UserId(slow.id)) {
         sender.send(json!({"type": "message.send", "chat": chat, "content": content})).await;
         sender.next_of("message.created").await;
     }

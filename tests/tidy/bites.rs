@@ -231,7 +231,7 @@ fn publishes() {
     finds(
         publishing,
         "src/actions/users.rs",
-        &["hub.publish(event);", "hub\n    .publish(event)", "Hub::publish(&hub, event);"],
+        &["app.publish(&[event]);", "hub\n    .publish(event)", "App::republish(&app, &[event]);"],
     );
     passes(
         publishing,

@@ -95,7 +95,7 @@ pub(crate) fn process_globals(source: &Source) -> Vec<String> {
 
 pub(crate) fn publishing(source: &Source) -> Vec<String> {
     source.faults_at(|before, token, after| {
-        matches!(token, "publish" | "publish_here")
+        matches!(token, "publish" | "republish")
             && matches!(before, "." | "::")
             && matches!(after, "(" | "::")
     })

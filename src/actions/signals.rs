@@ -1,0 +1,28 @@
+//! Ephemeral signals: typing indicators, and the tick that sends receipts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::App;
+use crate::domain::error::{Error, Result};
+use crate::domain::ids::ChatId;
+
+use super::live::LiveSocket;
+
+/// How often receipts are sent, each with the latest of a member's markers, and typing indicators expire.
+pub const TICK: Duration = Duration::from_millis(100);
+
+/// Sends or ends the user's typing indicator in a chat. [`Error::NotFound`] for users who are not members.
+pub fn typing(app: &App, socket: &LiveSocket, chat: ChatId, is_active: Result<bool>) -> Result<()> {
+    if !socket.has_subscribed(chat) {
+        return Err(Error::NotFound);
+    }
+    app.hub.typing(socket.user(), chat, is_active?, app.clock.uptime());
+    Ok(())
+}
+
+/// Sends what is due.
+pub async fn tick(app: Arc<App>) -> Result<()> {
+    app.hub.send_signals(app.clock.uptime());
+    Ok(())
+}

@@ -1,0 +1,274 @@
+//! The feeds of all chats that somebody here subscribes to: who enters and leaves them, and what they
+//! deliver. Checks no right: a connection enters a chat when its user's membership was read or published.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::domain::event::Departed;
+use crate::domain::ids::{ChatId, UserId};
+use crate::domain::numbering::Version;
+
+use super::bus::envelope::{Entered, Topic};
+use super::bus::interest::Interest;
+use super::connection::Connection;
+use super::feed::{Feed, Gap, Knows};
+use super::lock::{Before, FeedsLevel, Order, Ordered};
+use super::presence::subscriptions::Subscriptions;
+use super::queue::{Closing, Frame, SignalKey};
+
+/// Feeds are spread over this many locks, so that busy chats rarely wait for each other.
+const SHARDS: usize = 64;
+/// When a client comes back whose user has left more chats than can be remembered.
+const RETURN_AFTER: Duration = Duration::from_secs(1);
+
+type Shard = Ordered<FeedsLevel, HashMap<ChatId, Feed>>;
+
+/// The feeds of this node.
+#[derive(Debug)]
+pub struct Feeds {
+    shards: [Shard; SHARDS],
+    interest: Arc<Interest>,
+}
+
+impl Feeds {
+    pub(super) fn new(interest: Arc<Interest>) -> Self {
+        Self { shards: std::array::from_fn(|_| Shard::default()), interest }
+    }
+
+    /// Subscribes to chats. Their events are queued from now on, until [`super::Hub::start`] says which
+    /// of them the client knows already.
+    pub fn join(&self, connection: &Arc<Connection>, chats: &[ChatId]) {
+        for chat in chats {
+            let mut order = Order::start();
+            let (mut feeds, mut order) = self.shard(*chat).lock(&mut order);
+            if self.feed(&mut feeds, *chat).subscribe(connection, Knows::AwaitsReady) {
+                connection.subscribed.lock(&mut order).0.chats.push(*chat);
+            }
+        }
+    }
+
+    /// See [`super::Hub::start`].
+    pub(super) fn start(
+        &self,
+        connection: &Arc<Connection>,
+        versions: &[(ChatId, Version)],
+    ) -> BTreeMap<ChatId, Version> {
+        let mut started = BTreeMap::new();
+        for &(chat, version) in versions {
+            // Left since the versions were read.
+            if connection.subscribed.lock(&mut Order::start()).0.left.is_after(chat, version) {
+                continue;
+            }
+            // A chat that the user joined since `join` is joined here.
+            self.join(connection, &[chat]);
+            let mut order = Order::start();
+            let (mut feeds, _) = self.shard(chat).lock(&mut order);
+            let feed = feeds.get_mut(&chat);
+            let from = feed.map_or(version, |feed| feed.start(connection.number, version));
+            started.insert(chat, from);
+        }
+        // Chats left since `join`. One that was made since the reading is none of them: its
+        // `chat.created` is queued.
+        let mut left = connection.subscribed.lock(&mut Order::start()).0.chats.clone();
+        left.retain(|chat| !started.contains_key(chat) && self.awaits_ready(connection, *chat));
+        for chat in &left {
+            self.unsubscribe(connection, *chat);
+        }
+        let mut order = Order::start();
+        connection.subscribed.lock(&mut order).0.chats.retain(|chat| !left.contains(chat));
+        connection.queue.retain(|chat, version| match started.get(&chat) {
+            Some(from) => version > *from,
+            None => !left.contains(&chat),
+        });
+        started
+    }
+
+    /// Unsubscribes a connection that is gone from all chats.
+    pub(super) fn leave_all(&self, connection: &Connection) {
+        let mut order = Order::start();
+        let chats = std::mem::take(&mut connection.subscribed.lock(&mut order).0.chats);
+        for chat in chats {
+            self.unsubscribe(connection, chat);
+        }
+    }
+
+    /// Sends a connection the chat that its user has entered, and subscribes it to what follows.
+    pub(super) fn enter<Held: Before<FeedsLevel>>(
+        &self,
+        order: &mut Order<'_, Held>,
+        connection: &Arc<Connection>,
+        entered: &Entered,
+        frame: &Frame,
+        presence: &Subscriptions,
+    ) {
+        let &Entered { chat, version, joined, .. } = entered;
+        let (mut feeds, mut order) = self.shard(chat).lock(order);
+        let (mut subscribed, mut order) = connection.subscribed.lock(&mut order);
+        if subscribed.left.is_after(chat, version) {
+            return;
+        }
+        subscribed.left.forget(chat);
+        let feed = self.feed(&mut feeds, chat);
+        let is_new = feed.subscribe(connection, Knows::Upto(version));
+        // Another client was told of the chat by its `ready`, or will be.
+        if !(is_new || joined && feed.renew(connection.number, version)) {
+            return;
+        }
+        if is_new {
+            subscribed.chats.push(chat);
+        }
+        if let Some((peer, status)) = &entered.peer {
+            subscribed.peers.insert(chat, *peer);
+            presence.add(&mut order, *peer, connection, Some(status));
+        }
+        // The feed is locked, so no event of the chat gets in between.
+        connection.queue.push(frame.clone());
+        // Later events have been delivered to the other subscribers already, and do not come again.
+        if feed.position().is_some_and(|delivered| delivered > version) {
+            connection.queue.resync(chat);
+        }
+    }
+
+    /// Tells a connection that its user has left a chat, and unsubscribes it.
+    pub(super) fn depart<Held: Before<FeedsLevel>>(
+        &self,
+        order: &mut Order<'_, Held>,
+        connection: &Arc<Connection>,
+        (chat, departed): (ChatId, &Departed),
+        text: &Utf8Bytes,
+        presence: &Subscriptions,
+    ) {
+        let version = departed.version;
+        let (mut feeds, mut order) = self.shard(chat).lock(order);
+        let (mut subscribed, mut order) = connection.subscribed.lock(&mut order);
+        if !subscribed.left.note(chat, version, Instant::now()) {
+            connection.queue.close(Closing::Restarting { retry_after: RETURN_AFTER });
+        }
+        let feed = feeds.get_mut(&chat);
+        let knows = feed.as_ref().and_then(|feed| feed.knows(connection.number));
+        if knows.is_none_or(|knows| knows.lacks(version)) {
+            presence.end_peer(&mut order, &mut subscribed, connection, chat);
+        }
+        let (Some(feed), Some(knows)) = (feed, knows.filter(|knows| knows.lacks(version))) else {
+            return;
+        };
+        subscribed.chats.retain(|other| *other != chat);
+        if feed.unsubscribe(connection.number) {
+            feeds.remove(&chat);
+            self.interest.ends(Topic::of_chat(chat));
+        }
+        match knows {
+            Knows::Upto(_) => connection.queue.push(Frame::of_chat(chat, version, text.clone())),
+            // The client was not told of the chat yet, and will not be.
+            Knows::AwaitsReady => connection.queue.retain(|other, _| other != chat),
+        }
+    }
+
+    /// Delivers an event of a chat.
+    pub(super) fn accept(&self, chat: ChatId, version: Version, text: &Utf8Bytes) {
+        if let Some(feed) = self.shard(chat).lock(&mut Order::start()).0.get_mut(&chat) {
+            feed.accept(version, Frame::of_chat(chat, version, text.clone()), Instant::now());
+        }
+    }
+
+    /// Sends a signal to the subscribers of a chat, but not to the connections of `except`.
+    pub(super) fn signal(
+        &self,
+        chat: ChatId,
+        key: SignalKey,
+        text: &Utf8Bytes,
+        except: Option<UserId>,
+    ) {
+        if let Some(feed) = self.shard(chat).lock(&mut Order::start()).0.get(&chat) {
+            for connection in feed.connections().filter(|c| Some(c.user) != except) {
+                connection.queue.signal(key, text.clone());
+            }
+        }
+    }
+
+    /// Whether anybody here subscribes to the chat.
+    pub(super) fn contains(&self, chat: ChatId) -> bool {
+        self.shard(chat).lock(&mut Order::start()).0.contains_key(&chat)
+    }
+
+    /// Whether the connection subscribes to the chat: its user is a member.
+    pub fn has_subscribed(&self, connection: &Connection, chat: ChatId) -> bool {
+        connection.subscribed.lock(&mut Order::start()).0.chats.contains(&chat)
+    }
+
+    /// Each chat with the version that its feed has delivered last.
+    pub fn positions(&self) -> Vec<(ChatId, Version)> {
+        self.collect(|chat, feed| Some((chat, feed.position()?)))
+    }
+
+    /// Records that the database has a version of a chat. If its event does not come, that is a gap.
+    pub fn is_in_database(&self, chat: ChatId, version: Version) {
+        if let Some(feed) = self.shard(chat).lock(&mut Order::start()).0.get_mut(&chat) {
+            feed.is_in_database(version, Instant::now());
+        }
+    }
+
+    /// The gaps that have been open for so long that the missing events must have been lost.
+    pub fn gaps(&self, older_than: Duration) -> Vec<Gap> {
+        let now = Instant::now();
+        self.collect(|chat, feed| feed.gap(chat, now, older_than))
+    }
+
+    /// Gives up on a gap: the chat's subscribers are told to sync, and delivery goes on after it.
+    pub fn skip(&self, gap: &Gap) {
+        if let Some(feed) = self.shard(gap.chat).lock(&mut Order::start()).0.get_mut(&gap.chat) {
+            feed.skip(gap, Instant::now());
+        }
+    }
+
+    /// Drops all feeds: their versions belong to another epoch. Connections get no more events of chats,
+    /// and have to be closed.
+    pub(super) fn clear(&self) {
+        for shard in &self.shards {
+            let feeds = std::mem::take(&mut *shard.lock(&mut Order::start()).0);
+            feeds.into_keys().for_each(|chat| self.interest.ends(Topic::of_chat(chat)));
+        }
+    }
+
+    fn collect<T>(&self, of: impl Fn(ChatId, &Feed) -> Option<T>) -> Vec<T> {
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            let mut order = Order::start();
+            let (feeds, _) = shard.lock(&mut order);
+            all.extend(feeds.iter().filter_map(|(chat, feed)| of(*chat, feed)));
+        }
+        all
+    }
+
+    /// A chat's feed, which begins where there is none.
+    fn feed<'a>(&self, feeds: &'a mut HashMap<ChatId, Feed>, chat: ChatId) -> &'a mut Feed {
+        feeds.entry(chat).or_insert_with(|| {
+            self.interest.begins(Topic::of_chat(chat));
+            Feed::default()
+        })
+    }
+
+    fn awaits_ready(&self, connection: &Connection, chat: ChatId) -> bool {
+        let mut order = Order::start();
+        let (feeds, _) = self.shard(chat).lock(&mut order);
+        let knows = feeds.get(&chat).and_then(|feed| feed.knows(connection.number));
+        knows == Some(Knows::AwaitsReady)
+    }
+
+    fn unsubscribe(&self, connection: &Connection, chat: ChatId) {
+        let mut order = Order::start();
+        let (mut feeds, _) = self.shard(chat).lock(&mut order);
+        if feeds.get_mut(&chat).is_some_and(|feed| feed.unsubscribe(connection.number)) {
+            feeds.remove(&chat);
+            self.interest.ends(Topic::of_chat(chat));
+        }
+    }
+
+    fn shard(&self, chat: ChatId) -> &Shard {
+        // Ids are dense, so the low bits spread the chats evenly.
+        &self.shards[usize::try_from(chat.0.unsigned_abs()).unwrap_or_default() % SHARDS]
+    }
+}
