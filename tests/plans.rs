@@ -16,6 +16,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use meowsenger::actions::messages::{Place, Span};
+use meowsenger::actions::search as searching;
 use meowsenger::actions::{chats, messages, sync, users};
 use meowsenger::app::App;
 use meowsenger::config::Config;
@@ -23,7 +24,7 @@ use meowsenger::domain::chat::ChatFilter;
 use meowsenger::domain::ids::{ChatId, SessionId, UserId};
 use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::page::Turn;
-use meowsenger::domain::search::Query;
+use meowsenger::domain::search::{IndexEntry, Query};
 use meowsenger::domain::session::Caller;
 use meowsenger::domain::sync::Known;
 use meowsenger::store::{Target, migrations, search};
@@ -106,7 +107,8 @@ async fn site(app: &App) -> Caller {
         Target::from(&mut tx).query(sql).bind(now).execute().await.expect("inserted");
     }
     for id in 1..=2_000 {
-        search::index(&mut tx, UserId(id), &format!("user{id}"), "", "").await.expect("indexed");
+        let entry = IndexEntry::of(&format!("user{id}"), "", "");
+        search::index(&mut tx, UserId(id), &entry).await.expect("indexed");
     }
     let user = meowsenger::store::users::by_id(&mut tx, UserId(1)).await.expect("read");
     tx.commit().await.expect("committed");
@@ -127,8 +129,11 @@ async fn calls(app: &Arc<App>, me: &Caller, size: i64) {
     let old = (1..=size).map(|id| (ChatId(id), Version(2))).collect();
     let known = Known { versions: old, epoch: None, limit: size };
     sync::changes(app, UserId(1), || Ok(known)).await.expect("sync");
-    let found = users::search(app, &Query::parse("usr19"), Turn::First, size).await;
-    assert!(!found.expect("found").rows.is_empty());
+    // By the whole name, by words, by typos.
+    for text in ["user", "user ser", "usr19", "usr19 user"] {
+        let found = searching::people(app, &Query::parse(text), Turn::First, size).await;
+        assert_eq!(found.expect("found").rows.is_empty(), text.contains("ser "), "{text}");
+    }
     users::list(app, Turn::First, size).await.expect("users");
 }
 

@@ -16,13 +16,13 @@ use crate::domain::user::{
 use crate::shares::Holder;
 use crate::store::error::Error as StoreError;
 use crate::store::users::NewUser;
-use crate::store::{Target, audit, chats, members, sessions as session_rows, users};
+use crate::store::{Target, audit, chats, members, search, sessions as session_rows, users};
 
 use super::notices::{self, Notice};
 use super::profiles::profile;
 use super::sessions::{self, Opened};
 use super::unit::Unit;
-use super::{access, grouping};
+use super::{access, grouping, indexing};
 use super::{attempts, avatars};
 
 /// The login names that somebody asks for, where they are valid in themselves: they are
@@ -119,6 +119,8 @@ pub async fn update(
     }
     // Before the transaction, which others wait for.
     let avatar = avatars::keep(app, actor.id, change.avatar.take(), &mut errors).await?;
+    let planned = apply(&seen, change.clone(), actor);
+    let entry = indexing::changed(&seen, &planned).await?;
     let mut unit = Unit::begin(app).await?;
     users::lock(&mut unit.tx, id).await?;
     let before = changeable(&mut unit.tx, id, actor).await?;
@@ -137,6 +139,14 @@ pub async fn update(
         }
     }
     users::update(&mut unit.tx, &after).await?;
+    // Another device may have changed the names that this one leaves.
+    let entry = match planned.names() == after.names() {
+        true => entry,
+        false => indexing::changed(&before, &after).await?,
+    };
+    if let Some(entry) = entry {
+        search::index(&mut unit.tx, id, &entry).await?;
+    }
     let now = app.clock.now();
     if before.reference() != after.reference() {
         unit.emit(Event::UserUpdated(after.reference()));
@@ -299,6 +309,12 @@ async fn create(
 ) -> Result<(Unit, UserId)> {
     let registration = together(taken(&app.db, names, None).await?, registration)?;
     let encoded = app.passwords.hash(holder, &registration.password.0).await?;
+    let entry = indexing::entry([
+        registration.username.as_str(),
+        &registration.first_name,
+        &registration.last_name,
+    ])
+    .await?;
     let user = NewUser {
         username: &registration.username,
         email: registration.email.as_ref(),
@@ -314,7 +330,11 @@ async fn create(
             drop(unit);
             Err(taken_meanwhile(app, names, None).await)
         }
-        inserted => Ok((unit, inserted?)),
+        inserted => {
+            let id = inserted?;
+            search::index(&mut unit.tx, id, &entry).await?;
+            Ok((unit, id))
+        }
     }
 }
 

@@ -28,6 +28,7 @@ pub mod profiles;
 pub mod receipts;
 pub mod resets;
 pub mod revocations;
+pub mod search;
 pub mod sessions;
 pub mod signals;
 pub mod sync;

@@ -263,6 +263,11 @@ impl User {
         }
     }
 
+    /// The names by which people search them: username, first and last name.
+    pub fn names(&self) -> [&str; 3] {
+        [&self.username, &self.first_name, &self.last_name]
+    }
+
     /// The full name, or the username where there is none: a private chat's name.
     pub fn display_name(&self) -> String {
         let full = format!("{} {}", self.first_name, self.last_name);

@@ -10,11 +10,12 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{AnyOfBuilder, Ref, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::actions::search::{self as searching, Position};
 use crate::actions::{accounts, users};
 use crate::app::App;
 use crate::domain::error::Error;
 use crate::domain::ids::UserId;
-use crate::domain::search::{Query, Rank};
+use crate::domain::search::{Match, Query, Tier};
 use crate::domain::session::{Caller, Device};
 use crate::domain::text::{BLANK, REQUIRED};
 use crate::domain::user::Profile;
@@ -92,22 +93,34 @@ pub(super) async fn search(
 /// A page of those who answer a question.
 async fn found(app: &App, paging: &Paging, list: &str, query: &Query) -> Result<Response> {
     let list = format!("{list}: {}", query.key());
-    let turn = paging.turn(&list, read_place)?;
-    let page = users::search(app, query, turn, paging.size).await?;
-    Ok(paging.envelope(&list, &page, write_place, |user| User::of(user, &app.urls)))
+    let turn = paging.turn(&list, read_position)?;
+    let page = searching::people(app, query, turn, paging.size).await?;
+    Ok(paging.envelope(&list, &page, write_position, |user| User::of(user, &app.urls)))
 }
 
-fn write_place(place: &users::Place) -> String {
-    let users::Place { rank, names, id } = place;
-    format!("{},{},{id},{names}", rank.class, rank.typos)
+fn write_position(Position { found, user }: &Position) -> String {
+    let tier = match found.tier {
+        Tier::Username => 'u',
+        Tier::Name => 'n',
+        Tier::Words => 'w',
+        Tier::Typos => 't',
+    };
+    format!("{tier},{},{user},{}", found.typos, found.key)
 }
 
-fn read_place(text: &str) -> Option<users::Place> {
+fn read_position(text: &str) -> Option<Position> {
     let mut parts = text.splitn(4, ',');
-    let mut number = || parts.next()?.parse::<i64>().ok();
-    let (class, typos, id) = (number()?, number()?, UserId(number()?));
-    let rank = Rank { class: class.try_into().ok()?, typos: typos.try_into().ok()? };
-    Some(users::Place { rank, names: parts.next()?.to_owned(), id })
+    let tier = match parts.next()? {
+        "u" => Tier::Username,
+        "n" => Tier::Name,
+        "w" => Tier::Words,
+        "t" => Tier::Typos,
+        _ => return None,
+    };
+    let typos = parts.next()?.parse().ok()?;
+    let user = UserId(parts.next()?.parse().ok()?);
+    let key = parts.next()?.to_owned();
+    Some(Position { found: Match { tier, typos, key }, user })
 }
 
 /// One user

@@ -1,36 +1,56 @@
-//! The index by which people and groups are found: kept beside their rows, in the transaction that
-//! changes these. What it holds is `domain::search`'s to say.
+//! The index by which people and groups are found, written in the same transaction as their rows.
+//! `domain::search` decides what it holds and what matches; this only stores and looks up.
+//!
+//! A lookup returns its rows as one text, because hundreds of rows, one by one, would cost more than
+//! finding them. Names and pieces have no control characters, so these separate the columns (`\x1f`)
+//! and the rows (`\x1e`); the lines of [`IndexEntry::names`] end with a line feed.
 
 use constcat::concat;
 
 use crate::domain::ids::{ChatId, UserId};
-use crate::domain::search::{self, RULES};
+use crate::domain::search::{self, IndexEntry, RULES, Range};
 
 use super::db::{Target, Tx};
 use super::error::Result;
 
-/// An active user whom a search may mean, and their names as `domain::search::names` gives them.
-pub type Candidate = (UserId, String);
+/// A row of the index, with the names of its user.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IndexRow {
+    /// What is indexed.
+    pub piece: String,
+    /// For whom.
+    pub user: UserId,
+    /// As in [`IndexEntry::names`]; empty if the user is not active.
+    pub names: String,
+}
 
-/// Candidates come as one text: a thousand rows, one by one, would cost more than finding them. Names
-/// have no control characters but the line's end.
-///
-/// The names are looked up one by one, which bounds the work by the limit. Joined to the users,
-/// PostgreSQL may walk all of them.
-const SQLITE: &str = "select coalesce(group_concat(user_id || ' ' || names, char(30)), '') ";
-const POSTGRES: &str = "select coalesce(string_agg(user_id::text || ' ' || names, chr(30)), '') ";
-const NAMED: &str = "\
-    from (select n.user_id, \
-                 (select u.search_text from users u where u.id = n.user_id and u.is_active) as names \
-          from (select distinct f.user_id from (\
-              select p.user_id from name_pieces p where ";
-const IN_ORDER: &str = " order by p.piece, p.user_id limit ";
-const END: &str = ") f) n) c where names is not null";
+/// Where to start in a range of the index, and in which direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Upwards from behind this piece of this user.
+    After(String, UserId),
+    /// Downwards from before it.
+    Before(String, UserId),
+}
 
-/// The names of a user, and the rules by which they were indexed.
-#[derive(Debug, sqlx::FromRow)]
+/// The names are looked up row by row, which bounds the work by the limit. In a join PostgreSQL
+/// might read every user.
+const SQLITE: &str = "select coalesce(group_concat(f.user_id || char(31) || f.piece || char(31) || \
+    coalesce(f.names, ''), char(30)), '') from (";
+const POSTGRES: &str = "select coalesce(string_agg(f.user_id::text || chr(31) || f.piece || chr(31) || \
+    coalesce(f.names, ''), chr(30)), '') from (";
+const ROWS: &str = "select p.piece, p.user_id, (select u.search_text from users u \
+    where u.id = p.user_id and u.is_active) as names from name_pieces p where ";
+const UPWARDS: &str = "p.piece < $1 and (p.piece, p.user_id) > ($2, $3) \
+    order by p.piece, p.user_id limit $4) f";
+const DOWNWARDS: &str = "p.piece >= $1 and (p.piece, p.user_id) < ($2, $3) \
+    order by p.piece desc, p.user_id desc limit $4) f";
+const OF_PIECE: &str = "p.piece = l.value order by p.user_id limit $2) f";
+
+/// A user's names.
+#[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Names {
-    /// Whose.
+    /// Whose they are.
     pub id: UserId,
     /// Shown name.
     pub username: String,
@@ -40,22 +60,15 @@ pub struct Names {
     pub last_name: String,
 }
 
-/// Indexes a user by these names, instead of whatever they were indexed by.
-pub async fn index(
-    tx: &mut Tx,
-    id: UserId,
-    username: &str,
-    first_name: &str,
-    last_name: &str,
-) -> Result<()> {
-    let names = search::names(username, first_name, last_name);
+/// Indexes a user by an entry, instead of the one before.
+pub async fn index(tx: &mut Tx, id: UserId, entry: &IndexEntry) -> Result<()> {
     let outdated = Target::from(&mut *tx)
         .query(
             "update users set search_text = $2, search_rules = $3 \
              where id = $1 and (search_text <> $2 or search_rules <> $3)",
         )
         .bind(id)
-        .bind(names.as_str())
+        .bind(entry.names.as_str())
         .bind(RULES)
         .execute()
         .await?;
@@ -74,51 +87,115 @@ pub async fn index(
              select value, $1 from unnest($2::text[]) as value",
         )
         .bind(id)
-        .bind_list(search::pieces(&names))
+        .bind_list(entry.pieces.clone())
         .execute()
         .await
         .map(drop)
 }
 
-/// Those who have one of the first `limit` pieces with this beginning, in no order.
-pub async fn beginning(
+/// The active user with this folded username, and their names.
+pub async fn by_username(
     at: impl Into<Target<'_>>,
-    beginning: &str,
-    limit: i64,
-) -> Result<Vec<Candidate>> {
-    const BEGINNING: &str = concat!(NAMED, "p.piece >= $1 and p.piece < $2", IN_ORDER, "$3", END);
-    let query = at.into().either(concat!(SQLITE, BEGINNING), concat!(POSTGRES, BEGINNING));
-    let query = query.bind(beginning).bind(format!("{beginning}{}", char::MAX)).bind(limit);
-    candidates(query.one().await?)
+    username: &str,
+) -> Result<Option<(UserId, String)>> {
+    at.into()
+        .query("select id, search_text from users where username_key = $1 and is_active")
+        .bind(username)
+        .optional()
+        .await
 }
 
-/// Those who have one of the pieces, `limit` of them at most, in no order.
+/// The first rows of a range from a start on, nearest first.
+pub async fn walk(
+    at: impl Into<Target<'_>>,
+    range: &Range,
+    start: &Start,
+    limit: i64,
+) -> Result<Vec<IndexRow>> {
+    let at = at.into();
+    let (query, bound, piece, user) = match start {
+        Start::After(piece, user) => {
+            let (sqlite, postgres) =
+                (concat!(SQLITE, ROWS, UPWARDS), concat!(POSTGRES, ROWS, UPWARDS));
+            (at.either(sqlite, postgres), &range.end, piece, user)
+        }
+        Start::Before(piece, user) => {
+            let (sqlite, postgres) =
+                (concat!(SQLITE, ROWS, DOWNWARDS), concat!(POSTGRES, ROWS, DOWNWARDS));
+            (at.either(sqlite, postgres), &range.start, piece, user)
+        }
+    };
+    let query = query.bind(bound.as_str()).bind(piece.as_str()).bind(*user).bind(limit);
+    let mut rows = parse(&query.one::<(String,)>().await?.0)?;
+    // No database promises an order inside an aggregate.
+    rows.sort_unstable();
+    if matches!(start, Start::Before(..)) {
+        rows.reverse();
+    }
+    Ok(rows)
+}
+
+/// The first `limit` rows of each of the pieces.
 pub async fn having(
     at: impl Into<Target<'_>>,
     pieces: Vec<String>,
     limit: i64,
-) -> Result<Vec<Candidate>> {
+) -> Result<Vec<IndexRow>> {
     let query = at.into().either(
-        concat!(SQLITE, NAMED, "p.piece in (select value from json_each($1))", IN_ORDER, "$2", END),
-        concat!(POSTGRES, NAMED, "p.piece = any($1)", IN_ORDER, "$2", END),
+        concat!("select (", SQLITE, ROWS, OF_PIECE, ") from json_each($1) l"),
+        concat!("select (", POSTGRES, ROWS, OF_PIECE, ") from unnest($1::text[]) l (value)"),
     );
-    candidates(query.bind_list(pieces).bind(limit).one().await?)
+    let texts: Vec<(String,)> = query.bind_list(pieces).bind(limit).all().await?;
+    texts.iter().map(|(text,)| parse(text)).collect::<Result<Vec<_>>>().map(|rows| rows.concat())
 }
 
-fn candidates((text,): (String,)) -> Result<Vec<Candidate>> {
-    let candidate = |row: &str| {
-        let (id, names) = row.split_once(' ')?;
-        Some((UserId(id.parse().ok()?), names.to_owned()))
+/// For each set of a range and some pieces, how many rows the range has, and how many the pieces,
+/// counted up to `limit`.
+pub async fn counts(
+    at: impl Into<Target<'_>>,
+    sets: &[(Range, Vec<String>)],
+    limit: i64,
+) -> Result<Vec<(i64, i64)>> {
+    let sets: Vec<_> =
+        sets.iter().map(|(range, pieces)| (&range.start, &range.end, pieces)).collect();
+    let sets = serde_json::to_string(&sets).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    at.into()
+        .either(
+            "select (select count(*) from (select 1 from name_pieces p \
+                     where p.piece >= s.value ->> 0 and p.piece < s.value ->> 1 limit $2)), \
+                    (select count(*) from (select 1 from json_each(s.value, '$[2]') l \
+                     cross join name_pieces p on p.piece = l.value limit $2)) \
+             from json_each($1) s order by s.key",
+            "select (select count(*) from (select 1 from name_pieces p \
+                     where p.piece >= s.value ->> 0 and p.piece < s.value ->> 1 limit $2) c), \
+                    (select count(*) from (select 1 \
+                     from jsonb_array_elements_text(s.value -> 2) l (value) \
+                     cross join lateral (select 1 from name_pieces p where p.piece = l.value \
+                     limit $2) p limit $2) c) \
+             from jsonb_array_elements($1::text::jsonb) with ordinality s (value, n) order by n",
+        )
+        .bind(sets)
+        .bind(limit)
+        .all()
+        .await
+}
+
+fn parse(text: &str) -> Result<Vec<IndexRow>> {
+    let row = |text: &str| {
+        let mut columns = text.splitn(3, '\u{1f}');
+        let user = UserId(columns.next()?.parse().ok()?);
+        let (piece, names) = (columns.next()?.to_owned(), columns.next()?.to_owned());
+        Some(IndexRow { piece, user, names })
     };
-    let rows = text.split('\u{1e}').filter(|row| !row.is_empty());
-    rows.map(|row| candidate(row).ok_or_else(|| sqlx::Error::Decode(row.into()).into())).collect()
+    let rows = text.split('\u{1e}').filter(|text| !text.is_empty());
+    rows.map(|text| row(text).ok_or_else(|| sqlx::Error::Decode(text.into()).into())).collect()
 }
 
-/// Takes users who were indexed by earlier rules, or never. Another node's are passed over.
-pub async fn outdated_users(tx: &mut Tx, limit: i64) -> Result<Vec<Names>> {
+/// Users who were indexed by earlier rules, or never. Skips those that another node is indexing.
+pub async fn outdated_users(at: impl Into<Target<'_>>, limit: i64) -> Result<Vec<Names>> {
     const SELECT: &str = "select id, username, first_name, last_name from users \
                           where search_rules < $1 order by search_rules limit $2";
-    Target::from(tx)
+    at.into()
         .either(SELECT, concat!(SELECT, " for no key update skip locked"))
         .bind(RULES)
         .bind(limit)
@@ -126,7 +203,7 @@ pub async fn outdated_users(tx: &mut Tx, limit: i64) -> Result<Vec<Names>> {
         .await
 }
 
-/// Takes groups that were never indexed, with their names. Another node's are passed over.
+/// Groups that were never indexed, with their names. Skips those that another node is indexing.
 pub async fn outdated_groups(tx: &mut Tx, limit: i64) -> Result<Vec<(ChatId, String)>> {
     const SELECT: &str = "select id, name from chats where type = 'group' and search_text = '' \
                           order by id limit $1";
@@ -148,7 +225,7 @@ pub async fn index_group(tx: &mut Tx, id: ChatId, name: &str) -> Result<()> {
         .map(drop)
 }
 
-/// What a group is found by.
+/// A group's name as it is indexed.
 pub(super) fn group_text(name: &str) -> String {
     format!("\n{}", search::key(name))
 }

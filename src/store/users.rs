@@ -3,6 +3,7 @@
 use constcat::concat;
 
 use crate::domain::ids::UserId;
+use crate::domain::search::IndexEntry;
 use crate::domain::text;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, User, Username};
@@ -36,7 +37,7 @@ pub(super) const COLUMNS: &str = "u.id, u.username, u.email, u.first_name, u.las
 /// Begins every reading of whole users.
 const SELECT: &str = concat!("select ", COLUMNS, " from users u ");
 
-/// Makes a user and claims its names. [`super::error::Error::Unique`] where one is taken.
+/// Makes a user and claims its names; [`search::index`] makes it findable. [`super::error::Error::Unique`] where one is taken.
 pub async fn insert(tx: &mut Tx, user: &NewUser<'_>, now: Timestamp) -> Result<UserId> {
     let key = user.username.key();
     let (id,): (UserId,) = Target::from(&mut *tx)
@@ -58,9 +59,7 @@ pub async fn insert(tx: &mut Tx, user: &NewUser<'_>, now: Timestamp) -> Result<U
     let mut keys = vec![key];
     // One may use one's own address as one's username.
     keys.extend(user.email.map(Email::key).filter(|email| *email != keys[0]));
-    claim_names(tx, id, &keys).await?;
-    search::index(tx, id, user.username.as_str(), user.first_name, user.last_name).await?;
-    Ok(id)
+    claim_names(tx, id, &keys).await.map(|()| id)
 }
 
 /// Whose login name this is: their id and encoded password.
@@ -151,7 +150,7 @@ pub async fn end(tx: &mut Tx, id: UserId, username: &str, now: Timestamp) -> Res
     claim_names(tx, id, &[]).await?;
     // No username has a space, so nobody else's key is the shell's.
     let key = format!("{username} ");
-    search::index(&mut *tx, id, username, "", "").await?;
+    search::index(&mut *tx, id, &IndexEntry::of(username, "", "")).await?;
     Target::from(tx)
         .query(
             "update users set username = $2, username_key = $3, email = '', password = '!', \
@@ -183,9 +182,9 @@ pub async fn lock(tx: &mut Tx, id: UserId) -> Result<()> {
     Ok(())
 }
 
-/// Writes what can be changed about a user. Names are claimed by [`claim_names`].
+/// Writes what can be changed about a user. Names are claimed by [`claim_names`] and indexed by
+/// [`search::index`].
 pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
-    search::index(tx, user.id, &user.username, &user.first_name, &user.last_name).await?;
     Target::from(tx)
         .query(
             "update users set username = $2, username_key = $3, email = $4, first_name = $5, \

@@ -79,7 +79,7 @@ async fn the_best_are_found_first(#[values(Backend::Sqlite, Backend::Postgres)] 
     }
     let gone = person(&server, "marina3", "", "").await;
     server.deactivate(&gone).await;
-    let expected = ["marina", "marina2", "zzz", "the.marina", "maryna"];
+    let expected = ["marina", "zzz", "marina2", "the.marina", "maryna"];
     assert_eq!(found(&me, "Marina").await, expected);
     let alias = me.get("/api/users/search/?search=marina").await.expect(200);
     assert_eq!(alias.column("username"), expected);
@@ -124,11 +124,12 @@ async fn pages_of_a_search_neither_skip_nor_repeat(
     let first = me.get(path).await.expect(200);
     let next = first.json["next"].as_str().expect("more").to_owned();
     assert_eq!(first.column("username"), all[..4]);
-    // One before the place, one after it.
-    person(&server, "Marina0.0", "", "").await;
+    // One before the cursor, one after it.
     person(&server, "y", "Anna", "Marina").await;
+    person(&server, "Marina0.0", "", "").await;
     let rest: Vec<Value> = usernames(me.walk(&next, "next").await);
-    let rest: Vec<_> = rest.into_iter().filter(|name| name != "y").collect();
+    assert!(rest.contains(&json!("Marina0.0")));
+    let rest: Vec<_> = rest.into_iter().filter(|name| name != "Marina0.0").collect();
     assert_eq!(rest, all[4..]);
     let last = me.walk(path, "next").await.len();
     assert_eq!(last, 21);
@@ -140,6 +141,43 @@ async fn pages_of_a_search_neither_skip_nor_repeat(
     }
     let previous = me.get(&next).await.json["previous"].as_str().expect("a page").to_owned();
     assert_eq!(me.get(&previous).await.expect(200).column("username").last(), Some(&all[3]));
+}
+
+/// Username, names, words and typos: through every boundary, page by page, both ways.
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_go_through_every_tier_and_back(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let me = person(&server, "marina", "Marina", "Marina").await;
+    for n in 0..3 {
+        person(&server, &format!("marina.{n}"), "Marina", "Wolf").await;
+        person(&server, &format!("the.marina{n}"), "Marina-Anna", "").await;
+        person(&server, &format!("o{n}"), "The", "O'Marina").await;
+        person(&server, &format!("x{n}"), "Maryna", "").await;
+    }
+    for (query, found) in [("marina", 13), ("marina wo", 3), ("wo ma", 3), ("the mar", 6)] {
+        let path = format!("/api/users/search/?q={}", query.replace(' ', "+"));
+        let all = me.walk(&path, "next").await;
+        let names: Vec<_> = all.iter().map(|row| row["username"].clone()).collect();
+        assert_eq!(names.len(), found, "{query}: {names:?}");
+        for size in [1, 2, 5] {
+            let path = format!("{path}&page_size={size}");
+            let forth = me.walk(&path, "next").await;
+            assert_eq!(forth, all, "{query} by {size}");
+            let mut last = me.get(&path).await;
+            while let Some(next) = last.json["next"].as_str().map(str::to_owned) {
+                last = me.get(&next).await;
+            }
+            let mut back = last.results().to_vec();
+            while let Some(previous) = last.json["previous"].as_str().map(str::to_owned) {
+                last = me.get(&previous).await;
+                back.splice(0..0, last.results().to_vec());
+            }
+            assert_eq!(back, all, "{query} back by {size}");
+        }
+    }
 }
 
 #[rstest]

@@ -9,6 +9,7 @@ use meowsenger::domain::message::NewMessage;
 use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::receipt::Marks;
 use meowsenger::domain::role::Role;
+use meowsenger::domain::search::IndexEntry;
 use meowsenger::domain::user::Activity;
 use meowsenger::store::presence::Place;
 use meowsenger::store::sends::{Added, Numbered};
@@ -171,7 +172,7 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
         }
         "search::having" => search::having(tx, lists.names.clone(), 9_999).await.map(drop),
         // Its list is bounded: a user has no more than some hundred pieces.
-        "search::index" => search::index(tx, one, "user1", "Anna", "Marina").await,
+        "search::index" => search::index(tx, one, &IndexEntry::of("user1", "Anna", "Marina")).await,
         "sends::advance_chats" => {
             let last =
                 |id| Added { chat: ChatId(id), count: 1, last: MessageId(id), active_at: NOW };

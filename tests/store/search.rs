@@ -4,7 +4,9 @@ use meowsenger::domain::chat::{ChatFilter, ChatType};
 use meowsenger::domain::ids::UserId;
 use meowsenger::domain::numbering::Seq;
 use meowsenger::domain::role::Role;
-use meowsenger::store::{Target, chat_lists, chats, members, search, users};
+use meowsenger::domain::search::{IndexEntry, Query};
+use meowsenger::store::search::{IndexRow, Start};
+use meowsenger::store::{Target, chat_lists, chats, members, search};
 use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store};
@@ -17,55 +19,70 @@ async fn run(store: &Store, sql: &'static str) {
 
 #[rstest]
 #[tokio::test]
-async fn candidates_are_found_by_their_pieces(
+async fn a_range_is_walked_in_its_order_both_ways(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(store) = Store::new(backend).await else { return };
     let mut ids = Vec::new();
-    for name in ["ivanov", "ivan", "anna", "иван", "ivana"] {
+    for name in ["ivanov", "ivan", "anna", "иван", "ivana", "ivan_"] {
         ids.push(store.user(name).await);
     }
     run(&store, "update users set is_active = false where username = 'ivana'").await;
-    let beginning = async |text: &str, limit: i64| {
-        let mut found = search::beginning(&store.db, text, limit).await.unwrap();
-        found.sort();
-        found
+    let range = Query::parse("ivan").word_range(0);
+    let row = |piece: &str, at: usize, names: &str| IndexRow {
+        piece: piece.into(),
+        user: ids[at],
+        names: names.into(),
     };
-    // Who is not active is left out, but counts.
-    let expected = [(ids[0], "ivanov".into()), (ids[1], "ivan".into())];
-    assert_eq!(beginning("=ivan", 9).await, expected);
-    assert_eq!(beginning("=ivan", 2).await, expected[1..]);
-    assert_eq!(search::beginning(&store.db, "=и", 9).await.unwrap()[0].0, ids[3]);
-    assert_eq!(search::beginning(&store.db, "=%", 9).await.unwrap(), []);
+    // The names of those who are not active are left out.
+    let all = [
+        row("=ivan", 1, "ivan"),
+        row("=ivan", 5, "ivan_"),
+        row("=ivana", 4, ""),
+        row("=ivanov", 0, "ivanov"),
+    ];
+    let walk = async |start: Start, limit: i64| {
+        search::walk(&store.db, &range, &start, limit).await.unwrap()
+    };
+    assert_eq!(walk(Start::After("=ivan".into(), UserId(0)), 9).await, all);
+    assert_eq!(walk(Start::After("=ivan".into(), ids[1]), 2).await, all[1..3]);
+    let mut backwards = walk(Start::Before(range.end.clone(), UserId(0)), 9).await;
+    backwards.reverse();
+    assert_eq!(backwards, all);
+    assert_eq!(walk(Start::Before("=ivana".into(), ids[4]), 1).await, all[1..2]);
+    let range = Query::parse("%").word_range(0);
+    let start = Start::After(range.start.clone(), UserId(0));
+    assert_eq!(search::walk(&store.db, &range, &start, 9).await.unwrap(), []);
 
-    let pieces = vec!["~ivn".to_owned(), "=anna".to_owned(), "=nobody".to_owned()];
-    let mut found = search::having(&store.db, pieces.clone(), 9).await.unwrap();
-    found.sort();
-    assert_eq!(found.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [ids[1], ids[2]]);
-    assert_eq!(search::having(&store.db, pieces, 1).await.unwrap().len(), 1);
+    let named = search::by_username(&store.db, "ivan_").await.unwrap();
+    assert_eq!(named, Some((ids[5], "ivan_".into())));
+    assert_eq!(search::by_username(&store.db, "ivana").await.unwrap(), None);
 }
 
 #[rstest]
 #[tokio::test]
-async fn who_is_renamed_is_found_by_the_new_name_alone(
+async fn pieces_are_looked_up_and_counted(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(store) = Store::new(backend).await else { return };
-    let id = store.user("ivan").await;
-    let mut user = users::by_id(&store.db, id).await.unwrap().expect("there");
-    user.username = "anna".to_owned();
-    user.last_name = "Petrova".to_owned();
-    let mut tx = store.tx().await;
-    users::update(&mut tx, &user).await.expect("updated");
-    tx.commit().await.expect("committed");
-    assert_eq!(search::beginning(&store.db, "=ivan", 9).await.unwrap(), []);
-    let found = search::beginning(&store.db, "=petr", 9).await.unwrap();
-    assert_eq!(found, [(id, "anna\npetrova".to_owned())]);
+    let ids = [store.user("ivan").await, store.user("anna").await, store.user("ivan2").await];
+    let pieces = vec!["~ivn".to_owned(), "=anna".to_owned(), "=nobody".to_owned()];
+    let having = async |limit: i64| {
+        let mut found = search::having(&store.db, pieces.clone(), limit).await.unwrap();
+        found.sort();
+        found.iter().map(|row| row.user).collect::<Vec<_>>()
+    };
+    assert_eq!(having(9).await, [ids[1], ids[0]]);
+    assert!(having(0).await.is_empty());
+    let query = Query::parse("iv n");
+    let sets = [(query.word_range(0), pieces.clone()), (query.word_range(1), Vec::new())];
+    assert_eq!(search::counts(&store.db, &sets, 9).await.unwrap(), [(2, 2), (0, 0)]);
+    assert_eq!(search::counts(&store.db, &sets, 1).await.unwrap(), [(1, 1), (0, 0)]);
 }
 
 #[rstest]
 #[tokio::test]
-async fn what_was_there_before_the_rules_is_indexed_anew(
+async fn who_was_indexed_by_earlier_rules_is_indexed_again(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(store) = Store::new(backend).await else { return };
@@ -81,18 +98,21 @@ async fn what_was_there_before_the_rules_is_indexed_anew(
     let mut tx = store.tx().await;
     assert_eq!(search::outdated_users(&mut tx, 1).await.unwrap().len(), 1);
     for user in search::outdated_users(&mut tx, 9).await.unwrap() {
-        let (first, last) = (&user.first_name, &user.last_name);
-        search::index(&mut tx, user.id, &user.username, first, last).await.expect("indexed");
+        let entry = IndexEntry::of(&user.username, &user.first_name, &user.last_name);
+        search::index(&mut tx, user.id, &entry).await.expect("indexed");
     }
     let groups = search::outdated_groups(&mut tx, 9).await.unwrap();
     assert_eq!(groups, [(chat, "Kitchen".to_owned())]);
     search::index_group(&mut tx, chat, "Kitchen").await.expect("indexed");
     assert!(search::outdated_users(&mut tx, 9).await.unwrap().is_empty());
     assert!(search::outdated_groups(&mut tx, 9).await.unwrap().is_empty());
+    // Nothing is left of the entry before.
+    search::index(&mut tx, ids[0], &IndexEntry::of("olga", "", "")).await.expect("indexed");
     tx.commit().await.expect("committed");
-    let mut found = search::beginning(&store.db, "@", 9).await.unwrap();
-    found.sort();
-    assert_eq!(found, [(ids[0], "ivan".into()), (ids[1], "anna".into())]);
+    let pieces = vec!["@ivan".to_owned(), "@anna".to_owned(), "@olga".to_owned()];
+    let found = search::having(&store.db, pieces, 9).await.unwrap();
+    let found: Vec<_> = found.iter().map(|row| (row.user, row.names.as_str())).collect();
+    assert_eq!(found, [(ids[1], "anna"), (ids[0], "olga")]);
 }
 
 #[rstest]

@@ -10,11 +10,12 @@ use meowsenger::domain::ids::{ChatId, MessageId, UserId};
 use meowsenger::domain::message::{Content, NewMessage};
 use meowsenger::domain::numbering::Seq;
 use meowsenger::domain::role::Role;
+use meowsenger::domain::search::IndexEntry;
 use meowsenger::domain::time::Timestamp;
 use meowsenger::domain::user::Username;
 use meowsenger::store::sends::{self, Added, Numbered};
 use meowsenger::store::users::{self, NewUser};
-use meowsenger::store::{Db, Tx, chats, members, migrations};
+use meowsenger::store::{Db, Tx, chats, members, migrations, search};
 use tempfile::TempDir;
 
 /// With microseconds that are no whole milliseconds.
@@ -78,6 +79,7 @@ impl Store {
             is_superuser: false,
         };
         let id = users::insert(&mut tx, &user, NOW).await.expect("inserted");
+        search::index(&mut tx, id, &IndexEntry::of(name, "", "")).await.expect("indexed");
         tx.commit().await.expect("committed");
         id
     }

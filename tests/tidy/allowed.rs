@@ -105,7 +105,6 @@ pub(crate) const QUAINT_FILES: &[&str] = &[
     // Everything else in src.
     "src/actions/access.rs",
     "src/actions/attempts.rs",
-    "src/actions/indexing.rs",
     "src/actions/resets.rs",
     "src/actions/sessions.rs",
     "src/auth/secrets.rs",
