@@ -5,14 +5,6 @@
 //! `MEOW_CHAOS_SEED` repeats a run's choices (not its timing), `MEOW_CHAOS_SECONDS` says how long it
 //! goes on (30).
 
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "this binary needs a part of what the API's tests need"
-)]
-#[path = "api/support/mod.rs"]
-mod support;
-
 #[path = "chaos/actor.rs"]
 mod actor;
 #[path = "chaos/cluster.rs"]
@@ -35,10 +27,10 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use actor::{Actor, Notes};
-use cluster::{Cluster, program};
+use cluster::{BINARY, Cluster};
 use history::{History, What};
-use support::app::{nats_server, variables};
-use support::{Backend, Chance};
+use meowsenger_testing::services::{nats_server, variables};
+use meowsenger_testing::{Backend, Chance, Program};
 
 const CLIENTS: usize = 30;
 const CHATS: usize = 20;
@@ -52,8 +44,7 @@ async fn everybody_ends_with_what_the_server_has() {
     let folder = TempDir::new().expect("a folder");
     let Some(variables) = variables(Backend::Postgres, folder.path()).await else { return };
     let Some(nats) = nats_server() else { return };
-    let migrated = program(&variables).arg("migrate").stdout(std::process::Stdio::null()).status();
-    assert!(migrated.expect("run").success());
+    Program::migrate(BINARY, &variables);
     let mut chance = Chance::from_variable("MEOW_CHAOS_SEED", "chaos");
     let lasting = environment("MEOW_CHAOS_SECONDS").map_or(30, |s| s.parse().expect("seconds"));
 

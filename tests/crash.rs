@@ -2,94 +2,52 @@
 //! started again on the same data. What was acknowledged is there, once, and nothing is there that
 //! nobody sent. And a disk that takes nothing for a while, which it survives.
 
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "this binary needs a part of what the API's tests need"
-)]
-#[path = "api/support/mod.rs"]
-mod support;
-
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use meowsenger::config::Variables;
+use meowsenger_testing::services::variables;
+use meowsenger_testing::{
+    Backend, Chance, Client, Ledger, PASSWORD, Program, Socket, Watchdog, eventually,
+};
 use rstest::rstest;
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 use tokio::sync::watch;
-use tokio::time::timeout;
 
-use support::app::{PASSWORD, variables};
-use support::{Backend, Chance, Client, Ledger, Socket};
-
+const BINARY: &str = env!("CARGO_BIN_EXE_meowsenger");
 const ROUNDS: usize = 4;
 const WRITERS: usize = 16;
 const CHATS: usize = 2;
 
-/// The program, running.
-struct Server {
-    process: Child,
-    base: String,
-    /// Held open, since the program may say more.
-    _output: BufReader<std::process::ChildStdout>,
+fn start(variables: &Variables) -> Program {
+    Program::start(&mut command(&["runserver", "127.0.0.1:0"], variables))
 }
 
-impl Server {
-    /// Starts it on a free port and waits until it listens.
-    fn start(variables: &Variables) -> Self {
-        Self::run(program(variables).args(["runserver", "127.0.0.1:0"]))
-    }
-
-    fn run(command: &mut Command) -> Self {
-        let mut process = command.stdout(Stdio::piped()).spawn().expect("started");
-        let mut output = BufReader::new(process.stdout.take().expect("a pipe"));
-        let mut line = String::new();
-        output.read_line(&mut line).expect("its greeting");
-        let address = line.trim().rsplit("http://").next().expect("an address").to_owned();
-        Self { process, base: format!("http://{address}"), _output: output }
-    }
-
-    /// Starts it where a limit of its files' size can be set. The system's signal for it is ignored,
-    /// so that writing fails, as on a full disk.
-    fn start_limited(variables: &Variables) -> Self {
-        let script = "trap '' XFSZ; exec \"$0\" runserver 127.0.0.1:0";
-        let mut command = program(variables);
-        let binary = command.get_program().to_owned();
-        let mut shell = Command::new("sh");
-        shell.args(["-c", script]).arg(binary).env_clear();
-        shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        command = shell;
-        Self::run(command.stdin(Stdio::null()))
-    }
-
-    /// From now on no file may become, or be written, longer than this.
-    fn limit_files(&self, bytes: &str) {
-        let pid = self.process.id().to_string();
-        let limit = format!("--fsize={bytes}:unlimited");
-        let set = Command::new("prlimit").args(["--pid", &pid, &limit]).status();
-        assert!(set.expect("util-linux").success());
-    }
-
-    /// SIGKILL.
-    fn kill(mut self) {
-        self.process.kill().expect("killed");
-        self.process.wait().expect("gone");
-    }
+/// Starts a server whose files can be limited in size later. The signal that such a limit sends is
+/// ignored, so that writes fail as on a full disk.
+fn start_limited(variables: &Variables) -> Program {
+    let server = command(&[], variables);
+    let script = "trap '' XFSZ; exec \"$0\" runserver 127.0.0.1:0";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script]).arg(server.get_program()).env_clear().stdin(Stdio::null());
+    shell.envs(server.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    Program::start(&mut shell)
 }
 
-fn program(variables: &Variables) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_meowsenger"));
-    command
-        .env_clear()
-        .envs(variables)
-        .env("LOG_LEVEL", "error")
-        .env("THROTTLE", "off")
-        .stdin(Stdio::null());
+/// Limits the size of a server's files from now on.
+fn limit_files(server: &Program, bytes: &str) {
+    let limit = format!("--fsize={bytes}:unlimited");
+    let set = Command::new("prlimit").args(["--pid", &server.id().to_string(), &limit]).status();
+    assert!(set.expect("util-linux").success());
+}
+
+fn command(arguments: &[&str], variables: &Variables) -> Command {
+    let mut command = Program::command(BINARY, arguments, variables);
+    command.env("LOG_LEVEL", "error").env("THROTTLE", "off");
     command
 }
 
@@ -169,14 +127,14 @@ async fn over_socket(socket: &mut Socket, chat: i64, mut body: Value) -> Option<
 async fn what_was_acknowledged_survives_sigkill_once_and_in_order(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
+    let _watchdog = Watchdog::start();
     let folder = TempDir::new().expect("a folder");
     let Some(variables) = variables(backend, folder.path()).await else { return };
     if backend == Backend::Postgres {
-        let migrated = program(&variables).arg("migrate").stdout(Stdio::null()).status();
-        assert!(migrated.expect("run").success());
+        Program::migrate(BINARY, &variables);
     }
     let mut chance = Chance::new("crash");
-    let mut server = Server::start(&variables);
+    let mut server = start(&variables);
     let (mut writers, chats) = begin(&server).await;
 
     let ledger = Ledger::default();
@@ -189,14 +147,14 @@ async fn what_was_acknowledged_survives_sigkill_once_and_in_order(
         );
         let killing = async {
             counted.wait_for(|count| *count >= enough).await.expect("they write");
-            server.kill();
+            drop(server);
         };
         (writers, ()) = tokio::join!(writing, killing);
-        server = Server::start(&variables);
+        server = start(&variables);
     }
 
     let reader = Client { base: server.base.clone(), ..writers[0].client.clone() };
-    let found = ledger.judge(&reader, &chats).await;
+    let found = ledger.check(&reader, &chats).await;
     // Each writer waits for an answer before the next one, so that is the order; and nothing is
     // there beyond what was acknowledged but the one that each was waiting for.
     for writer in &writers {
@@ -206,21 +164,22 @@ async fn what_was_acknowledged_survives_sigkill_once_and_in_order(
         assert!(seqs.is_sorted(), "{seqs:?}");
         assert_eq!(seq(writer.next + 1), None);
     }
-    assert!(found.len() <= ledger.len() + WRITERS, "{} of {}", found.len(), ledger.len());
-    server.kill();
+    assert!(found.len() <= ledger.count() + WRITERS, "{} of {}", found.len(), ledger.count());
+    drop(server);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_embedded_database_that_was_restored_gets_another_epoch_and_no_other_does() {
+    let _watchdog = Watchdog::start();
     let folder = TempDir::new().expect("a folder");
     let variables = variables(Backend::Sqlite, folder.path()).await.expect("always there");
     let file = |name: &str| folder.path().join(name);
     let epoch = |arguments: &[&str]| {
-        let output = program(&variables).arg("epoch").args(arguments).output().expect("run");
+        let output = command(&[&["epoch"], arguments].concat(), &variables).output().expect("run");
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).expect("text").trim().to_owned()
     };
-    let server = Server::start(&variables);
+    let server = start(&variables);
     let anonymous = Client::new(&server.base);
     let tom = anonymous.register("tom", PASSWORD).await;
     let kitty = anonymous.register("kitty", PASSWORD).await;
@@ -235,10 +194,10 @@ async fn an_embedded_database_that_was_restored_gets_another_epoch_and_no_other_
     sqlx::raw_sql(sqlx::AssertSqlSafe(copy)).execute(&mut connection).await.expect("copied");
     connection.close().await.expect("closed");
     tom.say(chat, "after").await;
-    server.kill();
-    let server = Server::start(&variables);
+    drop(server);
+    let server = start(&variables);
     assert_eq!(epoch(&[]), first, "a crash is no restore");
-    server.kill();
+    drop(server);
 
     let restore = || {
         for leftover in ["meowsenger.sqlite3-wal", "meowsenger.sqlite3-shm"] {
@@ -247,28 +206,28 @@ async fn an_embedded_database_that_was_restored_gets_another_epoch_and_no_other_
         std::fs::copy(file("copy"), file("meowsenger.sqlite3")).expect("restored");
     };
     restore();
-    let server = Server::start(&variables);
+    let server = start(&variables);
     let second = epoch(&[]);
     assert_ne!(second, first);
     let tom = Client { base: server.base.clone(), http: reqwest::Client::new(), ..tom };
     tom.say(chat, "otherwise").await;
-    server.kill();
-    Server::start(&variables).kill();
+    drop(server);
+    drop(start(&variables));
     assert_eq!(epoch(&[]), second);
 
     // The operator has said so; the next start need not find out.
     restore();
     let third = epoch(&["--renew"]);
     assert!(third != first && third != second);
-    let server = Server::start(&variables);
+    let server = start(&variables);
     assert_eq!(epoch(&[]), third);
     let socket = Socket::open(&Client { base: server.base.clone(), ..tom }).await;
     assert_eq!(socket.ready["epoch"], third);
-    server.kill();
+    drop(server);
 }
 
 /// The writers and the groups that all of them are in.
-async fn begin(server: &Server) -> (Vec<Writer>, Vec<i64>) {
+async fn begin(server: &Program) -> (Vec<Writer>, Vec<i64>) {
     let anonymous = Client::new(&server.base);
     let names = (0..WRITERS).map(|number| format!("writer{number}"));
     let clients = join_all(names.map(|name| {
@@ -287,18 +246,18 @@ async fn begin(server: &Server) -> (Vec<Writer>, Vec<i64>) {
     (clients.into_iter().enumerate().map(writer).collect(), chats)
 }
 
-/// Asks until it is ready, or is not.
 async fn until_ready(client: &Client, status: u16) {
-    let asking = async { while client.get("/readyz").await.status != status {} };
-    timeout(Duration::from_secs(5), asking).await.expect("in time");
+    let look = async || (client.get("/readyz").await.status == status).then_some(());
+    eventually(Duration::from_secs(5), &format!("/readyz answers {status}"), look).await;
 }
 
 /// On PostgreSQL it is the server's disk.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_is_full_for_a_while_costs_503_and_nothing_else() {
+    let _watchdog = Watchdog::start();
     let folder = TempDir::new().expect("a folder");
     let variables = variables(Backend::Sqlite, folder.path()).await.expect("no service needed");
-    let server = Server::start_limited(&variables);
+    let server = start_limited(&variables);
     let anonymous = Client::new(&server.base);
     let alice = anonymous.register("alice", PASSWORD).await;
     let bob = anonymous.register("bob", PASSWORD).await;
@@ -310,7 +269,7 @@ async fn a_disk_that_is_full_for_a_while_costs_503_and_nothing_else() {
     until_ready(&alice, 200).await;
 
     for _ in 0..2 {
-        server.limit_files("4096");
+        limit_files(&server, "4096");
         for answer in join_all((0..6).map(|_| send("meanwhile"))).await {
             answer.expect(503);
         }
@@ -321,19 +280,19 @@ async fn a_disk_that_is_full_for_a_while_costs_503_and_nothing_else() {
         bob.get("/api/chats/").await.expect(200);
         until_ready(&alice, 503).await;
 
-        server.limit_files("unlimited");
+        limit_files(&server, "unlimited");
         send("afterwards").await.expect(201);
         alice.patch("/api/auth/me/", json!({"first_name": "Alice"})).await.expect(200);
         until_ready(&alice, 200).await;
     }
-    server.kill();
+    drop(server);
 
-    let server = Server::start(&variables);
+    let server = start(&variables);
     let bob = Client { base: server.base.clone(), ..bob };
     let page = bob.get(&path).await.expect(200);
     let found: Vec<_> = page.results().iter().map(|message| &message["content"]).collect();
     assert_eq!(found, ["afterwards", "afterwards", "before"]);
-    server.kill();
+    drop(server);
 }
 
 /// A small disk of its own; gone when dropped.
@@ -365,10 +324,11 @@ impl Drop for Disk {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_are_ended_though_the_disk_is_full() {
+    let _watchdog = Watchdog::start();
     let Some(disk) = Disk::mount() else { return };
     let data = disk.0.path().join("data");
     let variables = variables(Backend::Sqlite, &data).await.expect("no service needed");
-    let server = Server::start(&variables);
+    let server = start(&variables);
     let alice = Client::new(&server.base).register("alice", PASSWORD).await;
     let login = async || {
         let session = alice.login("alice", PASSWORD).await.expect(200).json;
@@ -385,5 +345,5 @@ async fn sessions_are_ended_though_the_disk_is_full() {
     }
     std::fs::remove_file(disk.0.path().join("filler")).expect("removed");
     login().await;
-    server.kill();
+    drop(server);
 }

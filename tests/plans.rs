@@ -3,14 +3,6 @@
 //! statements for many rows as for few. The statements are caught as sqlx tells of them, so this
 //! has to be a process of its own, and one test.
 
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "this binary needs a part of what the API's tests need"
-)]
-#[path = "api/support/mod.rs"]
-mod support;
-
 use std::fmt::Debug;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -33,8 +25,8 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-use support::Backend;
-use support::app::variables;
+use meowsenger_testing::Backend;
+use meowsenger_testing::services::variables;
 
 /// Tables that grow with the site.
 const LARGE: [&str; 5] = ["messages", "members", "chats", "users", "name_pieces"];

@@ -11,7 +11,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::bucket::Bucket;
-use crate::support::{Answer, Backend, Client, PASSWORD, Socket, TestApp};
+use crate::support::{Answer, Backend, Client, PASSWORD, Socket, TestApp, eventually};
 
 const ME: &str = "/api/auth/me/";
 const FORBIDDEN: &str = "You do not have permission to perform this action.";
@@ -59,12 +59,8 @@ async fn set_picture(client: &Client) -> String {
 
 /// Waits for a file to be gone: that happens after the answer.
 async fn gone(client: &Client, url: &str) {
-    let wait = async {
-        while client.get(url).await.status != 404 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), wait).await.expect("removed");
+    let look = async || (client.get(url).await.status == 404).then_some(());
+    eventually(Duration::from_secs(10), "the file is removed", look).await;
 }
 
 #[rstest]

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout};
 
-use crate::support::app::bus_url;
-use crate::support::{Backend, Client, Proxy, Socket, TestApp};
+use crate::support::services::bus_url;
+use crate::support::{Backend, Client, Proxy, Socket, TestApp, eventually};
 
 /// By when a member on another node hears of what was committed: with the bus, and without. The first
 /// is a second on a machine that does nothing else; it is less than the sweep takes, which would be
@@ -30,12 +30,11 @@ async fn two_nodes(backend: Backend, bus: &str) -> Option<[TestApp; 2]> {
 }
 
 async fn wait_for_bus(node: &TestApp, state: &str) {
-    let ready = async {
-        while node.anonymous().get("/readyz").await.expect(200).json["bus"] != state {
-            tokio::task::yield_now().await;
-        }
+    let look = async || {
+        let answer = node.anonymous().get("/readyz").await.expect(200);
+        (answer.json["bus"] == state).then_some(())
     };
-    timeout(LATE, ready).await.expect("the bus in time");
+    eventually(LATE, &format!("/readyz says that the bus is {state}"), look).await;
 }
 
 /// The same user, who talks to another node.

@@ -12,7 +12,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::support::{Answer, Backend, Client, PASSWORD, Socket, TestApp};
+use crate::support::socket::DEADLINE;
+use crate::support::{Answer, Backend, Client, PASSWORD, Socket, TestApp, eventually};
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 86_400;
@@ -44,9 +45,8 @@ async fn look(node: &TestApp) {
 }
 
 async fn sockets_gone(node: &TestApp, user: &Client) {
-    while node.app.hub.people.is_connected(UserId(user.id)) {
-        tokio::task::yield_now().await;
-    }
+    let look = async || (!node.app.hub.people.is_connected(UserId(user.id))).then_some(());
+    eventually(DEADLINE, "the user's sockets are gone", look).await;
 }
 
 /// How far two moments are from each other, in seconds.
@@ -96,9 +96,8 @@ async fn a_node_whose_clock_is_off_takes_nobody_offline(#[values(40, -40)] secon
     tom.private_chat(&kitty).await;
     let mut toms = Socket::open(&tom).await.loud();
     let mut kittys = Socket::open(&at(&two, &kitty)).await.loud();
-    while status_of(&tom, &kitty).await != "online" {
-        tokio::task::yield_now().await;
-    }
+    let look = async || (status_of(&tom, &kitty).await == "online").then_some(());
+    eventually(DEADLINE, "the other node's user is online", look).await;
     toms.drain().await;
     kittys.drain().await;
     for node in [&one, &two, &one, &two] {

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
-use crate::support::app::PASSWORD;
+use crate::support::PASSWORD;
 use crate::support::{Backend, Client, Socket, TestApp};
 
 /// The limit of a message, in bytes.

@@ -9,7 +9,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{self, timeout};
 use tokio_tungstenite::tungstenite::Error;
 
-use crate::support::{Backend, Client, Socket, TestApp};
+use crate::support::{Backend, Client, Socket, TestApp, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -168,12 +168,13 @@ async fn sockets_leave_room_for_requests() {
     }
     // Nor is a ticket spent by a refusal.
     drop(sockets.pop());
-    let opened = async {
-        while let Err(Error::Http(refusal)) = Socket::dial(&alice, &path, &[]).await {
+    let look = async || match Socket::dial(&alice, &path, &[]).await {
+        Err(Error::Http(refusal)) => {
             assert_eq!(refusal.status(), 503);
-            tokio::task::yield_now().await;
+            None
         }
+        opened => Some(opened.expect("opened")),
     };
-    timeout(PATIENCE, opened).await.expect("there is room again");
+    eventually(PATIENCE, "there is room for a connection again", look).await;
     alice.post("/api/auth/logout/", json!({})).await.expect(204);
 }

@@ -6,7 +6,7 @@ use meowsenger::domain::ids::{SessionId, UserId};
 use meowsenger::store::Target;
 use rstest::rstest;
 
-use crate::support::{Backend, Client, Socket, TestApp};
+use crate::support::{Backend, Client, Socket, TestApp, eventually};
 
 /// As many as a group may have.
 const CROWD: i64 = 10_000;
@@ -150,12 +150,9 @@ async fn who_come_and_go_by_the_thousand_hold_up_no_message(
         // Until everything of it was written.
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let written = async {
-            let begun = Instant::now();
             let expected = if leaving { 0 } else { CROWD };
-            while rows(&server).await != expected {
-                assert!(begun.elapsed() < 5 * PROMPT, "not written yet");
-                tokio::task::yield_now().await;
-            }
+            let look = async || (rows(&server).await == expected).then_some(());
+            eventually(5 * PROMPT, "the whole crowd is written", look).await;
             stop.send(()).expect("somebody to stop");
         };
         let ((), slowest) = tokio::join!(written, chatter(&tom, chat, stopped));

@@ -9,8 +9,8 @@ use meowsenger_client::{Event, Options, Server};
 use rstest::rstest;
 use tokio::time::timeout;
 
-use crate::support::app::PASSWORD;
-use crate::support::socket::PATIENCE;
+use crate::support::PASSWORD;
+use crate::support::socket::DEADLINE;
 use crate::support::{Backend, Client, Socket, TestApp};
 
 /// Takes a chat's history back to its first messages, as a restore does.
@@ -35,7 +35,7 @@ async fn current(node: &TestApp) -> String {
 /// Waits until the node lives in another epoch.
 async fn left(node: &TestApp, old: &str) {
     let mut epochs = node.app.epoch.subscribe();
-    let changed = timeout(PATIENCE, epochs.wait_for(|epoch| epoch != old));
+    let changed = timeout(DEADLINE, epochs.wait_for(|epoch| epoch != old));
     changed.await.expect("in time").expect("it runs");
 }
 
@@ -63,7 +63,8 @@ async fn clients_that_were_ahead_of_a_restored_database_start_afresh(
     let chat = tom.private_chat(&kitty).await;
     let client = Server::new(&two.base).log_in(&kitty.username, PASSWORD).await.expect("in");
     let (live, mut events) = client.connect(Options::default());
-    while !matches!(events.next().await, Some(Event::Ready(_))) {}
+    let first = timeout(DEADLINE, events.next()).await.expect("in time");
+    assert!(matches!(first, Some(Event::Ready(_))), "{first:?}");
     for content in ["one", "two", "three"] {
         tom.say(chat, content).await;
     }
@@ -83,7 +84,7 @@ async fn clients_that_were_ahead_of_a_restored_database_start_afresh(
                 assert!(!matches!(event, Event::Ended(_)), "{event:?}");
             }
         };
-        timeout(PATIENCE, found)
+        timeout(DEADLINE, found)
             .await
             .unwrap_or_else(|_| panic!("no {wanted:?}: {:?}", contents()));
     };

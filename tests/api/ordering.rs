@@ -6,7 +6,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::support::{Backend, Client, Replica, Socket, TestApp, all_messages};
+use crate::support::{Backend, Client, Replica, Socket, TestApp};
 
 const SENDERS: usize = 8;
 /// Of each sender. Every fifth message is edited, and every fifth deleted.
@@ -108,7 +108,7 @@ async fn all_hear_the_same_order_without_a_hole_whenever_they_connect(
     };
     let (_, early, mut late) = tokio::join!(join_all(speaking), join_all(early), late);
 
-    let stored = all_messages(&alice, chat).await;
+    let stored = alice.messages(chat).await;
     let seqs: Vec<_> = stored.iter().filter_map(|message| message["seq"].as_i64()).collect();
     assert_eq!(seqs, (1..=(SENDERS * MESSAGES) as i64).collect::<Vec<_>>());
     let mut fresh = Replica::default();
@@ -170,7 +170,7 @@ async fn pipelined_sends_are_committed_in_the_order_of_the_frames_and_a_repeat_m
             assert_eq!(first["chat"], *chat);
             assert_eq!((&first["id"], &first["content"]), (&second["id"], &second["content"]));
         }
-        assert_eq!(all_messages(&bob, *chat).await.len() as i64, FRAMES);
+        assert_eq!(bob.messages(*chat).await.len() as i64, FRAMES);
     }
     // Again, when all is done: the same ones.
     for (at, chat) in chats.iter().enumerate() {
@@ -214,6 +214,6 @@ async fn one_client_id_sent_by_many_at_once_makes_one_message(
         assert!(ids[0].is_i64() && ids.iter().all(|id| *id == ids[0]), "{answers:?} {acks:?}");
         let created = answers.iter().filter(|answer| answer.status == 201).count();
         assert!(created <= 1, "{answers:?}");
-        assert_eq!(all_messages(&bob, chat).await.len(), round + 1);
+        assert_eq!(bob.messages(chat).await.len(), round + 1);
     }
 }

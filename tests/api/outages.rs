@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use rstest::rstest;
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::time::{Instant, timeout};
 
-use crate::support::{Answer, Backend, Client, PASSWORD, Socket, TestApp};
+use crate::support::{Answer, Backend, Client, PASSWORD, Socket, TestApp, eventually};
 
 /// Within this everything is answered during a fault, and works again after it.
 const SOON: Duration = Duration::from_secs(10);
@@ -26,28 +26,27 @@ fn assert_unavailable(answer: &Answer) {
 
 /// Asks again until it is answered with another status than 503.
 async fn until_served(what: &str, mut ask: impl AsyncFnMut() -> Answer) -> Answer {
-    let asking = async {
-        loop {
-            let answer = ask().await;
-            if answer.status != 503 {
-                return answer;
-            }
-        }
-    };
-    timeout(SOON, asking).await.unwrap_or_else(|_| panic!("{what}: 503 for too long"))
+    let look = async || Some(ask().await).filter(|answer| answer.status != 503);
+    eventually(SOON, &format!("{what} is not 503"), look).await
 }
 
 async fn direct(server: &TestApp) -> PgConnection {
     PgConnection::connect(&server.variables["DATABASE_URL"]).await.expect("connected")
 }
 
-/// Waits until somebody waits for a lock on the messages of this test's schema.
-async fn until_somebody_waits(admin: &mut PgConnection) {
-    let sql = "select count(*) from pg_locks where relation = 'messages'::regclass and not granted";
-    let waiting = async {
-        while sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut *admin).await.expect("read") == 0 {}
+/// Waits until a transaction waits for a lock on this table of the test's schema.
+async fn until_somebody_waits(admin: &mut PgConnection, table: &str) {
+    let sql = format!(
+        "select count(*) from pg_locks where relation = '{table}'::regclass and not granted"
+    );
+    let look = async || {
+        let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql.as_str()))
+            .fetch_one(&mut *admin)
+            .await
+            .expect("read");
+        (count > 0).then_some(())
     };
-    timeout(SOON, waiting).await.expect("somebody waits");
+    eventually(SOON, "a transaction waits for the lock", look).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,7 +65,7 @@ async fn a_committer_whose_connection_falls_silent_holds_nobody_up() {
         let alice = alice.clone();
         node.app.spawn(async move { send(&alice, chat, "first").await })
     };
-    until_somebody_waits(&mut admin).await;
+    until_somebody_waits(&mut admin, "messages").await;
     proxy.freeze();
     let queued = send(&alice, chat, "queued").await;
     let first = first.await.expect("answered");
@@ -258,8 +257,7 @@ async fn a_commit_whose_outcome_is_lost_is_said_to_be_and_repeated_without_harm(
         let alice = alice.clone();
         node.app.spawn(async move { send(&alice, chat, "meow").await })
     };
-    let sql = "select count(*) from pg_locks where relation = 'gate'::regclass and not granted";
-    while sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut admin).await.expect("read") == 0 {}
+    until_somebody_waits(&mut admin, "gate").await;
     proxy.freeze();
     locked.rollback().await.expect("unlocked");
     let answer = sending.await.expect("answered");
@@ -281,15 +279,8 @@ async fn readiness_looks_at_the_migrations_each_time(
     let client = server.anonymous();
     client.get("/readyz").await.expect(200);
     server.script("create table kept as select * from migrations; delete from migrations;").await;
-    let unready = async {
-        loop {
-            let answer = client.get("/readyz").await;
-            if answer.status == 503 {
-                return answer;
-            }
-        }
-    };
-    let answer = timeout(SOON, unready).await.expect("seen in time");
+    let look = async || Some(client.get("/readyz").await).filter(|answer| answer.status == 503);
+    let answer = eventually(SOON, "/readyz notices that migrations are missing", look).await;
     assert_eq!(answer.json["reason"], "migrations", "{answer:?}");
     server.script("insert into migrations select * from kept;").await;
     until_served("readyz", || client.get("/readyz")).await.expect(200);

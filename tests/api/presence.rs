@@ -7,7 +7,8 @@ use meowsenger::domain::ids::UserId;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Backend, Client, Socket, TestApp};
+use crate::support::socket::DEADLINE;
+use crate::support::{Backend, Client, Socket, TestApp, eventually};
 
 async fn status_of(by: &Client, user: &Client) -> String {
     let user = by.get(&format!("/api/users/{}/", user.id)).await.expect(200).json;
@@ -17,6 +18,16 @@ async fn status_of(by: &Client, user: &Client) -> String {
 async fn say(socket: &mut Socket, status: &str) {
     let ack = socket.request(json!({"type": "status", "status": status})).await;
     assert_eq!(ack["type"], "ack", "{ack}");
+}
+
+async fn until_disconnected(server: &TestApp, user: &Client) {
+    let look = async || (!server.app.hub.people.is_connected(UserId(user.id))).then_some(());
+    eventually(DEADLINE, "the user is disconnected", look).await;
+}
+
+async fn until_seen_as(viewer: &Client, user: &Client, status: &str) {
+    let look = async || (status_of(viewer, user).await == status).then_some(());
+    eventually(DEADLINE, &format!("the user's status is {status}"), look).await;
 }
 
 /// The next frame that is of this user. (Who comes just after somebody else may hear of them once
@@ -63,9 +74,7 @@ async fn a_private_chats_peers_are_watched_by_themselves(
 
     // Gone for good only after ten seconds.
     drop(kitten);
-    while server.app.hub.people.is_connected(UserId(kitty.id)) {
-        tokio::task::yield_now().await;
-    }
+    until_disconnected(&server, &kitty).await;
     assert_eq!(status_of(&tom, &kitty).await, "online");
     server.app.clock.advance(Duration::from_secs(11));
     let frame = watcher.next().await;
@@ -176,9 +185,7 @@ async fn what_is_seen_of_those_on_another_node_is_the_same(
     let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
     let there = Client { base: other.base.clone(), ..kitty.clone() };
     let mut sockets = vec![Socket::open(&there).await.loud(), Socket::open(&there).await.loud()];
-    while status_of(&tom, &kitty).await != "online" {
-        tokio::task::yield_now().await;
-    }
+    until_seen_as(&tom, &kitty, "online").await;
     // All nodes together count.
     let mut third = Socket::dial(&kitty, "/ws/", &[]).await.expect("upgraded");
     third.send(json!({"type": "auth", "token": kitty.access})).await;
@@ -186,9 +193,7 @@ async fn what_is_seen_of_those_on_another_node_is_the_same(
     for socket in &mut sockets {
         say(socket, "away").await;
     }
-    while status_of(&tom, &kitty).await != "away" {
-        tokio::task::yield_now().await;
-    }
+    until_seen_as(&tom, &kitty, "away").await;
     // A node that dies takes its users along within moments.
     drop(other);
     server.app.clock.advance(Duration::from_secs(40));
@@ -226,9 +231,7 @@ async fn nobody_is_told_when_the_invisible_come_and_go(
     kitten.request(json!({"type": "ping"})).await;
     nodes::heartbeat(server.app.clone()).await.expect("a turn");
     drop(kitten);
-    while server.app.hub.people.is_connected(UserId(kitty.id)) {
-        tokio::task::yield_now().await;
-    }
+    until_disconnected(&server, &kitty).await;
     server.app.clock.advance(Duration::from_secs(11));
     flush().await;
     for socket in [&mut watcher, &mut later] {

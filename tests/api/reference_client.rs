@@ -10,10 +10,8 @@ use meowsenger_client::{
 use rstest::rstest;
 use tokio::time::timeout;
 
-use crate::support::app::PASSWORD;
-use crate::support::proxy::Proxy;
-use crate::support::socket::PATIENCE;
-use crate::support::{Backend, TestApp};
+use crate::support::socket::DEADLINE;
+use crate::support::{Backend, PASSWORD, Proxy, TestApp};
 
 /// Passes over events until one is what is waited for.
 async fn wait_for<T>(events: &mut Events, wanted: impl Fn(Event) -> Option<T>) -> T {
@@ -25,7 +23,7 @@ async fn wait_for<T>(events: &mut Events, wanted: impl Fn(Event) -> Option<T>) -
             }
         }
     };
-    timeout(PATIENCE, found).await.expect("in time")
+    timeout(DEADLINE, found).await.expect("in time")
 }
 
 /// Reconnects without much ado.

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::avatars::{file, patch_me, png};
-use crate::support::app::{SECRET_KEY, nats_server, variables};
 use crate::support::bucket::Bucket;
-use crate::support::{Backend, MailServer, PASSWORD, Program, Socket};
+use crate::support::services::{SECRET_KEY, nats_server, variables};
+use crate::support::{Backend, MailServer, PASSWORD, Program, Socket, eventually};
 
 const LOUDEST: &str = "trace,async_nats=trace,hyper=trace,hyper_util=trace,lettre=trace,\
                        object_store=trace,reqwest=trace,rustls=trace,sqlx=trace,tokio=trace";
@@ -42,18 +42,13 @@ impl Nats {
         command.arg("--ports_file_dir").arg(folder).stderr(Stdio::null());
         let process = command.spawn().expect("started");
         let path = folder.join(format!("nats-server_{}.ports", process.id()));
-        let written = async {
-            loop {
-                let ports: Value = serde_json::from_slice(&fs::read(&path).unwrap_or_default())
-                    .unwrap_or_default();
-                if let Some(url) = ports["nats"][0].as_str() {
-                    return url.trim_start_matches("nats://").to_owned();
-                }
-                tokio::task::yield_now().await;
-            }
+        let look = async || {
+            let ports: Value =
+                serde_json::from_slice(&fs::read(&path).unwrap_or_default()).unwrap_or_default();
+            ports["nats"][0].as_str().map(|url| url.trim_start_matches("nats://").to_owned())
         };
-        let address = tokio::time::timeout(Duration::from_secs(10), written).await;
-        Self { process, address: address.expect("in time") }
+        let address = eventually(Duration::from_secs(10), "NATS writes its ports", look).await;
+        Self { process, address }
     }
 }
 

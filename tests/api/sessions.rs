@@ -7,7 +7,7 @@ use jsonwebtoken::Algorithm;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::app::SECRET_KEY;
+use crate::support::services::SECRET_KEY;
 use crate::support::{Answer, Backend, Client, PASSWORD, Socket, TestApp, tokens};
 
 const ME: &str = "/api/auth/me/";

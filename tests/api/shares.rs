@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::avatars::{self, file, patch_me};
-use crate::support::app::variables;
-use crate::support::socket::PATIENCE;
+use crate::support::services::variables;
+use crate::support::socket::DEADLINE;
 use crate::support::{Answer, Backend, Client, PASSWORD, Program, TestApp};
 use crate::throttles::at;
 
@@ -96,7 +96,7 @@ async fn an_address_cannot_fill_the_queue_of_mails(
             held.push(silent.accept().await.expect("a connection"));
         }
     };
-    tokio::time::timeout(PATIENCE, connections).await.expect("a mail of each address");
+    tokio::time::timeout(DEADLINE, connections).await.expect("a mail of each address");
 }
 
 /// A PNG as deep as there are, with a colour profile of 100 MiB, of nothing: small as a file.

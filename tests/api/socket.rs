@@ -4,7 +4,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Backend, Socket, TestApp, all_messages};
+use crate::support::{Backend, Socket, TestApp};
 
 fn send(chat: i64, content: &str) -> Value {
     json!({"type": "message.send", "chat": chat, "content": content})
@@ -187,7 +187,7 @@ async fn what_is_refused_is_told_by_its_code_and_changes_nothing(
     let own = socket.request(send(chat, "own")).await["message"]["id"].clone();
     let dead = socket.request(send(chat, "dead")).await["message"]["id"].clone();
     socket.request(json!({"type": "message.delete", "message": dead})).await;
-    let before = all_messages(&bob, chat).await;
+    let before = bob.messages(chat).await;
     socket.drain().await;
 
     let edit = |id: &Value, content: &str| json!({"type": "message.edit", "message": id, "content": content});
@@ -250,7 +250,7 @@ async fn what_is_refused_is_told_by_its_code_and_changes_nothing(
     assert_eq!(socket.next_of("message.created").await["message"]["id"], first);
 
     assert!(socket.drain().await.is_empty());
-    let after = all_messages(&bob, chat).await;
+    let after = bob.messages(chat).await;
     assert_eq!(after[..before.len()], before);
     assert_eq!(after.len(), before.len() + 1);
 }
@@ -343,7 +343,7 @@ async fn text_that_is_no_request_is_answered_and_harms_nobody(
     assert!(bobs.drain().await.is_empty());
     alice.say(chat, "meow").await;
     assert_eq!(bobs.next().await["type"], "message.created");
-    assert!(all_messages(&bob, chat).await.len() == 1);
+    assert!(bob.messages(chat).await.len() == 1);
 }
 
 #[rstest]

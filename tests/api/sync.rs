@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::{Map, Value, json};
 
 use crate::support::replica::lasting;
-use crate::support::{Backend, Chance, Client, TestApp, all_messages};
+use crate::support::{Backend, Chance, Client, TestApp};
 
 const SYNC: &str = "/api/sync/";
 
@@ -241,7 +241,7 @@ async fn answers_are_bounded_in_bytes_and_lead_to_everything(
     for chat in chats {
         let (version, messages) = &had[&chat];
         assert_eq!(*version, self::version(&tom, chat).await);
-        let all = all_messages(&tom, chat).await;
+        let all = tom.messages(chat).await;
         let newest = all.len() - 1;
         for (n, message) in all.iter().enumerate() {
             let told = messages.get(&message["id"].as_i64().expect("an id"));
@@ -296,7 +296,7 @@ async fn asking_until_done_loses_and_repeats_nothing(
         let found = until_done(&kitty, &starts, &mut chance).await;
         for (chat, start) in starts {
             // Read by the sender, whose reading moves no mark.
-            let mut expected = all_messages(&tom, chat).await;
+            let mut expected = tom.messages(chat).await;
             expected.retain(|message| message["version"].as_i64() > Some(start));
             expected.sort_by_key(|message| message["version"].as_i64());
             let found = found.get(&chat).cloned().unwrap_or_default();

@@ -8,13 +8,13 @@ use meowsenger_client::types::{ChatType, Draft, Message, Role};
 use meowsenger_client::{
     Client, Connection, Error, ErrorKind, Event, Events, Options, Result, Server,
 };
+use meowsenger_testing::{Chance, PASSWORD};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::history::{History, Told, What};
 use super::judge::Sends;
-use crate::support::{Chance, PASSWORD};
 
 /// Longest pause between two things that a user does, in milliseconds.
 const PAUSE: usize = 500;

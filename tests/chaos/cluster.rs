@@ -2,30 +2,23 @@
 //! knows how to start and stop them, not when.
 
 use std::fs::{File, read_to_string};
-use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use meowsenger::config::Variables;
+use meowsenger_testing::{Program, Proxy};
 
-use crate::support::proxy::Proxy;
+pub const BINARY: &str = env!("CARGO_BIN_EXE_meowsenger");
 
 /// Three nodes, one NATS, and the ways to them.
 pub struct Cluster {
     folder: PathBuf,
     variables: Variables,
     nats: Nats,
-    nodes: Vec<Option<Node>>,
+    nodes: Vec<Option<Program>>,
     /// One a client.
     pub proxies: Vec<Proxy>,
-}
-
-struct Node {
-    process: Child,
-    base: String,
-    /// Held open, since the program may say more.
-    _output: BufReader<std::process::ChildStdout>,
 }
 
 struct Nats {
@@ -67,8 +60,8 @@ impl Cluster {
 
     /// SIGKILL.
     pub fn kill(&mut self, number: usize) {
-        if let Some(mut node) = self.nodes[number].take() {
-            end(&mut node.process);
+        if let Some(node) = self.nodes[number].take() {
+            drop(node);
             self.lead();
         }
     }
@@ -118,24 +111,14 @@ impl Cluster {
 
     fn signal(&self, number: usize, signal: &str) {
         if let Some(node) = &self.nodes[number] {
-            let id = node.process.id().to_string();
-            assert!(Command::new("kill").args([signal, &id]).status().expect("run").success());
+            node.signal(signal);
         }
     }
 
-    fn node(&self, number: usize) -> Node {
+    fn node(&self, number: usize) -> Program {
         let log = File::options().append(true).create(true).open(self.log(number)).expect("a log");
-        let mut process = program(&self.variables)
-            .args(["runserver", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .expect("started");
-        let mut output = BufReader::new(process.stdout.take().expect("a pipe"));
-        let mut line = String::new();
-        output.read_line(&mut line).expect("its greeting");
-        let address = line.trim().rsplit("http://").next().expect("an address");
-        Node { process, base: format!("http://{address}"), _output: output }
+        let arguments = ["runserver", "127.0.0.1:0"];
+        Program::start(Program::command(BINARY, &arguments, &self.variables).stderr(log))
     }
 
     fn log(&self, number: usize) -> PathBuf {
@@ -150,7 +133,6 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.kill_nats();
-        self.nodes.iter_mut().flatten().for_each(|node| end(&mut node.process));
     }
 }
 
@@ -166,13 +148,6 @@ impl Nats {
             self.process = Some(process.expect("NATS"));
         }
     }
-}
-
-/// The server's program with these settings.
-pub fn program(variables: &Variables) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_meowsenger"));
-    command.env_clear().envs(variables).stdin(Stdio::null());
-    command
 }
 
 fn end(process: &mut Child) {

@@ -9,9 +9,9 @@ use std::time::Duration;
 use meowsenger::app::open_database;
 use meowsenger::config::{Config, Variables};
 use meowsenger::store::{Target, migrations};
+use meowsenger_testing::eventually;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
 use url::Url;
 
 use crate::support::{Backend, Store};
@@ -45,12 +45,8 @@ impl Pooler {
         let mut command = Command::new(PROGRAM);
         command.args(["-q", "-u", "nobody"]).arg(&file).stderr(Stdio::null());
         let process = command.spawn().expect("started");
-        let accepts = async {
-            while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-                tokio::task::yield_now().await;
-            }
-        };
-        timeout(Duration::from_secs(10), accepts).await.expect("in time");
+        let look = async || TcpStream::connect(("127.0.0.1", port)).await.ok();
+        eventually(Duration::from_secs(10), "the pooler accepts connections", look).await;
         Self { process, port, _folder: folder }
     }
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use meowsenger::store::migrations::{self, State};
 use meowsenger::store::{Db, Target};
+use meowsenger_testing::services::run_script;
 use rstest::rstest;
 
-use crate::support::{Backend, NOW, Store, as_superuser, open};
+use crate::support::{Backend, NOW, Store, open};
 
 /// `table.column` and whether it may be null.
 async fn columns(db: &Db) -> BTreeMap<String, bool> {
@@ -150,7 +151,7 @@ async fn postgres_is_set_to_lose_nothing_whatever_others_say() {
     let plain = store.variables["DATABASE_URL"].clone();
     // A role whose default is off, in a URL that says off, too.
     let role = format!("role_{}", plain.rsplit('_').next().expect("a schema"));
-    as_superuser(
+    run_script(
         &plain,
         &format!(
             "create role {role} superuser login; \
@@ -177,5 +178,5 @@ async fn postgres_is_set_to_lose_nothing_whatever_others_say() {
     assert_eq!(show("show statement_timeout").await, "7s");
     assert_eq!(show("show idle_in_transaction_session_timeout").await, "7s");
     db.close().await;
-    as_superuser(&plain, &format!("drop role {role}")).await;
+    run_script(&plain, &format!("drop role {role}")).await;
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meowsenger::app::open_database;
-use meowsenger::auth::secrets::random_hex;
 use meowsenger::config::{Config, Variables};
 use meowsenger::domain::ids::{ChatId, MessageId, UserId};
 use meowsenger::domain::message::{Content, NewMessage};
@@ -16,6 +15,8 @@ use meowsenger::domain::user::Username;
 use meowsenger::store::sends::{self, Added, Numbered};
 use meowsenger::store::users::{self, NewUser};
 use meowsenger::store::{Db, Tx, chats, members, migrations, search};
+pub use meowsenger_testing::Backend;
+use meowsenger_testing::services::database;
 use tempfile::TempDir;
 
 /// With microseconds that are no whole milliseconds.
@@ -24,13 +25,6 @@ pub const NOW: Timestamp = Timestamp::from_micros(1_795_305_600_123_457);
 /// So many seconds after [`NOW`].
 pub fn later(seconds: u64) -> Timestamp {
     NOW.plus(Duration::from_secs(seconds))
-}
-
-/// Which database a test runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
-    Sqlite,
-    Postgres,
 }
 
 /// A database for one test.
@@ -46,13 +40,7 @@ impl Store {
     /// nobody requires one.
     pub async fn empty(backend: Backend) -> Option<Self> {
         let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
-        let mut variables = Variables::new();
-        variables.insert("DATA_DIR".to_owned(), folder.path().display().to_string());
-        variables.insert("SECRET_KEY".to_owned(), "only-for-tests-".repeat(4));
-        if backend == Backend::Postgres {
-            variables.insert("DATABASE_URL".to_owned(), fresh_schema().await?);
-            variables.insert("DATABASE_POOL_SIZE".to_owned(), "4".to_owned());
-        }
+        let variables = database(backend, folder.path(), 4).await?;
         Some(Self { db: open(&variables).await, variables, _folder: folder })
     }
 
@@ -159,30 +147,4 @@ async fn send(tx: &mut Tx, batch: &[NewMessage], now: Timestamp) -> Vec<MessageI
     let sent: Vec<_> = sent.into_iter().map(|((chat, user), seq)| (chat, user, seq)).collect();
     sends::advance_senders(tx, &sent).await.expect("marks");
     ids
-}
-
-/// Makes a schema and gives the URL by which everything happens in it.
-async fn fresh_schema() -> Option<String> {
-    let server = environment("MEOW_TEST_POSTGRES_URL");
-    if server.is_none() && environment("MEOW_REQUIRE_SERVICES").is_some() {
-        panic!("MEOW_REQUIRE_SERVICES is set and MEOW_TEST_POSTGRES_URL is not");
-    }
-    let server = server?;
-    let schema = format!("test_{}", random_hex::<8>().expect("random"));
-    as_superuser(&server, &format!("create schema {schema}")).await;
-    let sign = if server.contains('?') { '&' } else { '?' };
-    Some(format!("{server}{sign}options=-csearch_path%3D{schema}"))
-}
-
-/// Runs statements of the test's own.
-pub async fn as_superuser(url: &str, sql: &str) {
-    let pool = sqlx::PgPool::connect(url).await.expect("the test server answers");
-    let script = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()));
-    script.execute(&pool).await.expect("run");
-    pool.close().await;
-}
-
-#[expect(clippy::disallowed_methods, reason = "tests are told of their services this way")]
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

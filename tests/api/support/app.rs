@@ -1,34 +1,19 @@
 //! A server for one test: on a port of its own, with a fresh SQLite file, or a schema of its own in
 //! the PostgreSQL that `make test` starts.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use meowsenger::app::{App, SystemClock};
-use meowsenger::auth::secrets::random_hex;
 use meowsenger::config::{Config, Variables};
 use meowsenger::store::{Target, migrations};
 use meowsenger::{actions, http};
-use sqlx::Executor;
+use meowsenger_testing::Watchdog;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use super::client::Client;
-use super::proxy::Proxy;
-
-/// A password that every validator lets through.
-pub const PASSWORD: &str = "nine-lives-2026";
-
-/// What every test's server signs with.
-pub const SECRET_KEY: &str = "only-for-tests-only-for-tests-only-for-tests-only-for-tests-";
-
-/// Which database a test runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
-    Sqlite,
-    Postgres,
-}
+use super::services::{self, Backend, PASSWORD};
+use super::{Client, Proxy};
 
 /// A running server, stopped when dropped.
 pub struct TestApp {
@@ -41,6 +26,8 @@ pub struct TestApp {
     pub variables: Variables,
     /// Removed with the test.
     _folder: Arc<TempDir>,
+    /// Ends the tests if this one hangs.
+    _watchdog: Watchdog,
     users: AtomicU32,
 }
 
@@ -54,7 +41,7 @@ impl TestApp {
     /// The same with some settings.
     pub async fn start_with(backend: Backend, settings: &[(&str, &str)]) -> Option<Self> {
         let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
-        let mut variables = variables(backend, folder.path()).await?;
+        let mut variables = services::variables(backend, folder.path()).await?;
         let settings = settings.iter().map(|(name, value)| (*name, *value));
         variables.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
         Some(Self::open(variables, folder, SystemClock::default()).await)
@@ -114,6 +101,7 @@ impl TestApp {
             base: format!("http://{address}"),
             variables,
             _folder: folder,
+            _watchdog: Watchdog::start(),
             users: AtomicU32::new(1),
         }
     }
@@ -176,66 +164,4 @@ impl Drop for TestApp {
         self.app.stopping.cancel();
         self.app.stopped.cancel();
     }
-}
-
-/// The settings of a fresh, empty database. `None` where there is no PostgreSQL and none required.
-pub async fn variables(backend: Backend, folder: &std::path::Path) -> Option<Variables> {
-    let mut variables = Variables::new();
-    let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
-    set("DATA_DIR", folder.display().to_string());
-    set("SECRET_KEY", SECRET_KEY.to_owned());
-    // What tests them switches them on.
-    set("THROTTLE", "off".to_owned());
-    set("SHUTDOWN_DELAY", "0".to_owned());
-    if backend == Backend::Postgres {
-        set("DATABASE_URL", fresh_schema().await?);
-        set("DATABASE_POOL_SIZE", "6".to_owned());
-    }
-    Some(variables)
-}
-
-/// The NATS server of the tests. `None` where there is none and none required.
-pub fn bus_url() -> Option<String> {
-    service("MEOW_TEST_NATS_URL")
-}
-
-/// The NATS program. `None` where there is none and none is required.
-pub fn nats_server() -> Option<PathBuf> {
-    let path = environment("PATH").unwrap_or_default();
-    let named = environment("NATS_SERVER").map(PathBuf::from);
-    let found = std::env::split_paths(&path).map(|folder| folder.join("nats-server"));
-    let usual = PathBuf::from("/usr/sbin/nats-server");
-    let program = named.into_iter().chain(found).chain([usual]).find(|path| path.is_file());
-    let required = environment("MEOW_REQUIRE_SERVICES").is_some();
-    assert!(
-        program.is_some() || !required,
-        "MEOW_REQUIRE_SERVICES is set, and no nats-server found"
-    );
-    program
-}
-
-fn service(name: &str) -> Option<String> {
-    let url = environment(name);
-    if url.is_none() && environment("MEOW_REQUIRE_SERVICES").is_some() {
-        panic!("MEOW_REQUIRE_SERVICES is set and {name} is not");
-    }
-    url
-}
-
-/// Makes a schema and gives the URL by which everything happens in it. The server is thrown away as
-/// a whole, so it is not removed.
-async fn fresh_schema() -> Option<String> {
-    let server = service("MEOW_TEST_POSTGRES_URL")?;
-    let schema = format!("test_{}", random_hex::<8>().expect("random"));
-    let pool = sqlx::PgPool::connect(&server).await.expect("the test server answers");
-    let sql = sqlx::AssertSqlSafe(format!("create schema {schema}"));
-    pool.execute(sqlx::raw_sql(sql)).await.expect("a schema");
-    pool.close().await;
-    let sign = if server.contains('?') { '&' } else { '?' };
-    Some(format!("{server}{sign}options=-csearch_path%3D{schema}"))
-}
-
-#[expect(clippy::disallowed_methods, reason = "tests are told of their services this way")]
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::socket::PATIENCE;
+use super::socket::DEADLINE;
 
 /// A running mail server, for as long as the test.
 pub struct MailServer {
@@ -56,7 +56,7 @@ impl MailServer {
 
     /// The next mail.
     pub async fn next(&mut self) -> Mail {
-        timeout(PATIENCE, self.mails.recv()).await.expect("a mail in time").expect("a mail")
+        timeout(DEADLINE, self.mails.recv()).await.expect("a mail in time").expect("a mail")
     }
 
     /// A mail that has come already.

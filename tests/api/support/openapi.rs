@@ -1,9 +1,9 @@
 //! The OpenAPI document as a judge of answers: whether they are documented, and as documented.
 
+use meowsenger_testing::schema::Schemas;
 use serde_json::{Map, Value};
 
 use super::Answer;
-use super::schema::Schemas;
 
 pub const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 

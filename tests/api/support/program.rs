@@ -1,67 +1,49 @@
-//! The real program in a process of its own, for what cannot be seen from inside: its log, its memory.
+//! The server's program with its log in a file, and a client of it.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use meowsenger::config::Variables;
+use meowsenger_testing as testing;
 
-use super::client::Client;
+use super::Client;
 
-/// The program, killed when dropped.
+const BINARY: &str = env!("CARGO_BIN_EXE_meowsenger");
+
+/// A running server, killed when dropped.
 pub struct Program {
-    process: Child,
+    program: testing::Program,
     log: PathBuf,
     pub client: Client,
 }
 
 impl Program {
-    /// To be run with these settings and nothing of the caller's environment; its log goes to a file.
+    /// A command that logs to a file.
     pub fn command(arguments: &[&str], variables: &Variables, log: &Path) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_meowsenger"));
-        command.args(arguments).env_clear().envs(variables).stdin(Stdio::null());
-        command.stdout(Stdio::piped()).stderr(File::create(log).expect("a file"));
+        let mut command = testing::Program::command(BINARY, arguments, variables);
+        command.stderr(File::create(log).expect("a file"));
         command
     }
 
     /// Migrates the database and starts the server on a free port. Its log is in the folder.
     pub fn start(variables: &Variables, folder: &Path) -> Self {
         let log = folder.join("log");
-        let migrated = Self::command(&["migrate"], variables, &log).status().expect("run");
-        assert!(migrated.success());
-        let mut process =
-            Self::command(&["runserver", "0"], variables, &log).spawn().expect("started");
-        let mut line = String::new();
-        let mut output = BufReader::new(process.stdout.take().expect("piped"));
-        output.read_line(&mut line).expect("a line");
-        let (_, base) = line.trim_end().rsplit_once("listens on ").expect("an address");
-        let client = Client::new(base);
-        Self { process, log, client }
+        testing::Program::migrate(BINARY, variables);
+        let program =
+            testing::Program::start(&mut Self::command(&["runserver", "0"], variables, &log));
+        let client = Client::new(&program.base);
+        Self { program, log, client }
     }
 
     /// A line of its `/proc/PID/status` in MiB, such as `VmHWM`.
     pub fn memory(&self, name: &str) -> u64 {
-        let status = format!("/proc/{}/status", self.process.id());
-        let status = fs::read_to_string(status).expect("it runs");
-        let line = status.lines().find(|line| line.starts_with(name)).expect("a line");
-        let kib = line.split_whitespace().nth(1).expect("a number").parse::<u64>();
-        kib.expect("a number") >> 10
+        self.program.memory(name)
     }
 
-    /// Ends it as an operator does; what it has logged.
-    pub fn end(mut self) -> String {
-        let kill = format!("kill -TERM {}", self.process.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().expect("sh").success());
-        self.process.wait().expect("it ends");
+    /// Stops it as an operator does, and returns its log.
+    pub fn end(self) -> String {
+        self.program.terminate();
         fs::read_to_string(&self.log).expect("a log")
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It has ended by itself where the test passes.
-        self.process.kill().ok();
-        self.process.wait().ok();
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::client::Client;
+use super::Client;
 
 /// What a client knows.
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ impl Replica {
 
     /// Reads a chat's messages, as a client does for what `ready` says that it missed.
     pub async fn fetch(&mut self, client: &Client, chat: i64) {
-        let messages = all_messages(client, chat).await;
+        let messages = client.messages(chat).await;
         let known = self.chats.entry(chat).or_default();
         for message in messages {
             known.learn(message);
@@ -92,20 +92,6 @@ impl Known {
         let mut messages: Vec<_> = self.messages.values().map(lasting).collect();
         messages.sort_by_key(|message| message["seq"].as_i64());
         messages
-    }
-}
-
-/// Every message of a chat, oldest first.
-pub async fn all_messages(client: &Client, chat: i64) -> Vec<Value> {
-    let mut path = format!("/api/chats/{chat}/messages/?after=0&page_size=100");
-    let mut messages = Vec::new();
-    loop {
-        let page = client.get(&path).await.expect(200);
-        messages.extend_from_slice(page.results());
-        match page.json["next"].as_str() {
-            Some(next) => path = next.to_owned(),
-            None => return messages,
-        }
     }
 }
 

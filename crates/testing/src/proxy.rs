@@ -1,5 +1,5 @@
-//! A network between a client and nodes, or a node and its database, that fails on demand: it cuts,
-//! stops carrying, and leads to whichever node it is told to.
+//! A TCP proxy between a client and nodes, or a node and its database, that fails on demand: it cuts
+//! connections, stalls them, and changes where new ones lead.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,11 +11,10 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// What the system buffers of what a node sends, in bytes: little, so that a node notices soon that
-/// nothing is carried.
+/// The receive buffer towards a node, in bytes. It is small, so that a node soon notices a stall.
 const BUFFER: u32 = 16 * 1024;
 
-/// A way to some nodes, on a port of its own. Everything ends when it is dropped.
+/// A proxy on its own port. Its connections end when it is dropped.
 pub struct Proxy {
     /// `http://127.0.0.1:PORT`
     pub base: String,
@@ -26,18 +25,18 @@ pub struct Proxy {
 #[derive(Default)]
 struct Shared {
     targets: watch::Sender<Vec<SocketAddr>>,
-    /// Counted up to end all connections.
+    /// Incremented to end all connections.
     cuts: watch::Sender<u64>,
-    /// Connections below this number are not carried.
+    /// Connections below this number are stalled.
     stalled: watch::Sender<usize>,
-    /// The next connection's number.
+    /// The number of the next connection.
     next: AtomicUsize,
-    /// Takes the nodes in turn.
-    turn: AtomicUsize,
+    /// Distributes connections among the targets.
+    round_robin: AtomicUsize,
 }
 
 impl Proxy {
-    /// To the nodes at these bases.
+    /// Starts a proxy to the nodes at these base URLs.
     pub async fn start(nodes: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
@@ -49,7 +48,7 @@ impl Proxy {
         proxy
     }
 
-    /// Leads new connections there, in turn; nowhere, where there are none.
+    /// Sends new connections to these nodes in turn. Without nodes, they end at once.
     pub fn lead_to(&self, nodes: &[&str]) {
         let address = |node: &&str| node.trim_start_matches("http://").parse().expect("an address");
         self.shared.targets.send_replace(nodes.iter().map(address).collect());
@@ -60,12 +59,12 @@ impl Proxy {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// Stops carrying, or goes on: the connections stay. New ones are as silent.
+    /// Stalls all connections, old and new, or lets them go on. They stay open.
     pub fn stall(&self, stalled: bool) {
         self.shared.stalled.send_replace(if stalled { usize::MAX } else { 0 });
     }
 
-    /// Stops carrying on the connections that there are; new ones work.
+    /// Stalls the present connections. New ones work.
     pub fn freeze(&self) {
         self.shared.stalled.send_replace(self.shared.next.load(Ordering::Relaxed));
     }
@@ -84,15 +83,15 @@ async fn connect(client: TcpStream, shared: Arc<Shared>) {
     let mut cuts = shared.cuts.subscribe();
     let targets = shared.targets.borrow().clone();
     for _ in 0..targets.len() {
-        let turn = shared.turn.fetch_add(1, Ordering::Relaxed);
-        if let Ok(server) = dial(targets[turn % targets.len()]).await {
-            // Whether it could be set makes it faster, not different.
+        let next = shared.round_robin.fetch_add(1, Ordering::Relaxed);
+        if let Ok(server) = dial(targets[next % targets.len()]).await {
+            // Failing to set it only makes the proxy slower.
             drop((client.set_nodelay(true), server.set_nodelay(true)));
             let (from_client, to_client) = client.into_split();
             let (from_server, to_server) = server.into_split();
             tokio::select! {
-                () = carry(number, from_client, to_server, shared.stalled.subscribe()) => {}
-                () = carry(number, from_server, to_client, shared.stalled.subscribe()) => {}
+                () = forward(number, from_client, to_server, shared.stalled.subscribe()) => {}
+                () = forward(number, from_server, to_client, shared.stalled.subscribe()) => {}
                 _ = cuts.changed() => {}
             }
             return;
@@ -106,8 +105,8 @@ async fn dial(target: SocketAddr) -> std::io::Result<TcpStream> {
     socket.connect(target).await
 }
 
-/// Until either side ends.
-async fn carry(
+/// Forwards bytes until either side ends.
+async fn forward(
     number: usize,
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
@@ -115,7 +114,7 @@ async fn carry(
 ) {
     let mut bytes = [0; 4096];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
-        // Who dropped the sender has ended the test.
+        // A dropped sender means that the test is over.
         drop(stalled.wait_for(|stalled| number >= *stalled).await);
         if to.write_all(&bytes[..count]).await.is_err() {
             return;

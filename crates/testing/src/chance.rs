@@ -1,29 +1,29 @@
-//! Chance that can be repeated: everything follows from a seed, which a failing test prints.
+//! Repeatable randomness: everything follows from a seed, which a failing test prints.
 
 use meowsenger::auth::secrets::random_hex;
 
-/// SplitMix64: small, and good enough to choose among operations.
+/// A SplitMix64 generator: small, and good enough to choose among operations.
 pub struct Chance(u64);
 
 impl Chance {
-    /// From `MEOW_TEST_SEED`, or a new seed. It is printed, so that a failure can be repeated.
+    /// Seeded from `MEOW_TEST_SEED`, or at random. Prints the seed, so that a failure can be repeated.
     pub fn new(what: &str) -> Self {
         Self::from_variable("MEOW_TEST_SEED", what)
     }
 
-    /// The same from another variable.
+    /// The same with another variable.
     pub fn from_variable(name: &str, what: &str) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "who repeats a failure sets it")]
+        #[expect(clippy::disallowed_methods, reason = "set to repeat a failure")]
         let given = std::env::var(name).ok();
         let seed = given.unwrap_or_else(|| random_hex::<8>().expect("random"));
-        #[expect(clippy::print_stdout, reason = "shown where the test fails")]
+        #[expect(clippy::print_stdout, reason = "shown when the test fails")]
         {
             println!("{what}: {name}={seed}");
         }
         Self(u64::from_str_radix(&seed, 16).expect("a seed in hex"))
     }
 
-    /// Another source, for somebody who acts at the same time.
+    /// An independent generator, for a concurrent task.
     pub fn fork(&mut self) -> Self {
         Self(self.next())
     }
@@ -32,14 +32,14 @@ impl Chance {
         usize::try_from(self.next() % u64::try_from(end).expect("small")).expect("small")
     }
 
-    /// True in one case of `n`.
+    /// True with probability `1 / n`.
     pub fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 
-    /// One of them.
-    pub fn pick<'a, T>(&mut self, among: &'a [T]) -> Option<&'a T> {
-        if among.is_empty() { None } else { among.get(self.below(among.len())) }
+    /// A random element.
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+        if from.is_empty() { None } else { from.get(self.below(from.len())) }
     }
 
     fn next(&mut self) -> u64 {

@@ -1,22 +1,21 @@
-//! Whether a value is as a schema says: as much of JSON Schema as the documents of the API use, but
-//! for patterns. A crate for it would bring thirty others, and `serde_json/float_roundtrip` into
-//! every test, which the server does not have.
+//! Validates values against JSON Schema, as far as the API's documents use it, without patterns. A
+//! crate for this would bring thirty others.
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// What a schema is part of, and how it is read.
+/// The document that a schema belongs to, and how strictly it is read.
 #[derive(Clone, Copy)]
 pub struct Schemas<'a> {
-    /// Where references lead.
+    /// Resolves references.
     pub document: &'a Value,
-    /// Whether an object may have fields that are not told of.
+    /// Whether an object may have undescribed fields.
     pub open: bool,
 }
 
 impl Schemas<'_> {
-    /// The fault is that of the innermost value that is not as told.
+    /// The error is that of the innermost value that does not match.
     pub fn check(self, schema: &Value, value: &Value) -> Result<(), String> {
         if let Some(reference) = schema["$ref"].as_str() {
             return self.check(self.document.pointer(&reference[1..]).ok_or(reference)?, value);
@@ -40,15 +39,16 @@ impl Schemas<'_> {
             Value::Array(_) => &["array"],
             Value::Object(_) => &["object"],
         };
-        let told = &schema["type"];
-        let told_so = |kind: &&str| {
-            told == kind || told.as_array().is_some_and(|kinds| kinds.contains(&json!(kind)))
+        let expected = &schema["type"];
+        let matches = |kind: &&str| {
+            expected == kind
+                || expected.as_array().is_some_and(|kinds| kinds.contains(&json!(kind)))
         };
-        if !schema.is_null() && schema["allOf"].is_null() && !kinds.iter().any(told_so) {
-            return Err(format!("{value} is no {told}"));
+        if !schema.is_null() && schema["allOf"].is_null() && !kinds.iter().any(matches) {
+            return Err(format!("{value} is not of type {expected}"));
         }
         if schema["enum"].as_array().is_some_and(|choices| !choices.contains(value)) {
-            return Err(format!("{value} is none of {}", schema["enum"]));
+            return Err(format!("{value} is not one of {}", schema["enum"]));
         }
         within_bounds(schema, value)?;
         for item in value.as_array().into_iter().flatten() {
@@ -62,15 +62,17 @@ impl Schemas<'_> {
         let mut parts = vec![schema];
         parts.extend(schema["allOf"].as_array().into_iter().flatten());
         for name in parts.iter().filter_map(|part| part["required"].as_array()).flatten() {
-            fields.get(name.as_str().unwrap_or_default()).ok_or_else(|| format!("no {name}"))?;
+            fields
+                .get(name.as_str().unwrap_or_default())
+                .ok_or_else(|| format!("{name} is missing"))?;
         }
         for (name, value) in fields {
-            let told = parts.iter().find_map(|part| {
+            let described = parts.iter().find_map(|part| {
                 part["properties"].get(name).or_else(|| part.get("additionalProperties"))
             });
-            match told {
-                Some(told) => {
-                    self.check(told, value).map_err(|fault| format!("{name}: {fault}"))?;
+            match described {
+                Some(schema) => {
+                    self.check(schema, value).map_err(|fault| format!("{name}: {fault}"))?;
                 }
                 None if self.open => {}
                 None => return Err(format!("{name} is not described")),
@@ -95,5 +97,5 @@ fn within_bounds(schema: &Value, value: &Value) -> Result<(), String> {
     }
     let is_time = |text| OffsetDateTime::parse(text, &Rfc3339).is_ok();
     let misses = schema["format"] == "date-time" && !value.as_str().is_none_or(is_time);
-    if misses { Err(format!("{value} is no time")) } else { Ok(()) }
+    if misses { Err(format!("{value} is not a timestamp")) } else { Ok(()) }
 }

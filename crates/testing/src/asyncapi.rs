@@ -1,33 +1,35 @@
-//! Holds the frames of the tests' sockets against the socket's document, so that it is true of all
-//! that any test makes the server say or take.
+//! Checks the frames of all tests against the AsyncAPI document, so that the document is true of
+//! everything that any test sends or receives.
 
 use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::schema::Schemas;
+use crate::schema::Schemas;
 
 static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| meowsenger::http::socket_document(10_000).expect("a document"));
 
-/// Asserts that a frame from the server is one of the document's, with no field that it does not
-/// tell of.
+/// Asserts that the document describes a frame from the server, with every field.
 #[track_caller]
-pub fn assert_told(frame: &Value) {
+pub(crate) fn assert_described(frame: &Value) {
     if let Err(fault) = find("server.", frame, false) {
-        panic!("the socket's document knows no {frame}: {fault}");
+        panic!("not in the AsyncAPI document: {frame}: {fault}");
     }
 }
 
-/// Asserts that a code with which the server closes is one of the document's.
+/// Asserts that the document lists a close code.
 #[track_caller]
-pub fn assert_code(code: u16) {
-    let told = DOCUMENT["channels"]["socket"]["x-close-codes"].as_array().expect("codes");
-    assert!(told.iter().any(|close| close["code"] == code), "the document knows no code {code}");
+pub(crate) fn assert_code(code: u16) {
+    let listed = DOCUMENT["channels"]["socket"]["x-close-codes"].as_array().expect("codes");
+    assert!(
+        listed.iter().any(|close| close["code"] == code),
+        "close code {code} is not in the AsyncAPI document"
+    );
 }
 
-/// Whether a frame to the server is one of the document's. Other fields are ignored.
-pub fn allows(frame: &Value) -> bool {
+/// Whether the document allows a frame to the server. Unknown fields are allowed.
+pub(crate) fn allows(frame: &Value) -> bool {
     find("client.", frame, true).is_ok()
 }
 

@@ -1,30 +1,30 @@
-//! A REST client that keeps its tokens, and answers that say what they are when a test fails.
+//! A REST client that keeps its tokens, and answers that explain themselves when a test fails.
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-/// What every 401 asks for.
+/// The challenge of every 401.
 const CHALLENGE: &str = "Bearer realm=\"api\"";
 
-/// Somebody who talks to a server.
+/// A user of a server, or an anonymous one.
 #[derive(Clone)]
 pub struct Client {
     pub http: reqwest::Client,
     pub base: String,
-    /// Empty for somebody anonymous.
+    /// Empty for an anonymous client.
     pub access: String,
     pub refresh: String,
     pub id: i64,
     pub username: String,
 }
 
-/// What came back.
+/// An HTTP answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
-    /// `Null` where there was no body, or none that is JSON.
+    /// `Null` for an answer without a JSON body.
     pub json: Value,
     pub text: String,
 }
@@ -41,14 +41,14 @@ impl Client {
         }
     }
 
-    /// Registers and becomes the new user.
+    /// Registers an account. The result is its user.
     pub async fn register(&self, username: &str, password: &str) -> Self {
         let body = json!({"username": username, "password": password});
         let answer = self.post("/api/auth/register/", body).await.expect(201);
         self.with_session(&answer.json)
     }
 
-    /// Becomes the user of an answer of register or login.
+    /// The user of an answer to register or login.
     pub fn with_session(&self, session: &Value) -> Self {
         Self {
             access: session["access"].as_str().expect("access").to_owned(),
@@ -59,7 +59,7 @@ impl Client {
         }
     }
 
-    /// A request with this client's token, for what the methods below do not do.
+    /// A request with this client's token, for what the methods below do not cover.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = if path.starts_with("http") { path.to_owned() } else { self.base.clone() + path };
         let request = self.http.request(method, url);
@@ -94,7 +94,7 @@ impl Client {
         Answer::of(self.request(Method::DELETE, path)).await
     }
 
-    /// A body just as it is given, under a type just as it is given.
+    /// Sends a body of any type.
     pub async fn raw(
         &self,
         method: Method,
@@ -105,39 +105,39 @@ impl Client {
         Answer::of(self.request(method, path).header("content-type", kind).body(body)).await
     }
 
-    /// Asks for a new session.
+    /// Starts a new session.
     pub async fn login(&self, username: &str, password: &str) -> Answer {
         let body = json!({"username": username, "password": password});
         self.post("/api/auth/login/", body).await
     }
 
-    /// Spends a refresh token.
+    /// Exchanges a refresh token.
     pub async fn spend(&self, refresh: &str) -> Answer {
         self.post("/api/auth/refresh/", json!({"refresh": refresh})).await
     }
 
-    /// The same somebody with another access token.
+    /// The same user with another access token.
     pub fn with_access(&self, access: &str) -> Self {
         Self { access: access.to_owned(), ..self.clone() }
     }
 
-    /// Every row from a page on, page after page in one direction: `next` or `previous`.
-    pub async fn walk(&self, path: &str, way: &str) -> Vec<Value> {
+    /// All rows from a page on, in one direction: `next` or `previous`.
+    pub async fn walk(&self, path: &str, direction: &str) -> Vec<Value> {
         let mut rows = Vec::new();
         let mut link = Some(path.to_owned());
         while let Some(path) = link {
             let page = self.get(&path).await.expect(200);
             let mut results = page.results().to_vec();
-            if way == "previous" {
+            if direction == "previous" {
                 results.reverse();
             }
             rows.extend(results);
-            link = page.json[way].as_str().map(str::to_owned);
+            link = page.json[direction].as_str().map(str::to_owned);
         }
         rows
     }
 
-    /// The id of the private chat with another.
+    /// The id of the private chat with another user.
     pub async fn private_chat(&self, other: &Self) -> i64 {
         let body = json!({"type": "private", "members": [other.id]});
         let answer = self.post("/api/chats/", body).await;
@@ -151,10 +151,17 @@ impl Client {
         self.post("/api/chats/", body).await.expect(201).json["id"].as_i64().expect("an id")
     }
 
-    /// Sends a message; the message.
+    /// Sends a message and returns it.
     pub async fn say(&self, chat: i64, content: &str) -> Value {
         let path = format!("/api/chats/{chat}/messages/");
         self.post(&path, json!({"content": content})).await.expect(201).json
+    }
+}
+
+impl Client {
+    /// Every message of a chat, oldest first.
+    pub async fn messages(&self, chat: i64) -> Vec<Value> {
+        self.walk(&format!("/api/chats/{chat}/messages/?after=0&page_size=100"), "next").await
     }
 }
 
@@ -167,14 +174,14 @@ impl Answer {
         Self { status, headers, json, text }
     }
 
-    /// The answer itself, if it has this status.
+    /// Asserts the status.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{self:#?}");
         self
     }
 
-    /// The same, and its body is exactly this.
+    /// Asserts the status and the whole body.
     #[track_caller]
     pub fn expect_body(self, status: u16, body: Value) -> Self {
         let answer = self.expect(status);
@@ -182,25 +189,25 @@ impl Answer {
         answer
     }
 
-    /// The same, and its body has this `detail` and nothing else.
+    /// Asserts that the body is this `detail` and nothing else.
     #[track_caller]
     pub fn expect_detail(self, status: u16, text: &str) -> Self {
         self.expect_body(status, json!({"detail": text}))
     }
 
-    /// The same, and its body has these texts for this field and nothing else.
+    /// Asserts that the body is one error of one field.
     #[track_caller]
     pub fn expect_fault(self, field: &str, text: &str) -> Self {
         self.expect_body(400, json!({field: [text]}))
     }
 
-    /// Not there, or not the caller's to know of.
+    /// Asserts that the object does not exist for this caller.
     #[track_caller]
     pub fn expect_not_found(self) -> Self {
         self.expect_detail(404, "Not found.")
     }
 
-    /// Refused for a token that is not good (any more).
+    /// Asserts that the access token was rejected.
     #[track_caller]
     pub fn expect_bad_token(self) -> Self {
         let text = "Given token not valid for any token type";
@@ -209,7 +216,7 @@ impl Answer {
         answer
     }
 
-    /// Refused for the lack of a token.
+    /// Asserts that a token was missing.
     #[track_caller]
     pub fn expect_no_credentials(self) -> Self {
         let answer = self.expect_detail(401, "Authentication credentials were not provided.");
@@ -228,6 +235,6 @@ impl Answer {
 
     /// The rows of a list.
     pub fn results(&self) -> &[Value] {
-        self.json["results"].as_array().unwrap_or_else(|| panic!("no list: {self:?}"))
+        self.json["results"].as_array().unwrap_or_else(|| panic!("not a list: {self:?}"))
     }
 }

@@ -1,4 +1,5 @@
-//! A WebSocket client that waits for what it expects, and says what came instead.
+//! A WebSocket client that waits for frames with a deadline, and checks each against the AsyncAPI
+//! document.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,31 +13,31 @@ use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
-use super::asyncapi;
-use super::client::Client;
+use crate::asyncapi;
+use crate::client::Client;
 
-/// Longer than anything takes; a test that waits as long has failed.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// The deadline of everything that a test waits for: longer than anything takes.
+pub const DEADLINE: Duration = Duration::from_secs(20);
 
-/// An open socket.
+/// An open WebSocket.
 pub struct Socket {
     pub stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    /// Events that came while something else was waited for.
+    /// Frames that arrived while a reply was awaited.
     waiting: VecDeque<Value>,
     /// The first frame after authentication.
     pub ready: Value,
     requests: u64,
-    /// Whether to be told of presence and receipts, which come whenever they come.
+    /// Whether [`Self::next`] returns ephemeral signals, whose timing is not fixed.
     loud: bool,
     /// The ids of requests that the document does not allow.
     unallowed: Vec<Value>,
 }
 
-/// What most tests do not look at.
+/// Ephemeral signals, which most tests skip.
 const SIGNALS: [&str; 4] = ["status", "receipt", "typing", "user.updated"];
 
 impl Socket {
-    /// Opens one with the client's token in the header, and waits for `ready`.
+    /// Opens a socket with the client's token in a header, and waits for `ready`.
     pub async fn open(client: &Client) -> Self {
         let token = format!("Bearer {}", client.access);
         let mut socket =
@@ -46,7 +47,7 @@ impl Socket {
         socket
     }
 
-    /// Opens one without authentication. The error is the refusal before the upgrade.
+    /// Opens a socket without authentication. The error is an answer other than an upgrade.
     pub async fn dial(
         client: &Client,
         path: &str,
@@ -58,11 +59,11 @@ impl Socket {
             let value = HeaderValue::from_str(value).expect("a header");
             request.headers_mut().insert(HeaderName::from_static(name), value);
         }
-        let (stream, _) = timeout(PATIENCE, connect_async(request)).await.expect("in time")?;
+        let (stream, _) = timeout(DEADLINE, connect_async(request)).await.expect("in time")?;
         Ok(Self::of(stream))
     }
 
-    /// Opens one whose own end holds little, so that it is soon full when nothing is read.
+    /// Opens a socket with a small receive buffer, which is soon full if nothing is read.
     pub async fn narrow(client: &Client) -> Self {
         let tcp = TcpSocket::new_v4().expect("a socket");
         tcp.set_recv_buffer_size(4_096).expect("set");
@@ -70,20 +71,20 @@ impl Socket {
         Self::over(client, tcp.connect(address).await.expect("connected")).await
     }
 
-    /// Opens one over a connection that is there already, and waits for `ready`.
+    /// Opens a socket over an existing connection, and waits for `ready`.
     pub async fn over(client: &Client, tcp: TcpStream) -> Self {
         let url = client.base.replace("http://", "ws://") + "/ws/";
         let mut request = url.into_client_request().expect("a request");
         let token = HeaderValue::from_str(&format!("Bearer {}", client.access)).expect("a header");
         request.headers_mut().insert("authorization", token);
         let upgraded = client_async(request, MaybeTlsStream::Plain(tcp));
-        let (stream, _) = timeout(PATIENCE, upgraded).await.expect("in time").expect("upgraded");
+        let (stream, _) = timeout(DEADLINE, upgraded).await.expect("in time").expect("upgraded");
         let mut socket = Self::of(stream);
         socket.ready = socket.next().await;
         socket
     }
 
-    /// Opens one and authenticates with the first frame.
+    /// Opens a socket and authenticates with an `auth` frame.
     pub async fn open_by_frame(client: &Client) -> Self {
         let mut socket = Self::dial(client, "/ws/", &[]).await.expect("upgraded");
         socket.send(json!({"type": "auth", "token": client.access})).await;
@@ -103,17 +104,17 @@ impl Socket {
         }
     }
 
-    /// The same socket, which hears signals too.
+    /// The same socket, without skipping signals.
     pub fn loud(mut self) -> Self {
         self.loud = true;
         self
     }
 
-    fn passes_over(&self, frame: &Value) -> bool {
+    fn skips(&self, frame: &Value) -> bool {
         !self.loud && frame["type"].as_str().is_some_and(|kind| SIGNALS.contains(&kind))
     }
 
-    /// The version of a chat that `ready` named.
+    /// The version of a chat in `ready`.
     pub fn version_of(&self, chat: i64) -> i64 {
         self.ready["versions"][chat.to_string()].as_i64().expect("a version")
     }
@@ -133,13 +134,13 @@ impl Socket {
         self.stream.send(Message::text(text)).await.expect("sent");
     }
 
-    /// Sends whatever a client can, sensible or not.
+    /// Sends any message, valid or not.
     pub async fn send_message(&mut self, message: Message) {
         self.stream.send(message).await.expect("sent");
     }
 
-    /// Sends a request under an id of its own; its `ack`, `error` or `pong`. Events that come
-    /// before it are kept for [`Self::next`].
+    /// Sends a request and returns its `ack`, `error` or `pong`. Frames that arrive before it are kept
+    /// for [`Self::next`].
     pub async fn request(&mut self, mut frame: Value) -> Value {
         self.requests += 1;
         let id = self.requests;
@@ -162,7 +163,7 @@ impl Socket {
         }
     }
 
-    /// The next frame of a type; others before it are passed over.
+    /// The next frame of a type. Others before it are skipped.
     pub async fn next_of(&mut self, kind: &str) -> Value {
         loop {
             let frame = self.next().await;
@@ -172,23 +173,23 @@ impl Socket {
         }
     }
 
-    /// Every frame that the server had sent when it answers a `ping` sent now.
+    /// Every frame that the server sends before it answers a `ping` sent now.
     pub async fn drain(&mut self) -> Vec<Value> {
         let pong = self.request(json!({"type": "ping"})).await;
         assert_eq!(pong["type"], "pong");
         self.waiting.drain(..).collect()
     }
 
-    /// The next frame, or how the server ended the connection: with a code and a reason, or without.
+    /// The next frame, or how the server closed the connection: with a code and a reason, or without.
     pub async fn next_or_end(&mut self) -> Result<Value, Option<(u16, String)>> {
         if let Some(frame) = self.waiting.pop_front() {
             return Ok(frame);
         }
         loop {
-            match timeout(PATIENCE, self.stream.next()).await.expect("a frame in time") {
+            match timeout(DEADLINE, self.stream.next()).await.expect("a frame in time") {
                 Some(Ok(Message::Text(text))) => {
-                    let frame = self.hear(&text);
-                    if !self.passes_over(&frame) {
+                    let frame = self.parse(&text);
+                    if !self.skips(&frame) {
                         return Ok(frame);
                     }
                 }
@@ -203,7 +204,7 @@ impl Socket {
         }
     }
 
-    /// Waits for the server to close: the code and the reason.
+    /// Waits for the server to close the connection: the code and the reason.
     pub async fn closed(&mut self) -> (u16, String) {
         loop {
             if let Err(end) = self.next_or_end().await {
@@ -212,28 +213,31 @@ impl Socket {
         }
     }
 
-    /// A frame, which has to be as the document says; and what the document does not allow has to
-    /// be refused.
-    fn hear(&self, text: &str) -> Value {
+    /// Parses and checks a frame. The server must answer a frame that the document does not allow with
+    /// `error`.
+    fn parse(&self, text: &str) -> Value {
         let frame: Value = serde_json::from_str(text).expect("JSON");
-        asyncapi::assert_told(&frame);
+        asyncapi::assert_described(&frame);
         let allowed = !frame.get("id").is_some_and(|id| self.unallowed.contains(id));
-        assert!(allowed || frame["type"] == "error", "not allowed, and yet: {frame}");
+        assert!(
+            allowed || frame["type"] == "error",
+            "not allowed by the document, but accepted: {frame}"
+        );
         frame
     }
 
     async fn read(&mut self) -> Value {
         loop {
-            let message = timeout(PATIENCE, self.stream.next()).await.expect("a frame in time");
+            let message = timeout(DEADLINE, self.stream.next()).await.expect("a frame in time");
             match message {
                 Some(Ok(Message::Text(text))) => {
-                    let frame = self.hear(&text);
-                    if !self.passes_over(&frame) {
+                    let frame = self.parse(&text);
+                    if !self.skips(&frame) {
                         return frame;
                     }
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                other => panic!("no frame: {other:?}"),
+                other => panic!("not a frame: {other:?}"),
             }
         }
     }

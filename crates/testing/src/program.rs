@@ -1,0 +1,78 @@
+//! The server's program as a child process, for what cannot be seen from inside: how it starts, dies,
+//! logs, and how much memory it takes.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+
+use meowsenger::config::Variables;
+
+/// A running server, killed when dropped.
+pub struct Program {
+    process: Child,
+    /// `http://127.0.0.1:PORT`
+    pub base: String,
+    /// Kept open: the server may write more.
+    _output: BufReader<ChildStdout>,
+}
+
+impl Program {
+    /// A command with these settings and nothing of the caller's environment. `binary` is
+    /// `env!("CARGO_BIN_EXE_meowsenger")`, which only test binaries of the server's package have.
+    pub fn command(binary: &str, arguments: &[&str], variables: &Variables) -> Command {
+        let mut command = Command::new(binary);
+        command.args(arguments).env_clear().envs(variables).stdin(Stdio::null());
+        command
+    }
+
+    /// Migrates the database.
+    pub fn migrate(binary: &str, variables: &Variables) {
+        let mut command = Self::command(binary, &["migrate"], variables);
+        let status = command.stdout(Stdio::null()).status().expect("run");
+        assert!(status.success(), "migrate: {status}");
+    }
+
+    /// Starts a command that is `runserver`, and waits until it listens.
+    pub fn start(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("started");
+        let mut output = BufReader::new(process.stdout.take().expect("piped"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("a line");
+        let address = line.trim_end().rsplit_once("http://").map(|(_, address)| address);
+        let address = address.unwrap_or_else(|| panic!("no address: {line:?}"));
+        Self { process, base: format!("http://{address}"), _output: output }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Sends a signal, such as `-STOP`.
+    pub fn signal(&self, signal: &str) {
+        let id = self.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().expect("run").success());
+    }
+
+    /// Stops it as an operator does, with SIGTERM.
+    pub fn terminate(mut self) -> ExitStatus {
+        self.signal("-TERM");
+        self.process.wait().expect("it ends")
+    }
+
+    /// A line of its `/proc/PID/status` in MiB, such as `VmHWM`.
+    pub fn memory(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with(name)).expect("a line");
+        let kib = line.split_whitespace().nth(1).expect("a number").parse::<u64>();
+        kib.expect("a number") >> 10
+    }
+}
+
+impl Drop for Program {
+    /// SIGKILL.
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
