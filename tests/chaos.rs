@@ -1,9 +1,9 @@
-//! Everything goes wrong at once: three nodes, a PostgreSQL, a NATS and thirty clients, while nodes
-//! and NATS are killed and connections cut and held up. In the end everybody must have what the
-//! server has, and must have been told of it in order.
+//! Everything fails at once: three nodes, a PostgreSQL, a NATS and thirty clients, while nodes and NATS
+//! are killed and connections are cut and stalled. In the end every client must have the server's
+//! state, and must have received every change in order.
 //!
-//! `MEOW_CHAOS_SEED` repeats a run's choices (not its timing), `MEOW_CHAOS_SECONDS` says how long it
-//! goes on (30).
+//! `MEOW_CHAOS_SEED` repeats the choices of a run (not its timing), `MEOW_CHAOS_SECONDS` is its
+//! duration (30).
 
 #[path = "chaos/actor.rs"]
 mod actor;
@@ -34,9 +34,9 @@ use meowsenger_testing::{Backend, Chance, Program};
 
 const CLIENTS: usize = 30;
 const CHATS: usize = 20;
-/// How long it may take, after the last fault, until everybody knows everything.
+/// The time after the last fault within which all clients must have the server's state.
 const QUIET: Duration = Duration::from_secs(40);
-/// How long what was begun may take to be finished then.
+/// The time after that within which pending requests must end.
 const FINISH: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -90,12 +90,12 @@ async fn everybody_ends_with_what_the_server_has() {
     }
     let took = healed.elapsed();
 
-    faults.append(&mut notes.faults.lock().expect("whole"));
+    faults.append(&mut notes.faults.lock().expect("not poisoned"));
     faults.extend(cluster.complaints());
     faults.extend(judge::frames(&history.entries()));
-    faults.extend(judge::told(&history.entries()));
+    faults.extend(judge::reported(&history.entries()));
     faults.extend(truth::judge(&actors, &nodes, &notes).await);
-    let sends = notes.sends.lock().expect("whole");
+    let sends = notes.sends.lock().expect("not poisoned");
     let (acked, tried) = (sends.acked.len(), sends.tried.len());
     let entries = history.entries().len();
     println!("{acked} of {tried} sends acknowledged, {entries} entries, quiet in {took:?}");
@@ -107,7 +107,7 @@ async fn everybody_ends_with_what_the_server_has() {
     assert!(acked > 0, "nothing happened");
 }
 
-/// Groups of a few, and some private chats.
+/// Small groups, and some private chats.
 async fn make_chats(actors: &[Arc<Actor>], ids: &[i64], chance: &mut Chance) {
     for number in 0..CHATS {
         let actor = &actors[number % actors.len()];
@@ -121,7 +121,7 @@ async fn make_chats(actors: &[Arc<Actor>], ids: &[i64], chance: &mut Chance) {
     }
 }
 
-/// Something breaks, or is mended; in words.
+/// Injects a fault, or repairs one. Describes it.
 fn disturb(cluster: &mut Cluster, chance: &mut Chance) -> String {
     let number = chance.below(3);
     let client = chance.below(CLIENTS);
@@ -165,7 +165,7 @@ fn disturb(cluster: &mut Cluster, chance: &mut Chance) -> String {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "tests are told of their services this way")]
+#[expect(clippy::disallowed_methods, reason = "the tests find their services by these variables")]
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

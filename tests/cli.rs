@@ -1,5 +1,5 @@
-//! The program as an operator runs it: the real binary, its output and its exit status. What it
-//! does to users and chats is tested in `tests/api`.
+//! The program as an operator runs it: the real binary, its output and its exit status. `tests/api`
+//! tests what it does with users and chats.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -22,7 +22,7 @@ mod stopping;
 const KEY: (&str, &str) =
     ("SECRET_KEY", "only-for-tests-only-for-tests-only-for-tests-only-for-tests");
 
-/// A working directory, with nothing of the caller's environment.
+/// A working directory, without the caller's environment.
 struct Shell(TempDir);
 
 impl Shell {
@@ -47,7 +47,7 @@ impl Shell {
     }
 }
 
-/// What came of it.
+/// The result of a command.
 #[derive(Debug)]
 struct Ran {
     status: i32,
@@ -70,7 +70,7 @@ impl Ran {
         self
     }
 
-    /// It says all of these somewhere.
+    /// Asserts that the output contains all of these.
     #[track_caller]
     fn says(self, texts: &[&str]) -> Self {
         for text in texts {
@@ -111,7 +111,7 @@ impl Running {
         connection
     }
 
-    /// An answer, which ends the connection.
+    /// The answer to a request that closes the connection.
     fn ask(&self, head: &str, body: &str) -> String {
         let mut connection = self.connect();
         let (length, close) = (body.len(), "connection: close\r\ncontent-type: application/json");
@@ -124,12 +124,12 @@ impl Running {
         answer
     }
 
-    /// The status of an answer.
+    /// The status of the answer.
     fn get(&self, path: &str) -> u16 {
         status(&self.ask(&format!("GET {path} HTTP/1.1"), ""))
     }
 
-    /// Asks for a socket: the answer's head, and the connection.
+    /// Requests a socket: returns the answer's head, and the connection.
     fn upgrade(&self) -> (String, TcpStream) {
         let mut connection = self.connect();
         let request = "GET /ws/ HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\n\
@@ -144,7 +144,7 @@ impl Running {
         assert!(Command::new("sh").args(["-c", &kill]).status().expect("sh").success());
     }
 
-    /// Sends SIGTERM; the status, and how long it took.
+    /// Sends SIGTERM. Returns the exit status, and how long it took.
     fn terminate(mut self) -> (Option<i32>, Duration) {
         let since = Instant::now();
         self.signal();
@@ -153,7 +153,7 @@ impl Running {
     }
 }
 
-/// The head of an answer; what follows stays to be read.
+/// The head of an answer; the rest remains unread.
 fn head(connection: &mut TcpStream) -> String {
     let (mut head, mut byte) = (String::new(), [0]);
     while !head.ends_with("\r\n\r\n") {
@@ -169,7 +169,7 @@ fn status(answer: &str) -> u16 {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It has ended by itself in most tests.
+        // In most tests it has exited by itself.
         self.process.kill().ok();
         self.process.wait().ok();
     }
@@ -246,7 +246,7 @@ fn an_embedded_database_is_its_owner_s_alone() {
     shell.run(&["migrate"], &[url]).expect(0);
     assert_eq!(mode(""), 0o600);
     shell.run(&["check"], &[url]).expect(0);
-    // As an earlier version made it.
+    // As an earlier version created it.
     fs::set_permissions(file(""), fs::Permissions::from_mode(0o644)).unwrap();
     shell.run(&["check"], &[url]).expect(1).says(&["elsewhere.sqlite3", "0644", "chmod 600"]);
     let server = Running::start(&shell, &[url]);
@@ -320,7 +320,7 @@ fn makemigrations_begins_a_file_on_each_side() {
     fs::write(shell.path().join("migrations/postgres/0007_x.sql"), "").unwrap();
     shell.run(&["makemigrations", "wings"], &[]).expect(0).says(&["sqlite/0008_wings.sql"]);
     shell.run(&["makemigrations", "tail_2"], &[]).expect(0).says(&["postgres/0009_tail_2.sql"]);
-    // Until somebody decides otherwise, a migration only adds, like the one before it.
+    // A new migration has the number of the one before it, until its author raises it.
     for file in ["postgres/0008_wings.sql", "sqlite/0009_tail_2.sql"] {
         let text = fs::read_to_string(shell.path().join("migrations").join(file)).unwrap();
         assert!(text.contains("\n-- Runs beside: 0007\n"), "{text}");
@@ -373,7 +373,7 @@ fn the_documents_are_json() {
 }
 
 #[test]
-fn a_server_makes_its_key_once_and_ends_when_told() {
+fn a_server_makes_its_key_once_and_exits_on_sigterm() {
     let shell = Shell::new();
     let server = Running::start(&shell, &[]);
     let mode = |path: &str| {
@@ -402,7 +402,7 @@ fn a_server_makes_its_key_once_and_ends_when_told() {
 fn a_log_that_nobody_reads_holds_up_nothing() {
     let shell = Shell::new();
     let mut server = Running::start(&shell, &[("THROTTLE", "off")]);
-    // Ten times what a pipe holds.
+    // Ten times the capacity of a pipe.
     for _ in 0..4_000 {
         assert_eq!(server.get("/api/nope/"), 404);
     }
@@ -420,7 +420,7 @@ fn a_password_can_come_by_a_pipe() {
     let shell = Shell::new();
     shell.run(&["migrate"], &[]).expect(0);
     let fed = |arguments: &[&str], input: &str| {
-        // No terminal is there to be asked.
+        // No terminal to prompt on.
         let mut command = Command::new("setsid");
         command.arg("--wait").arg(env!("CARGO_BIN_EXE_meowsenger")).args(arguments);
         command.env_clear().current_dir(shell.path()).stdin(Stdio::piped());
@@ -437,8 +437,8 @@ fn a_password_can_come_by_a_pipe() {
     fed(&["changepassword", "tom"], "nine-lives-2026\n").expect(1).says(&["no more input"]);
 }
 
-/// The PostgreSQL of the tests. `None` where there is none and none required.
-#[expect(clippy::disallowed_methods, reason = "tests are told of their services this way")]
+/// The tests' PostgreSQL. `None` if there is none and none is required.
+#[expect(clippy::disallowed_methods, reason = "the tests find their services by these variables")]
 fn postgres() -> Option<String> {
     let url = std::env::var("MEOW_TEST_POSTGRES_URL").ok();
     assert!(url.is_some() || std::env::var_os("MEOW_REQUIRE_SERVICES").is_none(), "no PostgreSQL");
@@ -467,7 +467,7 @@ fn a_server_does_not_migrate_postgres_by_itself() {
     let Some(url) = postgres() else { return };
     let shell = Shell::new();
     let sign = if url.contains('?') { '&' } else { '?' };
-    // A schema that does not exist holds no tables.
+    // A schema that does not exist has no tables.
     let url = format!("{url}{sign}options=-csearch_path%3Dnever_made");
     let variables = [("DATABASE_URL", url.as_str()), KEY];
     let ran = shell.run(&["runserver", "127.0.0.1:0"], &variables).expect(1);

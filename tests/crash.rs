@@ -1,6 +1,6 @@
-//! SIGKILL under load: the real program is killed in the middle of its work, several times, and
-//! started again on the same data. What was acknowledged is there, once, and nothing is there that
-//! nobody sent. And a disk that takes nothing for a while, which it survives.
+//! SIGKILL under load: the real program is killed several times in the middle of its work, and started
+//! again on the same data. Acknowledged messages exist once, and no message exists that nobody sent.
+//! Also a full disk, which the program survives.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -51,12 +51,12 @@ fn command(arguments: &[&str], variables: &Variables) -> Command {
     command
 }
 
-/// Sends one message after the other until the server dies, the one that was not answered first.
+/// Sends messages one by one until the server dies, beginning with the unacknowledged one.
 struct Writer {
     client: Client,
     number: usize,
     chat: i64,
-    /// The next message's number; it is the same until it was acknowledged.
+    /// The next message's number, which stays the same until the message is acknowledged.
     next: usize,
 }
 
@@ -84,7 +84,7 @@ impl Writer {
         }
     }
 
-    /// `None` where the server dies meanwhile.
+    /// `None` if the server dies meanwhile.
     async fn dial(&self) -> Option<Socket> {
         let token = format!("Bearer {}", self.client.access);
         let headers = [("authorization", token.as_str())];
@@ -95,7 +95,7 @@ impl Writer {
     }
 }
 
-/// The message, where it was acknowledged; `None` where the server died.
+/// The acknowledged message; `None` if the server died.
 async fn over_rest(client: &Client, chat: i64, body: &Value) -> Option<Value> {
     let path = format!("/api/chats/{chat}/messages/");
     let answer = client.request(reqwest::Method::POST, &path).json(body).send().await.ok()?;
@@ -105,7 +105,7 @@ async fn over_rest(client: &Client, chat: i64, body: &Value) -> Option<Value> {
     Some(message)
 }
 
-/// The same over a socket. Events that come meanwhile are of no interest here.
+/// The same over a socket. Ignores events.
 async fn over_socket(socket: &mut Socket, chat: i64, mut body: Value) -> Option<Value> {
     use futures_util::SinkExt;
     use tokio_tungstenite::tungstenite::Message;
@@ -187,7 +187,7 @@ async fn an_embedded_database_that_was_restored_gets_another_epoch_and_no_other_
     tom.say(chat, "before").await;
     let first = epoch(&[]);
 
-    // A copy is taken while it serves; a single message follows, and a SIGKILL.
+    // A copy is made while the server runs; then a single message is sent, and SIGKILL.
     let live = SqliteConnectOptions::new().filename(file("meowsenger.sqlite3"));
     let mut connection = live.connect().await.expect("opened");
     let copy = format!("vacuum into '{}'", file("copy").display());
@@ -215,7 +215,7 @@ async fn an_embedded_database_that_was_restored_gets_another_epoch_and_no_other_
     drop(start(&variables));
     assert_eq!(epoch(&[]), second);
 
-    // The operator has said so; the next start need not find out.
+    // The operator renews the epoch; the next start need not detect the restore.
     restore();
     let third = epoch(&["--renew"]);
     assert!(third != first && third != second);
@@ -251,7 +251,7 @@ async fn until_ready(client: &Client, status: u16) {
     eventually(Duration::from_secs(5), &format!("/readyz answers {status}"), look).await;
 }
 
-/// On PostgreSQL it is the server's disk.
+/// Only for SQLite: PostgreSQL's disk is the database server's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_is_full_for_a_while_costs_503_and_nothing_else() {
     let _watchdog = Watchdog::start();
@@ -295,11 +295,11 @@ async fn a_disk_that_is_full_for_a_while_costs_503_and_nothing_else() {
     drop(server);
 }
 
-/// A small disk of its own; gone when dropped.
+/// A small file system, unmounted when dropped.
 struct Disk(TempDir);
 
 impl Disk {
-    /// `None` where we may not mount: it takes root.
+    /// `None` if the test may not mount, which needs root.
     fn mount() -> Option<Self> {
         let folder = TempDir::new().expect("a folder");
         let mut mount = Command::new("mount");
@@ -317,7 +317,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // The system forgets it with the last file that is open.
+        // A lazy unmount: it takes effect when the last open file is closed.
         Command::new("umount").arg("--lazy").arg(self.0.path()).status().ok();
     }
 }

@@ -1,7 +1,7 @@
-//! How the databases go about what everybody asks all the time: a list of chats, a page of messages,
-//! a sync, a search. By index, never by walking a table that grows with the site, and with as many
-//! statements for many rows as for few. The statements are caught as sqlx tells of them, so this
-//! has to be a process of its own, and one test.
+//! Query plans of the most frequent calls: a list of chats, a page of messages, a sync, a search. They
+//! must use an index, never scan a table that grows with the site, and need the same number of
+//! statements for many rows as for few. The statements are read from sqlx's log events, so this needs
+//! its own process, with a single test.
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -31,13 +31,13 @@ use meowsenger_testing::services::variables;
 /// Tables that grow with the site.
 const LARGE: [&str; 5] = ["messages", "members", "chats", "users", "name_pieces"];
 
-/// The statements since it was last emptied.
+/// The statements since the last time this was emptied.
 #[derive(Clone, Default)]
 struct Statements(Arc<Mutex<Vec<String>>>);
 
 impl Statements {
     fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().expect("whole"))
+        std::mem::take(&mut self.0.lock().expect("not poisoned"))
     }
 }
 
@@ -48,9 +48,9 @@ impl<S: Subscriber> Layer<S> for Statements {
             event.record(&mut text);
             let Text { summary, whole } = text;
             let sql = if whole.trim().is_empty() { summary } else { whole.trim().to_owned() };
-            // Other settings are made on whatever connection is opened.
+            // Settings of a new connection, which any call may open.
             if !sql.starts_with("PRAGMA") {
-                self.0.lock().expect("whole").push(sql);
+                self.0.lock().expect("not poisoned").push(sql);
             }
         }
     }
@@ -74,8 +74,8 @@ impl Visit for Text {
     fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
 }
 
-/// A site with two users: the first is in few chats of very many, the second in all. No statistics
-/// are gathered, as on a database that was filled a moment ago.
+/// A site with many chats and two users: the first is a member of a few, the second of all. Without
+/// statistics, as in a database that has just been filled.
 const SITE: [&str; 5] = [
     "insert into users (id, username, username_key, password, date_joined) \
      select n, 'user' || n, 'user' || n, '!', $1 from s ",
@@ -107,7 +107,7 @@ async fn site(app: &App) -> Caller {
     Caller { user: user.expect("there"), session: SessionId(1) }
 }
 
-/// One of each call; `size` rows where it has a size.
+/// One call of each kind, with `size` rows if it has a size.
 async fn calls(app: &Arc<App>, me: &Caller, size: i64) {
     let filter = ChatFilter::default();
     chats::list(app, me, &filter, Turn::First, size).await.expect("chats");
@@ -141,10 +141,10 @@ async fn walked_by_sqlite(app: &App, folder: &Path, statements: &[String]) -> Ve
         let explain = AssertSqlSafe(format!("explain query plan {statement}"));
         let steps: Vec<(i64, i64, i64, String)> =
             sqlx::query_as(explain).fetch_all(&mut file).await.expect("explained");
-        // "SCAN m" under an alias, "SCAN messages USING INDEX …" in the order of one.
+        // "SCAN m" for an alias, "SCAN messages USING INDEX …" for a scan in the order of an index.
         for (_, _, _, step) in steps {
             let scan = step.starts_with("SCAN ") && !step.contains("VIRTUAL TABLE");
-            // The rows of a subquery, which has steps of its own.
+            // The rows of a subquery, whose own steps are listed as well.
             let name = step.split(' ').nth(1).unwrap_or_default();
             let scan = scan && !name.starts_with('(') && !statement.contains(&format!(") {name}"));
             let harmless = step.contains("USING INDEX") && statement.contains("limit");
@@ -156,12 +156,12 @@ async fn walked_by_sqlite(app: &App, folder: &Path, statements: &[String]) -> Ve
     walked
 }
 
-/// How often each large table was walked since the server began.
+/// The number of sequential scans of each large table since the server started.
 async fn walks_of_postgres(app: &App) -> Vec<(String, i64)> {
     if app.db.is_sqlite() {
         return Vec::new();
     }
-    // Both of the pool's connections tell what they did so far.
+    // Both connections of the pool report their statistics.
     let mut both = [app.db.begin().await.expect("one"), app.db.begin().await.expect("another")];
     for tx in &mut both {
         tx.script("select pg_stat_force_next_flush()".to_owned()).await.expect("flushed");
@@ -191,11 +191,11 @@ async fn what_is_asked_all_the_time_walks_no_large_table() {
         let Some(mut variables) = variables(backend, folder.path()).await else { return };
         variables.insert("DATABASE_POOL_SIZE".to_owned(), "2".to_owned());
         if let Some(url) = variables.get_mut("DATABASE_URL") {
-            // Small tables are walked because that is cheap; told not to, PostgreSQL walks only what
-            // there is no index for.
+            // PostgreSQL scans small tables because it is cheap. With this setting it scans only what has
+            // no index.
             url.push_str("%20-cenable_seqscan%3Doff");
         }
-        // Nothing runs beside what is asked here.
+        // No background tasks.
         let (app, _) = App::open(&Config::read(&variables).expect("settings")).await.expect("open");
         migrations::migrate(&app.db, app.clock.now(), |_| {}).await.expect("migrated");
         let me = site(&app).await;

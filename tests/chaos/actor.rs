@@ -1,4 +1,4 @@
-//! A user who does what users do, at random, and notes what came of it.
+//! A user who does random things, and records the results.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,21 +13,21 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::history::{History, Told, What};
+use super::history::{History, Reported, What};
 use super::judge::Sends;
 
-/// Longest pause between two things that a user does, in milliseconds.
+/// Longest pause between two actions of a user, in milliseconds.
 const PAUSE: usize = 500;
 /// Four bytes, as one character.
 const LARGE: &str = "\u{1F408}";
 
-/// What all users note down.
+/// What all users record.
 #[derive(Default)]
 pub struct Notes {
     pub sends: Mutex<Sends>,
     pub faults: Mutex<Vec<String>>,
-    /// Counts what was heard, to be waited for.
-    pub heard: watch::Sender<u64>,
+    /// Counts what was received, for tests to wait for.
+    pub received: watch::Sender<u64>,
 }
 
 /// A user with a client.
@@ -41,7 +41,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Registers and connects by a way of its own.
+    /// Registers, and connects through its own proxy.
     pub async fn enter(
         number: usize,
         way: &str,
@@ -69,7 +69,7 @@ impl Actor {
         (Self { number, id, client, live, history, notes }, events)
     }
 
-    /// Acts until it is told to stop, and finishes what it began.
+    /// Acts until it is cancelled, and finishes the current action.
     pub async fn act(
         self: Arc<Self>,
         mut chance: Chance,
@@ -89,7 +89,7 @@ impl Actor {
         }
     }
 
-    /// One thing. `None` where there is nothing of the kind to do.
+    /// One action. `None` if there is nothing to do it with.
     async fn once(
         &self,
         chance: &mut Chance,
@@ -165,7 +165,7 @@ impl Actor {
         }))
     }
 
-    /// One message; now and then so many and large ones that they fill the server's queues.
+    /// Sends a message; sometimes so many large ones that they fill the server's queues.
     async fn send(
         &self,
         chance: &mut Chance,
@@ -192,17 +192,17 @@ impl Actor {
         by_socket: bool,
     ) -> Result<i64> {
         let draft = Draft { content, client_id: Some(name.clone()), reply_to: None };
-        self.notes.sends.lock().expect("whole").tried.insert(name.clone(), chat);
+        self.notes.sends.lock().expect("not poisoned").tried.insert(name.clone(), chat);
         let message = match by_socket {
             true => self.live.send(chat, draft).await?,
             false => self.client.send(chat, draft).await?,
         };
         let seq = message.seq;
-        self.notes.sends.lock().expect("whole").acked.insert(name, message);
+        self.notes.sends.lock().expect("not poisoned").acked.insert(name, message);
         Ok(seq)
     }
 
-    /// A chat of one's own, as far as one knows.
+    /// A chat that the user owns, according to the client.
     fn somewhere(&self, chance: &mut Chance) -> Option<(i64, ChatType, Vec<Message>)> {
         let replica = self.live.replica();
         let chats: Vec<_> = replica.chats().keys().copied().collect();
@@ -210,7 +210,7 @@ impl Actor {
         Some((known.chat().id, known.chat().kind, known.messages().values().cloned().collect()))
     }
 
-    /// What may go wrong: others act, too, so one may be out of the chat by now.
+    /// Expected failures: others act as well, so the user may have been removed from the chat.
     fn judge(&self, error: Error) -> String {
         let expected = match &error {
             Error::Api(error) => matches!(
@@ -222,29 +222,29 @@ impl Actor {
         };
         if !expected {
             let fault = format!("client {}: {error:?}", self.number);
-            self.notes.faults.lock().expect("whole").push(fault);
+            self.notes.faults.lock().expect("not poisoned").push(fault);
         }
         format!("failed: {error}")
     }
 }
 
-/// Notes what a client tells, until it tells no more.
+/// Records a client's events until it ends.
 pub async fn listen(number: usize, mut events: Events, history: Arc<History>, notes: Arc<Notes>) {
     while let Some(event) = events.next().await {
-        let told = match event {
+        let reported = match event {
             Event::Change(change) => {
-                Told::Change { chat: change.chat(), version: change.version() }
+                Reported::Change { chat: change.chat(), version: change.version() }
             }
             Event::Resynced(resynced) => {
                 let (chat, from, upto) = (resynced.chat.id, resynced.from, resynced.to);
-                Told::Resynced { chat, from, upto }
+                Reported::Resynced { chat, from, upto }
             }
-            Event::ChatCreated(chat) => Told::Created { chat: chat.id, version: chat.version },
-            Event::ChatDeleted(chat) => Told::Deleted { chat },
-            Event::EpochChanged => Told::Forgotten,
+            Event::ChatCreated(chat) => Reported::Created { chat: chat.id, version: chat.version },
+            Event::ChatDeleted(chat) => Reported::Deleted { chat },
+            Event::EpochChanged => Reported::Forgotten,
             Event::Ended(error) => {
                 let fault = format!("client {number} gave up: {error}");
-                return notes.faults.lock().expect("whole").push(fault);
+                return notes.faults.lock().expect("not poisoned").push(fault);
             }
             Event::Disconnected { reason, .. } => {
                 history.add(Some(number), What::Did(format!("disconnected: {reason}")));
@@ -252,12 +252,12 @@ pub async fn listen(number: usize, mut events: Events, history: Arc<History>, no
             }
             _ => continue,
         };
-        history.add(Some(number), What::Told(told));
-        notes.heard.send_modify(|heard| *heard += 1);
+        history.add(Some(number), What::Reported(reported));
+        notes.received.send_modify(|received| *received += 1);
     }
 }
 
-/// What the judge looks at, of a frame.
+/// The part of a frame that the checks need.
 fn digest(text: &str) -> Value {
     let mut frame: Value = serde_json::from_str(text).expect("JSON");
     if frame["type"] == "chat.created" {

@@ -1,5 +1,5 @@
-//! What the chaos happens to: nodes and a NATS, as processes that are killed and started again. It
-//! knows how to start and stop them, not when.
+//! The system under test: nodes and a NATS, as processes that are killed and started again. It knows
+//! how to start and stop them, not when.
 
 use std::fs::{File, read_to_string};
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use meowsenger_testing::{Program, Proxy};
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_meowsenger");
 
-/// Three nodes, one NATS, and the ways to them.
+/// Three nodes, one NATS, and the proxies in front of them.
 pub struct Cluster {
     folder: PathBuf,
     variables: Variables,
@@ -28,7 +28,7 @@ struct Nats {
 }
 
 impl Cluster {
-    /// Starts everything. `variables` name a PostgreSQL that is migrated.
+    /// Starts everything. `variables` name a migrated PostgreSQL.
     pub async fn start(
         folder: &Path,
         mut variables: Variables,
@@ -40,7 +40,7 @@ impl Cluster {
         let mut set = |name: &str, value: &str| variables.insert(name.to_owned(), value.to_owned());
         set("BUS_URL", &format!("nats://127.0.0.1:{}", nats.port));
         set("LOG_LEVEL", "warn");
-        // A dead node's sockets count until it is known to be dead.
+        // A dead node's sockets count until the others have declared it dead.
         set("MAX_SOCKETS_PER_USER", "1000");
         let folder = folder.to_owned();
         let mut cluster = Self { folder, variables, nats, nodes: Vec::new(), proxies: Vec::new() };
@@ -53,7 +53,7 @@ impl Cluster {
         cluster
     }
 
-    /// Where the living nodes are.
+    /// The URLs of the running nodes.
     pub fn bases(&self) -> Vec<&str> {
         self.nodes.iter().flatten().map(|node| node.base.as_str()).collect()
     }
@@ -66,12 +66,12 @@ impl Cluster {
         }
     }
 
-    /// A node does nothing for a while, and does not know it.
+    /// Pauses a node, which cannot notice it.
     pub fn pause(&self, number: usize) {
         self.signal(number, "-STOP");
     }
 
-    /// Starts a node that was killed, and lets one go on that was paused.
+    /// Starts a killed node, or resumes a paused one.
     pub fn restart(&mut self, number: usize) {
         self.signal(number, "-CONT");
         if self.nodes[number].is_none() {
@@ -87,19 +87,19 @@ impl Cluster {
         }
     }
 
-    /// Starts NATS where it was killed.
+    /// Starts NATS if it was killed.
     pub fn restart_nats(&mut self) {
         self.nats.start();
     }
 
-    /// Everything runs and carries again.
+    /// Repairs everything.
     pub fn heal(&mut self) {
         self.restart_nats();
         (0..self.nodes.len()).for_each(|number| self.restart(number));
         self.proxies.iter().for_each(|proxy| proxy.stall(false));
     }
 
-    /// What the nodes wrote of panics and of faults of their own.
+    /// The panics and errors in the nodes' logs.
     pub fn complaints(&self) -> Vec<String> {
         let logs = (0..self.nodes.len()).map(|number| self.log(number));
         let lines = logs.flat_map(|path| {
@@ -151,12 +151,12 @@ impl Nats {
 }
 
 fn end(process: &mut Child) {
-    // One that has ended by itself is as dead.
+    // It may have exited by itself.
     drop(process.kill());
     process.wait().expect("gone");
 }
 
-/// NATS has to come back on the port on which it was, so it cannot choose one by itself.
+/// NATS has to restart on the same port, so it cannot choose a free one by itself.
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()

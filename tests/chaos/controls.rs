@@ -1,4 +1,4 @@
-//! The judge judged: what is planted must be found, and what is right must not be.
+//! Tests of the checks: each planted error must be found, and a correct history must pass.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,7 +6,7 @@ use meowsenger_client::types::{Chat, Message};
 use meowsenger_client::{Frame, Replica};
 use serde_json::{Value, json};
 
-use super::history::{Entry, Told, What};
+use super::history::{Entry, Reported, What};
 use super::judge::{self, Sends, Truth};
 
 const TIME: &str = "2026-01-01T00:00:00.000001Z";
@@ -23,10 +23,10 @@ fn change(version: i64) -> Value {
     json!({"type": "message.created", "chat": 3, "version": version})
 }
 
-fn told(versions: &[i64]) -> Vec<Entry> {
-    let first = Told::Created { chat: 3, version: 1 };
-    let change = |version: &i64| Told::Change { chat: 3, version: *version };
-    entries([first].into_iter().chain(versions.iter().map(change)).map(What::Told))
+fn reported(versions: &[i64]) -> Vec<Entry> {
+    let first = Reported::Created { chat: 3, version: 1 };
+    let change = |version: &i64| Reported::Change { chat: 3, version: *version };
+    entries([first].into_iter().chain(versions.iter().map(change)).map(What::Reported))
 }
 
 fn user() -> Value {
@@ -52,7 +52,7 @@ fn chat(last_seq: i64) -> Chat {
     .expect("a chat")
 }
 
-/// Three messages, all acknowledged.
+/// Three acknowledged messages.
 fn sends() -> Sends {
     let acked: HashMap<_, _> = (1..=3).map(|seq| (format!("m{seq}"), message(seq))).collect();
     let tried = acked.keys().map(|name| (name.clone(), 3)).collect();
@@ -79,16 +79,16 @@ fn frames_that_are_lost_repeated_or_reordered_are_found() {
 
 #[test]
 fn events_that_are_lost_repeated_or_reordered_are_found() {
-    assert!(judge::told(&told(&[2, 3, 4])).is_empty());
+    assert!(judge::reported(&reported(&[2, 3, 4])).is_empty());
     for (versions, what) in [([2, 4, 5], "lost"), ([2, 2, 3], "repeated"), ([3, 2, 4], "reordered")]
     {
-        assert!(!judge::told(&told(&versions)).is_empty(), "{what}");
+        assert!(!judge::reported(&reported(&versions)).is_empty(), "{what}");
     }
-    let mut announced = told(&[2]);
-    announced.extend(entries([What::Told(Told::Resynced { chat: 3, from: 2, upto: 9 })]));
-    assert!(judge::told(&announced).is_empty());
-    announced.extend(entries([What::Told(Told::Resynced { chat: 3, from: 8, upto: 10 })]));
-    assert_eq!(judge::told(&announced).len(), 1, "not from where one was");
+    let mut announced = reported(&[2]);
+    announced.extend(entries([What::Reported(Reported::Resynced { chat: 3, from: 2, upto: 9 })]));
+    assert!(judge::reported(&announced).is_empty());
+    announced.extend(entries([What::Reported(Reported::Resynced { chat: 3, from: 8, upto: 10 })]));
+    assert_eq!(judge::reported(&announced).len(), 1, "not from where one was");
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn messages_that_are_lost_doubled_or_nobodys_are_found() {
     let right = [message(1), message(2), message(3)];
     assert_eq!(judged(&right), 0);
     assert_eq!(judged(&right[..2]), 1, "an acknowledged one is lost");
-    assert!(judged(&[message(1), message(3)]) >= 2, "and leaves a hole");
+    assert!(judged(&[message(1), message(3)]) >= 2, "and leaves a gap");
     let doubled = Message { client_id: right[1].client_id.clone(), ..message(4) };
     assert!(judged(&[message(1), message(2), message(3), doubled]) > 0);
     assert_eq!(judged(&[message(1), message(2), message(3), message(4)]), 1, "nobody sent it");

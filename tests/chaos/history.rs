@@ -1,5 +1,5 @@
-//! What happened, in the order in which it was noticed: kept for the judge, and for whoever has to
-//! find out why the judge complains.
+//! What happened, in the order in which it was recorded: for the checks, and for the developer who has
+//! to find out why one failed.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -8,40 +8,40 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-/// An entry.
+/// An entry of the history.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Milliseconds since the beginning.
+    /// Milliseconds since the start.
     pub at: u128,
-    /// Which client; none where it is the chaos itself.
+    /// The client's number; none for an injected fault.
     pub client: Option<usize>,
-    /// What.
+    /// The event.
     pub what: What,
 }
 
-/// What can happen.
+/// What can be recorded.
 #[derive(Clone, Debug)]
 pub enum What {
-    /// A frame came, on the client's connection of this number.
+    /// A frame arrived on the client's connection with this number.
     Frame(u64, Value),
-    /// The client told its program.
-    Told(Told),
-    /// The program asked for something; in words.
+    /// The client library reported an event to the application.
+    Reported(Reported),
+    /// The application made a request, in words.
     Did(String),
 }
 
-/// What a client tells its program of chats and versions.
+/// What the client library reports about chats and versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum Reported {
     /// A chat's change.
     Change { chat: i64, version: i64 },
-    /// A chat moved on.
+    /// A chat's version advanced.
     Resynced { chat: i64, from: i64, upto: i64 },
-    /// A chat is there.
+    /// A chat was added.
     Created { chat: i64, version: i64 },
-    /// A chat is gone.
+    /// A chat was removed.
     Deleted { chat: i64 },
-    /// Everything is forgotten.
+    /// All chats were dropped.
     Forgotten,
 }
 
@@ -57,15 +57,15 @@ impl History {
     }
 
     pub fn add(&self, client: Option<usize>, what: What) {
-        let mut entries = self.entries.lock().expect("whole");
+        let mut entries = self.entries.lock().expect("not poisoned");
         entries.push(Entry { at: self.began.elapsed().as_millis(), client, what });
     }
 
     pub fn entries(&self) -> Vec<Entry> {
-        self.entries.lock().expect("whole").clone()
+        self.entries.lock().expect("not poisoned").clone()
     }
 
-    /// Writes it into a file that stays, as JSON lines.
+    /// Writes the history into a file that remains, as JSON lines.
     pub fn keep(&self) -> PathBuf {
         let (mut file, path) = tempfile::Builder::new()
             .prefix("meow-chaos-")
@@ -77,7 +77,7 @@ impl History {
         for Entry { at, client, what } in self.entries() {
             let what = match what {
                 What::Frame(connection, frame) => json!({"connection": connection, "frame": frame}),
-                What::Told(told) => json!({"told": format!("{told:?}")}),
+                What::Reported(reported) => json!({"reported": format!("{reported:?}")}),
                 What::Did(words) => json!({"did": words}),
             };
             let line = json!({"at": at.to_string(), "client": client, "what": what});

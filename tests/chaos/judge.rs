@@ -1,25 +1,25 @@
-//! What must hold after the chaos, as pure rules over what was noticed. Each gives the faults that
-//! it finds.
+//! The checks after a run: pure rules over the recorded history. Each returns the violations that it
+//! finds.
 
 use std::collections::{BTreeMap, HashMap};
 
 use meowsenger_client::Replica;
 use meowsenger_client::types::{Chat, Message};
 
-use super::history::{Entry, Told, What};
+use super::history::{Entry, Reported, What};
 
-/// What the server has, as one user sees it, through one node.
+/// The server's state, as one user sees it through one node.
 pub type Truth = BTreeMap<i64, (Chat, Vec<Message>)>;
 
-/// Sends that were acknowledged, by `client_id`, and those of which it is not known.
+/// Acknowledged sends by `client_id`, and those whose outcome is unknown.
 #[derive(Debug, Default)]
 pub struct Sends {
     pub acked: HashMap<String, Message>,
     pub tried: HashMap<String, i64>,
 }
 
-/// On a connection, the frames of a chat's changes: each once, in order, and without a hole that no
-/// `resync` spoke of.
+/// On a connection, the events of a chat arrive once and in order, and a gap is announced by a
+/// `resync`.
 pub fn frames(entries: &[Entry]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut connections: HashMap<(Option<usize>, u64), Connection> = HashMap::new();
@@ -36,9 +36,9 @@ pub fn frames(entries: &[Entry]) -> Vec<String> {
 
 #[derive(Default)]
 struct Connection {
-    /// By chat, the version that was told last.
+    /// The version received last, by chat.
     versions: HashMap<i64, i64>,
-    /// By chat, how many holes were announced.
+    /// The number of announced gaps, by chat.
     resyncs: HashMap<i64, usize>,
 }
 
@@ -57,7 +57,7 @@ impl Connection {
                 let (chat, version) = (number(&frame["chat"]), number(&frame["version"]));
                 let old = self.versions.insert(chat, version);
                 if old.is_some_and(|old| old >= version) {
-                    return Err(format!("chat {chat} at {old:?} is told of again at {version}"));
+                    return Err(format!("chat {chat} at {old:?} is reported again at {version}"));
                 }
             }
             "chat.deleted" => {
@@ -87,32 +87,33 @@ impl Connection {
     }
 }
 
-/// What a client told its program: each chat's changes once, in order, without a hole that it did
-/// not speak of.
-pub fn told(entries: &[Entry]) -> Vec<String> {
+/// The client library reports each chat's changes once and in order, and announces a gap.
+pub fn reported(entries: &[Entry]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut clients: HashMap<Option<usize>, HashMap<i64, i64>> = HashMap::new();
     for Entry { at, client, what } in entries {
-        let What::Told(told) = what else { continue };
+        let What::Reported(reported) = what else { continue };
         let versions = clients.entry(*client).or_default();
-        let right = match *told {
-            Told::Change { chat, version } => versions.insert(chat, version) == Some(version - 1),
-            Told::Resynced { chat, from, upto } => {
+        let right = match *reported {
+            Reported::Change { chat, version } => {
+                versions.insert(chat, version) == Some(version - 1)
+            }
+            Reported::Resynced { chat, from, upto } => {
                 versions.insert(chat, upto).unwrap_or(0) == from && from < upto
             }
-            Told::Created { chat, version } => versions.insert(chat, version).is_none(),
-            Told::Deleted { chat } => versions.remove(&chat).is_some(),
-            // Nothing here changes the past.
-            Told::Forgotten => false,
+            Reported::Created { chat, version } => versions.insert(chat, version).is_none(),
+            Reported::Deleted { chat } => versions.remove(&chat).is_some(),
+            // The epoch is never renewed in this test.
+            Reported::Forgotten => false,
         };
         if !right {
-            faults.push(format!("{at} ms, client {client:?} was told {told:?}"));
+            faults.push(format!("{at} ms, client {client:?} received {reported:?}"));
         }
     }
     faults
 }
 
-/// What a client knows is what the server has.
+/// A client's state equals the server's.
 pub fn replica(client: usize, replica: &Replica, truth: &Truth) -> Vec<String> {
     let mut faults = Vec::new();
     let (mine, theirs): (Vec<_>, Vec<_>) =
@@ -152,8 +153,8 @@ pub fn replica(client: usize, replica: &Replica, truth: &Truth) -> Vec<String> {
     faults
 }
 
-/// A chat's messages are 1, 2, 3, …, each acknowledged one is there once as it was acknowledged, and
-/// none is there that nobody sent.
+/// A chat's messages are numbered 1, 2, 3, … Each acknowledged one exists once, as it was acknowledged,
+/// and none exists that nobody sent.
 pub fn messages(chat: &Chat, messages: &[Message], sends: &Sends) -> Vec<String> {
     let mut faults = Vec::new();
     let id = chat.id;
@@ -172,9 +173,9 @@ pub fn messages(chat: &Chat, messages: &[Message], sends: &Sends) -> Vec<String>
         }
     }
     for (name, acked) in sends.acked.iter().filter(|(_, message)| message.chat == id) {
-        let told = |m: &Message| (m.id, m.seq, m.sender.id, m.timestamp);
+        let reported = |m: &Message| (m.id, m.seq, m.sender.id, m.timestamp);
         match found.get(name.as_str()) {
-            Some(message) if told(message) == told(acked) => {}
+            Some(message) if reported(message) == reported(acked) => {}
             Some(message) => {
                 faults.push(format!("acknowledged {acked:?}, and there is {message:?}"))
             }
@@ -184,7 +185,7 @@ pub fn messages(chat: &Chat, messages: &[Message], sends: &Sends) -> Vec<String>
     faults
 }
 
-/// All nodes have the same. A private chat's marks and statuses move by being read.
+/// All nodes return the same state. Reading moves the markers and statuses of a private chat.
 pub fn nodes(truths: &[BTreeMap<i64, (i64, Vec<Message>)>]) -> Vec<String> {
     let lasting =
         |truth: &BTreeMap<i64, (i64, Vec<Message>)>| -> BTreeMap<i64, (i64, Vec<Message>)> {
@@ -197,7 +198,7 @@ pub fn nodes(truths: &[BTreeMap<i64, (i64, Vec<Message>)>]) -> Vec<String> {
     truths.windows(2).filter(|pair| differs(pair)).map(|_| "two nodes differ".to_owned()).collect()
 }
 
-/// Without the status, which moves without a version, and the sender's names.
+/// Without the status, which changes without a version, and the sender's names.
 fn lasting(message: &Message) -> Message {
     use meowsenger_client::types::MessageStatus;
     Message { status: MessageStatus::Sent, ..message.clone() }

@@ -1,5 +1,4 @@
-//! What the server has in the end, read by REST from each node, and held against what everybody
-//! knows.
+//! The server's state in the end, read by REST from each node, and compared with each client's.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -13,21 +12,21 @@ use tokio::time::timeout;
 use super::actor::{Actor, Notes};
 use super::judge::{self, Truth};
 
-/// How long to wait for news before looking again.
+/// How long to wait for an event before checking again.
 const MOMENT: Duration = Duration::from_millis(500);
 
-/// Waits until the server has nothing new for anybody.
+/// Waits until every client has the server's state.
 pub async fn until_all_know_all(actors: &[Arc<Actor>], node: &str, notes: &Notes) {
-    let mut heard = notes.heard.subscribe();
+    let mut received = notes.received.subscribe();
     for actor in actors {
         while !knows_all(actor, &at(actor, node)).await {
-            // News, or the time: what does not come is what this is looking for.
-            drop(timeout(MOMENT, heard.changed()).await);
+            // An event or the timeout: the loop also ends if no event comes.
+            drop(timeout(MOMENT, received.changed()).await);
         }
     }
 }
 
-/// All faults of replicas and of the server's own state.
+/// All violations, of the clients' state and of the server's own.
 pub async fn judge(actors: &[Arc<Actor>], nodes: &[&str], notes: &Notes) -> Vec<String> {
     let mut faults = Vec::new();
     let mut of_nodes = Vec::new();
@@ -40,7 +39,7 @@ pub async fn judge(actors: &[Arc<Actor>], nodes: &[&str], notes: &Notes) -> Vec<
                 if let Entry::Vacant(unread) = read.entry(chat.id) {
                     let messages = messages(&client, chat.id).await;
                     if number == 0 {
-                        let sends = notes.sends.lock().expect("whole");
+                        let sends = notes.sends.lock().expect("not poisoned");
                         faults.extend(judge::messages(&chat, &messages, &sends));
                     }
                     unread.insert((chat.version, messages));

@@ -1,4 +1,4 @@
-//! A node at its limits and at its end, as its process.
+//! A node at its connection limits and during shutdown, as a process.
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Ran, Running, Shell, head, status};
 
 #[test]
-fn a_node_that_is_told_to_stop_says_so_first_and_goes_on_serving() {
+fn a_node_that_is_stopped_drains_first_and_keeps_serving() {
     let shell = Shell::new();
     let mut server = Running::start(&shell, &[("SHUTDOWN_DELAY", "2s")]);
     let (mut kept, request) =
@@ -43,7 +43,7 @@ fn a_node_that_is_told_to_stop_says_so_first_and_goes_on_serving() {
     let answer = head(&mut kept);
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
 
-    // Sockets stay until the node really stops: a close frame (1012 when it has authenticated).
+    // Sockets stay open until the node stops: then a close frame (1012 if authenticated).
     let mut frame = [0; 4];
     socket.read_exact(&mut frame).expect("a close frame");
     assert_eq!((frame[0], u16::from_be_bytes([frame[2], frame[3]])), (0x88, 1012));
