@@ -155,8 +155,8 @@ async fn what_was_acknowledged_survives_sigkill_once_and_in_order(
 
     let reader = Client { base: server.base.clone(), ..writers[0].client.clone() };
     let found = ledger.check(&reader, &chats).await;
-    // Each writer waits for an answer before the next one, so that is the order; and nothing is
-    // there beyond what was acknowledged but the one that each was waiting for.
+    // Each writer waits for an answer before it sends the next message, which determines the order. At
+    // most one message of each writer exists that was not acknowledged.
     for writer in &writers {
         let seq =
             |n: usize| found.get(&format!("w{}-{n}", writer.number)).map(|m| m["seq"].as_i64());
@@ -226,7 +226,7 @@ async fn an_embedded_database_that_was_restored_gets_another_epoch_and_no_other_
     drop(server);
 }
 
-/// The writers and the groups that all of them are in.
+/// The writers, and the groups that all of them are members of.
 async fn begin(server: &Program) -> (Vec<Writer>, Vec<i64>) {
     let anonymous = Client::new(&server.base);
     let names = (0..WRITERS).map(|number| format!("writer{number}"));

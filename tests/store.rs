@@ -1,5 +1,5 @@
-//! Every query of the store, on both databases: SQL is not checked when it is compiled, so a query
-//! without a test here is a bug. What the actions make of the rows is tested in `tests/api`.
+//! Every query of the store, on both databases. SQL is not checked at compile time, so a query without
+//! a test here is a bug. `tests/api` tests what the actions do with the rows.
 
 #[path = "store/accounts.rs"]
 mod accounts;

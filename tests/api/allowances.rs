@@ -1,5 +1,5 @@
-//! Limits that hang on an account or a user, and that nobody gets around by another name, another
-//! way in, or many calls at once.
+//! Rate limits per account or user, which cannot be circumvented by another name, another call, or
+//! parallel calls.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::{Answer, Backend, Client, PASSWORD, TestApp};
 
 const ME: &str = "/api/auth/me/";
 
-/// A server behind a proxy, whose clock stands still.
+/// A server behind a proxy, with a stopped clock.
 async fn start(backend: Backend, settings: &[(&str, &str)]) -> Option<TestApp> {
     let proxied =
         [("THROTTLE", "on"), ("TRUSTED_PROXIES", "127.0.0.0/8"), ("THROTTLE_ANON", "off")];
@@ -21,7 +21,7 @@ async fn start(backend: Backend, settings: &[(&str, &str)]) -> Option<TestApp> {
     Some(server)
 }
 
-/// The same somebody at another address.
+/// The same client at another address.
 fn at(client: &Client, address: &str) -> Client {
     let address = HeaderValue::from_str(address).expect("a header");
     let headers = HeaderMap::from_iter([("x-forwarded-for".parse().expect("a name"), address)]);
@@ -36,7 +36,7 @@ async fn register(server: &TestApp, address: &str, username: &str, email: &str) 
     somebody.with_session(&session)
 }
 
-/// Status, body and wait of an answer: what a guesser sees.
+/// Status, body and wait of an answer: what an attacker sees.
 fn seen(answer: Answer) -> (u16, Value, Option<String>) {
     let wait = answer.header("retry-after").map(str::to_owned);
     (answer.status.as_u16(), answer.json, wait)
@@ -61,7 +61,7 @@ async fn both_names_of_an_account_have_one_allowance(
             at(&guesser, same).login(name, PASSWORD).await.expect(429);
         }
     }
-    // Of a name that is nobody's the same is seen.
+    // An unknown name gives the same answers.
     let mut other = Vec::new();
     for name in ["jerry", "JERRY", " jerry", "Jerry", "ｊｅｒｒｙ", "jerry"] {
         other.push(seen(guesser.login(name, "wrong").await));
@@ -106,7 +106,7 @@ async fn asking_for_names_that_may_be_taken_counts_like_registering(
     register(&server, "192.0.2.1", "tom", "tom@example.org").await;
     let eve = register(&server, "198.51.100.1", "eve", "eve@example.org").await;
     let bob = register(&server, "203.0.113.1", "bob", "bob@example.org").await;
-    // At one address, with the registration.
+    // Per address, together with the registration.
     let own = format!("/api/users/{}/", eve.id);
     let taken = json!({"email": "TOM@example.org"});
     eve.patch(ME, taken.clone()).await.expect(400);
@@ -121,10 +121,10 @@ async fn asking_for_names_that_may_be_taken_counts_like_registering(
     let body = json!({"username": "eve2", "password": PASSWORD});
     eve.post("/api/auth/register/", body).await.expect(429);
     at(&bob, "198.51.100.1").patch(ME, taken.clone()).await.expect(429);
-    // And of the user, wherever from: five in all.
+    // And per user, from any address: five in total.
     at(&eve, "198.51.100.2").patch(ME, taken.clone()).await.expect(400);
     at(&eve, "198.51.100.3").patch(ME, taken.clone()).await.expect(429);
-    // What asks for no other name is free.
+    // Requests that change no name are not counted.
     let mine = json!({"username": "EVE", "email": "NOBODY@example.org", "first_name": "Eve"});
     eve.put(ME, mine).await.expect(200);
     eve.patch(ME, json!({"email": ""})).await.expect(200);
@@ -153,13 +153,13 @@ async fn people_added_to_groups_are_counted_by_all_nodes(
         let body = json!({"type": "group", "name": "Kitchen", "members": members});
         tom.post("/api/chats/", body).await
     };
-    // Never more at once than a burst; and what is refused is not counted.
+    // Never more than a burst at once; refused calls are not counted.
     group(&ids).await.expect(429);
     let chat = group(&ids[..4]).await.expect(201).json["id"].as_i64().expect("an id");
     let path = format!("/api/chats/{chat}/");
     let members = format!("{path}members/");
     let there = Client { base: other.base.clone(), ..tom.clone() };
-    // Those who are in it already do not count.
+    // Existing members are not counted.
     there.post(&members, json!({"users": ids[2..6]})).await.expect(201);
     tom.put(&path, json!({"name": "Kitchen", "members": ids[..9]})).await.expect(200);
     for refused in [
@@ -170,12 +170,12 @@ async fn people_added_to_groups_are_counted_by_all_nodes(
     ] {
         let refused = refused.expect(429);
         let wait: u64 = refused.header("retry-after").expect("a time").parse().expect("seconds");
-        // The other node's clock was stopped a little later.
+        // The other node's clock was stopped slightly later.
         assert!((600..=900).contains(&wait), "{wait}");
     }
     let now = tom.get(&path).await.expect(200).json;
     assert_eq!((&now["members_count"], &now["name"]), (&json!(10), &json!("Kitchen")));
-    // One is left, and others have theirs.
+    // One is left; other users have their own limits.
     there.post(&members, json!({"users": ids[..10]})).await.expect(201);
     tom.post(&members, json!({"user": ids[10]})).await.expect(429);
     tom.put(&path, json!({"name": "Attic"})).await.expect(200);
@@ -198,7 +198,7 @@ async fn nobody_has_more_groups_than_may_be_however_many_are_made_at_once(
         let body = json!({"type": "group", "name": "Kitchen", "members": [other.id]});
         maker.post("/api/chats/", body).await
     };
-    // Each of the two makes groups with the other, so that none may wait for the other in a circle.
+    // The two create groups with each other at the same time, which must not deadlock.
     let made = join_all((0..100).map(|number| match number % 2 {
         0 => make(&tom, &jerry),
         _ => make(&jerry, &tom),
@@ -210,7 +210,7 @@ async fn nobody_has_more_groups_than_may_be_however_many_are_made_at_once(
     }
     let refused = "You have made too many groups.";
     make(&tom, &jerry).await.expect_detail(409, refused);
-    // The state counts before what one sent.
+    // The state is checked before the input.
     let body = json!({"type": "group", "name": "Kitchen", "members": [999_999]});
     tom.post("/api/chats/", body).await.expect_detail(409, refused);
     tom.private_chat(&jerry).await;

@@ -1,5 +1,4 @@
-//! The document that describes the socket. That frames are as it says is asserted of all that any
-//! test reads or sends (`support/document.rs`).
+//! The AsyncAPI document. Every test validates its frames by it (`support/socket.rs`).
 
 use std::collections::BTreeSet;
 
@@ -39,7 +38,7 @@ fn everything_is_described_and_leads_somewhere() {
         let described = message["description"].as_str().is_some_and(|text| !text.is_empty());
         assert!(described && message["payload"].is_object(), "{key}: {message}");
     }
-    // Each is said or heard by an operation, by itself or as a reply.
+    // Each message is sent or received by an operation, by itself or as a reply.
     let operations = document["operations"].as_object().expect("operations").values();
     let spoken: BTreeSet<_> = operations
         .flat_map(|one| [&one["messages"], &one["reply"]["messages"]])

@@ -1,4 +1,4 @@
-//! Accounts: registering and logging in.
+//! Registration and login.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -144,7 +144,7 @@ async fn login_names_are_unique_without_regard_to_case_width_or_composition(
     register("ZOE@example.ORG", "").await.expect_fault("username", TAKEN);
     register("tom", "tom@EXAMPLE.org").await.expect_fault("email", "This field must be unique.");
     register("tom", "ZOE@example.org").await.expect_fault("email", "This field must be unique.");
-    // One's own address may be one's own name; many may have none.
+    // A user's address and username may be the same; many users may have no address.
     register("a@example.org", "A@example.org").await.expect(201);
     register("tom", " ").await.expect(201);
 }
@@ -197,7 +197,7 @@ async fn unknown_wrong_and_inactive_are_refused_alike(
     assert!(refusals.windows(2).all(|pair| pair[0] == pair[1]), "{refusals:?}");
 }
 
-/// Its headers, less those that differ between any two answers.
+/// The headers, without those that differ in each answer.
 fn visible_headers(answer: &Answer) -> Vec<(String, String)> {
     let headers = answer
         .headers

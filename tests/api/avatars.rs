@@ -1,4 +1,4 @@
-//! Pictures: taken as files of a form, made small, and given to anybody who knows their name.
+//! Avatars: uploaded in a form, scaled down, and served to anybody who knows their name.
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub fn png(width: u32, height: u32) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// A part of a form; with a file's name it is a file.
+/// A part of a form; a file if it has a file name.
 fn part(name: &str, file_name: Option<&str>, content: impl AsRef<[u8]>) -> Vec<u8> {
     let file_name = file_name.map(|name| format!("; filename=\"{name}\"")).unwrap_or_default();
     let head = format!("--meow\r\ncontent-disposition: form-data; name=\"{name}\"{file_name}");
@@ -51,13 +51,13 @@ pub async fn patch_me(client: &Client, parts: &[Vec<u8>]) -> Answer {
     send(client, Method::PATCH, ME, parts).await
 }
 
-/// Gives somebody a picture; its URL.
+/// Uploads a user's avatar and returns its URL.
 async fn set_picture(client: &Client) -> String {
     let answer = patch_me(client, &[file(png(8, 8))]).await.expect(200);
     answer.json["avatar"].as_str().expect("a URL").to_owned()
 }
 
-/// Waits for a file to be gone: that happens after the answer.
+/// Waits until a file is removed, which happens after the answer.
 async fn gone(client: &Client, url: &str) {
     let look = async || (client.get(url).await.status == 404).then_some(());
     eventually(Duration::from_secs(10), "the file is removed", look).await;
@@ -135,7 +135,7 @@ async fn a_picture_that_is_replaced_or_removed_is_gone(
     gone(&tom, &first).await;
     tom.get(&second).await.expect(200);
 
-    // What says nothing of it, keeps it; so does a file's field that nobody touched.
+    // A request without the field keeps the avatar; so does an empty file field of a form.
     tom.patch(ME, json!({"first_name": "Tom"})).await.expect(200);
     let untouched = part("avatar", Some(""), "");
     assert_eq!(patch_me(&tom, &[untouched]).await.expect(200).json["avatar"], json!(second));
@@ -166,7 +166,7 @@ async fn the_pictures_of_accounts_and_chats_that_end_are_gone(
             gone(&kitty, &urls[1]).await;
         }
     }
-    // And with the account the group in which there is nobody else.
+    // The group without other members is deleted together with the account.
     let password = json!({"password": PASSWORD});
     Answer::of(tom.request(Method::DELETE, ME).json(&password)).await.expect(204);
     for url in &urls {
@@ -220,7 +220,7 @@ async fn a_form_is_read_by_the_rules_of_forms(
     assert!(changed["avatar"].is_string(), "{changed}");
     assert_eq!(tom.get(ME).await.expect(200).json["is_staff"], json!(true));
 
-    // All that is wrong is told at once.
+    // All validation errors are reported at once.
     let parts = [
         text("username", &root.username),
         text("status", "asleep"),
@@ -281,7 +281,7 @@ async fn a_form_that_is_none_is_refused(
         let detail = answer.json["detail"].as_str().expect("a detail");
         assert!(detail.starts_with("Multipart form parse error - "), "{detail}");
     }
-    // Whether one may is told first.
+    // Permission is checked first.
     let (kitty, path) = (server.user("kitty").await, format!("/api/users/{}/", tom.id));
     send(&kitty, Method::PATCH, &path, &[file("meow")]).await.expect_detail(403, FORBIDDEN);
     kitty.raw(Method::PATCH, &path, FORM, "meow").await.expect_detail(403, FORBIDDEN);
@@ -306,7 +306,7 @@ async fn a_group_s_picture_is_a_change_that_all_hear_of(
     let first = chat["avatar"].as_str().expect("a URL").to_owned();
     kitty.get(&first).await.expect(200);
 
-    // Name and picture are one version, each newcomer is one.
+    // Name and avatar are one version; each new member is one.
     let (kitty_id, tiger_id) = (kitty.id.to_string(), tiger.id.to_string());
     let parts = [
         text("name", "Attic"),

@@ -1,5 +1,5 @@
-//! Two nodes and a bus: what happens on one is heard on the other at once, and without the bus, or
-//! where it loses something, late.
+//! Two nodes and NATS: events of one node reach the other at once; without NATS, or if it loses them,
+//! late.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use tokio::time::{Instant, timeout};
 use crate::support::services::bus_url;
 use crate::support::{Backend, Client, Proxy, Socket, TestApp, eventually};
 
-/// By when a member on another node hears of what was committed: with the bus, and without. The first
-/// is a second on a machine that does nothing else; it is less than the sweep takes, which would be
-/// lucky ten times in a row.
+/// The deadline for an event to reach a member on another node: with the bus, and without. The first is
+/// a second on an idle machine, and less than the interval of the sweep, which could beat it only by
+/// luck, and not ten times in a row.
 const AT_ONCE: Duration = Duration::from_secs(3);
 const LATE: Duration = Duration::from_secs(10);
 
-/// Two nodes of one site, with the bus. `None` where there are no services and none required.
+/// Two nodes of one site, with the bus. `None` if there are no services and none are required.
 async fn two_nodes(backend: Backend, bus: &str) -> Option<[TestApp; 2]> {
     let one = TestApp::start_with(backend, &[("BUS_URL", bus)]).await?;
     let two = one.second_node().await;
@@ -37,7 +37,7 @@ async fn wait_for_bus(node: &TestApp, state: &str) {
     eventually(LATE, &format!("/readyz says that the bus is {state}"), look).await;
 }
 
-/// The same user, who talks to another node.
+/// The same user on another node.
 fn at(node: &TestApp, user: &Client) -> Client {
     Client { base: node.base.clone(), ..user.clone() }
 }
@@ -58,7 +58,7 @@ async fn what_happens_on_one_node_is_heard_on_the_other_at_once(
     let mut socket = Socket::open(&at(&two, &kitty)).await.loud();
     let mut toms = Socket::open(&tom).await;
 
-    // Coming in, and all that a chat tells. So often, that the sweep cannot be what told it.
+    // Joining, and all events of a chat. So often that the sweep cannot have delivered them.
     let chat = tom.group(&[&kitty]).await;
     assert_eq!(heard(&mut socket, "chat.created").await["chat"]["id"], chat);
     for n in 0..10 {
@@ -69,7 +69,7 @@ async fn what_happens_on_one_node_is_heard_on_the_other_at_once(
     tom.patch(&format!("/api/chats/{chat}/"), json!({"name": "Den"})).await.expect(200);
     assert_eq!(heard(&mut socket, "chat.updated").await["name"], "Den");
 
-    // What has no version.
+    // Ephemeral signals.
     toms.send(json!({"type": "typing", "chat": chat, "active": true})).await;
     assert_eq!(heard(&mut socket, "typing").await["user"], tom.id);
     tom.post(&format!("/api/chats/{chat}/read/"), json!({"seq": 10})).await.expect(200);
@@ -84,7 +84,7 @@ async fn what_happens_on_one_node_is_heard_on_the_other_at_once(
     tom.patch("/api/auth/me/", json!({"first_name": "Thomas"})).await.expect(200);
     assert_eq!(heard(&mut socket, "user.updated").await["user"]["first_name"], "Thomas");
 
-    // Going out, and the end.
+    // Leaving, and deletion.
     let member = format!("/api/chats/{chat}/members/{}/", kitty.id);
     tom.delete(&member).await.expect(204);
     tom.say(chat, "not for kitty").await;
@@ -151,7 +151,7 @@ async fn after_the_epoch_is_renewed_nodes_go_on_together_and_clients_start_afres
     let (tom, kitty) = (one.user("tom").await, one.user("kitty").await);
     let chat = tom.private_chat(&kitty).await;
     let sockets = [Socket::open(&tom).await, Socket::open(&at(&two, &kitty)).await];
-    // As the command does.
+    // As the command `epoch --renew` does.
     let renewed = epoch::renew(&one.app.db).await.expect("renewed");
     for mut socket in sockets {
         assert_ne!(socket.ready["epoch"], renewed);
@@ -160,10 +160,10 @@ async fn after_the_epoch_is_renewed_nodes_go_on_together_and_clients_start_afres
     }
     let mut socket = Socket::open(&at(&two, &kitty)).await;
     assert_eq!(socket.ready["epoch"], renewed);
-    // Until both are on the other way, this may be late.
+    // Until both nodes have reconnected, this may be late.
     tom.say(chat, "meow").await;
     assert_eq!(socket.next_of("message.created").await["message"]["content"], "meow");
-    // So often, that the sweep cannot be what told it.
+    // So often that the sweep cannot have delivered it.
     for n in 0..10 {
         let message = tom.say(chat, &format!("meow {n}")).await;
         assert_eq!(heard(&mut socket, "message.created").await["message"], message);
@@ -184,7 +184,7 @@ async fn what_a_stranger_publishes_reaches_nobody(
     let stranger = async_nats::connect(&bus).await.expect("connected");
     let forge = async |subject: String, what: Value, frame: &str| {
         let payload = format!("{what}\n{frame}");
-        // What an unsigned node of an earlier version says, and what nobody has signed.
+        // A message of an earlier version, which does not sign, and one with a wrong signature.
         for payload in [payload.clone(), format!("{}{payload}", "\0".repeat(32))] {
             stranger.publish(subject.clone(), payload.into()).await.expect("published");
         }

@@ -1,4 +1,4 @@
-//! What was committed is heard of, also where its publication got lost: late, or by a `resync`.
+//! Filling gaps: a committed change reaches the clients even if its event was lost, late or by `resync`.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use crate::support::{Backend, Client, Socket, TestApp};
 
-/// By when a member has to have heard of what was committed.
+/// The deadline for a committed change to reach a member.
 const PROMISED: Duration = Duration::from_secs(10);
 
-/// Edits a message as a node does that dies between its commit and the publication.
+/// Edits a message like a node that dies between commit and publication.
 async fn edit_unheard(server: &TestApp, chat: i64, message: &serde_json::Value, content: &str) {
     let mut tx = server.app.db.begin().await.expect("a transaction");
     let version = chats::next_version(&mut tx, ChatId(chat)).await.expect("a version");
@@ -36,7 +36,7 @@ async fn a_change_whose_event_was_lost_is_heard_before_the_next_and_at_the_lates
     let mut socket = Socket::open(&bob).await;
     assert_eq!(socket.version_of(chat), 3);
 
-    // Something comes after it, so that it is missed at once.
+    // An event follows, so the gap is visible at once.
     edit_unheard(&server, chat, &one, "uno").await;
     alice.say(chat, "three").await;
     let event = socket.next().await;
@@ -46,7 +46,7 @@ async fn a_change_whose_event_was_lost_is_heard_before_the_next_and_at_the_lates
     let event = socket.next().await;
     assert_eq!((&event["type"], &event["version"]), (&json!("message.created"), &json!(5)));
 
-    // Nothing comes after it.
+    // No event follows.
     let since = Instant::now();
     edit_unheard(&server, chat, &two, "dos").await;
     let event = socket.next().await;
@@ -56,7 +56,7 @@ async fn a_change_whose_event_was_lost_is_heard_before_the_next_and_at_the_lates
     assert!(socket.drain().await.is_empty());
 }
 
-/// A reaction, say, leaves the content and its times as they are.
+/// A reaction, for example, does not change the content or its timestamps.
 #[rstest]
 #[tokio::test]
 async fn a_lost_change_of_a_message_other_than_its_content_is_an_update_not_a_resync(
@@ -99,7 +99,7 @@ async fn what_cannot_be_told_again_is_a_resync_and_what_comes_after_it_is_told(
     let message = alice.say(chat, "meow").await;
     let mut sockets = [Socket::open(&alice).await, Socket::open(&bob).await];
     for content in ["one", "two"] {
-        // The first of these is in no row any more.
+        // No row contains the first of these versions any more.
         edit_unheard(&server, chat, &message, content).await;
     }
     alice.say(chat, "three").await;
@@ -115,7 +115,7 @@ async fn what_cannot_be_told_again_is_a_resync_and_what_comes_after_it_is_told(
         assert_eq!((&heard[1]["chat"], &heard[1]["version"]), (&json!(chat), &json!(5)));
         assert!(socket.drain().await.is_empty());
     }
-    // One who connects afterwards has nothing to make good.
+    // A client that connects afterwards misses nothing.
     let late = Socket::open(&bob).await;
     assert_eq!(late.version_of(chat), 5);
 }
@@ -135,11 +135,11 @@ async fn what_nodes_commit_in_turn_is_heard_in_order_on_each(
 
     let mut sent = Vec::new();
     for n in 0..20 {
-        // In turn, so that each node lacks every other version.
+        // Alternately, so that each node misses every other version.
         let client = if n % 2 == 0 { &alice } else { &elsewhere };
         sent.push(client.say(chat, &n.to_string()).await);
     }
-    // The last of them was sent there. That one is late here, as the test above has it.
+    // The last one was sent on the other node. It is late here, as in the test above.
     for (socket, due) in [(&mut here, &sent[..19]), (&mut there, &sent[..])] {
         for message in due {
             assert_eq!(&socket.next().await["message"], message);

@@ -1,4 +1,4 @@
-//! One's chats by type, name and what is unread.
+//! Filters of the chat list: type, name, unread.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ async fn filters_combine(#[values(Backend::Sqlite, Backend::Postgres)] backend: 
         ("search=%D0%B2%D0%B0%D0%BD+%D0%BF%D0%B5", &[with_ivan]),
         ("search=any", &[with_ivan]),
         ("search=vanya&type=group", &[]),
-        // One's own name is in none of one's chats.
+        // The caller's own name matches none of the chats.
         (&format!("search={}", me.username), &[]),
         ("search=secret", &[]),
         ("search=%00", &[with_other, with_ivan, kitchen, garden]),

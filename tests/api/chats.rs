@@ -1,4 +1,4 @@
-//! Chats: private ones and groups, as their members and strangers see them.
+//! Private chats and groups, as members and strangers see them.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -111,7 +111,7 @@ async fn whoever_makes_a_group_owns_it(
 
     let seen = kitty.get(&format!("/api/chats/{}/", group["id"])).await.expect(200).json;
     assert_eq!((&seen["my_role"], &seen["name"]), (&json!("member"), &group["name"]));
-    // Alone, and a second one of the same name.
+    // Without other members, and a second one with the same name.
     let alone = tom.post(CHATS, json!({"type": "group", "name": "Kitchen 🐈"})).await.expect(201);
     assert_eq!((&alone.json["members_count"], &alone.json["description"]), (&json!(1), &json!("")));
     assert_ne!(alone.json["id"], group["id"]);
@@ -210,7 +210,7 @@ async fn chats_are_listed_newest_message_or_making_first(
     assert_eq!(counts, [&json!(1), &json!(1), &json!(0), &json!(2)]);
     assert!(row.get("members").is_none(), "not in a list");
 
-    // Neither an edit nor a deletion moves a chat; the tombstone stays its last message.
+    // Neither an edit nor a deletion moves a chat in the list; the tombstone remains its last message.
     let message = format!("/api/messages/{}/", said["id"]);
     tom.say(group, "purr").await;
     kitty.put(&message, json!({"content": "miau"})).await.expect(200);

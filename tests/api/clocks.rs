@@ -1,5 +1,5 @@
-//! Machines whose clocks are wrong, or are set while a node runs. Nothing that a site promises depends
-//! on them.
+//! Machines with wrong clocks, or clocks that are set while a node runs. What a site promises does not
+//! depend on them.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::support::{Answer, Backend, Client, PASSWORD, Socket, TestApp, eventua
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 86_400;
-/// By when everybody has heard of what was committed.
+/// The deadline for a committed change to reach everybody.
 const PROMISED: Duration = Duration::from_secs(10);
 
-/// The same user, who talks to another node.
+/// The same user on another node.
 fn at(node: &TestApp, user: &Client) -> Client {
     Client { base: node.base.clone(), ..user.clone() }
 }
@@ -39,7 +39,7 @@ async fn top_chat(user: &Client) -> Value {
     user.get("/api/chats/").await.expect(200).results()[0]["id"].clone()
 }
 
-/// Compares the node's time, as it does every few seconds.
+/// Compares the node's clock, as the node does every few seconds.
 async fn look(node: &TestApp) {
     clocks::follow(node.app.clone(), Default::default()).await.expect("looked");
 }
@@ -49,7 +49,7 @@ async fn sockets_gone(node: &TestApp, user: &Client) {
     eventually(DEADLINE, "the user's sockets are gone", look).await;
 }
 
-/// How far two moments are from each other, in seconds.
+/// The difference between two times, in seconds.
 fn apart(one: Timestamp, other: Timestamp) -> u64 {
     one.micros().abs_diff(other.micros()) / 1_000_000
 }
@@ -72,7 +72,7 @@ async fn nodes_agree_whatever_their_machines_clocks_say(#[case] seconds: i64) {
     let tom = one.user("tom").await;
     let there = at(&two, &tom);
     there.get("/api/auth/me/").await.expect(200);
-    // The answer was lost, and the token is tried again elsewhere.
+    // The answer was lost, and the client repeats the refresh on the other node.
     let next = renewed(&tom, tom.spend(&tom.refresh).await);
     let again = renewed(&there, there.spend(&tom.refresh).await);
     assert_eq!(next.refresh, again.refresh);
@@ -111,7 +111,7 @@ async fn a_node_whose_clock_is_off_takes_nobody_offline(#[values(40, -40)] secon
     }
 }
 
-/// On SQLite, since PostgreSQL's clock cannot be set here.
+/// Only on SQLite: the test cannot set PostgreSQL's clock.
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_jumps_takes_nobody_offline_before_their_node_can_follow() {
@@ -123,7 +123,7 @@ async fn a_clock_that_jumps_takes_nobody_offline_before_their_node_can_follow() 
     nodes::heartbeat(one.app.clone()).await.expect("a turn");
     assert_eq!(status_of(&tom, &kitty).await, "online");
     for node in [&one, &two] {
-        // Tokens outlive it.
+        // Tokens remain valid.
         node.system.set_ahead(300 * 1_000_000);
     }
     for node in [&one, &two, &one] {
@@ -168,7 +168,7 @@ async fn who_left_hears_nothing_more_whenever_that_is_said_to_have_been(
     let chat = tom.group(&[&kitty]).await;
     let mut socket = Socket::open(&kitty).await;
 
-    // As a node does it that dies before it can tell, and whose clock is a year behind.
+    // Like a node that dies before it publishes, and whose clock is a year behind.
     let (id, user) = (ChatId(chat), UserId(kitty.id));
     let mut tx = server.app.db.begin().await.expect("a transaction");
     members::remove(&mut tx, id, vec![kitty.id]).await.expect("removed");
@@ -208,7 +208,7 @@ async fn a_clock_that_is_set_back_while_the_node_runs_changes_nothing(
     look(&server).await;
     assert!(server.app.clock.now() >= now);
 
-    // Typing ends, and is told again; who goes is offline.
+    // Typing expires, and is published again; a user who disconnects goes offline.
     server.app.clock.advance(Duration::from_secs(7));
     assert_eq!(listener.next_of("typing").await["active"], false);
     writer.request(typing).await;
@@ -217,17 +217,17 @@ async fn a_clock_that_is_set_back_while_the_node_runs_changes_nothing(
     sockets_gone(&server, &kitty).await;
     server.app.clock.advance(Duration::from_secs(11));
     while listener.next_of("status").await["status"] != "offline" {}
-    // A chat with a new message is on top, and its times go on.
+    // A chat with a new message is first in the list, and its timestamps increase.
     assert_eq!(top_chat(&tom).await, second);
     let after = tom.say(first, "after").await;
     assert_eq!(top_chat(&tom).await, first);
     assert!(after["timestamp"].as_str() >= before["timestamp"].as_str(), "{after}");
-    // What was spent stays so, and ends its session.
+    // A used token remains used, and its reuse revokes the session.
     other.spend(&other.refresh).await.expect_bad_token();
     other.get("/api/auth/me/").await.expect_bad_token();
 }
 
-/// On SQLite, which has no other clock than the machine's.
+/// Only on SQLite, which has no other clock than the machine's.
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_with_a_clock_set_back_undoes_nothing() {
@@ -249,7 +249,7 @@ async fn a_restart_with_a_clock_set_back_undoes_nothing() {
     next.get("/api/auth/me/").await.expect_bad_token();
     let path = format!("/ws/?ticket={}", ticket["ticket"].as_str().expect("a ticket"));
     assert!(Socket::dial(&tom, &path, &[]).await.is_err(), "it would be good for an hour");
-    // Nobody is kept online by a node that is no more.
+    // A dead node keeps nobody online.
     nodes::heartbeat(server.app.clone()).await.expect("a turn");
     assert_eq!(status_of(&tom, &kitty).await, "offline");
 

@@ -1,4 +1,4 @@
-//! How a socket ends: with which code, when, and when not.
+//! Closing of sockets: with which code, and when.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use crate::support::PASSWORD;
 use crate::support::{Backend, Client, Socket, TestApp};
 
-/// The limit of a message, in bytes.
+/// The maximum size of a message, in bytes.
 const MESSAGE_MAX: usize = 128 * 1024;
 
-/// A `ping` of exactly this many bytes.
+/// A `ping` with exactly this many bytes.
 fn ping_of(bytes: usize) -> Message {
     let empty = json!({"type": "ping", "padding": ""}).to_string();
     let padding = "x".repeat(bytes - empty.len());
@@ -48,7 +48,7 @@ async fn a_message_has_128_kib_at_most(
     socket.send_message(ping_of(MESSAGE_MAX + 1)).await;
     assert_eq!(socket.closed().await.0, 1009);
 
-    // In pieces that are small enough each, too.
+    // Also in fragments, each of which is small enough.
     let mut socket = Socket::open(&alice).await;
     let piece = |kind, last| {
         Message::Frame(Frame::message(vec![b' '; MESSAGE_MAX / 2 + 1], OpCode::Data(kind), last))
@@ -94,7 +94,7 @@ async fn logging_out_closes_the_session_s_sockets_and_no_others_on_every_node(
     for socket in &mut closed {
         assert_eq!(socket.closed().await.0, 4001);
     }
-    // A second is promised; the rest is for a busy machine.
+    // One second is promised; the rest is for a busy machine.
     assert!(since.elapsed() < Duration::from_millis(2_500), "{:?}", since.elapsed());
     assert_eq!(stays.request(json!({"type": "ping"})).await["type"], "pong");
 }
@@ -139,7 +139,7 @@ async fn a_user_s_newest_socket_is_closed_with_4003_where_there_are_too_many(
     assert!(one.drain().await.is_empty() && two.drain().await.is_empty());
     Socket::open(&bob).await;
 
-    // Room is made by closing one; the server answers the goodbye when it has forgotten the socket.
+    // Closing one makes room; the server completes the close handshake after it has removed the socket.
     one.stream.send(Message::Close(None)).await.expect("sent");
     while one.next_or_end().await.is_ok() {}
     let mut third = Socket::open(&alice).await;

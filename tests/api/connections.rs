@@ -1,5 +1,4 @@
-//! Connections as such: how long a client may take, how many there may be, and what is answered to
-//! heads that cannot be read. What happens at the end of a node is in `closing.rs`.
+//! Connections: timeouts, limits, and the answers to unreadable heads. `closing.rs` tests shutdown.
 
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ async fn start(settings: &[(&str, &str)]) -> TestApp {
     TestApp::start_with(Backend::Sqlite, settings).await.expect("always there")
 }
 
-/// A connection whose own end holds little.
+/// A connection with a small receive buffer.
 async fn connect(server: &TestApp) -> TcpStream {
     let tcp = TcpSocket::new_v4().expect("a socket");
     tcp.set_recv_buffer_size(4_096).expect("set");
@@ -25,7 +24,7 @@ async fn connect(server: &TestApp) -> TcpStream {
     tcp.connect(address).await.expect("connected")
 }
 
-/// Everything until the end of the connection, be it a reset.
+/// Everything until the connection ends, even if by a reset.
 async fn rest(connection: &mut TcpStream) -> String {
     let mut text = Vec::new();
     let read = connection.read_to_end(&mut text);
@@ -61,7 +60,7 @@ async fn what_cannot_be_read_is_answered_in_the_usual_shape_with_an_id() {
         (format!("GET / HTTP/1.1\r\nhost: localhost\r\n{many}\r\n"), 431),
     ] {
         let mut connection = connect(&server).await;
-        // Also where it follows a request that could be read.
+        // Also if it follows a readable request.
         let first = b"GET /api/none/ HTTP/1.1\r\nhost: localhost\r\n\r\n";
         connection.write_all(first).await.expect("sent");
         let (head, _) = answer(&mut connection).await;
@@ -105,7 +104,7 @@ async fn an_idle_connection_is_kept_for_130_s_and_a_head_has_30() {
 async fn an_answer_that_is_not_read_is_given_up_after_30_s() {
     let server = start(&[]).await;
     let whole = server.anonymous().get("/api/schema/").await.expect(200).text.len();
-    // More than the system's buffers hold.
+    // More than the capacity of the system's buffers.
     let requests = 20_000_000 / whole;
     let request = "GET /api/schema/ HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(requests);
     let mut unread = connect(&server).await;
@@ -129,7 +128,7 @@ async fn idle_connections_shut_nobody_out() {
     for _ in 0..40 {
         idle.push(connect(&server).await);
     }
-    // Some have begun a head.
+    // Some have sent part of a head.
     for connection in idle.iter_mut().skip(20) {
         connection.write_all(b"GET /api").await.ok();
     }
@@ -166,7 +165,7 @@ async fn sockets_leave_room_for_requests() {
         fresh.get("/healthz").await.expect(200);
         fresh.get("/api/auth/me/").await.expect(200);
     }
-    // Nor is a ticket spent by a refusal.
+    // A refusal does not use up a ticket either.
     drop(sockets.pop());
     let look = async || match Socket::dial(&alice, &path, &[]).await {
         Err(Error::Http(refusal)) => {

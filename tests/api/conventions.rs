@@ -1,4 +1,4 @@
-//! What holds for every call: credentials, paths, methods, bodies, headers, hosts, origins.
+//! Rules for all calls: credentials, paths, methods, bodies, headers, hosts, origins.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::support::{Answer, Backend, PASSWORD, TestApp};
 
-/// Largest body, in bytes.
+/// The maximum size of a body, in bytes.
 const BODY_MAX: usize = 128 * 1024;
 
 #[rstest]
@@ -48,7 +48,7 @@ async fn credentials_are_asked_for_where_they_are_due(
         }
     }
 
-    // Elsewhere, those that are sent along are ignored.
+    // Open calls ignore credentials.
     let intruder = anonymous.with_access("meow").register("tom", PASSWORD).await;
     let intruder = intruder.with_access("meow");
     intruder.login("tom", PASSWORD).await.expect(200);
@@ -217,7 +217,7 @@ async fn bodies_are_json_objects_of_a_size(
         let text = format!("Invalid data. Expected a dictionary, but got {name}.");
         send(json, body.to_owned()).await.expect_fault("non_field_errors", &text);
     }
-    // No body at all is an empty object, whatever its type.
+    // A missing body counts as an empty object, whatever its type.
     send(json, String::new()).await.expect_fault("content", "This field is required.");
     let answer = Answer::of(tom.request(Method::POST, &path)).await;
     answer.expect_fault("content", "This field is required.");
@@ -229,7 +229,7 @@ async fn bodies_are_json_objects_of_a_size(
     }
     send(json, "[".repeat(10_000)).await.expect(400);
 
-    // Who may not know of it learns no more of it by what they send.
+    // A caller who may not know of it learns nothing by sending a body.
     let stranger = server.user("stranger").await;
     for (kind, body) in [("text/plain", good.to_owned()), (json, padded(2 * BODY_MAX))] {
         for method in [Method::POST, Method::PUT] {
@@ -242,8 +242,8 @@ async fn bodies_are_json_objects_of_a_size(
     }
 }
 
-/// Most clients send a body after the head. That an answer is there before must harm neither it nor
-/// the next request.
+/// Most clients send a body after the head. An answer before that must harm neither this request nor
+/// the next one.
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_nobody_reads_does_no_harm(
@@ -269,7 +269,7 @@ async fn a_body_that_nobody_reads_does_no_harm(
         assert!(answer.starts_with(&format!("http/1.1 {status} ")), "{request}: {answer}");
         assert!(!answer.contains("connection: close"), "{request}: {answer}");
     }
-    // One that does not come, and one that waits to be asked for, end the connection, and say so.
+    // A body that does not arrive, or that waits for `100 Continue`, ends the connection; the answer says so.
     for (header, status) in [("content-length: 7", 401), ("content-length: 200000", 401)] {
         for expects in ["", "expect: 100-continue\r\n"] {
             let mut connection = TcpStream::connect(address).await.expect("connected");
@@ -284,7 +284,7 @@ async fn a_body_that_nobody_reads_does_no_harm(
     }
 }
 
-/// The head of an answer, in lower case; its body is read as well.
+/// The head of an answer, in lower case. Reads the body as well.
 async fn read_answer(connection: &mut TcpStream) -> String {
     let read = async {
         let mut head = Vec::new();
@@ -419,12 +419,12 @@ async fn foreign_host_names_are_refused(
         let page = ask(host, "/api/users/?page_size=1").await.expect(200);
         assert_eq!(page.json["next"], json!(null));
     }
-    // What only ends like an allowed name is no host.
+    // A name that only ends like an allowed host is refused.
     for ending in ["/", "?", "#", "\\", "@", ":80@", ","] {
         let host = format!("evil.com{ending}.example.org");
         ask(&host, "/api/auth/me/").await.expect_detail(400, "Invalid Host header.");
     }
-    // A target in absolute form names a host, too.
+    // A request target in absolute form contains a host, too.
     let mut stream = TcpStream::connect(server.base.trim_start_matches("http://")).await.unwrap();
     let request = "GET http://evil.example/api/users/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\
                    Connection: close\r\n\r\n";
@@ -485,7 +485,7 @@ async fn browsers_are_told_to_come_by_https_where_they_did_and_the_operator_says
     }
 }
 
-/// What `Allow` names, sorted.
+/// The methods in `Allow`, sorted.
 fn methods(answer: &Answer) -> String {
     let allowed = answer.header("allow").unwrap_or_else(|| panic!("no Allow: {answer:?}"));
     let mut methods: Vec<_> = allowed.split(", ").collect();

@@ -1,5 +1,5 @@
-//! Old state and events make new state: whatever people do at the same time, each client ends up
-//! with what the server has. The operations are random; a failure prints their seed.
+//! Old state plus events equals new state: whatever users do concurrently, each client converges to the
+//! server's state. The operations are random; a failure prints their seed.
 
 use futures_util::future::join_all;
 use rstest::rstest;
@@ -10,17 +10,17 @@ use crate::support::{Backend, Chance, Client, Replica, Socket, TestApp};
 
 const CASES: usize = 20;
 const PEOPLE: usize = 4;
-/// Of each person in a case.
+/// The number of operations of each user.
 const STEPS: usize = 12;
 
-/// A person with what they know.
+/// A user, with the client's state.
 struct Person {
     client: Client,
     socket: Socket,
     replica: Replica,
     chance: Chance,
     others: Vec<i64>,
-    /// Sends over the socket that were not answered yet.
+    /// Sends over the socket that are not yet answered.
     unanswered: usize,
 }
 
@@ -71,7 +71,7 @@ impl Person {
         }
         let mut frame = json!({"type": "message.send", "chat": chat, "content": content});
         if self.chance.one_in(2) {
-            // The answer comes at its time.
+            // The answer is read later.
             self.unanswered += 1;
             frame["id"] = json!("later");
             self.socket.send(frame).await;
@@ -80,7 +80,7 @@ impl Person {
         }
     }
 
-    /// Edits or deletes one's own message, or tries it with another's.
+    /// Edits or deletes the user's own message, or tries to with another's.
     async fn change(&mut self, chat: i64) {
         let known: Vec<_> = self.replica.chats[&chat].messages.values().collect();
         let Some(message) = self.chance.pick(&known) else { return };
@@ -107,13 +107,13 @@ impl Person {
             (true, true) => &[200, 409],
             (true, false) => &[200, 204],
             (false, true) => &[403],
-            // The owner of a group may.
+            // A group's owner may delete it.
             (false, false) => &[200, 204, 403],
         };
         assert!(expected.contains(&outcome), "{outcome}, own: {own}, edit: {edit}, {message}");
     }
 
-    /// Comes back with what is known already, and reads what may have been missed.
+    /// Reconnects with the known state, and reads what may have been missed.
     async fn reconnect(&mut self) {
         self.await_answers().await;
         self.socket = Socket::open(&self.client).await;
@@ -149,7 +149,7 @@ impl Person {
         assert!(self.replica.resyncs.is_empty(), "{frame}");
     }
 
-    /// Listens until the versions are the server's, and compares.
+    /// Receives events until the versions equal the server's, and compares.
     async fn settle(&mut self) {
         let list = self.client.get("/api/chats/?page_size=100").await.expect(200);
         for chat in list.results() {
@@ -179,7 +179,7 @@ fn lasting_or_null(message: &Value) -> Value {
     if message.is_null() { Value::Null } else { lasting(message) }
 }
 
-/// An answer over the socket as REST's status.
+/// The REST status that corresponds to an answer over the socket.
 fn outcome(frame: &Value) -> u16 {
     match (frame["type"].as_str(), frame["code"].as_str()) {
         (Some("ack"), _) => 200,

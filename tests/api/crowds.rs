@@ -1,4 +1,4 @@
-//! Groups of ten thousand and ten thousand people who come and go: what they cost the others.
+//! Groups of ten thousand, and ten thousand connects and disconnects: their cost for others.
 
 use std::time::{Duration, Instant};
 
@@ -8,14 +8,14 @@ use rstest::rstest;
 
 use crate::support::{Backend, Client, Socket, TestApp, eventually};
 
-/// As many as a group may have.
+/// The maximum size of a group.
 const CROWD: i64 = 10_000;
-/// A quadratic statement takes ten seconds and more for them, in a debug build several times that.
+/// A quadratic statement takes ten seconds or more for them, and several times that in a debug build.
 const PROMPT: Duration = Duration::from_secs(4);
-/// The first id of the crowd.
+/// The first id of these users.
 const FIRST: i64 = 100_000;
 
-/// Makes `CROWD` users who cannot log in.
+/// Creates `CROWD` users who cannot log in.
 async fn crowd(server: &TestApp) {
     run(
         server,
@@ -25,7 +25,7 @@ async fn crowd(server: &TestApp) {
     .await;
 }
 
-/// Puts the crowd into a group that the owner made.
+/// Adds these users to a group that the owner creates.
 async fn fill(server: &TestApp, chat: i64) {
     let mut tx = server.app.db.begin().await.expect("begun");
     let counted = "update chats set members_count = members_count + $2 where id = $1";
@@ -51,7 +51,7 @@ async fn run(server: &TestApp, insert: &'static str) {
     tx.commit().await.expect("committed");
 }
 
-/// Sends again and again until told to stop; how long the slowest took.
+/// Sends messages until stopped. Returns the time of the slowest one.
 async fn chatter(
     client: &Client,
     chat: i64,
@@ -147,7 +147,7 @@ async fn who_come_and_go_by_the_thousand_hold_up_no_message(
             connections.iter().for_each(|connection| hub.disconnect(connection, now));
             server.app.clock.advance(Duration::from_secs(11));
         }
-        // Until everything of it was written.
+        // Until all of it has been written.
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let written = async {
             let expected = if leaving { 0 } else { CROWD };
@@ -161,7 +161,7 @@ async fn who_come_and_go_by_the_thousand_hold_up_no_message(
     }
 }
 
-/// How many of the crowd are present, as the nodes tell each other.
+/// How many of these users are online, according to the database.
 async fn rows(server: &TestApp) -> i64 {
     let query = Target::from(&server.app.db)
         .query("select count(*) from presence where user_id >= $1 and connections > 0");

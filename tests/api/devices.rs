@@ -1,4 +1,4 @@
-//! One's devices: seeing them, sending them away, and changing the password.
+//! Sessions of a user: listing and ending them, and changing the password.
 
 use std::time::Duration;
 
@@ -55,14 +55,14 @@ async fn devices_are_listed_newest_first(
     assert!(row["created_at"].as_str().expect("a time").ends_with('Z'), "{row}");
     assert_eq!(kitty.get(SESSIONS).await.column("id"), [session(&kitty)]);
 
-    // Page by page, there and back.
+    // Page by page, forward and back.
     let page = tom.get(&format!("{SESSIONS}?page_size=2")).await.expect(200);
     assert_eq!(page.column("id"), ids[..2]);
     let last = tom.get(page.json["next"].as_str().expect("more")).await.expect(200);
     assert_eq!((last.column("id"), &last.json["next"]), (vec![json!(ids[2])], &Value::Null));
     let first = tom.get(last.json["previous"].as_str().expect("more")).await.expect(200);
     assert_eq!((first.column("id"), &first.json["previous"]), (page.column("id"), &Value::Null));
-    // A cursor is of one's own list.
+    // A cursor is valid only for the user's own list.
     kitty.get(page.json["next"].as_str().expect("more")).await.expect_detail(404, "Invalid cursor");
 }
 
@@ -76,7 +76,7 @@ async fn a_device_that_is_sent_away_is_out_at_once(
     let phone = another(&tom).await;
     let mut socket = Socket::open(&phone).await;
     let path = format!("{SESSIONS}{}/", session(&phone));
-    // Another's is as little there as none.
+    // Another user's session is 404, like one that does not exist.
     for stranger in [path.as_str(), "/api/auth/sessions/999999/", "/api/auth/sessions/0/"] {
         kitty.delete(stranger).await.expect_not_found();
     }
@@ -87,7 +87,7 @@ async fn a_device_that_is_sent_away_is_out_at_once(
     assert_eq!(socket.closed().await.0, 4001);
     tom.delete(&path).await.expect_not_found();
     assert_eq!(tom.get(SESSIONS).await.column("id"), [session(&tom)]);
-    // The present one too.
+    // Also the current one.
     tom.delete(&format!("{SESSIONS}{}/", session(&tom))).await.expect(204);
     expect_dead(&tom).await;
     kitty.get(ME).await.expect(200);
@@ -111,7 +111,7 @@ async fn all_other_devices_can_be_sent_away_together(
     expect_dead(&tablet).await;
     assert_eq!(stays.request(json!({"type": "ping"})).await["type"], "pong");
     assert_eq!(phone.get(SESSIONS).await.expect(200).column("id"), [session(&phone)]);
-    // With none left, too.
+    // Also if none is left.
     phone.delete(SESSIONS).await.expect(204);
     phone.spend(&phone.refresh).await.expect(200);
     kitty.get(ME).await.expect(200);
@@ -146,7 +146,7 @@ async fn a_refresh_token_that_was_stolen_before_the_password_changed_is_refused(
 ) {
     let Some(server) = TestApp::start(backend).await else { return };
     let tom = server.user("tom").await;
-    // Two were copied: the last one, and the one before, whose grace is not over.
+    // Two tokens were stolen: the current one, and the one before, still in its grace period.
     let next = tom.spend(&tom.refresh).await.expect(200).json;
     let stolen = [tom.refresh.as_str(), next["refresh"].as_str().expect("a token")];
     let mut socket = Socket::open(&tom).await;
@@ -165,7 +165,7 @@ async fn a_refresh_token_that_was_stolen_before_the_password_changed_is_refused(
             tom.post("/api/auth/verify/", body).await.expect_bad_token();
         }
     }
-    // It may have been the owner's other tab: the session is not ended for it.
+    // It may have been the owner's other tab, so the session is not revoked.
     let refresh = pair["refresh"].as_str().expect("a token");
     let renewed = tom.spend(refresh).await.expect(200).json;
     for token in stolen {
@@ -174,7 +174,7 @@ async fn a_refresh_token_that_was_stolen_before_the_password_changed_is_refused(
     let access = renewed["access"].as_str().expect("a token");
     tom.with_access(access).get(ME).await.expect(200);
     assert_eq!(socket.request(json!({"type": "ping"})).await["type"], "pong");
-    // One that was spent afterwards still tells of a thief.
+    // Reuse of a token that was rotated afterwards still revokes the session.
     server.app.clock.advance(Duration::from_secs(10));
     tom.spend(refresh).await.expect_bad_token();
     tom.with_access(access).get(ME).await.expect_bad_token();

@@ -1,5 +1,5 @@
-//! The pages under `docs/` are true: every example is run by bash and curl, and its answer compared with
-//! the one that is shown; every documented call has its place, and tells the statuses that there are.
+//! The pages under `docs/` are true: bash and curl run every example, and the answer is compared with
+//! the one shown. Every call of the OpenAPI document has a section, with all its statuses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,7 +13,7 @@ use crate::avatars::png;
 use crate::support::openapi::{document, object, operations};
 use crate::support::{Backend, PASSWORD, TestApp};
 
-/// What is another one each time: only its type is compared, and whether it is null.
+/// Fields whose values differ each time: only their type is compared, and whether they are null.
 const ANY: [&str; 15] = [
     "id",
     "chat",
@@ -31,9 +31,9 @@ const ANY: [&str; 15] = [
     "epoch",
     "user_agent",
 ];
-/// Links: those of the server that is asked.
+/// Links, whose host is replaced by the server's.
 const LINKS: [&str; 3] = ["next", "previous", "avatar"];
-/// Told once for all calls.
+/// Statuses of all calls, which `docs/api.md` describes once.
 const OF_ALL: [&str; 7] = ["400", "401", "413", "415", "429", "500", "503"];
 
 /// A fenced block: its language and its text.
@@ -111,7 +111,7 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// The people and chats of the examples, as `docs/api.md` tells.
+/// The users and chats of the examples, as `docs/api.md` describes them.
 async fn world(server: &TestApp) -> BTreeMap<String, String> {
     let mut set = BTreeMap::from([("URL".to_owned(), server.base.clone())]);
     let mut people = Vec::new();
@@ -144,7 +144,7 @@ fn blocks(page: &str) -> Vec<Block> {
     fenced.map(block).collect()
 }
 
-/// Runs the commands of a page one after the other. What curl is answered in each is kept.
+/// Runs the commands of a page one after the other, and collects the answers.
 fn script(blocks: &[Block]) -> String {
     let mut script =
         "curl() { command curl -D $N.head -o $N.body \"$@\"; cat $N.body; }\n".to_owned();
@@ -154,7 +154,7 @@ fn script(blocks: &[Block]) -> String {
     script
 }
 
-/// Whether an answer is as shown: the status, the headers that are shown, the body.
+/// Whether an answer is as shown: the status, the headers shown, the body.
 fn compare(folder: &Path, number: usize, shown: &str, base: &str) -> Result<(), String> {
     let read = |name: String| fs::read_to_string(folder.join(name)).expect("an answer");
     let (head, body) = (read(format!("{number}.head")), read(format!("{number}.body")));

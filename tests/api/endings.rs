@@ -1,4 +1,4 @@
-//! The end of chats and of accounts, and what staff may end.
+//! Deletion of chats and accounts, and what staff may delete.
 
 use meowsenger::store::Target;
 use rstest::rstest;
@@ -10,7 +10,7 @@ fn path_of(chat: i64) -> String {
     format!("/api/chats/{chat}/")
 }
 
-/// What was noted of staff's acts: action and target.
+/// The audit entries of staff: action and target.
 async fn acts(server: &TestApp) -> Vec<(String, i64)> {
     let query =
         Target::from(&server.app.db).query("select action, target_id from audit order by id");
@@ -85,7 +85,7 @@ async fn staff_end_any_chat_and_message_without_reading_and_it_is_kept(
     assert_eq!(socket.next().await["type"], "chat.deleted");
     assert_eq!(acts(&server).await, [("message.delete".into(), id), ("chat.delete".into(), chat)]);
 
-    // Over the socket too, for as long as one is staff.
+    // Also over the socket, as long as the user is staff.
     let chat = tom.private_chat(&kitty).await;
     let mut socket = Socket::open(&staff).await;
     let delete = |id: &Value| json!({"type": "message.delete", "message": id});
@@ -171,7 +171,7 @@ async fn an_ended_account_is_an_anonymous_shell(
     let listed = kitty.get("/api/users/").await.expect(200);
     assert!(!listed.results().iter().any(|user| user["id"] == tom.id));
 
-    // Their messages stay, under the shell.
+    // The messages stay, under the anonymised account.
     let view = kitty.get(&path_of(private)).await.expect(200).json;
     assert_eq!(view["peer"]["username"], format!("deleted_{}", tom.id));
     for field in ["first_name", "last_name", "status_text"] {
@@ -185,7 +185,7 @@ async fn an_ended_account_is_an_anonymous_shell(
         (&json!("goodbye"), &view["peer"]["username"])
     );
 
-    // Nobody can answer, whatever they send.
+    // Nobody can send a message there.
     let messages = format!("/api/chats/{private}/messages/");
     for body in [json!({"content": "wait"}), json!({"content": ""})] {
         kitty.post(&messages, body).await.expect(409);
@@ -193,7 +193,7 @@ async fn an_ended_account_is_an_anonymous_shell(
     let frame = json!({"type": "message.send", "chat": private, "content": "wait"});
     assert_eq!(listener.request(frame).await["code"], "conflict");
 
-    // Groups go on without them.
+    // The groups remain.
     assert_eq!(kitty.get(&path_of(owned)).await.expect(200).json["my_role"], "member");
     assert_eq!(
         old.get(&path_of(owned)).await.expect(200).json["my_role"],
@@ -207,7 +207,7 @@ async fn an_ended_account_is_an_anonymous_shell(
     assert_eq!(types, ["member.updated", "member.left", "member.left"], "{told:?}");
     kitty.get(&path_of(alone)).await.expect(404);
 
-    // The name and the address are free again, and the shell is nobody's to change.
+    // The name and the address are free again, and nobody can change the anonymised account.
     let body = json!({"username": tom.username, "password": PASSWORD, "email": "tom@example.com"});
     server.anonymous().post("/api/auth/register/", body).await.expect(201);
     let name = format!("Deleted_{}", tom.id);

@@ -1,5 +1,5 @@
-//! The epoch: what happens when it is renewed, and that nodes notice by themselves when the database
-//! has lost what was committed. A restore of the real program's file is in `tests/crash.rs`.
+//! The epoch: what happens when it is renewed, and that nodes detect by themselves that the database has
+//! lost committed changes. `tests/crash.rs` restores the file of the real program.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::support::PASSWORD;
 use crate::support::socket::DEADLINE;
 use crate::support::{Backend, Client, Socket, TestApp};
 
-/// Takes a chat's history back to its first messages, as a restore does.
+/// Resets a chat to its first messages, as a restore does.
 async fn rewind(node: &TestApp, chat: i64, messages: i64) {
     let mut tx = node.app.db.begin().await.expect("begun");
     for sql in [
@@ -32,7 +32,7 @@ async fn current(node: &TestApp) -> String {
     site::epoch(&node.app.db).await.expect("read")
 }
 
-/// Waits until the node lives in another epoch.
+/// Waits until the node uses another epoch.
 async fn left(node: &TestApp, old: &str) {
     let mut epochs = node.app.epoch.subscribe();
     let changed = timeout(DEADLINE, epochs.wait_for(|epoch| epoch != old));
@@ -89,7 +89,7 @@ async fn clients_that_were_ahead_of_a_restored_database_start_afresh(
             .unwrap_or_else(|_| panic!("no {wanted:?}: {:?}", contents()));
     };
     let old = current(&one).await;
-    // No bus hurries here.
+    // There is no bus.
     let sweep = async || {
         catchup::compare_versions(Arc::clone(&two.app)).await.expect("compared");
     };
@@ -105,7 +105,7 @@ async fn clients_that_were_ahead_of_a_restored_database_start_afresh(
     sweep().await;
     wait_for(&["one", "another"]).await;
 
-    // One renewal is enough for all.
+    // All nodes together renew it once.
     let renewed = current(&one).await;
     for node in [&one, &two] {
         epoch::watch(Arc::clone(&node.app)).await.expect("looked");
@@ -149,7 +149,7 @@ async fn what_a_feed_has_passed_on_tells_of_a_restore(
     let chat = tom.private_chat(&kitty).await;
     tom.say(chat, "one").await;
     tom.say(chat, "two").await;
-    // It knows of the chat by the database alone.
+    // This node knows of the chat only through the database.
     let two = one.second_node().await;
     drop(one);
     let mut socket = Socket::open(&at(&two, &kitty)).await;
@@ -171,7 +171,7 @@ async fn a_chat_that_is_gone_is_no_restore(
     tom.say(chat, "meow").await;
     let old = current(&server).await;
     let mut tx = server.app.db.begin().await.expect("begun");
-    // Its members and messages go with it.
+    // Together with its members and messages.
     let delete = "delete from chats where id = $1";
     Target::from(&mut tx).query(delete).bind(chat).execute().await.expect("deleted");
     tx.commit().await.expect("committed");
@@ -179,7 +179,7 @@ async fn a_chat_that_is_gone_is_no_restore(
     catchup::compare_versions(Arc::clone(&server.app)).await.expect("compared");
     assert_eq!(current(&server).await, old);
 
-    // One that was made after the copy is missing, and its number was never given away.
+    // A chat that was created after the copy is missing, and its id was never assigned.
     let chat = tom.group(&[&kitty]).await;
     let mut tx = server.app.db.begin().await.expect("begun");
     Target::from(&mut tx).query(delete).bind(chat).execute().await.expect("deleted");

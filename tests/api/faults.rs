@@ -1,5 +1,5 @@
-//! The database fails under load: what is not acknowledged is refused in order and may be tried
-//! again, and what is acknowledged is there, once, and heard.
+//! The database fails under load: unacknowledged sends get a proper error and can be retried;
+//! acknowledged ones exist once, and their events are delivered.
 
 use futures_util::future::join_all;
 use rstest::rstest;
@@ -10,11 +10,11 @@ use tokio::sync::watch;
 use crate::support::{Backend, Client, Ledger, Replica, Socket, TestApp};
 
 const WRITERS: usize = 8;
-/// Of each writer.
+/// Messages of each writer.
 const MESSAGES: usize = 40;
 const FAULTS: usize = 15;
 
-/// Sends its messages one after the other, each until it is acknowledged. The number of refusals.
+/// Sends messages one by one, each until it is acknowledged. Returns the number of refusals.
 async fn write(
     client: &Client,
     number: usize,
@@ -39,7 +39,7 @@ async fn write(
     refusals
 }
 
-/// `None` where the server says that it cannot now; any other refusal is a fault of its own.
+/// `None` if the server answers 503; any other refusal fails the test.
 async fn attempt(
     client: &Client,
     socket: &mut Socket,
@@ -64,7 +64,7 @@ async fn attempt(
     }
 }
 
-/// Ends every connection that is in the middle of a transaction in this test's schema.
+/// Terminates every connection that is in a transaction in this test's schema.
 async fn terminate(admin: &PgPool) -> i64 {
     let sql = "select count(pg_terminate_backend(pid)) \
                from (select distinct pid from pg_locks \
@@ -72,7 +72,7 @@ async fn terminate(admin: &PgPool) -> i64 {
     sqlx::query_scalar(sql).fetch_one(admin).await.expect("terminated")
 }
 
-/// SQLite has no connection that could be lost; its process is killed in `tests/crash.rs`.
+/// Not for SQLite, which has no connection to lose; `tests/crash.rs` kills its process.
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_lost_in_mid_transaction_lose_repeat_and_hide_nothing() {
@@ -94,7 +94,7 @@ async fn connections_lost_in_mid_transaction_lose_repeat_and_hide_nothing() {
         for fault in 1..=FAULTS {
             let due = fault * WRITERS * MESSAGES / (FAULTS + 1);
             progress.wait_for(|done| *done >= due).await.expect("they write");
-            // Transactions are short: until one is met.
+            // Transactions are short, so this is repeated until it hits one.
             while *progress.borrow() < WRITERS * MESSAGES {
                 let met = terminate(&admin).await;
                 terminated += met;
@@ -111,7 +111,7 @@ async fn connections_lost_in_mid_transaction_lose_repeat_and_hide_nothing() {
 
     let found = ledger.check(&listener, &[chat]).await;
     assert_eq!((found.len(), ledger.count()), (WRITERS * MESSAGES, WRITERS * MESSAGES));
-    // A commit whose answer was lost is heard of, too.
+    // The events of a commit whose answer was lost are delivered, too.
     let mut replica = Replica::default();
     replica.begin(&socket.ready);
     while replica.version(chat) < found.len() as i64 + 1 {

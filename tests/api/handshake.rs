@@ -1,4 +1,4 @@
-//! How a socket begins: who may open one, from where, and what it is told first.
+//! The socket's handshake: who may open one, from which origin, and the first frame.
 
 use std::time::Duration;
 
@@ -69,10 +69,10 @@ async fn a_token_in_the_header_or_in_the_first_frame_opens_a_socket(
     let mut by_header = Socket::open(&alice).await;
     let mut by_frame = Socket::open_by_frame(&alice).await;
     assert_eq!(by_header.ready["user"], by_frame.ready["user"]);
-    // Both are in use.
+    // Both sockets work.
     assert!(by_header.drain().await.is_empty() && by_frame.drain().await.is_empty());
 
-    // The path works the same without its slash.
+    // The path also works without a trailing slash.
     let token = format!("Bearer {}", alice.access);
     let mut bare =
         Socket::dial(&alice, "/ws", &[("authorization", &token)]).await.expect("upgraded");
@@ -98,7 +98,7 @@ async fn a_ticket_opens_one_socket_on_any_node(
         assert_eq!((status, &body["code"]), (401, &json!("token_not_valid")));
     }
 
-    // Of many who come at once with the same one, one gets in.
+    // Of many concurrent handshakes with the same ticket, one succeeds.
     let path = ticket(&alice).await;
     let race = (0..8).map(|n| {
         let node = if n % 2 == 0 { &alice } else { &elsewhere };
@@ -272,7 +272,7 @@ async fn pages_of_foreign_origins_are_refused_before_the_upgrade(
         let detail = "You do not have permission to perform this action.";
         assert_eq!(body, json!({"detail": detail}), "{origin}");
     }
-    // Nor does a good ticket help a foreign page, and it is not spent by trying.
+    // A valid ticket does not help a page of another origin, and the attempt does not use it up.
     let path = ticket(&alice).await;
     let evil = [("origin", "https://evil.example")];
     assert_eq!(refused(Socket::dial(&alice, &path, &evil).await).0, 403);
@@ -311,7 +311,7 @@ async fn a_handshake_is_held_to_rfc_6455(
         assert!(refused.json["detail"].is_string(), "{refused:?}");
     }
 
-    // The server says which version it speaks (4.2.2, 4.4).
+    // The answer names the supported version (4.2.2, 4.4).
     for version in ["12", "14", "0", "", "x", "8, 13"] {
         let refused = handshake(&[key], Some(version)).await.expect(426);
         assert_eq!(refused.header("sec-websocket-version"), Some("13"), "{version}");

@@ -1,4 +1,4 @@
-//! Hashes that came from a Django site: accepted where a password is checked, and replaced.
+//! Password hashes of a Django site are accepted, and replaced at the first login.
 
 use meowsenger::auth::hashes::is_current;
 use meowsenger::store::Target;
@@ -9,7 +9,7 @@ use crate::support::{Backend, Client, PASSWORD, TestApp};
 
 const REFUSED: &str = "No active account found with the given credentials";
 
-/// Puts a hash where an import would.
+/// Stores a hash, as an import would.
 async fn import(server: &TestApp, user: &Client, encoded: &str) {
     let mut tx = server.app.db.begin().await.expect("begun");
     let query = Target::from(&mut tx).query("update users set password = $2 where id = $1");

@@ -1,5 +1,5 @@
-//! Sockets whose peers read nothing, or send much, keep nothing from others: no connection to the
-//! database, no permit, no lock.
+//! A socket whose peer reads nothing, or sends much, holds nothing that others need: no database
+//! connection, no permit, no lock.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::support::{Backend, Socket, TestApp};
 
-/// Far less than the time for which a connection to the database is waited for.
+/// Far less than the timeout for a database connection.
 const SOON: Duration = Duration::from_secs(5);
 
 #[rstest]
@@ -53,7 +53,7 @@ async fn sockets_that_do_not_read_their_replies_hold_nothing(
         for path in ["/api/auth/me/", "/readyz"] {
             timeout(SOON, bob.get(path)).await.expect("at once").expect(200);
         }
-        // Writing needs the one connection of SQLite that writes, and the rows that others lock.
+        // A write needs SQLite's only writing connection, and rows that others lock.
         timeout(SOON, bob.group(&[])).await.expect("at once");
         timeout(SOON, mallory.say(group, "purr")).await.expect("at once");
     }
@@ -93,7 +93,7 @@ async fn requests_take_their_turn_in_the_order_of_their_frames(
         let send = json!({"type": "message.send", "chat": chat, "content": n.to_string(), "id": n});
         socket.stream.feed(Message::text(send.to_string())).await.expect("sent");
     }
-    // Both are heavy: the second is parked, and what follows waits to be read.
+    // Both are heavy: the second has to wait, and later frames are not read.
     for users in [json!([bob.id]), json!([])] {
         let watch = json!({"type": "status.watch", "users": users, "id": "watch"});
         socket.stream.feed(Message::text(watch.to_string())).await.expect("sent");
@@ -123,7 +123,7 @@ async fn requests_take_their_turn_in_the_order_of_their_frames(
     assert_eq!((watched[0][0]["user"].as_i64(), &watched[1]), (Some(bob.id), &json!([])));
 }
 
-/// A part of a text message.
+/// A fragment of a text message.
 fn part(text: &str, opcode: Data, is_last: bool) -> Message {
     Message::Frame(Frame::message(text.to_owned(), OpCode::Data(opcode), is_last))
 }
@@ -152,7 +152,7 @@ async fn parts_of_messages_and_pings_count_as_frames() {
     ] {
         socket.send_message(first).await;
         for _ in 0..2_000 {
-            // It may be closed already.
+            // The socket may already be closed.
             if socket.stream.feed(next.clone()).await.is_err() {
                 break;
             }

@@ -1,4 +1,4 @@
-//! The promises of the API, asked of a real server over real connections, on each database.
+//! Tests of the API's promises, with a real server over real connections, on both databases.
 
 mod support;
 

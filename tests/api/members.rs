@@ -1,4 +1,4 @@
-//! Who is in a group, and as what: the matrix of roles, ownership, and what others hear of it.
+//! Members of groups: the matrix of roles, ownership, and the events for others.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ async fn give(by: &Client, chat: i64, user: &Client, role: &str) -> u16 {
     by.put(&member_of(chat, user), json!({"role": role})).await.status.as_u16()
 }
 
-/// Usernames' first letters and roles, in the list's order.
+/// First letters of usernames, and roles, in the order of the list.
 async fn roles(by: &Client, chat: i64) -> Vec<(i64, String)> {
     let list = by.get(&members_of(chat)).await.expect(200);
     let row = |member: &Value| {
@@ -31,7 +31,7 @@ async fn roles(by: &Client, chat: i64) -> Vec<(i64, String)> {
     list.results().iter().map(row).collect()
 }
 
-/// An owner, an admin and a member of a group, and somebody who is not in it.
+/// An owner, an admin and a member of a group, and a stranger.
 struct People {
     owner: Client,
     admin: Client,
@@ -92,7 +92,7 @@ async fn a_new_member_sees_the_history_and_has_nothing_unread(
     assert_eq!(messages.results().len(), 1);
     owner.say(chat, "after").await;
     assert_eq!(socket.next().await["message"]["content"], "after");
-    // Nothing changes, so nobody hears of it.
+    // Nothing changes, so there is no event.
     owner.post(&members_of(chat), json!({"user": newcomer.id})).await.expect(201);
     assert_eq!(owner.get(&format!("/api/chats/{chat}/")).await.json["version"], 5);
 }
@@ -266,7 +266,7 @@ async fn a_put_changes_name_and_members_one_version_each(
     let again = owner.put(&path, body).await.expect(200).json;
     assert_eq!(again["version"], view["version"], "nothing changed");
 
-    // An admin keeps the owner and other admins in; members may change nothing.
+    // An admin cannot remove the owner or other admins; members cannot change anything.
     let without = json!({"members": [outsider.id]});
     admin.patch(&path, without.clone()).await.expect(403);
     assert_eq!(

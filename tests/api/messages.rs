@@ -1,4 +1,4 @@
-//! Messages: sending, retrying, answering, editing, deleting, and how far they came.
+//! Messages: send, retry, reply, edit, delete, and their status.
 
 use futures_util::future::join_all;
 use rstest::rstest;
@@ -34,7 +34,7 @@ async fn messages_are_numbered_without_holes(
     assert_eq!(sent, expected);
     tom.get(&format!("/api/messages/{}/", sent["id"])).await.expect_body(200, expected);
 
-    // Many at once, by both, and each number is given once.
+    // Many concurrent sends by both users; each number is assigned once.
     let texts: Vec<_> = (0..20).map(|n| format!("meow {n}")).collect();
     let sends = texts.iter().enumerate().map(|(n, text)| [&tom, &kitty][n % 2].say(chat, text));
     let sent = join_all(sends).await;
@@ -69,7 +69,7 @@ async fn a_retry_makes_no_second_message(
     tom.post(&path, body("meow", "A")).await.expect(201);
     tom.post(&elsewhere, body("meow", "a")).await.expect(201);
 
-    // After an edit or a deletion, whatever it says now.
+    // After an edit or a deletion, the message as it is now.
     let message = format!("/api/messages/{}/", first["id"]);
     let edited = tom.put(&message, json!({"content": "miau"})).await.expect(200).json;
     let again = tom.post(&path, body("purr", "a")).await.expect(200).json;
@@ -114,7 +114,7 @@ async fn one_answers_a_message_of_the_same_chat_that_is_there(
         let text = format!("Invalid pk \"{id}\" - object does not exist.");
         tom.post(&path, body(id)).await.expect_fault("reply_to", &text);
     }
-    // The retry of an answer whose question is gone since.
+    // The retry of a reply whose original has been deleted since.
     let again = kitty.post(&path, body(&here["id"])).await.expect(200).json;
     assert_eq!(again["id"], answer["id"]);
     let null = tom.post(&path, body(&Value::Null)).await.expect(201).json;
@@ -168,7 +168,7 @@ async fn content_is_not_blank_and_has_a_limit(
     tom.post(&path, body).await.expect_body(400, both);
     let sent = tom.post(&path, json!({"content": longest})).await.expect(201);
     assert_eq!(sent.json["content"], longest);
-    // A body in which every character is escaped fits as well.
+    // A body with every character escaped fits as well.
     let escaped = format!("{{\"content\": \"{}\"}}", "\\ud83d\\udc08".repeat(10_000));
     let put = tom.raw(reqwest::Method::PUT, &message, "application/json", escaped).await;
     assert_eq!(put.expect(200).json["content"], longest);
@@ -303,8 +303,8 @@ async fn a_message_is_delivered_when_everyone_fetched_it_and_read_when_everyone_
     };
     kitty.get(&messages).await.expect(200);
     assert_eq!(statuses().await, ["sent", "sent"]);
-    // Up to the newest returned, not beyond; one message alone, the chat, or HEAD, which returns
-    // none, delivers nothing.
+    // Up to the newest message returned. A single message, the chat, and HEAD, which returns none, do
+    // not count as delivery.
     spike.head(&messages).await.expect(200);
     spike.get(&format!("/api/messages/{}/", sent["id"])).await.expect(200);
     spike.get(&format!("/api/chats/{group}/")).await.expect(200);
@@ -317,7 +317,7 @@ async fn a_message_is_delivered_when_everyone_fetched_it_and_read_when_everyone_
     spike.get(&format!("{messages}?before=2")).await.expect(200);
     assert_eq!(statuses().await, ["delivered", "delivered"], "marks only grow");
 
-    // Who answers has read what came before.
+    // Sending implies having read what came before.
     kitty.say(group, "three").await;
     assert_eq!(statuses().await, ["delivered", "delivered", "sent"]);
     spike.say(group, "four").await;

@@ -1,4 +1,4 @@
-//! The owner of an account is told by mail of what could be somebody else's doing.
+//! Mails to an account's owner about changes that somebody else may have made.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ async fn start(
     Some((server, mails, tom))
 }
 
-/// The next mail is a notice of this kind to this address, with nothing in it to click on.
+/// Asserts that the next mail is a notice of this kind to this address, without a link.
 async fn expect_notice(mails: &mut MailServer, to: &str, subject: &str) {
     let mail = mails.next().await;
     assert_eq!(mail.to, to);
@@ -50,14 +50,14 @@ async fn the_address_of_before_is_told_of_changes_that_lock_its_owner_out(
 
     tom.patch(ME, to("new@example.org")).await.expect(200);
     expect_notice(&mut mails, OLD, EMAIL_CHANGED).await;
-    // In other letters it is the same one, and what is sent along unchanged is no change.
+    // The same address in another case, or sent again, is not a change.
     tom.patch(ME, to("NEW@example.org")).await.expect(200);
     tom.patch(ME, json!({"email": "NEW@example.org", "first_name": "Tom"})).await.expect(200);
     staff.patch(&format!("/api/users/{}/", tom.id), to("theirs@example.org")).await.expect(200);
     expect_notice(&mut mails, "NEW@example.org", EMAIL_CHANGED).await;
     tom.patch(ME, to("")).await.expect(200);
     expect_notice(&mut mails, "theirs@example.org", EMAIL_CHANGED).await;
-    // There is nobody to be told.
+    // There is no address to send to.
     tom.patch(ME, to(OLD)).await.expect(200);
 
     let change = |old: &str, new: &str| json!({"old_password": old, "new_password": new});

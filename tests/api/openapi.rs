@@ -1,4 +1,4 @@
-//! The document that describes the API, and the page that shows it.
+//! The OpenAPI document, and the page that shows it.
 
 use std::collections::BTreeSet;
 
@@ -69,7 +69,7 @@ fn every_body_has_an_example_that_is_one() {
                 schema = &first[0];
             }
             if schema["type"] == "object" {
-                // What says nothing: `{}`.
+                // A schema without a type: `{}`.
                 continue;
             }
             let schema = schema["$ref"].as_str().unwrap_or_else(|| panic!("{method} {path}"));
@@ -106,8 +106,8 @@ async fn the_document_tells_the_methods_that_there_are(
     }
 }
 
-/// Two people, the first of them staff (what one may not do is not looked at), their group, and a
-/// message in it.
+/// Two users, the first of them staff (permissions are not tested here), their group, and a message in
+/// it.
 async fn scene(server: &TestApp) -> (Client, Client, i64, Value) {
     let tom = server.user("tom").await;
     server.make_staff(&tom, true).await;
@@ -133,7 +133,7 @@ async fn the_document_tells_which_fields_are_required_and_which_may_be_null(
             let body = &operation["requestBody"]["content"]["application/json"]["schema"];
             let Some(schema) = body["$ref"].as_str() else { continue };
             let schema = document.pointer(&schema[1..]).expect("a schema");
-            // Of two kinds of chat, the second is a group.
+            // Of the two kinds of chat, the second is a group.
             let schema = schema["oneOf"].get(1).unwrap_or(schema);
             let ask = async |body: Value| {
                 let method = method.to_uppercase().parse().expect("a method");
@@ -154,8 +154,8 @@ async fn the_document_tells_which_fields_are_required_and_which_may_be_null(
                 let refused = missing[field] == json!(["This field is required."]);
                 let required = schema["required"].as_array();
                 let required = required.is_some_and(|names| names.contains(&json!(field)));
-                // Of the two ways to say how far one has read, or whom to add, one is required,
-                // which the document tells in words.
+                // One of the two ways to name a position, or the users to add, is required; the
+                // document says so only in words.
                 let either = (path.ends_with("/read/") && field == "seq")
                     || (path.ends_with("/members/") && field == "user");
                 assert_eq!(refused && !either, required, "{field} of {path}");
@@ -216,8 +216,8 @@ async fn answers_are_as_the_document_says(
     }
 }
 
-/// What can be wrong with any call is refused as the document says. (What depends on who asks is in
-/// `permissions`.)
+/// The errors that every call can return are as documented. (`permissions` tests those that depend on
+/// the caller.)
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refusals_are_as_the_document_says(

@@ -1,5 +1,5 @@
-//! One order for everybody: whoever sends, however, every listener hears each change once, in the
-//! order of the versions.
+//! Order of events: however messages are sent, every subscriber receives each change once, in the order
+//! of the versions.
 
 use futures_util::future::join_all;
 use rstest::rstest;
@@ -9,12 +9,12 @@ use tokio::sync::watch;
 use crate::support::{Backend, Client, Replica, Socket, TestApp};
 
 const SENDERS: usize = 8;
-/// Of each sender. Every fifth message is edited, and every fifth deleted.
+/// Messages of each sender. Every fifth one is edited, and every fifth deleted.
 const MESSAGES: usize = 20;
-/// Of the chat, when all is said: it was made, then each message is one, each edit, each deletion.
+/// The chat's version in the end: its creation, each message, each edit, each deletion.
 const LAST: i64 = 1 + (SENDERS * (MESSAGES + 2 * MESSAGES / 5)) as i64;
 
-/// Says its part, over REST or a socket, and counts what was answered.
+/// Sends messages over REST or a socket, and counts the answers.
 async fn speak(client: Client, by_socket: bool, chat: i64, said: watch::Sender<usize>) {
     let mut socket = match by_socket {
         true => Some(Socket::open(&client).await),
@@ -60,7 +60,7 @@ async fn change(client: &Client, socket: Option<&mut Socket>, id: &Value, conten
     }
 }
 
-/// Listens to the end. Panics at the first frame that is not the one due.
+/// Receives all events. Panics at the first one out of order.
 async fn listen(mut socket: Socket, chat: i64) -> Replica {
     let mut replica = Replica::default();
     replica.begin(&socket.ready);
@@ -121,7 +121,7 @@ async fn all_hear_the_same_order_without_a_hole_whenever_they_connect(
             assert_eq!(message["content"], fresh.chats[&chat].messages[id]["content"]);
         }
     }
-    // Who sends one after the other is read in that order.
+    // Each sender's messages are in the order in which they were sent.
     for speaker in &speakers {
         let own = stored.iter().filter(|message| message["sender"]["id"] == speaker.id);
         let stamps: Vec<_> = own.map(|message| message["id"].as_i64()).collect();
@@ -142,7 +142,7 @@ async fn pipelined_sends_are_committed_in_the_order_of_the_frames_and_a_repeat_m
     let mut socket = Socket::open(&alice).await;
     let mut bobs = Socket::open(&bob).await;
 
-    // Each twice in a row, to two chats in turn; nothing is read meanwhile.
+    // Each twice in a row, to two chats alternately; nothing is read meanwhile.
     for n in 0..FRAMES {
         for copy in 0..2 {
             for (at, chat) in chats.iter().enumerate() {
@@ -172,7 +172,7 @@ async fn pipelined_sends_are_committed_in_the_order_of_the_frames_and_a_repeat_m
         }
         assert_eq!(bob.messages(*chat).await.len() as i64, FRAMES);
     }
-    // Again, when all is done: the same ones.
+    // Repeated after all are done: the same messages.
     for (at, chat) in chats.iter().enumerate() {
         let again = json!({"type": "message.send", "chat": chat, "content": "7", "client_id": "7"});
         let ack = socket.request(again).await;

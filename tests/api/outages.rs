@@ -1,5 +1,5 @@
-//! The database falls silent, takes no writes, or refuses in any of the ways that mean "not this
-//! server, not now": nobody waits for long, nobody is told 500, and all works again by itself.
+//! The database goes silent, accepts no writes, or returns any of the errors that mean "not this server,
+//! not now": no call waits for long or gets 500, and everything works again by itself.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::support::{Answer, Backend, Client, PASSWORD, Socket, TestApp, eventually};
 
-/// Within this everything is answered during a fault, and works again after it.
+/// The deadline for answers during a fault, and for recovery after it.
 const SOON: Duration = Duration::from_secs(10);
 
 async fn send(client: &Client, chat: i64, content: &str) -> Answer {
@@ -24,7 +24,7 @@ fn assert_unavailable(answer: &Answer) {
     assert!(answer.header("retry-after").is_some(), "{answer:?}");
 }
 
-/// Asks again until it is answered with another status than 503.
+/// Repeats a call until its status is not 503.
 async fn until_served(what: &str, mut ask: impl AsyncFnMut() -> Answer) -> Answer {
     let look = async || Some(ask().await).filter(|answer| answer.status != 503);
     eventually(SOON, &format!("{what} is not 503"), look).await
@@ -74,7 +74,7 @@ async fn a_committer_whose_connection_falls_silent_holds_nobody_up() {
     assert!(since.elapsed() < SOON, "{:?}", since.elapsed());
     locked.rollback().await.expect("unlocked");
 
-    // New connections work; those that are dead are not tried one after the other.
+    // New connections work; the dead ones are not tried one by one.
     let since = Instant::now();
     for content in ["first", "queued"] {
         let answer = until_served("a send", || send(&alice, chat, content)).await;
@@ -109,7 +109,7 @@ async fn a_silent_line_is_503_and_all_works_again_once_it_is_back() {
     }
     assert_eq!(ready.json["reason"], "database", "{ready:?}");
     assert!(since.elapsed() < SOON, "{:?}", since.elapsed());
-    // The session is ended on a node that reaches the database.
+    // A node that reaches the database ends the session.
     Client { base: other.base.clone(), ..bob.clone() }
         .post("/api/auth/logout/", json!({"refresh": bob.refresh}))
         .await
@@ -124,7 +124,7 @@ async fn a_silent_line_is_503_and_all_works_again_once_it_is_back() {
     assert!(since.elapsed() < SOON, "{:?}", since.elapsed());
 }
 
-/// Another role for the server, so that its settings are nobody else's.
+/// A separate role for the server, so that its settings affect nobody else.
 async fn with_role_of_its_own() -> Option<(TestApp, PgConnection, String)> {
     let server = TestApp::start(Backend::Postgres).await?;
     let mut admin = direct(&server).await;
@@ -145,7 +145,7 @@ async fn run(admin: &mut PgConnection, sql: String) {
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(admin).await.expect("run");
 }
 
-/// Ends the role's connections, as a server does that changes its part.
+/// Terminates the role's connections, like a server that becomes a standby.
 async fn restart(admin: &mut PgConnection, role: &str) {
     let sql = "select pg_terminate_backend(pid) from pg_stat_activity where usename = ";
     run(admin, format!("{sql}'{role}'")).await;
@@ -179,7 +179,7 @@ async fn a_connection_that_turned_read_only_is_thrown_away_with_the_first_write(
     let Some(server) = TestApp::start_with(Backend::Postgres, &settings).await else { return };
     let (alice, bob) = (server.user("alice").await, server.user("bob").await);
     let chat = alice.private_chat(&bob).await;
-    // Both at once, so that both of the pool's are met.
+    // Both at once, so that both connections of the pool are used.
     let (mut one, mut other) =
         (server.app.db.begin().await.expect("begun"), server.app.db.begin().await.expect("begun"));
     for tx in [&mut one, &mut other] {
@@ -190,7 +190,7 @@ async fn a_connection_that_turned_read_only_is_thrown_away_with_the_first_write(
     other.commit().await.expect("committed");
 
     let refused = send(&alice, chat, "meow").await;
-    // Something in the background may have met them first.
+    // A background task may have used them first.
     assert!([201, 503].contains(&refused.status.as_u16()), "{refused:?}");
     let answer = send(&alice, chat, "meow").await;
     assert!([200, 201].contains(&answer.status.as_u16()), "{answer:?}");
@@ -227,7 +227,7 @@ async fn not_now_is_503_in_each_of_its_ways_and_a_deadlock_is_tried_again() {
         refuse_with(&server, code, 2).await;
         send(&alice, chat, code).await.expect(201);
     }
-    // Not for ever.
+    // The number of retries is limited.
     refuse_with(&server, "40001", 1_000).await;
     assert_unavailable(&send(&alice, chat, "again and again").await);
 }
@@ -263,7 +263,7 @@ async fn a_commit_whose_outcome_is_lost_is_said_to_be_and_repeated_without_harm(
     let answer = sending.await.expect("answered");
     assert_unavailable(&answer);
     assert!(answer.json["detail"].as_str().expect("text").contains("unknown"), "{answer:?}");
-    // It was committed: the same message, and no second one.
+    // It was committed: the same message is returned, and there is no second one.
     until_served("the repetition", || send(&alice, chat, "meow")).await.expect(200);
     let page = bob.get(&format!("/api/chats/{chat}/messages/")).await.expect(200);
     let found: Vec<&Value> = page.json["results"].as_array().expect("a list").iter().collect();

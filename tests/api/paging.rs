@@ -1,4 +1,4 @@
-//! Pages: sizes, cursors, and walking a list while it grows.
+//! Pagination: page sizes, cursors, and paging through a list while it grows.
 
 use std::collections::BTreeSet;
 
@@ -79,7 +79,7 @@ async fn before_after_and_around_give_exactly_their_pages(
     let Some(server) = TestApp::start(backend).await else { return };
     let (tom, chat) = with_messages(&server, 10).await;
     let list = format!("/api/chats/{chat}/messages/");
-    // What is asked for; the page; its previous and next pages.
+    // The query; the page; its previous and next pages.
     type Row<'a> = (&'a str, &'a [i64], Option<&'a [i64]>, Option<&'a [i64]>);
     let pages: &[Row<'_>] = &[
         ("", &[10, 9, 8, 7], None, Some(&[6, 5, 4, 3])),
@@ -101,7 +101,7 @@ async fn before_after_and_around_give_exactly_their_pages(
         ("before=-9223372036854775808", &[], None, None),
         ("around=9223372036854775807", &[8, 9, 10], Some(&[4, 5, 6, 7]), None),
         ("around=-9223372036854775808", &[1, 2], None, Some(&[3, 4, 5, 6])),
-        // Numbers, though larger than any that is kept.
+        // Valid numbers, larger than any stored one.
         ("before=99999999999999999999", &[10, 9, 8, 7], None, Some(&[6, 5, 4, 3])),
         ("after=99999999999999999999", &[], None, None),
         ("after=-99999999999999999999", &[1, 2, 3, 4], None, Some(&[5, 6, 7, 8])),
@@ -169,7 +169,7 @@ async fn every_list_can_be_walked_there_and_back(
     }
 }
 
-/// Walks in both directions, by pages of random sizes, while messages are added.
+/// Pages through a chat in both directions, with random page sizes, while messages are added.
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn walking_skips_and_repeats_nothing_while_messages_come_in(
@@ -183,7 +183,7 @@ async fn walking_skips_and_repeats_nothing_while_messages_come_in(
     let list = format!("/api/chats/{chat}/messages/");
     let mut last = 12;
     for _ in 0..12 {
-        // Down from the newest: all that there was when the walk began, however many come.
+        // Down from the newest: everything that existed at the start, however many are added.
         let top = last;
         let mut seen = vec![];
         let mut link = Some(format!("{list}?page_size={}", draw(1..6)));
@@ -198,7 +198,7 @@ async fn walking_skips_and_repeats_nothing_while_messages_come_in(
         }
         assert_eq!(seen, (1..=top).rev().collect::<Vec<_>>());
 
-        // Up from some place: everything after it, what came meanwhile too.
+        // Up from some position: everything after it, including what was added meanwhile.
         let from = draw(0..last);
         let mut seen = vec![];
         let mut adding = 5;
@@ -214,7 +214,7 @@ async fn walking_skips_and_repeats_nothing_while_messages_come_in(
         }
         assert_eq!(seen, (from + 1..=last).collect::<Vec<_>>());
 
-        // Around some place, and from there to both ends.
+        // Around some position, and from there to both ends.
         let anchor = draw(1..last + 1);
         let page = tom.get(&format!("{list}?around={anchor}&page_size={}", draw(1..6))).await;
         let mut seen: BTreeSet<_> = seqs(&page).into_iter().collect();
@@ -232,7 +232,7 @@ async fn walking_skips_and_repeats_nothing_while_messages_come_in(
     }
 }
 
-/// Somebody in a chat of one with so many messages.
+/// A user alone in a chat with so many messages.
 async fn with_messages(server: &TestApp, count: usize) -> (Client, i64) {
     let tom = server.user("tom").await;
     let chat = tom.group(&[]).await;
@@ -242,7 +242,7 @@ async fn with_messages(server: &TestApp, count: usize) -> (Client, i64) {
     (tom, chat)
 }
 
-/// The same page of another size.
+/// The same page with another size.
 fn resized(path: &str, size: i64) -> String {
     let (start, rest) = path.split_once("page_size=").expect("a size");
     let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());

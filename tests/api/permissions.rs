@@ -1,5 +1,5 @@
-//! Who may do what: every call of the document, asked by everybody with a body that is valid, as
-//! one table to read. What an answer holds is for the tests of its noun.
+//! Permissions: every call of the OpenAPI document, by every role, with a valid body, as one table to
+//! read. Other tests check the content of the answers.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +11,12 @@ use crate::support::scene::{Cast, Of, Place, Scene, Who, actor};
 use crate::support::{Answer, Backend, Client, MailServer, PASSWORD, TestApp};
 use Of::{Admin, Another, Own, Owner, Superuser};
 
-/// A call, what is particular about it, whose it is about, and a valid body; `null` for none.
+/// A call, its variant, the owner of its object, and a valid body; `null` for none.
 type Row = (&'static str, &'static str, Of, fn(&Scene<'_>) -> Value);
 
 const NONE: fn(&Scene<'_>) -> Value = |_| Value::Null;
 
-/// Calls after which the caller is not as before: everybody who asks is somebody new.
+/// Calls that change the caller: each is made by a new user.
 const SPOILING: &[&str] = &[
     "POST /api/auth/refresh/",
     "POST /api/auth/logout/",
@@ -26,7 +26,7 @@ const SPOILING: &[&str] = &[
     "DELETE /api/auth/sessions/{id}/",
 ];
 
-/// What is about no chat.
+/// Calls without a chat.
 const ANYWHERE: &[Row] = &[
     (
         "POST /api/auth/register/",
@@ -94,7 +94,7 @@ const ANYWHERE: &[Row] = &[
     ("POST /api/sync/", "", Own, |_| json!({"versions": {}})),
 ];
 
-/// What is about a chat, tried in a group and in a private chat.
+/// Calls with a chat, made in a group and in a private chat.
 const IN_A_CHAT: &[Row] = &[
     ("GET /api/chats/{id}/", "", Own, NONE),
     ("PUT /api/chats/{id}/", "", Own, |_| json!({"name": "Roof"})),
@@ -127,7 +127,7 @@ const IN_A_CHAT: &[Row] = &[
     ("GET /api/messages/{id}/receipts/", "another's", Another, NONE),
 ];
 
-/// What only a group has.
+/// Calls that only groups have.
 const IN_A_GROUP: &[Row] = &[
     (
         "PATCH /api/chats/{id}/",
@@ -163,7 +163,7 @@ const IN_A_GROUP: &[Row] = &[
 
 const MEMBER_PUT: &str = "PUT /api/chats/{id}/members/{user_id}/";
 
-/// In the snapshot's words; `-` where there is nobody like that.
+/// The outcome as the snapshot shows it; `-` if there is no such user.
 const LEGEND: &str = "\
 Staff and superuser are no members, ex-member was one of the group; private chats have neither
 owner nor admins.
@@ -217,7 +217,7 @@ async fn who_may_do_what(#[values(Backend::Sqlite, Backend::Postgres)] backend: 
     assert_eq!(asked, documented.collect(), "a call without a row, or a row without a call");
 }
 
-/// One cell. What is refused is refused in the words that belong to it, and nothing for its body.
+/// One cell. A refusal has the right text, and no validation errors.
 async fn ask(scene: &Scene<'_>, method: &str, path: &str, body: Value) -> Answer {
     let id = if path.starts_with("/api/chats/") { scene.chat } else { scene.subject };
     let path = path.replace("{id}", &id.to_string());
@@ -234,7 +234,7 @@ async fn ask(scene: &Scene<'_>, method: &str, path: &str, body: Value) -> Answer
     }
 }
 
-/// What a mail says that was asked for just now.
+/// The content of the mail that was just requested.
 async fn link(server: &TestApp, mails: &mut MailServer, me: &Client) -> (String, String) {
     let email = format!("{}@example.org", me.username);
     let path = "/api/auth/password/reset/";

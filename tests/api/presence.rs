@@ -1,4 +1,4 @@
-//! Who is seen as what: devices, watching, invisibility, and the time of grace.
+//! Presence: devices, subscriptions, invisibility, and the grace period.
 
 use std::time::Duration;
 
@@ -30,8 +30,8 @@ async fn until_seen_as(viewer: &Client, user: &Client, status: &str) {
     eventually(DEADLINE, &format!("the user's status is {status}"), look).await;
 }
 
-/// The next frame that is of this user. (Who comes just after somebody else may hear of them once
-/// more.)
+/// The next frame about this user. (A user who connects just after another may receive the other's
+/// status once more.)
 async fn next_of(socket: &mut Socket, user: &Client) -> Value {
     loop {
         let frame = socket.next().await;
@@ -41,7 +41,7 @@ async fn next_of(socket: &mut Socket, user: &Client) -> Value {
     }
 }
 
-/// The next `status` frame: whose, and as what.
+/// The next `status` frame: the user and the status.
 async fn heard(socket: &mut Socket) -> (i64, String) {
     let frame = socket.next().await;
     assert_eq!(frame["type"], "status", "{frame}");
@@ -64,7 +64,7 @@ async fn a_private_chats_peers_are_watched_by_themselves(
     let mut kitten = Socket::open(&kitty).await.loud();
     assert_eq!(heard(&mut watcher).await, (kitty.id, "online".into()));
     assert_eq!(status_of(&tom, &kitty).await, "online");
-    // A second device makes no difference, nor does it when it goes.
+    // Connecting and disconnecting a second device makes no difference.
     let second = Socket::open(&kitty).await.loud();
     say(&mut kitten, "away").await;
     drop(second);
@@ -72,7 +72,7 @@ async fn a_private_chats_peers_are_watched_by_themselves(
     say(&mut kitten, "online").await;
     assert_eq!(heard(&mut watcher).await, (kitty.id, "online".into()));
 
-    // Gone for good only after ten seconds.
+    // Offline only after ten seconds.
     drop(kitten);
     until_disconnected(&server, &kitty).await;
     assert_eq!(status_of(&tom, &kitty).await, "online");
@@ -107,7 +107,7 @@ async fn busy_and_invisible_are_the_users_own_and_online_ends_them(
         let me = kitty.get("/api/auth/me/").await.expect(200).json;
         assert_eq!((&me["availability"], &me["status"]), (&json!(chosen), &json!(seen)));
     }
-    // By PUT it is the same; the line of one's own comes along.
+    // The same by PUT, together with the status text.
     let change = json!({"availability": "busy", "status_text": "hunting"});
     kitty.patch("/api/auth/me/", change).await.expect(200);
     let frame = watcher.next().await;
@@ -155,7 +155,7 @@ async fn those_with_whom_one_shares_a_chat_may_be_watched(
     assert_eq!(seen, [as_offline(kitty.id), as_offline(felix.id)]);
     let _kitten = Socket::open(&kitty).await.loud();
     assert_eq!(heard(&mut watcher).await, (kitty.id, "online".into()));
-    // A new list takes the old one's place.
+    // A new list replaces the old one.
     let ack = watcher.request(watch(json!([felix.id]))).await;
     assert_eq!(ack["users"].as_array().expect("users").len(), 1);
     kitty.patch("/api/auth/me/", json!({"availability": "busy"})).await.expect(200);
@@ -186,7 +186,7 @@ async fn what_is_seen_of_those_on_another_node_is_the_same(
     let there = Client { base: other.base.clone(), ..kitty.clone() };
     let mut sockets = vec![Socket::open(&there).await.loud(), Socket::open(&there).await.loud()];
     until_seen_as(&tom, &kitty, "online").await;
-    // All nodes together count.
+    // The status is aggregated over all nodes.
     let mut third = Socket::dial(&kitty, "/ws/", &[]).await.expect("upgraded");
     third.send(json!({"type": "auth", "token": kitty.access})).await;
     assert_eq!(third.closed().await.0, 4003);
@@ -194,7 +194,7 @@ async fn what_is_seen_of_those_on_another_node_is_the_same(
         say(socket, "away").await;
     }
     until_seen_as(&tom, &kitty, "away").await;
-    // A node that dies takes its users along within moments.
+    // The users of a dead node go offline within moments.
     drop(other);
     server.app.clock.advance(Duration::from_secs(40));
     nodes::heartbeat(server.app.clone()).await.expect("a turn");
@@ -224,7 +224,7 @@ async fn nobody_is_told_when_the_invisible_come_and_go(
     assert_eq!(kitten.ready["user"]["availability"], "invisible");
     say(&mut kitten, "away").await;
     flush().await;
-    // One who gets to know her meanwhile is told no more.
+    // A user who joins a chat with her meanwhile learns no more.
     kitty.private_chat(&felix).await;
     let told = later.next_of("chat.created").await;
     assert_eq!(told["chat"]["peer"]["status"], "offline");
@@ -241,7 +241,7 @@ async fn nobody_is_told_when_the_invisible_come_and_go(
     }
     assert_eq!(seen().await, before);
 
-    // What does change is told.
+    // A change is published.
     kitty.patch("/api/auth/me/", json!({"status_text": "gone hunting"})).await.expect(200);
     let frame = next_of(&mut watcher, &kitty).await;
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Accounts being changed: by oneself, by staff, and by nobody else.
+//! Updates of accounts: by their owners, by staff, and by nobody else.
 
 use futures_util::future::join;
 use meowsenger::store::Target;
@@ -36,7 +36,7 @@ async fn put_and_patch_change_what_is_sent_and_keep_the_rest(
     tom.put(ME, all).await.expect_body(200, expected.clone());
     tom.get(ME).await.expect_body(200, expected.clone());
 
-    // PUT wants the username and keeps what is not sent; PATCH wants nothing.
+    // PUT requires the username and keeps missing fields; PATCH requires nothing.
     for path in [ME.to_owned(), path_of(&tom)] {
         tom.put(&path, json!({})).await.expect_fault("username", "This field is required.");
         let answer = tom.put(&path, json!({"username": "Thomas"})).await;
@@ -47,7 +47,7 @@ async fn put_and_patch_change_what_is_sent_and_keep_the_rest(
     let answer = tom.patch(&path_of(&tom), json!({"last_name": ""})).await;
     answer.expect_body(200, expected.clone());
 
-    // Others see it, and no more than before.
+    // Others see the change, and no more fields than before.
     let seen = kitty.get(&path_of(&tom)).await.expect(200).json;
     assert_eq!((&seen["username"], &seen["status_text"]), (&json!("Thomas"), &json!("napping")));
     assert!(seen.get("email").is_none(), "{seen}");
@@ -68,7 +68,7 @@ async fn what_may_not_be_said_or_is_not_known_is_ignored(
     });
     tom.put(ME, body.clone()).await.expect_body(200, before.clone());
     tom.patch(&path_of(&tom), body).await.expect_body(200, before.clone());
-    // However wrong it is.
+    // Even if the value is invalid.
     let body = json!({"is_active": "meow", "is_staff": null, "last_seen": 5});
     tom.patch(ME, body).await.expect_body(200, before);
     server.anonymous().login(&tom.username, PASSWORD).await.expect(200);
@@ -132,18 +132,18 @@ async fn a_name_is_one_user_s_however_it_is_written(
     for email in ["meow@cat.example", "Meow@CAT.example"] {
         tom.patch(ME, json!({"email": email})).await.expect_fault("email", EMAIL_TAKEN);
     }
-    // Another's username that is an address.
+    // An address that is another user's username.
     let email = json!({"email": "Tom@cat.example"});
     kitty.patch(ME, email.clone()).await.expect_fault("email", EMAIL_TAKEN);
 
-    // One's own is free to oneself: in another case, and for both.
+    // The user's own names are available to the user: in another case, and for both fields.
     tom.patch(ME, email).await.expect(200);
     tom.patch(ME, json!({"username": "TOM@cat.example"})).await.expect(200);
     kitty.put(ME, json!({"username": "KITTY"})).await.expect(200);
     let wide = kitty.put(ME, json!({"username": "Ｍｅｏｗ"})).await.expect(200).json;
     assert_eq!(wide["username"], "Meow", "kept in NFKC");
 
-    // What was given up is free, also to log in with.
+    // The old names become available, also for login.
     anonymous.login("kitty", PASSWORD).await.expect(401);
     kitty.patch(ME, json!({"email": ""})).await.expect(200);
     assert_eq!(kitty.get(ME).await.json["email"], "");
@@ -223,7 +223,7 @@ async fn nobody_but_staff_changes_another(
         (server.user("tom").await, server.user("kitty").await, server.user("gone").await);
     server.deactivate(&gone).await;
     let before = kitty.get(ME).await.json;
-    // Whether one may is decided before what one sent.
+    // Permission is checked before the input.
     for body in [json!({"username": "mine"}), json!({"username": ""}), json!([])] {
         tom.put(&path_of(&kitty), body.clone()).await.expect_detail(403, FORBIDDEN);
         tom.patch(&path_of(&kitty), body.clone()).await.expect_detail(403, FORBIDDEN);
@@ -254,13 +254,13 @@ async fn staff_change_others_but_no_superuser_and_it_is_noted(
     let text = "Must be a valid boolean.";
     staff.patch(&path_of(&tom), json!({"is_active": 5})).await.expect_fault("is_active", text);
     staff.patch(&path_of(&boss), json!({"is_active": false})).await.expect_detail(403, FORBIDDEN);
-    // Only a superuser makes staff, or unmakes it.
+    // Only a superuser grants or revokes staff.
     for body in [json!({"is_staff": true}), json!({"is_staff": "meow"})] {
         staff.patch(&path_of(&tom), body).await.expect(200);
     }
     assert_eq!(tom.get(ME).await.json["is_staff"], false);
     let noted = |actor: &Client| (actor.id, "user.update".to_owned(), tom.id);
-    // What changed nothing is not noted.
+    // An update without a change is not recorded.
     assert_eq!(audit(&server).await, [noted(&staff)]);
 
     boss.patch(&path_of(&tom), json!({"is_staff": true})).await.expect(200);
@@ -284,7 +284,7 @@ async fn staff_change_others_but_no_superuser_and_it_is_noted(
             }),
         ]
     );
-    // What one does to oneself is nobody's business.
+    // Users' updates of their own accounts are not recorded.
     staff.patch(ME, name).await.expect(200);
     assert_eq!(audit(&server).await.len(), 4);
 }
@@ -311,13 +311,13 @@ async fn a_deactivated_user_is_out_at_once_until_let_in_again(
     tom.login(&tom.username, PASSWORD).await.expect_detail(401, text);
 
     staff.patch(&path_of(&tom), json!({"is_active": true})).await.expect(200);
-    // He is back, and his old sessions are not.
+    // The account is active again, but its old sessions are not.
     tom.get(ME).await.expect_bad_token();
     tom.login(&tom.username, PASSWORD).await.expect(200);
     kitty.get(&path_of(&tom)).await.expect(200);
 }
 
-/// What is in the audit table: which fields were changed, before and after.
+/// The changed fields in the audit table, before and after.
 async fn details(server: &TestApp) -> Vec<Value> {
     let rows: Vec<(String,)> = Target::from(&server.app.db)
         .query("select detail from audit order by id")
@@ -327,7 +327,7 @@ async fn details(server: &TestApp) -> Vec<Value> {
     rows.into_iter().map(|(detail,)| serde_json::from_str(&detail).expect("JSON")).collect()
 }
 
-/// What is in the audit table: who did what to whom.
+/// The actor, action and target in the audit table.
 async fn audit(server: &TestApp) -> Vec<(i64, String, i64)> {
     let rows: Vec<(i64, String, i64)> = Target::from(&server.app.db)
         .query("select actor_id, action, target_id from audit order by id")

@@ -1,5 +1,5 @@
-//! What happens at the same time: whoever comes first, the outcome is one that the calls could have
-//! had one after the other. Many rounds each; on PostgreSQL the two ask different nodes.
+//! Concurrent calls: the outcome is always one that the calls could have had one after the other. Many
+//! rounds each; on PostgreSQL the two calls go to different nodes.
 
 use futures_util::future::{join, join_all};
 use rstest::rstest;
@@ -9,11 +9,11 @@ use std::time::Duration;
 use crate::support::{Answer, Backend, Client, PASSWORD, Socket, TestApp};
 
 const ROUNDS: usize = 20;
-/// Where each needs a new account, which takes its time.
+/// Fewer if each round needs a new account, which takes time.
 const FEW_ROUNDS: usize = 6;
 const CHATS: &str = "/api/chats/";
 
-/// One database, and the nodes on it: an embedded one has one.
+/// A database and its nodes: one if it is embedded.
 struct Site {
     server: TestApp,
     second: Option<TestApp>,
@@ -33,14 +33,14 @@ impl Site {
         self.server.user(name).await
     }
 
-    /// The same client, who asks the other node.
+    /// The same client on the other node.
     fn elsewhere(&self, client: &Client) -> Client {
         let node = self.second.as_ref().unwrap_or(&self.server);
         Client { base: node.base.clone(), ..client.clone() }
     }
 }
 
-/// A group, made of an owner, an admin and a member.
+/// A group with an owner, an admin and a member.
 struct Group {
     id: i64,
 }
@@ -61,7 +61,7 @@ impl Group {
         format!("{}{}/", self.members(), user.id)
     }
 
-    /// Who is in it, as `by` sees it, owner first.
+    /// Its members as `by` sees them, owner first.
     async fn roles(&self, by: &Client) -> Vec<(i64, String)> {
         let list = by.get(&self.members()).await.expect(200);
         let role = |row: &Value| {
@@ -204,7 +204,7 @@ async fn a_leave_that_races_a_send_is_before_it_or_after(
     let say = format!("/api/chats/{}/messages/", group.id);
     let mut socket = Socket::open(&owner).await;
     for _ in 0..ROUNDS {
-        // On one node, since the order of events is looked at.
+        // On one node, since the test checks the order of events.
         let sent = member.post(&say, json!({"content": "bye"}));
         let (sent, left) = join(sent, member.delete(&group.path(&member))).await;
         left.expect(204);
@@ -237,7 +237,7 @@ async fn a_change_of_role_that_races_a_removal_is_before_it_or_comes_too_late(
         let give = owner.put(&path, json!({"role": "admin"}));
         let (given, removed) = join(give, there.delete(&path)).await;
         match statuses(&given, &removed) {
-            // Admins do not remove admins.
+            // Admins cannot remove admins.
             (200, 403) => owner.delete(&path).await.expect(204),
             (404, 204) => removed,
             other => panic!("{other:?}"),
@@ -288,7 +288,7 @@ async fn an_owner_s_leave_that_races_others_leaves_a_group_with_one_owner_or_non
         (site.user("owner").await, site.user("admin").await, site.user("member").await);
     let there = site.elsewhere(&owner);
     for _ in 0..ROUNDS {
-        // The heir is put out meanwhile, by the owner.
+        // The owner removes the successor meanwhile.
         let group = Group::of(&owner, &admin, &member).await;
         let (own, heir) = (group.path(&owner), group.path(&admin));
         let (left, removed) = join(there.delete(&own), owner.delete(&heir)).await;
@@ -300,7 +300,7 @@ async fn an_owner_s_leave_that_races_others_leaves_a_group_with_one_owner_or_non
         let roles = group.roles(&member).await;
         assert!(roles.iter().map(|(id, role)| (*id, role.as_str())).eq(heirs), "{roles:?}");
 
-        // The heir leaves meanwhile.
+        // The successor leaves meanwhile.
         let group = Group::of(&owner, &admin, &member).await;
         let (own, heir) = (group.path(&owner), group.path(&admin));
         let (one, other) = join(there.delete(&own), admin.delete(&heir)).await;
@@ -309,7 +309,7 @@ async fn an_owner_s_leave_that_races_others_leaves_a_group_with_one_owner_or_non
         let chat = owner.get(&format!("/api/chats/{}/", group.id)).await;
         chat.expect_not_found();
 
-        // The last two leave: nobody is left.
+        // The last two members leave.
         let group = Group::of(&owner, &admin, &member).await;
         owner.delete(&group.path(&member)).await.expect(204);
         let (own, heir) = (group.path(&owner), group.path(&admin));
@@ -359,7 +359,7 @@ async fn an_owner_s_account_that_ends_while_the_heir_s_does_passes_the_group_on(
     }
 }
 
-/// Ends an account.
+/// Deletes an account.
 async fn end(client: &Client) -> Answer {
     let request = client.request(reqwest::Method::DELETE, "/api/auth/me/");
     Answer::of(request.json(&json!({"password": PASSWORD}))).await

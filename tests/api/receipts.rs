@@ -1,4 +1,4 @@
-//! Receipts: how far one has read, what is unread, and who has a message.
+//! Read and delivery markers, unread counts, and the receipts of a message.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ fn marks(last_read_seq: i64, unread_count: i64) -> Value {
     json!({"last_read_seq": last_read_seq, "unread_count": unread_count})
 }
 
-/// A member's marks as another sees them: delivered, read.
+/// A member's markers as another member sees them: delivery, read.
 async fn seen(by: &Client, chat: i64, of: &Client) -> (i64, i64) {
     let chat = by.get(&format!("/api/chats/{chat}/")).await.expect(200).json;
     let members = chat["members"].as_array().expect("members");
@@ -42,19 +42,19 @@ async fn reading_goes_up_to_the_newest_message_and_never_back(
     let version = kitty.get(&format!("/api/chats/{chat}/")).await.json["version"].clone();
     assert_eq!(read(&kitty, chat, 0).await, marks(0, 4));
     assert_eq!(read(&kitty, chat, 1).await, marks(1, 3));
-    // By the message's id.
+    // By a message's id.
     let by_id = json!({"message": sent[2]});
     kitty.post(&path_of(chat), by_id).await.expect_body(200, marks(3, 1));
     assert_eq!(read(&kitty, chat, 2).await, marks(3, 1), "never back");
     let by_id = json!({"message": sent[0]});
     kitty.post(&path_of(chat), by_id).await.expect_body(200, marks(3, 1));
     assert_eq!(read(&kitty, chat, (1 << 53) - 1).await, marks(4, 0));
-    // Reading implies delivery, and is no change of the chat.
+    // Reading implies delivery, and does not change the chat's version.
     assert_eq!(seen(&tom, chat, &kitty).await, (4, 4));
     let view = kitty.get(&format!("/api/chats/{chat}/")).await.json;
     assert_eq!((&view["version"], &view["last_read_seq"]), (&version, &json!(4)));
     assert_eq!(view["unread_count"], 0);
-    // The mark stays where it was when more comes.
+    // New messages do not move the marker.
     tom.say(chat, "meow").await;
     assert_eq!(read(&kitty, chat, 4).await, marks(4, 1));
 }
@@ -81,19 +81,19 @@ async fn unread_is_what_others_wrote_and_did_not_delete(
     assert_eq!(read(&kitty, chat, 0).await, marks(0, 5));
     assert_eq!(read(&kitty, chat, 1).await, marks(1, 4));
     assert_eq!(read(&kitty, chat, 3).await, marks(3, 3), "a tombstone can be read");
-    // One that is deleted after it was read was not unread any more.
+    // Deleting a message that was read does not change the unread count.
     bury(&tom, 0).await;
     assert_eq!(read(&kitty, chat, 3).await, marks(3, 3));
     bury(&tom, 4).await;
     assert_eq!(read(&kitty, chat, 3).await, marks(3, 2));
-    // One's own are never unread; sending reads what came before.
+    // The user's own messages are never unread; sending implies having read what came before.
     assert_eq!(read(&zoe, chat, 0).await, marks(4, 1));
     zoe.say(chat, "7").await;
     assert_eq!(read(&zoe, chat, 0).await, marks(7, 0));
     assert_eq!(read(&kitty, chat, 6).await, marks(6, 1));
     let listed = kitty.get("/api/chats/?unread=true").await.expect(200);
     assert_eq!(listed.column("unread_count"), [1]);
-    // What is beyond the newest is the newest, however far.
+    // A `seq` beyond the newest message counts as the newest.
     for beyond in [8, 1 << 60, i64::MAX] {
         let answer = kitty.post(&path_of(chat), json!({"seq": beyond})).await;
         assert_eq!(answer.expect(200).json, marks(7, 0), "{beyond}");
@@ -134,7 +134,7 @@ async fn a_message_is_delivered_and_read_when_all_others_have_it(
     let fetch = async |who: &Client| {
         who.get(&format!("/api/chats/{chat}/messages/")).await.expect(200);
     };
-    // The sender is in neither list, and holds nothing back.
+    // The sender is in neither list, and does not affect the status.
     expect("sent", &[], &[]).await;
     fetch(&kitty).await;
     expect("sent", &[], &[&kitty]).await;
@@ -144,7 +144,7 @@ async fn a_message_is_delivered_and_read_when_all_others_have_it(
     expect("delivered", &[&kitty], &[&zoe]).await;
     read(&zoe, chat, 1).await;
     expect("read", &[&kitty, &zoe], &[]).await;
-    // An edit and a deletion leave it so.
+    // An edit and a deletion do not change this.
     tom.patch(&message, json!({"content": "miau"})).await.expect(200);
     tom.delete(&message).await.expect(204);
     expect("read", &[&kitty, &zoe], &[]).await;

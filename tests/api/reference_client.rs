@@ -1,4 +1,4 @@
-//! `meowsenger-client` against the server: that it keeps itself in step, whatever happens between.
+//! `meowsenger-client` against the server: it stays in sync whatever happens to the connection.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::support::socket::DEADLINE;
 use crate::support::{Backend, PASSWORD, Proxy, TestApp};
 
-/// Passes over events until one is what is waited for.
+/// Skips events until the expected one.
 async fn wait_for<T>(events: &mut Events, wanted: impl Fn(Event) -> Option<T>) -> T {
     let found = async {
         loop {
@@ -26,7 +26,7 @@ async fn wait_for<T>(events: &mut Events, wanted: impl Fn(Event) -> Option<T>) -
     timeout(DEADLINE, found).await.expect("in time")
 }
 
-/// Reconnects without much ado.
+/// Options with a short backoff.
 fn hasty() -> Options {
     Options { backoff_base: Duration::from_millis(1), ..Options::default() }
 }
@@ -133,7 +133,7 @@ async fn what_was_missed_is_made_good_on_another_node(
     };
     let (sent, ()) = tokio::join!(sending, away);
     assert_eq!(sent.expect("acked").seq, 3);
-    // What it missed comes at once, what it sent itself may come with it or after it.
+    // Missed messages come at once; its own may come with them or later.
     let Resynced { from, messages, .. } = wait_for(&mut events, resynced).await;
     assert_eq!(from, 2);
     let contents: Vec<_> = messages.iter().map(|message| message.content.as_str()).collect();
@@ -194,7 +194,7 @@ async fn a_send_whose_answer_does_not_come_is_repeated_and_there_once(
     let (live, mut events) = client.connect(options);
     wait_for(&mut events, |event| matches!(event, Event::Resynced(_)).then_some(())).await;
 
-    // The message may arrive; the answer cannot.
+    // The message may reach the server, but the answer is lost.
     proxy.stall(true);
     let mut sending = pin!(live.send(chat, "once"));
     let lost = wait_for(&mut events, |e| matches!(e, Event::Disconnected { .. }).then_some(()));

@@ -1,4 +1,4 @@
-//! Resetting a forgotten password, with a mail server that is really asked.
+//! Password reset, with a real mail server.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -34,12 +34,12 @@ impl Site {
         self.server.anonymous().post(RESET, json!({"email": email})).await
     }
 
-    /// A link, fresh from the mail.
+    /// A link from a new mail.
     async fn link(&mut self) -> (String, String) {
         self.request(ADDRESS).await.expect(204);
         loop {
             let mail = self.mails.next().await;
-            // Notices of changes come between.
+            // Skips notices of changes.
             if mail.text.contains("Subject: Reset your password") {
                 return mail.link();
             }
@@ -149,7 +149,7 @@ async fn everything_wrong_with_a_new_password_is_told_at_once(
             "token": ["Invalid or expired token."], "new_password": [short, common, numeric],
         }),
     );
-    // Who has no good link is not told what the account's password would be too similar to.
+    // Without a valid link, the answer does not reveal what the password would be too similar to.
     let similar = "tom@example.org1";
     confirm(json!({"uid": uid, "token": "1-x", "new_password": similar}))
         .await
@@ -172,7 +172,7 @@ async fn nobody_is_told_whether_there_is_an_account(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(mut site) = Site::start(backend, MailServer::start().await).await else { return };
-    // Somebody whose name looks like an address that is not on file.
+    // A user whose username looks like an address, which is not the account's.
     let eve = site.server.anonymous().register("eve@example.org", PASSWORD).await;
     let gone = site.server.user("gone").await;
     gone.patch("/api/auth/me/", json!({"email": "gone@example.org"})).await.expect(200);
@@ -202,7 +202,7 @@ async fn a_mail_server_that_has_no_time_is_asked_again(
 async fn nobodys_mailbox_is_filled() {
     let mut mails = MailServer::start().await;
     let url = mails.url.clone();
-    // How often a password may be tried is another matter.
+    // Password attempts have a separate limit.
     let settings = [("EMAIL_URL", url.as_str()), ("THROTTLE", "on"), ("THROTTLE_LOGIN", "off")];
     let server = TestApp::start_with(Backend::Sqlite, &settings).await.expect("always there");
     server.app.clock.stop();
@@ -222,7 +222,7 @@ async fn nobodys_mailbox_is_filled() {
     request("tom").await;
     request("jerry").await;
     assert_eq!(mails.next().await.to, "jerry@example.org");
-    // It is the mailbox that counts, whichever account the address is written into.
+    // The limit is per mailbox, whichever account contains the address.
     server.app.clock.advance(Duration::from_secs(60));
     tom.patch("/api/auth/me/", json!({"email": ""})).await.expect(200);
     assert!(mails.next().await.text.contains("Subject: Your e-mail address was changed"));

@@ -1,4 +1,4 @@
-//! Rubbish in, no 5xx out; and text that looks like rubbish is kept as it is.
+//! Invalid input never causes a 5xx, and unusual text is stored unchanged.
 
 use reqwest::Method;
 use rstest::rstest;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Backend, PASSWORD, TestApp};
 
-/// Texts that something on the way could trim, escape, normalise or cut.
+/// Texts that some layer could trim, escape, normalise or truncate.
 const TEXTS: [&str; 16] = [
     " leading and trailing \n",
     "\ttabs\r\nand lines\u{2028}of\u{2029}all\u{85}kinds",
@@ -137,7 +137,7 @@ async fn no_body_is_too_much(#[values(Backend::Sqlite, Backend::Postgres)] backe
             assert!(answer.status.as_u16() < 500, "{path} {field} {shown}: {answer:?}");
             assert!(!answer.json.is_null(), "{path} {field} {shown}: {answer:?}");
         }
-        // The last of two wins, as in Python; of many keys, all but ours are ignored.
+        // The last duplicate key wins, as in Python; unknown keys are ignored.
         let field = fields.keys().next().expect("a field");
         let body = format!("{{\"{field}\": 5, {}", &good.to_string()[1..]);
         let twice = tom.raw(method.clone(), path, "application/json", body).await;

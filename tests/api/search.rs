@@ -1,4 +1,4 @@
-//! Finding people by their names.
+//! Search of users by name.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use url::form_urlencoded;
 
 use crate::support::{Answer, Backend, Client, PASSWORD, TestApp};
 
-/// Makes a user of these names.
+/// Creates a user with these names.
 async fn person(server: &TestApp, username: &str, first: &str, last: &str) -> Client {
     let email =
         if username.is_ascii() { format!("mail.{username}@example.com") } else { "".into() };
@@ -100,7 +100,7 @@ async fn a_search_is_for_something(#[values(Backend::Sqlite, Backend::Postgres)]
     let blank = "This field may not be blank.";
     me.get("/api/users/search/?q=%20%00").await.expect_fault("q", blank);
     server.anonymous().get("/api/users/search/?q=tom").await.expect_no_credentials();
-    // As in DRF, the list is then not searched.
+    // As in DRF, an empty search does not filter the list.
     for path in ["/api/users/?search=", "/api/users/?search=%20"] {
         assert_eq!(me.get(path).await.expect(200).results().len(), 1);
     }

@@ -1,5 +1,5 @@
-//! No secret is ever in the log: not at the most talkative level of every crate, not with every
-//! service there is, and not where these fail. Asked of the real program.
+//! The log never contains a secret: with every crate at its most verbose level, with all services, and
+//! when these fail. Tests the real program.
 
 use std::fs;
 use std::path::Path;
@@ -28,7 +28,7 @@ const MEDIA: &str = "secret-key-of-the-bucket";
 const NEW: &str = "ten-lives-2027";
 const RESET: &str = "/api/auth/password/reset/";
 
-/// A NATS server that asks for a password, killed when dropped.
+/// A NATS server with a password, killed when dropped.
 struct Nats {
     process: Child,
     /// `127.0.0.1:PORT`
@@ -59,7 +59,7 @@ impl Drop for Nats {
     }
 }
 
-/// The settings of a site with every service. `None` where the database is not to be had.
+/// The settings of a site with all services. `None` if there is no database.
 async fn settings(
     backend: Backend,
     folder: &Path,
@@ -72,7 +72,7 @@ async fn settings(
         variables.insert(name.to_owned(), value.to_owned());
     }
     if let Some(url) = variables.get_mut("DATABASE_URL") {
-        // The tests' server takes any password.
+        // The tests' server accepts any password.
         *url = url.replacen("postgres@", &format!("postgres:{DATABASE}@"), 1);
         assert!(url.contains(DATABASE), "{url}");
     }
@@ -152,7 +152,7 @@ async fn no_secret_is_logged(
     for expected in ["/api/auth/register/", "connected to the bus", "DEBUG"] {
         assert!(log.contains(expected), "no {expected:?}: {log}");
     }
-    // A token is as good as its signature.
+    // A token is recognised by its signature.
     let signatures = secrets.iter().map(|secret| secret.rsplit('.').next().expect("a part"));
     expect_no_secret(&log, &signatures.collect::<Vec<_>>());
 }
@@ -185,7 +185,7 @@ async fn no_secret_is_logged_where_services_fail(
     }
     expect_no_secret(&log, &[&tom.access, &tom.refresh]);
 
-    // A database that is not there.
+    // An unreachable database.
     let url = format!("postgres://meow:{DATABASE}@127.0.0.1:9/meow");
     variables.insert("DATABASE_URL".to_owned(), url);
     variables.insert("DATABASE_CONNECT_TIMEOUT".to_owned(), "1s".to_owned());

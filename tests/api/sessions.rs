@@ -1,4 +1,4 @@
-//! Sessions: their tokens, how they are renewed and end, and tickets for sockets.
+//! Sessions: tokens, rotation, reuse, logout, and tickets for sockets.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn a_refresh_token_buys_one_pair(
     assert!(second.access != first.access && second.refresh != first.refresh);
     second.get(ME).await.expect(200);
 
-    // The answer was lost: the same token again, also when the next one is spent already.
+    // The answer was lost: the same token is sent again, also after the next one was used.
     let repeated = renewed(&first, first.spend(&first.refresh).await);
     repeated.get(ME).await.expect(200);
     let third = renewed(&second, second.spend(&repeated.refresh).await);
@@ -154,7 +154,7 @@ async fn a_session_ends_at_its_greatest_age_however_much_it_is_used(
     assert_eq!(socket.closed().await.0, 4001);
     tom.with_session(&young.json).get(ME).await.expect(200);
 
-    // Made shorter, it holds for sessions that were begun before.
+    // A shorter setting applies to existing sessions as well.
     let mut server = server;
     server.variables.insert("SESSION_MAX_AGE".to_owned(), "5s".to_owned());
     let other = server.second_node().await;
@@ -172,7 +172,7 @@ async fn forged_tokens_and_those_of_the_other_kind_are_refused(
     let Some(server) = TestApp::start(backend).await else { return };
     let (tom, eve) = (server.user("tom").await, server.user("eve").await);
     let good = tokens::claims(&tom.access);
-    // The forger's own craft works: only what is changed below makes the difference.
+    // The forged token is accepted, so only the changes below make the difference.
     let key = tokens::key(SECRET_KEY);
     let copy = tokens::sign(&good, &key, Algorithm::HS256);
     tom.with_access(&copy).get(ME).await.expect(200);
@@ -180,7 +180,7 @@ async fn forged_tokens_and_those_of_the_other_kind_are_refused(
     let mut forged = vec![
         tom.refresh.clone(),
         tokens::sign(&good, "another-key-".repeat(5), Algorithm::HS256),
-        // The key itself signs nothing.
+        // `SECRET_KEY` itself is not a signing key.
         tokens::sign(&good, SECRET_KEY, Algorithm::HS256),
         tokens::sign(&good, &key, Algorithm::HS512),
         tokens::with_header(&tom.access, r#"{"alg":"none","typ":"JWT"}"#),
@@ -273,7 +273,7 @@ fn renewed(client: &Client, answer: Answer) -> Client {
     Client { access: token("access"), refresh: token("refresh"), ..client.clone() }
 }
 
-/// The socket is refused before the upgrade.
+/// Asserts that the socket is refused before the upgrade.
 async fn refused(client: &Client, path: &str) {
     match Socket::dial(client, path, &[]).await {
         Err(tokio_tungstenite::tungstenite::Error::Http(answer)) => {

@@ -1,4 +1,4 @@
-//! What is shared by all is shared fairly: whoever stalls, floods or hangs delays nobody else.
+//! Fair shares: a user who stalls, floods or hangs delays nobody else.
 
 use futures_util::future::join_all;
 use rstest::rstest;
@@ -13,7 +13,7 @@ use crate::support::socket::DEADLINE;
 use crate::support::{Answer, Backend, Client, PASSWORD, Program, TestApp};
 use crate::throttles::at;
 
-/// Begins an upload and sends no more than its beginning. The server waits for the rest.
+/// Sends the beginning of an upload. The server waits for the rest.
 async fn stall(client: &Client) -> TcpStream {
     let address = client.base.trim_start_matches("http://");
     let mut connection = TcpStream::connect(address).await.expect("connected");
@@ -46,7 +46,7 @@ async fn uploads_that_stall_hold_up_nobody_else(
     patch_me(&kitty, &[file(avatars::png(300, 300))]).await.expect(200);
     kitty.patch("/api/auth/me/", json!({"first_name": "Kitty"})).await.expect(200);
 
-    // Ended by the client, they make room for the user's own.
+    // When the client ends them, the user's other uploads can continue.
     drop(stalled);
     patch_me(&stallers[0], &[file(avatars::png(8, 8))]).await.expect(200);
 }
@@ -72,7 +72,7 @@ async fn sixty_pictures_at_once_are_served(
 async fn an_address_cannot_fill_the_queue_of_mails(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
-    // A mail server that never says a word: every mail stays in the queue.
+    // A mail server that never answers: every mail stays in the queue.
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("smtp://{}", silent.local_addr().expect("an address"));
     let settings = [("EMAIL_URL", url.as_str()), ("TRUSTED_PROXIES", "127.0.0.0/8")];
@@ -83,13 +83,13 @@ async fn an_address_cannot_fill_the_queue_of_mails(
         let body = json!({"email": email});
         at(&server, address).post("/api/auth/password/reset/", body).await
     };
-    // That the queue is full tells nobody whether there is such an account.
+    // A full queue does not reveal whether an account exists.
     for _ in 0..20 {
         ask("192.0.2.1", "tom@example.org").await.expect(204);
         ask("192.0.2.1", "nobody@example.org").await.expect(204);
     }
     ask("192.0.2.2", "tom@example.org").await.expect(204);
-    // Two connections are the most that one address has; so the third is the other's.
+    // One address gets at most two connections, so the third is for the other one.
     let connections = async {
         let mut held = Vec::new();
         while held.len() < 3 {
@@ -99,7 +99,7 @@ async fn an_address_cannot_fill_the_queue_of_mails(
     tokio::time::timeout(DEADLINE, connections).await.expect("a mail of each address");
 }
 
-/// A PNG as deep as there are, with a colour profile of 100 MiB, of nothing: small as a file.
+/// A PNG of the highest bit depth, with a colour profile of 100 MiB of zeros: a small file.
 fn bomb() -> Vec<u8> {
     let mut info = png::Info::with_size(3_000, 3_000);
     (info.bit_depth, info.color_type) = (png::BitDepth::Sixteen, png::ColorType::Rgba);
@@ -127,6 +127,6 @@ async fn pictures_that_are_bombs_take_little_memory() {
         answer.expect(200);
     }
     let grown = program.memory("VmHWM") - before;
-    // Decoded whole, one alone takes 70 MiB, and its profile 100.
+    // Decoded as a whole, one needs 70 MiB, and its profile 100.
     assert!(grown < 150, "{grown} MiB");
 }

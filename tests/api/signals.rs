@@ -1,4 +1,4 @@
-//! What is worth telling at once: receipts and typing over the socket.
+//! Ephemeral signals over the socket: receipts and typing indicators.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ async fn marks_are_told_to_every_member_and_only_when_they_move(
     for socket in &mut sockets {
         assert_eq!(socket.next().await, receipt(chat, &kitty, 2, 0));
     }
-    // Beyond the newest, up to that; back, never; reading is delivery.
+    // Beyond the newest message counts as the newest; never back; reading implies delivery.
     sockets[1].request(mark("message.read", chat, 99)).await;
     for socket in &mut sockets {
         assert_eq!(socket.next().await, receipt(chat, &kitty, 3, 3));
@@ -52,7 +52,7 @@ async fn marks_are_told_to_every_member_and_only_when_they_move(
     for socket in &mut sockets {
         assert_eq!(socket.next().await["type"], "message.created", "nothing else moved");
     }
-    // By REST it is the same.
+    // The same by REST.
     kitty.get(&format!("/api/chats/{chat}/messages/")).await.expect(200);
     assert_eq!(sockets[0].next().await, receipt(chat, &kitty, 4, 3));
     kitty.post(&format!("/api/chats/{chat}/read/"), json!({"seq": 4})).await.expect(200);
@@ -139,7 +139,7 @@ async fn typing_is_told_to_the_others_now_and_then_and_ends_by_itself(
     assert_eq!(listener.next().await, typing(chat, &kitty, true));
     writer.send(frame(false)).await;
     assert_eq!(listener.next().await, typing(chat, &kitty, false));
-    // Not twice within three seconds, even so.
+    // At most once in three seconds.
     writer.request(frame(true)).await;
     writer.request(frame(false)).await;
     server.app.clock.advance(Duration::from_secs(3));

@@ -1,5 +1,5 @@
-//! Peers that say nothing, or do not read. Time is paused here once everybody is connected, so that
-//! half a minute passes as soon as nothing else is to be done.
+//! Silent peers, and peers that do not read: heartbeats and timeouts. Time is paused once everybody is
+//! connected, so half a minute passes as soon as there is nothing else to do.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use meowsenger::domain::ids::UserId;
 
 use crate::support::{Backend, Client, Socket, TestApp};
 
-/// Waiting for a database is none of the time that is measured.
+/// Timeouts that paused time does not reach while the node waits for the database.
 const PATIENT: [(&str, &str); 2] =
     [("DATABASE_CONNECT_TIMEOUT", "1h"), ("DATABASE_STATEMENT_TIMEOUT", "1h")];
 
-/// Asserts how much of the paused time has passed since.
+/// Asserts how much paused time has passed since.
 #[track_caller]
 fn assert_passed(since: Instant, from: u64, to: u64) {
     let passed = since.elapsed().as_secs_f64();
@@ -40,7 +40,7 @@ async fn who_does_not_authenticate_within_10_s_is_closed_with_4002(
     assert_eq!(silent.closed().await.0, 4002);
     assert_passed(since, 9, 11);
 
-    // Nor do the protocol's own pings buy time.
+    // The protocol's own pings do not extend it either.
     pinging.stream.send(Message::Ping("meow".into())).await.ok();
     assert_eq!(pinging.closed().await.0, 4002);
     assert_passed(since, 9, 14);
@@ -64,7 +64,7 @@ async fn a_silent_peer_is_pinged_after_30_s_and_dropped_after_75(
     assert_passed(since, 29, 31);
     let mut rest = Vec::new();
     silent.read_to_end(&mut rest).await.expect("the end");
-    // Three seconds are for a goodbye.
+    // Three seconds for the close handshake.
     assert_passed(since, 74, 79);
     assert!(!server.app.hub.people.is_connected(UserId(alice.id)));
 }
@@ -81,7 +81,7 @@ async fn who_breaks_the_protocol_is_told_and_then_left_at_once(
     };
     time::pause();
     let since = Instant::now();
-    // A text frame with a bit that is reserved, and more behind it that nobody will read.
+    // A text frame with a reserved bit set, and more data after it that nobody will read.
     tcp.write_all(&[0xc1, 0x80, 0, 0, 0, 0]).await.expect("written");
     tcp.write_all(&[0x81; 4_096]).await.expect("written");
     let mut rest = Vec::new();
@@ -101,7 +101,7 @@ async fn a_peer_that_answers_pings_stays(
     time::pause();
     let since = Instant::now();
     for _ in 0..10 {
-        // The library answers it when it is asked for the next frame.
+        // The library answers the ping when the next frame is read.
         let ping = socket.stream.next().await.expect("open").expect("a ping");
         assert!(ping.is_ping(), "{ping:?}");
     }
@@ -120,8 +120,8 @@ async fn a_peer_that_does_not_read_is_dropped_though_nothing_else_happens(
     let content = "🐈".repeat(10_000);
     let message = alice.say(group, &content).await["id"].clone();
     let mut socket = Socket::open(&alice).await;
-    // Each reply is as long as its request, which changes nothing. In the end the server waits for
-    // the peer to read, reads nothing itself, and so the peer cannot write any more.
+    // Each reply is as long as its request. In the end the server waits for the peer to read, and reads
+    // nothing itself, so the peer cannot write any more.
     let edit = json!({"type": "message.edit", "message": message, "content": content, "id": 1});
     let edit = Message::text(edit.to_string());
     while timeout(Duration::from_secs(2), socket.stream.send(edit.clone())).await.is_ok() {}

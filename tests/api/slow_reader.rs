@@ -1,4 +1,4 @@
-//! One who does not read harms nobody, and is told what it lost.
+//! A slow consumer harms nobody else, and gets `resync` for what was dropped.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{Backend, Replica, Socket, TestApp};
 
-/// More than the system's buffers and a connection's queue hold together, in messages of 30 KB.
+/// More than the capacity of the system's buffers and a connection's queue, in messages of 30 KB.
 const MESSAGES: i64 = 250;
 
 #[rstest]
@@ -25,7 +25,7 @@ async fn others_hear_everything_at_once_and_the_slow_one_is_told_or_closed(
     let chat = alice.group(&[&bob, &slow]).await;
     let mut sender = Socket::open(&alice).await;
     let mut reader = Socket::open(&bob).await;
-    // Its user's other connection reads, and is none the worse for it.
+    // The same user's other connection reads, and is not affected.
     let mut same_user = Socket::open(&slow).await;
     let mut slow = Socket::narrow(&slow).await;
     let mut replica = Replica::default();
@@ -43,7 +43,7 @@ async fn others_hear_everything_at_once_and_the_slow_one_is_told_or_closed(
         }
     }
 
-    // What it did get is whole and in order, up to where it is told that it is not.
+    // What it received is complete and in order, up to the `resync`.
     let end = loop {
         match slow.next_or_end().await {
             Ok(frame) if frame["type"] == "resync" => {
@@ -56,7 +56,7 @@ async fn others_hear_everything_at_once_and_the_slow_one_is_told_or_closed(
     };
     assert!(replica.version(chat) < MESSAGES + 1, "all of it fitted somewhere");
     if let Some(Some((code, _))) = end {
-        // Without a code, it did not even read the goodbye in time.
+        // Without a code: it did not even read the close frame in time.
         assert_eq!(code, 4008);
     }
     drop(slow);
@@ -126,8 +126,8 @@ async fn who_reads_again_in_time_is_told_to_sync_and_stays(
     let (chat, quiet) = (alice.private_chat(&slow).await, alice.group(&[&slow]).await);
     let mut sender = Socket::open(&alice).await;
     let content = "🐈".repeat(7_500);
-    // How much the system holds is not known: too little, and nothing is lost; too much, and it is
-    // closed. In between are eight messages.
+    // The capacity of the system's buffers is unknown. With too few messages nothing is dropped, with too
+    // many the socket is closed; eight messages are in between.
     let (mut least, mut most) = (0, 2 * MESSAGES);
     let (mut socket, replica) = loop {
         let mut socket = Socket::narrow(&slow).await;
@@ -161,7 +161,7 @@ async fn who_reads_again_in_time_is_told_to_sync_and_stays(
             }
         }
     };
-    // What was heard before has no hole, and what comes after it none either.
+    // There is no gap before the `resync`, and none after it.
     let sent = alice.say(chat, "after it").await;
     let mut next = replica.version(chat);
     loop {
@@ -183,7 +183,7 @@ async fn who_reads_again_in_time_is_told_to_sync_and_stays(
 async fn who_pings_and_does_not_read_is_held_up_instead_of_filling_the_memory(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
-    /// Far more than the system's buffers hold of pings and of pongs.
+    /// Far more than the system's buffers can hold, in pings and pongs.
     const PINGS: usize = 400_000;
     let Some(server) = TestApp::start(backend).await else { return };
     let alice = server.user("alice").await;
@@ -193,7 +193,7 @@ async fn who_pings_and_does_not_read_is_held_up_instead_of_filling_the_memory(
         let ping = Message::Ping(vec![b'm'; 120].into());
         match timeout(Duration::from_secs(2), flood.stream.send(ping)).await {
             Ok(Ok(())) => sent += 1,
-            // Held up, or given up already.
+            // Blocked, or already closed.
             Err(_) | Ok(Err(_)) => break,
         }
     }

@@ -1,4 +1,4 @@
-//! The main job, end to end: two people chat.
+//! The main use case, end to end: two users chat.
 
 use rstest::rstest;
 use serde_json::json;

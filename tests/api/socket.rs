@@ -1,4 +1,4 @@
-//! What a socket answers, and what others see of it.
+//! Requests over the socket, their answers, and the events for others.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -141,7 +141,7 @@ async fn each_member_hears_of_a_new_chat_as_they_see_it(
     }
     let private = alice.private_chat(&bob).await;
     let group = carol.group(&[&alice, &bob]).await;
-    // One that is there is not made again.
+    // An existing private chat is not created again.
     assert_eq!(bob.private_chat(&alice).await, private);
 
     let expected = [vec![private, group], vec![private, group], vec![group], vec![]];
@@ -152,7 +152,7 @@ async fn each_member_hears_of_a_new_chat_as_they_see_it(
                 assert_eq!(event["type"], "chat.created", "{event}");
                 let mut seen = person.get(&format!("/api/chats/{chat}/")).await.expect(200).json;
                 seen.as_object_mut().expect("an object").remove("members");
-                // Presence moves by itself.
+                // Presence changes by itself.
                 let mut told = event["chat"].clone();
                 for chat in [&mut seen, &mut told] {
                     if chat["peer"].is_object() {
@@ -165,7 +165,7 @@ async fn each_member_hears_of_a_new_chat_as_they_see_it(
         }
     }
 
-    // What is said there is heard from then on.
+    // Its messages are delivered from then on.
     alice.say(group, "hello").await;
     for socket in sockets[..3].iter_mut().flatten() {
         assert_eq!(socket.next().await["version"], 2);
@@ -238,7 +238,7 @@ async fn what_is_refused_is_told_by_its_code_and_changes_nothing(
         assert_error(&error, code);
         assert!(error.get("errors").is_none() || code == "invalid", "{error}");
     }
-    // What is wrong with which field is told as REST tells it.
+    // Validation errors are the same as over REST.
     let error = socket.request(send(chat, "")).await;
     assert_eq!(error["errors"], json!({"content": ["This field may not be blank."]}));
 
@@ -332,10 +332,10 @@ async fn text_that_is_no_request_is_answered_and_harms_nobody(
         let error = socket.next().await;
         assert_error(&error, "invalid");
     }
-    // Unknown fields are ignored, of a name that is there twice the last one counts.
+    // Unknown fields are ignored; the last duplicate key wins.
     socket.send_text(r#"{"type": "rubbish", "type": "ping", "extra": [[[]]]}"#).await;
     assert_eq!(socket.next().await, json!({"type": "pong"}));
-    // Pings of the protocol itself are no frames of ours.
+    // Pings of the WebSocket protocol are not our frames.
     socket.send_message(Message::Ping("meow".into())).await;
     socket.send_message(Message::Pong("meow".into())).await;
 

@@ -1,4 +1,4 @@
-//! Catching up over REST: what is newer than what a client has, all of it, once.
+//! Sync over REST: everything that is newer than what a client has, once.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ async fn version(client: &Client, chat: i64) -> i64 {
     chat["version"].as_i64().expect("a version")
 }
 
-/// A `versions` of these.
+/// The field `versions` for these chats.
 fn versions(of: &[(i64, i64)]) -> Value {
     of.iter()
         .map(|(chat, version)| (chat.to_string(), json!(version)))
@@ -29,7 +29,7 @@ fn versions(of: &[(i64, i64)]) -> Value {
         .into()
 }
 
-/// What is told of a chat.
+/// The change of a chat.
 fn change(answer: &Value, chat: i64) -> Option<&Value> {
     let changes = answer["changes"].as_array().expect("changes");
     let mut found = changes.iter().filter(|change| change["chat"]["id"] == chat);
@@ -76,7 +76,7 @@ async fn what_changed_since_comes_in_version_order(
     }
     assert_eq!(ask(7).await["changes"], json!([]));
 
-    // Chats and messages are those that GET gives, but for what a list leaves out.
+    // Chats and messages are as in GET, except for fields that lists leave out.
     let answer = ask(1).await;
     let fields: Vec<_> = answer.as_object().expect("an object").keys().cloned().collect();
     assert_eq!(fields, ["changes", "epoch", "gone", "more"]);
@@ -114,7 +114,7 @@ async fn an_unknown_chat_comes_with_its_newest_message_outside_the_limit(
     assert_eq!(told(&answer, unnamed), (vec![4], false));
     assert_eq!(told(&answer, ahead), (vec![4], false), "a version that is still to come");
     assert_eq!(told(&answer, empty), (vec![], false));
-    // Nothing known at all.
+    // A client without any state.
     let answer = sync(&kitty, json!({"versions": {}, "limit": 1})).await;
     for (chat, expected) in [(named, &[4][..]), (unnamed, &[4]), (ahead, &[4]), (empty, &[])] {
         assert_eq!(told(&answer, chat), (expected.to_vec(), false));
@@ -130,7 +130,7 @@ async fn more_is_said_of_the_chats_that_have_more_alone(
     let Some(server) = TestApp::start(backend).await else { return };
     let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
     let mut chats = Vec::new();
-    // The last one is the busiest; the first has never had a message.
+    // The last one has the newest activity; the first has never had a message.
     for messages in [0, 2, 3] {
         let chat = tom.group(&[&kitty]).await;
         for _ in 0..messages {
@@ -153,13 +153,13 @@ async fn more_is_said_of_the_chats_that_have_more_alone(
     }
 }
 
-/// More than an answer may have, by a good deal: chats' own fields are beside the messages.
+/// Well over the limit of an answer, which counts messages but not the chats' own fields.
 const LARGE: usize = 1_300_000;
 
-/// What a client has of a chat: its version, and messages by id.
+/// A client's state of a chat: its version, and messages by id.
 type Had = (i64, BTreeMap<i64, Value>);
 
-/// Asks once, as a client does that has these chats; whether it is to ask again.
+/// Syncs once, like a client with these chats. Returns whether it has to sync again.
 async fn catch_up(client: &Client, had: &mut BTreeMap<i64, Had>, limit: usize) -> bool {
     let versions: Map<_, _> =
         had.iter().map(|(chat, (version, _))| (chat.to_string(), json!(version))).collect();
@@ -197,7 +197,7 @@ async fn answers_are_bounded_in_bytes_and_lead_to_everything(
     let Some(server) = TestApp::start(backend).await else { return };
     let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
     let mut chance = Chance::new("bytes");
-    // One character in JSON has one, four or six bytes.
+    // A character in JSON has one, four or six bytes.
     let contents = ["x".repeat(10_000), "🐈".repeat(10_000), "\u{1}".repeat(10_000), "meow".into()];
     let mut chats = Vec::new();
     for _ in 0..40 {
@@ -207,7 +207,7 @@ async fn answers_are_bounded_in_bytes_and_lead_to_everything(
             tom.say(chat, chance.pick(&contents).expect("some")).await;
         }
     }
-    // A third is known at some version, the rest is not known at all.
+    // The client knows a third of them at some version, and the rest not at all.
     let mut had: BTreeMap<i64, Had> = BTreeMap::new();
     let mut from: BTreeMap<i64, i64> = BTreeMap::new();
     for chat in &chats {
@@ -217,7 +217,7 @@ async fn answers_are_bounded_in_bytes_and_lead_to_everything(
             from.insert(*chat, version);
         }
     }
-    // Meanwhile the chats go on.
+    // Meanwhile the chats change.
     for _ in 0..15 {
         let limit = 1 + chance.below(20);
         catch_up(&kitty, &mut had, limit).await;
@@ -278,7 +278,7 @@ async fn asking_until_done_loses_and_repeats_nothing(
                 tom.delete(&path).await.expect(204);
             }
             Some(path) if chance.one_in(4) => {
-                // A tombstone refuses.
+                // A tombstone cannot be edited.
                 tom.put(&path, json!({"content": step.to_string()})).await;
             }
             _ => {
@@ -295,7 +295,7 @@ async fn asking_until_done_loses_and_repeats_nothing(
         }
         let found = until_done(&kitty, &starts, &mut chance).await;
         for (chat, start) in starts {
-            // Read by the sender, whose reading moves no mark.
+            // Read by the sender, which moves no marker.
             let mut expected = tom.messages(chat).await;
             expected.retain(|message| message["version"].as_i64() > Some(start));
             expected.sort_by_key(|message| message["version"].as_i64());
@@ -305,7 +305,7 @@ async fn asking_until_done_loses_and_repeats_nothing(
     }
 }
 
-/// Everything that a client gets that asks as it is told to, in the order in which it came.
+/// Everything that a client receives if it syncs until there is no more, in order.
 async fn until_done(
     client: &Client,
     starts: &[(i64, i64)],
@@ -359,18 +359,18 @@ async fn chats_that_one_is_not_in_are_gone_and_another_epoch_forgets_all_version
     assert_eq!(told(&answer, mine), (vec![3, 4], false));
     assert!(change(&answer, theirs).is_none());
 
-    // The same epoch, or none named, changes nothing.
+    // With the same epoch, or without one, nothing changes.
     for epoch in [answer["epoch"].clone(), Value::Null] {
         assert_eq!(sync(&tom, json!({"versions": named, "epoch": epoch})).await, answer);
     }
     let other = sync(&tom, json!({"versions": named, "epoch": "another"})).await;
     assert_eq!((&other["epoch"], &other["gone"]), (&answer["epoch"], &answer["gone"]));
     assert_eq!(told(&other, mine), (vec![4], false));
-    // Also where the version named is the present one.
+    // Also if the client has the current version.
     let other = sync(&tom, json!({"versions": versions(&[(mine, 4)]), "epoch": "another"})).await;
     assert_eq!(told(&other, mine), (vec![4], false));
 
-    // The database's past is another one.
+    // The database has a different history.
     let mut tx = server.app.db.begin().await.expect("begun");
     let sql = "update site set epoch = 'restored'";
     Target::from(&mut tx).query(sql).execute().await.expect("updated");

@@ -1,4 +1,4 @@
-//! Who asks too often is told to wait, and nobody else is.
+//! Rate limits: a client over its limit gets 429, and nobody else does.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use serde_json::json;
 
 use crate::support::{Answer, Backend, Client, PASSWORD, Socket, TestApp};
 
-/// A server behind a proxy, so that tests can come from anywhere. Its clock stands still, so that no
-/// allowance comes back while a test is under way.
+/// A server behind a proxy, so that tests can use any address. Its clock is stopped, so that no limit
+/// recovers during a test.
 async fn start(backend: Backend, settings: &[(&str, &str)]) -> Option<TestApp> {
     let proxied = [("THROTTLE", "on"), ("TRUSTED_PROXIES", "127.0.0.0/8")];
     let server = TestApp::start_with(backend, &[&proxied, settings].concat()).await?;
@@ -18,14 +18,14 @@ async fn start(backend: Backend, settings: &[(&str, &str)]) -> Option<TestApp> {
     Some(server)
 }
 
-/// Another node of its, whose clock stands still as well.
+/// Another node, with a stopped clock as well.
 async fn second(server: &TestApp) -> TestApp {
     let second = server.second_node().await;
     second.app.clock.stop();
     second
 }
 
-/// Somebody at an address, where the server trusts the proxy that says so.
+/// A client at an address, according to the trusted proxy.
 pub fn at(server: &TestApp, address: &str) -> Client {
     let address = HeaderValue::from_str(address).expect("a header");
     let headers = HeaderMap::from_iter([("x-forwarded-for".parse().expect("a name"), address)]);
@@ -51,7 +51,7 @@ async fn guesses_at_a_password_are_counted_on_every_node_together(
     at(&one, "192.0.2.1").register("tom", PASSWORD).await;
     let nodes = [at(&one, "198.51.100.1"), at(&two, "198.51.100.1")];
     for guess in 0..25 {
-        // That one's own account is logged in to now and then gains nothing.
+        // Logging in to the attacker's own account in between gains nothing.
         let (password, status) = if guess % 8 == 7 { (PASSWORD, 200) } else { ("wrong", 401) };
         nodes[guess % 2].login("tom", password).await.expect(status);
     }
@@ -62,7 +62,7 @@ async fn guesses_at_a_password_are_counted_on_every_node_together(
                 refused.header("retry-after").expect("a time").parse().expect("seconds");
             assert!((1..=6).contains(&wait), "{wait}");
         }
-        // Another address is not held up, and another account neither.
+        // Neither another address nor another account is limited.
         at(node, "192.0.2.1").login("tom", PASSWORD).await.expect(200);
         guesser.login("jerry", PASSWORD).await.expect(401);
     }
@@ -117,7 +117,7 @@ async fn an_address_that_guesses_at_many_accounts_is_stopped(
     for account in 0..50 {
         sprayer.login(&format!("cat{account}"), PASSWORD).await.expect(401);
     }
-    // The whole /64 is one customer's.
+    // A whole /64 belongs to one customer.
     at(&server, "2001:db8:1:2:3:4:5:6").login("cat99", PASSWORD).await.expect(429);
     at(&server, "2001:db8:1:3::1").login("cat99", PASSWORD).await.expect(401);
 }
@@ -198,7 +198,7 @@ async fn calls_of_a_user_are_counted_by_user(
     jerry.get("/api/auth/me/").await.expect(200);
     tom_again.options("/api/auth/me/").await.expect(200);
     server.app.clock.advance(Duration::from_secs(3));
-    // Whatever the body is: it is not looked at.
+    // Whatever the body is, which is not read.
     tom.put("/api/auth/me/", json!("rubbish")).await.expect(400);
 }
 
@@ -240,7 +240,7 @@ async fn sends_are_counted_by_user_over_rest_and_socket_together(
 
     assert_eq!(jerry.get(&path).await.expect(200).results().len(), 10);
     assert_eq!(jerry.say(chat, "purr").await["seq"], 11);
-    // Everything else goes on, on the same socket.
+    // Everything else keeps working on the same socket.
     assert_eq!(socket.request(json!({"type": "ping"})).await["type"], "pong");
     server.app.clock.advance(Duration::from_secs(15));
     assert_eq!(socket.request(frame).await["type"], "ack");
@@ -281,7 +281,7 @@ async fn edits_and_deletions_count_as_sends(
 async fn frames_count_as_calls_over_all_sockets_together(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
-    // 50 at once, of which opening the two sockets takes two.
+    // A burst of 50, of which the two handshakes take two.
     let Some(server) = start(backend, &[("THROTTLE_USER", "20/min")]).await else { return };
     let (tom, jerry) = (server.user("tom").await, server.user("jerry").await);
     let mut sockets = [Socket::open(&tom).await, Socket::open(&tom).await];
@@ -328,7 +328,7 @@ async fn a_socket_that_floods_is_told_and_then_closed(
         let mut socket = Socket::open(&tom).await;
         for _ in 0..5_000 {
             let message = tokio_tungstenite::tungstenite::Message::text(frame);
-            // It may be closed already.
+            // The socket may already be closed.
             if futures_util::SinkExt::feed(&mut socket.stream, message).await.is_err() {
                 break;
             }

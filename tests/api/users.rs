@@ -1,4 +1,4 @@
-//! People: the list and one of them.
+//! Users: the list, and a single one.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ async fn active_users_are_listed_by_name(
     let names = page.column("username");
     assert_eq!(names, ["@kitty", "_tom", "alice", "Bob", "Zoe", "Émile", "зоя"]);
     assert_eq!((&page.json["next"], &page.json["previous"]), (&Value::Null, &Value::Null));
-    // Oneself is among them as others see one.
+    // The caller is in the list, as others see the account.
     let expected = [
         "avatar",
         "date_joined",

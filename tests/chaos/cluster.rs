@@ -17,7 +17,7 @@ pub struct Cluster {
     variables: Variables,
     nats: Nats,
     nodes: Vec<Option<Program>>,
-    /// One a client.
+    /// One for each client.
     pub proxies: Vec<Proxy>,
 }
 

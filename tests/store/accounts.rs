@@ -58,7 +58,7 @@ async fn a_user_is_found_by_every_login_name(
     taken.sort();
     assert_eq!(taken, [("a@b.cat".to_owned(), id), ("miñou".to_owned(), id)]);
 
-    // One's username may not be another's address.
+    // A username must not be another user's address.
     let thief = Username::parse("a@B.cat").unwrap();
     let mut tx = store.tx().await;
     let user = NewUser { username: &thief, email: None, is_superuser: false, ..user };
@@ -72,7 +72,7 @@ async fn users_are_listed_by_key_and_by_id(
 ) {
     let Some(store) = Store::new(backend).await else { return };
     let mut ids = Vec::new();
-    // Neither the order of the ids nor a locale's, where `_` and `é` would stand elsewhere.
+    // Neither by id nor by a locale, in which `_` and `é` would sort differently.
     for name in ["é", "b", "_c", "A"] {
         ids.push(store.user(name).await);
     }
@@ -147,8 +147,8 @@ async fn some_usable_password_is_found(
     }
 }
 
-/// A site that was imported without passwords must not give away who is unknown by the time that
-/// looking for a stand-in takes.
+/// On a site that was imported without passwords, finding a stand-in for an unknown user must not take
+/// measurably long.
 #[rstest]
 #[tokio::test]
 async fn a_usable_password_is_found_without_reading_past_the_unusable(
@@ -200,7 +200,7 @@ async fn a_session_lives_until_it_ends_or_runs_out(
     let mut tx = store.tx().await;
     let (one, two) = (begin(&mut tx, user, "1").await, begin(&mut tx, user, "2").await);
     let others = begin(&mut tx, other, "3").await;
-    // A transaction sees its own.
+    // A transaction sees its own writes.
     let live = sessions::live(&mut tx, one, NOW).await.unwrap().expect("alive");
     assert_eq!((live.user.id, live.last_used_at, live.refresh_jti.as_str()), (user, NOW, "1"));
     let used =
@@ -264,7 +264,7 @@ async fn of_two_that_rotate_a_token_one_wins(
     }
     tx.commit().await.expect("committed");
 
-    // What is spent in the future never gets good again.
+    // A token that was used in the future never becomes valid again.
     let current = if left { "left" } else { "right" };
     let mut tx = store.tx().await;
     assert!(sessions::rotate(&mut tx, id, current, "third", later(99), later(200)).await.unwrap());

@@ -1,4 +1,4 @@
-//! Which pictures are whose.
+//! Which avatars are in use.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! What profiles, devices, receipts and catching up ask of the store.
+//! The queries of profiles, sessions, receipts and sync.
 
 use std::net::Ipv6Addr;
 
@@ -43,7 +43,7 @@ async fn a_user_s_row_is_written_and_no_other(
     changed.availability = Availability::Invisible;
     changed.is_active = false;
     changed.is_staff = true;
-    // Not what `update` writes.
+    // `update` does not write this column.
     changed.is_superuser = true;
     users::update(&mut tx, &changed).await.expect("updated");
     tx.commit().await.expect("committed");
@@ -155,7 +155,7 @@ async fn sessions_that_are_long_over_are_forgotten_with_all_of_theirs(
     let ran_out = session(&store, user, "2", later(10)).await;
     let alive = session(&store, user, "3", later(100)).await;
     let mut tx = store.tx().await;
-    // With a token that was spent.
+    // With a used token.
     assert!(sessions::rotate(&mut tx, ended, "1", "1b", later(1), later(100)).await.unwrap());
     sessions::end(&mut tx, ended, later(20)).await.expect("ended");
     tx.commit().await.expect("committed");
@@ -215,7 +215,7 @@ async fn read_marks_are_clamped_and_never_go_back(
         assert_eq!((now[0].marks, now[0].last_seq.0), (read(expected), 3), "{seq}");
         assert!(moved.is_empty() || moved == now, "{seq}");
     }
-    // Many at once; who is no member is passed over, and a delivered mark that is further stays.
+    // Many at once. Non-members are skipped, and a delivery marker never moves back.
     let delivered = Marks { delivered_seq: Seq(3), read_seq: Seq(0) };
     let wanted = [(other, c, read(1)), (ChatId(999), b, read(1)), (chat, c, delivered)];
     let moved = marks::advance(&mut tx, &wanted).await.unwrap();
@@ -236,7 +236,7 @@ async fn read_marks_are_clamped_and_never_go_back(
     assert_eq!(marks(chat).await, [(a, 3, 3), (b, 3, 3), (c, 3, 1)]);
     assert_eq!(marks(other).await, [(a, 3, 3), (b, 0, 0)], "of that chat alone");
 
-    // By name, without the sender.
+    // In the order of names, without the sender.
     let who = async |seq: i64, sender: UserId| {
         let which = (chat, Seq(seq), sender);
         let list = async |receipt| {
@@ -281,7 +281,7 @@ async fn what_changed_is_read_chat_by_chat_in_version_order(
         let found = messages::changed_since(&store.db, known, limit, 1_000).await.unwrap();
         found.iter().map(|m| (m.chat, m.version.0)).collect::<Vec<_>>()
     };
-    // The order of the chats is the caller's.
+    // In the order of the caller's list.
     let known = [(two, Version(2)), (empty, Version(0)), (one, Version(0))];
     let all = [(two, 3), (two, 4), (one, 4), (one, 5), (one, 6)];
     assert_eq!(since(&known, 9).await, all);
@@ -293,7 +293,7 @@ async fn what_changed_is_read_chat_by_chat_in_version_order(
     assert!(since(&[(one, Version(6)), (ChatId(999), Version(0))], 9).await.is_empty());
     assert!(since(&[], 9).await.is_empty());
 
-    // Each content has 4 bytes, but for the tombstone's.
+    // Each content has 4 bytes, except for the tombstone.
     for (bytes, expected) in [(0, 0), (1, 1), (4, 1), (5, 2), (8, 2), (9, 3), (1_000, 5)] {
         let found = messages::changed_since(&store.db, &known, 9, bytes).await.unwrap();
         assert_eq!(found.len(), expected, "{bytes} bytes");

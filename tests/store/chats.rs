@@ -84,7 +84,7 @@ async fn unread_counts_what_others_wrote_and_did_not_delete(
     }
     store.say(other, a, "meow").await;
     let mut tx = store.tx().await;
-    // One before b's mark, which stands at b's own message, and one after it.
+    // One before b's read marker, which is at b's own message, and one after it.
     for (id, version) in [(ids[0], 7), (ids[3], 8)] {
         messages::bury(&mut tx, id, Version(version), later(1)).await.expect("buried");
     }
@@ -143,8 +143,8 @@ async fn chats_are_paged_newest_activity_first(
         ids.push(store.group(a, &[]).await.0);
     }
     store.group(b, &[]).await;
-    // The first becomes the newest, though the clock went back; the others have the order in which they
-    // were made.
+    // The first becomes the newest although the clock was set back; the others are in the order in which
+    // they were created.
     store.send(&[message(ChatId(ids[0]), a, "meow")], Timestamp::MIN).await;
     let order = [ids[0], ids[3], ids[2], ids[1]];
 
@@ -161,7 +161,7 @@ async fn chats_are_paged_newest_activity_first(
     let before = chat_lists::ids_before(&store.db, a, place(2), &all, 1).await.unwrap();
     assert_eq!(before, [ids[3]]);
 
-    // A chat made now comes after every message so far, and the next message after it.
+    // A chat that is created now sorts after all messages so far, and the next message after it.
     let made = store.group(a, &[]).await.0;
     let top = async || chat_lists::ids_after(&store.db, a, None, &all, 1).await.unwrap();
     assert_eq!(top().await, [made]);

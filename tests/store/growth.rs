@@ -1,5 +1,5 @@
-//! The time of every statement that takes a list grows with the list, not with its square: a list of
-//! ten thousand must not hold SQLite's one writer for seconds.
+//! The time of each statement with a list grows with the list's length, not with its square: a list of
+//! ten thousand must not block SQLite's one writer for seconds.
 
 use std::time::{Duration, Instant};
 
@@ -24,11 +24,11 @@ use crate::support::{Backend, NOW, Store, later, message};
 /// The short list. A quadratic statement takes 0.1 s for it, and sixteen times as long for the other.
 const SHORT: usize = 1_000;
 const LONG: usize = 4 * SHORT;
-/// A statement fails only if none of so many measurements was good: the machine may be busy. What is
-/// quadratic takes so long that its measurements differ by little.
+/// A statement fails only if all of so many measurements are too slow, since the machine may be busy. A
+/// quadratic statement is slow each time.
 const TRIES: usize = 30;
 
-/// The statements, as `module::function`. A test checks that none is missing.
+/// The statements, as `module::function`. A test checks that the list is complete.
 const STATEMENTS: &[&str] = &[
     "avatars::used",
     "chats::of_member",
@@ -62,8 +62,8 @@ const STATEMENTS: &[&str] = &[
     "users::taken",
 ];
 
-/// Users and chats from 1 to `LONG`. User 1 is in every chat, everybody is in chat 1, and each chat
-/// has one message. Chat 0 is empty.
+/// Users and chats from 1 to `LONG`. User 1 is a member of every chat, everybody is a member of chat 1,
+/// and each chat has one message. Chat 0 is empty.
 const SITE: [&str; 11] = [
     "insert into users (id, username, username_key, password, date_joined) \
      select n, 'user' || n, 'user' || n, '!', $1 from s",
@@ -99,11 +99,11 @@ async fn site(store: &Store) {
     tx.commit().await.expect("committed");
 }
 
-/// What the statements are given.
+/// The arguments of the statements.
 struct Lists {
-    /// From 1.
+    /// Existing ids, from 1.
     ids: Vec<i64>,
-    /// Of nobody and nothing that there is.
+    /// Ids that do not exist.
     names: Vec<String>,
     sends: Vec<NewMessage>,
 }
@@ -123,7 +123,7 @@ impl Lists {
     }
 }
 
-/// Runs one of the statements.
+/// Runs a statement.
 async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::error::Result<()> {
     let (one, chat, ids) = (UserId(1), ChatId(1), lists.ids.clone());
     match statement {
@@ -171,7 +171,7 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
             presence::write(tx, "one", &places).await
         }
         "search::having" => search::having(tx, lists.names.clone(), 9_999).await.map(drop),
-        // Its list is bounded: a user has no more than some hundred pieces.
+        // Its list is bounded: a user has at most some hundred pieces.
         "search::index" => search::index(tx, one, &IndexEntry::of("user1", "Anna", "Marina")).await,
         "sends::advance_chats" => {
             let last =
@@ -198,7 +198,7 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
     }
 }
 
-/// The time of a statement, which leaves no trace.
+/// The time of a statement, which is then rolled back.
 async fn time(store: &Store, statement: &str, lists: &Lists) -> Duration {
     let mut tx = store.tx().await;
     let begun = Instant::now();
@@ -229,7 +229,7 @@ async fn the_time_of_a_statement_grows_with_its_list(
     }
 }
 
-/// A public function of the store that binds a list, but is not timed, is found by its text.
+/// Finds, in the source, public functions of the store that bind a list but are not timed.
 #[test]
 fn every_statement_with_a_list_is_timed() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");

@@ -1,4 +1,4 @@
-//! The least markers of a large chat, which are remembered with those who hold them.
+//! The least markers of a large chat, which the store caches together with their members.
 
 use meowsenger::domain::ids::{ChatId, UserId};
 use meowsenger::domain::numbering::Seq;
@@ -10,7 +10,7 @@ use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store};
 
-/// More members than are read each time.
+/// More members than the store reads each time.
 const CROWD: usize = 100;
 
 async fn group(store: &Store) -> (ChatId, Vec<UserId>) {
@@ -64,7 +64,7 @@ async fn the_least_markers_are_right_whoever_moves_leaves_or_joins(
         mark(&store, chat, *user, 4, if *user == users[70] { 2 } else { 4 }).await;
     }
     check((2, 4)).await;
-    // What a transaction sees that does not commit is not remembered.
+    // The result of a transaction that does not commit is not cached.
     let mut tx = store.tx().await;
     members::remove(&mut tx, chat, vec![users[70].0]).await.expect("removed");
     let least = least_marks(&mut tx, &laggards, vec![chat.0]).await.unwrap()[&chat];
@@ -100,7 +100,7 @@ async fn the_members_of_a_large_chat_are_not_read_each_time(
         mark(&store, chat, *user, 5, if *user == users[70] { 2 } else { 5 }).await;
     }
     assert_eq!(least().await.read_seq, Seq(2));
-    // Nobody goes back, so this is not noticed unless everybody is read.
+    // Markers never move back, so this is noticed only if all members are read.
     run(&store, "update members set last_read_seq = 0 where user_id <= 3").await;
     assert_eq!(least().await.read_seq, Seq(2));
     mark(&store, chat, users[70], 5, 3).await;

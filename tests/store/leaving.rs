@@ -1,4 +1,4 @@
-//! Going out of chats, and what remains of chats and accounts that were ended.
+//! Leaving chats, and what remains of deleted chats and accounts.
 
 use meowsenger::domain::chat::ChatType;
 use meowsenger::domain::event::Departed;
@@ -140,7 +140,7 @@ async fn an_ended_account_is_a_shell_and_its_name_is_free(
 ) {
     let Some(store) = Store::new(backend).await else { return };
     let a = store.user("whiskers").await;
-    // Whoever is called as the shell will be, since before nobody could be, is not in its way.
+    // An older account with the name that an anonymised account would get does not prevent it.
     let squatter = store.user("squatter").await;
     let mut squatting = users::by_id(&store.db, squatter).await.unwrap().expect("a user");
     squatting.username = format!("deleted_{a}");

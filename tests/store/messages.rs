@@ -1,4 +1,4 @@
-//! Messages, and the batches by which they are sent.
+//! Messages, and the batches in which they are sent.
 
 use meowsenger::domain::ids::{ChatId, MessageId};
 use meowsenger::domain::message::{ClientId, LastChange, Message, NewMessage};
@@ -190,7 +190,7 @@ async fn a_batch_over_several_chats_moves_each_on(
         members::after(&store.db, one, members::Place::START, 9).await.unwrap().remove(1);
     assert_eq!((b_in_one.last_read_seq.0, b_in_one.last_delivered_seq.0), (2, 2));
 
-    // A clock that went back does not move a chat down the list, and marks never go back.
+    // A clock that was set back does not move a chat down the list, and markers never move back.
     let newest = store.send(&[message(one, b, "4")], NOW).await[0];
     let mut tx = store.tx().await;
     sends::advance_senders(&mut tx, &[(one, b, Seq(1))]).await.expect("marked");
@@ -215,7 +215,7 @@ async fn what_a_send_depends_on_is_resolved(
         message(chat, a, "plain"),
         named(message(chat, a, "again"), "7"),
         named(message(chat, a, "new name"), "07"),
-        // The name is of that chat, and of that sender.
+        // A `client_id` belongs to its chat and its sender.
         named(message(other, a, "elsewhere"), "7"),
         named(message(other, b, "another's"), "7"),
         message(chat, b, "a stranger's"),

@@ -1,5 +1,5 @@
-//! PostgreSQL behind PgBouncer, where that is installed: session pooling works, and what would lose
-//! the session's settings is refused.
+//! PostgreSQL behind PgBouncer, if that is installed: session pooling works; modes that would lose the
+//! session's settings are refused.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -16,10 +16,10 @@ use url::Url;
 
 use crate::support::{Backend, Store};
 
-/// Debian's place, which is in root's PATH alone.
+/// Debian's path, which only root has in PATH.
 const PROGRAM: &str = "/usr/sbin/pgbouncer";
 
-/// A pooler before the tests' server, ended when dropped.
+/// A pooler in front of the tests' server, stopped when dropped.
 struct Pooler {
     process: Child,
     port: u16,
@@ -29,7 +29,7 @@ struct Pooler {
 impl Pooler {
     async fn start(server: &Url, settings: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        // It gives up root's rights before it reads this.
+        // PgBouncer drops root privileges before it reads this file.
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("set");
         let unused = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = unused.local_addr().expect("an address").port();
@@ -58,7 +58,7 @@ impl Drop for Pooler {
     }
 }
 
-/// The same server by way of a pooler, which refuses `options` and with it the test's own schema.
+/// The same server through a pooler, which refuses `options`, and so the test's own schema.
 fn variables(store: &Store, pooler: &Pooler) -> Variables {
     let mut variables = store.variables.clone();
     let mut url = Url::parse(&variables["DATABASE_URL"]).expect("a URL");

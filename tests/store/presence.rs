@@ -1,4 +1,4 @@
-//! Presence as the nodes tell each other, and who knows whom.
+//! Presence as nodes share it, and which users share a chat.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ async fn nodes_tell_who_is_connected_and_are_given_up_when_silent(
     gone.sort();
     assert_eq!(gone, [a, b]);
 
-    // One that was heard of in the future would be alive until then.
+    // A node with a heartbeat in the future would be alive until then.
     presence::beat(&mut tx, "three", later(61)).await.expect("beat");
     presence::write(&mut tx, "three", &first).await.expect("written");
     assert_eq!(presence::bury(&mut tx, NOW, later(60)).await.unwrap().len(), 2);
@@ -81,7 +81,7 @@ async fn that_somebody_was_seen_is_noted_once_a_minute_unless_they_hide(
     }
     assert_eq!(users::by_id(&mut tx, hidden).await.unwrap().expect("a user").last_seen, None);
 
-    // Who went is noted as of a moment ago, which undoes nothing; a time to come is undone.
+    // A date in the past is kept; one in the future is corrected.
     for (seconds, expected) in [(50, 60), (86_400, 86_400), (90, 90)] {
         presence::seen(&mut tx, vec![a.0], later(seconds), minute).await.expect("noted");
         let seen = users::by_id(&mut tx, a).await.unwrap().expect("a user").last_seen;

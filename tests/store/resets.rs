@@ -1,4 +1,4 @@
-//! What resetting a password depends on.
+//! The columns that password reset links depend on.
 
 use meowsenger::domain::ids::UserId;
 use meowsenger::store::{Target, resets, users};

@@ -1,5 +1,5 @@
-//! The schema: the same on both databases, made once, and never used where it is newer than the
-//! program. And what durability needs of every connection.
+//! The schema: the same on both databases, created once, and not used by an older program unless it
+//! may. Also the settings that durability needs on every connection.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store, open};
 
-/// `table.column` and whether it may be null.
+/// `table.column`, and whether it is nullable.
 async fn columns(db: &Db) -> BTreeMap<String, bool> {
     let rows: Vec<(String, i64)> = Target::from(db)
         .either(
@@ -26,7 +26,7 @@ async fn columns(db: &Db) -> BTreeMap<String, bool> {
     rows.into_iter().map(|(name, nullable)| (name, nullable == 1)).collect()
 }
 
-/// What must be unique: `table(columns)`, with a mark where only of some rows.
+/// The unique keys: `table(columns)`, with a marker for partial ones.
 async fn unique(db: &Db) -> Vec<String> {
     let rows: Vec<(String, String, String, i64)> = Target::from(db)
         .either(
@@ -149,7 +149,7 @@ async fn sqlite_is_set_to_lose_nothing() {
 async fn postgres_is_set_to_lose_nothing_whatever_others_say() {
     let Some(store) = Store::new(Backend::Postgres).await else { return };
     let plain = store.variables["DATABASE_URL"].clone();
-    // A role whose default is off, in a URL that says off, too.
+    // The role's default and the URL both say off.
     let role = format!("role_{}", plain.rsplit('_').next().expect("a schema"));
     run_script(
         &plain,

@@ -1,4 +1,4 @@
-//! The index of names: of users, and of groups.
+//! The search index of users' and groups' names.
 
 use meowsenger::domain::chat::{ChatFilter, ChatType};
 use meowsenger::domain::ids::UserId;

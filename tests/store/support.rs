@@ -1,4 +1,4 @@
-//! A database of its own for each test, and rows to begin with.
+//! A database for each test, with some rows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub use meowsenger_testing::Backend;
 use meowsenger_testing::services::database;
 use tempfile::TempDir;
 
-/// With microseconds that are no whole milliseconds.
+/// A time that is not a whole number of milliseconds.
 pub const NOW: Timestamp = Timestamp::from_micros(1_795_305_600_123_457);
 
 /// So many seconds after [`NOW`].
@@ -27,24 +27,24 @@ pub fn later(seconds: u64) -> Timestamp {
     NOW.plus(Duration::from_secs(seconds))
 }
 
-/// A database for one test.
+/// A test's database.
 pub struct Store {
     pub db: Db,
     pub variables: Variables,
-    /// Removed with the test.
+    /// Removed when the test ends.
     _folder: Arc<TempDir>,
 }
 
 impl Store {
-    /// An empty one. `None`, so that the test is skipped, where there is no PostgreSQL to ask and
-    /// nobody requires one.
+    /// An empty database. `None`, so that the test is skipped, if there is no PostgreSQL and none is
+    /// required.
     pub async fn empty(backend: Backend) -> Option<Self> {
         let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
         let variables = database(backend, folder.path(), 4).await?;
         Some(Self { db: open(&variables).await, variables, _folder: folder })
     }
 
-    /// One with the schema.
+    /// A database with the schema.
     pub async fn new(backend: Backend) -> Option<Self> {
         let store = Self::empty(backend).await?;
         migrations::migrate(&store.db, NOW, |_| {}).await.expect("migrated");
@@ -86,7 +86,7 @@ impl Store {
         chat
     }
 
-    /// Sends a batch and commits; the ids in its order.
+    /// Sends a batch and commits. Returns the ids in its order.
     pub async fn send(&self, batch: &[NewMessage], now: Timestamp) -> Vec<MessageId> {
         let mut tx = self.tx().await;
         let ids = send(&mut tx, batch, now).await;
@@ -110,7 +110,7 @@ pub fn message(chat: ChatId, sender: UserId, content: &str) -> NewMessage {
     NewMessage { chat, sender, content, reply_to: None, client_id: None }
 }
 
-/// The committer's statements in their order, without its judgement.
+/// The committer's statements in their order, without its checks.
 async fn send(tx: &mut Tx, batch: &[NewMessage], now: Timestamp) -> Vec<MessageId> {
     let ids = batch.iter().map(|message| message.chat.0).collect();
     let mut chats = sends::lock_chats(tx, ids).await.expect("locked");
@@ -141,7 +141,7 @@ async fn send(tx: &mut Tx, batch: &[NewMessage], now: Timestamp) -> Vec<MessageI
         })
         .collect();
     sends::advance_chats(tx, &added).await.expect("advanced");
-    // A sender's newest alone, as the committer does: a row is updated once in a statement.
+    // Only each sender's newest message, as the committer does: a statement updates a row once.
     let sent: std::collections::BTreeMap<_, _> =
         numbered.iter().map(|n| ((n.message.chat, n.message.sender), n.seq)).collect();
     let sent: Vec<_> = sent.into_iter().map(|((chat, user), seq)| (chat, user, seq)).collect();

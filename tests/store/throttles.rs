@@ -1,4 +1,4 @@
-//! Shared allowances: the SQL does what the arithmetic says.
+//! Rate limits in the database: the SQL equals the arithmetic of `domain::rate`.
 
 use std::time::Duration;
 

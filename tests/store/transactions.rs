@@ -1,4 +1,4 @@
-//! Transactions that are left in the middle, fail, or take long: the pool stays whole.
+//! Transactions that are dropped halfway, fail, or take long: the pool keeps working.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn whoever_leaves_in_mid_statement_leaves_the_pool_whole(
 ) {
     let Some(store) = with_table(backend).await else { return };
     for n in 0..20 {
-        // Each is dropped at another point: while it begins, writes, reads or commits.
+        // Each is dropped at a different point: while it begins, writes, reads or commits.
         let mut beginning = Box::pin(store.db.begin());
         drop(beginning.as_mut().now_or_never());
         drop(beginning);
@@ -59,7 +59,7 @@ async fn a_transaction_with_a_failed_statement_is_never_taken_for_committed(
     let twice = "insert into kept values (1), (2); insert into kept values (2)";
     let refused = tx.script(twice.to_owned()).await;
     assert!(matches!(refused, Err(Error::Unique(_))), "{refused:?}");
-    // SQLite undoes the statement, PostgreSQL the transaction.
+    // SQLite rolls back the statement, PostgreSQL the transaction.
     let committed = tx.commit().await.is_ok();
     assert_eq!(committed, backend == Backend::Sqlite);
     assert_eq!(count(&store.db).await, if committed { 2 } else { 0 });
@@ -95,7 +95,7 @@ async fn closing_waits_for_nobody(#[values(Backend::Sqlite, Backend::Postgres)] 
     drop(tx);
 }
 
-/// By it the server would end the wait for a synchronous standby, and call that a success.
+/// It would end the server's wait for a synchronous standby, which the server reports as a success.
 #[tokio::test]
 async fn no_statement_timeout_is_at_work_in_a_commit() {
     let Some(store) = with_table(Backend::Postgres).await else { return };

@@ -1,4 +1,4 @@
-//! A server that speaks as much S3 as is spoken to it: one bucket, in memory, no signatures.
+//! A server for the part of S3 that we use: one bucket, in memory, without signatures.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -11,15 +11,15 @@ use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// When every object was written, as far as it says.
+/// The modification time of every object.
 const WRITTEN: &str = "2020-02-02T20:20:20.000Z";
 const LAST_MODIFIED: (&str, &str) = ("last-modified", "Sun, 02 Feb 2020 20:20:20 GMT");
 
 type Objects = Arc<Mutex<BTreeMap<String, Bytes>>>;
 
-/// A running one, stopped when dropped.
+/// A running server, stopped when dropped.
 pub struct Bucket {
-    /// For `MEDIA_URL`.
+    /// The value for `MEDIA_URL`.
     pub url: String,
     objects: Objects,
     _server: JoinSet<()>,
@@ -38,7 +38,7 @@ impl Bucket {
         Self { url, objects, _server: server }
     }
 
-    /// The keys of the objects that there are.
+    /// The keys of all objects.
     pub fn keys(&self) -> Vec<String> {
         self.objects.lock().expect("unharmed").keys().cloned().collect()
     }
@@ -70,7 +70,7 @@ async fn answer(
     }
 }
 
-/// All objects, whatever was asked for: there are no others.
+/// Lists all objects, whatever the prefix.
 fn list<'a>(keys: impl Iterator<Item = &'a String>) -> String {
     let object = |key: &String| {
         format!(

@@ -1,4 +1,4 @@
-//! A mail server that keeps what it is given. It speaks as much SMTP as a sender needs.
+//! A mail server that stores what it receives. It speaks as much SMTP as a sender needs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,14 +12,14 @@ use super::socket::DEADLINE;
 
 /// A running mail server, for as long as the test.
 pub struct MailServer {
-    /// For `EMAIL_URL`.
+    /// The value for `EMAIL_URL`.
     pub url: String,
     mails: mpsc::UnboundedReceiver<Mail>,
-    /// How many mails it has turned away.
+    /// The number of mails that it has refused.
     pub refused: Arc<AtomicU32>,
 }
 
-/// What came.
+/// A received mail.
 #[derive(Debug)]
 pub struct Mail {
     pub to: String,
@@ -31,7 +31,7 @@ impl MailServer {
         Self::start_refusing(0).await
     }
 
-    /// One that has no time for so many mails first.
+    /// A server that refuses so many mails with a temporary error first.
     pub async fn start_refusing(count: u32) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("smtp://{}", listener.local_addr().expect("an address"));
@@ -45,7 +45,7 @@ impl MailServer {
                 if refuse {
                     counter.fetch_add(1, Ordering::SeqCst);
                 }
-                // A sender that breaks off is no fault of the server's.
+                // A sender may disconnect.
                 if let Ok(Some(mail)) = converse(stream, refuse).await {
                     sender.send(mail).ok();
                 }
@@ -59,14 +59,14 @@ impl MailServer {
         timeout(DEADLINE, self.mails.recv()).await.expect("a mail in time").expect("a mail")
     }
 
-    /// A mail that has come already.
+    /// A mail that has already arrived.
     pub fn ready(&mut self) -> Option<Mail> {
         self.mails.try_recv().ok()
     }
 }
 
 impl Mail {
-    /// What the link in it says: `uid` and `token`.
+    /// The `uid` and `token` of the link in it.
     pub fn link(&self) -> (String, String) {
         let link = self.text.split_whitespace().find(|word| word.contains("/reset?uid="));
         let url = url::Url::parse(link.unwrap_or_else(|| panic!("no link: {self:?}")));
@@ -108,7 +108,7 @@ async fn converse(stream: TcpStream, refuse: bool) -> std::io::Result<Option<Mai
             _ => "250 ok",
         };
         stream.write_all(format!("{answer}\r\n").as_bytes()).await?;
-        // One mail a connection: that the sender goes on is not waited for.
+        // One mail for each connection: does not wait for the sender to continue.
         if mail.is_some() {
             return Ok(mail);
         }
@@ -118,7 +118,7 @@ async fn converse(stream: TcpStream, refuse: bool) -> std::io::Result<Option<Mai
 async fn data(stream: &mut BufReader<TcpStream>) -> std::io::Result<String> {
     let mut text = String::new();
     while !text.ends_with("\r\n.\r\n") && stream.read_line(&mut text).await? > 0 {}
-    // Soft line breaks and the one sign that links are full of.
+    // Soft line breaks, and the escaped equals sign of links.
     Ok(match text.contains("quoted-printable") {
         true => text.replace("=\r\n", "").replace("=3D", "="),
         false => text,

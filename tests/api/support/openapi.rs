@@ -1,4 +1,4 @@
-//! The OpenAPI document as a judge of answers: whether they are documented, and as documented.
+//! Validates answers by the OpenAPI document: they must be documented, and as documented.
 
 use meowsenger_testing::schema::Schemas;
 use serde_json::{Map, Value};
@@ -7,7 +7,7 @@ use super::Answer;
 
 pub const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-/// The document that a server of the default settings gives.
+/// The document of a server with the default settings.
 pub fn document() -> Value {
     serde_json::to_value(meowsenger::http::document(10_000)).expect("JSON")
 }
@@ -16,7 +16,7 @@ pub fn object(value: &Value) -> &Map<String, Value> {
     value.as_object().expect("an object")
 }
 
-/// Every call: its path, its method, and what is said of it.
+/// Every call: its path, its method, and its description.
 pub fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
     object(&document["paths"]).iter().flat_map(|(path, item)| {
         METHODS
@@ -25,7 +25,7 @@ pub fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)
     })
 }
 
-/// Fails where the document does not know of such an answer to this call, or of another body.
+/// Fails if the document does not contain such an answer to this call, or has another body.
 #[track_caller]
 pub fn check(document: &Value, method: &str, path: &str, answer: &Answer) {
     let status = answer.status.as_str();
@@ -40,7 +40,7 @@ pub fn check(document: &Value, method: &str, path: &str, answer: &Answer) {
     }
 }
 
-/// Whether a value is as a schema of the document says, and no object has more than it tells.
+/// Whether a value matches a schema of the document, and no object has other fields.
 pub fn conforms(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
     Schemas { document, open: false }.check(schema, value)
 }

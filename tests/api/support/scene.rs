@@ -1,5 +1,5 @@
-//! A stage for asking what everybody may do: a cast that is reused, and a fresh chat a question, so
-//! that no answer spoils the next. Knows no endpoint's rights.
+//! The users and chats of the permission tests: users are reused, but each request gets a new chat, so
+//! that requests do not influence each other. Does not know what each endpoint permits.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::tokens::claims;
 use super::{Client, PASSWORD, TestApp};
 
-/// Who asks.
+/// The caller's role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Who {
     Anonymous,
@@ -16,10 +16,10 @@ pub enum Who {
     Member,
     Admin,
     Owner,
-    /// Staff and superuser are not in the chat.
+    /// Staff and superusers are not members of the chat.
     Staff,
     Superuser,
-    /// Was in the group.
+    /// A former member of the group.
     Ex,
 }
 
@@ -36,7 +36,7 @@ impl Who {
     ];
 }
 
-/// Where the question is asked.
+/// The kind of chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Anywhere,
@@ -44,7 +44,7 @@ pub enum Place {
     Private,
 }
 
-/// Whose the user, the message or the session in the path is.
+/// The owner of the user, message or session in the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {
     Own,
@@ -56,34 +56,34 @@ pub enum Of {
     Superuser,
 }
 
-/// Everybody, for the whole test.
+/// All users, for the whole test.
 pub struct Cast {
     people: HashMap<Who, Client>,
-    /// In every chat, as a plain member.
+    /// A plain member of every chat.
     pub other: Client,
-    /// In every group.
+    /// A member of every group.
     pub other_admin: Client,
-    /// In no chat.
+    /// A member of no chat.
     pub newcomer: Client,
     other_superuser: Client,
 }
 
-/// One question's circumstances.
+/// The circumstances of one request.
 pub struct Scene<'a> {
     pub cast: &'a Cast,
     /// Who asks.
     pub me: Client,
     pub chat: i64,
-    /// The user, message or session that is asked about.
+    /// The user, message or session in the path.
     pub subject: i64,
-    /// For names: another one each time.
+    /// A number for names, different each time.
     pub number: u32,
-    /// A mailed link's `uid` and `token`, where the question needs one.
+    /// A mailed link's `uid` and `token`, if the request needs one.
     pub link: Option<(String, String)>,
 }
 
 impl Scene<'_> {
-    /// All who are in the group but oneself and somebody.
+    /// All members of the group except the caller and one other.
     pub fn all_but(&self, somebody: &Client) -> Vec<i64> {
         let mut all = self.cast.staying().map(|one| one.id).to_vec();
         all.retain(|id| ![self.me.id, somebody.id].contains(id));
@@ -110,14 +110,14 @@ impl Cast {
         &self.people[&Who::Owner]
     }
 
-    /// Who is in every group.
+    /// The members of every group.
     fn staying(&self) -> [&Client; 5] {
         let one = |who| &self.people[&who];
         [self.owner(), one(Who::Admin), one(Who::Member), &self.other, &self.other_admin]
     }
 
-    /// Sets the scene for a question about `path`; `None` where there is nobody like that. `me` plays
-    /// the part, if given.
+    /// Prepares a request to `path`; `None` if there is no user with that role. The caller is `me`, if
+    /// given.
     pub async fn play(
         &self,
         server: &TestApp,
@@ -167,7 +167,7 @@ impl Cast {
     }
 }
 
-/// Somebody new for a part. Who is anonymous has an account, too, and shows no token.
+/// A new user for a role. An anonymous caller has an account, too, but sends no token.
 pub async fn actor(server: &TestApp, who: Who) -> Client {
     let name = format!("{who:?}{}", server.number()).to_lowercase();
     let email = format!("{name}@example.org");
