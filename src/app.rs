@@ -36,8 +36,9 @@ use crate::media::files::Files;
 use crate::shares::FairSemaphore;
 use crate::store::Db;
 use crate::store::least::Laggards;
+use crate::store::open::PostgresSettings;
 use crate::store::pooler::OpenError;
-use crate::store::pools::{Limits as DatabaseLimits, PostgresSettings};
+use crate::store::pools::Timeouts;
 use crate::store::seen::SeenFile;
 
 pub use clock::{AGREEMENT, Clock, SystemClock};
@@ -272,19 +273,19 @@ impl App {
 /// Opens the database that the settings name; of the embedded one, also its folder.
 pub async fn open_database(config: &Config) -> Result<Db, StartError> {
     let database = &config.database;
-    let limits =
-        DatabaseLimits { connect: database.connect_timeout, statement: database.statement_timeout };
+    let timeouts =
+        Timeouts { connect: database.connect_timeout, statement: database.statement_timeout };
     match &database.url {
         DatabaseUrl::Sqlite(path) => {
             if path.is_none() {
                 make_folder(&database.data_dir)?;
             }
             let file = database.sqlite_file().unwrap_or_default();
-            Ok(Db::open_sqlite(&file, limits).await?)
+            Ok(Db::open_sqlite(&file, timeouts).await?)
         }
         DatabaseUrl::Postgres(url) => {
             let settings =
-                PostgresSettings { url: url.clone(), pool_size: database.pool_size, limits };
+                PostgresSettings { url: url.clone(), pool_size: database.pool_size, timeouts };
             Ok(Db::connect_postgres(&settings).await?)
         }
     }

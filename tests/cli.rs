@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use meowsenger::app::open_database;
 use meowsenger::auth::secrets::random_hex;
 use meowsenger::config::Config;
-use meowsenger::store::Target;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
@@ -216,7 +215,7 @@ async fn an_older_version_starts_beside_a_newer_schema_that_allows_it() {
         let mut tx = db.begin().await.expect("begun");
         let insert = "insert or replace into migrations (name, applied_at, runs_beside) \
                       values ('9999_wings', '', $1)";
-        Target::from(&mut tx).query(insert).bind(beside).execute().await.expect("inserted");
+        tx.query(insert).bind(beside).execute().await.expect("inserted");
         tx.commit().await.expect("committed");
         db.close().await;
     };

@@ -96,7 +96,7 @@ async fn site(app: &App) -> Caller {
     let mut tx = app.db.begin().await.expect("begun");
     for insert in SITE {
         let sql = format!("{SERIES}{insert}").leak();
-        Target::from(&mut tx).query(sql).bind(now).execute().await.expect("inserted");
+        tx.query(&*sql).bind(now).execute().await.expect("inserted");
     }
     for id in 1..=2_000 {
         let entry = IndexEntry::of(&format!("user{id}"), "", "");

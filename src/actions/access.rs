@@ -20,7 +20,7 @@ pub async fn membership(
 
 /// A chat with one's own place in it. [`Error::NotFound`] where one is no member.
 pub async fn chat(at: impl Into<Target<'_>>, id: ChatId, user: UserId) -> Result<ChatOfMember> {
-    chats::of_member(at, user, vec![id.0]).await?.pop().ok_or(Error::NotFound)
+    chats::of_member(at, user, &[id]).await?.pop().ok_or(Error::NotFound)
 }
 
 /// A chat for changing, held until the transaction ends: nobody else changes it, or who is in it,
@@ -33,7 +33,7 @@ pub async fn chat_to_change(tx: &mut Tx, id: ChatId, user: UserId) -> Result<Cha
 /// A message for reading. [`Error::NotFound`] where one is no member of its chat.
 pub async fn message(db: &crate::store::Db, id: MessageId, user: UserId) -> Result<Message> {
     messages::chat_for_member(db, id, user).await?.ok_or(Error::NotFound)?;
-    messages::by_ids(db, vec![id.0]).await?.pop().ok_or(Error::NotFound)
+    messages::by_ids(db, &[id]).await?.pop().ok_or(Error::NotFound)
 }
 
 /// Whether the caller is staff, at this moment.
@@ -44,12 +44,12 @@ pub async fn is_staff(at: impl Into<Target<'_>>, user: UserId) -> Result<bool> {
 /// A message for its deletion, whether one may know of its chat or not: the caller is staff. Its
 /// chat is held until the transaction ends.
 pub async fn message_to_moderate(tx: &mut Tx, id: MessageId) -> Result<Message> {
-    let find = messages::by_ids(&mut *tx, vec![id.0]).await?.pop().ok_or(Error::NotFound)?;
+    let find = messages::by_ids(&mut *tx, &[id]).await?.pop().ok_or(Error::NotFound)?;
     chats::lock(tx, find.chat).await?;
     if !chats::is_there(&mut *tx, find.chat).await? {
         return Err(Error::NotFound);
     }
-    messages::by_ids(tx, vec![id.0]).await?.pop().ok_or(Error::NotFound)
+    messages::by_ids(tx, &[id]).await?.pop().ok_or(Error::NotFound)
 }
 
 /// A message for changing, its chat held until the transaction ends: nobody else changes either
@@ -63,6 +63,6 @@ pub async fn message_to_change(
     chats::lock(tx, chat).await?;
     // Read after the lock was had: before it, either could still change.
     let membership = membership(&mut *tx, chat, user).await?;
-    let message = messages::by_ids(tx, vec![id.0]).await?.pop().ok_or(Error::NotFound)?;
+    let message = messages::by_ids(tx, &[id]).await?.pop().ok_or(Error::NotFound)?;
     Ok((message, membership.role))
 }

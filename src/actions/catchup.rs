@@ -71,7 +71,7 @@ async fn fill(app: &App, gap: &Gap) -> Result<bool> {
     if i64::try_from(found.len()) != Ok(gap.upto.since(gap.after)) {
         return Ok(false);
     }
-    let least = least_marks(&app.db, &app.laggards, vec![gap.chat.0]).await?;
+    let least = least_marks(&app.db, &app.laggards, &[gap.chat]).await?;
     for message in found {
         let message = message.with_status(least.get(&gap.chat));
         app.republish(&[Event::Chat(ChatEvent::of_last_change(message))]);
@@ -88,7 +88,7 @@ pub async fn find_chats(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
     for (user, chat) in
         joined.into_iter().filter(|(user, chat)| app.hub.people.any_lacks(*user, *chat))
     {
-        let rows = chats::of_member(&app.db, user, vec![chat.0]).await?;
+        let rows = chats::of_member(&app.db, user, &[chat]).await?;
         for view in views(&app, rows).await? {
             app.republish(&[Event::ChatFound(user, Box::new(view))]);
         }
@@ -141,8 +141,8 @@ pub async fn compare_versions(app: Arc<App>) -> Result<()> {
     let mut positions = app.hub.feeds.positions();
     positions.sort_unstable();
     for chunk in positions.chunks(CHUNK) {
-        let ids = chunk.iter().map(|(chat, _)| chat.0).collect();
-        for (chat, version) in chats::versions(&app.db, ids).await? {
+        let ids: Vec<_> = chunk.iter().map(|(chat, _)| *chat).collect();
+        for (chat, version) in chats::versions(&app.db, &ids).await? {
             let passed = chunk.binary_search_by_key(&chat, |(chat, _)| *chat).map(|at| chunk[at].1);
             if passed.is_ok_and(|passed| version < passed) {
                 return epoch::renew_lost(&app, chunk.to_vec()).await;

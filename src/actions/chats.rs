@@ -45,7 +45,7 @@ pub async fn list(
             chat_lists::ids_before(&app.db, me, *place, filter, size + 1).await?
         }
     };
-    let mut rows = chats::of_member(&app.db, me, nearest).await?;
+    let mut rows = chats::of_member(&app.db, me, &nearest).await?;
     if matches!(turn, Turn::Before(_)) {
         rows.reverse();
     }
@@ -71,7 +71,7 @@ pub async fn create(
 ) -> Result<(ChatView, bool)> {
     let new = match new {
         Err(Error::Invalid(mut errors)) if !errors.contains("members") => {
-            let found = users::by_ids(&app.db, named.iter().map(|id| id.0).collect()).await?;
+            let found = users::by_ids(&app.db, &named).await?;
             let active = found.into_iter().filter(|user| user.is_active);
             let active = active.map(|user| (user.id, user)).collect();
             errors.extend(members_action::known(&active, &named, "members").1);
@@ -115,7 +115,7 @@ pub async fn update(
         if !out.iter().all(|(_, role)| my_role.may_remove(*role)) {
             return Err(Error::PermissionDenied);
         }
-        gone = out.into_iter().map(|(user, _)| user.0).collect();
+        gone = out.into_iter().map(|(user, _)| *user).collect();
         let inside: HashSet<_> = present.iter().map(|(user, _)| user).collect();
         let new: Vec<_> = wanted.iter().filter(|user| !inside.contains(user)).copied().collect();
         let (known, unknown) = members_action::known(&active, &new, "members");
@@ -137,7 +137,7 @@ pub async fn update(
         unit.discard(group.chat.avatar.clone());
     }
     let mut grouping = Grouping::of(group, app.clock.now());
-    let gone = members::among(&mut unit.tx, id, gone).await?;
+    let gone = members::among(&mut unit.tx, id, &gone).await?;
     grouping.leave(&mut unit.tx, gone).await?;
     grouping.join(&mut unit.tx, newcomers, Role::Member).await?;
     grouping.describe(&mut unit.tx, described).await?;
@@ -190,7 +190,7 @@ async fn create_private(app: &Arc<App>, caller: &Caller, peer: UserId) -> Result
         let id = existing.ok_or_else(|| Error::internal("a private chat is there and is not"))?;
         return Ok((id, false));
     };
-    members::insert(&mut unit.tx, id, vec![me.id.0, peer.0], Role::Member, Seq::ZERO, now).await?;
+    members::insert(&mut unit.tx, id, &[me.id, peer], Role::Member, Seq::ZERO, now).await?;
     let newcomer = |user, peer| Newcomer { user, role: Role::Member, peer: Some(peer) };
     let (mine, theirs) = (profile(app, me.clone()).await?, profile(app, other).await?);
     unit.emit(Event::ChatCreated {
@@ -210,7 +210,6 @@ async fn create_group(
     others: Vec<UserId>,
 ) -> Result<ChatId> {
     let me = caller.user.id;
-    let ids: Vec<i64> = others.iter().map(|id| id.0).collect();
     let now = app.clock.now();
     let count = i64::try_from(others.len() + 1).map_err(Error::internal)?;
     let mut unit = Unit::begin(app).await?;
@@ -220,8 +219,8 @@ async fn create_group(
     attempts::members(app, &mut unit, me, others.len()).await?;
     let id = chats::insert_group(&mut unit.tx, me, name.as_str(), description.as_str(), count, now)
         .await?;
-    members::insert(&mut unit.tx, id, vec![me.0], Role::Owner, Seq::ZERO, now).await?;
-    members::insert(&mut unit.tx, id, ids, Role::Member, Seq::ZERO, now).await?;
+    members::insert(&mut unit.tx, id, &[me], Role::Owner, Seq::ZERO, now).await?;
+    members::insert(&mut unit.tx, id, &others, Role::Member, Seq::ZERO, now).await?;
     let newcomer = |user, role| Newcomer { user, role, peer: None };
     let mut newcomers = vec![newcomer(me, Role::Owner)];
     newcomers.extend(others.into_iter().map(|user| newcomer(user, Role::Member)));
@@ -257,15 +256,15 @@ fn fresh(
 
 /// Views of chats, in the same order: what is beyond the rows is read for all of them at once.
 pub(super) async fn views(app: &App, rows: Vec<ChatOfMember>) -> Result<Vec<ChatView>> {
-    let chat_ids = rows.iter().map(|row| row.chat.id.0).collect();
-    let peer_ids: Vec<_> = rows.iter().filter_map(|row| Some(row.peer?.0)).collect();
-    let message_ids: Vec<_> = rows.iter().filter_map(|row| Some(row.last_message?.0)).collect();
+    let chat_ids: Vec<_> = rows.iter().map(|row| row.chat.id).collect();
+    let peer_ids: Vec<_> = rows.iter().filter_map(|row| row.peer).collect();
+    let message_ids: Vec<_> = rows.iter().filter_map(|row| row.last_message).collect();
 
-    let least = least_marks(&app.db, &app.laggards, chat_ids).await?;
-    let peers = users::by_ids(&app.db, peer_ids).await?;
+    let least = least_marks(&app.db, &app.laggards, &chat_ids).await?;
+    let peers = users::by_ids(&app.db, &peer_ids).await?;
     let peers = profiles(app, peers).await?.into_iter();
     let peers: HashMap<_, _> = peers.map(|peer| (peer.user.id, peer)).collect();
-    let last = messages::by_ids(&app.db, message_ids).await?;
+    let last = messages::by_ids(&app.db, &message_ids).await?;
     let mut last: HashMap<_, _> = last.into_iter().map(|message| (message.id, message)).collect();
 
     let view = |row: ChatOfMember| ChatView {

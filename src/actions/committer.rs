@@ -5,7 +5,7 @@
 //! holds the chat's row from before it reads the numbers until it has committed, so versions are
 //! dense and in commit order on every node together.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -160,8 +160,8 @@ async fn attempt(app: &App, batch: &[&NewMessage]) -> Result<Vec<Result<Sent>>, 
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
 
-    let chats: HashSet<_> = batch.iter().map(|message| message.chat.0).collect();
-    let locked = sends::lock_chats(&mut tx, chats.into_iter().collect()).await?;
+    let chats: Vec<_> = batch.iter().map(|message| message.chat).collect();
+    let locked = sends::lock_chats(&mut tx, &chats).await?;
     let numbers = locked.iter().map(|chat| (chat.id, (chat.last_seq, chat.version)));
     let mut resolved: Vec<Option<Resolved>> = batch.iter().map(|_| None).collect();
     for found in sends::resolve(&mut tx, batch).await? {
@@ -232,16 +232,16 @@ async fn existing(
     let ids: Vec<_> = verdicts
         .iter()
         .filter_map(|verdict| match verdict {
-            Verdict::Existing(id) => Some(id.0),
+            Verdict::Existing(id) => Some(*id),
             _ => None,
         })
         .collect();
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let found = messages::by_ids(&mut *tx, ids).await?;
-    let chats = found.iter().map(|message| message.chat.0).collect();
-    let least = least_marks(tx, &app.laggards, chats).await?;
+    let found = messages::by_ids(&mut *tx, &ids).await?;
+    let chats: Vec<_> = found.iter().map(|message| message.chat).collect();
+    let least = least_marks(tx, &app.laggards, &chats).await?;
     Ok(found
         .into_iter()
         .map(|message| {

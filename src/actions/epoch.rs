@@ -96,7 +96,7 @@ async fn renew_here(
     let renewed = site::renew_epoch(&mut tx, &old, &new).await?;
     if let Some(committed) = evidence {
         let found = Found {
-            versions: chats::versions(&mut tx, ids(&committed)).await?.into_iter().collect(),
+            versions: chats::versions(&mut tx, &ids(&committed)).await?.into_iter().collect(),
             last: site::last_chat(&mut tx).await?,
         };
         if !lacks(&committed, &found) {
@@ -144,13 +144,13 @@ struct Found {
 
 impl Found {
     async fn read(db: &Db, committed: &[(ChatId, Version)]) -> Result<Self> {
-        let versions = chats::versions(db, ids(committed)).await?.into_iter().collect();
+        let versions = chats::versions(db, &ids(committed)).await?.into_iter().collect();
         Ok(Self { versions, last: site::last_chat(db).await? })
     }
 }
 
-fn ids(committed: &[(ChatId, Version)]) -> Vec<i64> {
-    committed.iter().map(|(chat, _)| chat.0).collect()
+fn ids(committed: &[(ChatId, Version)]) -> Vec<ChatId> {
+    committed.iter().map(|(chat, _)| *chat).collect()
 }
 
 /// Whether the database lacks any of these versions, although they were committed. A chat that was

@@ -59,8 +59,8 @@ impl Grouping {
     /// Users who are not in it come in. Their marks start at its newest message.
     pub(super) async fn join(&mut self, tx: &mut Tx, users: Vec<User>, role: Role) -> Result<()> {
         let (seq, now) = (self.chat.chat.last_seq, self.now);
-        let ids = users.iter().map(|user| user.id.0).collect();
-        members::insert(tx, self.id(), ids, role, seq, now).await?;
+        let ids: Vec<_> = users.iter().map(|user| user.id).collect();
+        members::insert(tx, self.id(), &ids, role, seq, now).await?;
         for user in users {
             self.newcomers.push(Newcomer { user: user.id, role, peer: None });
             self.changes.push(Change::MemberJoined(Arc::new(Member {
@@ -91,8 +91,8 @@ impl Grouping {
 
     /// Members go out.
     pub(super) async fn leave(&mut self, tx: &mut Tx, gone: Vec<Member>) -> Result<()> {
-        members::remove(tx, self.id(), gone.iter().map(|member| member.user.id.0).collect())
-            .await?;
+        let ids: Vec<_> = gone.iter().map(|member| member.user.id).collect();
+        members::remove(tx, self.id(), &ids).await?;
         for member in gone {
             self.departed.push((member.user.id, self.changes.len()));
             self.changes.push(Change::MemberLeft(Arc::new(member)));
@@ -185,7 +185,7 @@ async fn last_message_of(
     id: Option<MessageId>,
 ) -> Result<Option<Arc<Message>>> {
     let Some(id) = id else { return Ok(None) };
-    let least = least_marks(&mut unit.tx, &unit.app.laggards, vec![chat.id.0]).await?;
-    let found = messages::by_ids(&mut unit.tx, vec![id.0]).await?.pop();
+    let least = least_marks(&mut unit.tx, &unit.app.laggards, &[chat.id]).await?;
+    let found = messages::by_ids(&mut unit.tx, &[id]).await?.pop();
     Ok(found.map(|message| Arc::new(message.with_status(least.get(&chat.id)))))
 }

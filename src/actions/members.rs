@@ -65,8 +65,7 @@ pub async fn add(
     if !chat.my_role.may_add_as(role) {
         return Err(Error::PermissionDenied);
     }
-    let ids: Vec<_> = users.iter().map(|user| user.0).collect();
-    let inside = members::among(&mut unit.tx, id, ids.clone()).await?;
+    let inside = members::among(&mut unit.tx, id, &users).await?;
     let is_in = |user: &UserId| inside.iter().any(|member| member.user.id == *user);
     let outside: Vec<_> = users.iter().filter(|user| !is_in(user)).copied().collect();
     let (newcomers, unknown) = known(&active, &outside, field);
@@ -80,7 +79,7 @@ pub async fn add(
     let mut grouping = Grouping::of(chat, app.clock.now());
     grouping.join(&mut unit.tx, newcomers, role).await?;
     grouping.finish(&mut unit).await?;
-    let found = members::among(&mut unit.tx, id, ids).await?;
+    let found = members::among(&mut unit.tx, id, &users).await?;
     unit.commit().await?;
     let mut found: HashMap<_, _> = found.into_iter().map(|one| (one.user.id, one)).collect();
     Ok(users.iter().filter_map(|user| found.remove(user)).collect())
@@ -144,7 +143,7 @@ pub(super) async fn group_to_change(tx: &mut Tx, id: ChatId, me: UserId) -> Resu
 /// ends meanwhile waits, and then leaves the chat too. To be taken before a chat is: whoever ends
 /// an account takes them in this order.
 pub(super) async fn hold(tx: &mut Tx, users: &[UserId]) -> Result<HashMap<UserId, User>> {
-    let held = users::hold_active(tx, users.iter().map(|user| user.0).collect()).await?;
+    let held = users::hold_active(tx, users).await?;
     Ok(held.into_iter().map(|user| (user.id, user)).collect())
 }
 

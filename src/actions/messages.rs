@@ -82,7 +82,7 @@ async fn with_reply(
         (Error::Invalid(errors), Some(id)) => (errors, id),
         (error, _) => return Ok(error),
     };
-    let found = messages::by_ids(&app.db, vec![id.0]).await?.pop();
+    let found = messages::by_ids(&app.db, &[id]).await?.pop();
     if !found.is_some_and(|message| message.chat == chat && message.deleted_at.is_none()) {
         errors.add("reply_to", no_such(id));
     }
@@ -194,7 +194,7 @@ pub async fn delete(app: &Arc<App>, user: UserId, id: MessageId) -> Result<Messa
 
 /// Commits a change of a message and makes it known.
 async fn publish(app: &App, mut unit: Unit, message: Message) -> Result<Message> {
-    let least = least_marks(&mut unit.tx, &app.laggards, vec![message.chat.0]).await?;
+    let least = least_marks(&mut unit.tx, &app.laggards, &[message.chat]).await?;
     let least = least.get(&message.chat);
     let message = message.with_status(least);
     unit.emit(Event::Chat(ChatEvent::of_last_change(message.clone())));
@@ -240,7 +240,7 @@ async fn with_status(app: &App, message: Message) -> Result<Message> {
 }
 
 async fn with_statuses(app: &App, chat: ChatId, rows: Vec<Message>) -> Result<Vec<Message>> {
-    let least = least_marks(&app.db, &app.laggards, vec![chat.0]).await?;
+    let least = least_marks(&app.db, &app.laggards, &[chat]).await?;
     let least = least.get(&chat);
     Ok(rows.into_iter().map(|message| message.with_status(least)).collect())
 }

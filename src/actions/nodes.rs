@@ -70,7 +70,6 @@ async fn store_due_last_seen(app: &Arc<App>, now: Timestamp) -> Result<()> {
 
 async fn store_last_seen(app: &Arc<App>, users: &[UserId], now: Timestamp) -> Result<()> {
     let mut unit = Unit::begin(app).await?;
-    let ids = users.iter().map(|user| user.0).collect();
-    presence::seen(&mut unit.tx, ids, now, LAST_SEEN_INTERVAL).await?;
+    presence::seen(&mut unit.tx, users, now, LAST_SEEN_INTERVAL).await?;
     unit.commit().await
 }

@@ -81,10 +81,9 @@ pub async fn subscribe(
     users: Vec<UserId>,
 ) -> Result<Vec<Profile>> {
     let _permit = app.heavy_requests.acquire(Holder::User(socket.user())).await?;
-    let ids = users.iter().map(|user| user.0).collect();
-    let known = members::acquainted(&app.db, socket.user(), ids).await?;
-    socket.subscribe_to(&known.iter().map(|user| UserId(*user)).collect::<Vec<_>>());
-    let mut profiles = profiles(app, users::by_ids(&app.db, known).await?).await?;
+    let known = members::acquainted(&app.db, socket.user(), &users).await?;
+    socket.subscribe_to(&known);
+    let mut profiles = profiles(app, users::by_ids(&app.db, &known).await?).await?;
     for profile in &mut profiles {
         // A change that was published while the database was asked is newer than its answer.
         let status = ShownStatus::of(profile);
@@ -97,7 +96,7 @@ pub async fn subscribe(
 /// Records the status of users to whom somebody has just subscribed, so that only changes are sent.
 pub(super) async fn record(app: &App, users: &[UserId]) -> Result<()> {
     for chunk in users.chunks(CHUNK) {
-        let users = users::by_ids(&app.db, chunk.iter().map(|user| user.0).collect()).await?;
+        let users = users::by_ids(&app.db, chunk).await?;
         for profile in profiles(app, users).await? {
             let status = ShownStatus::of(&profile);
             app.hub.presence.subscriptions.record(profile.user.id, status);
@@ -135,16 +134,16 @@ async fn write(app: &Arc<App>, changes: &[PresenceChange], now: Timestamp) -> Re
     };
     let places: Vec<_> = changes.iter().filter_map(place).collect();
     let gone = changes.iter().filter(|change| change.is_gone && change.here.is_none());
-    let gone: Vec<_> = gone.map(|change| change.user.0).collect();
+    let gone: Vec<_> = gone.map(|change| change.user).collect();
     if !places.is_empty() {
         // The rows need the node's own, which is gone if the others thought this node dead.
         presence::beat(&mut unit.tx, &app.nodes.name, now).await?;
         presence::write(&mut unit.tx, &app.nodes.name, &places).await?;
     }
     if !gone.is_empty() {
-        presence::remove(&mut unit.tx, &app.nodes.name, gone.clone()).await?;
+        presence::remove(&mut unit.tx, &app.nodes.name, &gone).await?;
         // They were last seen when the grace period began.
-        presence::seen(&mut unit.tx, gone, now.minus(GRACE), LAST_SEEN_INTERVAL).await?;
+        presence::seen(&mut unit.tx, &gone, now.minus(GRACE), LAST_SEEN_INTERVAL).await?;
     }
     unit.commit().await
 }
@@ -166,9 +165,8 @@ pub async fn recheck(app: Arc<App>) -> Result<()> {
 
 async fn recheck_user(app: &App, recheck: &Recheck) -> Result<()> {
     let others = recheck.others();
-    let ids = others.iter().map(|user| user.0).collect();
-    let known = members::acquainted(&app.db, recheck.user, ids).await?;
-    let known: HashSet<_> = known.into_iter().map(UserId).collect();
+    let known = members::acquainted(&app.db, recheck.user, &others).await?;
+    let known: HashSet<_> = known.into_iter().collect();
     let strangers = others.into_iter().filter(|one| !known.contains(one)).collect();
     recheck.end(&app.hub.presence.subscriptions, &strangers);
     Ok(())
@@ -179,7 +177,7 @@ async fn recheck_user(app: &App, recheck: &Recheck) -> Result<()> {
 async fn publish(app: &App, users: &[UserId], by: impl Fn(UserId) -> Option<u64>) -> Result<()> {
     for chunk in users.chunks(CHUNK) {
         let _publishing = app.hub.presence.publishing.lock().await;
-        let users = users::by_ids(&app.db, chunk.iter().map(|user| user.0).collect()).await?;
+        let users = users::by_ids(&app.db, chunk).await?;
         for profile in profiles(app, users).await? {
             let by = by(profile.user.id);
             app.publish(&[Event::StatusChanged(profile, by)]);
@@ -192,7 +190,7 @@ async fn publish(app: &App, users: &[UserId], by: impl Fn(UserId) -> Option<u64>
 pub(super) async fn refresh(app: &App) -> Result<()> {
     for chunk in app.hub.presence.subscriptions.users().chunks(CHUNK) {
         let _publishing = app.hub.presence.publishing.lock().await;
-        let users = users::by_ids(&app.db, chunk.iter().map(|user| user.0).collect()).await?;
+        let users = users::by_ids(&app.db, chunk).await?;
         for profile in profiles(app, users).await? {
             app.republish(&[Event::StatusChanged(profile, None)]);
         }

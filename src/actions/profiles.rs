@@ -21,8 +21,8 @@ pub async fn profiles(app: &App, users: Vec<User>) -> Result<Vec<Profile>> {
     let local = &app.hub.presence.local;
     let here = users.iter().filter_map(|user| Some((user.id, local.activity(user.id)?)));
     here.for_each(|(user, activity)| note(user, activity));
-    let ids = users.iter().map(|user| user.id.0).collect();
-    for place in elsewhere(app, ids).await? {
+    let ids: Vec<_> = users.iter().map(|user| user.id).collect();
+    for place in elsewhere(app, &ids).await? {
         note(place.user, place.activity);
     }
     let profile = |user: User| {
@@ -40,12 +40,12 @@ pub async fn profile(app: &App, user: User) -> Result<Profile> {
 
 /// How many connections a user has on other nodes.
 pub(super) async fn connections_elsewhere(app: &App, user: UserId) -> Result<usize> {
-    let places = elsewhere(app, vec![user.0]).await?;
+    let places = elsewhere(app, &[user]).await?;
     let connections: i64 = places.iter().map(|place| place.connections).sum();
     Ok(usize::try_from(connections).unwrap_or_default())
 }
 
-async fn elsewhere(app: &App, users: Vec<i64>) -> Result<Vec<Place>> {
+async fn elsewhere(app: &App, users: &[UserId]) -> Result<Vec<Place>> {
     if users.is_empty() || !app.nodes.has_peers() {
         return Ok(Vec::new());
     }

@@ -53,7 +53,7 @@ pub async fn read(
     let read_seq = match upto? {
         ReadUpTo::Seq(seq) => seq,
         ReadUpTo::Message(id) => {
-            let found = messages::by_ids(&app.db, vec![id.0]).await?.pop();
+            let found = messages::by_ids(&app.db, &[id]).await?.pop();
             let found = found.filter(|message| message.chat == chat);
             found.ok_or_else(|| Error::field("message", no_such(id)))?.seq
         }

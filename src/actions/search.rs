@@ -49,9 +49,9 @@ pub async fn people(
     let count = usize::try_from(size + 1).map_err(Error::internal)?;
     let positions = Search::new(app, query, &turn, count).await?.run().await?;
     let page = Page::of(&turn, positions, size, Position::clone);
-    let ids = page.rows.iter().map(|position| position.user.0).collect();
+    let ids: Vec<_> = page.rows.iter().map(|position| position.user).collect();
     let mut users: HashMap<_, _> =
-        users::by_ids(&app.db, ids).await?.into_iter().map(|user| (user.id, user)).collect();
+        users::by_ids(&app.db, &ids).await?.into_iter().map(|user| (user.id, user)).collect();
     let users = page.rows.iter().filter_map(|position| users.remove(&position.user));
     let rows = profiles(app, users.collect()).await?;
     Ok(Page { rows, previous: page.previous, next: page.next })

@@ -247,7 +247,7 @@ pub async fn store_touched(app: Arc<App>) -> Result<()> {
     let now = app.clock.now();
     for chunk in app.touched.take().chunks(TOUCHED) {
         let mut unit = Unit::begin(&app).await?;
-        sessions::touch(&mut unit.tx, chunk.iter().map(|id| id.0).collect(), now).await?;
+        sessions::touch(&mut unit.tx, chunk, now).await?;
         unit.commit().await?;
     }
     Ok(())

@@ -70,15 +70,15 @@ pub async fn changes(
 /// As many of the chats as can fit into an answer, busiest first, so that what a person looks at is
 /// there first.
 async fn busiest(app: &App, me: UserId, newer: &Newer) -> Result<Vec<ChatOfMember>> {
-    let mut ids: Vec<_> = newer.keys().map(|chat| chat.0).collect();
+    let mut ids: Vec<_> = newer.keys().copied().collect();
     if ids.len() > FEW {
         let mut room = Room::default();
-        let sizes = chats::sizes(&app.db, me, ids).await?;
+        let sizes = chats::sizes(&app.db, me, &ids).await?;
         let fits =
             |(_, bytes): &(ChatId, i64)| room.take_chat(usize::try_from(*bytes).unwrap_or(0));
-        ids = sizes.into_iter().take_while(fits).map(|(chat, _)| chat.0).collect();
+        ids = sizes.into_iter().take_while(fits).map(|(chat, _)| chat).collect();
     }
-    Ok(chats::of_member(&app.db, me, ids).await?)
+    Ok(chats::of_member(&app.db, me, &ids).await?)
 }
 
 /// Messages that changed, as many as may fit.
@@ -102,8 +102,9 @@ async fn changed(app: &App, behind: &[(ChatId, Version)], limit: i64) -> Result<
         }
         None => Vec::new(),
     };
-    let ids = rows.iter().map(|message| message.chat.0).collect::<HashSet<_>>();
-    let least = least_marks(&app.db, &app.laggards, ids.into_iter().collect()).await?;
+    let chats: HashSet<_> = rows.iter().map(|message| message.chat).collect();
+    let chats: Vec<_> = chats.into_iter().collect();
+    let least = least_marks(&app.db, &app.laggards, &chats).await?;
     let mut by_chat: HashMap<ChatId, Vec<Message>> = HashMap::new();
     for message in rows {
         let least = least.get(&message.chat);

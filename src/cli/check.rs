@@ -9,7 +9,7 @@ use crate::config::mail::MailUrl;
 use crate::config::{Config, environment};
 use crate::domain::origin::WebOrigin;
 use crate::store::migrations::{self, State};
-use crate::store::pools::sqlite_files;
+use crate::store::open::sqlite_files;
 
 use super::{Result, say};
 

@@ -12,7 +12,7 @@ use crate::config::{Config, DatabaseUrl};
 use crate::http;
 use crate::lifecycle;
 use crate::store::migrations;
-use crate::store::pools::make_private;
+use crate::store::open::make_private;
 
 use super::createsuperuser::in_words;
 use super::{Result, require_current, say, settings};

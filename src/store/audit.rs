@@ -3,7 +3,7 @@
 use crate::domain::ids::UserId;
 use crate::domain::time::Timestamp;
 
-use super::db::{Target, Tx};
+use super::db::Tx;
 use super::error::Result;
 
 /// Notes an act.
@@ -15,17 +15,16 @@ pub async fn insert(
     detail: &str,
     now: Timestamp,
 ) -> Result<()> {
-    Target::from(tx)
-        .query(
-            "insert into audit (at, actor_id, action, target_id, detail) \
+    tx.query(
+        "insert into audit (at, actor_id, action, target_id, detail) \
              values ($1, $2, $3, $4, $5)",
-        )
-        .bind(now)
-        .bind(actor)
-        .bind(action)
-        .bind(target)
-        .bind(detail)
-        .execute()
-        .await
-        .map(drop)
+    )
+    .bind(now)
+    .bind(actor)
+    .bind(action)
+    .bind(target)
+    .bind(detail)
+    .execute()
+    .await
+    .map(drop)
 }

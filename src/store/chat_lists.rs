@@ -6,8 +6,8 @@ use crate::domain::chat::{ChatFilter, ChatType};
 use crate::domain::ids::{ChatId, UserId};
 
 use super::chats::Place;
-use super::db::{Query, Target};
 use super::error::Result;
+use super::query::{Dialects, Statement, Target};
 
 /// Which of a user's chats (`$1`) are listed. The filters: `$4` a type, `$5` whether there is
 /// anything unread, `$6` a text that the group's name, or the other one's, contains. What is null
@@ -41,12 +41,12 @@ pub async fn ids_after(
     place: Option<Place>,
     filter: &ChatFilter,
     limit: i64,
-) -> Result<Vec<i64>> {
+) -> Result<Vec<ChatId>> {
     let top = Place { activity: i64::MAX, id: ChatId(i64::MAX) };
-    let query = at.into().either(
-        concat!(LISTED, CONTAINING_SQLITE, AFTER, "limit $7"),
-        concat!(LISTED, CONTAINING_POSTGRES, AFTER, "limit $7"),
-    );
+    let query = at.into().query(Dialects {
+        sqlite: concat!(LISTED, CONTAINING_SQLITE, AFTER, "limit $7"),
+        postgres: concat!(LISTED, CONTAINING_POSTGRES, AFTER, "limit $7"),
+    });
     ids(query, user, place.unwrap_or(top), filter, limit).await
 }
 
@@ -57,22 +57,22 @@ pub async fn ids_before(
     place: Place,
     filter: &ChatFilter,
     limit: i64,
-) -> Result<Vec<i64>> {
-    let query = at.into().either(
-        concat!(LISTED, CONTAINING_SQLITE, BEFORE, "limit $7"),
-        concat!(LISTED, CONTAINING_POSTGRES, BEFORE, "limit $7"),
-    );
+) -> Result<Vec<ChatId>> {
+    let query = at.into().query(Dialects {
+        sqlite: concat!(LISTED, CONTAINING_SQLITE, BEFORE, "limit $7"),
+        postgres: concat!(LISTED, CONTAINING_POSTGRES, BEFORE, "limit $7"),
+    });
     ids(query, user, place, filter, limit).await
 }
 
 async fn ids(
-    query: Query<'_>,
+    query: Statement<'_>,
     user: UserId,
     place: Place,
     filter: &ChatFilter,
     limit: i64,
-) -> Result<Vec<i64>> {
-    let rows: Vec<(i64,)> = query
+) -> Result<Vec<ChatId>> {
+    query
         .bind(user)
         .bind(place.activity)
         .bind(place.id)
@@ -80,7 +80,6 @@ async fn ids(
         .bind(filter.unread)
         .bind(filter.search.clone())
         .bind(limit)
-        .all()
-        .await?;
-    Ok(rows.into_iter().map(|(id,)| id).collect())
+        .column()
+        .await
 }

@@ -10,8 +10,9 @@ use crate::domain::sync::{Versions, digits};
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRef;
 
-use super::db::{Target, Tx};
+use super::db::Tx;
 use super::error::Result;
+use super::query::{Dialects, Target};
 use super::search;
 
 /// A chat joined with one member's place in it. What else a view of it shows (the peer, the last
@@ -142,20 +143,20 @@ pub async fn insert_private(
     peer: UserId,
     now: Timestamp,
 ) -> Result<Option<ChatId>> {
-    let row: Option<(ChatId,)> = Target::from(tx)
-        .either(
-            concat!(
+    let row: Option<(ChatId,)> = tx
+        .query(Dialects {
+            sqlite: concat!(
                 "insert into chats (type, created_at, created_by, low_user, high_user, \
                                     members_count, version, active_at, first_activity) \
                  values ('private', $1, $2, $3, $4, 2, 1, $1, ",
                 NEWEST_MESSAGE_SQLITE,
                 ") on conflict (low_user, high_user) do nothing returning id"
             ),
-            "insert into chats (type, created_at, created_by, low_user, high_user, \
+            postgres: "insert into chats (type, created_at, created_by, low_user, high_user, \
                                 members_count, version, active_at) \
              values ('private', $1, $2, $3, $4, 2, 1, $1) \
              on conflict (low_user, high_user) do nothing returning id",
-        )
+        })
         .bind(now)
         .bind(by)
         .bind(by.min(peer))
@@ -190,9 +191,9 @@ pub async fn insert_group(
     members: i64,
     now: Timestamp,
 ) -> Result<ChatId> {
-    let (id,): (ChatId,) = Target::from(tx)
-        .either(
-            concat!(
+    let (id,): (ChatId,) = tx
+        .query(Dialects {
+            sqlite: concat!(
                 "insert into chats (type, name, description, created_at, created_by, \
                                     members_count, version, active_at, search_text, \
                                     first_activity) \
@@ -200,10 +201,10 @@ pub async fn insert_group(
                 NEWEST_MESSAGE_SQLITE,
                 ") returning id"
             ),
-            "insert into chats (type, name, description, created_at, created_by, members_count, \
-                                version, active_at, search_text) \
+            postgres: "insert into chats (type, name, description, created_at, created_by, \
+                                members_count, version, active_at, search_text) \
              values ('group', $1, $2, $3, $4, $5, 1, $3, $6) returning id",
-        )
+        })
         .bind(name)
         .bind(description)
         .bind(now)
@@ -218,11 +219,11 @@ pub async fn insert_group(
 /// Takes the chat's row for this transaction, so that its changes are made one after another, in
 /// the order of their versions. (SQLite has one writer anyhow.)
 pub async fn lock(tx: &mut Tx, id: ChatId) -> Result<()> {
-    let _: Option<(i64,)> = Target::from(tx)
-        .either(
-            "select id from chats where id = $1",
-            "select id from chats where id = $1 for no key update",
-        )
+    let _: Option<(i64,)> = tx
+        .query(Dialects {
+            sqlite: "select id from chats where id = $1",
+            postgres: "select id from chats where id = $1 for no key update",
+        })
         .bind(id)
         .optional()
         .await?;
@@ -231,7 +232,7 @@ pub async fn lock(tx: &mut Tx, id: ChatId) -> Result<()> {
 
 /// Takes the chat's next version.
 pub async fn next_version(tx: &mut Tx, id: ChatId) -> Result<Version> {
-    let (version,): (Version,) = Target::from(tx)
+    let (version,): (Version,) = tx
         .query("update chats set version = version + 1 where id = $1 returning version")
         .bind(id)
         .one()
@@ -242,7 +243,7 @@ pub async fn next_version(tx: &mut Tx, id: ChatId) -> Result<Version> {
 /// Takes the chat's next versions, as many as there are changes, and counts its members anew. The
 /// last one taken.
 pub async fn advance(tx: &mut Tx, id: ChatId, changes: i64, joined: i64) -> Result<Version> {
-    let (version,): (Version,) = Target::from(tx)
+    let (version,): (Version,) = tx
         .query(
             "update chats set version = version + $2, members_count = members_count + $3 \
              where id = $1 returning version",
@@ -257,19 +258,18 @@ pub async fn advance(tx: &mut Tx, id: ChatId, changes: i64, joined: i64) -> Resu
 
 /// Writes what can be changed about a group.
 pub async fn update(tx: &mut Tx, chat: &Chat) -> Result<()> {
-    Target::from(tx)
-        .query(
-            "update chats set name = $2, description = $3, avatar = $4, search_text = $5 \
+    tx.query(
+        "update chats set name = $2, description = $3, avatar = $4, search_text = $5 \
              where id = $1",
-        )
-        .bind(chat.id)
-        .bind(chat.name.as_str())
-        .bind(chat.description.as_str())
-        .bind(chat.avatar.clone())
-        .bind(search::group_text(&chat.name))
-        .execute()
-        .await
-        .map(drop)
+    )
+    .bind(chat.id)
+    .bind(chat.name.as_str())
+    .bind(chat.description.as_str())
+    .bind(chat.avatar.clone())
+    .bind(search::group_text(&chat.name))
+    .execute()
+    .await
+    .map(drop)
 }
 
 /// The path of a chat's picture.
@@ -283,34 +283,28 @@ pub async fn avatar(at: impl Into<Target<'_>>, id: ChatId) -> Result<Option<Stri
 /// is removed by [`purge`]. Those who were in it.
 pub async fn end(tx: &mut Tx, id: ChatId, now: Timestamp) -> Result<Vec<UserId>> {
     // A row that is no private chat any more, whatever it was: a private one has its two people.
-    Target::from(&mut *tx)
-        .query(
-            "update chats set deleted_at = $2, type = 'group', low_user = null, \
+    tx.query(
+        "update chats set deleted_at = $2, type = 'group', low_user = null, \
                               high_user = null, name = '', description = '', avatar = null, \
                               members_count = 0 \
              where id = $1",
-        )
-        .bind(id)
-        .bind(now)
-        .execute()
-        .await?;
-    let rows: Vec<(UserId,)> = Target::from(tx)
-        .query("delete from members where chat_id = $1 returning user_id")
-        .bind(id)
-        .all()
-        .await?;
-    Ok(rows.into_iter().map(|(user,)| user).collect())
+    )
+    .bind(id)
+    .bind(now)
+    .execute()
+    .await?;
+    tx.query("delete from members where chat_id = $1 returning user_id").bind(id).column().await
 }
 
 /// Removes some messages of a chat that was ended, and the chat with the last of them. False where
 /// there is no such chat.
 pub async fn purge(tx: &mut Tx, limit: i64) -> Result<bool> {
-    let chat: Option<(ChatId,)> = Target::from(&mut *tx)
+    let chat: Option<(ChatId,)> = tx
         .query("select id from chats where deleted_at is not null order by deleted_at limit 1")
         .optional()
         .await?;
     let Some((chat,)) = chat else { return Ok(false) };
-    let removed = Target::from(&mut *tx)
+    let removed = tx
         .query(
             "delete from messages where id in \
                  (select id from messages where chat_id = $1 order by seq limit $2)",
@@ -320,7 +314,7 @@ pub async fn purge(tx: &mut Tx, limit: i64) -> Result<bool> {
         .execute()
         .await?;
     if removed == 0 {
-        Target::from(tx).query("delete from chats where id = $1").bind(chat).execute().await?;
+        tx.query("delete from chats where id = $1").bind(chat).execute().await?;
     }
     Ok(true)
 }
@@ -340,16 +334,14 @@ pub async fn peers_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<(Ch
 
 /// The group chats of a user, in the order of their ids.
 pub async fn groups_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<ChatId>> {
-    let rows: Vec<(ChatId,)> = at
-        .into()
+    at.into()
         .query(
             "select c.id from members me join chats c on c.id = me.chat_id \
              where me.user_id = $1 and c.type = 'group' order by c.id",
         )
         .bind(user)
-        .all()
-        .await?;
-    Ok(rows.into_iter().map(|(id,)| id).collect())
+        .column()
+        .await
 }
 
 /// How many groups a user has made that have not ended; at most `most` are counted. Whoever else
@@ -357,12 +349,14 @@ pub async fn groups_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<Ch
 /// locked.
 pub async fn count_made(tx: &mut Tx, user: UserId, most: i64) -> Result<i64> {
     // Two numbers are another space of keys than the one number of `migrations`.
-    Target::from(&mut *tx)
-        .either("select $1", "select pg_advisory_xact_lock(1835364215, ($1 % 2147483647)::integer)")
-        .bind(user)
-        .execute()
-        .await?;
-    let (count,): (i64,) = Target::from(tx)
+    tx.query(Dialects {
+        sqlite: "select $1",
+        postgres: "select pg_advisory_xact_lock(1835364215, ($1 % 2147483647)::integer)",
+    })
+    .bind(user)
+    .execute()
+    .await?;
+    let (count,): (i64,) = tx
         .query(
             "select count(*) from ( \
                  select id from chats \
@@ -402,12 +396,12 @@ pub async fn is_left_alone(at: impl Into<Target<'_>>, id: ChatId) -> Result<bool
 }
 
 /// The present versions of some chats.
-pub async fn versions(at: impl Into<Target<'_>>, ids: Vec<i64>) -> Result<Vec<(ChatId, Version)>> {
+pub async fn versions(at: impl Into<Target<'_>>, ids: &[ChatId]) -> Result<Vec<(ChatId, Version)>> {
     at.into()
-        .either(
-            "select id, version from chats where id in (select value from json_each($1))",
-            "select id, version from chats where id = any($1)",
-        )
+        .query(Dialects {
+            sqlite: "select id, version from chats where id in (select value from json_each($1))",
+            postgres: "select id, version from chats where id = any($1)",
+        })
         .bind_list(ids)
         .all()
         .await
@@ -416,15 +410,21 @@ pub async fn versions(at: impl Into<Target<'_>>, ids: Vec<i64>) -> Result<Vec<(C
 /// The present versions of all of a user's chats. They come as two lists in one row: a thousand
 /// rows, one by one, would cost more than finding them.
 pub async fn versions_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Versions> {
+    const MEMBERSHIPS: &str =
+        " from members me join chats c on c.id = me.chat_id where me.user_id = $1";
     let (ids, versions): (String, String) = at
         .into()
-        .either(
-            "select coalesce(group_concat(c.id), ''), coalesce(group_concat(c.version), '') \
-             from members me join chats c on c.id = me.chat_id where me.user_id = $1",
-            "select coalesce(string_agg(c.id::text, ','), ''), \
-                    coalesce(string_agg(c.version::text, ','), '') \
-             from members me join chats c on c.id = me.chat_id where me.user_id = $1",
-        )
+        .query(Dialects {
+            sqlite: concat!(
+                "select coalesce(group_concat(c.id), ''), coalesce(group_concat(c.version), '')",
+                MEMBERSHIPS
+            ),
+            postgres: concat!(
+                "select coalesce(string_agg(c.id::text, ','), ''), \
+                        coalesce(string_agg(c.version::text, ','), '')",
+                MEMBERSHIPS
+            ),
+        })
         .bind(user)
         .one()
         .await?;
@@ -447,14 +447,18 @@ fn numbers(list: &str) -> Result<Vec<i64>> {
 pub async fn sizes(
     at: impl Into<Target<'_>>,
     user: UserId,
-    ids: Vec<i64>,
+    ids: &[ChatId],
 ) -> Result<Vec<(ChatId, i64)>> {
     let rows: Vec<(ChatId, i64, i64)> = at
         .into()
-        .either(
-            concat!(SIZES, "and me.chat_id in (select value from json_each($2))", NEWEST_FIRST),
-            concat!(SIZES, "and me.chat_id = any($2)", NEWEST_FIRST),
-        )
+        .query(Dialects {
+            sqlite: concat!(
+                SIZES,
+                "and me.chat_id in (select value from json_each($2))",
+                NEWEST_FIRST
+            ),
+            postgres: concat!(SIZES, "and me.chat_id = any($2)", NEWEST_FIRST),
+        })
         .bind(user)
         .bind_list(ids)
         .all()
@@ -466,14 +470,18 @@ pub async fn sizes(
 pub async fn of_member(
     at: impl Into<Target<'_>>,
     user: UserId,
-    ids: Vec<i64>,
+    ids: &[ChatId],
 ) -> Result<Vec<ChatOfMember>> {
     let rows: Vec<Row> = at
         .into()
-        .either(
-            concat!(OF_MEMBER, "and me.chat_id in (select value from json_each($2))", NEWEST_FIRST),
-            concat!(OF_MEMBER, "and me.chat_id = any($2)", NEWEST_FIRST),
-        )
+        .query(Dialects {
+            sqlite: concat!(
+                OF_MEMBER,
+                "and me.chat_id in (select value from json_each($2))",
+                NEWEST_FIRST
+            ),
+            postgres: concat!(OF_MEMBER, "and me.chat_id = any($2)", NEWEST_FIRST),
+        })
         .bind(user)
         .bind_list(ids)
         .all()

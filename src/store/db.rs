@@ -10,16 +10,13 @@ use std::time::Duration;
 
 use deadpool::managed::PoolError;
 use futures_util::future::join_all;
-use serde::Serialize;
-use sqlx::postgres::{PgArguments, PgHasArrayType, PgRow};
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Arguments, Encode, FromRow, Postgres, Sqlite, Type};
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use super::error::{Error, Result};
-use super::lease::{self, Faults, Lease, within};
-use super::pools::{Connection, Limits, Pool, Pooled};
+use super::faults::Faults;
+use super::lease::{self, Lease};
+use super::pools::{Pool, Pooled, Timeouts};
 use super::reserve::Reserve;
 
 /// How much longer than the statement timeout we wait for an answer. So the server ends the
@@ -41,7 +38,7 @@ const COMMIT_POSTGRES: &str = "set local statement_timeout = 0; commit";
 
 /// A database: where to read, and where transactions begin.
 ///
-/// Every wait has a timeout: [`Limits::connect`] for a connection, [`Db::patience`] for each
+/// Every wait has a timeout: [`Timeouts::connect`] for a connection, [`Db::patience`] for each
 /// statement (and `begin` and `commit`).
 #[derive(Clone, Debug)]
 pub struct Db {
@@ -51,7 +48,7 @@ pub struct Db {
     /// On SQLite, the one connection that writes: writers queue here instead of meeting
     /// SQLITE_BUSY. On PostgreSQL the same pool as the readers'.
     writer: Pool,
-    limits: Limits,
+    timeouts: Timeouts,
     faults: Arc<Faults>,
     /// Only on SQLite: PostgreSQL manages its own disk.
     reserve: Option<Arc<Reserve>>,
@@ -62,7 +59,7 @@ pub struct Db {
 /// committed before it began.
 #[derive(Debug)]
 pub struct Tx {
-    lease: Lease,
+    pub(super) lease: Lease,
     sqlite: bool,
     /// Taken again after the commit.
     reserve: Option<Arc<Reserve>>,
@@ -74,12 +71,12 @@ impl Db {
     pub(super) async fn open(
         readers: Pool,
         writer: Pool,
-        limits: Limits,
+        timeouts: Timeouts,
         faults: Arc<Faults>,
         reserve: Option<Reserve>,
     ) -> Result<Self> {
         let (sqlite, reserve) = (reserve.is_some(), reserve.map(Arc::new));
-        let db = Self { sqlite, readers, writer, limits, faults, reserve };
+        let db = Self { sqlite, readers, writer, timeouts, faults, reserve };
         let mut writer = db.lease(&db.writer).await?;
         if sqlite {
             // After a failed flush, the log may exist in the system's memory alone while the system
@@ -99,7 +96,7 @@ impl Db {
 
     /// How long to wait for the answer to one statement.
     pub fn patience(&self) -> Duration {
-        self.limits.statement + MARGIN
+        self.timeouts.statement + MARGIN
     }
 
     /// Begins a transaction. On SQLite the write lock is taken at once (`BEGIN IMMEDIATE`), since
@@ -165,6 +162,11 @@ impl Db {
         }
     }
 
+    /// A connection for one statement that reads.
+    pub(super) async fn reader(&self) -> Result<Lease> {
+        self.lease(&self.readers).await
+    }
+
     async fn lease(&self, pool: &Pool) -> Result<Lease> {
         let mut last = None;
         let opening = async {
@@ -180,7 +182,7 @@ impl Db {
                 pause = AGAIN_AT_MOST.min(pause * 2);
             }
         };
-        let opened = timeout(self.limits.connect, opening).await;
+        let opened = timeout(self.timeouts.connect, opening).await;
         let pooled =
             opened.unwrap_or_else(|_| Err(last.unwrap_or(sqlx::Error::PoolTimedOut.into())))?;
         Ok(Lease::new(pooled, Arc::clone(&self.faults), self.patience()))
@@ -240,214 +242,4 @@ async fn with_reserve(reserve: Option<Arc<Reserve>>, work: fn(&Reserve) -> io::R
         Ok(Err(error)) => tracing::warn!(%error, "the disk is full, or fails"),
         Err(error) => tracing::error!(%error, "the reserve"),
     }
-}
-
-/// Where a query runs: a pool for reads, or a transaction. Store functions take
-/// `impl Into<Target<'_>>`, so the same one reads inside and outside of a transaction.
-#[derive(Debug)]
-pub enum Target<'a> {
-    /// Any connection, for reading.
-    Db(&'a Db),
-    /// A transaction's connection.
-    Tx(&'a mut Tx),
-}
-
-impl<'a> From<&'a Db> for Target<'a> {
-    fn from(db: &'a Db) -> Self {
-        Self::Db(db)
-    }
-}
-
-impl<'a> From<&'a mut Tx> for Target<'a> {
-    fn from(tx: &'a mut Tx) -> Self {
-        Self::Tx(tx)
-    }
-}
-
-/// A connection for one statement: borrowed from a pool for it, or a transaction's.
-enum Held<'a> {
-    Own(Lease),
-    Tx(&'a mut Lease),
-}
-
-impl Held<'_> {
-    fn lease(&mut self) -> &mut Lease {
-        match self {
-            Self::Own(lease) => lease,
-            Self::Tx(lease) => lease,
-        }
-    }
-}
-
-impl<'a> Target<'a> {
-    /// A query with one text for both.
-    pub fn query(self, sql: &'static str) -> Query<'a> {
-        self.either(sql, sql)
-    }
-
-    /// A query whose text the dialects make differ.
-    pub fn either(self, sqlite: &'static str, postgres: &'static str) -> Query<'a> {
-        let (sql, arguments) = if self.is_sqlite() {
-            (sqlite, Args::Sqlite(SqliteArguments::default()))
-        } else {
-            (postgres, Args::Postgres(PgArguments::default()))
-        };
-        Query { target: self, sql, arguments: Ok(arguments) }
-    }
-
-    /// The same target, for the first of several queries.
-    pub fn reborrow(&mut self) -> Target<'_> {
-        match self {
-            Self::Db(db) => Target::Db(db),
-            Self::Tx(tx) => Target::Tx(tx),
-        }
-    }
-
-    /// Whether this is the embedded database.
-    pub fn is_sqlite(&self) -> bool {
-        match self {
-            Self::Db(db) => db.sqlite,
-            Self::Tx(tx) => tx.sqlite,
-        }
-    }
-
-    async fn hold(self) -> Result<Held<'a>> {
-        Ok(match self {
-            Self::Db(db) => Held::Own(db.lease(&db.readers).await?),
-            Self::Tx(tx) => Held::Tx(&mut tx.lease),
-        })
-    }
-}
-
-#[derive(Debug)]
-enum Args {
-    Sqlite(SqliteArguments),
-    Postgres(PgArguments),
-}
-
-/// A value that both databases can store.
-pub trait Value:
-    for<'q> Encode<'q, Sqlite> + Type<Sqlite> + for<'q> Encode<'q, Postgres> + Type<Postgres>
-{
-}
-impl<T> Value for T where
-    T: for<'q> Encode<'q, Sqlite> + Type<Sqlite> + for<'q> Encode<'q, Postgres> + Type<Postgres>
-{
-}
-
-/// A row that both databases can give.
-pub trait Row: Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}
-impl<T> Row for T where T: Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow>
-{}
-
-/// A statement with its values, ready to run.
-#[derive(Debug)]
-#[must_use = "a query does nothing until it is run"]
-pub struct Query<'a> {
-    target: Target<'a>,
-    sql: &'static str,
-    arguments: Result<Args, sqlx::error::BoxDynError>,
-}
-
-impl Query<'_> {
-    /// Binds the next placeholder.
-    pub fn bind<T: Value>(mut self, value: T) -> Self {
-        self.arguments = self.arguments.and_then(|mut arguments| {
-            match &mut arguments {
-                Args::Sqlite(list) => list.add(value)?,
-                Args::Postgres(list) => list.add(value)?,
-            }
-            Ok(arguments)
-        });
-        self
-    }
-
-    /// Binds a list: an array for `unnest($n)` or `= any($n)` on PostgreSQL, a JSON array for
-    /// `json_each($n)` on SQLite. Several lists of one length are [`Query::bind_rows`].
-    pub fn bind_list<T>(mut self, values: Vec<T>) -> Self
-    where
-        T: Serialize + PgHasArrayType + for<'q> Encode<'q, Postgres> + Type<Postgres>,
-    {
-        self.arguments = self.arguments.and_then(|mut arguments| {
-            match &mut arguments {
-                Args::Sqlite(list) => list.add(serde_json::to_string(&values)?)?,
-                Args::Postgres(list) => list.add(values)?,
-            }
-            Ok(arguments)
-        });
-        self
-    }
-
-    /// Binds rows of several columns: on SQLite one JSON array of rows, read by `json_each($n)` and
-    /// `value ->> 0`; on PostgreSQL what `columns` binds, an array per column, read by `unnest`.
-    ///
-    /// SQLite must not get a list per column: joining them by `key` costs the square of their
-    /// length, because `json_each` has no index.
-    pub fn bind_rows<T: Serialize>(self, rows: &[T], columns: impl FnOnce(Self) -> Self) -> Self {
-        if !self.target.is_sqlite() {
-            return columns(self);
-        }
-        match serde_json::to_string(rows) {
-            Ok(json) => self.bind(json),
-            Err(error) => Self { arguments: self.arguments.and(Err(error.into())), ..self },
-        }
-    }
-
-    /// Every row.
-    pub async fn all<R: Row>(self) -> Result<Vec<R>> {
-        let (sql, arguments) = (self.sql, self.arguments.map_err(sqlx::Error::Encode)?);
-        let mut held = self.target.hold().await?;
-        let lease = held.lease();
-        let limit = lease.limit();
-        let outcome = match (lease.connection()?, arguments) {
-            (Connection::Sqlite(one), Args::Sqlite(list)) => {
-                within(limit, sqlx::query_as_with(sql, list).fetch_all(one)).await
-            }
-            (Connection::Postgres(one), Args::Postgres(list)) => {
-                within(limit, sqlx::query_as_with(sql, list).fetch_all(one)).await
-            }
-            _ => Err(mismatched()),
-        };
-        lease.judge(outcome)
-    }
-
-    /// The first row, where there is one. All are read: a statement that writes and returns is done
-    /// when its last row is.
-    pub async fn optional<R: Row>(self) -> Result<Option<R>> {
-        Ok(self.all().await?.into_iter().next())
-    }
-
-    /// The one row that there must be.
-    pub async fn one<R: Row>(self) -> Result<R> {
-        self.optional().await?.ok_or_else(|| sqlx::Error::RowNotFound.into())
-    }
-
-    /// Runs it; how many rows it changed. Only in a transaction: a pool only reads.
-    pub async fn execute(self) -> Result<u64> {
-        let (sql, arguments) = (self.sql, self.arguments.map_err(sqlx::Error::Encode)?);
-        let Target::Tx(Tx { lease, .. }) = self.target else {
-            let text = "a statement that writes was run outside of a transaction";
-            return Err(sqlx::Error::InvalidArgument(text.to_owned()).into());
-        };
-        let limit = lease.limit();
-        let outcome = match (lease.connection()?, arguments) {
-            (Connection::Sqlite(one), Args::Sqlite(list)) => {
-                within(limit, sqlx::query_with(sql, list).execute(one))
-                    .await
-                    .map(|done| done.rows_affected())
-            }
-            (Connection::Postgres(one), Args::Postgres(list)) => {
-                within(limit, sqlx::query_with(sql, list).execute(one))
-                    .await
-                    .map(|done| done.rows_affected())
-            }
-            _ => Err(mismatched()),
-        };
-        lease.judge(outcome)
-    }
-}
-
-/// The arguments are made for the target, so this does not happen.
-fn mismatched() -> sqlx::Error {
-    sqlx::Error::InvalidArgument("arguments of the other database".to_owned())
 }

@@ -5,8 +5,9 @@ use crate::domain::ids::{ChatId, UserId};
 use crate::domain::numbering::Version;
 use crate::domain::time::Timestamp;
 
-use super::db::{Target, Tx};
+use super::db::Tx;
 use super::error::Result;
+use super::query::{Dialects, Target};
 
 /// Notes that users are out of a chat.
 pub async fn insert(
@@ -16,24 +17,23 @@ pub async fn insert(
     now: Timestamp,
 ) -> Result<()> {
     let rows: Vec<_> = departed.iter().map(|one| (one.user, one.version)).collect();
-    Target::from(tx)
-        .either(
-            "insert into departures (chat_id, user_id, version, at) \
+    tx.query(Dialects {
+        sqlite: "insert into departures (chat_id, user_id, version, at) \
              select $1, value ->> 0, value ->> 1, $2 from json_each($3)",
-            "insert into departures (chat_id, user_id, version, at) \
+        postgres: "insert into departures (chat_id, user_id, version, at) \
              select $1, user_id, version, $2 \
              from unnest($3::bigint[], $4::bigint[]) as r (user_id, version)",
-        )
-        .bind(chat)
-        .bind(now)
-        .bind_rows(&rows, |query| {
-            query
-                .bind_list(rows.iter().map(|(user, _)| user.0).collect())
-                .bind_list(rows.iter().map(|(_, version)| *version).collect())
-        })
-        .execute()
-        .await
-        .map(drop)
+    })
+    .bind(chat)
+    .bind(now)
+    .bind_rows(&rows, |query| {
+        query
+            .bind_list(rows.iter().map(|(user, _)| user))
+            .bind_list(rows.iter().map(|(_, version)| *version))
+    })
+    .execute()
+    .await
+    .map(drop)
 }
 
 /// Who is out of which chat since a moment, and still is.
@@ -78,6 +78,6 @@ pub async fn between(
 
 /// Forgets those from before a moment.
 pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<()> {
-    let query = Target::from(tx).query("delete from departures where at < $1").bind(before);
+    let query = tx.query("delete from departures where at < $1").bind(before);
     query.execute().await.map(drop)
 }

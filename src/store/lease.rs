@@ -4,64 +4,16 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadpool::managed::Object;
 use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::error::{Error, Harm, Result};
-use super::pools::{Connection, Opener, Pooled};
-
-/// A database's faults, shared by all its connections.
-#[derive(Debug, Default)]
-pub(super) struct Faults {
-    /// Incremented when a connection turns out to be dead. Connections opened before are not used
-    /// again.
-    generation: AtomicU64,
-    /// Why all writes are refused: the disk did not keep what was written to it.
-    lost: watch::Sender<Option<String>>,
-}
-
-impl Faults {
-    pub(super) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Relaxed)
-    }
-
-    /// Records that a connection of this generation is dead. An earlier generation is ignored.
-    pub(super) fn note(&self, generation: u64) {
-        let counted = self.generation.compare_exchange(
-            generation,
-            generation + 1,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
-        if counted.is_ok() {
-            tracing::warn!("a connection to the database is dead; those opened before are dropped");
-        }
-    }
-
-    /// Fails if all writes are refused.
-    pub(super) fn check(&self) -> Result<()> {
-        match &*self.lost.borrow() {
-            Some(reason) => Err(Error::unavailable(reason.clone())),
-            None => Ok(()),
-        }
-    }
-
-    /// Waits until all writes are refused. Returns the reason.
-    pub(super) async fn lost(&self) -> String {
-        let mut lost = self.lost.subscribe();
-        match lost.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
-            Ok(Some(reason)) => reason,
-            // The sender lives as long as `self`.
-            _ => std::future::pending().await,
-        }
-    }
-}
+use super::faults::Faults;
+use super::pools::{DbConnection, Opener, Pooled};
 
 /// A connection on loan. If dropped during a statement or transaction, it is rolled back or
 /// discarded.
@@ -100,7 +52,7 @@ impl Lease {
     }
 
     /// The connection, for one statement. The caller must pass the outcome to [`Lease::judge`].
-    pub(super) fn connection(&mut self) -> Result<&mut Connection> {
+    pub(super) fn connection(&mut self) -> Result<&mut DbConnection> {
         let Some(pooled) = &mut self.pooled else {
             return Err(Error::unavailable("the connection was lost before"));
         };
@@ -128,7 +80,7 @@ impl Lease {
         let error = Error::from(error);
         if harm == Harm::Disk {
             let reason = format!("the disk did not keep what was written to it: {error}");
-            self.faults.lost.send_replace(Some(reason));
+            self.faults.refuse_writes(reason);
         }
         Err(error)
     }
@@ -174,23 +126,25 @@ async fn tidy(mut pooled: Object<Opener>, rollback: bool, patience: Duration, fa
 }
 
 async fn run(
-    connection: &mut Connection,
+    connection: &mut DbConnection,
     limit: Option<Duration>,
     sql: String,
 ) -> Result<(), sqlx::Error> {
     let script = sqlx::raw_sql(AssertSqlSafe(sql));
     match connection {
-        Connection::Sqlite(connection) => within(limit, script.execute(connection)).await.map(drop),
-        Connection::Postgres(connection) => {
+        DbConnection::Sqlite(connection) => {
+            within(limit, script.execute(connection)).await.map(drop)
+        }
+        DbConnection::Postgres(connection) => {
             within(limit, script.execute(connection)).await.map(drop)
         }
     }
 }
 
-async fn ping(connection: &mut Connection) -> Result<(), sqlx::Error> {
+async fn ping(connection: &mut DbConnection) -> Result<(), sqlx::Error> {
     match connection {
-        Connection::Sqlite(connection) => connection.ping().await,
-        Connection::Postgres(connection) => connection.ping().await,
+        DbConnection::Sqlite(connection) => connection.ping().await,
+        DbConnection::Postgres(connection) => connection.ping().await,
     }
 }
 
@@ -209,8 +163,8 @@ pub(super) async fn within<T>(
 /// Closes an unused connection in order.
 pub(super) async fn close(pooled: Pooled) {
     let closed = match pooled.connection {
-        Connection::Sqlite(connection) => connection.close().await,
-        Connection::Postgres(connection) => connection.close().await,
+        DbConnection::Sqlite(connection) => connection.close().await,
+        DbConnection::Postgres(connection) => connection.close().await,
     };
     if let Err(error) = closed {
         tracing::debug!(%error, "a connection did not close in order");

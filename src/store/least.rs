@@ -4,11 +4,13 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use constcat::concat;
+
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::receipt::LeastMarks;
 
-use super::db::Target;
 use super::error::Result;
+use super::query::{Dialects, Target};
 
 /// Chats with at most so many members are read whole: that is as cheap.
 const SMALL: i64 = 64;
@@ -42,9 +44,9 @@ struct Row {
 }
 
 impl Laggards {
-    fn of(&self, chats: &[i64]) -> Vec<(ChatId, Slowest)> {
+    fn of(&self, chats: &[ChatId]) -> Vec<(ChatId, Slowest)> {
         let known = self.lock();
-        let chat = |id: &i64| Some((ChatId(*id), *known.get(&ChatId(*id))?));
+        let chat = |id: &ChatId| Some((*id, *known.get(id)?));
         chats.iter().filter_map(chat).collect()
     }
 
@@ -69,10 +71,10 @@ impl Laggards {
 pub async fn least_marks(
     at: impl Into<Target<'_>>,
     laggards: &Laggards,
-    chats: Vec<i64>,
+    chats: &[ChatId],
 ) -> Result<HashMap<ChatId, LeastMarks>> {
     let mut at = at.into();
-    let known = laggards.of(&chats);
+    let known = laggards.of(chats);
     let mut found = HashMap::new();
     if !known.is_empty() {
         let unmoved = unmoved(at.reborrow(), &known).await?;
@@ -84,11 +86,11 @@ pub async fn least_marks(
             }
         }
     }
-    let rest: Vec<_> = chats.into_iter().filter(|id| !found.contains_key(&ChatId(*id))).collect();
+    let rest: Vec<_> = chats.iter().copied().filter(|id| !found.contains_key(id)).collect();
     if !rest.is_empty() {
         // What a transaction sees may be rolled back.
         let is_committed = matches!(at, Target::Db(_));
-        let rows = read(at, rest).await?;
+        let rows = read(at, &rest).await?;
         if is_committed {
             laggards.remember(&rows);
         }
@@ -105,14 +107,14 @@ async fn unmoved(at: Target<'_>, known: &[(ChatId, Slowest)]) -> Result<Vec<(Cha
             (*chat, *reader, least.read_seq, *receiver, least.delivered_seq)
         })
         .collect();
-    at.either(
-        "select c.id, c.members_count from json_each($1) r \
+    at.query(Dialects {
+        sqlite: "select c.id, c.members_count from json_each($1) r \
          join members a on a.chat_id = r.value ->> 0 and a.user_id = r.value ->> 1 \
               and a.last_read_seq = r.value ->> 2 \
          join members b on b.chat_id = r.value ->> 0 and b.user_id = r.value ->> 3 \
               and b.last_delivered_seq = r.value ->> 4 \
          join chats c on c.id = r.value ->> 0",
-        "select c.id, c.members_count \
+        postgres: "select c.id, c.members_count \
          from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) \
              as r (chat_id, reader, read_seq, receiver, delivered_seq) \
          join members a on a.chat_id = r.chat_id and a.user_id = r.reader \
@@ -120,45 +122,37 @@ async fn unmoved(at: Target<'_>, known: &[(ChatId, Slowest)]) -> Result<Vec<(Cha
          join members b on b.chat_id = r.chat_id and b.user_id = r.receiver \
               and b.last_delivered_seq = r.delivered_seq \
          join chats c on c.id = r.chat_id",
-    )
+    })
     .bind_rows(&rows, |query| {
         query
-            .bind_list(rows.iter().map(|(chat, ..)| chat.0).collect())
-            .bind_list(rows.iter().map(|(_, reader, ..)| reader.0).collect())
-            .bind_list(rows.iter().map(|(_, _, seq, ..)| *seq).collect())
-            .bind_list(rows.iter().map(|(.., receiver, _)| receiver.0).collect())
-            .bind_list(rows.iter().map(|(.., seq)| *seq).collect())
+            .bind_list(rows.iter().map(|(chat, ..)| chat))
+            .bind_list(rows.iter().map(|(_, reader, ..)| reader))
+            .bind_list(rows.iter().map(|(_, _, seq, ..)| *seq))
+            .bind_list(rows.iter().map(|(.., receiver, _)| receiver))
+            .bind_list(rows.iter().map(|(.., seq)| *seq))
     })
     .all()
     .await
 }
 
-/// Reads every member of each chat. Of those who are behind alike, the newest account is taken:
-/// most crowds read in the order of their age, so it stays there longest.
-async fn read(at: Target<'_>, chats: Vec<i64>) -> Result<Vec<Row>> {
-    at.either(
-        "select l.*, \
-                case when l.members > $2 then (select w.user_id from members w \
-                    where w.chat_id = l.chat_id and w.last_read_seq = l.read_seq \
-                    order by w.user_id desc limit 1) end as reader, \
-                case when l.members > $2 then (select w.user_id from members w \
-                    where w.chat_id = l.chat_id and w.last_delivered_seq = l.delivered_seq \
-                    order by w.user_id desc limit 1) end as receiver \
-         from (select chat_id, count(*) as members, min(user_id) as first_member, \
-                      min(last_read_seq) as read_seq, min(last_delivered_seq) as delivered_seq \
-               from members where chat_id in (select value from json_each($1)) \
-               group by chat_id) l",
-        "select l.*, \
-                case when l.members > $2 then (select w.user_id from members w \
-                    where w.chat_id = l.chat_id and w.last_read_seq = l.read_seq \
-                    order by w.user_id desc limit 1) end as reader, \
-                case when l.members > $2 then (select w.user_id from members w \
-                    where w.chat_id = l.chat_id and w.last_delivered_seq = l.delivered_seq \
-                    order by w.user_id desc limit 1) end as receiver \
-         from (select chat_id, count(*) as members, min(user_id) as first_member, \
-                      min(last_read_seq) as read_seq, min(last_delivered_seq) as delivered_seq \
-               from members where chat_id = any($1) group by chat_id) l",
-    )
+/// Reads every member of each chat. Of several who are equally far behind, the newest account is
+/// taken: most crowds read in the order of their age, so it stays there longest.
+async fn read(at: Target<'_>, chats: &[ChatId]) -> Result<Vec<Row>> {
+    const LEAST: &str = "select l.*, \
+            case when l.members > $2 then (select w.user_id from members w \
+                where w.chat_id = l.chat_id and w.last_read_seq = l.read_seq \
+                order by w.user_id desc limit 1) end as reader, \
+            case when l.members > $2 then (select w.user_id from members w \
+                where w.chat_id = l.chat_id and w.last_delivered_seq = l.delivered_seq \
+                order by w.user_id desc limit 1) end as receiver \
+        from (select chat_id, count(*) as members, min(user_id) as first_member, \
+                     min(last_read_seq) as read_seq, min(last_delivered_seq) as delivered_seq \
+              from members where ";
+    const BY_CHAT: &str = " group by chat_id) l";
+    at.query(Dialects {
+        sqlite: concat!(LEAST, "chat_id in (select value from json_each($1))", BY_CHAT),
+        postgres: concat!(LEAST, "chat_id = any($1)", BY_CHAT),
+    })
     .bind_list(chats)
     .bind(SMALL)
     .all()

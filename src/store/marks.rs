@@ -4,8 +4,9 @@ use crate::domain::ids::{ChatId, UserId};
 use crate::domain::numbering::Seq;
 use crate::domain::receipt::Marks;
 
-use super::db::{Target, Tx};
+use super::db::Tx;
 use super::error::Result;
+use super::query::{Dialects, Target};
 
 /// A member's marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +35,9 @@ pub async fn advance(tx: &mut Tx, wanted: &[(ChatId, UserId, Marks)]) -> Result<
         .iter()
         .map(|(chat, user, marks)| (*chat, *user, marks.delivered_seq, marks.read_seq))
         .collect();
-    let moved: Vec<Row> = Target::from(tx)
-        .either(
-            "update members set \
+    let moved: Vec<Row> = tx
+        .query(Dialects {
+            sqlite: "update members set \
                  last_delivered_seq = max(last_delivered_seq, min(w.value ->> 2, c.last_seq)), \
                  last_read_seq = max(last_read_seq, min(w.value ->> 3, c.last_seq)) \
              from json_each($1) w join chats c on c.id = w.value ->> 0 \
@@ -45,7 +46,7 @@ pub async fn advance(tx: &mut Tx, wanted: &[(ChatId, UserId, Marks)]) -> Result<
                         or last_read_seq < min(w.value ->> 3, c.last_seq)) \
              returning members.chat_id, members.user_id, last_delivered_seq, last_read_seq, \
                        (select last_seq from chats where id = members.chat_id)",
-            "update members m set \
+            postgres: "update members m set \
                  last_delivered_seq = greatest(m.last_delivered_seq, p.delivered), \
                  last_read_seq = greatest(m.last_read_seq, p.read) \
              from (select me.chat_id, me.user_id, c.last_seq, \
@@ -59,13 +60,13 @@ pub async fn advance(tx: &mut Tx, wanted: &[(ChatId, UserId, Marks)]) -> Result<
              where m.chat_id = p.chat_id and m.user_id = p.user_id \
                    and (m.last_delivered_seq < p.delivered or m.last_read_seq < p.read) \
              returning m.chat_id, m.user_id, m.last_delivered_seq, m.last_read_seq, p.last_seq",
-        )
+        })
         .bind_rows(&rows, |query| {
             query
-                .bind_list(rows.iter().map(|(chat, ..)| chat.0).collect())
-                .bind_list(rows.iter().map(|(_, user, ..)| user.0).collect())
-                .bind_list(rows.iter().map(|(.., delivered, _)| *delivered).collect())
-                .bind_list(rows.iter().map(|(.., read)| *read).collect())
+                .bind_list(rows.iter().map(|(chat, ..)| chat))
+                .bind_list(rows.iter().map(|(_, user, ..)| user))
+                .bind_list(rows.iter().map(|(.., delivered, _)| *delivered))
+                .bind_list(rows.iter().map(|(.., read)| *read))
         })
         .all()
         .await?;
@@ -79,20 +80,22 @@ pub async fn read(
 ) -> Result<Vec<MemberMarks>> {
     let rows: Vec<Row> = at
         .into()
-        .either(
-            "select me.chat_id, me.user_id, me.last_delivered_seq, me.last_read_seq, c.last_seq \
+        .query(Dialects {
+            sqlite: "\
+             select me.chat_id, me.user_id, me.last_delivered_seq, me.last_read_seq, c.last_seq \
              from json_each($1) w \
              join members me on me.chat_id = w.value ->> 0 and me.user_id = w.value ->> 1 \
              join chats c on c.id = me.chat_id",
-            "select me.chat_id, me.user_id, me.last_delivered_seq, me.last_read_seq, c.last_seq \
+            postgres: "\
+             select me.chat_id, me.user_id, me.last_delivered_seq, me.last_read_seq, c.last_seq \
              from unnest($1::bigint[], $2::bigint[]) as w (chat_id, user_id) \
              join members me on me.chat_id = w.chat_id and me.user_id = w.user_id \
              join chats c on c.id = me.chat_id",
-        )
+        })
         .bind_rows(members, |query| {
             query
-                .bind_list(members.iter().map(|(chat, _)| chat.0).collect())
-                .bind_list(members.iter().map(|(_, user)| user.0).collect())
+                .bind_list(members.iter().map(|(chat, _)| chat))
+                .bind_list(members.iter().map(|(_, user)| user))
         })
         .all()
         .await?;

@@ -9,8 +9,9 @@ use crate::domain::role::Role;
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRef;
 
-use super::db::{Query, Target, Tx};
+use super::db::Tx;
 use super::error::Result;
+use super::query::{Dialects, Statement, Target};
 
 /// One user's place in one chat.
 #[derive(Debug, sqlx::FromRow)]
@@ -87,28 +88,27 @@ const SELECT: &str = "\
 pub async fn insert(
     tx: &mut Tx,
     chat: ChatId,
-    users: Vec<i64>,
+    users: &[UserId],
     role: Role,
     last_seq: Seq,
     now: Timestamp,
 ) -> Result<()> {
-    Target::from(tx)
-        .either(
-            "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, \
+    tx.query(Dialects {
+        sqlite: "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, \
                                   last_read_seq) \
              select $1, value, $2, $3, $4, $4 from json_each($5)",
-            "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, \
+        postgres: "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, \
                                   last_read_seq) \
              select $1, value, $2, $3, $4, $4 from unnest($5::bigint[]) as value",
-        )
-        .bind(chat)
-        .bind(role.as_str())
-        .bind(now)
-        .bind(last_seq)
-        .bind_list(users)
-        .execute()
-        .await
-        .map(drop)
+    })
+    .bind(chat)
+    .bind(role.as_str())
+    .bind(now)
+    .bind(last_seq)
+    .bind_list(users)
+    .execute()
+    .await
+    .map(drop)
 }
 
 /// A user's place in a chat; `None` where the user is no member.
@@ -140,12 +140,12 @@ pub async fn one(at: impl Into<Target<'_>>, chat: ChatId, user: UserId) -> Resul
 pub async fn among(
     at: impl Into<Target<'_>>,
     chat: ChatId,
-    users: Vec<i64>,
+    users: &[UserId],
 ) -> Result<Vec<Member>> {
-    let query = at.into().either(
-        concat!(SELECT, "and me.user_id in (select value from json_each($2))"),
-        concat!(SELECT, "and me.user_id = any($2)"),
-    );
+    let query = at.into().query(Dialects {
+        sqlite: concat!(SELECT, "and me.user_id in (select value from json_each($2))"),
+        postgres: concat!(SELECT, "and me.user_id = any($2)"),
+    });
     let rows: Vec<Row> = query.bind(chat).bind_list(users).all().await?;
     Ok(rows.into_iter().map(Into::into).collect())
 }
@@ -259,7 +259,7 @@ pub async fn before(
     .await
 }
 
-async fn page(query: Query<'_>, chat: ChatId, place: Place, limit: i64) -> Result<Vec<Member>> {
+async fn page(query: Statement<'_>, chat: ChatId, place: Place, limit: i64) -> Result<Vec<Member>> {
     let query = query.bind(chat).bind(place.rank).bind(place.joined_at).bind(place.user);
     let rows: Vec<Row> = query.bind(limit).all().await?;
     Ok(rows.into_iter().map(Into::into).collect())
@@ -267,8 +267,7 @@ async fn page(query: Query<'_>, chat: ChatId, place: Place, limit: i64) -> Resul
 
 /// Gives a member another role.
 pub async fn set_role(tx: &mut Tx, chat: ChatId, user: UserId, role: Role) -> Result<()> {
-    Target::from(tx)
-        .query("update members set role = $3 where chat_id = $1 and user_id = $2")
+    tx.query("update members set role = $3 where chat_id = $1 and user_id = $2")
         .bind(chat)
         .bind(user)
         .bind(role.as_str())
@@ -278,18 +277,17 @@ pub async fn set_role(tx: &mut Tx, chat: ChatId, user: UserId, role: Role) -> Re
 }
 
 /// Takes users out of a chat.
-pub async fn remove(tx: &mut Tx, chat: ChatId, users: Vec<i64>) -> Result<()> {
-    Target::from(tx)
-        .either(
-            "delete from members \
+pub async fn remove(tx: &mut Tx, chat: ChatId, users: &[UserId]) -> Result<()> {
+    tx.query(Dialects {
+        sqlite: "delete from members \
              where chat_id = $1 and user_id in (select value from json_each($2))",
-            "delete from members where chat_id = $1 and user_id = any($2)",
-        )
-        .bind(chat)
-        .bind_list(users)
-        .execute()
-        .await
-        .map(drop)
+        postgres: "delete from members where chat_id = $1 and user_id = any($2)",
+    })
+    .bind(chat)
+    .bind_list(users)
+    .execute()
+    .await
+    .map(drop)
 }
 
 /// Who came into which chat since a moment.
@@ -308,31 +306,27 @@ pub async fn joined_since(
 pub async fn acquainted(
     at: impl Into<Target<'_>>,
     user: UserId,
-    others: Vec<i64>,
-) -> Result<Vec<i64>> {
+    others: &[UserId],
+) -> Result<Vec<UserId>> {
     // Each of them is looked up by itself: whoever is in large groups has very many acquaintances.
-    let rows: Vec<(i64,)> = at
-        .into()
-        .either(
-            "select o.value from json_each($2) o where o.value <> $1 and exists \
+    at.into()
+        .query(Dialects {
+            sqlite: "select o.value from json_each($2) o where o.value <> $1 and exists \
                  (select 1 from members other join members me on me.chat_id = other.chat_id \
                   where other.user_id = o.value and me.user_id = $1)",
-            "select o.id from unnest($2::bigint[]) as o (id) where o.id <> $1 and exists \
+            postgres: "select o.id from unnest($2::bigint[]) as o (id) where o.id <> $1 and exists \
                  (select 1 from members other join members me on me.chat_id = other.chat_id \
                   where other.user_id = o.id and me.user_id = $1)",
-        )
+        })
         .bind(user)
         .bind_list(others)
-        .all()
-        .await?;
-    Ok(rows.into_iter().map(|(id,)| id).collect())
+        .column()
+        .await
 }
 
 /// The chats that a user is in.
 pub async fn chats_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<ChatId>> {
-    let rows: Vec<(ChatId,)> =
-        at.into().query("select chat_id from members where user_id = $1").bind(user).all().await?;
-    Ok(rows.into_iter().map(|(id,)| id).collect())
+    at.into().query("select chat_id from members where user_id = $1").bind(user).column().await
 }
 
 /// Which of those who have a message, apart from its sender.

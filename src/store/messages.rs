@@ -11,8 +11,9 @@ use crate::domain::receipt::MessageStatus;
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRef;
 
-use super::db::{Query, Target, Tx};
+use super::db::Tx;
 use super::error::Result;
+use super::query::{Dialects, Statement, Target};
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -140,8 +141,9 @@ pub async fn changed_since(
 ) -> Result<Vec<Message>> {
     let query = since(
         at.into(),
-        concat!(
-            "select m.* from (select f.id, f.n, f.version, \
+        Dialects {
+            sqlite: concat!(
+                "select m.* from (select f.id, f.n, f.version, \
                      sum(f.bytes) over (order by f.n, f.version) - f.bytes as before \
                  from (select i.id, r.key as n, i.version, octet_length(i.content) as bytes \
                        from json_each($1) r \
@@ -150,11 +152,11 @@ pub async fn changed_since(
                            order by j.version limit $2) \
                        order by r.key, i.version limit $2) f) f \
              join (",
-            SELECT,
-            ") m on m.id = f.id where f.before < $3 order by f.n, f.version"
-        ),
-        concat!(
-            "select m.* from (select f.id, f.n, f.version, \
+                SELECT,
+                ") m on m.id = f.id where f.before < $3 order by f.n, f.version"
+            ),
+            postgres: concat!(
+                "select m.* from (select f.id, f.n, f.version, \
                      sum(f.bytes) over (order by f.n, f.version) - f.bytes as before \
                  from (select i.id, r.n, i.version, i.bytes \
                        from unnest($1::bigint[], $2::bigint[]) with ordinality \
@@ -165,9 +167,10 @@ pub async fn changed_since(
                            order by j.version limit $3) i \
                        order by r.n, i.version limit $3) f) f \
              join (",
-            SELECT,
-            ") m on m.id = f.id where f.before < $4 order by f.n, f.version"
-        ),
+                SELECT,
+                ") m on m.id = f.id where f.before < $4 order by f.n, f.version"
+            ),
+        },
         known,
     );
     let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
@@ -181,39 +184,34 @@ pub async fn any_since(
 ) -> Result<Vec<ChatId>> {
     let query = since(
         at.into(),
-        "select r.value ->> 0 from json_each($1) r where exists (select 1 from messages m \
+        Dialects {
+            sqlite: "select r.value ->> 0 from json_each($1) r where exists (select 1 from messages m \
          where m.chat_id = r.value ->> 0 and m.version > r.value ->> 1)",
-        "select r.chat_id from unnest($1::bigint[], $2::bigint[]) as r (chat_id, version) \
+            postgres: "select r.chat_id from unnest($1::bigint[], $2::bigint[]) as r (chat_id, version) \
          where exists (select 1 from messages m \
                        where m.chat_id = r.chat_id and m.version > r.version)",
+        },
         known,
     );
-    let rows: Vec<(ChatId,)> = query.all().await?;
-    Ok(rows.into_iter().map(|(chat,)| chat).collect())
+    query.column().await
 }
 
-/// A query of chats with a version each: SQLite gets them as one list of pairs, PostgreSQL as two
-/// lists.
-fn since<'a>(
-    target: Target<'a>,
-    sqlite: &'static str,
-    postgres: &'static str,
-    known: &[(ChatId, Version)],
-) -> Query<'a> {
-    target.either(sqlite, postgres).bind_rows(known, |query| {
+/// A statement about chats with a version each: SQLite gets one list of pairs, PostgreSQL two lists.
+fn since<'a>(target: Target<'a>, sql: Dialects, known: &[(ChatId, Version)]) -> Statement<'a> {
+    target.query(sql).bind_rows(known, |query| {
         query
-            .bind_list(known.iter().map(|(chat, _)| chat.0).collect())
-            .bind_list(known.iter().map(|(_, version)| *version).collect())
+            .bind_list(known.iter().map(|(chat, _)| chat))
+            .bind_list(known.iter().map(|(_, version)| version))
     })
 }
 
 /// Those of the messages that there are, in no order.
-pub async fn by_ids(at: impl Into<Target<'_>>, ids: Vec<i64>) -> Result<Vec<Message>> {
+pub async fn by_ids(at: impl Into<Target<'_>>, ids: &[MessageId]) -> Result<Vec<Message>> {
     at.into()
-        .either(
-            concat!(SELECT, "where m.id in (select value from json_each($1))"),
-            concat!(SELECT, "where m.id = any($1)"),
-        )
+        .query(Dialects {
+            sqlite: concat!(SELECT, "where m.id in (select value from json_each($1))"),
+            postgres: concat!(SELECT, "where m.id = any($1)"),
+        })
         .bind_list(ids)
         .all()
         .await
@@ -248,31 +246,29 @@ pub async fn edit(
     version: Version,
     now: Timestamp,
 ) -> Result<()> {
-    Target::from(tx)
-        .query(
-            "update messages set content = $2, version = $3, edited_at = $4, \
+    tx.query(
+        "update messages set content = $2, version = $3, edited_at = $4, \
                                  last_change = 'edited' where id = $1",
-        )
-        .bind(id)
-        .bind(content)
-        .bind(version)
-        .bind(now)
-        .execute()
-        .await
-        .map(drop)
+    )
+    .bind(id)
+    .bind(content)
+    .bind(version)
+    .bind(now)
+    .execute()
+    .await
+    .map(drop)
 }
 
 /// Makes a message a tombstone; `version` is the one that this change takes.
 pub async fn bury(tx: &mut Tx, id: MessageId, version: Version, now: Timestamp) -> Result<()> {
-    Target::from(tx)
-        .query(
-            "update messages set content = '', version = $2, deleted_at = $3, \
+    tx.query(
+        "update messages set content = '', version = $2, deleted_at = $3, \
                                  last_change = 'deleted' where id = $1",
-        )
-        .bind(id)
-        .bind(version)
-        .bind(now)
-        .execute()
-        .await
-        .map(drop)
+    )
+    .bind(id)
+    .bind(version)
+    .bind(now)
+    .execute()
+    .await
+    .map(drop)
 }

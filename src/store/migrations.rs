@@ -8,8 +8,9 @@ use rust_embed::RustEmbed;
 
 use crate::domain::time::Timestamp;
 
-use super::db::{Db, Target, Tx};
+use super::db::{Db, Tx};
 use super::error::{Error as StoreError, Result as StoreResult};
+use super::query::{Dialects, Target};
 
 #[derive(RustEmbed)]
 #[folder = "migrations/sqlite"]
@@ -96,8 +97,7 @@ pub async fn migrate(
             tx.script("set local lock_timeout = 0".to_owned()).await?;
         }
         // SQLite's transaction holds the write lock already.
-        Target::from(&mut tx)
-            .either("select $1", "select pg_advisory_xact_lock($1)")
+        tx.query(Dialects { sqlite: "select $1", postgres: "select pg_advisory_xact_lock($1)" })
             .bind(LOCK)
             .execute()
             .await?;
@@ -119,16 +119,14 @@ async fn apply(tx: &mut Tx, name: &str, now: Timestamp) -> Result<(), Error> {
     let sql = text(tx, name)?;
     let beside = runs_beside(&sql).map(|number| format!("{number:04}"));
     tx.script(sql).await?;
-    Target::from(&mut *tx)
-        .query("insert into migrations (name, applied_at) values ($1, $2)")
+    tx.query("insert into migrations (name, applied_at) values ($1, $2)")
         .bind(name)
         .bind(now.to_string())
         .execute()
         .await?;
     // The first migrations have none, and no column for it.
     if let Some(beside) = beside {
-        Target::from(tx)
-            .query("update migrations set runs_beside = $2 where name = $1")
+        tx.query("update migrations set runs_beside = $2 where name = $1")
             .bind(name)
             .bind(beside)
             .execute()
@@ -201,12 +199,13 @@ pub fn runs_beside(sql: &str) -> Option<u32> {
 async fn columns(at: impl Into<Target<'_>>) -> StoreResult<i64> {
     let (columns,): (i64,) = at
         .into()
-        .either(
-            "select count(*) from pragma_table_info('migrations') \
-             where name in ('name', 'runs_beside')",
-            "select count(*) from pg_attribute where attrelid = to_regclass('migrations') \
-             and attname in ('name', 'runs_beside')",
-        )
+        .query(Dialects {
+            sqlite: "select count(*) from pragma_table_info('migrations') \
+                     where name in ('name', 'runs_beside')",
+            postgres: "select count(*) from pg_attribute \
+                       where attrelid = to_regclass('migrations') \
+                             and attname in ('name', 'runs_beside')",
+        })
         .one()
         .await?;
     Ok(columns)

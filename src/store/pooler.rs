@@ -5,7 +5,7 @@ use deadpool::managed::{Object, PoolError};
 use sqlx::{PgConnection, Row};
 
 use super::error::Error as StoreError;
-use super::pools::{Connection, Opener, Pool};
+use super::pools::{DbConnection, Opener, Pool};
 
 /// Why a database cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +44,7 @@ impl From<sqlx::Error> for OpenError {
 /// The caller limits the time.
 pub(super) async fn inspect(pool: &Pool) -> Result<(), OpenError> {
     let (mut one, mut two) = (borrow(pool).await?, borrow(pool).await?);
-    let (Connection::Postgres(one), Connection::Postgres(two)) =
+    let (DbConnection::Postgres(one), DbConnection::Postgres(two)) =
         (&mut one.connection, &mut two.connection)
     else {
         return Ok(());

@@ -6,8 +6,9 @@ use crate::domain::ids::UserId;
 use crate::domain::time::Timestamp;
 use crate::domain::user::Activity;
 
-use super::db::{Target, Tx};
+use super::db::Tx;
 use super::error::Result;
+use super::query::{Dialects, Target};
 
 /// A user's connections to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,15 +23,14 @@ pub struct Place {
 
 /// Notes that a node is alive. False where it had been given up, with all that it told.
 pub async fn beat(tx: &mut Tx, node: &str, now: Timestamp) -> Result<bool> {
-    let known = Target::from(&mut *tx)
+    let known = tx
         .query("update nodes set beat_at = $2 where name = $1")
         .bind(node)
         .bind(now)
         .execute()
         .await?;
     if known == 0 {
-        Target::from(tx)
-            .query("insert into nodes (name, beat_at) values ($1, $2)")
+        tx.query("insert into nodes (name, beat_at) values ($1, $2)")
             .bind(node)
             .bind(now)
             .execute()
@@ -43,7 +43,7 @@ pub async fn beat(tx: &mut Tx, node: &str, now: Timestamp) -> Result<bool> {
 /// there. A heartbeat later than `after` was written by a clock that was ahead, and would keep a dead node
 /// alive until then.
 pub async fn bury(tx: &mut Tx, before: Timestamp, after: Timestamp) -> Result<Vec<UserId>> {
-    let rows: Vec<(UserId,)> = Target::from(&mut *tx)
+    let rows: Vec<(UserId,)> = tx
         .query(
             "delete from presence where node in \
                  (select name from nodes where beat_at < $1 or beat_at > $2) \
@@ -53,8 +53,7 @@ pub async fn bury(tx: &mut Tx, before: Timestamp, after: Timestamp) -> Result<Ve
         .bind(after)
         .all()
         .await?;
-    Target::from(tx)
-        .query("delete from nodes where beat_at < $1 or beat_at > $2")
+    tx.query("delete from nodes where beat_at < $1 or beat_at > $2")
         .bind(before)
         .bind(after)
         .execute()
@@ -65,17 +64,12 @@ pub async fn bury(tx: &mut Tx, before: Timestamp, after: Timestamp) -> Result<Ve
 /// Notes that nobody is connected to a node any more, and that it was alive at a moment for the last
 /// time. Those who were connected.
 pub async fn leave(tx: &mut Tx, node: &str, at: Timestamp) -> Result<Vec<UserId>> {
-    let rows: Vec<(UserId,)> = Target::from(&mut *tx)
+    let rows: Vec<(UserId,)> = tx
         .query("update presence set connections = 0 where node = $1 returning user_id")
         .bind(node)
         .all()
         .await?;
-    Target::from(tx)
-        .query("update nodes set beat_at = $2 where name = $1")
-        .bind(node)
-        .bind(at)
-        .execute()
-        .await?;
+    tx.query("update nodes set beat_at = $2 where name = $1").bind(node).bind(at).execute().await?;
     Ok(rows.into_iter().map(|(user,)| user).collect())
 }
 
@@ -85,44 +79,42 @@ pub async fn write(tx: &mut Tx, node: &str, places: &[Place]) -> Result<()> {
         .iter()
         .map(|place| (place.user, place.connections, i64::from(place.activity == Activity::Idle)))
         .collect();
-    Target::from(tx)
-        .either(
-            "insert into presence (user_id, node, connections, idle) \
+    tx.query(Dialects {
+        sqlite: "insert into presence (user_id, node, connections, idle) \
              select value ->> 0, $1, value ->> 1, value ->> 2 from json_each($2) where true \
              on conflict (user_id, node) \
                  do update set connections = excluded.connections, idle = excluded.idle",
-            "insert into presence (user_id, node, connections, idle) \
+        postgres: "insert into presence (user_id, node, connections, idle) \
              select r.user_id, $1, r.connections, r.idle = 1 \
              from unnest($2::bigint[], $3::bigint[], $4::bigint[]) \
                  as r (user_id, connections, idle) \
              on conflict (user_id, node) \
                  do update set connections = excluded.connections, idle = excluded.idle",
-        )
-        .bind(node)
-        .bind_rows(&rows, |query| {
-            query
-                .bind_list(rows.iter().map(|(user, _, _)| user.0).collect())
-                .bind_list(rows.iter().map(|(_, connections, _)| *connections).collect())
-                .bind_list(rows.iter().map(|(_, _, idle)| *idle).collect())
-        })
-        .execute()
-        .await
-        .map(drop)
+    })
+    .bind(node)
+    .bind_rows(&rows, |query| {
+        query
+            .bind_list(rows.iter().map(|(user, _, _)| user))
+            .bind_list(rows.iter().map(|(_, connections, _)| *connections))
+            .bind_list(rows.iter().map(|(_, _, idle)| *idle))
+    })
+    .execute()
+    .await
+    .map(drop)
 }
 
 /// Notes that users are not connected to a node any more.
-pub async fn remove(tx: &mut Tx, node: &str, users: Vec<i64>) -> Result<()> {
-    Target::from(tx)
-        .either(
-            "delete from presence \
+pub async fn remove(tx: &mut Tx, node: &str, users: &[UserId]) -> Result<()> {
+    tx.query(Dialects {
+        sqlite: "delete from presence \
              where node = $1 and user_id in (select value from json_each($2))",
-            "delete from presence where node = $1 and user_id = any($2)",
-        )
-        .bind(node)
-        .bind_list(users)
-        .execute()
-        .await
-        .map(drop)
+        postgres: "delete from presence where node = $1 and user_id = any($2)",
+    })
+    .bind(node)
+    .bind_list(users)
+    .execute()
+    .await
+    .map(drop)
 }
 
 /// Where users are connected, but for one node, and for those that have not been heard of since a
@@ -131,19 +123,19 @@ pub async fn elsewhere(
     at: impl Into<Target<'_>>,
     node: &str,
     alive: Timestamp,
-    users: Vec<i64>,
+    users: &[UserId],
 ) -> Result<Vec<Place>> {
     let rows: Vec<(UserId, i64, bool)> = at
         .into()
-        .either(
-            "select p.user_id, p.connections, p.idle \
+        .query(Dialects {
+            sqlite: "select p.user_id, p.connections, p.idle \
              from presence p join nodes n on n.name = p.node \
              where p.user_id in (select value from json_each($3)) and p.node <> $1 \
                    and n.beat_at >= $2",
-            "select p.user_id, p.connections, p.idle \
+            postgres: "select p.user_id, p.connections, p.idle \
              from presence p join nodes n on n.name = p.node \
              where p.user_id = any($3) and p.node <> $1 and n.beat_at >= $2",
-        )
+        })
         .bind(node)
         .bind(alive)
         .bind_list(users)
@@ -171,26 +163,25 @@ pub async fn has_company(at: impl Into<Target<'_>>, node: &str, alive: Timestamp
 
 /// Notes that users were seen just now; of those who do not want to be seen, nothing. What was
 /// noted less than `holds` ago stays; a later date was written by a clock that was ahead.
-pub async fn seen(tx: &mut Tx, users: Vec<i64>, now: Timestamp, holds: Duration) -> Result<()> {
+pub async fn seen(tx: &mut Tx, users: &[UserId], now: Timestamp, holds: Duration) -> Result<()> {
     // Rows that somebody else holds are passed over: who waits for several in no order may wait
     // in a circle.
-    Target::from(tx)
-        .either(
-            "update users set last_seen = $1 \
+    tx.query(Dialects {
+        sqlite: "update users set last_seen = $1 \
              where id in (select value from json_each($3)) and availability <> 'invisible' \
                    and is_active \
                    and (last_seen is null or last_seen <= $2 or last_seen > $4)",
-            "update users set last_seen = $1 \
+        postgres: "update users set last_seen = $1 \
              where id in (select id from users where id = any($3) \
                    and availability <> 'invisible' and is_active \
                    and (last_seen is null or last_seen <= $2 or last_seen > $4) \
                    for no key update skip locked)",
-        )
-        .bind(now)
-        .bind(now.minus(holds))
-        .bind_list(users)
-        .bind(now.plus(holds))
-        .execute()
-        .await
-        .map(drop)
+    })
+    .bind(now)
+    .bind(now.minus(holds))
+    .bind_list(users)
+    .bind(now.plus(holds))
+    .execute()
+    .await
+    .map(drop)
 }

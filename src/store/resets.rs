@@ -6,8 +6,8 @@ use crate::domain::ids::UserId;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 
-use super::db::Target;
 use super::error::Result;
+use super::query::Target;
 use super::users;
 
 /// An active account, with what changes when it is used or its password is.

@@ -10,8 +10,9 @@ use constcat::concat;
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::search::{self, IndexEntry, RULES, Range};
 
-use super::db::{Target, Tx};
+use super::db::Tx;
 use super::error::Result;
+use super::query::{Dialects, Target};
 
 /// A row of the index, with the names of its user.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,7 +63,7 @@ pub struct Names {
 
 /// Indexes a user by an entry, instead of the one before.
 pub async fn index(tx: &mut Tx, id: UserId, entry: &IndexEntry) -> Result<()> {
-    let outdated = Target::from(&mut *tx)
+    let outdated = tx
         .query(
             "update users set search_text = $2, search_rules = $3 \
              where id = $1 and (search_text <> $2 or search_rules <> $3)",
@@ -75,22 +76,17 @@ pub async fn index(tx: &mut Tx, id: UserId, entry: &IndexEntry) -> Result<()> {
     if outdated == 0 {
         return Ok(());
     }
-    Target::from(&mut *tx)
-        .query("delete from name_pieces where user_id = $1")
-        .bind(id)
-        .execute()
-        .await?;
-    Target::from(tx)
-        .either(
-            "insert into name_pieces (piece, user_id) select value, $1 from json_each($2)",
-            "insert into name_pieces (piece, user_id) \
+    tx.query("delete from name_pieces where user_id = $1").bind(id).execute().await?;
+    tx.query(Dialects {
+        sqlite: "insert into name_pieces (piece, user_id) select value, $1 from json_each($2)",
+        postgres: "insert into name_pieces (piece, user_id) \
              select value, $1 from unnest($2::text[]) as value",
-        )
-        .bind(id)
-        .bind_list(entry.pieces.clone())
-        .execute()
-        .await
-        .map(drop)
+    })
+    .bind(id)
+    .bind_list(entry.pieces.clone())
+    .execute()
+    .await
+    .map(drop)
 }
 
 /// The active user with this folded username, and their names.
@@ -112,20 +108,24 @@ pub async fn walk(
     start: &Start,
     limit: i64,
 ) -> Result<Vec<IndexRow>> {
-    let at = at.into();
-    let (query, bound, piece, user) = match start {
+    let (sql, bound, piece, user) = match start {
         Start::After(piece, user) => {
-            let (sqlite, postgres) =
-                (concat!(SQLITE, ROWS, UPWARDS), concat!(POSTGRES, ROWS, UPWARDS));
-            (at.either(sqlite, postgres), &range.end, piece, user)
+            let sql = Dialects {
+                sqlite: concat!(SQLITE, ROWS, UPWARDS),
+                postgres: concat!(POSTGRES, ROWS, UPWARDS),
+            };
+            (sql, &range.end, piece, user)
         }
         Start::Before(piece, user) => {
-            let (sqlite, postgres) =
-                (concat!(SQLITE, ROWS, DOWNWARDS), concat!(POSTGRES, ROWS, DOWNWARDS));
-            (at.either(sqlite, postgres), &range.start, piece, user)
+            let sql = Dialects {
+                sqlite: concat!(SQLITE, ROWS, DOWNWARDS),
+                postgres: concat!(POSTGRES, ROWS, DOWNWARDS),
+            };
+            (sql, &range.start, piece, user)
         }
     };
-    let query = query.bind(bound.as_str()).bind(piece.as_str()).bind(*user).bind(limit);
+    let query =
+        at.into().query(sql).bind(bound.as_str()).bind(piece.as_str()).bind(*user).bind(limit);
     let mut rows = parse(&query.one::<(String,)>().await?.0)?;
     // No database promises an order inside an aggregate.
     rows.sort_unstable();
@@ -141,10 +141,16 @@ pub async fn having(
     pieces: Vec<String>,
     limit: i64,
 ) -> Result<Vec<IndexRow>> {
-    let query = at.into().either(
-        concat!("select (", SQLITE, ROWS, OF_PIECE, ") from json_each($1) l"),
-        concat!("select (", POSTGRES, ROWS, OF_PIECE, ") from unnest($1::text[]) l (value)"),
-    );
+    let query = at.into().query(Dialects {
+        sqlite: concat!("select (", SQLITE, ROWS, OF_PIECE, ") from json_each($1) l"),
+        postgres: concat!(
+            "select (",
+            POSTGRES,
+            ROWS,
+            OF_PIECE,
+            ") from unnest($1::text[]) l (value)"
+        ),
+    });
     let texts: Vec<(String,)> = query.bind_list(pieces).bind(limit).all().await?;
     texts.iter().map(|(text,)| parse(text)).collect::<Result<Vec<_>>>().map(|rows| rows.concat())
 }
@@ -160,20 +166,20 @@ pub async fn counts(
         sets.iter().map(|(range, pieces)| (&range.start, &range.end, pieces)).collect();
     let sets = serde_json::to_string(&sets).map_err(|error| sqlx::Error::Encode(error.into()))?;
     at.into()
-        .either(
-            "select (select count(*) from (select 1 from name_pieces p \
+        .query(Dialects {
+            sqlite: "select (select count(*) from (select 1 from name_pieces p \
                      where p.piece >= s.value ->> 0 and p.piece < s.value ->> 1 limit $2)), \
                     (select count(*) from (select 1 from json_each(s.value, '$[2]') l \
                      cross join name_pieces p on p.piece = l.value limit $2)) \
              from json_each($1) s order by s.key",
-            "select (select count(*) from (select 1 from name_pieces p \
+            postgres: "select (select count(*) from (select 1 from name_pieces p \
                      where p.piece >= s.value ->> 0 and p.piece < s.value ->> 1 limit $2) c), \
                     (select count(*) from (select 1 \
                      from jsonb_array_elements_text(s.value -> 2) l (value) \
                      cross join lateral (select 1 from name_pieces p where p.piece = l.value \
                      limit $2) p limit $2) c) \
              from jsonb_array_elements($1::text::jsonb) with ordinality s (value, n) order by n",
-        )
+        })
         .bind(sets)
         .bind(limit)
         .all()
@@ -196,7 +202,10 @@ pub async fn outdated_users(at: impl Into<Target<'_>>, limit: i64) -> Result<Vec
     const SELECT: &str = "select id, username, first_name, last_name from users \
                           where search_rules < $1 order by search_rules limit $2";
     at.into()
-        .either(SELECT, concat!(SELECT, " for no key update skip locked"))
+        .query(Dialects {
+            sqlite: SELECT,
+            postgres: concat!(SELECT, " for no key update skip locked"),
+        })
         .bind(RULES)
         .bind(limit)
         .all()
@@ -207,17 +216,18 @@ pub async fn outdated_users(at: impl Into<Target<'_>>, limit: i64) -> Result<Vec
 pub async fn outdated_groups(tx: &mut Tx, limit: i64) -> Result<Vec<(ChatId, String)>> {
     const SELECT: &str = "select id, name from chats where type = 'group' and search_text = '' \
                           order by id limit $1";
-    Target::from(tx)
-        .either(SELECT, concat!(SELECT, " for no key update skip locked"))
-        .bind(limit)
-        .all()
-        .await
+    tx.query(Dialects {
+        sqlite: SELECT,
+        postgres: concat!(SELECT, " for no key update skip locked"),
+    })
+    .bind(limit)
+    .all()
+    .await
 }
 
 /// Indexes a group by its name.
 pub async fn index_group(tx: &mut Tx, id: ChatId, name: &str) -> Result<()> {
-    Target::from(tx)
-        .query("update chats set search_text = $2 where id = $1")
+    tx.query("update chats set search_text = $2 where id = $1")
         .bind(id)
         .bind(group_text(name))
         .execute()

@@ -7,8 +7,9 @@ use crate::domain::session::{Device, SessionInfo};
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 
-use super::db::{Target, Tx};
+use super::db::Tx;
 use super::error::Result;
+use super::query::{Dialects, Target};
 use super::users;
 
 /// The refresh token that a session accepts now.
@@ -33,7 +34,7 @@ pub async fn insert(
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<SessionId> {
-    let (id,): (SessionId,) = Target::from(tx)
+    let (id,): (SessionId,) = tx
         .query(
             "insert into sessions (user_id, created_at, last_used_at, expires_at, refresh_jti, \
                                    refreshed_at, ip, user_agent) \
@@ -71,9 +72,13 @@ pub async fn live(
     now: Timestamp,
 ) -> Result<Option<Live>> {
     at.into()
-        .query(
-            concat!("select ", users::COLUMNS, ", s.created_at, s.last_used_at, s.refresh_jti from sessions s join users u on u.id = s.user_id where s.id = $1 and s.ended_at is null and s.expires_at > $2 and u.is_active"),
-        )
+        .query(concat!(
+            "select ",
+            users::COLUMNS,
+            ", s.created_at, s.last_used_at, s.refresh_jti \
+                 from sessions s join users u on u.id = s.user_id \
+                 where s.id = $1 and s.ended_at is null and s.expires_at > $2 and u.is_active"
+        ))
         .bind(id)
         .bind(now)
         .optional()
@@ -90,7 +95,7 @@ pub async fn rotate(
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<bool> {
-    let rotated = Target::from(&mut *tx)
+    let rotated = tx
         .query(
             "update sessions set refresh_jti = $3, refreshed_at = $4, last_used_at = $4, \
                                  expires_at = $5 \
@@ -106,8 +111,7 @@ pub async fn rotate(
     if rotated == 0 {
         return Ok(false);
     }
-    Target::from(tx)
-        .query("insert into spent_refreshes (jti, session_id, spent_at) values ($1, $2, $3)")
+    tx.query("insert into spent_refreshes (jti, session_id, spent_at) values ($1, $2, $3)")
         .bind(spent)
         .bind(id)
         .bind(now)
@@ -145,7 +149,7 @@ pub async fn retire_refreshes(
     spent_at: Timestamp,
 ) -> Result<()> {
     // Takes the row, so that no rotation comes between.
-    let retired: (String,) = Target::from(&mut *tx)
+    let retired: (String,) = tx
         .query("update sessions set refreshed_at = $2 where id = $1 returning refresh_jti")
         .bind(id)
         .bind(now)
@@ -157,16 +161,9 @@ pub async fn retire_refreshes(
         "insert into spent_refreshes (session_id, jti, spent_at, retired) \
          values ($1, $2, $3, true)",
     ] {
-        Target::from(&mut *tx)
-            .query(sql)
-            .bind(id)
-            .bind(retired.0.as_str())
-            .bind(spent_at)
-            .execute()
-            .await?;
+        tx.query(sql).bind(id).bind(retired.0.as_str()).bind(spent_at).execute().await?;
     }
-    Target::from(tx)
-        .query("update sessions set refresh_jti = $2 where id = $1")
+    tx.query("update sessions set refresh_jti = $2 where id = $1")
         .bind(id)
         .bind(next)
         .execute()
@@ -177,10 +174,7 @@ pub async fn retire_refreshes(
 /// Forgets tokens of a session that were spent before a moment. Retired ones stay for as long as
 /// the session does: forgotten, they would be taken for stolen ones.
 pub async fn forget_spent(tx: &mut Tx, id: SessionId, before: Timestamp) -> Result<()> {
-    Target::from(tx)
-        .query(
-            "delete from spent_refreshes where session_id = $1 and spent_at < $2 and not retired",
-        )
+    tx.query("delete from spent_refreshes where session_id = $1 and spent_at < $2 and not retired")
         .bind(id)
         .bind(before)
         .execute()
@@ -191,13 +185,13 @@ pub async fn forget_spent(tx: &mut Tx, id: SessionId, before: Timestamp) -> Resu
 /// Forgets tokens whose spending is dated after a moment: a clock was ahead. Like all spent tokens that are
 /// forgotten, they end their session when they come again.
 pub async fn forget_spent_after(tx: &mut Tx, moment: Timestamp) -> Result<()> {
-    let query = Target::from(tx).query("delete from spent_refreshes where spent_at > $1");
+    let query = tx.query("delete from spent_refreshes where spent_at > $1");
     query.bind(moment).execute().await.map(drop)
 }
 
 /// Ends a session. False where it had ended already.
 pub async fn end(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<bool> {
-    let ended = Target::from(tx)
+    let ended = tx
         .query("update sessions set ended_at = $2 where id = $1 and ended_at is null")
         .bind(id)
         .bind(now)
@@ -208,22 +202,19 @@ pub async fn end(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<bool> {
 
 /// Ends every session of a user; which they were.
 pub async fn end_all(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<SessionId>> {
-    let rows: Vec<(SessionId,)> = Target::from(tx)
-        .query(
-            "update sessions set ended_at = $2 where user_id = $1 and ended_at is null \
+    tx.query(
+        "update sessions set ended_at = $2 where user_id = $1 and ended_at is null \
              returning id",
-        )
-        .bind(user)
-        .bind(now)
-        .all()
-        .await?;
-    Ok(rows.into_iter().map(|(id,)| id).collect())
+    )
+    .bind(user)
+    .bind(now)
+    .column()
+    .await
 }
 
 /// Forgets where a user's sessions were begun, and by what.
 pub async fn forget_devices(tx: &mut Tx, user: UserId) -> Result<()> {
-    Target::from(tx)
-        .query("update sessions set ip = '', user_agent = '' where user_id = $1")
+    tx.query("update sessions set ip = '', user_agent = '' where user_id = $1")
         .bind(user)
         .execute()
         .await
@@ -237,17 +228,15 @@ pub async fn end_others(
     but: SessionId,
     now: Timestamp,
 ) -> Result<Vec<SessionId>> {
-    let rows: Vec<(SessionId,)> = Target::from(tx)
-        .query(
-            "update sessions set ended_at = $3 \
+    tx.query(
+        "update sessions set ended_at = $3 \
              where user_id = $1 and id <> $2 and ended_at is null returning id",
-        )
-        .bind(user)
-        .bind(but)
-        .bind(now)
-        .all()
-        .await?;
-    Ok(rows.into_iter().map(|(id,)| id).collect())
+    )
+    .bind(user)
+    .bind(but)
+    .bind(now)
+    .column()
+    .await
 }
 
 /// Whether a session is a user's and has not ended.
@@ -273,17 +262,15 @@ pub async fn is_of(
 
 /// The addresses of a user's latest thousand logins, each once. Empty where there is no such user.
 pub async fn addresses(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<String>> {
-    let rows: Vec<(String,)> = at
-        .into()
+    at.into()
         .query(
             "select distinct ip from ( \
                  select ip from sessions where user_id = $1 order by id desc limit 1000 \
              ) latest",
         )
         .bind(user)
-        .all()
-        .await?;
-    Ok(rows.into_iter().map(|(ip,)| ip).collect())
+        .column()
+        .await
 }
 
 /// A user's live sessions with an id below `below`, newest first.
@@ -336,23 +323,20 @@ pub async fn ended_since(
     since: Timestamp,
     now: Timestamp,
 ) -> Result<Vec<SessionId>> {
-    let rows: Vec<(SessionId,)> = at
-        .into()
+    at.into()
         .query(
             "select id from sessions \
              where ended_at >= $1 or (expires_at >= $1 and expires_at <= $2)",
         )
         .bind(since)
         .bind(now)
-        .all()
-        .await?;
-    Ok(rows.into_iter().map(|(id,)| id).collect())
+        .column()
+        .await
 }
 
 /// Forgets sessions that ended, or ran out, before a moment.
 pub async fn forget_over(tx: &mut Tx, before: Timestamp) -> Result<()> {
-    Target::from(tx)
-        .query("delete from sessions where ended_at < $1 or expires_at < $1")
+    tx.query("delete from sessions where ended_at < $1 or expires_at < $1")
         .bind(before)
         .execute()
         .await
@@ -361,18 +345,17 @@ pub async fn forget_over(tx: &mut Tx, before: Timestamp) -> Result<()> {
 
 /// Stores that sessions were used at a moment. On PostgreSQL a row that somebody else holds is passed
 /// over: whoever waits for several rows may wait in a circle.
-pub async fn touch(tx: &mut Tx, ids: Vec<i64>, now: Timestamp) -> Result<()> {
-    Target::from(tx)
-        .either(
-            "update sessions set last_used_at = $1 \
+pub async fn touch(tx: &mut Tx, ids: &[SessionId], now: Timestamp) -> Result<()> {
+    tx.query(Dialects {
+        sqlite: "update sessions set last_used_at = $1 \
              where id in (select value from json_each($2)) and last_used_at < $1",
-            "update sessions set last_used_at = $1 \
+        postgres: "update sessions set last_used_at = $1 \
              where id in (select id from sessions where id = any($2) and last_used_at < $1 \
                           for no key update skip locked)",
-        )
-        .bind(now)
-        .bind_list(ids)
-        .execute()
-        .await
-        .map(drop)
+    })
+    .bind(now)
+    .bind_list(ids)
+    .execute()
+    .await
+    .map(drop)
 }

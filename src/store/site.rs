@@ -2,8 +2,9 @@
 
 use crate::domain::time::Timestamp;
 
-use super::db::{Db, Target, Tx};
+use super::db::{Db, Tx};
 use super::error::Result;
+use super::query::{Dialects, Target};
 
 /// The epoch: it changes when the data's past does.
 pub async fn epoch(at: impl Into<Target<'_>>) -> Result<String> {
@@ -16,13 +17,12 @@ pub async fn epoch(at: impl Into<Target<'_>>) -> Result<String> {
 /// the log; on PostgreSQL a record of the log that no table is in.
 pub async fn try_to_write(db: &Db) -> Result<()> {
     let mut tx = db.begin().await?;
-    Target::from(&mut tx)
-        .either(
-            "pragma user_version = 1",
-            "select pg_logical_emit_message(true, 'meowsenger', 'ready')",
-        )
-        .execute()
-        .await?;
+    tx.query(Dialects {
+        sqlite: "pragma user_version = 1",
+        postgres: "select pg_logical_emit_message(true, 'meowsenger', 'ready')",
+    })
+    .execute()
+    .await?;
     tx.commit().await
 }
 
@@ -39,14 +39,14 @@ pub async fn now(at: impl Into<Target<'_>>) -> Result<Option<Timestamp>> {
 
 /// Up to which moment old rows were removed.
 pub async fn aged_until(tx: &mut Tx) -> Result<Timestamp> {
-    let query = Target::from(tx).query("select aged_until from site where id = 1");
+    let query = tx.query("select aged_until from site where id = 1");
     let (moment,): (Timestamp,) = query.one().await?;
     Ok(moment)
 }
 
 /// Sets up to which moment old rows are removed.
 pub async fn set_aged_until(tx: &mut Tx, moment: Timestamp) -> Result<()> {
-    let query = Target::from(tx).query("update site set aged_until = $1 where id = 1");
+    let query = tx.query("update site set aged_until = $1 where id = 1");
     query.bind(moment).execute().await.map(drop)
 }
 
@@ -54,10 +54,11 @@ pub async fn set_aged_until(tx: &mut Tx, moment: Timestamp) -> Result<()> {
 pub async fn last_chat(at: impl Into<Target<'_>>) -> Result<i64> {
     let (id,): (i64,) = at
         .into()
-        .either(
-            "select coalesce(max(seq), 0) from sqlite_sequence where name = 'chats'",
-            "select coalesce(pg_sequence_last_value(pg_get_serial_sequence('chats', 'id')::regclass), 0)",
-        )
+        .query(Dialects {
+            sqlite: "select coalesce(max(seq), 0) from sqlite_sequence where name = 'chats'",
+            postgres: "select coalesce(pg_sequence_last_value( \
+                           pg_get_serial_sequence('chats', 'id')::regclass), 0)",
+        })
         .one()
         .await?;
     Ok(id)
@@ -65,7 +66,7 @@ pub async fn last_chat(at: impl Into<Target<'_>>) -> Result<i64> {
 
 /// Replaces the epoch, if it is still the old one: of several nodes that find it wrong, one does.
 pub async fn renew_epoch(tx: &mut Tx, old: &str, new: &str) -> Result<bool> {
-    let renewed = Target::from(tx)
+    let renewed = tx
         .query("update site set epoch = $2 where id = 1 and epoch = $1")
         .bind(old)
         .bind(new)

@@ -4,8 +4,9 @@
 use crate::domain::rate::Rate;
 use crate::domain::time::Timestamp;
 
-use super::db::{Target, Tx};
+use super::db::Tx;
 use super::error::Result;
+use super::query::Target;
 
 /// Takes `weight` uses of an allowance. False, and nothing is written, where it has fewer left.
 pub async fn take(tx: &mut Tx, key: &str, rate: Rate, weight: i64, now: Timestamp) -> Result<bool> {
@@ -13,7 +14,7 @@ pub async fn take(tx: &mut Tx, key: &str, rate: Rate, weight: i64, now: Timestam
         return Ok(false);
     }
     let (latest, absurd) = rate.bounds(weight, now);
-    let taken = Target::from(tx)
+    let taken = tx
         .query(
             "insert into throttles (key, full_at) values ($1, $2 + $3) \
              on conflict (key) do update set full_at = $3 + case \
@@ -45,8 +46,7 @@ pub async fn full_at(at: impl Into<Target<'_>>, key: &str) -> Result<i64> {
 
 /// Forgets allowances that are full.
 pub async fn forget_full(tx: &mut Tx, now: Timestamp) -> Result<()> {
-    Target::from(tx)
-        .query("delete from throttles where full_at <= $1")
+    tx.query("delete from throttles where full_at <= $1")
         .bind(now.micros())
         .execute()
         .await

@@ -3,8 +3,9 @@
 use crate::domain::ids::SessionId;
 use crate::domain::time::Timestamp;
 
-use super::db::{Target, Tx};
+use super::db::Tx;
 use super::error::Result;
+use super::query::Target;
 
 /// Keeps a ticket.
 pub async fn insert(
@@ -13,8 +14,7 @@ pub async fn insert(
     session: SessionId,
     expires_at: Timestamp,
 ) -> Result<()> {
-    Target::from(tx)
-        .query("insert into tickets (hash, session_id, expires_at) values ($1, $2, $3)")
+    tx.query("insert into tickets (hash, session_id, expires_at) values ($1, $2, $3)")
         .bind(hash)
         .bind(session)
         .bind(expires_at)
@@ -25,8 +25,7 @@ pub async fn insert(
 
 /// Forgets tickets that expired, and those that expire after `latest`: a clock that was ahead made them.
 pub async fn forget_expired(tx: &mut Tx, now: Timestamp, latest: Timestamp) -> Result<()> {
-    Target::from(tx)
-        .query("delete from tickets where expires_at <= $1 or expires_at > $2")
+    tx.query("delete from tickets where expires_at <= $1 or expires_at > $2")
         .bind(now)
         .bind(latest)
         .execute()
@@ -52,7 +51,7 @@ pub async fn take(
     now: Timestamp,
     latest: Timestamp,
 ) -> Result<Option<SessionId>> {
-    let row: Option<(SessionId,)> = Target::from(tx)
+    let row: Option<(SessionId,)> = tx
         .query(
             "delete from tickets where hash = $1 and expires_at > $2 and expires_at <= $3 \
              returning session_id",

@@ -8,8 +8,9 @@ use crate::domain::text;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, User, Username};
 
-use super::db::{Target, Tx};
+use super::db::Tx;
 use super::error::Result;
+use super::query::{Dialects, Target};
 use super::search;
 
 /// A user to be made.
@@ -40,7 +41,7 @@ const SELECT: &str = concat!("select ", COLUMNS, " from users u ");
 /// Makes a user and claims its names; [`search::index`] makes it findable. [`super::error::Error::Unique`] where one is taken.
 pub async fn insert(tx: &mut Tx, user: &NewUser<'_>, now: Timestamp) -> Result<UserId> {
     let key = user.username.key();
-    let (id,): (UserId,) = Target::from(&mut *tx)
+    let (id,): (UserId,) = tx
         .query(
             "insert into users (username, username_key, email, password, first_name, last_name, \
                                 is_staff, is_superuser, date_joined) \
@@ -77,11 +78,11 @@ pub async fn by_login(at: impl Into<Target<'_>>, key: &str) -> Result<Option<(Us
 /// Which of the login names are somebody's, and whose.
 pub async fn taken(at: impl Into<Target<'_>>, keys: Vec<String>) -> Result<Vec<(String, UserId)>> {
     at.into()
-        .either(
-            "select name_key, user_id from login_names \
+        .query(Dialects {
+            sqlite: "select name_key, user_id from login_names \
              where name_key in (select value from json_each($1))",
-            "select name_key, user_id from login_names where name_key = any($1)",
-        )
+            postgres: "select name_key, user_id from login_names where name_key = any($1)",
+        })
         .bind_list(keys)
         .all()
         .await
@@ -93,12 +94,12 @@ pub async fn by_id(at: impl Into<Target<'_>>, id: UserId) -> Result<Option<User>
 }
 
 /// Those of the ids that there are, in no order.
-pub async fn by_ids(at: impl Into<Target<'_>>, ids: Vec<i64>) -> Result<Vec<User>> {
+pub async fn by_ids(at: impl Into<Target<'_>>, ids: &[UserId]) -> Result<Vec<User>> {
     at.into()
-        .either(
-            concat!(SELECT, "where id in (select value from json_each($1))"),
-            concat!(SELECT, "where id = any($1)"),
-        )
+        .query(Dialects {
+            sqlite: concat!(SELECT, "where id in (select value from json_each($1))"),
+            postgres: concat!(SELECT, "where id = any($1)"),
+        })
         .bind_list(ids)
         .all()
         .await
@@ -131,18 +132,17 @@ pub async fn before(at: impl Into<Target<'_>>, key: &str, limit: i64) -> Result<
 }
 
 /// Which of the ids are active users, who stay so until this transaction ends.
-pub async fn hold_active(tx: &mut Tx, ids: Vec<i64>) -> Result<Vec<User>> {
-    Target::from(tx)
-        .either(
-            concat!(
-                SELECT,
-                "where is_active and id in (select value from json_each($1)) order by id"
-            ),
-            concat!(SELECT, "where is_active and id = any($1) order by id for share"),
-        )
-        .bind_list(ids)
-        .all()
-        .await
+pub async fn hold_active(tx: &mut Tx, ids: &[UserId]) -> Result<Vec<User>> {
+    tx.query(Dialects {
+        sqlite: concat!(
+            SELECT,
+            "where is_active and id in (select value from json_each($1)) order by id"
+        ),
+        postgres: concat!(SELECT, "where is_active and id = any($1) order by id for share"),
+    })
+    .bind_list(ids)
+    .all()
+    .await
 }
 
 /// Ends an account: what is left is a shell that nobody can log in to, and that tells of nobody.
@@ -151,31 +151,30 @@ pub async fn end(tx: &mut Tx, id: UserId, username: &str, now: Timestamp) -> Res
     // No username has a space, so nobody else's key is the shell's.
     let key = format!("{username} ");
     search::index(&mut *tx, id, &IndexEntry::of(username, "", "")).await?;
-    Target::from(tx)
-        .query(
-            "update users set username = $2, username_key = $3, email = '', password = '!', \
+    tx.query(
+        "update users set username = $2, username_key = $3, email = '', password = '!', \
                               first_name = '', last_name = '', avatar = null, status_text = '', \
                               availability = 'online', last_login = null, last_seen = null, \
                               is_active = $4, is_staff = $4, is_superuser = $4, deleted_at = $5 \
              where id = $1",
-        )
-        .bind(id)
-        .bind(username)
-        .bind(key)
-        .bind(false)
-        .bind(now)
-        .execute()
-        .await
-        .map(drop)
+    )
+    .bind(id)
+    .bind(username)
+    .bind(key)
+    .bind(false)
+    .bind(now)
+    .execute()
+    .await
+    .map(drop)
 }
 
 /// Takes a user's row for this transaction.
 pub async fn lock(tx: &mut Tx, id: UserId) -> Result<()> {
-    let _: Option<(UserId,)> = Target::from(tx)
-        .either(
-            "select id from users where id = $1",
-            "select id from users where id = $1 for no key update",
-        )
+    let _: Option<(UserId,)> = tx
+        .query(Dialects {
+            sqlite: "select id from users where id = $1",
+            postgres: "select id from users where id = $1 for no key update",
+        })
         .bind(id)
         .optional()
         .await?;
@@ -185,40 +184,34 @@ pub async fn lock(tx: &mut Tx, id: UserId) -> Result<()> {
 /// Writes what can be changed about a user. Names are claimed by [`claim_names`] and indexed by
 /// [`search::index`].
 pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
-    Target::from(tx)
-        .query(
-            "update users set username = $2, username_key = $3, email = $4, first_name = $5, \
+    tx.query(
+        "update users set username = $2, username_key = $3, email = $4, first_name = $5, \
                               last_name = $6, status_text = $7, availability = $8, \
                               is_active = $9, is_staff = $10, avatar = $11 \
              where id = $1",
-        )
-        .bind(user.id)
-        .bind(user.username.as_str())
-        .bind(text::fold(&user.username))
-        .bind(user.email.as_str())
-        .bind(user.first_name.as_str())
-        .bind(user.last_name.as_str())
-        .bind(user.status_text.as_str())
-        .bind(user.availability.as_str())
-        .bind(user.is_active)
-        .bind(user.is_staff)
-        .bind(user.avatar.clone())
-        .execute()
-        .await
-        .map(drop)
+    )
+    .bind(user.id)
+    .bind(user.username.as_str())
+    .bind(text::fold(&user.username))
+    .bind(user.email.as_str())
+    .bind(user.first_name.as_str())
+    .bind(user.last_name.as_str())
+    .bind(user.status_text.as_str())
+    .bind(user.availability.as_str())
+    .bind(user.is_active)
+    .bind(user.is_staff)
+    .bind(user.avatar.clone())
+    .execute()
+    .await
+    .map(drop)
 }
 
 /// Gives up a user's login names and claims others. [`super::error::Error::Unique`] where one is
 /// somebody else's.
 pub async fn claim_names(tx: &mut Tx, id: UserId, keys: &[String]) -> Result<()> {
-    Target::from(&mut *tx)
-        .query("delete from login_names where user_id = $1")
-        .bind(id)
-        .execute()
-        .await?;
+    tx.query("delete from login_names where user_id = $1").bind(id).execute().await?;
     for key in keys {
-        Target::from(&mut *tx)
-            .query("insert into login_names (name_key, user_id) values ($1, $2)")
+        tx.query("insert into login_names (name_key, user_id) values ($1, $2)")
             .bind(key.as_str())
             .bind(id)
             .execute()
@@ -256,8 +249,7 @@ pub async fn some_password(at: impl Into<Target<'_>>, place: i64) -> Result<Opti
 
 /// Notes a login, as Django's `update_last_login` does.
 pub async fn set_last_login(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<()> {
-    Target::from(tx)
-        .query("update users set last_login = $2 where id = $1")
+    tx.query("update users set last_login = $2 where id = $1")
         .bind(id)
         .bind(now)
         .execute()
@@ -267,8 +259,7 @@ pub async fn set_last_login(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<(
 
 /// Replaces the encoded password.
 pub async fn set_password(tx: &mut Tx, id: UserId, encoded: &str) -> Result<()> {
-    Target::from(tx)
-        .query("update users set password = $2 where id = $1")
+    tx.query("update users set password = $2 where id = $1")
         .bind(id)
         .bind(encoded)
         .execute()

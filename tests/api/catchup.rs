@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use meowsenger::domain::ids::{ChatId, MessageId};
-use meowsenger::store::{Target, chats, messages};
+use meowsenger::store::{chats, messages};
 use rstest::rstest;
 use serde_json::json;
 use tokio::time::Instant;
@@ -70,8 +70,7 @@ async fn a_lost_change_of_a_message_other_than_its_content_is_an_update_not_a_re
 
     let mut tx = server.app.db.begin().await.expect("a transaction");
     let version = chats::next_version(&mut tx, ChatId(chat)).await.expect("a version");
-    Target::from(&mut tx)
-        .query("update messages set version = $2, last_change = 'reacted' where id = $1")
+    tx.query("update messages set version = $2, last_change = 'reacted' where id = $1")
         .bind(message["id"].as_i64().expect("an id"))
         .bind(version)
         .execute()

@@ -171,7 +171,7 @@ async fn who_left_hears_nothing_more_whenever_that_is_said_to_have_been(
     // Like a node that dies before it publishes, and whose clock is a year behind.
     let (id, user) = (ChatId(chat), UserId(kitty.id));
     let mut tx = server.app.db.begin().await.expect("a transaction");
-    members::remove(&mut tx, id, vec![kitty.id]).await.expect("removed");
+    members::remove(&mut tx, id, &[UserId(kitty.id)]).await.expect("removed");
     let version = chats::advance(&mut tx, id, 1, -1).await.expect("a version");
     let then = server.app.clock.now().minus(Duration::from_secs(365 * 86_400));
     departures::insert(&mut tx, id, &[Departed { user, version }], then).await.expect("noted");

@@ -29,7 +29,7 @@ async fn crowd(server: &TestApp) {
 async fn fill(server: &TestApp, chat: i64) {
     let mut tx = server.app.db.begin().await.expect("begun");
     let counted = "update chats set members_count = members_count + $2 where id = $1";
-    let counted = Target::from(&mut tx).query(counted).bind(chat).bind(CROWD);
+    let counted = tx.query(counted).bind(chat).bind(CROWD);
     counted.execute().await.expect("counted");
     tx.commit().await.expect("committed");
     let joined = format!(
@@ -46,7 +46,7 @@ async fn run(server: &TestApp, insert: &'static str) {
         FIRST + CROWD - 1
     );
     let mut tx = server.app.db.begin().await.expect("begun");
-    let query = Target::from(&mut tx).query(format!("{series} {insert}").leak());
+    let query = tx.query(&*format!("{series} {insert}").leak());
     query.bind(server.app.clock.now()).execute().await.expect("inserted");
     tx.commit().await.expect("committed");
 }
@@ -113,7 +113,7 @@ async fn the_receipts_of_a_crowd_are_bounded_and_counted(
         "update members set last_delivered_seq = 1 where user_id >= $1",
         "update members set last_read_seq = 1 where user_id >= $1 + 6000",
     ] {
-        Target::from(&mut tx).query(read).bind(FIRST).execute().await.expect("read");
+        tx.query(read).bind(FIRST).execute().await.expect("read");
     }
     tx.commit().await.expect("committed");
     let receipts = kitty.get(&path).await.expect(200).json;

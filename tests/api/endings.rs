@@ -93,7 +93,7 @@ async fn staff_end_any_chat_and_message_without_reading_and_it_is_kept(
     assert_eq!(socket.request(delete(&one)).await["type"], "ack");
     let two = tom.say(chat, "rude again").await["id"].clone();
     let mut tx = server.app.db.begin().await.expect("begun");
-    let query = Target::from(&mut tx).query("update users set is_staff = false where id = $1");
+    let query = tx.query("update users set is_staff = false where id = $1");
     query.bind(staff.id).execute().await.expect("updated");
     tx.commit().await.expect("committed");
     assert_eq!(socket.request(delete(&two)).await["code"], "not_found");

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use meowsenger::actions::{catchup, epoch};
-use meowsenger::store::{Target, site};
+use meowsenger::store::{Dialects, site};
 use meowsenger_client::{Event, Options, Server};
 use rstest::rstest;
 use tokio::time::timeout;
@@ -23,7 +23,7 @@ async fn rewind(node: &TestApp, chat: i64, messages: i64) {
         "update members set last_read_seq = $2, last_delivered_seq = $2 \
          where chat_id = $1 and last_delivered_seq > $2",
     ] {
-        Target::from(&mut tx).query(sql).bind(chat).bind(messages).execute().await.expect("done");
+        tx.query(sql).bind(chat).bind(messages).execute().await.expect("done");
     }
     tx.commit().await.expect("committed");
 }
@@ -173,7 +173,7 @@ async fn a_chat_that_is_gone_is_no_restore(
     let mut tx = server.app.db.begin().await.expect("begun");
     // Together with its members and messages.
     let delete = "delete from chats where id = $1";
-    Target::from(&mut tx).query(delete).bind(chat).execute().await.expect("deleted");
+    tx.query(delete).bind(chat).execute().await.expect("deleted");
     tx.commit().await.expect("committed");
     epoch::watch(Arc::clone(&server.app)).await.expect("looked");
     catchup::compare_versions(Arc::clone(&server.app)).await.expect("compared");
@@ -182,16 +182,15 @@ async fn a_chat_that_is_gone_is_no_restore(
     // A chat that was created after the copy is missing, and its id was never assigned.
     let chat = tom.group(&[&kitty]).await;
     let mut tx = server.app.db.begin().await.expect("begun");
-    Target::from(&mut tx).query(delete).bind(chat).execute().await.expect("deleted");
-    Target::from(&mut tx)
-        .either(
-            "update sqlite_sequence set seq = $1 - 1 where name = 'chats'",
-            "select setval(pg_get_serial_sequence('chats', 'id'), $1 - 1)",
-        )
-        .bind(chat)
-        .execute()
-        .await
-        .expect("set back");
+    tx.query(delete).bind(chat).execute().await.expect("deleted");
+    tx.query(Dialects {
+        sqlite: "update sqlite_sequence set seq = $1 - 1 where name = 'chats'",
+        postgres: "select setval(pg_get_serial_sequence('chats', 'id'), $1 - 1)",
+    })
+    .bind(chat)
+    .execute()
+    .await
+    .expect("set back");
     tx.commit().await.expect("committed");
     left(&server, &old).await;
 }

@@ -12,7 +12,7 @@ const REFUSED: &str = "No active account found with the given credentials";
 /// Stores a hash, as an import would.
 async fn import(server: &TestApp, user: &Client, encoded: &str) {
     let mut tx = server.app.db.begin().await.expect("begun");
-    let query = Target::from(&mut tx).query("update users set password = $2 where id = $1");
+    let query = tx.query("update users set password = $2 where id = $1");
     query.bind(user.id).bind(encoded).execute().await.expect("updated");
     tx.commit().await.expect("committed");
 }

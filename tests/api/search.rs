@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use meowsenger::actions::indexing;
-use meowsenger::store::Target;
 use rstest::rstest;
 use serde_json::{Value, json};
 use url::form_urlencoded;
@@ -208,7 +207,7 @@ async fn who_was_there_before_the_index_is_found_after_a_turn(
         "update users set search_text = '', search_rules = 0",
         "update chats set search_text = ''",
     ] {
-        Target::from(&mut tx).query(sql).execute().await.expect("run");
+        tx.query(sql).execute().await.expect("run");
     }
     tx.commit().await.expect("committed");
     assert!(found(&me, "olga").await.is_empty());

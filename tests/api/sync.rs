@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use meowsenger::store::Target;
 use rstest::rstest;
 use serde_json::{Map, Value, json};
 
@@ -373,7 +372,7 @@ async fn chats_that_one_is_not_in_are_gone_and_another_epoch_forgets_all_version
     // The database has a different history.
     let mut tx = server.app.db.begin().await.expect("begun");
     let sql = "update site set epoch = 'restored'";
-    Target::from(&mut tx).query(sql).execute().await.expect("updated");
+    tx.query(sql).execute().await.expect("updated");
     tx.commit().await.expect("committed");
     let restored = sync(&tom, json!({"versions": named, "epoch": answer["epoch"]})).await;
     assert_eq!(restored["epoch"], "restored");

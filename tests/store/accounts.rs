@@ -17,7 +17,7 @@ use crate::support::{Backend, NOW, Store, later};
 async fn deactivate(store: &Store, user: UserId) {
     let mut tx = store.tx().await;
     let sql = "update users set is_active = false where id = $1";
-    Target::from(&mut tx).query(sql).bind(user).execute().await.expect("updated");
+    tx.query(sql).bind(user).execute().await.expect("updated");
     tx.commit().await.expect("committed");
 }
 
@@ -87,16 +87,16 @@ async fn users_are_listed_by_key_and_by_id(
     assert_eq!(names(users::before(&store.db, "b", 9).await.unwrap()), ["A", "_c"]);
     assert_eq!(names(users::before(&store.db, "é", 1).await.unwrap()), ["b"]);
 
-    let asked = vec![ids[1].0, gone.0, 999, ids[0].0];
+    let asked = [ids[1], gone, UserId(999), ids[0]];
     let mut found: Vec<_> =
-        users::by_ids(&store.db, asked.clone()).await.unwrap().iter().map(|u| u.id).collect();
+        users::by_ids(&store.db, &asked).await.unwrap().iter().map(|u| u.id).collect();
     found.sort();
     assert_eq!(found, [ids[0], ids[1], gone]);
     let mut tx = store.tx().await;
-    let held = users::hold_active(&mut tx, asked).await.unwrap();
+    let held = users::hold_active(&mut tx, &asked).await.unwrap();
     assert_eq!(held.iter().map(|user| user.id).collect::<Vec<_>>(), [ids[0], ids[1]]);
     drop(tx);
-    assert!(users::by_ids(&store.db, vec![]).await.unwrap().is_empty());
+    assert!(users::by_ids(&store.db, &[]).await.unwrap().is_empty());
 }
 
 #[rstest]
@@ -181,7 +181,7 @@ async fn a_usable_password_is_found_without_reading_past_the_unusable(
 
 async fn run(store: &Store, sql: &'static str) {
     let mut tx = store.tx().await;
-    Target::from(&mut tx).query(sql).execute().await.expect("run");
+    tx.query(sql).execute().await.expect("run");
     tx.commit().await.expect("committed");
 }
 
@@ -205,9 +205,9 @@ async fn a_session_lives_until_it_ends_or_runs_out(
     assert_eq!((live.user.id, live.last_used_at, live.refresh_jti.as_str()), (user, NOW, "1"));
     let used =
         async |tx: &mut Tx| sessions::live(tx, one, NOW).await.unwrap().unwrap().last_used_at;
-    sessions::touch(&mut tx, vec![one.0, 999], later(60)).await.unwrap();
+    sessions::touch(&mut tx, &[one, SessionId(999)], later(60)).await.unwrap();
     assert_eq!(used(&mut tx).await, later(60));
-    sessions::touch(&mut tx, vec![one.0], later(30)).await.unwrap();
+    sessions::touch(&mut tx, &[one], later(30)).await.unwrap();
     assert_eq!(used(&mut tx).await, later(60), "never back");
     assert!(sessions::live(&mut tx, one, later(99)).await.unwrap().is_some());
     assert!(sessions::live(&mut tx, one, later(100)).await.unwrap().is_none(), "it ran out");
@@ -304,8 +304,7 @@ async fn a_ticket_is_taken_once(#[values(Backend::Sqlite, Backend::Postgres)] ba
     let mut tx = store.tx().await;
     tickets::insert(&mut tx, "next", session, later(30)).await.expect("kept");
     tickets::forget_expired(&mut tx, later(2), later(60)).await.expect("forgotten");
-    let left: Vec<(String,)> =
-        Target::from(&mut tx).query("select hash from tickets").all().await.expect("read");
+    let left: Vec<(String,)> = tx.query("select hash from tickets").all().await.expect("read");
     assert_eq!(
         left,
         [("next".to_owned(),)],
@@ -332,7 +331,7 @@ async fn times_come_back_to_the_microsecond(
     for micros in [-1, 0, 1, 946_684_799_999_999, NOW.micros(), Timestamp::MAX.micros()] {
         let moment = Timestamp::from_micros(micros);
         users::set_last_login(&mut tx, user, moment).await.expect("set");
-        let (kept,): (Timestamp,) = Target::from(&mut tx)
+        let (kept,): (Timestamp,) = tx
             .query("select last_login from users where last_login = $1")
             .bind(moment)
             .one()

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use meowsenger::store::{Target, avatars, users};
+use meowsenger::store::{avatars, users};
 use rstest::rstest;
 
 use crate::support::{Backend, Store};
@@ -21,8 +21,7 @@ async fn a_picture_is_used_where_a_user_or_a_chat_names_it(
         user.avatar = Some(avatar.to_owned());
         users::update(&mut tx, &user).await.expect("updated");
     }
-    Target::from(&mut tx)
-        .query("update chats set avatar = $2 where id = $1")
+    tx.query("update chats set avatar = $2 where id = $1")
         .bind(chat)
         .bind("avatars/c.png")
         .execute()

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use meowsenger::domain::event::Departed;
-use meowsenger::domain::ids::{ChatId, MessageId, UserId};
+use meowsenger::domain::ids::{ChatId, MessageId, SessionId, UserId};
 use meowsenger::domain::message::NewMessage;
 use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::receipt::Marks;
@@ -14,8 +14,8 @@ use meowsenger::domain::user::Activity;
 use meowsenger::store::presence::Place;
 use meowsenger::store::sends::{Added, Numbered};
 use meowsenger::store::{
-    Target, Tx, avatars, chats, departures, least, marks, members, messages, presence, search,
-    sends, sessions, users,
+    Tx, avatars, chats, departures, least, marks, members, messages, presence, search, sends,
+    sessions, users,
 };
 use rstest::rstest;
 
@@ -92,7 +92,7 @@ async fn site(store: &Store) {
     );
     let mut tx = store.tx().await;
     for insert in SITE {
-        let query = Target::from(&mut tx).query(format!("{series}{insert}").leak());
+        let query = tx.query(&*format!("{series}{insert}").leak());
         let query = if insert.contains("$1") { query.bind(NOW) } else { query };
         query.execute().await.expect("inserted");
     }
@@ -125,12 +125,12 @@ impl Lists {
 
 /// Runs a statement.
 async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::error::Result<()> {
-    let (one, chat, ids) = (UserId(1), ChatId(1), lists.ids.clone());
+    let (one, chat) = (UserId(1), ChatId(1));
     match statement {
         "avatars::used" => avatars::used(tx, lists.names.clone()).await.map(drop),
-        "chats::of_member" => chats::of_member(tx, one, ids).await.map(drop),
-        "chats::sizes" => chats::sizes(tx, one, ids).await.map(drop),
-        "chats::versions" => chats::versions(tx, ids).await.map(drop),
+        "chats::of_member" => chats::of_member(tx, one, &lists.map(ChatId)).await.map(drop),
+        "chats::sizes" => chats::sizes(tx, one, &lists.map(ChatId)).await.map(drop),
+        "chats::versions" => chats::versions(tx, &lists.map(ChatId)).await.map(drop),
         "departures::insert" => {
             let out = lists.map(|id| Departed { user: UserId(id), version: Version(id) });
             departures::insert(tx, chat, &out, NOW).await
@@ -141,19 +141,21 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
             marks::advance(tx, &wanted).await.map(drop)
         }
         "marks::read" => marks::read(tx, &lists.map(|id| (chat, UserId(id)))).await.map(drop),
-        "members::acquainted" => members::acquainted(tx, one, ids).await.map(drop),
-        "members::among" => members::among(tx, chat, ids).await.map(drop),
-        "members::insert" => members::insert(tx, ChatId(0), ids, Role::Member, Seq(0), NOW).await,
+        "members::acquainted" => members::acquainted(tx, one, &lists.map(UserId)).await.map(drop),
+        "members::among" => members::among(tx, chat, &lists.map(UserId)).await.map(drop),
+        "members::insert" => {
+            members::insert(tx, ChatId(0), &lists.map(UserId), Role::Member, Seq(0), NOW).await
+        }
         "least::least_marks" => {
             let laggards = least::Laggards::default();
-            least::least_marks(tx, &laggards, ids).await.map(drop)
+            least::least_marks(tx, &laggards, &lists.map(ChatId)).await.map(drop)
         }
-        "sessions::touch" => sessions::touch(tx, ids, later(1)).await,
-        "members::remove" => members::remove(tx, chat, ids).await,
+        "sessions::touch" => sessions::touch(tx, &lists.map(SessionId), later(1)).await,
+        "members::remove" => members::remove(tx, chat, &lists.map(UserId)).await,
         "messages::any_since" => {
             messages::any_since(tx, &lists.map(|id| (ChatId(id), Version(1)))).await.map(drop)
         }
-        "messages::by_ids" => messages::by_ids(tx, ids).await.map(drop),
+        "messages::by_ids" => messages::by_ids(tx, &lists.map(MessageId)).await.map(drop),
         "messages::changed_since" => messages::changed_since(
             tx,
             &lists.map(|id| (ChatId(id), Version(1))),
@@ -162,9 +164,13 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
         )
         .await
         .map(drop),
-        "presence::elsewhere" => presence::elsewhere(tx, "two", NOW, ids).await.map(drop),
-        "presence::remove" => presence::remove(tx, "one", ids).await,
-        "presence::seen" => presence::seen(tx, ids, later(999), Duration::ZERO).await,
+        "presence::elsewhere" => {
+            presence::elsewhere(tx, "two", NOW, &lists.map(UserId)).await.map(drop)
+        }
+        "presence::remove" => presence::remove(tx, "one", &lists.map(UserId)).await,
+        "presence::seen" => {
+            presence::seen(tx, &lists.map(UserId), later(999), Duration::ZERO).await
+        }
         "presence::write" => {
             let activity = Activity::Idle;
             let places = lists.map(|id| Place { user: UserId(id), connections: 1, activity });
@@ -187,12 +193,12 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
             let numbered: Vec<_> = lists.sends.iter().map(numbered).collect();
             sends::insert(tx, &numbered).await.map(drop)
         }
-        "sends::lock_chats" => sends::lock_chats(tx, ids).await.map(drop),
+        "sends::lock_chats" => sends::lock_chats(tx, &lists.map(ChatId)).await.map(drop),
         "sends::resolve" => {
             sends::resolve(tx, &lists.sends.iter().collect::<Vec<_>>()).await.map(drop)
         }
-        "users::by_ids" => users::by_ids(tx, ids).await.map(drop),
-        "users::hold_active" => users::hold_active(tx, ids).await.map(drop),
+        "users::by_ids" => users::by_ids(tx, &lists.map(UserId)).await.map(drop),
+        "users::hold_active" => users::hold_active(tx, &lists.map(UserId)).await.map(drop),
         "users::taken" => users::taken(tx, lists.names.clone()).await.map(drop),
         other => panic!("{other} is not run here"),
     }

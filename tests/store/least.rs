@@ -5,7 +5,7 @@ use meowsenger::domain::numbering::Seq;
 use meowsenger::domain::receipt::Marks;
 use meowsenger::domain::role::Role;
 use meowsenger::store::least::{Laggards, least_marks};
-use meowsenger::store::{Target, marks, members};
+use meowsenger::store::{marks, members};
 use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store};
@@ -35,7 +35,7 @@ async fn mark(store: &Store, chat: ChatId, user: UserId, delivered_seq: i64, rea
 
 async fn run(store: &Store, sql: &'static str) {
     let mut tx = store.tx().await;
-    Target::from(&mut tx).query(sql).execute().await.expect("run");
+    tx.query(sql).execute().await.expect("run");
     tx.commit().await.expect("committed");
 }
 
@@ -49,7 +49,7 @@ async fn the_least_markers_are_right_whoever_moves_leaves_or_joins(
     let (laggards, fresh) = (Laggards::default(), Laggards::default);
     let check = async |expected: (i64, i64)| {
         for hints in [&laggards, &fresh()] {
-            let least = least_marks(&store.db, hints, vec![chat.0]).await.unwrap()[&chat];
+            let least = least_marks(&store.db, hints, &[chat]).await.unwrap()[&chat];
             assert_eq!((least.read_seq.0, least.delivered_seq.0), expected);
         }
     };
@@ -66,24 +66,21 @@ async fn the_least_markers_are_right_whoever_moves_leaves_or_joins(
     check((2, 4)).await;
     // The result of a transaction that does not commit is not cached.
     let mut tx = store.tx().await;
-    members::remove(&mut tx, chat, vec![users[70].0]).await.expect("removed");
-    let least = least_marks(&mut tx, &laggards, vec![chat.0]).await.unwrap()[&chat];
+    members::remove(&mut tx, chat, &[users[70]]).await.expect("removed");
+    let least = least_marks(&mut tx, &laggards, &[chat]).await.unwrap()[&chat];
     assert_eq!(least.read_seq, Seq(4));
     drop(tx);
     check((2, 4)).await;
     let mut tx = store.tx().await;
-    members::remove(&mut tx, chat, vec![users[70].0]).await.expect("removed");
-    members::insert(&mut tx, chat, vec![users[70].0], Role::Member, Seq(9), NOW)
-        .await
-        .expect("again");
+    members::remove(&mut tx, chat, &[users[70]]).await.expect("removed");
+    members::insert(&mut tx, chat, &[users[70]], Role::Member, Seq(9), NOW).await.expect("again");
     tx.commit().await.expect("committed");
     check((4, 4)).await;
-    let gone = users[1..].iter().map(|user| user.0).collect();
     let mut tx = store.tx().await;
-    members::remove(&mut tx, chat, gone).await.expect("removed");
+    members::remove(&mut tx, chat, &users[1..]).await.expect("removed");
     tx.commit().await.expect("committed");
     run(&store, "update chats set members_count = 1").await;
-    let least = least_marks(&store.db, &laggards, vec![chat.0]).await.unwrap()[&chat];
+    let least = least_marks(&store.db, &laggards, &[chat]).await.unwrap()[&chat];
     assert_eq!((least.members, least.first_member, least.read_seq.0), (1, users[0], 9));
 }
 
@@ -95,7 +92,7 @@ async fn the_members_of_a_large_chat_are_not_read_each_time(
     let Some(store) = Store::new(backend).await else { return };
     let (chat, users) = group(&store).await;
     let laggards = Laggards::default();
-    let least = async || least_marks(&store.db, &laggards, vec![chat.0]).await.unwrap()[&chat];
+    let least = async || least_marks(&store.db, &laggards, &[chat]).await.unwrap()[&chat];
     for user in &users {
         mark(&store, chat, *user, 5, if *user == users[70] { 2 } else { 5 }).await;
     }

@@ -6,7 +6,7 @@ use meowsenger::domain::ids::UserId;
 use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::role::Role;
 use meowsenger::store::members::Place;
-use meowsenger::store::{Target, Tx, chats, departures, members, messages, users};
+use meowsenger::store::{Tx, chats, departures, members, messages, users};
 use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store, later};
@@ -20,13 +20,13 @@ async fn members_are_found_changed_and_removed(
     let (a, b, c) = (store.user("a").await, store.user("b").await, store.user("c").await);
     let chat = store.group(a, &[c]).await;
     let mut tx = store.tx().await;
-    members::insert(&mut tx, chat, vec![b.0], Role::Member, Seq(7), later(1)).await.expect("added");
+    members::insert(&mut tx, chat, &[b], Role::Member, Seq(7), later(1)).await.expect("added");
     let late = members::one(&mut tx, chat, b).await.unwrap().expect("a member");
     assert_eq!((late.last_delivered_seq.0, late.last_read_seq.0, late.joined_at), (7, 7, later(1)));
     assert!(members::one(&mut tx, chat, UserId(999)).await.unwrap().is_none());
     let roles = members::roles(&mut tx, chat).await.unwrap();
     assert_eq!(roles, [(a, Role::Owner), (b, Role::Member), (c, Role::Member)]);
-    let among = members::among(&mut tx, chat, vec![b.0, 999]).await.unwrap();
+    let among = members::among(&mut tx, chat, &[b, UserId(999)]).await.unwrap();
     assert_eq!(among.iter().map(|one| one.user.id).collect::<Vec<_>>(), [b]);
 
     let successor = members::successor(&mut tx, chat, a).await.unwrap();
@@ -46,7 +46,7 @@ async fn members_are_found_changed_and_removed(
     let before = members::before(&mut tx, chat, Place::of(&all[2]), 1).await.unwrap();
     assert_eq!(ids(&before), [b]);
 
-    members::remove(&mut tx, chat, vec![b.0, c.0, 999]).await.expect("removed");
+    members::remove(&mut tx, chat, &[b, c, UserId(999)]).await.expect("removed");
     assert!(members::successor(&mut tx, chat, a).await.unwrap().is_none());
     assert_eq!(members::roles(&mut tx, chat).await.unwrap(), [(a, Role::Owner)]);
 }
@@ -65,12 +65,12 @@ async fn a_groups_changes_take_versions(
     let chat = store.group(a, &[]).await;
     let mut tx = store.tx().await;
     assert_eq!(chats::advance(&mut tx, chat, 3, 2).await.unwrap(), Version(4));
-    let mut row = chats::of_member(&mut tx, a, vec![chat.0]).await.unwrap().remove(0).chat;
+    let mut row = chats::of_member(&mut tx, a, &[chat]).await.unwrap().remove(0).chat;
     assert_eq!((row.version.0, row.members_count), (4, 3));
     row.name = "Garden".to_owned();
     row.description = "Green".to_owned();
     chats::update(&mut tx, &row).await.expect("updated");
-    let row = chats::of_member(&mut tx, a, vec![chat.0]).await.unwrap().remove(0).chat;
+    let row = chats::of_member(&mut tx, a, &[chat]).await.unwrap().remove(0).chat;
     assert_eq!((row.name.as_str(), row.description.as_str()), ("Garden", "Green"));
 }
 
@@ -93,18 +93,16 @@ async fn what_a_chat_leaves_behind_is_removed_little_by_little(
     assert_eq!(out, [a, b]);
     assert!(!chats::is_there(&mut tx, chat).await.unwrap());
     assert!(chats::is_there(&mut tx, other).await.unwrap());
-    assert!(chats::of_member(&mut tx, a, vec![chat.0]).await.unwrap().is_empty());
+    assert!(chats::of_member(&mut tx, a, &[chat]).await.unwrap().is_empty());
 
     assert!(chats::purge(&mut tx, 1).await.unwrap());
-    assert!(messages::by_ids(&mut tx, vec![said.0]).await.unwrap().is_empty(), "the oldest first");
+    assert!(messages::by_ids(&mut tx, &[said]).await.unwrap().is_empty(), "the oldest first");
     assert!(chats::purge(&mut tx, 9).await.unwrap());
     assert!(chats::purge(&mut tx, 9).await.unwrap());
     assert!(!chats::purge(&mut tx, 9).await.unwrap());
-    let left: Vec<(i64,)> =
-        Target::from(&mut tx).query("select id from chats").all().await.unwrap();
+    let left: Vec<(i64,)> = tx.query("select id from chats").all().await.unwrap();
     assert_eq!(left, [(other.0,)]);
-    let left: Vec<(i64,)> =
-        Target::from(&mut tx).query("select id from messages").all().await.unwrap();
+    let left: Vec<(i64,)> = tx.query("select id from messages").all().await.unwrap();
     assert_eq!(left.len(), 1);
 }
 
@@ -117,19 +115,15 @@ async fn two_people_may_have_another_private_chat_when_theirs_was_ended(
     let (a, b) = (store.user("a").await, store.user("b").await);
     let mut tx = store.tx().await;
     let first = chats::insert_private(&mut tx, a, b, NOW).await.unwrap().expect("made");
-    members::insert(&mut tx, first, vec![a.0, b.0], Role::Member, Seq(0), NOW)
-        .await
-        .expect("members");
+    members::insert(&mut tx, first, &[a, b], Role::Member, Seq(0), NOW).await.expect("members");
     assert!(!chats::is_left_alone(&mut tx, first).await.unwrap());
     chats::end(&mut tx, first, NOW).await.expect("ended");
     let second = chats::insert_private(&mut tx, a, b, NOW).await.unwrap().expect("made");
     assert_ne!(first, second);
-    members::insert(&mut tx, second, vec![a.0, b.0], Role::Member, Seq(0), NOW)
-        .await
-        .expect("members");
+    members::insert(&mut tx, second, &[a, b], Role::Member, Seq(0), NOW).await.expect("members");
     users::end(&mut tx, b, "deleted_2", NOW).await.expect("ended");
     assert!(chats::is_left_alone(&mut tx, second).await.unwrap());
-    let row = chats::of_member(&mut tx, a, vec![second.0]).await.unwrap().remove(0);
+    let row = chats::of_member(&mut tx, a, &[second]).await.unwrap().remove(0);
     assert_eq!((row.chat.kind, row.peer), (ChatType::Private, Some(b)));
 }
 
@@ -173,7 +167,7 @@ async fn departures_are_told_until_one_is_in_again(
     departures::insert(&mut tx, chat, &[], NOW).await.expect("nobody");
     let told = departures::since(&mut tx, NOW).await.unwrap();
     assert_eq!(told, [(chat, c, Departed::ENDED)], "b is in it");
-    members::remove(&mut tx, chat, vec![b.0]).await.expect("removed");
+    members::remove(&mut tx, chat, &[b]).await.expect("removed");
     assert_eq!(departures::since(&mut tx, NOW).await.unwrap().len(), 2);
     assert!(departures::since(&mut tx, later(1)).await.unwrap().is_empty());
     let between = async |tx: &mut Tx, after, upto| {
@@ -186,7 +180,7 @@ async fn departures_are_told_until_one_is_in_again(
     for (after, upto) in [(3, 4), (5, 9)] {
         assert!(between(&mut tx, Version(after), Version(upto)).await.is_empty());
     }
-    members::insert(&mut tx, chat, vec![b.0], Role::Member, Seq(0), NOW).await.expect("in again");
+    members::insert(&mut tx, chat, &[b], Role::Member, Seq(0), NOW).await.expect("in again");
     assert!(between(&mut tx, Version(4), Version(5)).await.is_empty());
     departures::forget(&mut tx, later(1)).await.expect("forgotten");
     assert!(departures::since(&mut tx, NOW).await.unwrap().is_empty());

@@ -4,7 +4,7 @@ use meowsenger::domain::ids::{ChatId, MessageId};
 use meowsenger::domain::message::{ClientId, LastChange, Message, NewMessage};
 use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::receipt::MessageStatus;
-use meowsenger::store::{Target, chats, members, messages, sends};
+use meowsenger::store::{chats, members, messages, sends};
 use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store, later, message};
@@ -62,8 +62,8 @@ async fn messages_are_paged_by_seq_and_by_version(
     assert_eq!((buried.sender.id, buried.sender.username.as_str()), (a, "a"));
     assert_eq!(buried.status, MessageStatus::Sent);
 
-    let asked = vec![ids[3].0, 999, ids[1].0];
-    let mut found = messages::by_ids(db, asked).await.unwrap();
+    let asked = [ids[3], MessageId(999), ids[1]];
+    let mut found = messages::by_ids(db, &asked).await.unwrap();
     found.sort_by_key(|message| message.id);
     assert_eq!(found.iter().map(|m| m.id).collect::<Vec<_>>(), [ids[1], ids[3]]);
 }
@@ -79,8 +79,8 @@ async fn the_kind_of_the_last_change_is_on_the_row_and_inferred_where_it_is_not(
     let id = store.say(chat, a, "meow").await;
     let mut tx = store.tx().await;
     let mut change = async |sql: &'static str| {
-        Target::from(&mut tx).query(sql).bind(id).execute().await.expect("changed");
-        messages::by_ids(&mut tx, vec![id.0]).await.unwrap()[0].last_change
+        tx.query(sql).bind(id).execute().await.expect("changed");
+        messages::by_ids(&mut tx, &[id]).await.unwrap()[0].last_change
     };
     let stored = change("update messages set content = 'unchanged kind' where id = $1").await;
     assert_eq!(stored, LastChange::Created);
@@ -150,7 +150,7 @@ async fn content_comes_back_exactly(
     let mut tx = store.tx().await;
     for content in &contents {
         messages::edit(&mut tx, kept[0].id, content, Version(99), NOW).await.expect("edited");
-        let read = messages::by_ids(&mut tx, vec![kept[0].id.0]).await.unwrap();
+        let read = messages::by_ids(&mut tx, &[kept[0].id]).await.unwrap();
         assert_eq!(&read[0].content, content);
     }
 }
@@ -181,7 +181,7 @@ async fn a_batch_over_several_chats_moves_each_on(
     assert_eq!((answer.reply_to, answer.client_id.as_deref()), (Some(first), Some("x")));
 
     for (chat, version, seq, last) in [(one, 4, 3, ids[3]), (two, 3, 2, ids[1])] {
-        let seen = chats::of_member(&store.db, a, vec![chat.0]).await.unwrap().remove(0);
+        let seen = chats::of_member(&store.db, a, &[chat]).await.unwrap().remove(0);
         assert_eq!((seen.chat.version.0, seen.chat.last_seq.0), (version, seq));
         assert_eq!((seen.last_message, seen.place.activity), (Some(last), last.0));
         assert_eq!((seen.last_read_seq.0, seen.unread_count), (seq, 0), "a wrote the last one");
@@ -194,7 +194,7 @@ async fn a_batch_over_several_chats_moves_each_on(
     let newest = store.send(&[message(one, b, "4")], NOW).await[0];
     let mut tx = store.tx().await;
     sends::advance_senders(&mut tx, &[(one, b, Seq(1))]).await.expect("marked");
-    let seen = chats::of_member(&mut tx, b, vec![one.0]).await.unwrap().remove(0);
+    let seen = chats::of_member(&mut tx, b, &[one]).await.unwrap().remove(0);
     assert_eq!((seen.place.activity, seen.last_read_seq.0), (newest.0, 4));
 }
 
@@ -248,7 +248,7 @@ async fn what_a_send_depends_on_is_resolved(
     );
     assert_eq!(resolved[4].sender.username, "b");
 
-    let locked = sends::lock_chats(&mut tx, vec![other.0, chat.0, 999]).await.unwrap();
+    let locked = sends::lock_chats(&mut tx, &[other, chat, ChatId(999)]).await.unwrap();
     let mut numbers: Vec<_> = locked.iter().map(|c| (c.id, c.version.0, c.last_seq.0)).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, [(chat, 3, 2), (other, 2, 1)]);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use meowsenger::app::open_database;
 use meowsenger::config::{Config, Variables};
-use meowsenger::store::{Target, migrations};
+use meowsenger::store::migrations;
 use meowsenger_testing::eventually;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -80,8 +80,7 @@ async fn session_pooling_works_and_is_durable_and_transaction_pooling_is_refused
         let config = Config::read(&variables(&store, &pooler)).expect("settings");
         let db = open_database(&config).await.expect("works");
         let mut tx = db.begin().await.expect("begun");
-        let (setting,): (String,) =
-            Target::from(&mut tx).query("show synchronous_commit").one().await.expect("read");
+        let (setting,): (String,) = tx.query("show synchronous_commit").one().await.expect("read");
         assert_eq!(setting, "on");
         drop(tx);
         migrations::state(&db).await.expect("statements are kept");

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use meowsenger::domain::ids::UserId;
 use meowsenger::domain::numbering::Seq;
 use meowsenger::domain::role::Role;
 use meowsenger::domain::user::Activity;
 use meowsenger::store::presence::{self, Place};
-use meowsenger::store::{Target, chats, members, users};
+use meowsenger::store::{chats, members, users};
 use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store, later};
@@ -29,16 +30,16 @@ async fn nodes_tell_who_is_connected_and_are_given_up_when_silent(
     presence::write(&mut tx, "one", &again).await.expect("written again");
     presence::write(&mut tx, "one", &[]).await.expect("nothing to write");
 
-    let both = vec![a.0, b.0];
-    let mut seen = presence::elsewhere(&mut tx, "two", later(1), both.clone()).await.unwrap();
+    let both = [a, b];
+    let mut seen = presence::elsewhere(&mut tx, "two", later(1), &both).await.unwrap();
     seen.sort_by_key(|place| place.user);
     assert_eq!(seen, [place(a, 1, Activity::Idle), place(b, 1, Activity::Active)]);
-    assert!(presence::elsewhere(&mut tx, "one", NOW, both.clone()).await.unwrap().is_empty());
-    assert!(presence::elsewhere(&mut tx, "two", later(2), both.clone()).await.unwrap().is_empty());
+    assert!(presence::elsewhere(&mut tx, "one", NOW, &both).await.unwrap().is_empty());
+    assert!(presence::elsewhere(&mut tx, "two", later(2), &both).await.unwrap().is_empty());
     assert!(presence::has_company(&mut tx, "two", later(1)).await.unwrap());
     assert!(!presence::has_company(&mut tx, "two", later(2)).await.unwrap());
 
-    presence::remove(&mut tx, "one", vec![b.0]).await.expect("removed");
+    presence::remove(&mut tx, "one", &[b]).await.expect("removed");
     assert!(
         presence::bury(&mut tx, later(1), later(60)).await.unwrap().is_empty(),
         "all are alive"
@@ -49,7 +50,7 @@ async fn nodes_tell_who_is_connected_and_are_given_up_when_silent(
     let mut gone = presence::leave(&mut tx, "two", later(1)).await.unwrap();
     gone.sort();
     assert_eq!(gone, [a, b]);
-    let places = presence::elsewhere(&mut tx, "one", later(1), vec![a.0, b.0]).await.unwrap();
+    let places = presence::elsewhere(&mut tx, "one", later(1), &[a, b]).await.unwrap();
     assert_eq!(places.iter().map(|place| place.connections).collect::<Vec<_>>(), [0, 0]);
     let mut gone = presence::bury(&mut tx, later(2), later(60)).await.unwrap();
     gone.sort();
@@ -75,7 +76,7 @@ async fn that_somebody_was_seen_is_noted_once_a_minute_unless_they_hide(
     let minute = Duration::from_secs(60);
     for (seconds, expected) in [(0, 0), (59, 0), (60, 60), (90, 60)] {
         let now = later(seconds);
-        presence::seen(&mut tx, vec![a.0, hidden.0], now, minute).await.expect("noted");
+        presence::seen(&mut tx, &[a, hidden], now, minute).await.expect("noted");
         let seen = users::by_id(&mut tx, a).await.unwrap().expect("a user").last_seen;
         assert_eq!(seen, Some(later(expected)), "{seconds}");
     }
@@ -83,7 +84,7 @@ async fn that_somebody_was_seen_is_noted_once_a_minute_unless_they_hide(
 
     // A date in the past is kept; one in the future is corrected.
     for (seconds, expected) in [(50, 60), (86_400, 86_400), (90, 90)] {
-        presence::seen(&mut tx, vec![a.0], later(seconds), minute).await.expect("noted");
+        presence::seen(&mut tx, &[a], later(seconds), minute).await.expect("noted");
         let seen = users::by_id(&mut tx, a).await.unwrap().expect("a user").last_seen;
         assert_eq!(seen, Some(later(expected)), "{seconds}");
     }
@@ -99,18 +100,15 @@ async fn people_know_those_with_whom_they_share_a_chat(
     store.group(b, &[a]).await;
     let mut tx = store.tx().await;
     let chat = chats::insert_private(&mut tx, c, a, NOW).await.unwrap().expect("made");
-    members::insert(&mut tx, chat, vec![a.0, c.0], Role::Member, Seq(0), NOW)
-        .await
-        .expect("members");
-    let asked = vec![a.0, b.0, c.0, 999];
-    let mut known = members::acquainted(&mut tx, a, asked.clone()).await.unwrap();
+    members::insert(&mut tx, chat, &[a, c], Role::Member, Seq(0), NOW).await.expect("members");
+    let asked = [a, b, c, UserId(999)];
+    let mut known = members::acquainted(&mut tx, a, &asked).await.unwrap();
     known.sort_unstable();
-    assert_eq!(known, [b.0, c.0]);
-    assert_eq!(members::acquainted(&mut tx, b, asked).await.unwrap(), [a.0]);
+    assert_eq!(known, [b, c]);
+    assert_eq!(members::acquainted(&mut tx, b, &asked).await.unwrap(), [a]);
     assert_eq!(chats::peers_of(&mut tx, a).await.unwrap(), [(chat, c)]);
     assert_eq!(chats::peers_of(&mut tx, c).await.unwrap(), [(chat, a)]);
     assert!(chats::peers_of(&mut tx, b).await.unwrap().is_empty());
-    let left: Vec<(i64,)> =
-        Target::from(&mut tx).query("select id from chats").all().await.unwrap();
+    let left: Vec<(i64,)> = tx.query("select id from chats").all().await.unwrap();
     assert_eq!(left.len(), 2);
 }

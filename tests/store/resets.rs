@@ -1,7 +1,7 @@
 //! The columns that password reset links depend on.
 
 use meowsenger::domain::ids::UserId;
-use meowsenger::store::{Target, resets, users};
+use meowsenger::store::{resets, users};
 use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store};
@@ -19,7 +19,7 @@ async fn an_active_account_is_read_with_its_password_and_login(
     let mut tx = store.tx().await;
     users::set_last_login(&mut tx, user, NOW).await.expect("set");
     let sql = "update users set is_active = false where id = $1";
-    Target::from(&mut tx).query(sql).bind(gone).execute().await.expect("updated");
+    tx.query(sql).bind(gone).execute().await.expect("updated");
     let found = resets::by_login(&mut tx, "a").await.expect("read").expect("there");
     assert_eq!((found.user.id, found.last_login), (user, Some(NOW)));
     for key in ["b", "x"] {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use meowsenger::store::migrations::{self, State};
-use meowsenger::store::{Db, Target};
+use meowsenger::store::{Db, Dialects, Target};
 use meowsenger_testing::services::run_script;
 use rstest::rstest;
 
@@ -13,13 +13,13 @@ use crate::support::{Backend, NOW, Store, open};
 /// `table.column`, and whether it is nullable.
 async fn columns(db: &Db) -> BTreeMap<String, bool> {
     let rows: Vec<(String, i64)> = Target::from(db)
-        .either(
-            "select m.name || '.' || c.name, c.\"notnull\" = 0 and c.pk = 0 \
+        .query(Dialects {
+            sqlite: "select m.name || '.' || c.name, c.\"notnull\" = 0 and c.pk = 0 \
              from sqlite_master m join pragma_table_info(m.name) c \
              where m.type = 'table' and m.name not like 'sqlite_%'",
-            "select table_name || '.' || column_name, (is_nullable = 'YES')::int::bigint \
+            postgres: "select table_name || '.' || column_name, (is_nullable = 'YES')::int::bigint \
              from information_schema.columns where table_schema = current_schema()",
-        )
+        })
         .all()
         .await
         .expect("read");
@@ -29,19 +29,19 @@ async fn columns(db: &Db) -> BTreeMap<String, bool> {
 /// The unique keys: `table(columns)`, with a marker for partial ones.
 async fn unique(db: &Db) -> Vec<String> {
     let rows: Vec<(String, String, String, i64)> = Target::from(db)
-        .either(
-            "select m.name, l.name, c.name, l.partial \
+        .query(Dialects {
+            sqlite: "select m.name, l.name, c.name, l.partial \
              from sqlite_master m join pragma_index_list(m.name) l on l.\"unique\" \
              join pragma_index_info(l.name) c where m.type = 'table' \
              union all \
              select m.name, 'id', 'id', 0 from sqlite_master m join pragma_table_info(m.name) c \
              where m.type = 'table' and c.name = 'id' and c.pk = 1",
-            "select t.relname::text, i.indexrelid::text, c.attname::text, \
+            postgres: "select t.relname::text, i.indexrelid::text, c.attname::text, \
                     (i.indpred is not null)::int::bigint \
              from pg_index i join pg_class t on t.oid = i.indrelid \
              join pg_attribute c on c.attrelid = t.oid and c.attnum = any(i.indkey::int2[]) \
              where i.indisunique and t.relnamespace = current_schema()::regnamespace",
-        )
+        })
         .all()
         .await
         .expect("read");
@@ -115,7 +115,7 @@ async fn an_older_program_runs_beside_a_newer_schema_that_allows_it_and_no_other
             "delete from migrations where name = '9999_wings' and $1 = $1",
             "insert into migrations (name, applied_at, runs_beside) values ('9999_wings', '', $1)",
         ] {
-            Target::from(&mut tx).query(sql).bind(beside.as_str()).execute().await.expect("done");
+            tx.query(sql).bind(beside.as_str()).execute().await.expect("done");
         }
         tx.commit().await.expect("committed");
         let state = migrations::state(&store.db).await.expect("read");
@@ -138,10 +138,10 @@ async fn sqlite_is_set_to_lose_nothing() {
     let mut tx = store.tx().await;
     for (pragma, value) in [("pragma synchronous", 2), ("pragma foreign_keys", 1)] {
         let (read,): (i64,) = Target::from(&store.db).query(pragma).one().await.expect("read");
-        let (write,): (i64,) = Target::from(&mut tx).query(pragma).one().await.expect("read");
+        let (write,): (i64,) = tx.query(pragma).one().await.expect("read");
         assert_eq!((read, write), (value, value), "{pragma}");
     }
-    let mode: (String,) = Target::from(&mut tx).query("pragma journal_mode").one().await.unwrap();
+    let mode: (String,) = tx.query("pragma journal_mode").one().await.unwrap();
     assert_eq!(mode.0, "wal");
 }
 
@@ -169,7 +169,7 @@ async fn postgres_is_set_to_lose_nothing_whatever_others_say() {
     let show = async |sql: &'static str| {
         let (pool,): (String,) = Target::from(&db).query(sql).one().await.expect("read");
         let mut tx = db.begin().await.expect("a transaction");
-        let (tx,): (String,) = Target::from(&mut tx).query(sql).one().await.expect("read");
+        let (tx,): (String,) = tx.query(sql).one().await.expect("read");
         assert_eq!(pool, tx);
         pool
     };

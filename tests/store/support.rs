@@ -77,10 +77,7 @@ impl Store {
         let count = 1 + i64::try_from(others.len()).expect("few");
         let chat = chats::insert_group(&mut tx, owner, "Kitchen", "", count, NOW).await;
         let chat = chat.expect("inserted");
-        let others = others.iter().map(|user| user.0).collect();
-        members::insert(&mut tx, chat, vec![owner.0], Role::Owner, Seq(0), NOW)
-            .await
-            .expect("owner");
+        members::insert(&mut tx, chat, &[owner], Role::Owner, Seq(0), NOW).await.expect("owner");
         members::insert(&mut tx, chat, others, Role::Member, Seq(0), NOW).await.expect("members");
         tx.commit().await.expect("committed");
         chat
@@ -112,8 +109,8 @@ pub fn message(chat: ChatId, sender: UserId, content: &str) -> NewMessage {
 
 /// The committer's statements in their order, without its checks.
 async fn send(tx: &mut Tx, batch: &[NewMessage], now: Timestamp) -> Vec<MessageId> {
-    let ids = batch.iter().map(|message| message.chat.0).collect();
-    let mut chats = sends::lock_chats(tx, ids).await.expect("locked");
+    let ids: Vec<_> = batch.iter().map(|message| message.chat).collect();
+    let mut chats = sends::lock_chats(tx, &ids).await.expect("locked");
     let mut numbered = Vec::new();
     for message in batch {
         let chat = chats.iter_mut().find(|chat| chat.id == message.chat).expect("its chat");

@@ -122,7 +122,7 @@ async fn connections_that_nobody_needs_are_given_back() {
     for _ in 0..3 {
         let mut tx = store.db.begin().await.expect("begun");
         let sql = "select pg_backend_pid()::bigint";
-        let (pid,) = Target::from(&mut tx).query(sql).one().await.expect("read");
+        let (pid,) = tx.query(sql).one().await.expect("read");
         pids.push(pid);
         busy.push(tx);
     }

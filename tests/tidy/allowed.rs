@@ -30,7 +30,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "src/config/tokens.rs",
     ],
     &["src/media/decode.rs", "src/media/jpeg.rs", "src/media/rows.rs", "src/media/webp.rs"],
-    &["src/store/db.rs", "src/store/lease.rs", "src/store/pooler.rs", "src/store/pools.rs"],
 ];
 
 /// Names that several public types have. `Arguments` are those of each subcommand, and `Result` is
@@ -57,7 +56,6 @@ pub(crate) const SHARED_NAMES: &[&str] = &[
     "MessageStatus",
     "Opened",
     "Place",
-    "Query",
     "Receipts",
     "Result",
     "Role",

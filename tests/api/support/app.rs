@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use meowsenger::app::{App, SystemClock};
 use meowsenger::config::{Config, Variables};
-use meowsenger::store::{Target, migrations};
+use meowsenger::store::migrations;
 use meowsenger::{actions, http};
 use meowsenger_testing::Watchdog;
 use tempfile::TempDir;
@@ -126,8 +126,7 @@ impl TestApp {
     /// Shuts somebody out, as an operator does.
     pub async fn deactivate(&self, user: &Client) {
         let mut tx = self.app.db.begin().await.expect("begun");
-        Target::from(&mut tx)
-            .query("update users set is_active = false where id = $1")
+        tx.query("update users set is_active = false where id = $1")
             .bind(user.id)
             .execute()
             .await
@@ -145,8 +144,7 @@ impl TestApp {
     /// Makes somebody staff, or a superuser, as an operator does.
     pub async fn make_staff(&self, user: &Client, superuser: bool) {
         let mut tx = self.app.db.begin().await.expect("begun");
-        Target::from(&mut tx)
-            .query("update users set is_staff = true, is_superuser = $2 where id = $1")
+        tx.query("update users set is_staff = true, is_superuser = $2 where id = $1")
             .bind(user.id)
             .bind(superuser)
             .execute()
