@@ -71,7 +71,6 @@ pub(crate) const SHARED_NAMES: &[&str] = &[
 pub(crate) const QUAINT_FILES: &[&str] = &[
     // The pages.
     ".env.example",
-    "ARCHITECTURE.md",
     // The client.
     // REST, the bodies, and their documents.
     "docs/api/auth.md",
