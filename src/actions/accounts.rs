@@ -112,6 +112,12 @@ pub async fn update(
     let actor = &caller.user;
     let seen = changeable(&app.db, id, actor).await?;
     let (mut change, mut errors) = change?;
+    // What the actor may not set is ignored, even if it is wrong.
+    for (field, may_set) in [("is_active", actor.is_staff), ("is_staff", actor.is_superuser)] {
+        if !may_set {
+            errors.remove(field);
+        }
+    }
     let email = change.email.as_ref().and_then(Option::as_ref);
     let wanted = NamesWanted::new(change.username.as_ref(), email);
     if actor.id == id && wanted.differs_from(&NamesWanted::of(&seen)) {

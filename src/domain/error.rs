@@ -114,6 +114,11 @@ impl FieldErrors {
         self.0.entry(field.to_owned()).or_default().push(text.into());
     }
 
+    /// Forgets the errors of a field.
+    pub fn remove(&mut self, field: &str) {
+        self.0.remove(field);
+    }
+
     /// Whether the field has a fault already.
     pub fn contains(&self, field: &str) -> bool {
         self.0.contains_key(field)

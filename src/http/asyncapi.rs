@@ -8,8 +8,8 @@ use crate::realtime::close::Close;
 use crate::realtime::heartbeat::DEAD_AFTER;
 use crate::realtime::socket::AUTH_TIME;
 use crate::realtime::transport::MESSAGE_MAX;
+use crate::wire::client_frames;
 use crate::wire::frames::{self, HEARTBEAT};
-use crate::wire::incoming;
 use crate::wire::presence::WATCH_MAX;
 
 type Result<T> = std::result::Result<T, serde_json::Error>;
@@ -32,15 +32,10 @@ a first frame `auth`; a bad header or ticket is 401 before the upgrade, a page o
 
 /// The document, where a message has at most so many characters.
 pub fn socket_document(message_length: usize) -> Result<Value> {
-    let ((clients, named), (servers, also)) = (incoming::schemas(), frames::schemas());
-    let (mut client, server) = (describe("client", &clients)?, describe("server", &servers)?);
+    let ((clients, named), (servers, also)) =
+        (client_frames::schemas(message_length), frames::schemas());
+    let (client, server) = (describe("client", &clients)?, describe("server", &servers)?);
     let schemas = named.into_iter().chain(also).map(|(name, schema)| Ok((name, to_value(schema)?)));
-
-    for frame in &mut client {
-        if let Some(content) = frame.schema["properties"].get_mut("content") {
-            content["maxLength"] = json!(message_length);
-        }
-    }
 
     let mut operations = Map::new();
     for frame in &client {

@@ -1,4 +1,5 @@
-//! `/api/auth/`: accounts, sessions, tickets.
+//! `/api/auth/`: registering, logging in and out, tokens and tickets. Accounts are in `account`, the
+//! list of sessions in `sessions`.
 
 use std::sync::Arc;
 
@@ -8,26 +9,25 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use crate::actions::accounts::{self, NamesWanted};
-use crate::actions::{profiles, sessions, tickets};
+use crate::actions::{sessions, tickets};
 use crate::app::App;
 use crate::domain::session::{self, Device};
-use crate::wire::accounts::{ChangePassword, EndAccount, Register};
-use crate::wire::errors::{Detail, FieldTexts};
+use crate::wire::accounts::Register;
+use crate::wire::errors::Detail;
 use crate::wire::sessions::{Login, Opened, Refresh, Ticket, TokenPair, Verify};
-use crate::wire::users::{OwnUser, PatchUser, UpdateUser};
+use crate::wire::users::OwnUser;
 
 use super::bodies::Body;
 use super::caller::Authenticated;
 use super::errors::Result;
-use super::forms::FormBody;
 
-/// Makes an account
+/// Register an account
 ///
-/// And its first session. The password must pass Django's four default validators.
+/// Opens its first session, too. The password must pass Django's four default validators.
 #[utoipa::path(
     post, path = "/api/auth/register/", tag = "auth", operation_id = "auth_register",
     security(()), request_body = Register,
-    responses((status = 201, body = Opened), (status = 400, body = FieldTexts))
+    responses((status = 201, description = "The account and its tokens", body = Opened))
 )]
 pub(super) async fn register(
     State(app): State<Arc<App>>,
@@ -40,17 +40,16 @@ pub(super) async fn register(
     Ok((StatusCode::CREATED, show(&app, &opened)).into_response())
 }
 
-/// Begins a session
+/// Log in
 ///
-/// With the username or the e-mail address; case does not matter. An unknown user, a wrong password
-/// and an inactive account are answered alike.
+/// With the username or the e-mail address, ignoring case. An unknown user, a wrong password and a
+/// deactivated account get the same answer.
 #[utoipa::path(
     post, path = "/api/auth/login/", tag = "auth", operation_id = "auth_login",
     security(()), request_body = Login,
     responses(
-        (status = 200, body = Opened),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
+        (status = 200, description = "The user and the tokens of a new session", body = Opened),
+        (status = 401, description = "The login failed", body = Detail),
     )
 )]
 pub(super) async fn login(
@@ -72,17 +71,17 @@ fn show(app: &App, opened: &sessions::Opened) -> Response {
     .into_response()
 }
 
-/// Renews a session's tokens
+/// Rotate a session's tokens
 ///
-/// The refresh token is spent. The same one again within ten seconds (an answer was lost) gets a
-/// usable pair; later, it ends the whole session, since one of its two users is a thief.
+/// Each refresh token can be used once. Using it again within ten seconds, because the answer was
+/// lost, returns a valid pair; later it counts as reuse, which revokes the session: one of its two
+/// users has stolen it.
 #[utoipa::path(
     post, path = "/api/auth/refresh/", tag = "auth", operation_id = "auth_refresh",
     security(()), request_body = Refresh,
     responses(
-        (status = 200, body = TokenPair),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
+        (status = 200, description = "The new tokens", body = TokenPair),
+        (status = 401, description = "The token is invalid, expired or already used", body = Detail),
     )
 )]
 pub(super) async fn refresh(State(app): State<Arc<App>>, body: Body) -> Result<Response> {
@@ -90,20 +89,20 @@ pub(super) async fn refresh(State(app): State<Arc<App>>, body: Body) -> Result<R
     Ok(show_pair(&sessions::refresh(&app, &token).await?))
 }
 
-fn show_pair(tokens: &session::TokenPair) -> Response {
+/// A session's tokens as an answer.
+pub(super) fn show_pair(tokens: &session::TokenPair) -> Response {
     Json(TokenPair { access: &tokens.access, refresh: &tokens.refresh }).into_response()
 }
 
-/// Tells whether a token is good
+/// Check a token
 ///
-/// Of either kind. `{}` if so.
+/// An access or refresh token. Returns `{}` if it is valid.
 #[utoipa::path(
     post, path = "/api/auth/verify/", tag = "auth", operation_id = "auth_verify",
     security(()), request_body = Verify,
     responses(
-        (status = 200, description = "It is", body = Object),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
+        (status = 200, description = "The token is valid", body = Object),
+        (status = 401, description = "The token is not valid", body = Detail),
     )
 )]
 pub(super) async fn verify(
@@ -115,12 +114,12 @@ pub(super) async fn verify(
     Ok(Json(serde_json::json!({})))
 }
 
-/// Ends this session
+/// Log out
 ///
-/// Its access and refresh tokens are dead at once, its sockets are closed.
+/// Ends this session: its tokens are revoked immediately, and its sockets are closed.
 #[utoipa::path(
     post, path = "/api/auth/logout/", tag = "auth", operation_id = "auth_logout",
-    responses((status = 204, description = "Ended"), (status = 401, body = Detail))
+    responses((status = 204, description = "The session has ended"))
 )]
 pub(super) async fn logout(
     State(app): State<Arc<App>>,
@@ -130,121 +129,12 @@ pub(super) async fn logout(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Oneself
-#[utoipa::path(
-    get, path = "/api/auth/me/", tag = "auth", operation_id = "auth_me",
-    responses((status = 200, body = OwnUser), (status = 401, body = Detail))
-)]
-pub(super) async fn me(
-    State(app): State<Arc<App>>,
-    Authenticated(caller): Authenticated,
-) -> Result<Response> {
-    let profile = profiles::profile(&app, caller.user).await?;
-    Ok(Json(OwnUser::of(&profile, &app.urls)).into_response())
-}
-
-/// Changes oneself
-#[utoipa::path(
-    put, path = "/api/auth/me/", tag = "auth", operation_id = "auth_me_update",
-    request_body(content((UpdateUser = "application/json"), (UpdateUser = "multipart/form-data"))),
-    responses(
-        (status = 200, body = OwnUser),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
-    )
-)]
-pub(super) async fn update_me(
-    State(app): State<Arc<App>>,
-    Authenticated(caller): Authenticated,
-    device: Device,
-    FormBody(body): FormBody,
-) -> Result<Response> {
-    let change = body.read(|fields| Ok(UpdateUser::parse(fields, false, &caller.user)));
-    let profile = accounts::update(&app, &caller, &device, caller.user.id, change).await?;
-    Ok(Json(OwnUser::of(&profile, &app.urls)).into_response())
-}
-
-/// Changes oneself
+/// Create a WebSocket ticket
 ///
-/// What is left out stays as it is.
-#[utoipa::path(
-    patch, path = "/api/auth/me/", tag = "auth", operation_id = "auth_me_patch",
-    request_body(content((PatchUser = "application/json"), (PatchUser = "multipart/form-data"))),
-    responses(
-        (status = 200, body = OwnUser),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
-    )
-)]
-pub(super) async fn patch_me(
-    State(app): State<Arc<App>>,
-    Authenticated(caller): Authenticated,
-    device: Device,
-    FormBody(body): FormBody,
-) -> Result<Response> {
-    let change = body.read(|fields| Ok(UpdateUser::parse(fields, true, &caller.user)));
-    let profile = accounts::update(&app, &caller, &device, caller.user.id, change).await?;
-    Ok(Json(OwnUser::of(&profile, &app.urls)).into_response())
-}
-
-/// Ends one's account
-///
-/// What is left is a shell without a name (`deleted_<id>`), which nobody finds or logs in to. One's
-/// messages stay under it. One goes out of every group, and passes on those that one owns; private
-/// chats stay, and take no new messages.
-#[utoipa::path(
-    delete, path = "/api/auth/me/", tag = "auth", operation_id = "auth_me_delete",
-    request_body = EndAccount,
-    responses(
-        (status = 204, description = "Ended"),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
-    )
-)]
-pub(super) async fn end_me(
-    State(app): State<Arc<App>>,
-    Authenticated(caller): Authenticated,
-    body: Body,
-) -> Result<StatusCode> {
-    accounts::end(&app, &caller, body.read(EndAccount::parse)).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Changes one's password
-///
-/// Every other session ends. This session's refresh token is replaced: with `new_tokens` the answer
-/// is 200 and the new pair. Without it the session ends with its access token, unless the user logs
-/// in again.
-#[utoipa::path(
-    post, path = "/api/auth/password/change/", tag = "auth",
-    operation_id = "auth_password_change",
-    request_body = ChangePassword,
-    responses(
-        (status = 200, description = "Changed; with `new_tokens`", body = TokenPair),
-        (status = 204, description = "Changed; without"),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
-    )
-)]
-pub(super) async fn change_password(
-    State(app): State<Arc<App>>,
-    Authenticated(caller): Authenticated,
-    body: Body,
-) -> Result<Response> {
-    let (old, new, wants_tokens) = ChangePassword::parse(body.fields()?, &caller.user);
-    let tokens = accounts::change_password(&app, &caller, old.as_ref(), new).await?;
-    Ok(match wants_tokens {
-        true => show_pair(&tokens),
-        false => StatusCode::NO_CONTENT.into_response(),
-    })
-}
-
-/// Makes a ticket for one WebSocket
-///
-/// For clients that cannot set a header there: `/ws/?ticket=…`, once, within 30 seconds.
+/// For clients that cannot set headers on a WebSocket: `/ws/?ticket=…`, usable once within 30 seconds.
 #[utoipa::path(
     post, path = "/api/auth/ws-ticket/", tag = "auth", operation_id = "auth_ws_ticket",
-    responses((status = 201, body = Ticket), (status = 401, body = Detail))
+    responses((status = 201, description = "The ticket", body = Ticket))
 )]
 pub(super) async fn ws_ticket(
     State(app): State<Arc<App>>,

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 
 use axum::extract::{FromRequest, Request};
-use axum::http::header;
+use axum::http::{Method, header};
 
 use crate::domain::error::{Error, Result as DomainResult};
 use crate::wire::fields::Fields;
@@ -15,10 +15,13 @@ use super::receive::receive;
 pub(super) const BODY_MAX: usize = 128 * 1024;
 const TOO_LARGE: &str = "The body is larger than 128 KiB.";
 
-/// A JSON body. What is wrong with it, be it its size or type, is told when it is asked for, after
-/// the question whether the caller may at all.
+/// A body. What is wrong with it is reported when it is read.
 #[derive(Debug)]
-pub(super) struct Body(Content);
+pub(super) struct Body {
+    content: Content,
+    /// PATCH: no field has to be sent.
+    is_partial: bool,
+}
 
 #[derive(Debug)]
 enum Content {
@@ -27,35 +30,40 @@ enum Content {
 }
 
 impl Body {
-    /// What a body of another type was read into.
-    pub(super) fn of(fields: DomainResult<Fields>) -> Self {
-        Self(Content::Fields(fields))
+    /// The body of a request with this method.
+    pub(super) fn of(method: &Method, fields: DomainResult<Fields>) -> Self {
+        Self::new(method, Content::Fields(fields))
     }
 
-    /// Reads the fields, by a function of `wire::requests`.
+    fn new(method: &Method, content: Content) -> Self {
+        Self { content, is_partial: method == Method::PATCH }
+    }
+
+    /// Reads the fields by `parse`, a function of `wire`.
     pub(super) fn read<T>(self, parse: impl FnOnce(Fields) -> DomainResult<T>) -> DomainResult<T> {
         parse(self.fields()?)
     }
 
-    /// The same; without a tree of its values between, where `quick` can.
+    /// Reads the body by `quick` if that can, which saves building a tree of JSON values.
     pub(super) fn read_quickly<T>(
         self,
         quick: impl FnOnce(&[u8]) -> Option<T>,
         parse: impl FnOnce(Fields) -> DomainResult<T>,
     ) -> DomainResult<T> {
-        let quickly = match &self.0 {
+        let quickly = match &self.content {
             Content::Json(body) => quick(body),
             Content::Fields(_) => None,
         };
         quickly.map_or_else(|| self.read(parse), Ok)
     }
 
-    /// The fields as they are.
+    /// The fields.
     pub(super) fn fields(self) -> DomainResult<Fields> {
-        match self.0 {
+        let fields = match self.content {
             Content::Json(body) => Fields::parse(&body),
             Content::Fields(fields) => fields,
-        }
+        }?;
+        Ok(if self.is_partial { fields.partial() } else { fields })
     }
 }
 
@@ -63,14 +71,17 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Infallible;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
-        let kind = content_type(&request);
-        Ok(match whole(request).await {
+        let (method, kind) = (request.method().clone(), content_type(&request));
+        let content = match whole(request).await {
             // As in DRF, whatever its type.
-            Ok(body) if body.is_empty() => Self::of(Ok(Fields::default())),
-            Ok(_) if essence(&kind) != "application/json" => Self::of(Err(Error::MediaType(kind))),
-            Ok(body) => Self(Content::Json(body)),
-            Err(error) => Self::of(Err(error)),
-        })
+            Ok(body) if body.is_empty() => Content::Fields(Ok(Fields::default())),
+            Ok(_) if essence(&kind) != "application/json" => {
+                Content::Fields(Err(Error::MediaType(kind)))
+            }
+            Ok(body) => Content::Json(body),
+            Err(error) => Content::Fields(Err(error)),
+        };
+        Ok(Self::new(&method, content))
     }
 }
 
@@ -78,13 +89,13 @@ async fn whole(request: Request) -> DomainResult<Vec<u8>> {
     receive(request, BODY_MAX, TOO_LARGE).await?.into_bytes().await
 }
 
-/// What the body is said to be, as it was said; empty where it was not.
+/// The `Content-Type` as it was sent; empty if it was not.
 pub(super) fn content_type(request: &Request) -> String {
     let kind = request.headers().get(header::CONTENT_TYPE);
     kind.map_or("", |value| value.to_str().unwrap_or("?")).to_owned()
 }
 
-/// A type without its parameters.
+/// A media type without its parameters.
 pub(super) fn essence(kind: &str) -> String {
     kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

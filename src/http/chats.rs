@@ -13,8 +13,7 @@ use crate::domain::chat::{ChatFilter, ChatType};
 use crate::domain::error::{FieldErrors, Result as DomainResult};
 use crate::domain::ids::ChatId;
 use crate::domain::search;
-use crate::domain::session::Caller;
-use crate::wire::chats::{Chat, ChatPage, CreateChat, PatchChat, UpdateChat};
+use crate::wire::chats::{Chat, ChatPage, CreateChat, UpdateChat};
 use crate::wire::errors::{Detail, FieldTexts};
 
 use super::bodies::Body;
@@ -24,24 +23,23 @@ use super::forms::FormBody;
 use super::ids::Id;
 use super::pagination::Paging;
 
-/// One's chats
+/// List your chats
 ///
-/// Newest message (or making) first.
+/// The one with the latest message, or the latest created, first.
 #[utoipa::path(
     get, path = "/api/chats/", tag = "chats", operation_id = "chats_list",
     params(
         ("type" = Option<String>, Query, pattern = "^(private|group)?$"),
         ("unread" = Option<String>, Query, pattern = "^([Tt]rue|[Ff]alse|1|0)?$",
-            description = "With unread messages, or without."),
-        ("search" = Option<String>, Query, description = "In a group's name, or the other's names."),
-        ("cursor" = Option<String>, Query, description = "From `next` or `previous`."),
-        ("page_size" = Option<String>, Query, description = "1 to 100, 50 by default."),
+            description = "Only chats with, or without, unread messages."),
+        ("search" = Option<String>, Query,
+            description = "In a group's name, or in the names of a private chat's other user."),
+        Paging,
     ),
     responses(
-        (status = 200, body = ChatPage),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
-        (status = 404, description = "The cursor is not of this list", body = Detail),
+        (status = 200, description = "A page of chats", body = ChatPage),
+        (status = 400, description = "A filter is wrong", body = FieldTexts),
+        (status = 404, description = "The cursor does not belong to this list", body = Detail),
     )
 )]
 pub(super) async fn list(
@@ -56,19 +54,17 @@ pub(super) async fn list(
     Ok(paging.envelope(&list, &page, write_place, |chat| Chat::of(chat, &app.urls)))
 }
 
-/// Opens a chat
+/// Create a chat
 ///
-/// A private one with exactly one other, which is the same one for ever; or a group, whose owner
-/// one is.
+/// A private chat with exactly one other user, of which there is only ever one; or a group, which you
+/// own.
 #[utoipa::path(
     post, path = "/api/chats/", tag = "chats", operation_id = "chats_create",
     request_body = CreateChat,
     responses(
-        (status = 200, description = "The private chat that the two already have", body = Chat),
-        (status = 201, body = Chat),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
-        (status = 409, description = "One has made too many groups", body = Detail),
+        (status = 200, description = "The private chat that you already have", body = Chat),
+        (status = 201, description = "The new chat", body = Chat),
+        (status = 409, description = "You have created too many groups", body = Detail),
     )
 )]
 pub(super) async fn create(
@@ -83,16 +79,15 @@ pub(super) async fn create(
     Ok((status, Json(Chat::of(&view, &app.urls))).into_response())
 }
 
-/// One chat
+/// Get a chat
 ///
-/// With its first 100 members, owner and admins first.
+/// With its first 100 members, the owner and the admins first.
 #[utoipa::path(
     get, path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_one",
     params(("id" = i64, Path, minimum = 1)),
     responses(
-        (status = 200, body = Chat),
-        (status = 401, body = Detail),
-        (status = 404, description = "Not there, or one is no member", body = Detail),
+        (status = 200, description = "The chat", body = Chat),
+        (status = 404, description = "No such chat, or you are not a member", body = Detail),
     )
 )]
 pub(super) async fn one(
@@ -104,19 +99,17 @@ pub(super) async fn one(
     Ok(Json(Chat::of(&view, &app.urls)).into_response())
 }
 
-/// Changes a group
+/// Update a group
 ///
 /// As its owner or an admin. Each change is an event of its own.
 #[utoipa::path(
-    put, path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_update",
+    method(put, patch), path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_update",
     params(("id" = i64, Path, minimum = 1)),
     request_body(content((UpdateChat = "application/json"), (UpdateChat = "multipart/form-data"))),
     responses(
-        (status = 200, body = Chat),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
-        (status = 403, description = "A private chat, or not one's to change", body = Detail),
-        (status = 404, description = "Not there, or one is no member", body = Detail),
+        (status = 200, description = "The chat", body = Chat),
+        (status = 403, description = "A private chat, or you are a plain member", body = Detail),
+        (status = 404, description = "No such chat, or you are not a member", body = Detail),
     )
 )]
 pub(super) async fn update(
@@ -125,57 +118,22 @@ pub(super) async fn update(
     Id(id): Id<ChatId>,
     FormBody(body): FormBody,
 ) -> Result<Response> {
-    change(&app, &caller, id, body, false).await
-}
-
-/// Changes a group
-///
-/// As PUT does; what is left out stays as it is.
-#[utoipa::path(
-    patch, path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_patch",
-    params(("id" = i64, Path, minimum = 1)),
-    request_body(content((PatchChat = "application/json"), (PatchChat = "multipart/form-data"))),
-    responses(
-        (status = 200, body = Chat),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
-        (status = 403, description = "A private chat, or not one's to change", body = Detail),
-        (status = 404, description = "Not there, or one is no member", body = Detail),
-    )
-)]
-pub(super) async fn patch(
-    State(app): State<Arc<App>>,
-    Authenticated(caller): Authenticated,
-    Id(id): Id<ChatId>,
-    FormBody(body): FormBody,
-) -> Result<Response> {
-    change(&app, &caller, id, body, true).await
-}
-
-async fn change(
-    app: &Arc<App>,
-    caller: &Caller,
-    id: ChatId,
-    body: Body,
-    partial: bool,
-) -> Result<Response> {
     let (me, max) = (caller.user.id, app.limits.group_members);
-    let change = body.read(|fields| Ok(UpdateChat::parse(fields, partial, me, max)));
-    let view = chats::update(app, caller, id, change).await?;
+    let change = body.read(|fields| Ok(UpdateChat::parse(fields, me, max)));
+    let view = chats::update(&app, &caller, id, change).await?;
     Ok(Json(Chat::of(&view, &app.urls)).into_response())
 }
 
-/// Ends a chat, for everybody in it
+/// Delete a chat, for all its members
 ///
-/// A private one as either of the two, a group as its owner; any as staff.
+/// Both users can delete a private chat, the owner a group, and staff any chat.
 #[utoipa::path(
     delete, path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_delete",
     params(("id" = i64, Path, minimum = 1)),
     responses(
-        (status = 204, description = "Ended"),
-        (status = 401, body = Detail),
-        (status = 403, description = "A group of another owner", body = Detail),
-        (status = 404, description = "Not there, or one is no member", body = Detail),
+        (status = 204, description = "The chat is deleted"),
+        (status = 403, description = "You do not own the group", body = Detail),
+        (status = 404, description = "No such chat, or you are not a member", body = Detail),
     )
 )]
 pub(super) async fn delete(
@@ -187,8 +145,8 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Which chats a list is asked for, in django-filter's words; save that it would let a wrong
-/// `unread` pass.
+/// Which chats a list is asked for. Errors have the words of django-filter, although that would
+/// ignore a wrong `unread`.
 fn filter(paging: &Paging) -> DomainResult<ChatFilter> {
     let mut errors = FieldErrors::default();
     let mut filter = ChatFilter {

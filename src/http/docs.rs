@@ -20,10 +20,12 @@ use super::errors::Result;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                       img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
 
-/// The socket's frames, close codes and limits, as an AsyncAPI 3.0 document
+/// Describe the socket
+///
+/// Its frames, close codes and limits, as an AsyncAPI 3.0 document.
 #[utoipa::path(
     get, path = "/api/schema/socket/", tag = "schema", operation_id = "schema_socket",
-    security(()), responses((status = 200, body = HashMap<String, Value>))
+    security(()), responses((status = 200, description = "The document", body = HashMap<String, Value>))
 )]
 pub(super) async fn socket_schema(State(app): State<Arc<App>>) -> Result<Json<Value>> {
     let document = super::asyncapi::socket_document(app.limits.message_length);

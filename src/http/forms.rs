@@ -37,7 +37,7 @@ impl FromRequest<Arc<App>> for FormBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
-        let kind = content_type(&request);
+        let (method, kind) = (request.method().clone(), content_type(&request));
         if essence(&kind) != "multipart/form-data" {
             let Ok(body) = Body::from_request(request, app).await;
             return Ok(Self(body));
@@ -47,11 +47,12 @@ impl FromRequest<Arc<App>> for FormBody {
         let max = BODY_MAX + SEPARATORS_MAX + app.limits.avatar_bytes;
         let body = receive(request, max, BODY_TOO_LARGE).await;
         drop(receiving);
-        Ok(Self(Body::of(match body {
+        let fields = match body {
             Ok(body) if body.len() == 0 => Ok(Fields::default()),
             Ok(body) => load(app, holder, body, &kind).await,
             Err(error) => Err(error),
-        })))
+        };
+        Ok(Self(Body::of(&method, fields)))
     }
 }
 

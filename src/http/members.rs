@@ -11,8 +11,8 @@ use crate::actions::members::{self, Place};
 use crate::app::App;
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::time::Timestamp;
-use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::members::{AddMembers, Added, ChangeRole, Member, MemberPage, PatchRole};
+use crate::wire::errors::Detail;
+use crate::wire::members::{AddMembers, Added, ChangeRole, Member, MemberPage};
 
 use super::bodies::Body;
 use super::caller::Authenticated;
@@ -20,20 +20,15 @@ use super::errors::Result;
 use super::ids::{Id, Ids};
 use super::pagination::Paging;
 
-/// A chat's members
+/// List a chat's members
 ///
-/// Owner and admins first, then by when they came.
+/// The owner and the admins first, then in the order of joining.
 #[utoipa::path(
     get, path = "/api/chats/{id}/members/", tag = "members", operation_id = "members_list",
-    params(
-        ("id" = i64, Path, minimum = 1, description = "The chat's."),
-        ("cursor" = Option<String>, Query, description = "From `next` or `previous`."),
-        ("page_size" = Option<String>, Query, description = "1 to 100, 50 by default."),
-    ),
+    params(("id" = i64, Path, minimum = 1, description = "The chat's id."), Paging),
     responses(
-        (status = 200, body = MemberPage),
-        (status = 401, body = Detail),
-        (status = 404, description = "Not one's chat, or the cursor is not of this list", body = Detail),
+        (status = 200, description = "A page of members", body = MemberPage),
+        (status = 404, description = "No such chat, you are not a member, or the cursor does not belong to this list", body = Detail),
     )
 )]
 pub(super) async fn list(
@@ -48,19 +43,18 @@ pub(super) async fn list(
     Ok(paging.envelope(&list, &page, write_place, |member| Member::of(member, &app.urls)))
 }
 
-/// Adds people to a group
+/// Add members to a group
 ///
-/// As its owner or an admin. Who is in already stays as they are. The answer has all those named.
+/// As its owner or an admin. Users who are members already keep their roles. The answer has all the
+/// users named.
 #[utoipa::path(
     post, path = "/api/chats/{id}/members/", tag = "members", operation_id = "members_add",
-    params(("id" = i64, Path, minimum = 1, description = "The chat's.")),
+    params(("id" = i64, Path, minimum = 1, description = "The chat's id.")),
     request_body = AddMembers,
     responses(
-        (status = 201, body = Added),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
-        (status = 403, description = "A private chat, or not one's to change", body = Detail),
-        (status = 404, description = "Not there, or one is no member", body = Detail),
+        (status = 201, description = "The members", body = Added),
+        (status = 403, description = "A private chat, or you are a plain member", body = Detail),
+        (status = 404, description = "No such chat, or you are not a member", body = Detail),
     )
 )]
 pub(super) async fn add(
@@ -76,18 +70,17 @@ pub(super) async fn add(
     Ok((StatusCode::CREATED, Json(Added { results })).into_response())
 }
 
-/// One member
+/// Get a member
 #[utoipa::path(
     get, path = "/api/chats/{id}/members/{user_id}/", tag = "members",
     operation_id = "members_one",
     params(
-        ("id" = i64, Path, minimum = 1, description = "The chat's."),
+        ("id" = i64, Path, minimum = 1, description = "The chat's id."),
         ("user_id" = i64, Path, minimum = 1),
     ),
     responses(
-        (status = 200, body = Member),
-        (status = 401, body = Detail),
-        (status = 404, description = "Not one's chat, or the user is not in it", body = Detail),
+        (status = 200, description = "The member", body = Member),
+        (status = 404, description = "You are not a member of the chat, or the user is not", body = Detail),
     )
 )]
 pub(super) async fn one(
@@ -99,23 +92,21 @@ pub(super) async fn one(
     Ok(Json(Member::of(&member, &app.urls)).into_response())
 }
 
-/// Changes a member's role
+/// Change a member's role
 ///
-/// As the group's owner. Who gives `owner` away is an admin then.
+/// As the group's owner. An owner who makes another member the owner becomes an admin.
 #[utoipa::path(
-    put, path = "/api/chats/{id}/members/{user_id}/", tag = "members",
+    method(put, patch), path = "/api/chats/{id}/members/{user_id}/", tag = "members",
     operation_id = "members_update",
     params(
-        ("id" = i64, Path, minimum = 1, description = "The chat's."),
+        ("id" = i64, Path, minimum = 1, description = "The chat's id."),
         ("user_id" = i64, Path, minimum = 1),
     ),
     request_body = ChangeRole,
     responses(
-        (status = 200, body = Member),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
-        (status = 403, description = "A private chat, or one is not the owner", body = Detail),
-        (status = 404, description = "Not one's chat, or the user is not in it", body = Detail),
+        (status = 200, description = "The member", body = Member),
+        (status = 403, description = "A private chat, or you are not the owner", body = Detail),
+        (status = 404, description = "You are not a member of the chat, or the user is not", body = Detail),
     )
 )]
 pub(super) async fn update(
@@ -124,57 +115,27 @@ pub(super) async fn update(
     Ids(chat, user): Ids<ChatId, UserId>,
     body: Body,
 ) -> Result<Response> {
-    let role = body.read(|fields| ChangeRole::parse(fields, false));
+    let role = body.read(ChangeRole::parse);
     let member = members::set_role(&app, &caller, chat, user, role).await?;
     Ok(Json(Member::of(&member, &app.urls)).into_response())
 }
 
-/// Changes a member's role
+/// Remove a member, or leave
 ///
-/// As PUT does; what is left out stays as it is.
-#[utoipa::path(
-    patch, path = "/api/chats/{id}/members/{user_id}/", tag = "members",
-    operation_id = "members_patch",
-    params(
-        ("id" = i64, Path, minimum = 1, description = "The chat's."),
-        ("user_id" = i64, Path, minimum = 1),
-    ),
-    request_body = PatchRole,
-    responses(
-        (status = 200, body = Member),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
-        (status = 403, description = "A private chat, or one is not the owner", body = Detail),
-        (status = 404, description = "Not one's chat, or the user is not in it", body = Detail),
-    )
-)]
-pub(super) async fn patch(
-    State(app): State<Arc<App>>,
-    Authenticated(caller): Authenticated,
-    Ids(chat, user): Ids<ChatId, UserId>,
-    body: Body,
-) -> Result<Response> {
-    let role = body.read(|fields| ChangeRole::parse(fields, true));
-    let member = members::set_role(&app, &caller, chat, user, role).await?;
-    Ok(Json(Member::of(&member, &app.urls)).into_response())
-}
-
-/// Removes a member, or leaves
-///
-/// Admins remove members, the owner anyone; oneself leaves. An owner who leaves passes the group to
-/// the senior admin, or else member; the last one out ends it.
+/// Admins can remove members, the owner can remove everybody; remove yourself to leave. When the owner
+/// leaves, the senior admin becomes the owner, or else the senior member; when the last member leaves,
+/// the group is deleted.
 #[utoipa::path(
     delete, path = "/api/chats/{id}/members/{user_id}/", tag = "members",
     operation_id = "members_remove",
     params(
-        ("id" = i64, Path, minimum = 1, description = "The chat's."),
+        ("id" = i64, Path, minimum = 1, description = "The chat's id."),
         ("user_id" = i64, Path, minimum = 1),
     ),
     responses(
-        (status = 204, description = "Out"),
-        (status = 401, body = Detail),
-        (status = 403, description = "A private chat, or not one's to remove", body = Detail),
-        (status = 404, description = "Not one's chat, or the user is not in it", body = Detail),
+        (status = 204, description = "The user is no longer a member"),
+        (status = 403, description = "A private chat, or you may not remove this member", body = Detail),
+        (status = 404, description = "You are not a member of the chat, or the user is not", body = Detail),
     )
 )]
 pub(super) async fn remove(

@@ -15,7 +15,7 @@ use crate::domain::message::Unfit;
 use crate::domain::numbering::Seq;
 use crate::domain::page::Turn;
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::messages::{EditMessage, Message, MessagePage, PatchMessage, SendMessage};
+use crate::wire::messages::{EditMessage, Message, MessagePage, SendMessage};
 
 use super::bodies::Body;
 use super::caller::Authenticated;
@@ -23,26 +23,24 @@ use super::errors::Result;
 use super::ids::Id;
 use super::pagination::{Paging, whole_number};
 
-/// A chat's messages
+/// List a chat's messages
 ///
-/// Newest first; `before` and `after` a `seq`, both exclusive, the latter oldest first; `around`
-/// one, oldest first, with it in the middle, or the end that it is beyond. What is returned counts
-/// as delivered.
+/// Newest first. `before` returns the messages before a `seq`, newest first; `after` those after it,
+/// oldest first; both exclude it. `around` returns it in the middle of a page, oldest first, or the
+/// nearest end of the chat. The messages returned count as delivered.
 #[utoipa::path(
     get, path = "/api/chats/{id}/messages/", tag = "messages", operation_id = "messages_list",
     params(
-        ("id" = i64, Path, minimum = 1, description = "The chat's."),
+        ("id" = i64, Path, minimum = 1, description = "The chat's id."),
         ("before" = Option<i64>, Query),
         ("after" = Option<i64>, Query),
         ("around" = Option<i64>, Query),
-        ("cursor" = Option<String>, Query, description = "From `next` or `previous`; it wins."),
-        ("page_size" = Option<String>, Query, description = "1 to 100, 50 by default."),
+        Paging,
     ),
     responses(
-        (status = 200, body = MessagePage),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
-        (status = 404, description = "No such chat, or a foreign cursor", body = Detail),
+        (status = 200, description = "A page of messages", body = MessagePage),
+        (status = 400, description = "A parameter is not an integer", body = FieldTexts),
+        (status = 404, description = "No such chat, you are not a member, or the cursor does not belong to this list", body = Detail),
     )
 )]
 pub(super) async fn list(
@@ -54,26 +52,25 @@ pub(super) async fn list(
 ) -> Result<Response> {
     let list = format!("messages of {chat}");
     let span = span(&paging, &list);
-    // HEAD brings nobody a message.
+    // HEAD delivers no message.
     let delivers = method == Method::GET;
     let page = messages::list(&app, &caller, chat, span, paging.size, delivers).await?;
     Ok(paging.envelope(&list, &page, write_place, |message| Message::of(message, &app.urls)))
 }
 
-/// Sends a message
+/// Send a message
 ///
-/// A 201 means that it is committed. The same `client_id` again gets the same message, with 200.
+/// 201 means that it is committed. Sending is idempotent by `client_id`: the same one again returns the
+/// same message, with 200.
 #[utoipa::path(
     post, path = "/api/chats/{id}/messages/", tag = "messages", operation_id = "messages_send",
-    params(("id" = i64, Path, minimum = 1, description = "The chat's.")),
+    params(("id" = i64, Path, minimum = 1, description = "The chat's id.")),
     request_body = SendMessage,
     responses(
-        (status = 200, description = "Sent before, under the same `client_id`", body = Message),
-        (status = 201, body = Message),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
-        (status = 404, body = Detail),
-        (status = 409, description = "The `client_id` has another content", body = Detail),
+        (status = 200, description = "The message, sent earlier with the same `client_id`", body = Message),
+        (status = 201, description = "The message", body = Message),
+        (status = 404, description = "No such chat, or you are not a member", body = Detail),
+        (status = 409, description = "The `client_id` was used with another content", body = Detail),
     )
 )]
 pub(super) async fn send(
@@ -89,14 +86,13 @@ pub(super) async fn send(
     Ok((status, Json(Message::of(&sent.message, &app.urls))).into_response())
 }
 
-/// One message
+/// Get a message
 #[utoipa::path(
     get, path = "/api/messages/{id}/", tag = "messages", operation_id = "messages_one",
     params(("id" = i64, Path, minimum = 1)),
     responses(
-        (status = 200, body = Message),
-        (status = 401, body = Detail),
-        (status = 404, body = Detail),
+        (status = 200, description = "The message", body = Message),
+        (status = 404, description = "No such message in your chats", body = Detail),
     )
 )]
 pub(super) async fn one(
@@ -108,18 +104,19 @@ pub(super) async fn one(
     Ok(Json(Message::of(&message, &app.urls)).into_response())
 }
 
-/// Edits one's own message
+/// Edit a message
+///
+/// Only its sender can.
 #[utoipa::path(
-    put, path = "/api/messages/{id}/", tag = "messages", operation_id = "messages_edit",
+    method(put, patch), path = "/api/messages/{id}/", tag = "messages",
+    operation_id = "messages_edit",
     params(("id" = i64, Path, minimum = 1)),
     request_body = EditMessage,
     responses(
-        (status = 200, body = Message),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
-        (status = 403, description = "Another's", body = Detail),
-        (status = 404, body = Detail),
-        (status = 409, description = "It is deleted", body = Detail),
+        (status = 200, description = "The message", body = Message),
+        (status = 403, description = "The message is somebody else's", body = Detail),
+        (status = 404, description = "No such message in your chats", body = Detail),
+        (status = 409, description = "The message is deleted", body = Detail),
     )
 )]
 pub(super) async fn edit(
@@ -129,48 +126,20 @@ pub(super) async fn edit(
     body: Body,
 ) -> Result<Response> {
     let content = body.read(|fields| EditMessage::parse(fields, app.limits.message_length));
-    let message = messages::edit(&app, caller.user.id, id, content.map(Some)).await?;
-    Ok(Json(Message::of(&message, &app.urls)).into_response())
-}
-
-/// Edits one's own message
-///
-/// What is left out stays as it is.
-#[utoipa::path(
-    patch, path = "/api/messages/{id}/", tag = "messages", operation_id = "messages_patch",
-    params(("id" = i64, Path, minimum = 1)),
-    request_body = PatchMessage,
-    responses(
-        (status = 200, body = Message),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
-        (status = 403, description = "Another's", body = Detail),
-        (status = 404, body = Detail),
-        (status = 409, description = "It is deleted", body = Detail),
-    )
-)]
-pub(super) async fn patch(
-    State(app): State<Arc<App>>,
-    Authenticated(caller): Authenticated,
-    Id(id): Id<MessageId>,
-    body: Body,
-) -> Result<Response> {
-    let content = body.read(|fields| EditMessage::parse_partial(fields, app.limits.message_length));
     let message = messages::edit(&app, caller.user.id, id, content).await?;
     Ok(Json(Message::of(&message, &app.urls)).into_response())
 }
 
-/// Deletes a message
+/// Delete a message
 ///
-/// One's own, or anyone's as the chat's owner or admin. A tombstone stays in its place.
+/// Its sender, and the owner and the admins of the chat, can. A tombstone stays.
 #[utoipa::path(
     delete, path = "/api/messages/{id}/", tag = "messages", operation_id = "messages_delete",
     params(("id" = i64, Path, minimum = 1)),
     responses(
-        (status = 204, description = "Deleted"),
-        (status = 401, body = Detail),
-        (status = 403, description = "Another's", body = Detail),
-        (status = 404, body = Detail),
+        (status = 204, description = "The message is deleted"),
+        (status = 403, description = "You may not delete this message", body = Detail),
+        (status = 404, description = "No such message in your chats", body = Detail),
     )
 )]
 pub(super) async fn delete(
@@ -182,8 +151,8 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Which messages a request asks for; what is wrong with it is told after the question whether the
-/// caller may.
+/// Which messages a request asks for. An error is reported only after the caller's rights are
+/// checked.
 fn span(paging: &Paging, list: &str) -> DomainResult<Span> {
     let seq = |name: &str| -> DomainResult<Option<Seq>> {
         let wrong = || Error::field(name, "A valid integer is required.");

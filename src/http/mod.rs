@@ -1,6 +1,7 @@
 //! REST: which paths there are, and what every request passes on its way. A handler takes the
 //! request apart, calls one action and shows what came of it; it decides nothing.
 
+mod account;
 mod asyncapi;
 mod auth;
 mod bodies;
@@ -125,21 +126,21 @@ fn open_routes() -> OpenApiRouter<Arc<App>> {
 fn private_routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(auth::logout))
-        .routes(routes!(auth::me, auth::update_me, auth::patch_me, auth::end_me))
-        .routes(routes!(auth::change_password))
+        .routes(routes!(account::one, account::update, account::end))
+        .routes(routes!(account::change_password))
         .routes(routes!(sessions::list, sessions::end_others))
         .routes(routes!(sessions::end))
         .routes(routes!(auth::ws_ticket))
         .routes(routes!(users::list))
         .routes(routes!(users::search))
-        .routes(routes!(users::one, users::update, users::patch))
+        .routes(routes!(users::one, users::update))
         .routes(routes!(chats::list, chats::create))
-        .routes(routes!(chats::one, chats::update, chats::patch, chats::delete))
+        .routes(routes!(chats::one, chats::update, chats::delete))
         .routes(routes!(members::list, members::add))
-        .routes(routes!(members::one, members::update, members::patch, members::remove))
+        .routes(routes!(members::one, members::update, members::remove))
         .routes(routes!(messages::list, messages::send))
         .routes(routes!(receipts::read))
-        .routes(routes!(messages::one, messages::edit, messages::patch, messages::delete))
+        .routes(routes!(messages::one, messages::edit, messages::delete))
         .routes(routes!(receipts::of_message))
         .routes(routes!(sync::changes))
 }

@@ -1,20 +1,29 @@
-//! The OpenAPI document, made of the handlers' own descriptions.
+//! The OpenAPI document. Handlers describe what is their own; what many calls have in common, such as
+//! 401, 429 and 503, or the PATCH beside a PUT, is added here once.
 
 use axum::http::StatusCode;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::OneOfBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder, Schema};
+use utoipa::openapi::{
+    self, ContentBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder, Schema,
+};
 use utoipa::{Modify, OpenApi as _};
 
 use super::examples;
 
 /// The document of all calls: those without credentials, and those with. Messages have at most
 /// `message_length` characters.
-pub(super) fn document(open: OpenApi, private: OpenApi, message_length: usize) -> OpenApi {
+pub(super) fn document(open: OpenApi, mut private: OpenApi, message_length: usize) -> OpenApi {
+    for operation in private.paths.paths.values_mut().flat_map(operations) {
+        let about = "The access token is missing or not valid";
+        operation.responses.responses.insert("401".to_owned(), detail(about).into());
+    }
     let mut document = Base::openapi();
     document.merge(open);
     document.merge(private);
+    document.paths.paths.values_mut().for_each(describe_patch);
+    describe_patch_bodies(&mut document);
     for (name, schema) in document.components.iter_mut().flat_map(|all| all.schemas.iter_mut()) {
         let RefOr::T(schema) = schema else { continue };
         if OF_A_MESSAGE.contains(&name.as_str()) {
@@ -30,34 +39,28 @@ pub(super) fn document(open: OpenApi, private: OpenApi, message_length: usize) -
     }
     for operation in document.paths.paths.values_mut().flat_map(operations) {
         if operation.request_body.is_some() {
-            tell_of_bodies(operation);
+            describe_bodies(operation);
         }
-        tell_of_failures(operation);
+        describe_failures(operation);
         describe_answers(operation);
-    }
-    for patch in document.paths.paths.values_mut().filter_map(|item| item.patch.as_mut()) {
-        // Without a body nothing is to be changed.
-        if let Some(RefOr::T(body)) = &mut patch.request_body {
-            body.required = Some(Required::False);
-        }
     }
     document
 }
 
-/// The bodies with a message's content.
+/// The bodies with a message's content, whose length is a setting.
 const OF_A_MESSAGE: [&str; 3] = ["SendMessage", "EditMessage", "PatchMessage"];
 
-/// What 400, 413 and 415 say of a body that is JSON.
+/// The descriptions of 400, 413 and 415 for a JSON body.
 const OF_JSON: [&str; 3] = [
-    "Fields that are wrong, or a body that is no JSON",
-    "Larger than 128 KiB",
-    "No JSON by its type",
+    "Fields are wrong, or the body is not JSON",
+    "The body is larger than 128 KiB",
+    "The `Content-Type` is not JSON",
 ];
-/// The same of one that may be a form with a file.
+/// The same for a body that can be a form with a file.
 const OF_A_FORM: [&str; 3] = [
-    "Fields that are wrong, or a body that is neither JSON nor a form",
-    "Fields larger than 128 KiB, or a file larger than 5 MiB (`AVATAR_MAX_BYTES`)",
-    "Neither JSON nor a form by its type",
+    "Fields are wrong, or the body is neither JSON nor a form",
+    "The fields are larger than 128 KiB, or the file is larger than 5 MiB (`AVATAR_MAX_BYTES`)",
+    "The `Content-Type` is neither JSON nor a form",
 ];
 
 fn limit_content(body: &mut Schema, length: usize) {
@@ -68,51 +71,90 @@ fn limit_content(body: &mut Schema, length: usize) {
     }
 }
 
+/// One handler serves PUT and PATCH. A PATCH has an operation id and a schema of its own, in which no
+/// field is required, nor is the body.
+fn describe_patch(item: &mut PathItem) {
+    let (Some(_), Some(patch)) = (&item.put, &mut item.patch) else { return };
+    if let Some(id) = &mut patch.operation_id {
+        *id = id.rsplit_once('_').map_or(&**id, |(noun, _)| noun).to_owned() + "_patch";
+    }
+    let about = patch.description.take().map_or_else(String::new, |about| about + "\n\n");
+    patch.description = Some(about + "Fields that are left out do not change.");
+    let Some(RefOr::T(body)) = &mut patch.request_body else { return };
+    body.required = Some(Required::False);
+    for content in body.content.values_mut() {
+        if let RefOr::T(content) = content
+            && let Some(RefOr::Ref(schema)) = &mut content.schema
+            && let Some((path, name)) = schema.ref_location.rsplit_once('/')
+        {
+            schema.ref_location = format!("{path}/{}", patch_name(name));
+        }
+    }
+}
+
+/// Adds the schemas of PATCH to those of PUT.
+fn describe_patch_bodies(document: &mut OpenApi) {
+    let schemas = &mut document.components.get_or_insert_default().schemas;
+    for name in ["UpdateUser", "UpdateChat", "ChangeRole", "EditMessage"] {
+        let mut schema = schemas.get(name).cloned();
+        if let Some(RefOr::T(Schema::Object(schema))) = &mut schema {
+            schema.required.clear();
+        }
+        schemas.extend(schema.map(|schema| (patch_name(name), schema)));
+    }
+}
+
+/// `PatchUser` for `UpdateUser`.
+fn patch_name(name: &str) -> String {
+    let noun = name.rfind(char::is_uppercase).and_then(|at| name.get(at..));
+    format!("Patch{}", noun.unwrap_or(name))
+}
+
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     let PathItem { get, post, put, patch, delete, .. } = item;
     [get, post, put, patch, delete].into_iter().flatten()
 }
 
-/// What every call with a body can be answered for the body's sake (see `bodies::Body`, `forms::FormBody`): said
-/// once, here, so that no handler forgets it.
-fn tell_of_bodies(operation: &mut Operation) {
-    const JSON: &str = "application/json";
+/// Adds the answers of every call with a body (see `bodies::Body`, `forms::FormBody`), so that no
+/// handler repeats them.
+fn describe_bodies(operation: &mut Operation) {
     let form = matches!(&operation.request_body, Some(RefOr::T(body))
         if body.content.contains_key("multipart/form-data"));
     let [unreadable, large, foreign] = if form { OF_A_FORM } else { OF_JSON };
-    let (detail, fields) = (Ref::from_schema_name("Detail"), Ref::from_schema_name("FieldTexts"));
-    let wrong = OneOfBuilder::new().item(fields).item(detail.clone()).build();
-    let answer = |text: &str, content: ContentBuilder| {
-        ResponseBuilder::new().description(text).content(JSON, content.build()).build()
-    };
-    let simple = || ContentBuilder::new().schema(Some(detail.clone()));
-    let either = ContentBuilder::new().schema(Some(Schema::OneOf(wrong)));
+    let either = ["FieldTexts", "Detail"].map(Ref::from_schema_name);
+    let either = either.into_iter().fold(OneOfBuilder::new(), OneOfBuilder::item);
     let responses = &mut operation.responses.responses;
-    for (status, response) in [
-        ("400", answer(unreadable, either)),
-        ("413", answer(large, simple())),
-        ("415", answer(foreign, simple())),
-    ] {
-        responses.insert(status.to_owned(), response.into());
-    }
+    responses.insert("400".to_owned(), answer(unreadable, Schema::OneOf(either.build())).into());
+    responses.insert("413".to_owned(), detail(large).into());
+    responses.insert("415".to_owned(), detail(foreign).into());
 }
 
-/// What every call can be answered, whatever it is.
-fn tell_of_failures(operation: &mut Operation) {
+/// Adds the answers that every call can get.
+fn describe_failures(operation: &mut Operation) {
     for (status, text) in [
-        ("429", "Too often; `Retry-After` says for how many seconds to wait"),
-        ("500", "The server's fault; `request_id` is in its log, too"),
-        ("503", "The database is away; `Retry-After` says for how many seconds to wait"),
+        ("429", "Over a rate limit. `Retry-After` says for how many seconds to wait."),
+        ("500", "An error of the server. `request_id` is in its log as well."),
+        (
+            "503",
+            "The server is overloaded, or its database is unavailable. `Retry-After` says for how \
+             many seconds to wait.",
+        ),
     ] {
-        let detail = ContentBuilder::new().schema(Some(Ref::from_schema_name("Detail"))).build();
-        let answer =
-            ResponseBuilder::new().description(text).content("application/json", detail).build();
-        operation.responses.responses.insert(status.to_owned(), answer.into());
+        operation.responses.responses.insert(status.to_owned(), detail(text).into());
     }
 }
 
-/// OpenAPI asks for a description of every answer; where a handler gives none, its status says it.
-/// What has one text alone shows that of its status.
+fn detail(text: &str) -> openapi::Response {
+    answer(text, Ref::from_schema_name("Detail"))
+}
+
+fn answer(text: &str, schema: impl Into<RefOr<Schema>>) -> openapi::Response {
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new().description(text).content("application/json", content).build()
+}
+
+/// OpenAPI requires a description of every answer; the default is the status's own. Errors with a
+/// single text show the text of their status as an example.
 fn describe_answers(operation: &mut Operation) {
     let detail = Ref::from_schema_name("Detail").into();
     for (status, response) in &mut operation.responses.responses {
@@ -135,18 +177,18 @@ fn describe_answers(operation: &mut Operation) {
 #[openapi(
     info(
         title = "Meowsenger",
-        description = "Private and group chats. Every path works with and without the slash at \
-                       its end. Times are RFC 3339 in UTC. Lists are paged by cursor.",
+        description = "A messenger with private chats and groups. Every path works with and without \
+                       a trailing slash. Times are RFC 3339 in UTC. Lists are paged by cursor.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(
-        (name = "auth", description = "Accounts, sessions, tickets"),
-        (name = "users", description = "People"),
+        (name = "auth", description = "Accounts, sessions and tickets"),
+        (name = "users", description = "Users and their profiles"),
         (name = "chats", description = "Private chats and groups"),
-        (name = "members", description = "Who is in them, and as what"),
-        (name = "messages", description = "What is said in them"),
-        (name = "sync", description = "Catching up"),
-        (name = "schema", description = "What describes the API"),
+        (name = "members", description = "Members of chats, and their roles"),
+        (name = "messages", description = "Messages, read markers and receipts"),
+        (name = "sync", description = "Catching up on what changed"),
+        (name = "schema", description = "Documents that describe the API"),
     ),
     modifiers(&Bearer),
     security(("bearer" = [])),

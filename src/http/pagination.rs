@@ -10,6 +10,9 @@ use serde::Serialize;
 use std::num::{IntErrorKind, ParseIntError};
 use std::sync::Arc;
 use url::form_urlencoded;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::{IntoParams, PartialSchema};
 
 use crate::app::App;
 use crate::domain::error::Error;
@@ -70,6 +73,24 @@ pub(super) fn whole_number(text: &str) -> Option<i64> {
 fn parameters(uri: &Uri) -> Vec<(String, String)> {
     let query = uri.query().unwrap_or_default();
     form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+impl IntoParams for Paging {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = |name: &str, about: &str| {
+            ParameterBuilder::new()
+                .name(name)
+                .parameter_in(ParameterIn::Query)
+                .description(Some(about))
+                .required(Required::False)
+                .schema(Some(String::schema()))
+                .build()
+        };
+        vec![
+            text("cursor", "From `next` or `previous` of another page."),
+            text("page_size", "1 to 100, 50 by default."),
+        ]
+    }
 }
 
 impl Paging {

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use crate::actions::receipts;
 use crate::app::App;
 use crate::domain::ids::{ChatId, MessageId};
-use crate::wire::errors::{Detail, FieldTexts};
+use crate::wire::errors::Detail;
 use crate::wire::receipts::{Marks, ReadMessages, Receipts};
 use crate::wire::users::UserRef;
 
@@ -18,18 +18,16 @@ use super::caller::Authenticated;
 use super::errors::Result;
 use super::ids::Id;
 
-/// Marks messages as read
+/// Mark messages as read
 ///
-/// Everything up to one. Marks only grow.
+/// Moves your read marker up to a message. It never moves back.
 #[utoipa::path(
     post, path = "/api/chats/{id}/read/", tag = "messages", operation_id = "messages_read",
-    params(("id" = i64, Path, minimum = 1, description = "The chat's.")),
+    params(("id" = i64, Path, minimum = 1, description = "The chat's id.")),
     request_body = ReadMessages,
     responses(
-        (status = 200, body = Marks),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
-        (status = 404, body = Detail),
+        (status = 200, description = "Your read marker", body = Marks),
+        (status = 404, description = "No such chat, or you are not a member", body = Detail),
     )
 )]
 pub(super) async fn read(
@@ -43,17 +41,16 @@ pub(super) async fn read(
     Ok(Json(Marks { last_read_seq: marked.last_read_seq, unread_count: marked.unread_count }))
 }
 
-/// Lists who has a message
+/// List who received a message
 ///
-/// At most 1,000 people in each list; the counts are of all.
+/// Each list has at most 1,000 users; the counts include all.
 #[utoipa::path(
     get, path = "/api/messages/{id}/receipts/", tag = "messages",
     operation_id = "messages_receipts",
     params(("id" = i64, Path, minimum = 1)),
     responses(
-        (status = 200, body = Receipts),
-        (status = 401, body = Detail),
-        (status = 404, body = Detail),
+        (status = 200, description = "The receipts", body = Receipts),
+        (status = 404, description = "No such message in your chats", body = Detail),
     )
 )]
 pub(super) async fn of_message(

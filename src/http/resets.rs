@@ -1,4 +1,4 @@
-//! `/api/auth/password/reset/`: for who has forgotten the password.
+//! `/api/auth/password/reset/`: for users who forgot their password.
 
 use std::sync::Arc;
 
@@ -8,22 +8,21 @@ use axum::http::StatusCode;
 use crate::actions::resets;
 use crate::app::App;
 use crate::wire::accounts::{ConfirmReset, RequestReset};
-use crate::wire::errors::FieldTexts;
 
 use super::bodies::Body;
 use super::errors::Result;
 use super::hosts::MailOrigin;
 use super::proxies::Peer;
 
-/// Mails a link for resetting a password
+/// Request a password reset
 ///
-/// To `<PUBLIC_URL>/reset?uid=…&token=…`, good for one use, for an hour or as long as the setting
-/// `PASSWORD_RESET_TIMEOUT` says. The answer is the same whether there is such an account or not.
+/// Mails a link to `<PUBLIC_URL>/reset?uid=…&token=…`, usable once and for an hour, or as long as the
+/// setting `PASSWORD_RESET_TIMEOUT` says. The answer does not reveal whether the account exists.
 #[utoipa::path(
     post, path = "/api/auth/password/reset/", tag = "auth",
     operation_id = "auth_password_reset",
     security(()), request_body = RequestReset,
-    responses((status = 204, description = "Mailed, if there is"), (status = 400, body = FieldTexts))
+    responses((status = 204, description = "The link is mailed, if the account exists"))
 )]
 pub(super) async fn request(
     State(app): State<Arc<App>>,
@@ -36,14 +35,14 @@ pub(super) async fn request(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Sets a new password by a link
+/// Reset your password
 ///
-/// Every session of the account ends.
+/// With the link that was mailed. Ends every session of the account.
 #[utoipa::path(
     post, path = "/api/auth/password/reset/confirm/", tag = "auth",
     operation_id = "auth_password_reset_confirm",
     security(()), request_body = ConfirmReset,
-    responses((status = 204, description = "Set"), (status = 400, body = FieldTexts))
+    responses((status = 204, description = "The password is changed"))
 )]
 pub(super) async fn confirm(State(app): State<Arc<App>>, body: Body) -> Result<StatusCode> {
     resets::confirm(&app, ConfirmReset::parse(body.fields()?)).await?;

@@ -1,4 +1,4 @@
-//! `/api/auth/sessions/`: one's devices.
+//! `/api/auth/sessions/`: the caller's sessions, one for each device.
 
 use std::sync::Arc;
 
@@ -17,19 +17,15 @@ use super::errors::Result;
 use super::ids::Id;
 use super::pagination::Paging;
 
-/// One's devices
+/// List your sessions
 ///
-/// The newest login first.
+/// One for each device, the latest login first.
 #[utoipa::path(
     get, path = "/api/auth/sessions/", tag = "auth", operation_id = "sessions_list",
-    params(
-        ("cursor" = Option<String>, Query, description = "From `next` or `previous`."),
-        ("page_size" = Option<String>, Query, description = "1 to 100, 50 by default."),
-    ),
+    params(Paging),
     responses(
-        (status = 200, body = SessionPage),
-        (status = 401, body = Detail),
-        (status = 404, description = "The cursor is not of this list", body = Detail),
+        (status = 200, description = "A page of sessions", body = SessionPage),
+        (status = 404, description = "The cursor does not belong to this list", body = Detail),
     )
 )]
 pub(super) async fn list(
@@ -44,16 +40,15 @@ pub(super) async fn list(
     Ok(paging.envelope(&list, &page, |id| id.0.to_string(), |one| Session::of(one, current)))
 }
 
-/// Ends one of one's sessions
+/// End a session
 ///
-/// Its tokens are dead at once, its sockets are closed.
+/// Its tokens are revoked immediately, and its sockets are closed.
 #[utoipa::path(
     delete, path = "/api/auth/sessions/{id}/", tag = "auth", operation_id = "sessions_end",
     params(("id" = i64, Path, minimum = 1)),
     responses(
-        (status = 204, description = "Ended"),
-        (status = 401, body = Detail),
-        (status = 404, body = Detail),
+        (status = 204, description = "The session has ended"),
+        (status = 404, description = "No such session of yours", body = Detail),
     )
 )]
 pub(super) async fn end(
@@ -65,10 +60,10 @@ pub(super) async fn end(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Ends all of one's sessions but this one
+/// End all your other sessions
 #[utoipa::path(
     delete, path = "/api/auth/sessions/", tag = "auth", operation_id = "sessions_end_others",
-    responses((status = 204, description = "Ended"), (status = 401, body = Detail))
+    responses((status = 204, description = "All sessions but this one have ended"))
 )]
 pub(super) async fn end_others(
     State(app): State<Arc<App>>,

@@ -8,7 +8,6 @@ use axum::response::{IntoResponse, Response};
 
 use crate::actions::sync;
 use crate::app::App;
-use crate::wire::errors::{Detail, FieldTexts};
 use crate::wire::fast_sync;
 use crate::wire::sync::{Changes, Sync};
 
@@ -16,19 +15,15 @@ use super::bodies::Body;
 use super::caller::Authenticated;
 use super::errors::Result;
 
-/// What changed
+/// Catch up on changes
 ///
-/// Every chat that is newer than the version named, with its messages of a later version. One that
-/// is not named, or with a version that is still to come, comes with its newest message alone.
-/// Where the epoch is another, all versions count as not named.
+/// Returns every chat that is newer than the version you have, with its messages changed since. A chat
+/// that you do not name, or name with a version it has not reached, comes with its newest message
+/// only. If the epoch differs, no version counts.
 #[utoipa::path(
     post, path = "/api/sync/", tag = "sync", operation_id = "sync",
     request_body = Sync,
-    responses(
-        (status = 200, body = Changes),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
-    )
+    responses((status = 200, description = "What changed", body = Changes))
 )]
 pub(super) async fn changes(
     State(app): State<Arc<App>>,

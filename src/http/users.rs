@@ -20,7 +20,7 @@ use crate::domain::session::{Caller, Device};
 use crate::domain::text::{BLANK, REQUIRED};
 use crate::domain::user::Profile;
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::users::{OwnUser, PatchUser, UpdateUser, User, UserPage};
+use crate::wire::users::{OwnUser, UpdateUser, User, UserPage};
 
 use super::caller::Authenticated;
 use super::errors::Result;
@@ -28,20 +28,18 @@ use super::forms::FormBody;
 use super::ids::Id;
 use super::pagination::Paging;
 
-/// Active users
+/// List users
 ///
-/// In the order of their names; or those whose names answer `search`, best first.
+/// Active users, ordered by name; with `search`, those who match it, best first.
 #[utoipa::path(
     get, path = "/api/users/", tag = "users", operation_id = "users_list",
     params(
-        ("search" = Option<String>, Query, description = "As of the search."),
-        ("cursor" = Option<String>, Query, description = "From `next` or `previous`."),
-        ("page_size" = Option<String>, Query, description = "1 to 100, 50 by default."),
+        ("search" = Option<String>, Query, description = "As `q` of the search."),
+        Paging,
     ),
     responses(
-        (status = 200, body = UserPage),
-        (status = 401, body = Detail),
-        (status = 404, description = "The cursor is not of this list", body = Detail),
+        (status = 200, description = "A page of users", body = UserPage),
+        (status = 404, description = "The cursor does not belong to this list", body = Detail),
     )
 )]
 pub(super) async fn list(
@@ -59,22 +57,20 @@ pub(super) async fn list(
     Ok(paging.envelope(LIST, &page, String::clone, |user| User::of(user, &app.urls)))
 }
 
-/// Searches users
+/// Search users
 ///
-/// Active users by username, first and last name, in any order, never by address: whole names
-/// first, then beginnings of names, beginnings of words, and what has a typo.
+/// Finds active users by username, first name and last name, in any order, but never by address. Whole
+/// names come first, then beginnings of names, beginnings of words, and matches with a typo.
 #[utoipa::path(
     get, path = "/api/users/search/", tag = "users", operation_id = "users_search",
     params(
         ("q" = String, Query, min_length = 1, pattern = r"[^\s\x00-\x1f\x7f-\x9f]", description = "What to look for. `search` is another name for it."),
-        ("cursor" = Option<String>, Query, description = "From `next` or `previous`."),
-        ("page_size" = Option<String>, Query, description = "1 to 100, 50 by default."),
+        Paging,
     ),
     responses(
-        (status = 200, body = UserPage),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
-        (status = 404, description = "The cursor is not of this list", body = Detail),
+        (status = 200, description = "A page of users", body = UserPage),
+        (status = 400, description = "`q` is missing or blank", body = FieldTexts),
+        (status = 404, description = "The cursor does not belong to this list", body = Detail),
     )
 )]
 pub(super) async fn search(
@@ -90,7 +86,7 @@ pub(super) async fn search(
     found(&app, &paging, "search", &Query::parse(text)).await
 }
 
-/// A page of those who answer a question.
+/// A page of the users who match a query.
 async fn found(app: &App, paging: &Paging, list: &str, query: &Query) -> Result<Response> {
     let list = format!("{list}: {}", query.key());
     let turn = paging.turn(&list, read_position)?;
@@ -123,16 +119,15 @@ fn read_position(text: &str) -> Option<Position> {
     Some(Position { found: Match { tier, typos, key }, user })
 }
 
-/// One user
+/// Get a user
 ///
-/// Oneself with what only oneself sees. An inactive one is not there but for staff.
+/// Your own account comes with its private fields. Only staff can see deactivated users.
 #[utoipa::path(
     get, path = "/api/users/{id}/", tag = "users", operation_id = "users_one",
     params(("id" = i64, Path, minimum = 1)),
     responses(
-        (status = 200, body = inline(UserOrOwn)),
-        (status = 401, body = Detail),
-        (status = 404, body = Detail),
+        (status = 200, description = "The user", body = inline(UserOrOwn)),
+        (status = 404, description = "No such user", body = Detail),
     )
 )]
 pub(super) async fn one(
@@ -144,20 +139,19 @@ pub(super) async fn one(
     Ok(show(&app, &profile, &caller))
 }
 
-/// Changes a user
+/// Update a user
 ///
-/// Oneself; or anybody but a superuser, as staff, who may also say `is_active`. A superuser may do
-/// it with anybody, and say `is_staff`. What staff do to others is kept in an audit table.
+/// Your own account. Staff can also update everybody who is not a superuser, and set `is_active`;
+/// superusers can update everybody, and set `is_staff`. What staff change about others is recorded in
+/// an audit log.
 #[utoipa::path(
-    put, path = "/api/users/{id}/", tag = "users", operation_id = "users_update",
+    method(put, patch), path = "/api/users/{id}/", tag = "users", operation_id = "users_update",
     params(("id" = i64, Path, minimum = 1)),
     request_body(content((UpdateUser = "application/json"), (UpdateUser = "multipart/form-data"))),
     responses(
-        (status = 200, body = inline(UserOrOwn)),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
-        (status = 403, description = "Another's", body = Detail),
-        (status = 404, body = Detail),
+        (status = 200, description = "The user", body = inline(UserOrOwn)),
+        (status = 403, description = "You may not update this user", body = Detail),
+        (status = 404, description = "No such user", body = Detail),
     )
 )]
 pub(super) async fn update(
@@ -167,34 +161,7 @@ pub(super) async fn update(
     device: Device,
     FormBody(body): FormBody,
 ) -> Result<Response> {
-    let change = body.read(|fields| Ok(UpdateUser::parse(fields, false, &caller.user)));
-    let profile = accounts::update(&app, &caller, &device, id, change).await?;
-    Ok(show(&app, &profile, &caller))
-}
-
-/// Changes a user
-///
-/// As PUT does; what is left out stays as it is.
-#[utoipa::path(
-    patch, path = "/api/users/{id}/", tag = "users", operation_id = "users_patch",
-    params(("id" = i64, Path, minimum = 1)),
-    request_body(content((PatchUser = "application/json"), (PatchUser = "multipart/form-data"))),
-    responses(
-        (status = 200, body = inline(UserOrOwn)),
-        (status = 400, body = FieldTexts),
-        (status = 401, body = Detail),
-        (status = 403, description = "Another's", body = Detail),
-        (status = 404, body = Detail),
-    )
-)]
-pub(super) async fn patch(
-    State(app): State<Arc<App>>,
-    Authenticated(caller): Authenticated,
-    Id(id): Id<UserId>,
-    device: Device,
-    FormBody(body): FormBody,
-) -> Result<Response> {
-    let change = body.read(|fields| Ok(UpdateUser::parse(fields, true, &caller.user)));
+    let change = body.read(|fields| Ok(UpdateUser::parse(fields)));
     let profile = accounts::update(&app, &caller, &device, id, change).await?;
     Ok(show(&app, &profile, &caller))
 }
@@ -207,7 +174,7 @@ fn show(app: &App, profile: &Profile, caller: &Caller) -> Response {
     .into_response()
 }
 
-/// A user as others see them, or oneself.
+/// A user as others see them, or the caller's own account.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum UserOrOwn<'a> {
@@ -218,7 +185,7 @@ enum UserOrOwn<'a> {
 impl ToSchema for UserOrOwn<'_> {}
 
 impl PartialSchema for UserOrOwn<'_> {
-    /// Not one of the two, as would be derived: oneself is a user as others see them, too.
+    /// `anyOf`, not the derived `oneOf`: an `OwnUser` is a `User` as well.
     fn schema() -> RefOr<Schema> {
         let either = ["OwnUser", "User"].map(Ref::from_schema_name);
         let either = either.into_iter().fold(AnyOfBuilder::new(), AnyOfBuilder::item);

@@ -17,7 +17,8 @@ use crate::domain::urls::Urls;
 use crate::hub::replies::Weight;
 use crate::shares::Holder;
 use crate::wire::frames;
-use crate::wire::incoming::{Incoming, Request, RequestId};
+use crate::wire::incoming::{Incoming, Request};
+use crate::wire::request_id::RequestId;
 
 use super::close::Close;
 use super::requests::Work;
@@ -150,8 +151,7 @@ impl Session {
                 }
             }
             Request::Edit { message, content } => {
-                let edited =
-                    async move { messages::edit(&app, user, message, content.map(Some)).await };
+                let edited = async move { messages::edit(&app, user, message, content).await };
                 self.work(light, id, self.in_turn(edited), frames::ack)
             }
             Request::Delete { message } => {

@@ -1,51 +1,71 @@
 //! The bodies that make, secure and end an account.
 
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::error::Result;
 use crate::domain::password;
 use crate::domain::reset::NewPassword;
-use crate::domain::user::{self, Email, Password, Username};
+use crate::domain::user::{self, EMAIL_MAX, Email, Password, Username};
 
 use super::fields::Fields;
-use super::texts::{present, secret};
-use super::users::{name, optional_email};
+use super::kinds::{Boolean, text};
+use super::texts::{self, email, name, new_password, password, present, username};
+use super::visitor::{Visitor, describe};
+
+const PASSWORD: &str =
+    "Must not be a common password, consist only of digits, or resemble the user's names.";
 
 /// Registers an account.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
+#[derive(Debug)]
 pub struct Register {
-    /// Letters, digits and `@.+-_`; unique without regard to case.
-    #[schema(min_length = 1, max_length = 150, pattern = r"^[\w.@+-]+$", example = "whiskers")]
-    username: String,
-    /// Not common, not all digits, not like the name.
-    #[schema(min_length = 8, max_length = 1024, format = Password, example = "nine-lives-2026")]
-    password: String,
-    /// Unique without regard to case; may be empty.
-    #[schema(max_length = 254, nullable = false)]
-    email: Option<String>,
-    #[schema(max_length = 150, nullable = false)]
+    username: Option<Username>,
+    password: Option<String>,
+    email: Option<Option<Email>>,
     first_name: Option<String>,
-    #[schema(max_length = 150, nullable = false)]
     last_name: Option<String>,
 }
 
+impl PartialSchema for Register {
+    fn schema() -> RefOr<Schema> {
+        describe("Registers an account.", Self::visit)
+    }
+}
+
+impl ToSchema for Register {}
+
 impl Register {
-    /// Reads the body. The names that it asks for come by themselves, where they are valid: whether
-    /// they are free is told together with what else is wrong.
+    fn visit(body: &mut impl Visitor) -> Self {
+        Self {
+            username: body.required(
+                "username",
+                "Letters, digits and `@.+-_`. Unique, ignoring case.",
+                username().example("whiskers"),
+            ),
+            password: body.required(
+                "password",
+                PASSWORD,
+                new_password().example("nine-lives-2026"),
+            ),
+            email: body.optional("email", "Unique, ignoring case. May be empty.", email()),
+            first_name: body.optional("first_name", "", name()),
+            last_name: body.optional("last_name", "", name()),
+        }
+    }
+
+    /// Reads the body. The names are returned separately where they are valid: whether they are free
+    /// is reported together with any other error.
     pub fn parse(
         mut body: Fields,
     ) -> (Option<Username>, Option<Email>, Result<user::Registration>) {
-        let username = body.required("username", |text| Username::parse(text.trim()));
-        let email = body.optional("email", |text| optional_email(&text));
-        let first_name = body.optional("first_name", |text| name(&text)).unwrap_or_default();
-        let last_name = body.optional("last_name", |text| name(&text)).unwrap_or_default();
-        let password = body.required("password", secret);
+        let Self { username, password, email, first_name, last_name } = Self::visit(&mut body);
+        let first_name = first_name.unwrap_or_default();
+        let last_name = last_name.unwrap_or_default();
+        let email = email.flatten();
         if let Some(password) = &password {
-            let email = email.as_ref().and_then(|email| email.as_ref());
             let attributes = password::Attributes {
                 username: username.as_ref().map_or("", Username::as_str),
-                email: email.map_or("", Email::as_str),
+                email: email.as_ref().map_or("", Email::as_str),
                 first_name: &first_name,
                 last_name: &last_name,
             };
@@ -53,7 +73,6 @@ impl Register {
                 body.fault("password", fault);
             }
         }
-        let email = email.flatten();
         let made = username.clone().zip(password).map(|(username, password)| user::Registration {
             username,
             email: email.clone(),
@@ -65,92 +84,132 @@ impl Register {
     }
 }
 
-/// Changes one's password.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
+/// Changes the user's password.
+#[derive(Debug)]
 pub struct ChangePassword {
-    #[schema(min_length = 1, max_length = 1024, format = Password)]
-    old_password: String,
-    /// Not common, not all digits, not like the name.
-    #[schema(min_length = 8, max_length = 1024, format = Password)]
-    new_password: String,
-    /// Whether to answer the session's new tokens.
-    #[schema(default = false, required = false)]
-    new_tokens: bool,
+    old: Option<String>,
+    new: Option<String>,
+    wants_tokens: Option<bool>,
 }
 
+impl PartialSchema for ChangePassword {
+    fn schema() -> RefOr<Schema> {
+        describe("Changes your password.", Self::visit)
+    }
+}
+
+impl ToSchema for ChangePassword {}
+
 impl ChangePassword {
-    /// Reads the body: the old one, where it can be one; the new one; and whether new tokens are
-    /// wanted. `of` is the account.
+    fn visit(body: &mut impl Visitor) -> Self {
+        Self {
+            old: body.required("old_password", "", password()),
+            new: body.required("new_password", PASSWORD, new_password()),
+            wants_tokens: body.optional(
+                "new_tokens",
+                "Whether to return new tokens for this session.",
+                Boolean { default: Some(false) },
+            ),
+        }
+    }
+
+    /// Reads the body: the old password if it is well-formed, the new one, and whether new tokens
+    /// are wanted. `of` is the account.
     pub fn parse(mut body: Fields, of: &user::User) -> (Option<Password>, Result<Password>, bool) {
-        let wants_tokens = body.boolean("new_tokens").unwrap_or_default();
-        let old = body.required("old_password", secret);
-        let new = body.required("new_password", secret);
+        let Self { old, new, wants_tokens } = Self::visit(&mut body);
         let attributes = password::Attributes::from(of);
         for fault in new.iter().flat_map(|new| password::faults(new, &attributes)) {
             body.fault("new_password", fault);
         }
-        (old.map(Password), body.finish(new.map(Password)), wants_tokens)
+        let new = body.finish(new.map(Password));
+        (old.map(Password), new, wants_tokens.unwrap_or_default())
     }
 }
 
-/// Ends one's account.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
+/// Ends the user's account.
+#[derive(Debug)]
 pub struct EndAccount {
-    /// One's password.
-    #[schema(min_length = 1, max_length = 1024, format = Password)]
-    password: String,
+    password: Option<String>,
 }
 
+impl PartialSchema for EndAccount {
+    fn schema() -> RefOr<Schema> {
+        describe("Deletes your account.", Self::visit)
+    }
+}
+
+impl ToSchema for EndAccount {}
+
 impl EndAccount {
+    fn visit(body: &mut impl Visitor) -> Self {
+        Self { password: body.required("password", "Your password.", password()) }
+    }
+
     /// Reads the body.
     pub fn parse(mut body: Fields) -> Result<Password> {
-        let password = body.required("password", secret);
+        let Self { password } = Self::visit(&mut body);
         body.finish(password.map(Password))
     }
 }
 
-/// Asks for a link.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
+/// Asks for a link that resets a password.
+#[derive(Debug)]
 pub struct RequestReset {
-    /// The account's address. Case does not matter.
-    #[schema(min_length = 1, max_length = 254, example = "whiskers@example.org")]
-    email: String,
+    email: Option<Email>,
 }
 
+impl PartialSchema for RequestReset {
+    fn schema() -> RefOr<Schema> {
+        describe("Asks for a link that resets a password.", Self::visit)
+    }
+}
+
+impl ToSchema for RequestReset {}
+
 impl RequestReset {
+    fn visit(body: &mut impl Visitor) -> Self {
+        let address = text(|email| Email::parse(texts::not_blank(email)?.trim()));
+        let address = address.min(1).max(EMAIL_MAX).example("whiskers@example.org");
+        Self { email: body.required("email", "The account's address, ignoring case.", address) }
+    }
+
     /// Reads the body.
     pub fn parse(mut body: Fields) -> Result<Email> {
-        let email = body.required("email", |email| Email::parse(present(email)?.trim()));
+        let Self { email } = Self::visit(&mut body);
         body.finish(email)
     }
 }
 
-/// Sets a new password by a link.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
+/// Sets a new password, authorized by a link.
+#[derive(Debug)]
 pub struct ConfirmReset {
-    /// From the link.
-    #[schema(min_length = 1)]
-    uid: String,
-    /// From the link.
-    #[schema(min_length = 1)]
-    token: String,
-    /// Not common, not all digits, not like the name.
-    #[schema(min_length = 8, max_length = 1024, format = Password)]
-    new_password: String,
+    uid: Option<String>,
+    token: Option<String>,
+    new: Option<String>,
 }
 
+impl PartialSchema for ConfirmReset {
+    fn schema() -> RefOr<Schema> {
+        describe("Sets a new password, authorized by a mailed link.", |shape| {
+            drop(Self::visit(shape))
+        })
+    }
+}
+
+impl ToSchema for ConfirmReset {}
+
 impl ConfirmReset {
+    fn visit(body: &mut impl Visitor) -> Self {
+        Self {
+            uid: body.required("uid", "From the link.", present()),
+            token: body.required("token", "From the link.", present()),
+            new: body.required("new_password", PASSWORD, new_password()),
+        }
+    }
+
     /// Reads the body.
     pub fn parse(mut body: Fields) -> NewPassword {
-        NewPassword {
-            uid: body.required("uid", present),
-            token: body.required("token", present),
-            password: body.required("new_password", secret).map(Password),
-            errors: body.into_errors(),
-        }
+        let Self { uid, token, new } = Self::visit(&mut body);
+        NewPassword { uid, token, password: new.map(Password), errors: body.into_errors() }
     }
 }

@@ -1,10 +1,14 @@
 //! Chats as the API shows them, and the bodies that open and change them.
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde::Serialize;
+use utoipa::openapi::schema::OneOfBuilder;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
+use crate::domain::avatar::NewAvatar;
 use crate::domain::chat::{
-    ChatChange, ChatName, ChatType, ChatView, Description, NewChat, too_many_members,
+    ChatChange, ChatName, ChatType, ChatView, DESCRIPTION_MAX, Description, NAME_MAX, NewChat,
+    too_many_members,
 };
 use crate::domain::error::{FieldErrors, Result};
 use crate::domain::ids::{ChatId, UserId};
@@ -14,10 +18,12 @@ use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
 
 use super::fields::Fields;
+use super::kinds::{ObjectIds, Text, choice, text};
 use super::members::{self, Member, once};
 use super::messages::Message;
 use super::pages::PageJson;
 use super::users::{User, UserRef, avatar};
+use super::visitor::{Visitor, describe, describe_variant};
 
 /// A chat, as the one who asks sees it.
 #[derive(Serialize, ToSchema)]
@@ -98,129 +104,133 @@ impl<'a> Chat<'a> {
 }
 
 /// Opens a chat.
-#[derive(Deserialize, ToSchema)]
-#[serde(tag = "type", rename_all = "lowercase")]
-pub enum CreateChat {
-    /// With one other.
-    Private {
-        /// The other's id.
-        #[schema(min_items = 1, example = json!([8]))]
-        members: Vec<i64>,
-    },
-    /// Of any number.
-    Group {
-        /// What all see.
-        #[schema(min_length = 1, max_length = 100, example = "Kitchen")]
-        name: String,
-        /// Empty: none.
-        #[schema(max_length = 1000, nullable = false)]
-        description: Option<String>,
-        /// The ids of the others.
-        #[schema(nullable = false, example = json!([8]))]
-        members: Option<Vec<i64>>,
-    },
+#[derive(Debug)]
+pub struct CreateChat;
+
+impl PartialSchema for CreateChat {
+    fn schema() -> RefOr<Schema> {
+        let private = describe_variant("private", "With one other user.", Self::visit_private);
+        let group = describe_variant("group", "With any number of users.", Group::visit);
+        let either = OneOfBuilder::new().description(Some("Opens a chat."));
+        Schema::OneOf(either.item(private).item(group).build()).into()
+    }
+}
+
+impl ToSchema for CreateChat {}
+
+/// The fields of a new group.
+struct Group {
+    name: Option<ChatName>,
+    description: Option<Description>,
+    members: Option<Vec<i64>>,
+}
+
+impl Group {
+    fn visit(body: &mut impl Visitor) -> Self {
+        let members = ObjectIds { example: &[8], ..ObjectIds::default() };
+        Self {
+            name: body.required("name", "Every member sees it.", name()),
+            description: body.optional("description", "May be empty.", description()),
+            members: body.optional("members", "The ids of the other members.", members),
+        }
+    }
 }
 
 impl CreateChat {
-    /// Reads the body. `me` is the maker, who is ignored among the members; `max` is the largest
-    /// group, its maker included. The members that it names come by themselves: whether they are
-    /// there is told together with what else is wrong.
+    fn visit_private(body: &mut impl Visitor) -> Option<Vec<i64>> {
+        let members = ObjectIds { min: Some(1), example: &[8], ..ObjectIds::default() };
+        body.required("members", "The id of the other user.", members)
+    }
+
+    /// Reads the body. `me` creates the chat and is ignored among the members; `max` is the largest
+    /// group, its creator included. The members are returned separately: whether they exist is
+    /// reported together with any other error.
     pub fn parse(mut body: Fields, me: UserId, max: usize) -> (Vec<UserId>, Result<NewChat>) {
-        let private = body.required("type", |kind| match kind.as_str() {
-            "private" => Ok(true),
-            "group" => Ok(false),
-            other => Err(format!("\"{other}\" is not a valid choice.")),
-        });
-        let listed = body.ids("members");
-        let mut members: Vec<_> = listed.iter().flatten().map(|id| UserId(*id)).collect();
-        members.retain(|id| *id != me);
-        members.sort_unstable();
-        members.dedup();
-        let named = members.clone();
-        let made = match private {
-            Some(true) => match (&listed, members.as_slice()) {
-                (_, [peer]) => Some(NewChat::Private { peer: *peer }),
-                (None, _) => {
-                    body.require("members");
-                    None
-                }
-                (Some(_), _) => {
+        let kind = body.required("type", "", choice::<ChatType>("ChatType"));
+        let others = |listed: Option<Vec<i64>>| {
+            let mut members = once(listed.unwrap_or_default(), Some(me));
+            members.sort_unstable();
+            members
+        };
+        match kind {
+            Some(ChatType::Private) => {
+                let listed = Self::visit_private(&mut body);
+                let is_read = listed.is_some();
+                let members = others(listed);
+                if is_read && members.len() != 1 {
                     body.fault("members", "A private chat is with exactly one other user.");
-                    None
                 }
-            },
-            Some(false) => {
-                let name = body.required("name", |name| ChatName::parse(&name));
-                let description = body
-                    .optional("description", |text| Description::parse(&text))
-                    .unwrap_or_default();
+                let peer = members.first().map(|peer| NewChat::Private { peer: *peer });
+                (members, body.finish(peer))
+            }
+            Some(ChatType::Group) => {
+                let Group { name, description, members } = Group::visit(&mut body);
+                let members = others(members);
                 if members.len() >= max {
                     body.fault("members", too_many_members(max));
                 }
-                name.map(|name| NewChat::Group { name, description, members })
+                let (named, description) = (members.clone(), description.unwrap_or_default());
+                let group = name.map(|name| NewChat::Group { name, description, members });
+                (named, body.finish(group))
             }
-            None => None,
-        };
-        (named, body.finish(made))
+            None => (others(body.optional("members", "", ObjectIds::default())), body.finish(None)),
+        }
     }
 }
 
 /// Changes a group.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
+#[derive(Debug)]
 pub struct UpdateChat {
-    /// Required by PUT.
-    #[schema(min_length = 1, max_length = 100, example = "Kitchen")]
-    name: String,
-    #[schema(max_length = 1000, nullable = false)]
-    description: Option<String>,
-    /// A file, in a form; or `null`, and of a form an empty part, which takes the picture away.
-    #[schema(format = Binary)]
-    avatar: Option<String>,
-    /// The ids of all who are to be in it, beside oneself. Those who stay keep their roles.
-    #[schema(nullable = false, example = json!([8]))]
+    name: Option<ChatName>,
+    description: Option<Description>,
+    avatar: Option<NewAvatar>,
     members: Option<Vec<i64>>,
 }
 
-/// Changes a group: what is left out stays.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
-pub struct PatchChat {
-    #[schema(min_length = 1, max_length = 100, nullable = false, example = "Kitchen")]
-    name: Option<String>,
-    #[schema(max_length = 1000, nullable = false)]
-    description: Option<String>,
-    /// A file, in a form; or `null`, and of a form an empty part, which takes the picture away.
-    #[schema(format = Binary)]
-    avatar: Option<String>,
-    /// The ids of all who are to be in it, beside oneself. Those who stay keep their roles.
-    #[schema(nullable = false, example = json!([8]))]
-    members: Option<Vec<i64>>,
+impl PartialSchema for UpdateChat {
+    fn schema() -> RefOr<Schema> {
+        describe("Changes a group.", Self::visit)
+    }
 }
+
+impl ToSchema for UpdateChat {}
 
 impl UpdateChat {
-    /// Reads the body; `partial` where the name too may be left out. `me` is ignored among the
-    /// members; `max` is the largest group, oneself included. With what can be read comes all that
-    /// is wrong: who may be left out is decided before that is told.
-    pub fn parse(
-        mut body: Fields,
-        partial: bool,
-        me: UserId,
-        max: usize,
-    ) -> (ChatChange, FieldErrors) {
-        if !partial && !body.has("name") {
-            body.require("name");
+    fn visit(body: &mut impl Visitor) -> Self {
+        let members = "The ids of all other members the group is to have. Members who stay keep their \
+                       roles.";
+        Self {
+            name: body.required("name", "", name()),
+            description: body.optional("description", "May be empty.", description()),
+            avatar: body.picture("avatar"),
+            members: body.optional(
+                "members",
+                members,
+                ObjectIds { example: &[8], ..ObjectIds::default() },
+            ),
         }
-        let name = body.optional("name", |name| ChatName::parse(&name));
-        let description = body.optional("description", |text| Description::parse(&text));
-        let avatar = body.picture("avatar");
-        let mut members = body.ids("members").map(|ids| once(ids, Some(me)));
+    }
+
+    /// Reads the body. `me` is ignored among the members; `max` is the largest group, `me` included.
+    /// What could be read comes with all errors: who may be removed is decided before they are
+    /// reported.
+    pub fn parse(mut body: Fields, me: UserId, max: usize) -> (ChatChange, FieldErrors) {
+        let Self { name, description, avatar, members } = Self::visit(&mut body);
+        let mut members = members.map(|ids| once(ids, Some(me)));
         if members.as_ref().is_some_and(|members| members.len() >= max) {
             body.fault("members", too_many_members(max));
             members = None;
         }
         (ChatChange { name, description, avatar, members }, body.into_errors())
     }
+}
+
+fn name() -> Text<impl FnOnce(String) -> Result<ChatName, String>> {
+    text(|name| ChatName::parse(&name)).min(1).max(NAME_MAX).example("Kitchen")
+}
+
+fn description() -> Text<impl FnOnce(String) -> Result<Description, String>> {
+    text(|text| Description::parse(&text)).max(DESCRIPTION_MAX)
 }
 
 /// The enumerations as the schema names them: the domain knows no schema.

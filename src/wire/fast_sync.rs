@@ -9,11 +9,13 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use crate::domain::ids::ChatId;
 use crate::domain::sync::{Known, Versions, digits};
 
+use super::sync::LIMIT_MAX;
+
 /// Parses a body. `None` if anything is wrong with it or unusual: then [`super::sync::Sync`] reads it.
 pub fn quick(body: &[u8]) -> Option<Known> {
     // Of a text, not of bytes: else every key would be looked at for what is no UTF-8.
     let Body { versions, epoch, limit } = serde_json::from_str(str::from_utf8(body).ok()?).ok()?;
-    (1..=1_000).contains(&limit.0).then_some(Known { versions, epoch, limit: limit.0 })
+    (1..=LIMIT_MAX).contains(&limit.0).then_some(Known { versions, epoch, limit: limit.0 })
 }
 
 #[derive(Deserialize)]

@@ -21,11 +21,12 @@ use crate::domain::user::Profile;
 
 use super::chats::Chat;
 use super::errors::{Code, FieldTexts};
-use super::incoming::RequestId;
+use super::kinds::numbers_by_id;
 use super::members::Member;
 use super::messages::Message;
 use super::presence::StatusOf;
-use super::sync::{Changes, numbers_by_id};
+use super::request_id::RequestId;
+use super::sync::Changes;
 use super::users::{OwnUser, UserRef, avatar};
 
 /// Seconds of silence after which a peer is pinged.

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain;
 use crate::domain::chat::{NewMembers, too_many_members};
@@ -15,8 +16,10 @@ use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
 
 use super::fields::Fields;
+use super::kinds::{ObjectId, ObjectIds, choice};
 use super::pages::PageJson;
 use super::users::UserRef;
+use super::visitor::{Visitor, describe};
 
 /// A person in a chat.
 #[derive(Serialize, ToSchema)]
@@ -57,82 +60,93 @@ pub struct Added<'a> {
     pub results: Vec<Member<'a>>,
 }
 
-/// Adds people to a group.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
+/// Adds members to a group.
+#[derive(Debug)]
 pub struct AddMembers {
-    /// One's id. Required where `users` is left out.
-    #[schema(minimum = 1, example = 8)]
     user: Option<i64>,
-    /// Several ids.
-    #[schema(nullable = false, min_items = 1, example = json!([8, 9]))]
     users: Option<Vec<i64>>,
-    /// As what: `member` where it is left out, `admin` if one is the owner.
-    #[schema(value_type = Option<schema::Role>, nullable = false)]
-    role: Option<String>,
+    role: Option<Role>,
 }
 
+impl PartialSchema for AddMembers {
+    fn schema() -> RefOr<Schema> {
+        describe("Adds members to a group.", Self::visit)
+    }
+}
+
+impl ToSchema for AddMembers {}
+
 impl AddMembers {
-    /// Reads the body; `max` is the largest group. With what can be read comes all that is wrong:
-    /// whether they are there is told together with it.
+    fn visit(body: &mut impl Visitor) -> Self {
+        let several = ObjectIds { min: Some(1), example: &[8, 9], ..ObjectIds::default() };
+        Self {
+            user: body.nullable(
+                "user",
+                "One user's id. Required without `users`.",
+                ObjectId { example: Some(8) },
+            ),
+            users: body.optional("users", "Several users' ids.", several),
+            role: body.optional(
+                "role",
+                "`member` by default. Only the owner can add an `admin`.",
+                choice("Role"),
+            ),
+        }
+    }
+
+    /// Reads the body; `max` is the largest group. What could be read comes with all errors: whether
+    /// the users exist is reported together with them.
     pub fn parse(mut body: Fields, max: usize) -> (NewMembers, FieldErrors) {
-        let one = body.nullable_id("user");
-        let several = body.ids("users");
-        let role = body.optional("role", |name| match role(name)? {
-            Role::Owner => Err("A group has one owner, who passes it on.".to_owned()),
-            role => Ok(role),
-        });
-        let field = if several.is_some() { "users" } else { "user" };
-        let named = one.into_iter().chain(several.clone().into_iter().flatten());
+        let Self { user, users: several, role } = Self::visit(&mut body);
+        if role == Some(Role::Owner) {
+            body.fault("role", "A group has one owner, who passes it on.");
+        }
+        let is_list = several.is_some();
+        let field = if is_list { "users" } else { "user" };
+        let named = user.into_iter().chain(several.into_iter().flatten());
         let mut users = once(named.collect(), None);
         if users.is_empty() && body.is_right() {
-            match several {
-                Some(_) => body.fault("users", "This list may not be empty."),
-                None => body.require("user"),
+            if is_list {
+                body.fault("users", "This list may not be empty.");
+            } else {
+                body.require("user");
             }
         }
         if users.len() > max {
             body.fault("members", too_many_members(max));
             users.clear();
         }
-        (NewMembers { users, field, role: role.unwrap_or(Role::Member) }, body.into_errors())
+        let role = role.filter(|role| *role != Role::Owner).unwrap_or(Role::Member);
+        (NewMembers { users, field, role }, body.into_errors())
     }
 }
 
-/// Gives a member another role.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
-pub struct ChangeRole {
-    /// `owner` passes the group on: one is an admin then.
-    #[schema(value_type = schema::Role)]
-    role: String,
+/// Changes a member's role.
+#[derive(Debug)]
+pub struct ChangeRole(Option<Role>);
+
+impl PartialSchema for ChangeRole {
+    fn schema() -> RefOr<Schema> {
+        describe("Changes a member's role.", Self::visit)
+    }
 }
 
-/// Gives a member another role: what is left out stays.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
-pub struct PatchRole {
-    /// `owner` passes the group on: one is an admin then.
-    #[schema(value_type = Option<schema::Role>, nullable = false)]
-    role: Option<String>,
-}
+impl ToSchema for ChangeRole {}
 
 impl ChangeRole {
-    /// Reads the body; `partial` where the role may be left out.
-    pub fn parse(mut body: Fields, partial: bool) -> Result<Option<Role>> {
-        if !partial && !body.has("role") {
-            body.require("role");
-        }
-        let role = body.optional("role", role);
+    fn visit(body: &mut impl Visitor) -> Self {
+        let about = "`owner` transfers the group; you become an admin.";
+        Self(body.required("role", about, choice("Role")))
+    }
+
+    /// Reads the body. `None` if a PATCH leaves the role out.
+    pub fn parse(mut body: Fields) -> Result<Option<Role>> {
+        let Self(role) = Self::visit(&mut body);
         body.finish(Some(role))
     }
 }
 
-fn role(name: String) -> Result<Role, String> {
-    Role::try_from(name.clone()).map_err(|_| format!("\"{name}\" is not a valid choice."))
-}
-
-/// Each once, in their order, without one.
+/// The ids in their order, without duplicates and without the user `without`.
 pub(super) fn once(ids: Vec<i64>, without: Option<UserId>) -> Vec<UserId> {
     let mut seen = HashSet::new();
     let fresh = |id: &UserId| Some(*id) != without && seen.insert(*id);

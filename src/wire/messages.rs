@@ -1,20 +1,23 @@
 //! Messages as the API shows them, and the bodies that send and edit them.
 
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain;
 use crate::domain::error::Result;
 use crate::domain::ids::{ChatId, MessageId};
-use crate::domain::message::{ClientId, Content, Draft, Unfit};
+use crate::domain::message::{CLIENT_ID_MAX, ClientId, Content, Draft, Unfit};
 use crate::domain::numbering::{Seq, Version};
 use crate::domain::receipt::MessageStatus;
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
 
 use super::fields::Fields;
+use super::kinds::{ObjectId, Text, text};
 use super::pages::PageJson;
 use super::users::UserRef;
+use super::visitor::{Visitor, describe};
 
 /// A message, or the tombstone of one: empty `content`, `deleted_at` set.
 #[derive(Serialize, ToSchema)]
@@ -74,61 +77,90 @@ impl<'a> Message<'a> {
 }
 
 /// Sends a message.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
+#[derive(Debug)]
 pub struct SendMessage {
-    /// Kept exactly as it is sent. Not blank.
-    #[schema(min_length = 1, example = "Meow!")]
-    content: String,
-    /// The id of the message of this chat that it answers.
-    #[schema(minimum = 1)]
-    reply_to: Option<i64>,
-    /// One's own name for the message: the same one again makes no second message.
-    #[schema(min_length = 1, max_length = 64, example = "b0f7c2a4")]
-    client_id: Option<String>,
+    content: Option<Content>,
+    reply_to: Option<MessageId>,
+    client_id: Option<ClientId>,
 }
 
+impl PartialSchema for SendMessage {
+    fn schema() -> RefOr<Schema> {
+        describe("Sends a message.", |shape| Self::visit(shape, usize::MAX))
+    }
+}
+
+impl ToSchema for SendMessage {}
+
 impl SendMessage {
+    /// Lists the fields; `max` is the longest content, in characters.
+    pub(super) fn visit(body: &mut impl Visitor, max: usize) -> Self {
+        let client_id = text(ClientId::parse).min(1).max(CLIENT_ID_MAX).example("b0f7c2a4");
+        Self {
+            content: body.required("content", CONTENT, content(max).example("Meow!")),
+            reply_to: body
+                .nullable(
+                    "reply_to",
+                    "The id of the message in this chat that it replies to.",
+                    ObjectId::default(),
+                )
+                .map(MessageId),
+            client_id: body.nullable(
+                "client_id",
+                "An idempotency key: sending with the same one again creates no second message.",
+                client_id,
+            ),
+        }
+    }
+
     /// Reads the body; `max` is the longest content, in characters.
     pub fn parse(mut body: Fields, max: usize) -> Result<Draft, Unfit> {
-        let content = body.required("content", |text| Content::parse(text, max));
-        let reply_to = body.nullable_id("reply_to").map(MessageId);
-        let client_id = body.nullable("client_id", ClientId::parse);
+        Self::visit(&mut body, max).finish(body)
+    }
+
+    /// The draft, or what is wrong with the body.
+    pub(super) fn finish(self, body: Fields) -> Result<Draft, Unfit> {
+        let Self { content, reply_to, client_id } = self;
         body.finish(content.map(|content| Draft { content, reply_to, client_id }))
             .map_err(|error| Unfit { error, reply_to })
     }
 }
 
 /// Edits a message.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
-pub struct EditMessage {
-    /// Kept exactly as it is sent. Not blank.
-    #[schema(min_length = 1, example = "Purr.")]
-    content: String,
+#[derive(Debug)]
+pub struct EditMessage(Option<Content>);
+
+impl PartialSchema for EditMessage {
+    fn schema() -> RefOr<Schema> {
+        describe("Edits a message.", |shape| Self::visit(shape, usize::MAX))
+    }
 }
+
+impl ToSchema for EditMessage {}
 
 impl EditMessage {
-    /// Reads the body; `max` is the longest content, in characters.
-    pub fn parse(mut body: Fields, max: usize) -> Result<Content> {
-        let content = body.required("content", |text| Content::parse(text, max));
-        body.finish(content)
+    /// Lists the fields; `max` is the longest content, in characters.
+    pub(super) fn visit(body: &mut impl Visitor, max: usize) -> Self {
+        Self(body.required("content", CONTENT, content(max).example("Purr.")))
     }
 
-    /// Reads a body that may leave out what it does not change.
-    pub fn parse_partial(mut body: Fields, max: usize) -> Result<Option<Content>> {
-        let content = body.optional("content", |text| Content::parse(text, max));
-        body.finish(Some(content))
+    /// Reads the body; `max` is the longest content, in characters. `None` if a PATCH leaves the
+    /// content out.
+    pub fn parse(mut body: Fields, max: usize) -> Result<Option<Content>> {
+        Self::visit(&mut body, max).finish(body)
+    }
+
+    /// The content, or what is wrong with the body.
+    pub(super) fn finish(self, body: Fields) -> Result<Option<Content>> {
+        body.finish(Some(self.0))
     }
 }
 
-/// Changes a message: what is left out stays.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
-pub struct PatchMessage {
-    /// Kept exactly as it is sent. Not blank.
-    #[schema(min_length = 1, nullable = false, example = "Purr.")]
-    content: Option<String>,
+const CONTENT: &str = "Stored exactly as sent. Must not be blank.";
+
+/// The content of a message. Its largest length is a setting.
+fn content(max: usize) -> Text<impl FnOnce(String) -> Result<Content, String>> {
+    text(move |text| Content::parse(text, max)).min(1).max(max)
 }
 
 /// The enumerations as the schema names them: the domain knows no schema.

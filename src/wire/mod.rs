@@ -3,17 +3,23 @@
 
 pub mod accounts;
 pub mod chats;
+pub mod client_frames;
 pub mod errors;
 pub mod fast_sync;
 pub mod fields;
 pub mod frames;
 pub mod incoming;
+mod kinds;
 pub mod members;
 pub mod messages;
 pub mod pages;
 pub mod presence;
 pub mod receipts;
+pub mod request_id;
 pub mod sessions;
 pub mod sync;
+#[cfg(test)]
+mod tests;
 mod texts;
 pub mod users;
+mod visitor;

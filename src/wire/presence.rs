@@ -4,9 +4,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::ids::UserId;
-use crate::domain::text;
 use crate::domain::time::Timestamp;
-use crate::domain::user::{self, Profile, Status};
+use crate::domain::user::{Profile, STATUS_TEXT_MAX, Status};
+
+use super::kinds::Text;
+use super::texts::trimmed;
 
 /// Most people whom a connection may watch besides its private chats' peers.
 pub const WATCH_MAX: usize = 1_000;
@@ -40,10 +42,9 @@ impl<'a> StatusOf<'a> {
     }
 }
 
-/// A user's own line: trimmed, may be empty.
-pub(super) fn status_text(value: String) -> Result<String, String> {
-    let value = value.trim();
-    text::check(value, user::STATUS_TEXT_MAX).map(|()| value.to_owned())
+/// A user's status text: trimmed, may be empty.
+pub(super) fn status_text() -> Text<impl FnOnce(String) -> Result<String, String>> {
+    trimmed(STATUS_TEXT_MAX)
 }
 
 /// The enumerations as the schema names them: the domain knows no schema.

@@ -1,7 +1,8 @@
 //! Read markers and receipts.
 
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::error::Result;
 use crate::domain::ids::MessageId;
@@ -9,7 +10,9 @@ use crate::domain::numbering::Seq;
 use crate::domain::receipt::ReadUpTo;
 
 use super::fields::Fields;
+use super::kinds::{Integer, ObjectId};
 use super::users::UserRef;
+use super::visitor::{Visitor, describe};
 
 /// One's marks in a chat.
 #[derive(Serialize, ToSchema)]
@@ -40,26 +43,37 @@ pub struct Receipts<'a> {
 }
 
 /// Marks messages as read.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
+#[derive(Debug)]
 pub struct ReadMessages {
-    /// Everything up to this `seq`; beyond the newest message, up to that. Required where `message`
-    /// is left out.
-    #[schema(minimum = 0, nullable = false)]
-    seq: Option<i64>,
-    /// Everything up to the message with this id, instead of `seq`.
-    #[schema(minimum = 1)]
-    message: Option<i64>,
+    seq: Option<Seq>,
+    message: Option<MessageId>,
 }
 
+impl PartialSchema for ReadMessages {
+    fn schema() -> RefOr<Schema> {
+        describe("Marks messages as read.", Self::visit)
+    }
+}
+
+impl ToSchema for ReadMessages {}
+
 impl ReadMessages {
+    fn visit(body: &mut impl Visitor) -> Self {
+        let seq = "Everything up to this `seq`, or up to the newest message if it is larger. Required \
+                   without `message`.";
+        let message = "Everything up to the message with this id, instead of `seq`.";
+        Self {
+            seq: body.optional("seq", seq, Integer { min: 0, max: i64::MAX }).map(Seq),
+            message: body.nullable("message", message, ObjectId::default()).map(MessageId),
+        }
+    }
+
     /// Reads the body.
     pub fn parse(mut body: Fields) -> Result<ReadUpTo> {
-        let seq = body.integer("seq", 0, i64::MAX).map(Seq).map(ReadUpTo::Seq);
-        let message = body.nullable_id("message").map(|id| ReadUpTo::Message(MessageId(id)));
+        let Self { seq, message } = Self::visit(&mut body);
         if seq.is_none() && message.is_none() && body.is_right() {
             body.require("seq");
         }
-        body.finish(seq.or(message))
+        body.finish(seq.map(ReadUpTo::Seq).or(message.map(ReadUpTo::Message)))
     }
 }

@@ -1,19 +1,25 @@
 //! Sessions and their tokens: the bodies that open and renew them, and the answers.
 
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::error::Result;
 use crate::domain::ids::SessionId;
 use crate::domain::session::SessionInfo;
-use crate::domain::text;
+use crate::domain::text::{check_present, fold};
 use crate::domain::time::Timestamp;
-use crate::domain::user::{self, Password};
+use crate::domain::user::{EMAIL_MAX, Password};
 
 use super::fields::Fields;
+use super::kinds::text;
 use super::pages::PageJson;
-use super::texts::{present, secret};
+use super::texts::{password, present};
 use super::users::OwnUser;
+use super::visitor::{Visitor, describe};
+
+/// PostgreSQL's text cannot hold NUL.
+const NO_NUL: &str = r"^[^\x00]*$";
 
 /// A device that is logged in.
 #[derive(Serialize, ToSchema)]
@@ -81,57 +87,91 @@ pub struct Ticket<'a> {
 }
 
 /// Logs in.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
+#[derive(Debug)]
 pub struct Login {
-    /// Or the e-mail address. Case does not matter.
-    #[schema(min_length = 1, max_length = 254, pattern = r"^[^\x00]*$", example = "whiskers")]
-    username: String,
-    #[schema(min_length = 1, max_length = 1024, pattern = r"^[^\x00]*$", format = Password, example = "nine-lives-2026")]
-    password: String,
+    key: Option<String>,
+    password: Option<String>,
 }
 
+impl PartialSchema for Login {
+    fn schema() -> RefOr<Schema> {
+        describe("Logs in.", Self::visit)
+    }
+}
+
+impl ToSchema for Login {}
+
 impl Login {
-    /// Reads the body: the login's key and the password.
+    fn visit(body: &mut impl Visitor) -> Self {
+        let key = text(|name| check_present(&name, EMAIL_MAX).map(|()| fold(name.trim())));
+        let key = key.min(1).max(EMAIL_MAX).pattern(NO_NUL).example("whiskers");
+        let password = password().pattern(NO_NUL).example("nine-lives-2026");
+        Self {
+            key: body.required(
+                "username",
+                "The username or the e-mail address, ignoring case.",
+                key,
+            ),
+            password: body.required("password", "", password),
+        }
+    }
+
+    /// Reads the body: the key of the login name, and the password.
     pub fn parse(mut body: Fields) -> Result<(String, Password)> {
-        let username = body.required("username", |name| {
-            text::check_present(&name, user::EMAIL_MAX).map(|()| text::fold(name.trim()))
-        });
-        let password = body.required("password", secret);
-        body.finish(username.zip(password.map(Password)))
+        let Self { key, password } = Self::visit(&mut body);
+        body.finish(key.zip(password.map(Password)))
     }
 }
 
 /// Renews the tokens.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
+#[derive(Debug)]
 pub struct Refresh {
-    /// The latest one. It is spent.
-    #[schema(min_length = 1)]
-    refresh: String,
+    refresh: Option<String>,
 }
 
-impl Refresh {
-    /// Reads the body.
-    pub fn parse(mut body: Fields) -> Result<String> {
-        let token = body.required("refresh", present);
-        body.finish(token)
+impl PartialSchema for Refresh {
+    fn schema() -> RefOr<Schema> {
+        describe("Renews the tokens of a session.", Self::visit)
     }
 }
 
-/// Asks whether a token is good.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
-pub struct Verify {
-    /// Of either kind.
-    #[schema(min_length = 1)]
-    token: String,
-}
+impl ToSchema for Refresh {}
 
-impl Verify {
+impl Refresh {
+    fn visit(body: &mut impl Visitor) -> Self {
+        let about = "The session's latest refresh token. It can be used once.";
+        Self { refresh: body.required("refresh", about, present()) }
+    }
+
     /// Reads the body.
     pub fn parse(mut body: Fields) -> Result<String> {
-        let token = body.required("token", present);
+        let Self { refresh } = Self::visit(&mut body);
+        body.finish(refresh)
+    }
+}
+
+/// Asks whether a token is valid.
+#[derive(Debug)]
+pub struct Verify {
+    token: Option<String>,
+}
+
+impl PartialSchema for Verify {
+    fn schema() -> RefOr<Schema> {
+        describe("Asks whether a token is valid.", Self::visit)
+    }
+}
+
+impl ToSchema for Verify {}
+
+impl Verify {
+    fn visit(body: &mut impl Visitor) -> Self {
+        Self { token: body.required("token", "An access or refresh token.", present()) }
+    }
+
+    /// Reads the body.
+    pub fn parse(mut body: Fields) -> Result<String> {
+        let Self { token } = Self::visit(&mut body);
         body.finish(token)
     }
 }

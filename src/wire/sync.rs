@@ -1,21 +1,23 @@
 //! Catching up: the versions that a client has, and what changed since.
 
-use std::collections::HashMap;
-
 use serde::Serialize;
-use serde_json::json;
-use utoipa::ToSchema;
-use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain;
 use crate::domain::error::Result;
 use crate::domain::ids::ChatId;
-use crate::domain::sync::Known;
+use crate::domain::sync::{Known, Versions};
 use crate::domain::urls::Urls;
 
 use super::chats::Chat;
 use super::fields::Fields;
+use super::kinds::{Integer, VersionsByChat, text};
 use super::messages::Message;
+use super::visitor::{Visitor, describe};
+
+/// The largest `limit`.
+pub(super) const LIMIT_MAX: i64 = 1_000;
 
 /// What is new to a client.
 #[derive(Serialize, ToSchema)]
@@ -59,35 +61,43 @@ impl<'a> Changes<'a> {
 }
 
 /// Asks what changed.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
+#[derive(Debug)]
 pub struct Sync {
-    /// The version that one has of each chat, by the chat's id.
-    #[schema(schema_with = numbers_by_id)]
-    versions: HashMap<String, i64>,
-    /// The epoch that these versions are of.
+    versions: Option<Versions>,
     epoch: Option<String>,
-    /// Most messages in the answer, 500 by default.
-    #[schema(minimum = 1, maximum = 1000, nullable = false)]
     limit: Option<i64>,
 }
 
-impl Sync {
-    /// Reads the body.
-    pub fn parse(mut body: Fields) -> Result<Known> {
-        let versions = body.versions("versions");
-        let epoch = body.nullable("epoch", Ok);
-        let limit = body.integer("limit", 1, 1_000).unwrap_or(Known::LIMIT);
-        body.finish(versions.map(|versions| Known { versions, epoch, limit }))
+impl PartialSchema for Sync {
+    fn schema() -> RefOr<Schema> {
+        describe("Asks what changed.", Self::visit)
     }
 }
 
-/// An object of whole numbers by id, as the schema shows it.
-pub(super) fn numbers_by_id() -> Object {
-    let id = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[0-9]{1,18}$"));
-    let number = ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)));
-    let numbers = ObjectBuilder::new().property_names(Some(id)).additional_properties(Some(number));
-    numbers.examples([json!({"3": 17})]).build()
+impl ToSchema for Sync {}
+
+impl Sync {
+    /// Lists the fields.
+    pub(super) fn visit(body: &mut impl Visitor) -> Self {
+        Self {
+            versions: body.required(
+                "versions",
+                "The version that you have of each chat, by the chat's id.",
+                VersionsByChat,
+            ),
+            epoch: body.nullable("epoch", "The epoch that these versions belong to.", text(Ok)),
+            limit: body.optional(
+                "limit",
+                "The most messages in the answer, 500 by default.",
+                Integer { min: 1, max: LIMIT_MAX },
+            ),
+        }
+    }
+
+    /// Reads the body.
+    pub fn parse(mut body: Fields) -> Result<Known> {
+        let Self { versions, epoch, limit } = Self::visit(&mut body);
+        let limit = limit.unwrap_or(Known::LIMIT);
+        body.finish(versions.map(|versions| Known { versions, epoch, limit }))
+    }
 }

@@ -1,21 +1,22 @@
 //! Users as the API shows them, and the bodies that change them.
 
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain;
 use crate::domain::error::FieldErrors;
 use crate::domain::ids::UserId;
-use crate::domain::text;
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
-use crate::domain::user::{
-    self, Availability, Email, NAME_MAX, Profile, Status, UserChange, Username,
-};
+use crate::domain::user::{Availability, Profile, Status, UserChange};
 
 use super::fields::Fields;
+use super::kinds::{Reserved, choice};
 use super::pages::PageJson;
 use super::presence::{schema, status_text};
+use super::texts::{email, name, username};
+use super::visitor::{Visitor, describe};
 
 /// A person, as others see them.
 #[derive(Serialize, ToSchema)]
@@ -128,105 +129,49 @@ pub(super) fn avatar(path: Option<&str>, urls: &Urls) -> Option<String> {
     path.map(|path| urls.media(path))
 }
 
-/// Changes an account. From anyone but staff, `is_active` is ignored; from anyone but a superuser,
-/// `is_staff`.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
-pub struct UpdateUser {
-    /// Required by PUT.
-    #[schema(min_length = 1, max_length = 150, pattern = r"^[\w.@+-]+$", example = "whiskers")]
-    username: String,
-    /// Empty: none.
-    #[schema(max_length = 254, nullable = false)]
-    email: Option<String>,
-    #[schema(max_length = 150, nullable = false)]
-    first_name: Option<String>,
-    #[schema(max_length = 150, nullable = false)]
-    last_name: Option<String>,
-    #[schema(max_length = 140, nullable = false)]
-    status_text: Option<String>,
-    /// What to be seen as; `status` is another name for it.
-    #[schema(value_type = Option<schema::Availability>, nullable = false)]
-    availability: Option<String>,
-    /// A file, in a form; or `null`, and of a form an empty part, which takes the picture away.
-    #[schema(format = Binary)]
-    avatar: Option<String>,
-    /// A boolean, from staff; from others anything, since it is not looked at.
-    #[schema(value_type = Value, required = false)]
-    is_active: Option<bool>,
-    /// A boolean, from a superuser; from others anything, since it is not looked at.
-    #[schema(value_type = Value, required = false)]
-    is_staff: Option<bool>,
+/// Changes an account.
+#[derive(Debug)]
+pub struct UpdateUser(UserChange);
+
+impl PartialSchema for UpdateUser {
+    fn schema() -> RefOr<Schema> {
+        describe("Changes an account.", Self::visit)
+    }
 }
 
-/// Changes an account: what is left out stays.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only described")]
-pub struct PatchUser {
-    #[schema(min_length = 1, max_length = 150, pattern = r"^[\w.@+-]+$", nullable = false)]
-    username: Option<String>,
-    /// Empty: none.
-    #[schema(max_length = 254, nullable = false)]
-    email: Option<String>,
-    #[schema(max_length = 150, nullable = false)]
-    first_name: Option<String>,
-    #[schema(max_length = 150, nullable = false)]
-    last_name: Option<String>,
-    #[schema(max_length = 140, nullable = false)]
-    status_text: Option<String>,
-    /// What to be seen as; `status` is another name for it.
-    #[schema(value_type = Option<schema::Availability>, nullable = false)]
-    availability: Option<String>,
-    /// A file, in a form; or `null`, and of a form an empty part, which takes the picture away.
-    #[schema(format = Binary)]
-    avatar: Option<String>,
-    /// A boolean, from staff; from others anything, since it is not looked at.
-    #[schema(value_type = Value, required = false)]
-    is_active: Option<bool>,
-    /// A boolean, from a superuser; from others anything, since it is not looked at.
-    #[schema(value_type = Value, required = false)]
-    is_staff: Option<bool>,
-}
+impl ToSchema for UpdateUser {}
 
 impl UpdateUser {
-    /// Reads the body; `partial` where the username too may be left out. What `by` may not say is
-    /// not looked at. With what can be read comes all that is wrong: whether a name is free is told
-    /// together with it.
-    pub fn parse(mut body: Fields, partial: bool, by: &user::User) -> (UserChange, FieldErrors) {
-        if !partial && !body.has("username") {
-            body.require("username");
-        }
-        let choice = |name: String| {
-            Availability::try_from(name.clone())
-                .map_err(|_| format!("\"{name}\" is not a valid choice."))
-        };
-        let alias = body.optional("status", choice);
-        let change = UserChange {
-            username: body.optional("username", |text| Username::parse(text.trim())),
-            email: body.optional("email", |text| optional_email(&text)),
-            first_name: body.optional("first_name", |text| name(&text)),
-            last_name: body.optional("last_name", |text| name(&text)),
-            status_text: body.optional("status_text", status_text),
-            availability: body.optional("availability", choice).or(alias),
+    fn visit(body: &mut impl Visitor) -> Self {
+        let availability = || choice::<Availability>("Availability");
+        let alias = body.alias("status", availability());
+        Self(UserChange {
+            username: body.required("username", "", username().example("whiskers")),
+            email: body.optional("email", "May be empty.", email()),
+            first_name: body.optional("first_name", "", name()),
+            last_name: body.optional("last_name", "", name()),
+            status_text: body.optional("status_text", "", status_text()),
+            availability: body
+                .optional("availability", "`status` is another name for it.", availability())
+                .or(alias),
             avatar: body.picture("avatar"),
-            is_active: if by.is_staff { body.boolean("is_active") } else { None },
-            is_staff: if by.is_superuser { body.boolean("is_staff") } else { None },
-        };
+            is_active: body.optional(
+                "is_active",
+                "A boolean, if you are staff. Otherwise it is ignored.",
+                Reserved,
+            ),
+            is_staff: body.optional(
+                "is_staff",
+                "A boolean, if you are a superuser. Otherwise it is ignored.",
+                Reserved,
+            ),
+        })
+    }
+
+    /// Reads the body. The change comes with all errors: whether a name is free is reported together
+    /// with them.
+    pub fn parse(mut body: Fields) -> (UserChange, FieldErrors) {
+        let Self(change) = Self::visit(&mut body);
         (change, body.into_errors())
     }
-}
-
-/// An address, or none.
-pub(super) fn optional_email(value: &str) -> Result<Option<Email>, String> {
-    match value.trim() {
-        "" => Ok(None),
-        address => Email::parse(address).map(Some),
-    }
-}
-
-/// First and last names: trimmed, may be empty.
-pub(super) fn name(value: &str) -> Result<String, String> {
-    let value = value.trim();
-    text::check(value, NAME_MAX)?;
-    Ok(value.to_owned())
 }

@@ -1,0 +1,96 @@
+//! `/api/auth/me/` and `/api/auth/password/change/`: the caller's own account.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::actions::{accounts, profiles};
+use crate::app::App;
+use crate::domain::session::Device;
+use crate::wire::accounts::{ChangePassword, EndAccount};
+use crate::wire::sessions::TokenPair;
+use crate::wire::users::{OwnUser, UpdateUser};
+
+use super::auth::show_pair;
+use super::bodies::Body;
+use super::caller::Authenticated;
+use super::errors::Result;
+use super::forms::FormBody;
+
+/// Get your account
+#[utoipa::path(
+    get, path = "/api/auth/me/", tag = "auth", operation_id = "auth_me",
+    responses((status = 200, description = "Your account", body = OwnUser))
+)]
+pub(super) async fn one(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+) -> Result<Response> {
+    let profile = profiles::profile(&app, caller.user).await?;
+    Ok(Json(OwnUser::of(&profile, &app.urls)).into_response())
+}
+
+/// Update your account
+#[utoipa::path(
+    method(put, patch), path = "/api/auth/me/", tag = "auth", operation_id = "auth_me_update",
+    request_body(content((UpdateUser = "application/json"), (UpdateUser = "multipart/form-data"))),
+    responses((status = 200, description = "Your account", body = OwnUser))
+)]
+pub(super) async fn update(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    device: Device,
+    FormBody(body): FormBody,
+) -> Result<Response> {
+    let change = body.read(|fields| Ok(UpdateUser::parse(fields)));
+    let profile = accounts::update(&app, &caller, &device, caller.user.id, change).await?;
+    Ok(Json(OwnUser::of(&profile, &app.urls)).into_response())
+}
+
+/// Delete your account
+///
+/// It is anonymised as `deleted_<id>`: nobody can find it or log in to it. Your messages stay. You
+/// leave every group; those that you own pass to another member. Private chats stay, but take no new
+/// messages.
+#[utoipa::path(
+    delete, path = "/api/auth/me/", tag = "auth", operation_id = "auth_me_delete",
+    request_body = EndAccount,
+    responses((status = 204, description = "The account is deleted"))
+)]
+pub(super) async fn end(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    body: Body,
+) -> Result<StatusCode> {
+    accounts::end(&app, &caller, body.read(EndAccount::parse)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Change your password
+///
+/// Ends every other session and revokes this session's refresh token. With `new_tokens` the answer is
+/// 200 and the new pair. Without it, this session ends when its access token expires.
+#[utoipa::path(
+    post, path = "/api/auth/password/change/", tag = "auth",
+    operation_id = "auth_password_change",
+    request_body = ChangePassword,
+    responses(
+        (status = 200, description = "Changed, with `new_tokens`", body = TokenPair),
+        (status = 204, description = "Changed, without `new_tokens`"),
+    )
+)]
+pub(super) async fn change_password(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    body: Body,
+) -> Result<Response> {
+    let (old, new, wants_tokens) = ChangePassword::parse(body.fields()?, &caller.user);
+    let tokens = accounts::change_password(&app, &caller, old.as_ref(), new).await?;
+    Ok(match wants_tokens {
+        true => show_pair(&tokens),
+        false => StatusCode::NO_CONTENT.into_response(),
+    })
+}
