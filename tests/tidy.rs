@@ -1,6 +1,6 @@
-//! The architecture's rules as tests: which module may know which, and what stands nowhere or in
-//! one place only. Reads the source tree as text; it must not need the crate to compile, or any
-//! crate at all. What the compiler and clippy can see for themselves is theirs to say.
+//! The rules of the architecture as tests: which module may name which, what code must not contain, and
+//! what it may contain in one place only. Reads the source as text: it does not need the crate to
+//! compile, nor any other crate. What the compiler and clippy can check is left to them.
 
 #[path = "tidy/allowed.rs"]
 mod allowed;
@@ -18,15 +18,17 @@ mod names;
 mod paths;
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/tokens.rs"]
+mod tokens;
 #[path = "tidy/words.rs"]
 mod words;
 
-use allowed::{CIRCLES, QUAINT_FILES, SHARED_NAMES};
+use allowed::{CYCLES, QUAINT_FILES, SHARED_NAMES};
 use checks::*;
 use source::{file_names, files, root, sources};
 
-/// Who may name whom: a module and the modules below it that it may use. Each row uses earlier
-/// rows only, so the modules cannot form a circle. `lib.rs` and `main.rs` may use everything.
+/// Each module with the modules below it that it may name. A row contains only modules of earlier rows,
+/// so the modules cannot form a cycle. `lib.rs` and `main.rs` may name everything.
 const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("wire", &["domain"]),
@@ -79,7 +81,7 @@ const HTTP_CRATES: &[&str] = &[
     "tungstenite",
 ];
 
-/// Types through which a `static` can change, beside everything called `Atomic…`.
+/// Types that make a `static` mutable, besides everything called `Atomic…`.
 const MUTABLE_TYPES: &[&str] = &[
     "Cell",
     "DashMap",
@@ -113,8 +115,8 @@ const MAX_LINES: usize = 500;
 #[test]
 fn every_file_opens_with_its_purpose() {
     check(
-        "Every .rs file opens with `//!`: what it is for and what it must not do, so that nobody \
-         has to read it to know whether it is the right one.",
+        "Every .rs file opens with `//!`: what it is for and what it must not do, so that a reader \
+         knows whether it is the right one.",
         sources(&["src", "tests", "bench", "crates", "examples", "build.rs"])
             .iter()
             .flat_map(without_purpose),
@@ -124,30 +126,30 @@ fn every_file_opens_with_its_purpose() {
 #[test]
 fn modules_know_only_what_lies_below() {
     check(
-        "A module names only modules that its row of LAYERS allows, so that each can be understood \
-         and tested with what lies below it.",
+        "A module names only modules that its row of LAYERS allows, so that it can be understood and \
+         tested together with what lies below it.",
         sources(&["src"]).iter().flat_map(upward_references),
     );
 }
 
 #[test]
-fn files_do_not_name_each_other_in_circles() {
-    let circles = graph::circles(&sources(&["src"]));
-    let names: Vec<String> = circles.iter().map(|circle| circle.files.join(" ")).collect();
-    let allowed: Vec<String> = CIRCLES.iter().map(|files| files.join(" ")).collect();
-    let new = circles.into_iter().filter(|circle| !allowed.contains(&circle.files.join(" ")));
+fn files_do_not_form_cycles() {
+    let cycles = graph::cycles(&sources(&["src"]));
+    let names: Vec<String> = cycles.iter().map(|cycle| cycle.files.join(" ")).collect();
+    let allowed: Vec<String> = CYCLES.iter().map(|files| files.join(" ")).collect();
+    let new = cycles.into_iter().filter(|cycle| !allowed.contains(&cycle.files.join(" ")));
     check(
         "No file names another that leads back to it, directly or through others: each can then be \
-         read and understood with those that it names. What both need belongs into a third file.",
-        new.flat_map(|circle| circle.links).chain(superfluous("CIRCLES", &allowed, &names)),
+         understood together with those that it names. What two files need belongs into a third one.",
+        new.flat_map(|cycle| cycle.links).chain(superfluous("CYCLES", &allowed, &names)),
     );
 }
 
 #[test]
 fn http_and_realtime_never_touch_the_database() {
     check(
-        "src/http and src/realtime never name `store` or `sqlx`: a row reaches a caller only \
-         through an action, whose query carries the membership.",
+        "src/http and src/realtime never name `store` or `sqlx`: a caller gets a row only through an \
+         action, whose query contains the membership.",
         sources(&["src/http", "src/http.rs", "src/realtime", "src/realtime.rs"])
             .iter()
             .flat_map(database_access),
@@ -166,9 +168,9 @@ fn the_use_cases_know_no_http() {
 }
 
 #[test]
-fn sql_stands_only_in_the_store() {
+fn sql_is_only_in_the_store() {
     check(
-        "SQL text stands only in src/store, where a test runs each statement on both databases.",
+        "SQL is only in src/store, where a test runs each statement on both databases.",
         sources(&["src"]).iter().filter(|s| !s.is_in("src/store")).flat_map(sql_texts),
     );
 }
@@ -185,8 +187,8 @@ fn lists_are_not_zipped_by_their_keys() {
 #[test]
 fn there_are_no_process_globals() {
     check(
-        "No `static` that can change, no thread-locals: state hangs on `App`, so that two servers \
-         live in one test process without seeing each other.",
+        "No mutable `static`, no thread-locals: state belongs to `App`, so that two servers in one \
+         test process are independent.",
         sources(&["src"]).iter().flat_map(process_globals),
     );
 }
@@ -206,7 +208,7 @@ fn only_committed_events_are_published() {
 #[test]
 fn no_file_is_over_500_lines() {
     check(
-        "A file in src or crates is one idea, at most 500 lines of it.",
+        "A file in src or crates is one idea, and has at most 500 lines.",
         sources(&["src", "crates"]).iter().flat_map(too_long),
     );
 }
@@ -214,8 +216,8 @@ fn no_file_is_over_500_lines() {
 #[test]
 fn both_databases_have_the_same_migrations() {
     check(
-        "migrations/sqlite and migrations/postgres hold the same names, numbered 0001, 0002, … \
-         without a gap: a schema's number means the same on both.",
+        "migrations/sqlite and migrations/postgres contain the same names, numbered 0001, 0002, … \
+         without a gap: a number means the same schema on both.",
         migration_faults(&file_names("migrations/sqlite"), &file_names("migrations/postgres")),
     );
 }
@@ -223,7 +225,7 @@ fn both_databases_have_the_same_migrations() {
 #[test]
 fn nothing_is_left_unfinished() {
     check(
-        "What is still to do stands in an issue, where it is seen, and not in the code.",
+        "Unfinished work belongs into an issue, where it is seen, and not into the code.",
         sources(&["src", "tests", "bench", "crates", "examples", "build.rs"])
             .iter()
             .flat_map(left_overs),
@@ -231,15 +233,15 @@ fn nothing_is_left_unfinished() {
 }
 
 #[test]
-fn a_name_is_one_type() {
+fn each_name_is_one_type() {
     let shared = names::shared_type_names(&sources(&["src"]));
     let found: Vec<String> = shared.keys().cloned().collect();
     let new = shared.iter().filter(|(name, _)| !SHARED_NAMES.contains(&name.as_str()));
     let new: Vec<String> =
         new.map(|(name, places)| format!("`{name}`: {}", places.join(", "))).collect();
     check(
-        "No two types that other modules can see have the same name: a reader of one line, or of a \
-         log, has to know which of them it is.",
+        "No two types that other modules can see have the same name: a reader of a line, or of a log, \
+         has to know which of them it is.",
         new.into_iter().chain(superfluous("SHARED_NAMES", SHARED_NAMES, &found)),
     );
 }
@@ -251,8 +253,8 @@ fn words_are_plain() {
     let new = faults.iter().filter(|(path, _, _)| !QUAINT_FILES.contains(&path.as_str()));
     let new: Vec<String> = new.map(|(path, line, word)| format!("{path}:{line}: {word}")).collect();
     check(
-        "The documentation, the descriptions, the headers and what the program logs and answers say \
-         what an engineer would search for (docs/glossary.md).",
+        "The documentation, the API descriptions, the headers, and what the program logs and answers use \
+         the words that an engineer would search for (docs/glossary.md).",
         new.into_iter().chain(superfluous("QUAINT_FILES", QUAINT_FILES, &found)),
     );
 }
@@ -286,7 +288,7 @@ fn the_docs_name_only_files_that_exist() {
             || everywhere.iter().any(|source| source.path.ends_with(&file))
     };
     check(
-        "A file that the documentation names is there: who follows it must not end nowhere.",
+        "Each file that the documentation names exists.",
         documents().iter().flat_map(|(path, text)| names::dead_paths(path, text, exists)),
     );
 }
@@ -296,12 +298,12 @@ fn the_docs_name_only_items_that_exist() {
     let items = names::Items::new(&sources(&["src", "crates", "tests"]));
     let crates = names::crates(&files(&["Cargo.toml"], "toml")[0].1);
     check(
-        "A `name::path` in the documentation is an item of the code, so that it can be grepped for.",
+        "Each `name::path` in the documentation is an item of the code, and can be searched for.",
         documents().iter().flat_map(|(path, text)| names::dead_names(path, text, &items, &crates)),
     );
 }
 
-/// The pages about this project, each with its path.
+/// The documentation: path and text of each page.
 fn documents() -> Vec<(String, String)> {
     files(
         &["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "crates"],
@@ -309,7 +311,7 @@ fn documents() -> Vec<(String, String)> {
     )
 }
 
-/// The entries of a list of exceptions that nothing needs any more: the list only shrinks.
+/// The entries of a list of exceptions that are no longer needed: the list may only shrink.
 fn superfluous(list: &str, entries: &[impl AsRef<str>], found: &[String]) -> Vec<String> {
     let entries = entries.iter().map(AsRef::as_ref);
     entries
@@ -318,7 +320,7 @@ fn superfluous(list: &str, entries: &[impl AsRef<str>], found: &[String]) -> Vec
         .collect()
 }
 
-/// Fails with every fault at once.
+/// Fails with all violations at once.
 fn check(rule: &str, faults: impl IntoIterator<Item = String>) {
     let faults: Vec<String> = faults.into_iter().collect();
     assert!(faults.is_empty(), "{rule}\n\n{}\n", faults.join("\n"));

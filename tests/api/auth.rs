@@ -52,7 +52,7 @@ async fn registering_opens_a_session(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_fault_of_a_registration_is_told_at_once(
+async fn all_errors_of_a_registration_are_reported_at_once(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };

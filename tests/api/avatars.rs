@@ -176,7 +176,7 @@ async fn the_pictures_of_accounts_and_chats_that_end_are_gone(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_picture_is_told_in_djangos_words(
+async fn what_is_not_a_picture_is_reported_in_djangos_words(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };
@@ -290,7 +290,7 @@ async fn a_form_that_is_none_is_refused(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_group_s_picture_is_a_change_that_all_hear_of(
+async fn a_new_group_avatar_is_an_event_for_all_members(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };

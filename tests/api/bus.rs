@@ -49,7 +49,7 @@ async fn heard(socket: &mut Socket, kind: &str) -> Value {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_happens_on_one_node_is_heard_on_the_other_at_once(
+async fn events_of_one_node_reach_the_other_at_once(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(bus) = bus_url() else { return };

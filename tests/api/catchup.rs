@@ -14,7 +14,12 @@ use crate::support::{Backend, Client, Socket, TestApp};
 const PROMISED: Duration = Duration::from_secs(10);
 
 /// Edits a message like a node that dies between commit and publication.
-async fn edit_unheard(server: &TestApp, chat: i64, message: &serde_json::Value, content: &str) {
+async fn edit_without_event(
+    server: &TestApp,
+    chat: i64,
+    message: &serde_json::Value,
+    content: &str,
+) {
     let mut tx = server.app.db.begin().await.expect("a transaction");
     let version = chats::next_version(&mut tx, ChatId(chat)).await.expect("a version");
     let id = MessageId(message["id"].as_i64().expect("an id"));
@@ -25,7 +30,7 @@ async fn edit_unheard(server: &TestApp, chat: i64, message: &serde_json::Value, 
 
 #[rstest]
 #[tokio::test]
-async fn a_change_whose_event_was_lost_is_heard_before_the_next_and_at_the_latest_after_10_s(
+async fn a_change_whose_event_was_lost_arrives_before_the_next_and_within_10_s(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };
@@ -37,7 +42,7 @@ async fn a_change_whose_event_was_lost_is_heard_before_the_next_and_at_the_lates
     assert_eq!(socket.version_of(chat), 3);
 
     // An event follows, so the gap is visible at once.
-    edit_unheard(&server, chat, &one, "uno").await;
+    edit_without_event(&server, chat, &one, "uno").await;
     alice.say(chat, "three").await;
     let event = socket.next().await;
     assert_eq!((&event["type"], &event["version"]), (&json!("message.updated"), &json!(4)));
@@ -48,7 +53,7 @@ async fn a_change_whose_event_was_lost_is_heard_before_the_next_and_at_the_lates
 
     // No event follows.
     let since = Instant::now();
-    edit_unheard(&server, chat, &two, "dos").await;
+    edit_without_event(&server, chat, &two, "dos").await;
     let event = socket.next().await;
     assert!(since.elapsed() < PROMISED, "{:?}", since.elapsed());
     assert_eq!((&event["type"], &event["version"]), (&json!("message.updated"), &json!(6)));
@@ -99,7 +104,7 @@ async fn what_cannot_be_told_again_is_a_resync_and_what_comes_after_it_is_told(
     let mut sockets = [Socket::open(&alice).await, Socket::open(&bob).await];
     for content in ["one", "two"] {
         // No row contains the first of these versions any more.
-        edit_unheard(&server, chat, &message, content).await;
+        edit_without_event(&server, chat, &message, content).await;
     }
     alice.say(chat, "three").await;
     alice.say(other, "not concerned").await;
@@ -121,7 +126,7 @@ async fn what_cannot_be_told_again_is_a_resync_and_what_comes_after_it_is_told(
 
 #[rstest]
 #[tokio::test]
-async fn what_nodes_commit_in_turn_is_heard_in_order_on_each(
+async fn what_nodes_commit_alternately_arrives_in_order_on_each(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };
@@ -148,7 +153,7 @@ async fn what_nodes_commit_in_turn_is_heard_in_order_on_each(
 
 #[rstest]
 #[tokio::test]
-async fn a_chat_that_was_made_elsewhere_is_heard_of_after_10_s_at_the_latest(
+async fn a_chat_that_was_created_on_another_node_arrives_within_10_s(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };

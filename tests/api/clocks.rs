@@ -101,7 +101,7 @@ async fn a_node_whose_clock_is_off_takes_nobody_offline(#[values(40, -40)] secon
     toms.drain().await;
     kittys.drain().await;
     for node in [&one, &two, &one, &two] {
-        nodes::heartbeat(node.app.clone()).await.expect("a turn");
+        nodes::heartbeat(node.app.clone()).await.expect("a tick");
         assert_eq!(status_of(&tom, &kitty).await, "online");
         assert_eq!(status_of(&at(&two, &kitty), &tom).await, "online");
     }
@@ -119,15 +119,15 @@ async fn a_clock_that_jumps_takes_nobody_offline_before_their_node_can_follow() 
     let two = one.second_node().await;
     let (tom, kitty) = (one.user("tom").await, one.user("kitty").await);
     let _socket = Socket::open(&at(&two, &kitty)).await;
-    presence::flush(two.app.clone()).await.expect("a turn");
-    nodes::heartbeat(one.app.clone()).await.expect("a turn");
+    presence::flush(two.app.clone()).await.expect("a tick");
+    nodes::heartbeat(one.app.clone()).await.expect("a tick");
     assert_eq!(status_of(&tom, &kitty).await, "online");
     for node in [&one, &two] {
         // Tokens remain valid.
         node.system.set_ahead(300 * 1_000_000);
     }
     for node in [&one, &two, &one] {
-        nodes::heartbeat(node.app.clone()).await.expect("a turn");
+        nodes::heartbeat(node.app.clone()).await.expect("a tick");
         assert_eq!(status_of(&tom, &kitty).await, "online");
     }
 }
@@ -241,7 +241,7 @@ async fn a_restart_with_a_clock_set_back_undoes_nothing() {
     let next = renewed(&other, other.spend(&other.refresh).await);
     let ticket = tom.post("/api/auth/ws-ticket/", json!({})).await.expect(201).json;
     let _socket = Socket::open(&kitty).await;
-    presence::flush(server.app.clone()).await.expect("a turn");
+    presence::flush(server.app.clone()).await.expect("a tick");
 
     let server = server.restart(-HOUR).await;
     let (tom, other, next) = (at(&server, &tom), at(&server, &other), at(&server, &next));
@@ -250,7 +250,7 @@ async fn a_restart_with_a_clock_set_back_undoes_nothing() {
     let path = format!("/ws/?ticket={}", ticket["ticket"].as_str().expect("a ticket"));
     assert!(Socket::dial(&tom, &path, &[]).await.is_err(), "it would be good for an hour");
     // A dead node keeps nobody online.
-    nodes::heartbeat(server.app.clone()).await.expect("a turn");
+    nodes::heartbeat(server.app.clone()).await.expect("a tick");
     assert_eq!(status_of(&tom, &kitty).await, "offline");
 
     assert_eq!(top_chat(&tom).await, second);

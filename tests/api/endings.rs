@@ -226,7 +226,7 @@ async fn ask(client: &Client, body: Value) -> crate::support::Answer {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_put_out_on_another_node_hears_no_more_within_a_second_or_so(
+async fn a_member_removed_on_another_node_receives_nothing_more_within_about_a_second(
     #[values(Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };

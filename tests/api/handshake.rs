@@ -186,7 +186,7 @@ async fn a_first_frame_that_is_no_good_auth_is_answered_and_closed_with_4001(
 
 #[rstest]
 #[tokio::test]
-async fn a_socket_that_is_not_authenticated_hears_of_nothing(
+async fn an_unauthenticated_socket_receives_nothing(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };

@@ -211,7 +211,7 @@ async fn an_owner_who_leaves_passes_the_group_on_and_the_last_one_out_ends_it(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_comes_back_is_told_of_the_chat_anew_and_sees_all_of_it(
+async fn a_member_who_returns_receives_the_chat_again_and_sees_all_of_it(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };

@@ -11,7 +11,7 @@ const FORBIDDEN: &str = "You do not have permission to perform this action.";
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn messages_are_numbered_without_holes(
+async fn messages_are_numbered_without_gaps(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };

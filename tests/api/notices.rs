@@ -40,7 +40,7 @@ const EMAIL_CHANGED: &str = "Your e-mail address was changed";
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_address_of_before_is_told_of_changes_that_lock_its_owner_out(
+async fn the_previous_address_is_notified_of_changes_that_lock_its_owner_out(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some((server, mut mails, tom)) = start(backend, &[]).await else { return };

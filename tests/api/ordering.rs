@@ -74,7 +74,7 @@ async fn listen(mut socket: Socket, chat: i64) -> Replica {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn all_hear_the_same_order_without_a_hole_whenever_they_connect(
+async fn all_receive_the_same_order_without_a_gap_whenever_they_connect(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };

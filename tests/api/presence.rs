@@ -50,7 +50,7 @@ async fn heard(socket: &mut Socket) -> (i64, String) {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_private_chats_peers_are_watched_by_themselves(
+async fn presence_of_private_chat_peers_is_subscribed_to_automatically(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };
@@ -133,7 +133,7 @@ async fn busy_and_invisible_are_the_users_own_and_online_ends_them(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn those_with_whom_one_shares_a_chat_may_be_watched(
+async fn users_who_share_a_chat_may_subscribe_to_each_others_presence(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };
@@ -197,20 +197,20 @@ async fn what_is_seen_of_those_on_another_node_is_the_same(
     // The users of a dead node go offline within moments.
     drop(other);
     server.app.clock.advance(Duration::from_secs(40));
-    nodes::heartbeat(server.app.clone()).await.expect("a turn");
+    nodes::heartbeat(server.app.clone()).await.expect("a tick");
     assert_eq!(status_of(&tom, &kitty).await, "offline");
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_is_told_when_the_invisible_come_and_go(
+async fn nothing_reveals_when_invisible_users_connect(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };
     let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
     let felix = server.user("felix").await;
     tom.private_chat(&kitty).await;
-    let flush = async || presence::flush(server.app.clone()).await.expect("a turn");
+    let flush = async || presence::flush(server.app.clone()).await.expect("a tick");
     let seen = async || {
         let kitty = tom.get(&format!("/api/users/{}/", kitty.id)).await.expect(200).json;
         (kitty["status"].clone(), kitty["last_seen"].clone())
@@ -229,7 +229,7 @@ async fn nobody_is_told_when_the_invisible_come_and_go(
     let told = later.next_of("chat.created").await;
     assert_eq!(told["chat"]["peer"]["status"], "offline");
     kitten.request(json!({"type": "ping"})).await;
-    nodes::heartbeat(server.app.clone()).await.expect("a turn");
+    nodes::heartbeat(server.app.clone()).await.expect("a tick");
     drop(kitten);
     until_disconnected(&server, &kitty).await;
     server.app.clock.advance(Duration::from_secs(11));
@@ -271,7 +271,7 @@ async fn who_shares_no_chat_any_more_is_watched_no_more(
     };
     out(&kitty).await;
     out(&rex).await;
-    presence::recheck(server.app.clone()).await.expect("a turn");
+    presence::recheck(server.app.clone()).await.expect("a tick");
     for user in [&tom, &rex] {
         user.patch("/api/auth/me/", json!({"status_text": "secret"})).await.expect(200);
     }

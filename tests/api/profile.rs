@@ -76,7 +76,7 @@ async fn what_may_not_be_said_or_is_not_known_is_ignored(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn limits_of_a_profile_are_told_as_drf_does(
+async fn limits_of_a_profile_are_reported_in_drfs_words(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };
@@ -157,7 +157,7 @@ async fn a_name_is_one_user_s_however_it_is_written(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_taken_name_is_told_together_with_all_else_that_is_wrong(
+async fn a_taken_name_is_reported_together_with_all_other_errors(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };

@@ -129,7 +129,7 @@ async fn a_link_dies_with_a_login_a_new_password_another_address_and_in_an_hour(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_wrong_with_a_new_password_is_told_at_once(
+async fn all_errors_of_a_new_password_are_reported_at_once(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(mut site) = Site::start(backend, MailServer::start().await).await else { return };
@@ -168,7 +168,7 @@ async fn everything_wrong_with_a_new_password_is_told_at_once(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_is_told_whether_there_is_an_account(
+async fn the_answer_does_not_reveal_whether_an_account_exists(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(mut site) = Site::start(backend, MailServer::start().await).await else { return };

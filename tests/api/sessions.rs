@@ -45,7 +45,7 @@ async fn a_refresh_token_buys_one_pair(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_spent_refresh_token_that_comes_late_ends_the_session(
+async fn reuse_of_a_refresh_token_revokes_the_session(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };

@@ -22,7 +22,7 @@ fn typing(chat: i64, user: &Client, active: bool) -> Value {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn marks_are_told_to_every_member_and_only_when_they_move(
+async fn receipts_reach_every_member_and_only_when_a_marker_moves(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };
@@ -63,7 +63,7 @@ async fn marks_are_told_to_every_member_and_only_when_they_move(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_marks_at_once_are_told_merged_and_the_last_one_always(
+async fn receipts_of_many_markers_are_coalesced_and_the_last_one_always_arrives(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };
@@ -120,7 +120,7 @@ async fn marks_are_for_members_and_numbers(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn typing_is_told_to_the_others_now_and_then_and_ends_by_itself(
+async fn typing_indicators_are_repeated_at_intervals_and_expire(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };

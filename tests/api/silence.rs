@@ -71,7 +71,7 @@ async fn a_silent_peer_is_pinged_after_30_s_and_dropped_after_75(
 
 #[rstest]
 #[tokio::test]
-async fn who_breaks_the_protocol_is_told_and_then_left_at_once(
+async fn a_protocol_error_is_answered_with_a_close_code_at_once(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start_with(backend, &PATIENT).await else { return };

@@ -16,7 +16,7 @@ const MESSAGES: i64 = 250;
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn others_hear_everything_at_once_and_the_slow_one_is_told_or_closed(
+async fn others_receive_everything_at_once_and_the_slow_consumer_gets_resync_or_is_closed(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };

@@ -128,7 +128,7 @@ async fn sending_editing_and_deleting_are_seen_by_every_connection_of_every_memb
 
 #[rstest]
 #[tokio::test]
-async fn each_member_hears_of_a_new_chat_as_they_see_it(
+async fn each_member_receives_a_new_chat_as_they_see_it(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };
@@ -174,7 +174,7 @@ async fn each_member_hears_of_a_new_chat_as_they_see_it(
 
 #[rstest]
 #[tokio::test]
-async fn what_is_refused_is_told_by_its_code_and_changes_nothing(
+async fn a_refusal_has_a_code_and_changes_nothing(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };
@@ -257,7 +257,7 @@ async fn what_is_refused_is_told_by_its_code_and_changes_nothing(
 
 #[rstest]
 #[tokio::test]
-async fn a_fault_of_the_server_s_is_told_and_the_socket_goes_on(
+async fn an_internal_error_is_reported_and_the_socket_stays_open(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };

@@ -381,7 +381,7 @@ async fn chats_that_one_is_not_in_are_gone_and_another_epoch_forgets_all_version
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_be_answered_is_told(
+async fn invalid_requests_are_refused(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };

@@ -319,7 +319,7 @@ async fn frames_count_as_calls_over_all_sockets_together(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_socket_that_floods_is_told_and_then_closed(
+async fn a_flooding_socket_gets_errors_and_is_then_closed(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = start(backend, &[]).await else { return };

@@ -45,7 +45,7 @@ async fn active_users_are_listed_by_name(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_sees_more_of_oneself_than_of_others(
+async fn users_see_more_of_their_own_account_than_of_others(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };

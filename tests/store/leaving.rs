@@ -154,7 +154,7 @@ async fn an_ended_account_is_a_shell_and_its_name_is_free(
 
 #[rstest]
 #[tokio::test]
-async fn departures_are_told_until_one_is_in_again(
+async fn departures_are_listed_until_the_user_joins_again(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(store) = Store::new(backend).await else { return };

@@ -1,10 +1,11 @@
-//! Each check on small bad and good inputs: a rule that cannot fail is no rule.
+//! Tests of the checks of code, each on small bad and good inputs: a check that cannot fail is useless.
 
 use super::checks::*;
-use super::source::{Kind, Source};
+use super::source::Source;
+use super::tokens::Kind;
 use super::{LAYERS, MAX_LINES};
 
-/// The lines at which a check finds fault with a file.
+/// The lines at which a check finds violations.
 fn lines<F: IntoIterator<Item = String>>(
     check: fn(&Source) -> F,
     path: &str,
@@ -36,7 +37,7 @@ fn passes<F: IntoIterator<Item = String>>(check: fn(&Source) -> F, path: &str, g
 }
 
 #[test]
-fn the_layers_have_no_circle() {
+fn the_layers_have_no_cycle() {
     for (row, (name, allowed)) in LAYERS.iter().enumerate() {
         for target in *allowed {
             assert!(

@@ -1,6 +1,6 @@
-//! The checks of circles, names and words on small bad and good inputs.
+//! Tests of the checks of cycles, names and words, on small bad and good inputs.
 
-use super::graph::circles;
+use super::graph::cycles;
 use super::names::{Items, crates, dead_names, dead_paths, shared_type_names};
 use super::source::Source;
 use super::words;
@@ -9,36 +9,36 @@ fn sources(files: &[(&str, &str)]) -> Vec<Source> {
     files.iter().map(|(path, text)| Source::new(path, text)).collect()
 }
 
-/// The files of each circle.
-fn circular(files: &[(&str, &str)]) -> Vec<Vec<String>> {
-    circles(&sources(files)).into_iter().map(|circle| circle.files).collect()
+/// The files of each cycle.
+fn cyclic(files: &[(&str, &str)]) -> Vec<Vec<String>> {
+    cycles(&sources(files)).into_iter().map(|cycle| cycle.files).collect()
 }
 
 #[test]
-fn circles_of_files() {
+fn cycles_of_files() {
     let (a, b, c) = ("src/m/a.rs", "src/m/b.rs", "src/m/c.rs");
     assert_eq!(
-        circular(&[(a, "use super::b::B;"), (b, "fn f() -> crate::m::a::A {}")]),
+        cyclic(&[(a, "use super::b::B;"), (b, "fn f() -> crate::m::a::A {}")]),
         [[a, b]],
         "two files"
     );
     assert_eq!(
-        circular(&[
+        cyclic(&[
             (a, "use super::{c, b::{self, B}};"),
             (b, "use crate::m::{x, c};"),
             (c, "impl super::a::A {}"),
         ]),
         [[a, b, c]],
-        "a longer circle"
+        "a longer cycle"
     );
     let parent = "mod a; mod b; pub use a::A; use b::B;";
     assert_eq!(
-        circular(&[("src/m/mod.rs", parent), (b, "use super::Parent;"), (a, "")]),
+        cyclic(&[("src/m/mod.rs", parent), (b, "use super::Parent;"), (a, "")]),
         [["src/m/b.rs", "src/m/mod.rs"]],
         "a child and its parent"
     );
     assert_eq!(
-        circular(&[
+        cyclic(&[
             ("src/m/mod.rs", "pub mod a; pub use a::A;"),
             (b, "use super::A;"),
             (a, "use super::b::B;")
@@ -47,7 +47,7 @@ fn circles_of_files() {
         "through a re-export, which leads to where the name is defined"
     );
     assert_eq!(
-        circular(&[("src/m.rs", "mod a; fn f() { a::g() }"), (a, "use crate::m::f;")]),
+        cyclic(&[("src/m.rs", "mod a; fn f() { a::g() }"), (a, "use crate::m::f;")]),
         [["src/m.rs", a]],
         "a path that begins with a child"
     );
@@ -60,7 +60,7 @@ fn circles_of_files() {
         &[("src/lib.rs", "pub mod m;"), (a, "use crate::Root;")],
     ];
     for files in none {
-        assert_eq!(circular(files), [[""; 0]; 0], "no circle in {files:?}");
+        assert_eq!(cyclic(files), [[""; 0]; 0], "no cycle in {files:?}");
     }
 }
 

@@ -1,8 +1,9 @@
-//! What the rules look for: a file in, its faults out. Reads nothing from the disk, so that each
-//! check can be tried on a few lines.
+//! The checks of code: each takes a file and returns its violations. Reads nothing from the disk, so
+//! that each check can be tried on a few lines.
 
 use super::paths::named;
-use super::source::{Kind, Source, Token};
+use super::source::Source;
+use super::tokens::{Kind, Token};
 use super::{HTTP_CRATES, LAYERS, MAX_LINES, MUTABLE_TYPES};
 
 pub(crate) fn without_purpose(source: &Source) -> Option<String> {
@@ -32,7 +33,7 @@ pub(crate) fn upward_references(source: &Source) -> Vec<String> {
 pub(crate) fn database_access(source: &Source) -> Vec<String> {
     source.faults_at(|before, token, after| match token {
         "sqlx" => true,
-        // A path or a field; `flag.store(…)` is an atomic's.
+        // A path or a field; `flag.store(…)` is a method of an atomic.
         "store" => before == "::" || after == "::" || (before == "." && after != "("),
         _ => false,
     })
@@ -118,7 +119,7 @@ pub(crate) fn migration_faults(sqlite: &[String], postgres: &[String]) -> Vec<St
                 faults.push(format!("migrations/{side}/{name}: expected {number}….sql here"));
             }
             if !others.contains(name) {
-                faults.push(format!("migrations/{side}/{name}: the other database has none such"));
+                faults.push(format!("migrations/{side}/{name}: missing for the other database"));
             }
         }
     }
@@ -139,8 +140,8 @@ pub(crate) fn left_overs(source: &Source) -> Vec<String> {
     faults
 }
 
-/// Whether a string literal is a statement, or the beginning of one. Prose may begin with the same
-/// verb ("Select a valid choice."), so the first word is not enough.
+/// Whether a string literal is SQL, or the beginning of it. Prose may begin with the same verb ("Select a
+/// valid choice."), so the first word is not enough.
 pub(crate) fn looks_like_sql(text: &str) -> bool {
     let lower = text.to_lowercase();
     let words: Vec<&str> = lower.split_whitespace().collect();

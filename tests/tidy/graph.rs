@@ -1,43 +1,43 @@
-//! Which file of the crate names which, and the circles among them. Tests are left out: they may
-//! know everything.
+//! Which file of the crate names which, and the cycles among them. Tests are left out: they may name
+//! everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::paths::named;
-use super::source::{Source, Token};
+use super::source::Source;
+use super::tokens::Token;
 
-/// The circles: each a group of files of which every one leads to every other, with the references
-/// among them. Without any, the files could be read in an order in which each knows only those
-/// before it.
-pub(crate) fn circles(sources: &[Source]) -> Vec<Circle> {
+/// The cycles: groups of files of which each leads to each other, with the references among them.
+/// Without any, the files can be read in an order in which each names only earlier ones.
+pub(crate) fn cycles(sources: &[Source]) -> Vec<Cycle> {
     let onward = references(sources);
     let reached: BTreeMap<&str, BTreeSet<&str>> =
         onward.keys().map(|from| (from.as_str(), reachable(&onward, from))).collect();
-    let mut circles: Vec<Circle> = Vec::new();
+    let mut cycles: Vec<Cycle> = Vec::new();
     for (file, others) in &reached {
         let back = |other: &&str| reached.get(other).is_some_and(|set| set.contains(file));
         let files: Vec<String> =
             others.iter().filter(|other| back(other)).map(|other| (*other).to_owned()).collect();
-        if !files.is_empty() && !circles.iter().any(|circle| circle.files == files) {
+        if !files.is_empty() && !cycles.iter().any(|cycle| cycle.files == files) {
             let among = |to: &&String| files.contains(to);
             let links = files.iter().flat_map(|from| {
                 onward[from].iter().filter(among).map(move |to| format!("{from} names {to}"))
             });
-            circles.push(Circle { links: links.collect(), files });
+            cycles.push(Cycle { links: links.collect(), files });
         }
     }
-    circles
+    cycles
 }
 
-pub(crate) struct Circle {
+pub(crate) struct Cycle {
     pub(crate) files: Vec<String>,
-    /// Who names whom.
+    /// Which file names which.
     pub(crate) links: Vec<String>,
 }
 
 type References = BTreeMap<String, BTreeSet<String>>;
 
-/// The files that one leads to; among them itself, if it is on a circle.
+/// The files that a file leads to; among them itself, if it is on a cycle.
 fn reachable<'a>(onward: &'a References, from: &str) -> BTreeSet<&'a str> {
     let mut seen = BTreeSet::new();
     let mut open = vec![from];
@@ -68,12 +68,12 @@ fn references(sources: &[Source]) -> References {
     onward
 }
 
-/// The crate's roots may know everything, and nothing names them.
+/// The crate's roots may name everything, and nothing names them.
 fn has_module(source: &Source) -> bool {
     !source.module_path().is_empty()
 }
 
-/// Whether a file that hands a name on (`pub use`) also uses it itself.
+/// Whether a file that re-exports a name also uses it.
 fn uses(source: &Source, name: Option<&String>) -> bool {
     name.is_some_and(|name| source.tokens.iter().filter(|t| t.code() == name).count() > 1)
 }
@@ -84,10 +84,10 @@ fn children(source: &Source) -> Vec<String> {
     source.tokens.windows(3).filter(declares).map(|three| three[1].text.clone()).collect()
 }
 
-/// Where things are defined.
+/// Where items are defined.
 struct Modules<'a> {
     files: BTreeMap<Vec<String>, &'a str>,
-    /// A re-exported name, to the path behind it.
+    /// Re-exported names, each with the path behind it.
     aliases: BTreeMap<Vec<String>, Vec<String>>,
 }
 

@@ -1,9 +1,10 @@
-//! The names of types and what the documentation names: one type for each name, and a name behind
-//! each path. Knows the code by its tokens only, so it finds a name where a compiler would see more.
+//! Checks of names: one type for each name, and an item or file for each name in the documentation. Sees
+//! only tokens, so it is less strict than a compiler.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::source::{Source, Token};
+use super::source::Source;
+use super::tokens::Token;
 
 /// The names that more than one type has which other modules can see, each with where they are.
 pub(crate) fn shared_type_names(sources: &[Source]) -> BTreeMap<String, Vec<String>> {
@@ -29,9 +30,9 @@ fn public_types(source: &Source) -> Vec<(usize, String)> {
         .collect()
 }
 
-/// What the code defines, as far as documents name it.
+/// The items that the code defines.
 pub(crate) struct Items {
-    /// Each file's module path, and the words in it that define something.
+    /// Each file's module path, and the names that it defines.
     files: Vec<(Vec<String>, BTreeSet<String>)>,
 }
 
@@ -81,8 +82,8 @@ fn definitions(source: &Source) -> BTreeSet<String> {
     (0..source.tokens.len()).filter(name).filter(defined).map(|at| code(at).to_owned()).collect()
 }
 
-/// The paths in a document's code spans, such as `Hub::publish`, that lead nowhere. A path that
-/// begins with one of `crates` is somebody else's.
+/// The paths in a document's code spans, such as `Hub::publish`, that do not exist. Paths of other crates
+/// are not checked.
 pub(crate) fn dead_names(doc: &str, text: &str, items: &Items, crates: &[String]) -> Vec<String> {
     let mut faults = Vec::new();
     for (line, span) in code_spans(text) {
@@ -97,8 +98,7 @@ pub(crate) fn dead_names(doc: &str, text: &str, items: &Items, crates: &[String]
     faults
 }
 
-/// The paths of files in a document's code spans that are not there. `exists` also says so of a path
-/// that is given from `src/` on.
+/// The files in a document's code spans that do not exist, according to `exists`.
 pub(crate) fn dead_paths(doc: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
     let mut faults = Vec::new();
     for (line, span) in code_spans(text) {
@@ -112,7 +112,7 @@ pub(crate) fn dead_paths(doc: &str, text: &str, exists: impl Fn(&str) -> bool) -
     faults
 }
 
-/// What stands between backticks outside of blocks of code, each with its line.
+/// The code spans outside of code blocks, each with its line.
 fn code_spans(text: &str) -> Vec<(usize, &str)> {
     let mut spans = Vec::new();
     let mut in_block = false;
@@ -126,8 +126,7 @@ fn code_spans(text: &str) -> Vec<(usize, &str)> {
     spans
 }
 
-/// The names of the crates in a manifest's tables of dependencies, as code writes them, and those
-/// that come with the language.
+/// The names of a manifest's dependencies, as code writes them, and of the standard library's crates.
 pub(crate) fn crates(manifest: &str) -> Vec<String> {
     let mut names: Vec<String> = ["std", "core", "alloc"].map(str::to_owned).into();
     let mut table = "";

@@ -1,13 +1,14 @@
 //! The paths that code names (`crate::a::b`, `super::c::{d, e}`), as absolute paths in the crate.
 //! Purely by the tokens: it does not know which modules and items exist.
 
-use super::source::{Source, Token};
+use super::source::Source;
+use super::tokens::Token;
 
 /// A path from the crate's root: `crate::app::App` is `[app, App]`.
 pub(crate) struct Named {
     pub(crate) line: usize,
     pub(crate) path: Vec<String>,
-    /// Whether it stands in a `pub use`, which only hands the name on.
+    /// Whether it is in a `pub use`, which only re-exports the name.
     pub(crate) reexported: bool,
 }
 

@@ -1,10 +1,11 @@
-//! Words that the documentation, the descriptions and the texts of the program do without, since an
-//! engineer who looks something up would search for another one (`docs/glossary.md`).
+//! Words that the documentation, the API descriptions and the texts of the program must not contain,
+//! since an engineer would search for others (`docs/glossary.md`).
 
 use super::checks::looks_like_sql;
-use super::source::{Kind, Source};
+use super::source::Source;
+use super::tokens::Kind;
 
-/// What not to write, and what to write instead. In small letters; a phrase is its words in order.
+/// What not to write, and what to write instead. In lower case; a phrase is a sequence of words.
 pub(crate) const BANNED: &[(&str, &str)] = &[
     ("told", "sent, published, answered, informed"),
     ("tells", "says, reports, returns, shows"),
@@ -76,7 +77,7 @@ pub(crate) const BANNED: &[(&str, &str)] = &[
     ("hurries", "speeds up"),
 ];
 
-/// The banned words in a page of the documentation, outside of its code.
+/// The banned words in a page of the documentation, outside of code.
 pub(crate) fn in_document(text: &str) -> Vec<(usize, String)> {
     let mut in_block = false;
     let mut prose = String::new();
@@ -91,7 +92,7 @@ pub(crate) fn in_document(text: &str) -> Vec<(usize, String)> {
     found(&prose)
 }
 
-/// The banned words in the descriptions of a JSON document, pretty-printed.
+/// The banned words in the descriptions of a pretty-printed JSON document.
 pub(crate) fn in_descriptions(text: &str) -> Vec<(usize, String)> {
     let described = |line: &str| {
         let line = line.trim_start();
@@ -101,8 +102,8 @@ pub(crate) fn in_descriptions(text: &str) -> Vec<(usize, String)> {
     found(&text.lines().map(prose).collect::<Vec<_>>().join("\n"))
 }
 
-/// The banned words in the texts of the program: what it logs, answers and prints. A literal of one
-/// word is a key or a name.
+/// The banned words in the texts that the program logs, answers and prints. A literal of one word is a
+/// key or a name.
 pub(crate) fn in_texts(source: &Source) -> Vec<(usize, String)> {
     let source = source.without_tests();
     let is_text = |text: &str| text.contains(' ') && !looks_like_sql(text);
@@ -122,7 +123,7 @@ pub(crate) fn in_header(source: &Source) -> Vec<(usize, String)> {
     found(&outside_code(&header.join("\n")))
 }
 
-/// The text with a mark for each code span, so that words before and after it are not neighbours.
+/// The text with a placeholder for each code span, so that the words around it are not neighbours.
 fn outside_code(text: &str) -> String {
     text.split('`').step_by(2).collect::<Vec<_>>().join(" ` ")
 }
