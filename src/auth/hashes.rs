@@ -83,6 +83,10 @@ fn bcrypt_sha256(password: &str, rest: &str) -> Option<bool> {
 }
 
 #[cfg(test)]
+#[path = "hashes_fuzz.rs"]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -104,6 +104,10 @@ impl Sealer {
 }
 
 #[cfg(test)]
+#[path = "secrets_fuzz.rs"]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use super::Sealer;
 

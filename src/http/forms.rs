@@ -123,3 +123,7 @@ async fn parse(kind: &str, body: Bytes, file_max: usize, room: &Arc<Permit>) -> 
 fn unreadable(error: multer::Error) -> Error {
     Error::Malformed(format!("Multipart form parse error - {error}").into())
 }
+
+#[cfg(test)]
+#[path = "forms_fuzz.rs"]
+mod fuzz;

@@ -59,6 +59,10 @@ fn parse(text: &str) -> Option<IpAddr> {
 }
 
 #[cfg(test)]
+#[path = "proxies_fuzz.rs"]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
 

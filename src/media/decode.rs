@@ -64,3 +64,7 @@ pub(super) fn orientation(exif: Option<&[u8]>) -> Orientation {
 pub(super) fn broken<E>(_: E) -> &'static str {
     NO_PICTURE
 }
+
+#[cfg(test)]
+#[path = "decode_fuzz.rs"]
+mod fuzz;

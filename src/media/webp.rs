@@ -104,7 +104,7 @@ impl<'a> Parts<'a> {
     fn of(file: &'a [u8]) -> Result<Self> {
         let mut parts = Self::default();
         let body = file.get(12..).ok_or_else(|| broken(()))?;
-        parts.read(body).ok_or_else(|| broken(()))?;
+        parts.read(body, true).ok_or_else(|| broken(()))?;
         let frame = parts.frame.ok_or_else(|| broken(()))?;
         check_size(frame.size.0, frame.size.1)?;
         if let Some((width, height)) = parts.size {
@@ -113,8 +113,8 @@ impl<'a> Parts<'a> {
         Ok(parts)
     }
 
-    /// Reads chunks: of the file, or of an animation's frame. What is cut off is not there.
-    fn read(&mut self, chunks: &'a [u8]) -> Option<()> {
+    /// Reads the chunks of the file, or of an animation's frame. What is cut off is not there.
+    fn read(&mut self, chunks: &'a [u8], is_file: bool) -> Option<()> {
         let mut rest = chunks;
         while let Some((name, size)) = rest.get(..4).zip(uint(rest, 4, 4)) {
             let content = rest.get(8..)?;
@@ -124,9 +124,10 @@ impl<'a> Parts<'a> {
                     self.has_alpha = *chunk.first()? & ALPHA != 0;
                     self.size = Some((uint(chunk, 4, 3)? + 1, uint(chunk, 7, 3)? + 1));
                 }
-                (b"ANMF", Some(chunk)) if self.frame.is_none() => {
+                // A frame holds no frames. A file of nothing else would exhaust the stack.
+                (b"ANMF", Some(chunk)) if is_file && self.frame.is_none() => {
                     self.at = (2 * uint(chunk, 0, 3)?, 2 * uint(chunk, 3, 3)?);
-                    self.read(chunk.get(16..)?)?;
+                    self.read(chunk.get(16..)?, false)?;
                 }
                 (b"ALPH", Some(chunk)) if self.frame.is_none() => self.alpha = Some(chunk),
                 (b"VP8 " | b"VP8L", Some(chunk)) if self.frame.is_none() => {

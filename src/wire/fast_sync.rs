@@ -18,7 +18,10 @@ pub fn quick(body: &[u8]) -> Option<Known> {
     (1..=LIMIT_MAX).contains(&limit.0).then_some(Known { versions, epoch, limit: limit.0 })
 }
 
+/// An unknown field is unusual: skipping it would accept what the other parser refuses, such as a number
+/// that is out of range.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Body {
     #[serde(deserialize_with = "by_chat")]
     versions: Versions,
@@ -52,7 +55,9 @@ impl<'de> Visitor<'de> for ByChat {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Versions, A::Error> {
         let mut versions = Vec::with_capacity(1_024);
         while let Some((key, version)) = entries.next_entry::<&str, _>()? {
-            let chat = digits(key.as_bytes()).ok_or_else(|| A::Error::custom("no id"))?;
+            // With leading zeros, two keys can name one chat. Which of them counts is decided elsewhere.
+            let id = digits(key.as_bytes()).filter(|_| !key.starts_with('0'));
+            let chat = id.ok_or_else(|| A::Error::custom("no id"))?;
             versions.push((ChatId(chat), version));
         }
         Ok(versions.into_iter().collect())
@@ -69,7 +74,9 @@ mod tests {
     fn what_is_read_quickly_is_read_alike() {
         for (body, is_quick) in [
             (r#"{"versions": {}}"#, true),
-            (r#"{"versions": {"1": 2, "30": 4, "1": 3}, "epoch": null, "other": [1.5]}"#, true),
+            (r#"{"versions": {"1": 2, "30": 4, "1": 3}, "epoch": null}"#, true),
+            (r#"{"versions": {"1": 2}, "other": [1.5]}"#, false),
+            (r#"{"versions": {"7": 1, "007": 2}}"#, false),
             (r#"{"limit": 1000, "epoch": "past", "versions": {"7": -1}}"#, true),
             (r#"{"versions": {"\u0031": 2}, "limit": 5}"#, false),
             (r#"{"versions": {"1": 2.0}}"#, false),

@@ -8,6 +8,8 @@ pub mod errors;
 pub mod fast_sync;
 pub mod fields;
 pub mod frames;
+#[cfg(test)]
+mod fuzz;
 pub mod incoming;
 mod kinds;
 pub mod members;
@@ -22,4 +24,4 @@ pub mod sync;
 mod tests;
 mod texts;
 pub mod users;
-mod visitor;
+pub(crate) mod visitor;

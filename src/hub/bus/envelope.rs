@@ -177,6 +177,10 @@ impl Envelope {
 }
 
 #[cfg(test)]
+#[path = "envelope_fuzz.rs"]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::user::Status;
