@@ -37,7 +37,7 @@ async fn upgrade(request: Request) -> Response {
             tokio::spawn(async {
                 if let Some(mut socket) = opened.await {
                     let close = echo(&mut socket).await;
-                    transport::say_goodbye(socket, close, transport::GOODBYE).await;
+                    transport::close_handshake(socket, close, transport::CLOSE_TIMEOUT).await;
                 }
             });
             answer

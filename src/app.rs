@@ -1,5 +1,5 @@
-//! What every part of a running node shares, built once. Knows how the parts are made from the
-//! settings; decides nothing about users, chats or messages.
+//! The state that all parts of a running node share. Built once, from the settings; decides nothing about
+//! users, chats or messages.
 
 mod bus;
 mod clock;
@@ -44,9 +44,9 @@ use crate::store::seen::SeenFile;
 pub use clock::{AGREEMENT, Clock, SystemClock};
 use folder::{kept_secret_key, make_folder};
 pub use nodes::{HEARTBEAT_TIMEOUT, Nodes, living_heartbeats};
-use queues::MarkQueue;
-pub use queues::{PendingMark, PendingSend, SendQueue, Sent, Workers, answered};
-pub use readiness::{LastLook, Unready};
+use queues::MarkerQueue;
+pub use queues::{PendingMarkers, PendingSend, SendQueue, Sent, Workers, answered};
+pub use readiness::{LastCheck, Unready};
 use sinks::Sink;
 pub use start_error::StartError;
 pub use touched::Touched;
@@ -56,84 +56,84 @@ const QUEUE_BYTES: usize = 256 * 1024;
 /// Committers on PostgreSQL: two transactions overlap one's fsync with the other's statements.
 const POSTGRES_COMMITTERS: usize = 2;
 
-/// Added to a statement's longest time for a worker's answer.
-const WORK: Duration = Duration::from_secs(2);
-/// Requests of sockets that ask the database at a time, and how many of them for one user. Sends are
-/// not among them: the committers have a queue of their own.
+/// Added to the statement timeout, for the work of a committer or marker worker itself.
+const WORK_MARGIN: Duration = Duration::from_secs(2);
+/// Most socket requests that use the database at once, on this node and for one user. Sends are not
+/// counted: the committers have a queue of their own.
 const SOCKET_REQUESTS: u32 = 64;
 const SOCKET_REQUESTS_SHARE: usize = 4;
-/// How many heavy requests one user may have in progress, where there are so many.
+/// Most heavy requests that one user may have in progress.
 const HEAVY_SHARE: u32 = 2;
-/// How long a request may wait for its turn. After a restart everybody syncs at once.
-const TURN_WAIT: Duration = Duration::from_secs(30);
+/// Timeout for a permit. After a restart all clients sync at once.
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running node.
 #[derive(Debug)]
 pub struct App {
     /// The database.
     pub db: Db,
-    /// Who is connected here.
+    /// The connections to this node, and the fan-out to them.
     pub hub: Hub,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
     /// Signs and checks tokens.
     pub signer: Signer,
-    /// How old sessions and links may grow.
+    /// How long sessions and links live.
     pub ages: Ages,
-    /// Makes strings that only this site can have made.
+    /// Signs strings that only this site can have made.
     pub sealer: Sealer,
-    /// Who has asked too often.
+    /// Rate limits.
     pub throttles: Throttles,
-    /// Held by a request of a socket while it asks the database.
+    /// Permits for socket requests that use the database.
     pub socket_requests: FairSemaphore,
-    /// Held while what `sync` or `status.watch` answers is read, by REST or socket. Never held while
+    /// Permits for heavy requests (`sync`, `status.watch`), over REST and sockets. None is held while
     /// something is written to a peer.
     pub heavy_requests: FairSemaphore,
     /// Sends mail.
     pub mailer: Mailer,
     /// The time, the same on all nodes.
     pub clock: Clock,
-    /// How much of anything.
+    /// Sizes and counts that users may reach.
     pub limits: Limits,
-    /// How it is reached.
+    /// Addresses, proxies and connections.
     pub server: Server,
-    /// Where that is, for the URLs in what it says.
+    /// The public URL, for URLs in answers and events.
     pub urls: Arc<Urls>,
-    /// Pictures.
+    /// Avatars.
     pub media: Media,
-    /// Who holds back the statuses of large chats' messages.
+    /// In large chats: the members whose markers are furthest behind.
     pub laggards: Laggards,
-    /// Sessions whose use is to be stored.
+    /// Sessions that were used and whose last use is not stored yet.
     pub touched: Touched,
-    /// The way to the committers.
+    /// The queues to the committers.
     pub sends: SendQueue,
-    /// The way to the worker that moves marks.
-    pub marks: MarkQueue,
-    /// The epoch that this node lives in; empty until it is known.
+    /// The queue to the worker that moves markers.
+    pub markers: MarkerQueue,
+    /// The current epoch; empty until it is known.
     pub epoch: watch::Sender<String>,
-    /// Where it is kept which versions an embedded database has had.
+    /// The file beside an embedded database that records which versions it has had.
     pub seen: Option<SeenFile>,
     /// This node among the others.
     pub nodes: Nodes,
-    /// Whether the node could serve, as of the last look.
-    pub looked: LastLook,
-    /// Every task that must end before the process does.
+    /// The result of the last readiness check.
+    pub last_check: LastCheck,
+    /// Tasks that shutdown waits for.
     pub tasks: TaskTracker,
-    /// Cancelled when the node is about to stop: balancers are to leave it; it still serves.
+    /// Cancelled when the node drains: load balancers are to leave it, but it still serves.
     pub draining: CancellationToken,
-    /// Cancelled when the node is to stop: no new connections, sockets are sent away.
+    /// Cancelled when the node stops: no new connections, and sockets are closed.
     pub stopping: CancellationToken,
-    /// Cancelled when nothing is in flight any more: background tasks end.
+    /// Cancelled when no request is in flight any more: background tasks end.
     pub stopped: CancellationToken,
 }
 
 impl App {
-    /// Opens what the settings name. With it come the workers' ends of its queues.
+    /// Opens everything that the settings name. Also returns the workers' ends of the queues.
     pub async fn open(config: &Config) -> Result<(Arc<Self>, Workers), StartError> {
         Self::open_with(config, SystemClock::default()).await
     }
 
-    /// As [`Self::open`], on a machine with this clock.
+    /// [`Self::open`], on a machine with this clock.
     pub async fn open_with(
         config: &Config,
         system: SystemClock,
@@ -147,7 +147,7 @@ impl App {
             DatabaseUrl::Postgres(_) => POSTGRES_COMMITTERS,
         };
         let (sends, receivers) = SendQueue::new(committers);
-        let (marks, marks_receiver) = MarkQueue::new();
+        let (markers, markers_receiver) = MarkerQueue::new();
         let urls = Arc::new(Urls::new(config.server.public_url.as_deref()));
         let (link, bus) = bus::open(&config.bus, Sealer::new(&secret_key))
             .await
@@ -174,9 +174,9 @@ impl App {
                 "requests of sockets",
                 SOCKET_REQUESTS,
                 SOCKET_REQUESTS_SHARE,
-                TURN_WAIT,
+                PERMIT_TIMEOUT,
             ),
-            heavy_requests: FairSemaphore::new("syncs", heavy, heavy_share, TURN_WAIT),
+            heavy_requests: FairSemaphore::new("syncs", heavy, heavy_share, PERMIT_TIMEOUT),
             mailer: Mailer::new(&config.mail)?,
             clock,
             limits: config.limits.clone(),
@@ -186,24 +186,24 @@ impl App {
             laggards: Laggards::default(),
             touched: Touched::default(),
             sends,
-            marks,
+            markers,
             epoch: watch::Sender::default(),
             seen: config.database.sqlite_file().map(|file| SeenFile::beside(&file)),
             nodes: Nodes::new(random_hex::<8>().map_err(|_| Error::internal("no random numbers"))?),
-            looked: LastLook::default(),
+            last_check: LastCheck::default(),
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),
             stopping: CancellationToken::new(),
             stopped: CancellationToken::new(),
         };
-        let workers = Workers { sends: receivers, marks: marks_receiver, bus };
+        let workers = Workers { sends: receivers, markers: markers_receiver, bus };
         Ok((Arc::new(app), workers))
     }
 
-    /// How long a caller waits for a worker's answer: as long as one hanging statement may take,
-    /// ahead of the caller's work or in it, and a little for the work itself.
-    pub fn patience(&self) -> Duration {
-        self.db.patience() + WORK
+    /// Timeout for a worker's answer: one statement that hangs, ahead of the caller's work or in it, and a
+    /// margin for the work itself.
+    pub fn worker_timeout(&self) -> Duration {
+        self.db.patience() + WORK_MARGIN
     }
 
     /// Publishes committed events: the one door to sockets, and to whatever else acts on them. Only the
@@ -214,7 +214,8 @@ impl App {
         }
     }
 
-    /// Publishes, on this node alone, events that other nodes have published or will find out by themselves.
+    /// Publishes, on this node alone, events that other nodes have published or will find out by
+    /// themselves.
     pub fn republish(&self, events: &[Event]) {
         for event in events {
             self.sinks().into_iter().for_each(|sink| sink.republish(event));
@@ -225,7 +226,7 @@ impl App {
         [Sink::Hub(&self.hub)]
     }
 
-    /// Runs a task that the node waits for before it ends.
+    /// Runs a task that shutdown waits for.
     pub fn spawn<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
@@ -233,31 +234,31 @@ impl App {
         self.tasks.spawn(task)
     }
 
-    /// Does something again and again for as long as the node serves. What fails is logged, and
-    /// costs that turn alone; so does a panic. A turn cannot hang: whatever it waits for has a limit
-    /// of its own (the database: [`Db::patience`]).
+    /// Runs a background task, named for the log, at an interval for as long as the node serves. An error
+    /// or panic is logged, and the next run goes ahead. A run cannot hang: everything that it waits for has
+    /// a timeout (the database: [`Db::patience`]).
     pub fn every<F: Future<Output = Result<()>> + Send>(
         self: &Arc<Self>,
+        task: &'static str,
         interval: Duration,
         work: impl Fn(Arc<Self>) -> F + Send + 'static,
     ) {
         let app = Arc::clone(self);
         self.background(async move {
-            let mut turns = tokio::time::interval(interval);
-            turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut ticks = tokio::time::interval(interval);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
-                turns.tick().await;
+                ticks.tick().await;
                 match AssertUnwindSafe(work(Arc::clone(&app))).catch_unwind().await {
                     Ok(Ok(())) => {}
-                    Ok(Err(error)) => tracing::warn!(?error, "a background turn failed"),
-                    Err(_) => tracing::error!("a background turn panicked"),
+                    Ok(Err(error)) => tracing::warn!(task, ?error, "background task failed"),
+                    Err(_) => tracing::error!(task, "background task panicked"),
                 }
             }
         });
     }
 
-    /// Runs a task for as long as the node serves, until [`App::stopped`]. Nothing waits for it: it
-    /// may be cut off between any two of its steps.
+    /// Runs a task until [`App::stopped`]. Shutdown does not wait for it: it may be cancelled at any await.
     pub fn background(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stopped = self.stopped.clone();
         #[expect(clippy::disallowed_methods, reason = "the one other place that spawns")]
@@ -270,7 +271,7 @@ impl App {
     }
 }
 
-/// Opens the database that the settings name; of the embedded one, also its folder.
+/// Opens the database that the settings name. Makes the folder of an embedded one.
 pub async fn open_database(config: &Config) -> Result<Db, StartError> {
     let database = &config.database;
     let timeouts =
@@ -291,7 +292,7 @@ pub async fn open_database(config: &Config) -> Result<Db, StartError> {
     }
 }
 
-/// Opens the store of pictures that the settings name; of one in the data folder, also its folder.
+/// Opens the storage for avatars that the settings name. Makes its folder.
 fn open_files(config: &Config) -> Result<Files, StartError> {
     let files = match &config.media.place {
         MediaPlace::Bucket { bucket, prefix, options } => Files::in_bucket(bucket, prefix, options),

@@ -1,40 +1,40 @@
-//! The beginning and the end of the process: limits, signals, and the way out.
+//! How the process starts and stops: the limit of open files, signals, draining and shutdown.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::app::App;
 use crate::hub::queue::Closing;
 
-/// How long all of that may take from the signal on. Service managers kill after 30 s or more.
-const DRAIN: Duration = Duration::from_secs(25);
-/// How long the database's connections may take to close after that.
-const CLOSE: Duration = Duration::from_secs(3);
-/// Over how long clients are asked to come back, at least; with many of them longer.
-const COME_BACK_OVER: Duration = Duration::from_secs(5);
-/// How many are asked to come back in a second, at most.
-const COME_BACK_RATE: usize = 1_000;
-/// So many sockets are sent away at a time, so often: ten thousand in two seconds.
+/// Deadline of the whole drain, from the signal on. Service managers kill after 30 s or more.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
+/// Timeout for closing the database's connections after that.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Clients are asked to reconnect spread over at least this time; longer if there are many.
+const RECONNECT_SPREAD: Duration = Duration::from_secs(5);
+/// Most clients that are asked to reconnect in one second.
+const RECONNECTS_PER_SECOND: usize = 1_000;
+/// Sockets are closed in batches with a pause between them: ten thousand in two seconds.
 const BATCH: usize = 250;
 const BATCH_PAUSE: Duration = Duration::from_millis(50);
 
 /// Files that the server has open or may open beside its database and its connections: its log, the
 /// runtime, the bus, mail, pictures.
 const OWN_FILES: u64 = 24;
-/// Of the limit, one in so many is for more of these, up to so many.
+/// One in this many files of the limit is kept for more of these, up to a maximum.
 const FILES_SHARE: u64 = 64;
 const FILES_SHARE_MAX: u64 = 256;
-/// With fewer connections it is of no use.
+/// A server with fewer connections is useless.
 const CONNECTIONS_MIN: usize = 10;
 /// More have never been tried.
 const CONNECTIONS_MAX: u64 = 1_000_000;
 
-/// Raises the soft limit of open files to the hard one; the limit that holds then. Each socket is
-/// a file.
+/// Raises the soft limit of open files to the hard one, and returns the limit that holds then. Each
+/// socket is a file.
 pub fn raise_file_limit() -> u64 {
     let files = rlimit::Resource::NOFILE;
     let Ok((soft, hard)) = files.get() else { return 0 };
@@ -42,8 +42,8 @@ pub fn raise_file_limit() -> u64 {
     if files.set(hard, hard).is_ok() { hard } else { soft }
 }
 
-/// How many connections a limit of open files has room for, less what the rest of the server opens:
-/// so many files for its database, and its own. `None` where that is too little to serve with.
+/// The number of connections that fit into a limit of open files, beside `database` files for the
+/// database and the server's own. `None` where that is too few to serve with.
 pub fn connections(files: u64, database: u64) -> Option<usize> {
     let share = (files / FILES_SHARE).min(FILES_SHARE_MAX);
     let left = files.checked_sub(OWN_FILES + share + database)?;
@@ -51,73 +51,112 @@ pub fn connections(files: u64, database: u64) -> Option<usize> {
     most.filter(|most| *most >= CONNECTIONS_MIN)
 }
 
-/// The signals that end the process.
+/// The signals that stop the process.
 #[derive(Debug)]
 pub struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
+/// A signal that stops the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopSignal {
+    /// SIGTERM: sent by a service manager, perhaps behind a load balancer.
+    Terminate,
+    /// SIGINT: Ctrl-C, by somebody who waits.
+    Interrupt,
+}
+
+impl StopSignal {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Terminate => "SIGTERM",
+            Self::Interrupt => "SIGINT",
+        }
+    }
+}
+
 impl StopSignals {
-    /// From now on they end it only as its user says.
+    /// Handles the signals from now on.
     pub fn listen() -> io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
         Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Waits for the next one; its name.
-    pub async fn next(&mut self) -> &'static str {
+    /// Waits for the next signal.
+    pub async fn next(&mut self) -> StopSignal {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => StopSignal::Terminate,
+            _ = self.interrupt.recv() => StopSignal::Interrupt,
         }
     }
 }
 
-/// Waits until the process has to end: by a signal, or because its disk has lost what it was to keep
-/// (the reason).
-pub async fn end(app: &App, signals: &mut StopSignals) -> Option<String> {
+/// Why the process stops.
+#[derive(Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// A signal.
+    Signal(StopSignal),
+    /// The disk has lost what it was to keep.
+    DiskFault(String),
+}
+
+impl StopReason {
+    /// How long to drain: `SHUTDOWN_DELAY` after SIGTERM alone. Nobody waits for a load balancer after
+    /// Ctrl-C, and nothing more should be written to a broken disk.
+    pub fn drain_delay(&self, shutdown_delay: Duration) -> Duration {
+        match self {
+            Self::Signal(StopSignal::Terminate) => shutdown_delay,
+            Self::Signal(StopSignal::Interrupt) | Self::DiskFault(_) => Duration::ZERO,
+        }
+    }
+}
+
+/// Waits until the process has to stop.
+pub async fn stop_requested(app: &App, signals: &mut StopSignals) -> StopReason {
     tokio::select! {
-        name = signals.next() => {
-            tracing::info!("{name}: stopping");
-            None
+        signal = signals.next() => {
+            tracing::info!("{} received; stopping", signal.name());
+            StopReason::Signal(signal)
         }
         reason = app.db.lost() => {
             tracing::error!(%reason, "stopping: a later flush that succeeds would prove nothing");
-            Some(reason)
+            StopReason::DiskFault(reason)
         }
     }
 }
 
-/// First the node goes on serving for a while (`SHUTDOWN_DELAY`), in which `/readyz` tells balancers to
-/// leave it and every answer ends its connection. Then nothing new is accepted, sockets are sent away with a
-/// hint when to come back, and what is in flight is finished. Nothing acknowledged is lost, since it
-/// was committed before it was acknowledged.
+/// Drains and stops. For `delay` the node goes on serving, while `/readyz` makes load balancers leave it
+/// and every answer closes its connection. Then nothing new is accepted, sockets are closed with a hint
+/// when to reconnect, and requests in flight are finished. Nothing acknowledged is lost, since it was
+/// committed before it was acknowledged.
 pub async fn drain(app: &Arc<App>, delay: Duration) {
     app.draining.cancel();
     let drained = async {
         sleep(delay).await;
         app.stopping.cancel();
         app.tasks.close();
-        send_away(app).await;
+        close_sockets(app).await;
         app.tasks.wait().await;
     };
-    if tokio::time::timeout(DRAIN, drained).await.is_err() {
-        tracing::warn!(left = app.tasks.len(), "not everything ended in time");
+    if timeout(DRAIN_TIMEOUT, drained).await.is_err() {
+        tracing::warn!(tasks = app.tasks.len(), "drain timed out with tasks still running");
     }
 }
 
-/// Sends every socket away, a batch at a time. The hint grows along the connections, so that their
-/// clients do not all come back at once.
-pub async fn send_away(app: &App) {
+/// Closes every socket, in batches. The hint when to reconnect grows along the connections, so that
+/// their clients do not all come back at once.
+pub async fn close_sockets(app: &App) {
     let connections = app.hub.people.all();
     let count = u32::try_from(connections.len().max(1)).unwrap_or(u32::MAX);
-    let over = COME_BACK_OVER.max(Duration::from_secs((connections.len() / COME_BACK_RATE) as u64));
+    let seconds = (connections.len() / RECONNECTS_PER_SECOND) as u64;
+    let step = RECONNECT_SPREAD.max(Duration::from_secs(seconds)) / count;
     let mut retry_after = Duration::ZERO;
     for batch in connections.chunks(BATCH) {
         for connection in batch {
             connection.queue.close(Closing::Restarting { retry_after });
-            retry_after += over / count;
+            retry_after += step;
         }
         sleep(BATCH_PAUSE).await;
     }
@@ -126,9 +165,9 @@ pub async fn send_away(app: &App) {
 /// Ends the background tasks and closes the database.
 pub async fn close(app: &Arc<App>) {
     app.stopped.cancel();
-    // A connection that hangs holds up nothing that was acknowledged.
-    if tokio::time::timeout(CLOSE, app.db.close()).await.is_err() {
-        tracing::warn!("the database's connections did not close in time");
+    // A connection that hangs delays nothing that was acknowledged.
+    if timeout(CLOSE_TIMEOUT, app.db.close()).await.is_err() {
+        tracing::warn!("closing the database's connections timed out");
     }
     tracing::info!("stopped");
 }

@@ -1,5 +1,5 @@
-//! A fair semaphore: no user and no address can take all permits or fill the queue. It does not
-//! know what a permit is for.
+//! A fair semaphore: no user and no address can take all permits or fill the queue. It does not know what
+//! a permit is for.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -38,7 +38,7 @@ impl Holder {
 pub struct FairSemaphore {
     what: &'static str,
     total: u32,
-    wait: Duration,
+    timeout: Duration,
     permits: Arc<Semaphore>,
     queues: Arc<Queues>,
 }
@@ -48,7 +48,7 @@ pub struct FairSemaphore {
 pub struct Permit {
     // The order matters: the queue is dropped last, when nothing here holds a part of it any more.
     _permits: OwnedSemaphorePermit,
-    _place: OwnedSemaphorePermit,
+    _share: OwnedSemaphorePermit,
     _queue: Queue,
 }
 
@@ -56,22 +56,22 @@ pub struct Permit {
 #[derive(Debug)]
 struct Queues {
     share: usize,
-    by_holder: Mutex<HashMap<Holder, Entry>>,
+    by_holder: Mutex<HashMap<Holder, HolderQueue>>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct HolderQueue {
     semaphore: Arc<Semaphore>,
     users: usize,
 }
 
 impl FairSemaphore {
-    /// `total` permits, for at most `share` requests of each holder at a time. A request that would
-    /// wait longer than `wait` is refused. `what` names the permits in the log: "pictures".
-    pub fn new(what: &'static str, total: u32, share: usize, wait: Duration) -> Self {
+    /// `total` permits, for at most `share` requests of each holder at a time. A request that waits
+    /// longer than `timeout` is refused. `what` names the permits in the log: "pictures".
+    pub fn new(what: &'static str, total: u32, share: usize, timeout: Duration) -> Self {
         let permits = Arc::new(Semaphore::new(total as usize));
         let queues = Arc::new(Queues { share, by_holder: Mutex::default() });
-        Self { what, total, wait, permits, queues }
+        Self { what, total, timeout, permits, queues }
     }
 
     /// Waits for one permit. [`Error::Unavailable`] after too long a wait.
@@ -83,25 +83,25 @@ impl FairSemaphore {
     pub async fn acquire_many(&self, holder: Holder, count: u32) -> Result<Permit> {
         let queue = Queue::of(&self.queues, holder);
         let own = Arc::clone(&queue.semaphore);
-        let acquired = timeout(self.wait, async {
-            let place = own.acquire_owned().await.map_err(Error::internal)?;
+        let acquired = timeout(self.timeout, async {
+            let share = own.acquire_owned().await.map_err(Error::internal)?;
             let count = count.min(self.total);
             let permits = Arc::clone(&self.permits).acquire_many_owned(count).await;
-            Ok::<_, Error>((place, permits.map_err(Error::internal)?))
+            Ok::<_, Error>((share, permits.map_err(Error::internal)?))
         });
-        let (place, permits) = acquired.await.map_err(|_| self.busy())??;
-        Ok(Permit { _permits: permits, _place: place, _queue: queue })
+        let (share, permits) = acquired.await.map_err(|_| self.busy())??;
+        Ok(Permit { _permits: permits, _share: share, _queue: queue })
     }
 
     /// Takes one permit without waiting. [`Error::Unavailable`] if none is free or the holder has
     /// its full share.
     pub fn try_acquire(&self, holder: Holder) -> Result<Permit> {
         let queue = Queue::of(&self.queues, holder);
-        let place = Arc::clone(&queue.semaphore).try_acquire_owned();
+        let share = Arc::clone(&queue.semaphore).try_acquire_owned();
         let permits = Arc::clone(&self.permits).try_acquire_owned();
-        match (place, permits) {
-            (Ok(place), Ok(permits)) => {
-                Ok(Permit { _permits: permits, _place: place, _queue: queue })
+        match (share, permits) {
+            (Ok(share), Ok(permits)) => {
+                Ok(Permit { _permits: permits, _share: share, _queue: queue })
             }
             _ => Err(self.busy()),
         }
@@ -123,7 +123,7 @@ struct Queue {
 impl Queue {
     fn of(queues: &Arc<Queues>, holder: Holder) -> Self {
         let mut by_holder = queues.by_holder.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = || Entry { semaphore: Arc::new(Semaphore::new(queues.share)), users: 0 };
+        let made = || HolderQueue { semaphore: Arc::new(Semaphore::new(queues.share)), users: 0 };
         let entry = by_holder.entry(holder).or_insert_with(made);
         entry.users += 1;
         let semaphore = Arc::clone(&entry.semaphore);
@@ -188,7 +188,7 @@ mod tests {
         let semaphore = FairSemaphore::new("tests", 4, 2, WAIT);
         let all = semaphore.acquire_many(TOM, 100).await.expect("all");
         assert!(semaphore.try_acquire(KITTY).is_err());
-        assert_eq!(known(&semaphore), 1, "who was refused is forgotten");
+        assert_eq!(known(&semaphore), 1, "refused holders are forgotten");
         drop(all);
         drop(semaphore.try_acquire(KITTY).expect("free again"));
         assert_eq!(known(&semaphore), 0);

@@ -139,14 +139,22 @@ impl Running {
     }
 
     fn signal(&self) {
-        let kill = format!("kill -TERM {}", self.process.id());
+        self.signal_with("TERM");
+    }
+
+    fn signal_with(&self, signal: &str) {
+        let kill = format!("kill -{signal} {}", self.process.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().expect("sh").success());
     }
 
     /// Sends SIGTERM. Returns the exit status, and how long it took.
-    fn terminate(mut self) -> (Option<i32>, Duration) {
+    fn terminate(self) -> (Option<i32>, Duration) {
+        self.stop("TERM")
+    }
+
+    fn stop(mut self, signal: &str) -> (Option<i32>, Duration) {
         let since = Instant::now();
-        self.signal();
+        self.signal_with(signal);
         let status = self.process.wait().expect("it ends").code();
         (status, since.elapsed())
     }

@@ -1,6 +1,6 @@
-//! Makes good what was committed but not heard of: a feed's gap is filled from the database, and
-//! every feed's version is compared with the database's now and then. So an event that was lost on
-//! its way (its node died after the commit, the bus dropped it) is late, not missing.
+//! Catches up with events that were committed and not delivered: gaps in feeds are filled from the
+//! database, and every feed's version is compared with the database's at an interval. So an event that was
+//! lost (its node died after the commit, or the bus dropped it) is late, not missing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,20 +19,22 @@ use crate::store::{chats, departures, members, messages};
 use super::chats::views;
 use super::epoch;
 
-/// How long a gap may stand open: what races with its own publication closes much sooner.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// A gap is filled when it has been open for this long. Events that only overtook each other close it
+/// much sooner.
+const GAP_TIMEOUT: Duration = Duration::from_millis(200);
 /// How often gaps are looked for.
-pub const LOOK: Duration = Duration::from_millis(100);
-/// How often every feed is compared: a lost event without a follower is late by this at most.
-pub const COMPARE: Duration = Duration::from_secs(5);
-/// How often those who are out of a chat are looked for: they hear of it no longer than this.
-pub const DEPART: Duration = Duration::from_millis(500);
-/// A wider gap, in versions, is the clients' to sync.
-const WIDEST: i64 = 1_000;
-/// How far back newcomers and departures are looked for: rows are dated before their transaction
-/// commits, and that may take as long as the database lets it.
-const RECENT: Duration = Duration::from_secs(60);
-/// How long nothing is caught up with after it was at once.
+pub const GAP_INTERVAL: Duration = Duration::from_millis(100);
+/// How often every feed is compared. A lost event that no other follows is late by this at most.
+pub const COMPARE_INTERVAL: Duration = Duration::from_secs(5);
+/// How often departures are looked for: the longest that a former member may still receive a chat's events.
+pub const DEPARTURE_INTERVAL: Duration = Duration::from_millis(500);
+/// A wider gap, in versions, is not filled; the clients sync instead.
+const FILL_MAX: i64 = 1_000;
+/// How far back newcomers and departures are looked for: rows are dated before their transaction commits,
+/// which may take as long as the statement timeout.
+const LOOK_BACK: Duration = Duration::from_secs(60);
+/// Pause after catching up with an outage, so that a bus that drops messages all the time does not cause
+/// one sweep after the other.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Chats compared in one query.
 const CHUNK: usize = 1_000;
@@ -41,13 +43,13 @@ const CHUNK: usize = 1_000;
 /// chat in a gap are told first, since later events are not theirs. They are found by version, not by
 /// time: a departure takes a version like any other change.
 pub async fn fill_gaps(app: Arc<App>) -> Result<()> {
-    for gap in app.hub.feeds.gaps(PATIENCE) {
-        // One that cannot be filled does not hold up the others.
+    for gap in app.hub.feeds.gaps(GAP_TIMEOUT) {
+        // A gap that cannot be filled does not delay the others.
         match fill(&app, &gap).await {
             Ok(true) => continue,
             Ok(false) => {}
             Err(Error::Internal(cause)) => {
-                tracing::error!(%cause, ?gap, "a gap cannot be filled");
+                tracing::error!(%cause, ?gap, "cannot fill a gap; subscribers resync");
             }
             Err(error) => return Err(error),
         }
@@ -64,7 +66,7 @@ pub async fn fill_gaps(app: Arc<App>) -> Result<()> {
 /// one of these, they are the events. Where not (a message changed twice, a change that is no message's),
 /// the listeners have to sync: false.
 async fn fill(app: &App, gap: &Gap) -> Result<bool> {
-    if gap.upto.since(gap.after) > WIDEST {
+    if gap.upto.since(gap.after) > FILL_MAX {
         return Ok(false);
     }
     let found = messages::changed(&app.db, gap.chat, gap.after, gap.upto).await?;
@@ -79,9 +81,8 @@ async fn fill(app: &App, gap: &Gap) -> Result<bool> {
     Ok(true)
 }
 
-/// Tells those who came into a chat a moment ago and have not heard of it: it was made on another
-/// node, or its node died before it could tell.
-/// Looks back to the last turn that succeeded (`seen`, in microseconds).
+/// Sends recent members the chats that their connections do not have: a chat was created on another node,
+/// or its node died before publishing it. Looks back to its last success (`seen`, in microseconds).
 pub async fn find_chats(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
     let now = app.clock.now();
     let joined = members::joined_since(&app.db, since(&seen, now)).await?;
@@ -97,9 +98,9 @@ pub async fn find_chats(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
     Ok(())
 }
 
-/// Tells those who went out of a chat, or whose chat was ended, where that was done elsewhere. Looks
-/// back to the last turn that succeeded (`seen`, in microseconds).
-pub async fn tell_departed(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
+/// Publishes here that users have left chats, or that chats were deleted, on other nodes. Looks back to its
+/// last success (`seen`, in microseconds).
+pub async fn publish_departures(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
     let now = app.clock.now();
     // One event per chat: a group that ends has ten thousand departures, and its frame is the same
     // for all of them.
@@ -114,12 +115,12 @@ pub async fn tell_departed(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
     Ok(())
 }
 
-/// From when on to look, after a last turn that succeeded.
+/// The time from which to look, after the last success.
 fn since(seen: &AtomicI64, now: Timestamp) -> Timestamp {
-    Timestamp::from_micros(seen.load(Ordering::Relaxed)).min(now).minus(RECENT)
+    Timestamp::from_micros(seen.load(Ordering::Relaxed)).min(now).minus(LOOK_BACK)
 }
 
-/// Does the next turn of all this at once whenever the bus was away, or lost something.
+/// Catches up at once whenever the bus was disconnected or dropped messages.
 pub async fn after_outages(app: Arc<App>, seen: Arc<AtomicI64>) {
     loop {
         app.hub.bus.may_have_lost().await;
@@ -128,23 +129,23 @@ pub async fn after_outages(app: Arc<App>, seen: Arc<AtomicI64>) {
             find_chats(Arc::clone(&app), Arc::clone(&seen)).await
         };
         if let Err(error) = caught_up.await {
-            tracing::warn!(%error, "catching up has to wait for its turn");
+            tracing::warn!(%error, "catching up after a bus outage failed; the next sweep tries again");
         }
-        // Where more comes than can be heard, this must not be all that is done.
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// Compares every feed with the database, which has to have at least what was passed on before it
-/// was asked.
+/// Compares every feed with the database. A version that was delivered must be in the database, unless
+/// that was restored from a backup; a later version there is a gap.
 pub async fn compare_versions(app: Arc<App>) -> Result<()> {
     let mut positions = app.hub.feeds.positions();
     positions.sort_unstable();
     for chunk in positions.chunks(CHUNK) {
         let ids: Vec<_> = chunk.iter().map(|(chat, _)| *chat).collect();
         for (chat, version) in chats::versions(&app.db, &ids).await? {
-            let passed = chunk.binary_search_by_key(&chat, |(chat, _)| *chat).map(|at| chunk[at].1);
-            if passed.is_ok_and(|passed| version < passed) {
+            let delivered =
+                chunk.binary_search_by_key(&chat, |(chat, _)| *chat).map(|at| chunk[at].1);
+            if delivered.is_ok_and(|delivered| version < delivered) {
                 return epoch::renew_lost(&app, chunk.to_vec()).await;
             }
             app.hub.feeds.is_in_database(chat, version);

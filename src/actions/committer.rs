@@ -1,9 +1,11 @@
-//! Sending: many senders, one commit. Requests wait in a bounded queue; a worker takes what is
-//! there, does each step for all of them at once in one transaction, commits, publishes, and answers.
+//! Group commit of messages: many sends, one transaction. Sends wait in a bounded queue; a committer takes
+//! all that are there, does each step for all of them with one statement, commits, publishes, and answers.
 //!
-//! Order: a chat's sends all come to one worker, in the order in which they were queued; the worker
-//! holds the chat's row from before it reads the numbers until it has committed, so versions are
-//! dense and in commit order on every node together.
+//! Order: all sends of a chat go to one committer, in the order in which they were queued. It locks the
+//! chat's row before it reads its numbers and until it has committed, so versions are without gaps and in
+//! commit order over all nodes.
+//!
+//! Sending is idempotent: a `client_id` that is repeated gets the message that the first send created.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -30,39 +32,43 @@ use crate::store::{Tx, messages};
 use super::epoch;
 use super::messages::LEFT_ALONE;
 
-/// Most sends in one transaction: enough that the commit's cost is spread thin, few enough that
-/// the first of them does not wait long for the last.
+/// Most sends in one transaction: enough to spread the cost of a commit, few enough that the first of them
+/// does not wait long for the last.
 const BATCH: usize = 256;
 
-/// How often a batch is run again that a deadlock ended.
+/// How often a batch is tried that deadlocks.
 const TRIES: usize = 3;
 
 /// See [`not_before`].
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// What is answered to the same `client_id` with another content.
+/// The answer to a `client_id` that is reused with other content.
 const CLASH: &str = "A message with this client_id and other content exists.";
 
-/// A worker. Runs until it is cut off, which happens when nothing is in flight.
+/// A committer. It is cancelled when no request is in flight any more.
 pub async fn run(app: Arc<App>, mut queue: mpsc::Receiver<PendingSend>) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         let done = AssertUnwindSafe(send_all(&app, std::mem::take(&mut batch))).catch_unwind();
         if done.await.is_err() {
-            // Those who waited were told by their answers' end; the next batch is another one.
-            tracing::error!("a batch of messages was dropped by a panic");
+            // The senders were answered when their channels were dropped.
+            tracing::error!("committer panicked; a batch of messages was dropped");
         }
     }
 }
 
-/// Sends a batch. Where it fails as a whole though the database is there, one of its requests must
-/// be poisonous: they are tried one by one, so that only that one fails.
+/// Sends a batch. If it fails as a whole although the database is available, one of its sends must be the
+/// cause: they are tried one by one, so that only that one fails.
 async fn send_all(app: &App, batch: Vec<PendingSend>) {
     let batch = refuse_late(app, batch);
     match attempt_again(app, &batch).await {
         Ok(outcomes) => finish(app, batch, outcomes),
         Err(Failure::Before(Error::Internal(cause))) if batch.len() > 1 => {
-            tracing::warn!(cause, size = batch.len(), "a batch failed; trying one by one");
+            tracing::warn!(
+                cause,
+                size = batch.len(),
+                "batch of messages failed; retrying one by one"
+            );
             for pending in batch {
                 let one = std::slice::from_ref(&pending);
                 match attempt_again(app, one).await {
@@ -75,17 +81,17 @@ async fn send_all(app: &App, batch: Vec<PendingSend>) {
     }
 }
 
-/// Refuses those who have waited for so long that they were told that it is unknown what became of
-/// it. They may be trying again already.
+/// Refuses sends whose timeout is over: their senders were answered that the outcome is unknown, and may be
+/// retrying already.
 fn refuse_late(app: &App, batch: Vec<PendingSend>) -> Vec<PendingSend> {
-    let patience = app.patience();
+    let timeout = app.worker_timeout();
     let (late, batch): (Vec<_>, _) =
-        batch.into_iter().partition(|pending| pending.since.elapsed() >= patience);
-    refuse(late, Failure::Before(Error::Unavailable("it waited for too long".into())));
+        batch.into_iter().partition(|pending| pending.since.elapsed() >= timeout);
+    refuse(late, Failure::Before(Error::Unavailable("the send waited for too long".into())));
     batch
 }
 
-/// One transaction, once more where it was ended in favour of another one.
+/// One transaction, retried where a deadlock ended it.
 async fn attempt_again(app: &App, batch: &[PendingSend]) -> Result<Vec<Result<Sent>>, Failure> {
     let messages: Vec<_> = batch.iter().map(|pending| &pending.message).collect();
     for _ in 1..TRIES {
@@ -97,8 +103,8 @@ async fn attempt_again(app: &App, batch: &[PendingSend]) -> Result<Vec<Result<Se
     attempt(app, &messages).await
 }
 
-/// Publishes, then answers: who has the answer may rely on the event being on its way. A sender who
-/// has gone needs no answer, so that one is dropped.
+/// Publishes, then answers: a sender who has the answer can rely on the event being on its way. Senders who
+/// have hung up need no answer.
 fn finish(app: &App, batch: Vec<PendingSend>, outcomes: Vec<Result<Sent>>) {
     // In the order of the batch, which is the order of each chat's versions.
     for outcome in &outcomes {
@@ -132,8 +138,8 @@ fn refuse(batch: Vec<PendingSend>, failure: Failure) {
 enum Failure {
     /// Nothing was committed.
     Before(Error),
-    /// The commit failed. Where it is not known whether it happened ([`Error::OutcomeUnknown`]) it
-    /// is not tried again: the senders may, under the same `client_id`.
+    /// The commit failed. Where its outcome is unknown ([`Error::OutcomeUnknown`]) it is not retried here;
+    /// the senders may retry with the same `client_id`.
     Commit(Error),
 }
 
@@ -143,19 +149,19 @@ impl<E: Into<Error>> From<E> for Failure {
     }
 }
 
-/// What is to be done about one request.
+/// The decision about one send.
 enum Verdict {
     /// The message with this index among the new ones.
     New(usize),
-    /// The same, asked for twice in one batch.
+    /// A repeat, in the same batch, of this one.
     Repeat(usize),
-    /// An earlier transaction made it.
+    /// An earlier transaction created it.
     Existing(MessageId),
-    /// It cannot be sent.
+    /// It is refused.
     Refused(Error),
 }
 
-/// One transaction. The outcomes are in the order of the requests.
+/// One transaction. The outcomes are in the order of the sends.
 async fn attempt(app: &App, batch: &[&NewMessage]) -> Result<Vec<Result<Sent>>, Failure> {
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
@@ -180,22 +186,22 @@ async fn attempt(app: &App, batch: &[&NewMessage]) -> Result<Vec<Result<Sent>>, 
     Ok(outcomes(batch, verdicts, &created, &existing))
 }
 
-/// The time stamp of a message that follows one of `newest`: within a chat, times do not go back when a clock
-/// does. A clock that was more than a day ahead was wrong, and is not followed.
+/// The timestamp of a message that follows one of `newest`: within a chat, times do not go back when a
+/// clock does. A timestamp that is more than a day ahead was a mistake, and is ignored.
 fn not_before(newest: Timestamp, now: Timestamp) -> Timestamp {
     if newest <= now.plus(DAY) { newest.max(now) } else { now }
 }
 
-/// A new message: the index of its request, its seq and its version.
-type Place = (usize, Seq, Version);
+/// A new message: the index of its send, its seq and its version.
+type Numbering = (usize, Seq, Version);
 
-/// Decides about each request, and numbers those to be sent.
+/// Decides about each send, and numbers the new messages.
 fn judge(
     batch: &[&NewMessage],
     resolved: &[Option<Resolved>],
     mut numbers: HashMap<ChatId, (Seq, Version)>,
-) -> (Vec<Verdict>, Vec<Place>) {
-    let mut numbered: Vec<Place> = Vec::with_capacity(batch.len());
+) -> (Vec<Verdict>, Vec<Numbering>) {
+    let mut numbered: Vec<Numbering> = Vec::with_capacity(batch.len());
     let mut named: HashMap<(ChatId, UserId, &ClientId), usize> = HashMap::new();
     let mut verdicts = Vec::with_capacity(batch.len());
     for (index, message) in batch.iter().enumerate() {
@@ -223,7 +229,7 @@ fn judge(
     (verdicts, numbered)
 }
 
-/// The messages that were there already, with their statuses.
+/// The messages that existed already, with their statuses.
 async fn existing(
     app: &App,
     tx: &mut Tx,
@@ -251,15 +257,15 @@ async fn existing(
         .collect())
 }
 
-/// Writes the new messages and what moves with them.
+/// Writes the new messages, the chats' numbers and the senders' markers.
 async fn insert(
     tx: &mut Tx,
     batch: &[&NewMessage],
     resolved: &[Option<Resolved>],
-    numbered: &[Place],
+    numbered: &[Numbering],
     times: &HashMap<ChatId, Timestamp>,
 ) -> Result<Vec<Arc<Message>>> {
-    let row = |&(index, seq, version): &Place| {
+    let row = |&(index, seq, version): &Numbering| {
         let message: &NewMessage = batch[index];
         Some(Numbered { message, seq, version, timestamp: *times.get(&message.chat)? })
     };
@@ -301,7 +307,7 @@ async fn insert(
             last_change: LastChange::Created,
             reply_to: *reply_to,
             client_id: client_id.as_ref().map(|id| id.as_str().to_owned()),
-            // Nobody's mark is beyond what was the newest message until now.
+            // No marker is beyond the message that was the newest until now.
             status: MessageStatus::Sent,
         }));
     }

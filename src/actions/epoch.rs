@@ -1,6 +1,6 @@
-//! The epoch: the identity of the data's past. A node notices when it is renewed, and renews it when
-//! the database lacks what was committed (it was restored). Then all sockets are sent away, and
-//! clients see by the new epoch that they have to start afresh.
+//! The epoch: the identity of the data's history. A node notices when it changes, and renews it when the
+//! database lacks committed changes (it was restored from a backup). Then all sockets are closed, and the
+//! new epoch makes clients discard what they have.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,21 +14,21 @@ use crate::domain::numbering::Version;
 use crate::lifecycle;
 use crate::store::{Db, chats, site};
 
-/// How often a node looks whether the epoch is the one it lives in.
-pub const WATCH: Duration = Duration::from_secs(1);
-/// How many versions are kept in the file beside an embedded database. The newest one would do, if
-/// commits were always told in their order.
+/// How often a node compares its epoch with the database's.
+pub const INTERVAL: Duration = Duration::from_secs(1);
+/// Versions kept in the file beside an embedded database. One would be enough if events were always
+/// published in the order of their commits.
 const KEPT: usize = 8;
 
-/// Enters the epoch, before the node serves. Where the folder of an embedded database has seen
-/// more than the database has, the epoch is renewed first.
+/// Reads the epoch before the node serves. Where the file beside an embedded database has versions that the
+/// database lacks, the epoch is renewed first.
 pub async fn enter(app: &Arc<App>) -> Result<()> {
     app.epoch.send_replace(site::epoch(&app.db).await?);
     let Some(file) = &app.seen else { return Ok(()) };
     let seen = match file.read() {
         Ok(seen) => seen,
         Err(error) => {
-            tracing::warn!(%error, "cannot read which versions the database has had");
+            tracing::warn!(%error, "cannot read the file of versions that the database has had");
             None
         }
     };
@@ -36,18 +36,18 @@ pub async fn enter(app: &Arc<App>) -> Result<()> {
     if seen.is_copy {
         renew_here(app, "the database is in a copied folder", None).await?;
     } else if lacks(&seen.versions, &Found::read(&app.db, &seen.versions).await?) {
-        let why = "the database is older than what its folder has seen";
+        let why = "the database is older than the file beside it says";
         renew_here(app, why, Some(seen.versions)).await?;
     } else {
         return Ok(());
     }
-    // What it says is of another past.
+    // Its versions belong to the old epoch.
     file.remove().map_err(Error::internal)
 }
 
-/// Compares the epoch, and the newest commits, with the database's.
-pub async fn watch(app: Arc<App>) -> Result<()> {
-    // Before the database is asked: what is known by then, it has to have.
+/// Compares the epoch and the newest known commits with the database.
+pub async fn check(app: Arc<App>) -> Result<()> {
+    // Taken before the database is asked, which must have all of these.
     let newest = app.hub.witness.newest();
     adopt(&app, site::epoch(&app.db).await?);
     if app.hub.witness.is_contradicted() {
@@ -59,16 +59,16 @@ pub async fn watch(app: Arc<App>) -> Result<()> {
     Ok(())
 }
 
-/// Keeps the newest commits in the file beside an embedded database. Called after they were published
-/// and before anybody is answered: what was acknowledged is in the file even if the process is killed.
+/// Writes the newest commits to the file beside an embedded database. Called after they were published and
+/// before they are acknowledged: an acknowledged commit is in the file even if the process is killed.
 pub fn keep_seen(app: &App) {
     let Some(file) = &app.seen else { return };
     if let Err(error) = file.keep(|| app.hub.witness.take_newest(KEPT)) {
-        tracing::warn!(%error, "cannot keep which versions the database has had");
+        tracing::warn!(%error, "cannot write the file of versions that the database has had");
     }
 }
 
-/// Renews the epoch, whatever it is; the new one.
+/// Renews the epoch unconditionally, and returns the new one.
 pub async fn renew(db: &Db) -> Result<String> {
     let (old, new) = (site::epoch(db).await?, new_epoch()?);
     let mut tx = db.begin().await?;
@@ -77,15 +77,14 @@ pub async fn renew(db: &Db) -> Result<String> {
     Ok(site::epoch(db).await?)
 }
 
-/// Renews the epoch that this node lives in, since the database lacks one of these versions, which
-/// were committed before it was asked.
+/// Renews this node's epoch, since the database lacks one of these versions, which were committed before
+/// it was asked.
 pub async fn renew_lost(app: &Arc<App>, committed: Vec<(ChatId, Version)>) -> Result<()> {
-    renew_here(app, "the database lacks what was committed", Some(committed)).await
+    renew_here(app, "the database lacks committed changes", Some(committed)).await
 }
 
-/// Renews the epoch that this node lives in, unless another node has done so already. Where there is
-/// `evidence`, it has to hold in the database that is written, too: what was asked before may have
-/// been a standby that lags behind.
+/// Renews this node's epoch, unless another node has done so already. `evidence` is checked again in the
+/// transaction: the earlier answer may have come from a standby that lags behind.
 async fn renew_here(
     app: &Arc<App>,
     why: &'static str,
@@ -107,8 +106,8 @@ async fn renew_here(
     if renewed {
         tracing::error!(
             why,
-            "the database's past has changed, as after a restore: the epoch is renewed, and clients \
-             start afresh"
+            "database history changed, as after a restore from a backup; epoch renewed, clients resync \
+             from scratch"
         );
     }
     adopt(app, site::epoch(&app.db).await?);
@@ -119,7 +118,7 @@ fn new_epoch() -> Result<String> {
     random_hex::<16>().map_err(|_| Error::internal("no random numbers"))
 }
 
-/// Lives in this epoch from now on.
+/// Switches to this epoch.
 fn adopt(app: &Arc<App>, epoch: String) {
     let old = app.epoch.borrow().clone();
     if old == epoch {
@@ -129,16 +128,16 @@ fn adopt(app: &Arc<App>, epoch: String) {
     if old.is_empty() {
         return;
     }
-    tracing::warn!("the epoch is another one: all sockets are sent away, to start afresh");
+    tracing::warn!("epoch changed; closing all sockets so that clients resync from scratch");
     app.hub.forget();
     let node = Arc::clone(app);
-    app.background(async move { lifecycle::send_away(&node).await });
+    app.background(async move { lifecycle::close_sockets(&node).await });
 }
 
-/// What the database has of some chats.
+/// The versions of some chats in the database.
 struct Found {
     versions: HashMap<ChatId, Version>,
-    /// The highest id that it has given to a chat.
+    /// The highest id of a chat so far.
     last: i64,
 }
 
@@ -153,8 +152,8 @@ fn ids(committed: &[(ChatId, Version)]) -> Vec<ChatId> {
     committed.iter().map(|(chat, _)| *chat).collect()
 }
 
-/// Whether the database lacks any of these versions, although they were committed. A chat that was
-/// made and is gone has been deleted: no evidence.
+/// Whether the database lacks any of these committed versions. A chat that is gone although its id was
+/// assigned has been deleted, and proves nothing.
 fn lacks(committed: &[(ChatId, Version)], found: &Found) -> bool {
     committed.iter().any(|(chat, version)| match found.versions.get(chat) {
         Some(found) => found < version,

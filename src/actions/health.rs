@@ -1,4 +1,4 @@
-//! Whether the node can serve: asked of what serving needs, and not more often than once a second.
+//! Readiness: whether the node can serve. The database is checked at most once a second.
 
 use std::time::Duration;
 
@@ -10,40 +10,40 @@ use crate::store::site;
 
 use super::clocks;
 
-/// How long the database may take to answer before the node counts as not ready.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How long an answer is reused: more frequent checks put no load on the database.
-const HOLDS: Duration = Duration::from_secs(1);
+/// The node is not ready if the database does not answer within this time.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+/// A result is reused for this long, so that frequent checks put no load on the database.
+const REUSED_FOR: Duration = Duration::from_secs(1);
 
-/// How well a node can serve.
+/// The state of a node that is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Readiness {
-    /// Whether the bus is there; `None` where none is wanted. Without it all works, but other nodes
-    /// hear late of what happens here: no reason to send anybody elsewhere.
+    /// Whether the bus is connected; `None` where none is configured. Without it everything works, but
+    /// delivery to other nodes is delayed: no reason to take the node out of service.
     pub bus: Option<bool>,
-    /// How far the system clock is ahead of the database's, in milliseconds, and negative when it is behind;
-    /// `None` if it is right to the second. The node does not depend on it.
+    /// How far the system clock is ahead of the database's, in milliseconds, and negative when it is
+    /// behind; `None` if it is correct to the second. The node does not depend on it.
     pub clock_offset_ms: Option<i64>,
 }
 
-/// Fails where the node stops, its database takes no writes, or has another schema.
+/// Fails where the node is draining, or its database does not accept writes or has an unsupported schema.
 pub async fn ready(app: &App) -> Result<Readiness, Unready> {
     if app.draining.is_cancelled() {
         return Err(Unready::Draining);
     }
-    let looked = timeout(PATIENCE, async {
-        // Who asks while somebody else looks gets what that one sees.
-        let mut last = app.looked.lock().await;
+    let checked = timeout(CHECK_TIMEOUT, async {
+        // A check that arrives during another one waits for its result.
+        let mut last = app.last_check.lock().await;
         if let Some((at, seen)) = *last
-            && at.elapsed() < HOLDS
+            && at.elapsed() < REUSED_FOR
         {
             return seen;
         }
-        let seen = timeout(PATIENCE, look(app)).await.unwrap_or(Err(Unready::Database));
+        let seen = timeout(CHECK_TIMEOUT, look(app)).await.unwrap_or(Err(Unready::Database));
         *last = Some((Instant::now(), seen));
         seen
     });
-    looked.await.unwrap_or(Err(Unready::Database))?;
+    checked.await.unwrap_or(Err(Unready::Database))?;
     let offset_ms = Some(app.clock.system_offset_ms());
     let clock_offset_ms = offset_ms.filter(|offset_ms| clocks::is_off(*offset_ms));
     Ok(Readiness { bus: app.hub.bus.is_connected(), clock_offset_ms })
@@ -60,6 +60,6 @@ async fn look(app: &App) -> Result<(), Unready> {
 }
 
 fn unready(error: &crate::store::error::Error) -> Unready {
-    tracing::warn!(%error, "not ready: the database fails");
+    tracing::warn!(%error, "not ready: database check failed");
     Unready::Database
 }

@@ -16,7 +16,7 @@ use crate::store::least::least_marks;
 use crate::store::{audit, chats, messages};
 
 use super::unit::Unit;
-use super::{access, marks};
+use super::{access, markers};
 
 /// What is answered to a message for an account that was ended.
 pub(super) const LEFT_ALONE: &str = "The other account was deleted.";
@@ -57,7 +57,7 @@ pub fn send(
     });
     async move {
         match queued {
-            Ok(answer) => answered(app.patience(), answer).await,
+            Ok(answer) => answered(app.worker_timeout(), answer).await,
             // Whether one may know of the chat comes before what is wrong with what one sent.
             Err(Unfit { error, reply_to }) if error.is_of_the_body() => {
                 access::membership(&app.db, chat, user).await?;
@@ -105,7 +105,7 @@ pub async fn list(
     if delivers && newest > membership.last_delivered_seq {
         let delivered = Marks { delivered_seq: newest, read_seq: Seq::ZERO };
         // Where nothing can be written, reading goes on; the mark moves with a later page.
-        match marks::advance(app, chat, me, delivered).await {
+        match markers::advance(app, chat, me, delivered).await {
             Err(Error::Unavailable(_) | Error::OutcomeUnknown(_)) | Ok(_) => {}
             Err(error) => return Err(error),
         }

@@ -1,6 +1,6 @@
-//! The use-cases, one file a noun. An action asks `access` whether the caller may, applies the
-//! domain's rules, writes in a unit of work, and says what happened. It knows no HTTP and no frame;
-//! REST and socket call the same ones.
+//! The use cases, one file per noun. An action asks `access` whether the caller has the right, applies the
+//! domain's rules, writes in a unit of work, and emits events. It knows no HTTP and no frames; REST and
+//! sockets call the same actions.
 
 pub mod access;
 pub mod accounts;
@@ -18,7 +18,7 @@ pub mod health;
 pub mod housekeeping;
 pub mod indexing;
 pub mod live;
-pub mod marks;
+pub mod markers;
 pub mod members;
 pub mod messages;
 pub mod nodes;
@@ -41,37 +41,56 @@ use std::sync::atomic::AtomicI64;
 
 use crate::app::{App, Workers};
 
-/// Starts what runs for as long as the node serves.
+/// Starts the background tasks, which run for as long as the node serves.
 pub fn start(app: &Arc<App>, workers: Workers) {
     for queue in workers.sends {
         app.background(committer::run(Arc::clone(app), queue));
     }
-    app.background(marks::run(Arc::clone(app), workers.marks));
+    app.background(markers::run(Arc::clone(app), workers.markers));
     if let Some(worker) = workers.bus {
         app.background(bus::run(Arc::clone(app), worker));
     }
-    let logged = Arc::default();
-    app.every(clocks::INTERVAL, move |app| clocks::follow(app, Arc::clone(&logged)));
-    app.every(sessions::TOUCH_INTERVAL, sessions::store_touched);
-    app.every(epoch::WATCH, epoch::watch);
-    app.every(nodes::HEARTBEAT_INTERVAL, nodes::heartbeat);
-    app.every(presence::FLUSH_INTERVAL, presence::flush);
-    app.every(presence::FLUSH_INTERVAL, presence::recheck);
-    app.every(signals::TICK, signals::tick);
-    app.every(catchup::COMPARE, catchup::compare_versions);
-    let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));
-    app.background(catchup::after_outages(Arc::clone(app), Arc::clone(&seen)));
-    app.every(catchup::COMPARE, move |app| catchup::find_chats(app, Arc::clone(&seen)));
-    let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));
-    app.every(revocations::INTERVAL, move |app| revocations::close_ended(app, Arc::clone(&seen)));
-    let seen = Arc::new(AtomicI64::new(app.clock.now().micros()));
-    app.every(catchup::LOOK, catchup::fill_gaps);
-    app.every(catchup::DEPART, move |app| catchup::tell_departed(app, Arc::clone(&seen)));
-    app.every(indexing::INTERVAL, indexing::index);
-    app.every(housekeeping::INTERVAL, housekeeping::forget);
-    let unnamed = Arc::default();
-    app.every(avatars::INTERVAL, move |app| avatars::sweep(app, Arc::clone(&unnamed)));
-    app.every(housekeeping::PURGE_INTERVAL, housekeeping::purge);
-    app.every(housekeeping::TRIM_INTERVAL, housekeeping::close_idle);
-    app.every(housekeeping::MEMORY_INTERVAL, housekeeping::give_memory_back);
+    start_presence(app);
+    start_catchup(app);
+    start_upkeep(app);
+}
+
+fn start_presence(app: &Arc<App>) {
+    app.every("heartbeat", nodes::HEARTBEAT_INTERVAL, nodes::heartbeat);
+    app.every("presence_flush", presence::FLUSH_INTERVAL, presence::flush);
+    app.every("presence_recheck", presence::FLUSH_INTERVAL, presence::recheck);
+    app.every("signals", signals::TICK, signals::tick);
+}
+
+/// Each of these looks back to its own last success.
+fn start_catchup(app: &Arc<App>) {
+    let since_now = || Arc::new(AtomicI64::new(app.clock.now().micros()));
+    let (found, departed, revoked) = (since_now(), since_now(), since_now());
+    app.every("compare_versions", catchup::COMPARE_INTERVAL, catchup::compare_versions);
+    app.every("fill_gaps", catchup::GAP_INTERVAL, catchup::fill_gaps);
+    app.background(catchup::after_outages(Arc::clone(app), Arc::clone(&found)));
+    app.every("find_chats", catchup::COMPARE_INTERVAL, move |app| {
+        catchup::find_chats(app, Arc::clone(&found))
+    });
+    app.every("publish_departures", catchup::DEPARTURE_INTERVAL, move |app| {
+        catchup::publish_departures(app, Arc::clone(&departed))
+    });
+    app.every("revocations", revocations::INTERVAL, move |app| {
+        revocations::close_ended(app, Arc::clone(&revoked))
+    });
+}
+
+fn start_upkeep(app: &Arc<App>) {
+    let (logged, unnamed) = (Arc::default(), Arc::default());
+    app.every("clock", clocks::INTERVAL, move |app| clocks::follow(app, Arc::clone(&logged)));
+    app.every("epoch", epoch::INTERVAL, epoch::check);
+    app.every("session_use", sessions::TOUCH_INTERVAL, sessions::store_touched);
+    app.every("indexing", indexing::INTERVAL, indexing::index);
+    app.every("housekeeping", housekeeping::INTERVAL, housekeeping::forget);
+    app.every("avatar_sweep", avatars::INTERVAL, move |app| {
+        avatars::sweep(app, Arc::clone(&unnamed))
+    });
+    app.every("purge", housekeeping::PURGE_INTERVAL, housekeeping::purge);
+    app.every("idle_connections", housekeeping::TRIM_INTERVAL, housekeeping::close_idle);
+    app.every("memory", housekeeping::MEMORY_INTERVAL, housekeeping::give_memory_back);
 }

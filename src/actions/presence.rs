@@ -73,8 +73,8 @@ async fn set_status(app: &Arc<App>, id: UserId, device: u64, change: UserChange)
     Ok(())
 }
 
-/// Subscribes a socket to the presence of those of the users who share a chat with its user, instead of those it
-/// subscribed to before. Returns their profiles.
+/// Subscribes a socket to the presence of those of the users who share a chat with its user, instead of
+/// those it subscribed to before. Returns their profiles.
 pub async fn subscribe(
     app: &Arc<App>,
     socket: &LiveSocket,

@@ -1,4 +1,4 @@
-//! Receipts: marking as read, and who has read what.
+//! Moving read and delivery markers, and who has received or read a message.
 
 use std::sync::Arc;
 
@@ -13,35 +13,34 @@ use crate::domain::user::UserRef;
 use crate::store::members::{self, Receipt};
 use crate::store::messages;
 
-use super::{access, marks};
+use super::{access, markers};
 
-/// One's marks in a chat after reading.
+/// The user's state in a chat after marking it as read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Marked {
-    /// One's read mark.
+    /// The read marker.
     pub last_read_seq: Seq,
-    /// Messages by others, not deleted, after it.
+    /// Messages by others after it, without deleted ones.
     pub unread_count: i64,
 }
 
-/// Most people named in each list of receipts.
+/// Most users in each list of receipts.
 pub const NAMED: i64 = 1_000;
 
-/// Who has a message. Its sender is not counted.
+/// Who has received or read a message. Its sender is not counted.
 #[derive(Debug)]
 pub struct Receipts {
-    /// Who has read it, at most [`NAMED`], by username.
+    /// Users who have read it, by username; at most [`NAMED`].
     pub read: Vec<UserRef>,
-    /// Who has received it, but not read it, at most [`NAMED`], by username.
+    /// Users who have received it and not read it, by username; at most [`NAMED`].
     pub delivered: Vec<UserRef>,
-    /// How many have read it.
+    /// How many users have read it.
     pub read_count: i64,
-    /// How many have received it, but not read it.
+    /// How many users have received it and not read it.
     pub delivered_count: i64,
 }
 
-/// Marks everything up to a message as read; what is beyond the newest one, up to that. Marks only
-/// grow.
+/// Marks everything up to a message as read, up to the newest message at most. Markers never move back.
 pub async fn read(
     app: &Arc<App>,
     caller: &Caller,
@@ -58,12 +57,12 @@ pub async fn read(
             found.ok_or_else(|| Error::field("message", no_such(id)))?.seq
         }
     };
-    marks::advance(app, chat, me, Marks { delivered_seq: read_seq, read_seq }).await?;
+    markers::advance(app, chat, me, Marks { delivered_seq: read_seq, read_seq }).await?;
     let row = access::chat(&app.db, chat, me).await?;
     Ok(Marked { last_read_seq: row.last_read_seq, unread_count: row.unread_count })
 }
 
-/// Moves one's marks, as a device says: everything up to a message was delivered, or read.
+/// Moves a marker as a device asks: everything up to a message was delivered, or read.
 pub async fn mark(
     app: &App,
     user: UserId,
@@ -79,17 +78,17 @@ pub async fn mark(
         }
     };
     let read_seq = if read { seq } else { Seq::ZERO };
-    marks::advance(app, chat, user, Marks { delivered_seq: seq, read_seq }).await?;
+    markers::advance(app, chat, user, Marks { delivered_seq: seq, read_seq }).await?;
     Ok(())
 }
 
-/// Who has a message.
+/// Who has received or read a message.
 pub async fn of_message(app: &App, caller: &Caller, id: MessageId) -> Result<Receipts> {
     let message = access::message(&app.db, id, caller.user.id).await?;
     let which = (message.chat, message.seq, message.sender.id);
     let read = members::who_has(&app.db, which, Receipt::Read, NAMED).await?;
     let delivered = members::who_has(&app.db, which, Receipt::Delivered, NAMED).await?;
-    // Lists that are not full count themselves.
+    // Only full lists need a count of their own.
     let len = |list: &Vec<UserRef>| i64::try_from(list.len()).map_err(Error::internal);
     let (mut read_count, mut delivered_count) = (len(&read)?, len(&delivered)?);
     if read_count.max(delivered_count) == NAMED {

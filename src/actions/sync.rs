@@ -1,5 +1,5 @@
-//! Catching up after any absence: one indexed question a chat, however long ago it was, and answers
-//! that are bounded in bytes.
+//! Sync: what has changed since the versions that a client knows. One indexed query per chat, however old
+//! the versions are, and answers bounded in bytes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,46 +17,46 @@ use crate::store::{chats, messages, site};
 
 use super::chats::views;
 
-/// So many chats are read without asking first how large they are.
+/// Up to this many chats are read without asking for their sizes first.
 const FEW: usize = 16;
 
-/// The chats that are newer than what the client has, with the version that it has, if that counts.
+/// The chats that have changed, with the version that the client knows, if that is usable.
 type Newer = HashMap<ChatId, Option<Version>>;
 
-/// What is new to a client. A chat that it does not name, or names with a version that is still to
-/// come, comes with its newest message alone. Chats for which there is no room are left out; then
-/// [`Changes::more`] is true. `known` reads what the client has.
+/// What has changed for a client. A chat that it does not name, or names with a version that does not exist
+/// yet, comes with its newest message only. Chats for which there is no room are left out; then
+/// [`Changes::more`] is true. `known` parses what the client sent.
 pub async fn changes(
     app: &App,
     me: UserId,
     known: impl FnOnce() -> Result<Known>,
 ) -> Result<Changes> {
-    let _turn = app.heavy_requests.acquire(Holder::User(me)).await?;
+    let _permit = app.heavy_requests.acquire(Holder::User(me)).await?;
     let epoch = site::epoch(&app.db).await?;
-    // What the client says is read while the database is asked.
+    // The client's body is parsed while the database is asked.
     let (mine, known) = tokio::join!(chats::versions_of(&app.db, me), async { known() });
     let (mine, known) = (mine?, known?);
-    let same_past = known.epoch.as_ref().is_none_or(|named| *named == epoch);
+    let same_epoch = known.epoch.as_ref().is_none_or(|named| *named == epoch);
     let mut named = known.versions.into_iter().peekable();
     let mut gone = Vec::new();
     let mut newer = Newer::new();
     for (chat, now) in mine {
         gone.extend(std::iter::from_fn(|| named.next_if(|(named, _)| *named < chat)));
         let version = named.next_if(|(named, _)| *named == chat).map(|(_, version)| version);
-        let version = version.filter(|version| same_past && *version <= now);
+        let version = version.filter(|version| same_epoch && *version <= now);
         if version != Some(now) {
             newer.insert(chat, version);
         }
     }
     let gone = gone.into_iter().chain(named).map(|(chat, _)| chat).collect();
     if newer.is_empty() {
-        // What most who ask are told: nothing else is read.
+        // The usual answer: nothing else is read.
         return Ok(Changes { epoch, changes: Vec::new(), gone, more: false });
     }
     let rows = busiest(app, me, &newer).await?;
     let all_read = rows.len() == newer.len();
-    // The chats' versions are read before their messages: a message that is changed in between has a
-    // later version, and comes as an event or with the next answer.
+    // The chats' versions are read before their messages: a message that is changed in between has a later
+    // version, and arrives as an event or with the next answer.
     let behind: Vec<_> = rows
         .iter()
         .filter_map(|row| Some((row.chat.id, newer.get(&row.chat.id).copied().flatten()?)))
@@ -67,8 +67,7 @@ pub async fn changes(
     Ok(Changes { epoch, changes, gone, more })
 }
 
-/// As many of the chats as can fit into an answer, busiest first, so that what a person looks at is
-/// there first.
+/// As many of the chats as can fit into an answer, the busiest first, since people look at them first.
 async fn busiest(app: &App, me: UserId, newer: &Newer) -> Result<Vec<ChatOfMember>> {
     let mut ids: Vec<_> = newer.keys().copied().collect();
     if ids.len() > FEW {
@@ -81,7 +80,7 @@ async fn busiest(app: &App, me: UserId, newer: &Newer) -> Result<Vec<ChatOfMembe
     Ok(chats::of_member(&app.db, me, &ids).await?)
 }
 
-/// Messages that changed, as many as may fit.
+/// Changed messages, as many as may fit.
 struct Found {
     by_chat: HashMap<ChatId, Vec<Message>>,
     /// The chats that have more of them.
@@ -94,7 +93,7 @@ async fn changed(app: &App, behind: &[(ChatId, Version)], limit: i64) -> Result<
     let is_cut = i64::try_from(rows.len()).unwrap_or(i64::MAX) >= limit || bytes >= BYTES;
     let unfinished = match rows.last().filter(|_| is_cut) {
         Some(last) => {
-            // Chat follows upon chat: of that one and those after it, the rest was not read.
+            // The messages are ordered by chat: the rest of this chat and all later ones were not read.
             let after = behind.iter().skip_while(|(chat, _)| *chat != last.chat).skip(1);
             let rest: Vec<_> =
                 [(last.chat, last.version)].into_iter().chain(after.copied()).collect();
@@ -113,9 +112,8 @@ async fn changed(app: &App, behind: &[(ChatId, Version)], limit: i64) -> Result<
     Ok(Found { by_chat, unfinished: unfinished.into_iter().collect() })
 }
 
-/// Puts chats with their messages into an answer for as long as there is room; whether all of the
-/// chats fit. The first one always does, with its first message, so that every answer gets its
-/// client on.
+/// Puts chats with their messages into an answer while there is room, and returns whether all chats fit.
+/// The first one always does, with its first message, so that every answer makes progress.
 fn fill(views: Vec<ChatView>, newer: &Newer, mut found: Found) -> (Vec<Change>, bool) {
     let count = views.len();
     let (mut room, mut changes) = (Room::default(), Vec::new());

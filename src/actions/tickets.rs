@@ -1,5 +1,5 @@
-//! Tickets for clients that cannot set a header on a WebSocket: good for one connection, for half
-//! a minute, on any node.
+//! Tickets for clients that cannot set a header on a WebSocket: single-use credentials that open one
+//! connection, on any node, within half a minute.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use crate::store::tickets;
 use super::sessions;
 use super::unit::Unit;
 
-/// How long a ticket is good.
+/// A ticket expires after this.
 pub const LIFETIME: Duration = Duration::from_secs(30);
 
-/// The latest expiry of a ticket that was made by now.
+/// The latest expiry that a ticket made by now can have.
 pub(super) fn latest(now: Timestamp) -> Timestamp {
     now.plus(LIFETIME).plus(AGREEMENT)
 }
 
-/// Makes a ticket for the caller's session.
+/// Creates a ticket for the caller's session.
 pub async fn create(app: &Arc<App>, caller: &Caller) -> Result<String> {
     let ticket = random_hex::<32>().map_err(|_| Error::internal("no random numbers"))?;
     let now = app.clock.now();
@@ -33,11 +33,11 @@ pub async fn create(app: &Arc<App>, caller: &Caller) -> Result<String> {
     Ok(ticket)
 }
 
-/// Spends a ticket. [`Error::TokenNotValid`] where it is unknown, spent or too old, or its session
-/// has ended.
+/// Redeems a ticket. [`Error::TokenNotValid`] where it is unknown, used or expired, or its session has
+/// ended.
 pub async fn redeem(app: &Arc<App>, ticket: &str) -> Result<Caller> {
     let (now, hash) = (app.clock.now(), sha256_hex(ticket));
-    // Anybody can ask, so what is no ticket costs no transaction.
+    // Anybody can call this, so an unknown ticket costs no transaction.
     if !tickets::exists(&app.db, &hash).await? {
         return Err(Error::TokenNotValid);
     }

@@ -1,6 +1,6 @@
-//! The unit of work: a transaction, and the events that become known when it is committed. Nothing
-//! is published that was not committed, and nothing committed stays unpublished because a client
-//! went away. Pictures that nobody's row names any more go then as well.
+//! The unit of work: a transaction, and the events that are published when it is committed. Nothing is
+//! published that was not committed, and a committed event is published even if its client has hung up.
+//! Avatar files that no row names any more are deleted then, too.
 
 use std::sync::Arc;
 
@@ -12,24 +12,24 @@ use crate::store::Tx;
 
 use super::{avatars, epoch};
 
-/// A transaction, with the events to come and the pictures to go. Dropped without [`Unit::commit`],
-/// it is rolled back.
+/// A transaction, with the events to publish and the avatars to delete after the commit. If dropped without
+/// [`Unit::commit`], it is rolled back.
 #[derive(Debug)]
 pub struct Unit {
     pub(super) app: Arc<App>,
-    /// Where to write.
+    /// The transaction.
     pub tx: Tx,
     events: Vec<Event>,
     pictures: Vec<String>,
 }
 
 impl Unit {
-    /// Begins.
+    /// Begins a transaction.
     pub async fn begin(app: &Arc<App>) -> Result<Self> {
         Ok(Self::of(app, app.db.begin().await?))
     }
 
-    /// Begins what has to succeed though the disk is full: [`crate::store::Db::begin_vital`].
+    /// Begins a transaction that must succeed even if the disk is full: [`crate::store::Db::begin_vital`].
     pub async fn begin_vital(app: &Arc<App>) -> Result<Self> {
         Ok(Self::of(app, app.db.begin_vital().await?))
     }
@@ -38,27 +38,27 @@ impl Unit {
         Self { app: Arc::clone(app), tx, events: Vec::new(), pictures: Vec::new() }
     }
 
-    /// The moment.
+    /// The current time.
     pub fn now(&self) -> Timestamp {
         self.app.clock.now()
     }
 
-    /// Says what will have happened.
+    /// Adds an event, published after the commit.
     pub fn emit(&mut self, event: Event) {
         self.events.push(event);
     }
 
-    /// Gives up a picture's file: no row will name it.
+    /// Deletes an avatar's file after the commit: no row will name it.
     pub fn discard(&mut self, picture: Option<String>) {
         self.pictures.extend(picture);
     }
 
-    /// Commits, then publishes. On success everything is durable.
+    /// Commits, then publishes. When this returns, everything is durable.
     pub async fn commit(self) -> Result<()> {
         let Self { app, tx, events, pictures } = self;
         let node = Arc::clone(&app);
-        // On a task of its own: a request that is dropped in the middle (its client hung up) would
-        // otherwise commit without publishing.
+        // On a task of its own: a request that is cancelled (its client hung up) would otherwise commit
+        // without publishing.
         node.spawn(async move {
             tx.commit().await?;
             app.publish(&events);

@@ -1,4 +1,4 @@
-//! How the bus is reached, of the settings. Connects nothing.
+//! The settings of the bus as options of the NATS client. Connects nothing.
 
 use async_nats::{ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
@@ -8,8 +8,8 @@ use crate::config::Bus;
 use crate::hub::bus::link::Link;
 use crate::hub::bus::worker::BusWorker;
 
-/// Both ends of the way to other nodes, where one is wanted. What they tell each other is signed with
-/// `key`. The error says what cannot be read.
+/// Both ends of the link to NATS, if a bus is configured. Messages are signed with `key`. The error names
+/// the setting that is wrong.
 pub(super) async fn open(bus: &Bus, key: Sealer) -> Result<Option<(Link, BusWorker)>, String> {
     if bus.urls.is_empty() {
         return Ok(None);
@@ -17,7 +17,7 @@ pub(super) async fn open(bus: &Bus, key: Sealer) -> Result<Option<(Link, BusWork
     let servers = bus.urls.iter().cloned().map(ServerAddr::from_url).collect::<Result<_, _>>();
     let servers: Vec<_> = servers.map_err(|error| format!("BUS_URL: {error}"))?;
     let mut options = ConnectOptions::new();
-    // The client takes who it is apart from where it connects; a name alone is a token.
+    // The client takes credentials apart from the address. A user name without a password is a token.
     if let Some(url) = bus.urls.iter().find(|url| !url.username().is_empty()) {
         let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         options = match url.password() {
@@ -32,7 +32,7 @@ pub(super) async fn open(bus: &Bus, key: Sealer) -> Result<Option<(Link, BusWork
             .map_err(|error| format!("BUS_CREDENTIALS: {}: {error}", path.display()))?;
     }
     for path in bus.tls_ca.iter().chain(bus.tls_client.iter().flat_map(|(cert, key)| [cert, key])) {
-        // The client would say so only when it connects, again and again.
+        // The client would report a missing file only when it connects, over and over.
         std::fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     if let Some(path) = &bus.tls_ca {

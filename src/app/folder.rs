@@ -10,8 +10,8 @@ use crate::domain::error::Error;
 
 use super::start_error::StartError;
 
-/// The key in the data folder, made where there is none. Two processes that start together agree:
-/// the file appears whole, once.
+/// Reads the secret key in the data folder, and makes one where there is none. Two processes that start
+/// together get the same key: the file is linked into place whole, and once.
 pub(super) fn kept_secret_key(folder: &Path) -> Result<String, StartError> {
     make_folder(folder)?;
     let path = folder.join("secret_key");
@@ -35,7 +35,7 @@ pub(super) fn kept_secret_key(folder: &Path) -> Result<String, StartError> {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             linked => linked,
         });
-    // The draft is of no use either way; that it cannot be removed harms nothing.
+    // The draft is not needed any more; a failure to remove it is harmless.
     fs::remove_file(&draft).ok();
     written.map_err(fault)?;
     read_key(&path).map_err(fault)?.ok_or_else(|| fault(io::ErrorKind::NotFound.into()))
@@ -55,7 +55,7 @@ fn read_key(path: &Path) -> io::Result<Option<String>> {
     }
 }
 
-/// For the server's user alone: the database and the key are in it.
+/// Makes a folder that only the server's user can read.
 pub(super) fn make_folder(folder: &Path) -> Result<(), StartError> {
     fs::DirBuilder::new()
         .recursive(true)

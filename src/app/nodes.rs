@@ -1,5 +1,5 @@
-//! This node among the others of its site: its name, whether there are others, and which of their heartbeats
-//! count. Reads no database.
+//! This node among the others of its site: its name, whether there are others, and which of their
+//! heartbeats count. Reads no database.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The queues to the workers: what waits there, bounded, with where to answer. What is done with it
-//! is the workers' business.
+//! The bounded queues to the workers, whose entries carry a channel for the answer. What the workers do
+//! with them is in `actions::committer` and `actions::markers`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,53 +14,52 @@ use crate::domain::receipt::Marks;
 use crate::hub::bus::worker::BusWorker;
 use crate::store::marks::MemberMarks;
 
-/// Sends that may wait for one committer; more are answered 503.
+/// Sends that may wait for one committer; more are refused with 503.
 const SENDS_WAITING: usize = 2_048;
-/// Marks that may wait; more are answered 503.
-const MARKS_WAITING: usize = 8_192;
+/// Marker moves that may wait; more are refused with 503.
+const MARKERS_WAITING: usize = 8_192;
 
 /// The workers' ends of the queues.
 #[derive(Debug)]
 pub struct Workers {
-    /// A committer's each.
+    /// One queue per committer.
     pub sends: Vec<mpsc::Receiver<PendingSend>>,
-    /// Marks that are to move.
-    pub marks: mpsc::Receiver<PendingMark>,
+    /// Marker moves.
+    pub markers: mpsc::Receiver<PendingMarkers>,
     /// The connection to NATS, where there is a bus.
     pub bus: Option<BusWorker>,
 }
 
-/// A worker's answer, waited for until it is no use any more. A worker that hangs on the database
-/// is not waited for longer than that: what it does then is not known.
-pub async fn answered<T>(wait: Duration, answer: oneshot::Receiver<Result<T>>) -> Result<T> {
-    match timeout(wait, answer).await {
+/// Waits for a worker's answer. After the timeout the outcome is unknown: the worker may still commit.
+pub async fn answered<T>(within: Duration, answer: oneshot::Receiver<Result<T>>) -> Result<T> {
+    match timeout(within, answer).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => Err(Error::OutcomeUnknown("the worker dropped it".into())),
         Err(_) => Err(Error::OutcomeUnknown("the worker did not answer in time".into())),
     }
 }
 
-/// A send on its way to the committer, with where to answer.
+/// A send that waits for a committer.
 #[derive(Debug)]
 pub struct PendingSend {
-    /// What to send.
+    /// The message.
     pub message: NewMessage,
-    /// When it was queued: nobody waits for ever.
+    /// When it was queued. One that has waited for too long is refused.
     pub since: Instant,
-    /// Answered after the commit; dropped without an answer only if the committer dies.
+    /// Answered after the commit. Dropped without an answer only if the committer panics.
     pub answer: oneshot::Sender<Result<Sent>>,
 }
 
-/// What became of a send.
+/// The outcome of a send.
 #[derive(Debug)]
 pub struct Sent {
     /// The message, as committed.
     pub message: Arc<Message>,
-    /// False where an earlier send under the same `client_id` had made it.
+    /// False where an earlier send with the same `client_id` created it.
     pub created: bool,
 }
 
-/// Bounded queues to the committers: a chat's sends all go to the same one, in order.
+/// Bounded queues to the committers. All sends of a chat go to the same one, in order.
 #[derive(Debug)]
 pub struct SendQueue(Vec<mpsc::Sender<PendingSend>>);
 
@@ -70,13 +69,13 @@ impl SendQueue {
         (Self(senders), receivers)
     }
 
-    /// Queues a send, at once: calls in order are committed in order.
+    /// Queues a send without waiting, so sends are committed in the order of the calls.
     /// [`Error::Unavailable`] where the queue is full.
     pub fn push(&self, message: NewMessage) -> Result<oneshot::Receiver<Result<Sent>>> {
         let (answer, answered) = oneshot::channel();
         self.of(message.chat)
             .try_send(PendingSend { message, since: Instant::now(), answer })
-            .map_err(|_| Error::Unavailable("the committer is full, or gone".into()))?;
+            .map_err(|_| Error::Unavailable("the committer's queue is full or closed".into()))?;
         Ok(answered)
     }
 
@@ -85,35 +84,35 @@ impl SendQueue {
     }
 }
 
-/// Marks on their way to the database.
+/// A move of a member's markers that waits for the worker.
 #[derive(Debug)]
-pub struct PendingMark {
+pub struct PendingMarkers {
     chat: ChatId,
     user: UserId,
-    /// How far to move them.
+    /// The new markers.
     pub marks: Marks,
-    /// Answered after the commit, with where they are then.
+    /// Answered after the commit, with the markers as they are then.
     pub answer: oneshot::Sender<Result<MemberMarks>>,
 }
 
-impl PendingMark {
-    /// Whose, and where.
-    pub fn who(&self) -> (ChatId, UserId) {
+impl PendingMarkers {
+    /// The member.
+    pub fn member(&self) -> (ChatId, UserId) {
         (self.chat, self.user)
     }
 }
 
-/// A bounded queue to the worker that moves marks.
+/// The bounded queue to the worker that moves markers.
 #[derive(Debug)]
-pub struct MarkQueue(mpsc::Sender<PendingMark>);
+pub struct MarkerQueue(mpsc::Sender<PendingMarkers>);
 
-impl MarkQueue {
-    pub(super) fn new() -> (Self, mpsc::Receiver<PendingMark>) {
-        let (sender, receiver) = mpsc::channel(MARKS_WAITING);
+impl MarkerQueue {
+    pub(super) fn new() -> (Self, mpsc::Receiver<PendingMarkers>) {
+        let (sender, receiver) = mpsc::channel(MARKERS_WAITING);
         (Self(sender), receiver)
     }
 
-    /// Queues marks. [`Error::Unavailable`] where the queue is full.
+    /// Queues a move. [`Error::Unavailable`] where the queue is full.
     pub fn push(
         &self,
         chat: ChatId,
@@ -122,8 +121,8 @@ impl MarkQueue {
     ) -> Result<oneshot::Receiver<Result<MemberMarks>>> {
         let (answer, answered) = oneshot::channel();
         self.0
-            .try_send(PendingMark { chat, user, marks, answer })
-            .map_err(|_| Error::Unavailable("the queue of marks is full, or gone".into()))?;
+            .try_send(PendingMarkers { chat, user, marks, answer })
+            .map_err(|_| Error::Unavailable("the queue of markers is full or closed".into()))?;
         Ok(answered)
     }
 }

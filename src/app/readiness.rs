@@ -1,18 +1,18 @@
-//! What was last seen of the node's readiness, for those who ask soon after.
+//! The result of the last readiness check, reused for checks that follow soon.
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// Why a node cannot serve.
+/// Why a node is not ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unready {
-    /// It is about to stop.
+    /// It is draining.
     Draining,
-    /// Its database does not answer, or takes no writes.
+    /// Its database does not answer or does not accept writes.
     Database,
-    /// Its database's schema is not one that this program knows.
+    /// The schema of its database is not one that this program supports.
     Migrations,
 }
 
-/// When the database was last looked at, and what was seen. Held while somebody looks.
-pub type LastLook = Mutex<Option<(Instant, Result<(), Unready>)>>;
+/// When the database was last checked, with the result. Locked during a check.
+pub type LastCheck = Mutex<Option<(Instant, Result<(), Unready>)>>;

@@ -6,27 +6,27 @@ use std::path::PathBuf;
 use crate::domain::error::Error;
 use crate::store::pooler::OpenError;
 
-/// What can keep a node from starting.
+/// Why a node could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The data folder or what is in it.
+    /// A file or folder in the data folder.
     #[error("{path}: {error}", path = path.display())]
     Folder {
-        /// Which file or folder.
+        /// Its path.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         error: io::Error,
     },
     /// The database.
     #[error("cannot open the database: {0}")]
     Database(#[from] OpenError),
-    /// Where the pictures are.
+    /// The storage for avatars.
     #[error("MEDIA_URL: {0}")]
     Media(String),
-    /// The way to other nodes.
+    /// The bus.
     #[error("{0}")]
     Bus(String),
-    /// Something of ours.
+    /// Anything else.
     #[error(transparent)]
     Other(#[from] Error),
 }

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 
@@ -10,7 +9,7 @@ use crate::actions;
 use crate::app::App;
 use crate::config::{Config, DatabaseUrl};
 use crate::http;
-use crate::lifecycle;
+use crate::lifecycle::{self, StopReason};
 use crate::store::migrations;
 use crate::store::open::make_private;
 
@@ -55,23 +54,23 @@ pub(super) async fn run(arguments: &Arguments) -> Result {
 
     greet(&config, listener.local_addr()?, files);
     app.spawn(http::serve(Arc::clone(&app), listener));
-    let lost = lifecycle::end(&app, &mut signals).await;
-    let delay = if lost.is_none() { config.server.shutdown_delay } else { Duration::ZERO };
+    let reason = lifecycle::stop_requested(&app, &mut signals).await;
+    let delay = reason.drain_delay(config.server.shutdown_delay);
     tokio::select! {
         () = lifecycle::drain(&app, delay) => {}
-        name = signals.next() => tracing::warn!("{name} again: stopping at once"),
+        signal = signals.next() => tracing::warn!("{} again; stopping at once", signal.name()),
     }
     if let Err(error) = actions::sessions::store_touched(Arc::clone(&app)).await {
-        tracing::warn!(%error, "cannot store which sessions were used last");
+        tracing::warn!(%error, "cannot store when sessions were last used");
     }
-    // Who is not told is told by the node's silence, a little later.
+    // Otherwise the other nodes find it dead, a little later.
     if let Err(error) = actions::nodes::leave(&app).await {
-        tracing::warn!(%error, "the node could not say goodbye");
+        tracing::warn!(%error, "cannot tell the other nodes that this one leaves");
     }
-    match lost {
-        None => lifecycle::close(&app).await,
+    match reason {
+        StopReason::Signal(_) => lifecycle::close(&app).await,
         // Closing would write to that disk.
-        Some(reason) => {
+        StopReason::DiskFault(reason) => {
             return Err(format!("{reason}; start again to go on with what is there").into());
         }
     }

@@ -95,8 +95,9 @@ impl Server {
             shutdown_delay: from.get(
                 "SHUTDOWN_DELAY",
                 "5s",
-                "How long a draining node goes on serving while /readyz says 503, so that balancers\n\
-                 stop sending it requests; 0: it stops at once. At most 20s.",
+                "How long a node goes on serving after SIGTERM while /readyz says 503, so that\n\
+                 balancers stop sending it requests; 0: it stops at once, as after Ctrl-C (SIGINT).\n\
+                 At most 20s.",
                 |value| match time_or_zero(value) {
                     Ok(time) if time > Duration::from_secs(20) => {
                         Err(format!("must be at most 20s, not {value:?}"))

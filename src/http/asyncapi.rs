@@ -4,9 +4,9 @@
 use serde_json::{Map, Value, json, to_value};
 use utoipa::openapi::{RefOr, Schema};
 
-use crate::realtime::close::Close;
+use crate::realtime::close::{Close, Reconnect};
 use crate::realtime::heartbeat::DEAD_AFTER;
-use crate::realtime::socket::AUTH_TIME;
+use crate::realtime::socket::AUTH_TIMEOUT;
 use crate::realtime::transport::MESSAGE_MAX;
 use crate::wire::client_frames;
 use crate::wire::frames::{self, HEARTBEAT};
@@ -207,7 +207,7 @@ fn reply(kind: &str) -> &'static str {
 fn limits() -> Value {
     json!({
         "message_bytes": MESSAGE_MAX,
-        "auth_seconds": AUTH_TIME.as_secs(),
+        "auth_seconds": AUTH_TIMEOUT.as_secs(),
         "ping_after_seconds": HEARTBEAT,
         "dropped_after_seconds": DEAD_AFTER.as_secs(),
         "watched_users": WATCH_MAX,
@@ -223,13 +223,13 @@ fn limits() -> Value {
 }
 
 fn close_codes() -> Vec<Value> {
-    let told = Close::TOLD.into_iter().filter_map(|(close, description, reconnect)| {
+    let documented = Close::DOCUMENTED.into_iter().filter_map(|(close, description, reconnect)| {
         let frame = close.frame()?;
         Some(json!({
             "code": u16::from(frame.code),
             "reason": frame.reason.as_str(),
             "description": description,
-            "reconnect": reconnect,
+            "reconnect": reconnect == Reconnect::Yes,
         }))
     });
     let own = json!({
@@ -238,5 +238,5 @@ fn close_codes() -> Vec<Value> {
         "description": "The client said goodbye; whatever code it gives is repeated.",
         "reconnect": true,
     });
-    [own].into_iter().chain(told).collect()
+    [own].into_iter().chain(documented).collect()
 }

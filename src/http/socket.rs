@@ -10,7 +10,7 @@ use url::form_urlencoded;
 use crate::actions::{sessions, tickets};
 use crate::app::App;
 use crate::domain::error::Error;
-use crate::realtime::socket::{self, Entry};
+use crate::realtime::socket::{self, SocketAuth};
 use crate::realtime::transport::Upgrade;
 
 use super::caller::bearer;
@@ -48,10 +48,10 @@ pub(super) async fn upgrade(
         (Err(error), _) => Some(Err(error)),
     };
     let entry = match found {
-        Some(found) => Entry::Authenticated(rate_limits::admit(&app, peer, found)?),
+        Some(found) => SocketAuth::Authenticated(rate_limits::admit(&app, peer, found)?),
         None => {
             rate_limits::anonymous(&app, peer)?;
-            Entry::Unknown
+            SocketAuth::ByFirstFrame
         }
     };
     Ok(socket::upgrade(upgrade, app, entry))

@@ -19,7 +19,7 @@ const MAX: usize = 16_384;
 #[derive(Debug)]
 pub(super) struct LeftChats {
     by_chat: HashMap<ChatId, (Version, Instant)>,
-    /// At this number old entries are searched for, so that each entry costs constant time.
+    /// Old entries are removed when there are this many, so that an entry costs constant time on average.
     sweep_at: usize,
 }
 
@@ -35,9 +35,9 @@ impl LeftChats {
         self.by_chat.get(&chat).is_some_and(|(left, _)| *left > version)
     }
 
-    /// Records that the user left the chat by this version, unless a later one is recorded already.
-    /// False if the user left too many chats recently: then the client has to reconnect and get its
-    /// chats anew.
+    /// Records that the user left the chat by this version, unless a later one is recorded already. False
+    /// if the user left too many chats recently; then the client has to reconnect and is sent its chats
+    /// again.
     #[must_use]
     pub(super) fn note(&mut self, chat: ChatId, version: Version, now: Instant) -> bool {
         let entry = self.by_chat.entry(chat).or_insert((version, now));
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_left_long_ago_is_forgotten_when_it_is_much() {
+    fn old_entries_are_forgotten_when_there_are_many() {
         let (mut left, start) = (LeftChats::default(), Instant::now());
         // A minute between them.
         let at = |n: i64| start + Duration::from_secs(60 * n.unsigned_abs());
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn few_are_kept_for_ever_and_the_latest_version_counts() {
+    fn a_few_are_kept_for_ever_and_the_latest_version_counts() {
         let (mut left, now) = (LeftChats::default(), Instant::now());
         assert!(left.note(ChatId(1), Version(7), now));
         assert!(left.note(ChatId(1), Version(6), now));
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_at_once_are_told() {
+    fn too_many_at_once_are_refused() {
         let (mut left, now) = (LeftChats::default(), Instant::now());
         let most = i64::try_from(MAX).expect("small");
         assert!((0..most).all(|n| left.note(ChatId(n), Version(1), now)));

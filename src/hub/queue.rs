@@ -1,5 +1,5 @@
-//! What waits to be written to one socket: bounded in bytes. A reader that is too slow loses what
-//! is queued and is told to sync; one that is slower still is closed. Nobody else notices.
+//! The queue of one socket, bounded in bytes. A slow consumer loses what is queued and gets a `resync`; if
+//! it still does not read, it is closed. This is the backpressure that keeps it from delaying anybody else.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use crate::wire::frames;
 
 use super::replies::Replies;
 
-/// What a frame costs beside its bytes: its entry here.
+/// The cost of a frame beside its bytes: its entry here.
 const OVERHEAD: usize = 64;
 
 /// A frame ready to be written, shared by all who get it.
@@ -37,29 +37,29 @@ impl Frame {
     }
 }
 
-/// What a signal tells of. A later one of the same key takes an earlier one's place.
+/// The key by which signals are coalesced: a later one replaces an earlier one with the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SignalKey {
-    /// How far somebody has read.
+    /// A member's markers in a chat.
     Receipt(ChatId, UserId),
-    /// Whether somebody writes.
+    /// A member's typing indicator in a chat.
     Typing(ChatId, UserId),
-    /// How somebody is seen.
+    /// A user's status.
     Status(UserId),
-    /// What somebody is called.
+    /// A user's names and avatar.
     User(UserId),
 }
 
-/// Why a socket is to be closed from within.
+/// Why the hub closes a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closing {
-    /// Logged out, revoked or deactivated.
+    /// The user logged out, or the session was revoked or has expired.
     SessionEnded,
-    /// It did not read what it was sent.
+    /// A slow consumer.
     TooSlow,
-    /// The node stops; the client is to come back after a while.
+    /// The node stops; the client should reconnect after a while.
     Restarting {
-        /// How long to wait.
+        /// How long the client should wait.
         retry_after: Duration,
     },
 }
@@ -70,8 +70,8 @@ pub struct Queue {
     inner: Mutex<Inner>,
     /// Wakes the socket's task.
     wake: Notify,
-    /// Wakes it in the middle of a write. Apart, since what wakes for a frame that came meanwhile
-    /// must not be spent there: the frame would wait for the next one.
+    /// Wakes it during a write, when the socket is to be closed. A notification of its own: a write must
+    /// not consume a `wake` for a frame, which would then wait for the next one.
     end: Notify,
     limit: usize,
 }
@@ -79,36 +79,37 @@ pub struct Queue {
 #[derive(Debug, Default)]
 struct Inner {
     frames: VecDeque<Frame>,
-    /// What may be lost, and is the first to be: merged by what it tells of.
+    /// Signals, coalesced by key. They are the first to be dropped.
     signals: BTreeMap<SignalKey, Utf8Bytes>,
     bytes: usize,
-    /// Chats of which events were dropped, told before anything else is.
+    /// Chats whose events were dropped. The `resync` for them is sent first.
     lost: BTreeSet<ChatId>,
-    /// The queue ran over, and nothing was taken out since.
+    /// The queue overflowed, and nothing was taken from it since.
     overflowed: bool,
     closing: Option<Closing>,
     replies: Replies,
 }
 
-/// What a socket's task takes out at a time.
+/// Everything that a socket's task takes at once.
 #[derive(Debug, Default)]
 pub struct Taken {
-    /// To be written, in this order.
+    /// Frames to write, in this order.
     pub frames: VecDeque<Frame>,
-    /// To be written after those: an `ack` follows the events that its request made.
+    /// Replies to write after them: an `ack` follows the events that its request caused.
     pub replies: VecDeque<Utf8Bytes>,
-    /// To be closed after that.
+    /// If set, the socket is closed after that.
     pub closing: Option<Closing>,
 }
 
 impl Queue {
-    /// Empty; `limit` is in bytes.
+    /// An empty queue; `limit` is in bytes.
     pub fn new(limit: usize) -> Self {
         Self { inner: Mutex::default(), wake: Notify::new(), end: Notify::new(), limit }
     }
 
-    /// Adds a frame, or makes room at the reader's cost. Replies that wait take up room as well, up
-    /// to half of it: one long answer does not by itself make a reader too slow.
+    /// Adds a frame. If there is no room, signals are dropped, then all frames; the second time in a row,
+    /// the socket is closed. Waiting replies take up room as well, up to half of it: one long reply alone
+    /// does not make a slow consumer.
     pub fn push(&self, frame: Frame) {
         let mut inner = self.lock();
         if inner.closing.is_some() {
@@ -116,15 +117,15 @@ impl Queue {
         }
         let limit = self.limit_of(&inner);
         if inner.bytes + frame.cost() > limit {
-            inner.lose_signals();
+            inner.drop_signals();
         }
         if inner.bytes + frame.cost() > limit {
             if inner.overflowed {
-                // It has not even read that it lost something.
+                // The client has not even read the `resync`.
                 inner.close(Closing::TooSlow);
                 self.end.notify_one();
             } else {
-                inner.lose_all(&frame);
+                inner.drop_all(&frame);
             }
         } else {
             inner.bytes += frame.cost();
@@ -134,7 +135,7 @@ impl Queue {
         self.wake.notify_one();
     }
 
-    /// Adds a signal, in the place of an earlier one of its key; where there is no room, it is lost.
+    /// Adds a signal, in place of an earlier one with its key. Where there is no room, it is dropped.
     pub fn signal(&self, key: SignalKey, text: Utf8Bytes) {
         let mut inner = self.lock();
         if let Some(old) = inner.signals.remove(&key) {
@@ -150,24 +151,24 @@ impl Queue {
         self.wake.notify_one();
     }
 
-    /// Tells the reader that events of a chat will not come.
+    /// Sends the client a `resync` of a chat: it will not get some of its events.
     pub fn resync(&self, chat: ChatId) {
         let mut inner = self.lock();
-        // What is queued of the chat comes before what is missing, so the reader gets it first and
-        // syncs from there; `lost` goes out ahead, which only makes it sync a little more.
+        // The chat's queued events precede the missing ones. The `resync` is sent ahead of both, which only
+        // makes the client sync a little more.
         inner.lost.insert(chat);
         drop(inner);
         self.wake.notify_one();
     }
 
-    /// Asks for the socket to be closed. The first reason stands.
+    /// Closes the socket. The first reason counts.
     pub fn close(&self, why: Closing) {
         self.lock().close(why);
         self.end.notify_one();
         self.wake.notify_one();
     }
 
-    /// Keeps those frames of chats that `keep` wants, by chat and version.
+    /// Keeps only the events for which `keep` returns true, by chat and version.
     pub fn retain(&self, keep: impl Fn(ChatId, Version) -> bool) {
         let mut inner = self.lock();
         inner.frames.retain(|f| f.version.is_none_or(|(chat, version)| keep(chat, version)));
@@ -175,15 +176,15 @@ impl Queue {
         inner.bytes = signals + inner.frames.iter().map(Frame::cost).sum::<usize>();
     }
 
-    /// Adds a reply. It is never lost: who lets replies wait is not read from, see
+    /// Adds a reply. Replies are never dropped; while too many wait, no more requests are read: see
     /// [`Self::has_room`].
     pub fn reply(&self, mut text: String) {
-        // What was set aside while it was written may be as much again.
+        // The spare capacity of an encoded reply may be as much again.
         text.shrink_to_fit();
         self.replies(|replies| replies.push(text.into()));
     }
 
-    /// Whether another request may begin. Changes of that wake [`Self::wait`].
+    /// Whether another request may begin. Changes of this wake [`Self::wait`].
     pub fn has_room(&self) -> bool {
         self.lock().replies.has_room(self.limit)
     }
@@ -203,14 +204,14 @@ impl Queue {
         self.wake.notify_one();
     }
 
-    /// Waits until there may be something to take. May wake for nothing; never sleeps over
-    /// something. Cancel-safe.
+    /// Waits until there may be something to take. May wake for nothing, but never misses anything.
+    /// Cancel-safe.
     pub async fn wait(&self) {
         self.wake.notified().await;
     }
 
-    /// Waits until the reader is to be given up or sent away, whatever is being written. Does not
-    /// keep [`Self::wait`] from waking.
+    /// Waits until the socket is to be closed, even during a write. Does not consume what wakes
+    /// [`Self::wait`].
     pub async fn wait_closing(&self) {
         while self.lock().closing.is_none() {
             self.end.notified().await;
@@ -227,13 +228,13 @@ impl Queue {
             let chats: Vec<_> = std::mem::take(&mut inner.lost).into_iter().collect();
             frames.push_front(Frame { text: frames::resync(Some(&chats)).into(), version: None });
         }
-        // After the events that they may speak of.
+        // After the events, which they may refer to.
         let signals = std::mem::take(&mut inner.signals).into_values();
         frames.extend(signals.map(|text| Frame { text, version: None }));
         Taken { frames, replies: inner.replies.take(), closing: inner.closing }
     }
 
-    /// What events and signals may need, in bytes.
+    /// The room for events and signals, in bytes.
     fn limit_of(&self, inner: &Inner) -> usize {
         self.limit - inner.replies.bytes().min(self.limit / 2)
     }
@@ -244,7 +245,7 @@ impl Queue {
 }
 
 impl Inner {
-    fn lose_all(&mut self, last: &Frame) {
+    fn drop_all(&mut self, last: &Frame) {
         self.signals.clear();
         let dropped = std::mem::take(&mut self.frames);
         self.bytes = 0;
@@ -253,7 +254,7 @@ impl Inner {
         self.lost.extend(versions.map(|(chat, _)| chat));
     }
 
-    fn lose_signals(&mut self) {
+    fn drop_signals(&mut self) {
         let lost = std::mem::take(&mut self.signals);
         self.bytes -= lost.values().map(|text| text.len() + OVERHEAD).sum::<usize>();
     }
@@ -280,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_does_not_read_is_told_to_sync_and_then_closed() {
+    fn a_slow_consumer_gets_a_resync_and_is_then_closed() {
         let queue = Queue::new(300);
         for version in 1..=4 {
             queue.push(frame(1 + version % 2, version));
@@ -297,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn signals_are_merged_and_the_first_to_be_lost() {
+    fn signals_are_coalesced_and_dropped_first() {
         let queue = Queue::new(300);
         let typing = |user: i64| SignalKey::Typing(ChatId(1), UserId(user));
         queue.signal(typing(1), "a".into());
@@ -315,11 +316,11 @@ mod tests {
         queue.push(frame(1, 2));
         queue.push(frame(1, 3));
         queue.push(frame(1, 4));
-        assert_eq!(texts(&queue).len(), 3, "no event is lost for the sake of signals");
+        assert_eq!(texts(&queue).len(), 3, "signals displace no event");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_comes_while_something_is_written_wakes_afterwards() {
+    async fn a_frame_pushed_during_a_write_wakes_afterwards() {
         let queue = Queue::new(300);
         queue.push(frame(1, 1));
         queue.wait().await;
@@ -334,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_keeps_up_loses_nothing() {
+    fn a_consumer_that_keeps_up_loses_nothing() {
         let queue = Queue::new(300);
         for version in 1..=100 {
             queue.push(frame(1, version));

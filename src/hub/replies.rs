@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replies_and_what_is_expected_of_requests_fill_the_room() {
+    fn waiting_and_expected_replies_fill_the_room() {
         let mut replies = Replies::default();
         replies.begin(Weight::Light(60));
         assert!(replies.has_room(100));

@@ -1,4 +1,4 @@
-//! The hub by itself: order, gaps, and what a connection hears while it starts.
+//! The hub by itself: order, gaps, and what a connection receives while it starts.
 
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ fn connect(hub: &Hub, user: i64) -> Arc<Connection> {
 }
 
 /// Versions of the events queued for a connection; 0 for a `resync`.
-fn heard(connection: &Connection) -> Vec<i64> {
+fn received(connection: &Connection) -> Vec<i64> {
     let taken = connection.queue.take();
     let version = |frame: &Frame| {
         let json: serde_json::Value = serde_json::from_str(&frame.text).expect("JSON");
@@ -81,7 +81,7 @@ fn heard(connection: &Connection) -> Vec<i64> {
 }
 
 #[test]
-fn events_are_passed_on_in_order_and_once() {
+fn events_are_delivered_in_order_and_once() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
     hub.feeds.join(&one, &[CHAT]);
@@ -89,12 +89,12 @@ fn events_are_passed_on_in_order_and_once() {
     for version in [6, 5, 2, 4, 5, 8, 4, 7, 9] {
         hub.publish(&event(version), Reach::AllNodes);
     }
-    assert_eq!(heard(&one), [4, 5, 6, 7, 8, 9]);
+    assert_eq!(received(&one), [4, 5, 6, 7, 8, 9]);
     assert!(hub.feeds.gaps(Duration::ZERO).is_empty());
 }
 
 #[test]
-fn what_passes_while_a_connection_starts_is_heard_once() {
+fn events_during_the_start_of_a_connection_are_delivered_once() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let first = connect(&hub, 1);
     hub.feeds.join(&first, &[CHAT]);
@@ -107,22 +107,22 @@ fn what_passes_while_a_connection_starts_is_heard_once() {
     // It read the database between the two commits.
     assert_eq!(hub.start(&second, &[(CHAT, Version(4))]), BTreeMap::from([(CHAT, Version(4))]));
     hub.publish(&event(6), Reach::AllNodes);
-    assert_eq!(heard(&second), [5, 6]);
-    assert_eq!(heard(&first), [4, 5, 6]);
+    assert_eq!(received(&second), [5, 6]);
+    assert_eq!(received(&first), [4, 5, 6]);
 }
 
 #[test]
-fn an_older_reading_starts_where_the_feed_did() {
+fn a_connection_with_an_older_reading_starts_where_the_feed_did() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let (slow, fast) = (connect(&hub, 1), connect(&hub, 2));
     hub.feeds.join(&slow, &[CHAT]);
     hub.feeds.join(&fast, &[CHAT]);
-    // The slow one read 3, then 4 was committed and passed nobody, then the fast one read 4.
+    // The slow one read 3; then 4 was committed and delivered to nobody; then the fast one read 4.
     hub.publish(&event(4), Reach::AllNodes);
     assert_eq!(hub.start(&fast, &[(CHAT, Version(4))])[&CHAT], Version(4));
     assert_eq!(hub.start(&slow, &[(CHAT, Version(3))])[&CHAT], Version(4));
     hub.publish(&event(5), Reach::AllNodes);
-    assert_eq!((heard(&slow), heard(&fast)), (vec![5], vec![5]));
+    assert_eq!((received(&slow), received(&fast)), (vec![5], vec![5]));
 }
 
 #[test]
@@ -136,11 +136,11 @@ fn an_event_committed_before_the_reading_and_published_after_it_is_not_repeated(
     for version in 4..=6 {
         hub.publish(&event(version), Reach::AllNodes);
     }
-    assert_eq!((heard(&old), heard(&new)), (vec![4, 5, 6], vec![6]));
+    assert_eq!((received(&old), received(&new)), (vec![4, 5, 6], vec![6]));
 }
 
 #[test]
-fn a_gap_is_seen_filled_or_skipped_with_a_resync() {
+fn a_gap_is_found_and_filled_or_skipped_with_a_resync() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
     hub.feeds.join(&one, &[CHAT]);
@@ -152,9 +152,9 @@ fn a_gap_is_seen_filled_or_skipped_with_a_resync() {
     hub.publish(&event(4), Reach::AllNodes);
     assert_eq!(hub.feeds.gaps(Duration::ZERO), [Gap { after: Version(4), ..gap }]);
     hub.feeds.skip(&gap);
-    assert_eq!(heard(&one), [0, 4, 6]);
+    assert_eq!(received(&one), [0, 4, 6]);
 
-    // One that nothing came after shows when the database is asked.
+    // A lost last event is found by comparing with the database.
     hub.feeds.is_in_database(CHAT, Version(7));
     assert_eq!(
         hub.feeds.gaps(Duration::ZERO),
@@ -173,10 +173,10 @@ fn a_gap_that_was_skipped_does_not_hide_the_next_one() {
     hub.publish(&event(7), Reach::AllNodes);
     let gap = Gap { chat: CHAT, after: Version(3), upto: Version(6) };
     assert_eq!(hub.feeds.gaps(Duration::ZERO), [gap]);
-    // It comes when the gap was looked at already.
+    // It arrives after the gap was looked at.
     hub.publish(&event(6), Reach::AllNodes);
     hub.feeds.skip(&gap);
-    assert_eq!(heard(&one), [0, 7]);
+    assert_eq!(received(&one), [0, 7]);
     assert_eq!(hub.feeds.gaps(Duration::ZERO), []);
 
     hub.publish(&event(9), Reach::AllNodes);
@@ -187,11 +187,11 @@ fn a_gap_that_was_skipped_does_not_hide_the_next_one() {
 }
 
 #[test]
-fn a_chat_made_after_the_reading_and_before_the_start_is_heard_of() {
+fn a_chat_created_between_the_reading_and_the_start_is_delivered() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
     hub.feeds.join(&one, &[]);
-    // The database was read, then the chat was made, in which something is said at once.
+    // The database was read; then the chat was created, and a message sent at once.
     hub.publish(&chat_created(&[1]), Reach::AllNodes);
     hub.publish(&event(2), Reach::AllNodes);
     assert!(hub.start(&one, &[]).is_empty());
@@ -202,7 +202,7 @@ fn a_chat_made_after_the_reading_and_before_the_start_is_heard_of() {
 }
 
 #[test]
-fn a_chat_made_before_the_reading_and_published_after_it_is_told_once() {
+fn a_chat_created_before_the_reading_and_published_after_it_is_delivered_once() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
     hub.feeds.join(&one, &[]);
@@ -211,11 +211,11 @@ fn a_chat_made_before_the_reading_and_published_after_it_is_told_once() {
     hub.publish(&event(3), Reach::AllNodes);
     assert_eq!(hub.start(&one, &[(CHAT, Version(2))]), BTreeMap::from([(CHAT, Version(2))]));
     hub.publish(&chat_created(&[1]), Reach::AllNodes);
-    assert_eq!(heard(&one), [3]);
+    assert_eq!(received(&one), [3]);
 }
 
 #[test]
-fn who_is_told_late_of_a_chat_is_told_to_sync_what_passed_meanwhile() {
+fn a_member_who_gets_a_chat_late_is_told_to_resync_later_events() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let (early, late) = (connect(&hub, 1), connect(&hub, 2));
     for connection in [&early, &late] {
@@ -236,19 +236,19 @@ fn who_is_told_late_of_a_chat_is_told_to_sync_what_passed_meanwhile() {
 }
 
 #[test]
-fn a_chat_left_before_the_start_is_not_heard_of() {
+fn a_chat_left_before_the_start_is_not_delivered() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
     hub.feeds.join(&one, &[CHAT]);
     hub.publish(&event(4), Reach::AllNodes);
     assert!(hub.start(&one, &[]).is_empty());
     hub.publish(&event(5), Reach::AllNodes);
-    assert!(heard(&one).is_empty());
+    assert!(received(&one).is_empty());
     assert!(hub.feeds.positions().is_empty(), "and its feed is gone");
 }
 
 #[test]
-fn a_chat_left_while_one_connects_is_not_heard_of() {
+fn a_chat_left_while_connecting_is_not_delivered() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let (stays, goes) = (connect(&hub, 2), connect(&hub, 1));
     hub.feeds.join(&stays, &[CHAT]);
@@ -258,12 +258,12 @@ fn a_chat_left_while_one_connects_is_not_heard_of() {
     let departed = vec![Departed { user: UserId(1), version: Version(5) }];
     hub.publish(&Event::ChatDeleted { chat: CHAT, departed }, Reach::AllNodes);
     assert!(hub.start(&goes, &[]).is_empty());
-    assert!(heard(&goes).is_empty(), "what came before one went is not one's any more");
-    assert_eq!(heard(&stays), [4]);
+    assert!(received(&goes).is_empty(), "earlier events are dropped, too");
+    assert_eq!(received(&stays), [4]);
 }
 
 #[test]
-fn nothing_is_left_of_a_connection_that_went() {
+fn a_closed_connection_leaves_nothing_behind() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let one = connect(&hub, 1);
     hub.feeds.join(&one, &[CHAT]);
@@ -276,7 +276,7 @@ fn nothing_is_left_of_a_connection_that_went() {
 }
 
 #[test]
-fn who_goes_out_by_a_change_is_told_so_whatever_else_was_lost() {
+fn a_change_by_which_a_user_leaves_ends_their_subscription_by_itself() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
     let (out, stays) = (connect(&hub, 1), connect(&hub, 2));
     for connection in [&out, &stays] {
@@ -287,20 +287,20 @@ fn who_goes_out_by_a_change_is_told_so_whatever_else_was_lost() {
         route: Route::Change { chat: CHAT, version: Version(version), out },
         text: format!("{{\"version\":{version}}}").into(),
     };
-    // What comes after it may come before it.
+    // Events may overtake each other.
     hub.deliver(&change(5, None));
     hub.deliver(&change(4, Some(UserId(1))));
-    assert_eq!(heard(&stays), [4, 5]);
+    assert_eq!(received(&stays), [4, 5]);
     let frames = out.queue.take().frames;
     assert_eq!(frames.len(), 1);
     assert!(frames[0].text.contains("chat.deleted"), "{frames:?}");
 }
 
 proptest! {
-    /// Whatever a bus loses, repeats and puts in another order: each event once, in order, and
-    /// where there is a gap, a `resync` ahead of it.
+    /// Whatever a bus loses, repeats or reorders: each event is delivered once and in order, and a `resync`
+    /// precedes what follows a gap.
     #[test]
-    fn a_bus_s_faults_show_as_a_resync_at_most(
+    fn faults_of_the_bus_show_as_a_resync_at_most(
         carried in prop::collection::vec((4_i64..24, any::<bool>()), 0..60),
     ) {
         let hub = Hub::new(1 << 20, Arc::default(), None);
@@ -309,10 +309,10 @@ proptest! {
         hub.start(&one, &[(CHAT, Version(3))]);
         let mut last = 3;
         let mut read = |upto: Option<i64>| {
-            let told = heard(&one);
-            let gaps_may_be = told.contains(&0);
-            for version in told.into_iter().filter(|version| *version != 0).chain(upto) {
-                prop_assert!(version == last + 1 || gaps_may_be && version > last, "{version}");
+            let versions = received(&one);
+            let may_have_gap = versions.contains(&0);
+            for version in versions.into_iter().filter(|version| *version != 0).chain(upto) {
+                prop_assert!(version == last + 1 || may_have_gap && version > last, "{version}");
                 last = version;
             }
             Ok(())

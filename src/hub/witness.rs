@@ -10,12 +10,12 @@ use crate::domain::numbering::Version;
 
 use super::lock::lock;
 
-/// How many versions are kept for checking the database.
+/// Number of versions that are checked against the database.
 pub const NEWEST: usize = 64;
-/// The most changes remembered, to recognise a version that is committed again.
+/// Most changes remembered, to recognise a version that is committed twice.
 const CHANGES: usize = 1_024;
 
-/// The newest commits, by this node and others.
+/// The newest known commits, by this node and others.
 #[derive(Debug, Default)]
 pub struct Witness(Mutex<Commits>);
 
@@ -23,7 +23,7 @@ pub struct Witness(Mutex<Commits>);
 struct Commits {
     /// Versions that the database must have, oldest first.
     newest: VecDeque<(ChatId, Version)>,
-    /// Something was added since it was taken.
+    /// Whether something was added since `newest` was last taken.
     is_new: bool,
     /// Known changes, one per version; `changes` has their order.
     known: HashSet<(ChatId, Version)>,
@@ -58,7 +58,7 @@ impl Commits {
 }
 
 impl Witness {
-    /// Records what an event of this node's says of a chat's version.
+    /// Records the version of a chat that an event of this node has made.
     pub(super) fn note(&self, event: &Event) {
         match event {
             Event::Chat(event) => self.committed(event.chat, event.version),
@@ -89,7 +89,7 @@ impl Witness {
         lock(&self.0).newest(NEWEST)
     }
 
-    /// The same for the last `count`, if there is something new since the last call.
+    /// The same for the last `count` commits, if there are new ones since the last call.
     pub fn take_newest(&self, count: usize) -> Option<Vec<(ChatId, Version)>> {
         let mut commits = lock(&self.0);
         std::mem::take(&mut commits.is_new).then(|| commits.newest(count))
@@ -100,7 +100,7 @@ impl Witness {
         lock(&self.0).contradicted
     }
 
-    /// Forgets everything: it belongs to another epoch.
+    /// Forgets everything: it belongs to the old epoch.
     pub(super) fn forget(&self) {
         *lock(&self.0) = Commits::default();
     }

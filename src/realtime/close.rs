@@ -1,4 +1,4 @@
-//! Why sockets are closed: the codes of RFC 6455 and ours, in one place.
+//! Why sockets are closed: the codes of RFC 6455 and our own, in one place.
 
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -9,7 +9,7 @@ use crate::hub::queue::Closing;
 /// Why the server closes a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Close {
-    /// The client said goodbye, or is gone: there is nobody to tell.
+    /// The client has closed the connection or is gone. No close frame is sent.
     Gone,
     /// It sent a binary frame.
     Binary,
@@ -19,47 +19,68 @@ pub enum Close {
     NotUtf8,
     /// It sent a message over the limit.
     TooBig,
-    /// The node stops, or cannot serve it now.
+    /// The node stops or cannot serve now.
     Restarting {
-        /// When to come back, in milliseconds.
+        /// When to reconnect, in milliseconds.
         retry_after_ms: u128,
     },
-    /// No valid token, or the session has ended.
+    /// No valid token, or the session ended.
     NotAuthenticated,
-    /// No token in time.
+    /// Authentication timed out.
     AuthTimeout,
-    /// The user has too many.
+    /// The user has too many connections.
     TooMany,
-    /// It did not read what it was sent, so that its queue ran over.
+    /// A slow consumer: its queue overflowed.
     TooSlow,
-    /// The same, for so long that it is not waited for.
+    /// A slow consumer: a write timed out. It is not waited for any longer.
     Stuck,
-    /// It goes on sending what is refused for being too much.
+    /// It goes on sending frames that the rate limit rejects.
     Throttled,
 }
 
+/// Whether a client should reconnect by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reconnect {
+    /// Yes, with a backoff.
+    Yes,
+    /// No: it would be closed again for the same reason.
+    No,
+}
+
 impl Close {
-    /// Each way of closing that tells the client something, for the document: when it comes, and
-    /// whether the client may simply connect again.
-    pub const TOLD: [(Self, &str, bool); 10] = [
-        (Self::Protocol, "The client broke RFC 6455.", true),
-        (Self::Binary, "The client sent a binary frame.", true),
-        (Self::NotUtf8, "The client sent text that is not UTF-8.", true),
-        (Self::TooBig, "The client sent a message over the limit.", true),
+    /// The reasons that clients see, for the AsyncAPI document: each with when it is used, and whether the
+    /// client should reconnect.
+    pub const DOCUMENTED: [(Self, &str, Reconnect); 10] = [
+        (Self::Protocol, "The client violated RFC 6455.", Reconnect::Yes),
+        (Self::Binary, "The client sent a binary frame.", Reconnect::Yes),
+        (Self::NotUtf8, "The client sent text that is not UTF-8.", Reconnect::Yes),
+        (Self::TooBig, "The client sent a message over the limit.", Reconnect::Yes),
         (
             Self::Restarting { retry_after_ms: 0 },
-            "The node stops, or cannot serve now. The reason is JSON: how many milliseconds to wait \
-             before connecting again.",
-            true,
+            "The node stops or cannot serve now. The reason is JSON that says how many milliseconds \
+             to wait before reconnecting.",
+            Reconnect::Yes,
         ),
-        (Self::NotAuthenticated, "No good `auth` came first, or the session has ended.", false),
-        (Self::AuthTimeout, "No `auth` came within 10 s.", true),
-        (Self::TooMany, "The user has too many connections; this is the newest.", false),
-        (Self::TooSlow, "The client does not read what it is sent.", true),
-        (Self::Throttled, "The client goes on sending what is refused as `throttled`.", true),
+        (
+            Self::NotAuthenticated,
+            "The first frame was no valid `auth`, or the session ended.",
+            Reconnect::No,
+        ),
+        (Self::AuthTimeout, "No `auth` within 10 s.", Reconnect::Yes),
+        (Self::TooMany, "The user has too many connections; this is the newest.", Reconnect::No),
+        (
+            Self::TooSlow,
+            "A slow consumer: the client does not read what it is sent.",
+            Reconnect::Yes,
+        ),
+        (
+            Self::Throttled,
+            "The client goes on sending although it gets `throttled` errors.",
+            Reconnect::Yes,
+        ),
     ];
 
-    /// What the client is told; `None` where nobody is left to be told.
+    /// The close frame; `None` where the client is gone.
     pub fn frame(self) -> Option<CloseFrame> {
         let (code, reason) = match self {
             Self::Gone => return None,

@@ -1,4 +1,5 @@
-//! Whether a socket is sent too much through: a machine of two allowances, told the time.
+//! The rate limit of one socket's frames: two GCRA buckets, for accepted and for rejected frames. Pure: the
+//! time is passed in.
 
 use std::time::Duration;
 
@@ -7,52 +8,53 @@ use tokio::time::Instant;
 use crate::domain::rate::Rate;
 use crate::domain::time::Timestamp;
 
-/// How many frames a socket may still send, and how many may still be refused.
+/// The rate limiter of a socket.
 #[derive(Debug)]
-pub(super) struct Flood {
-    /// None: as many as it likes.
+pub(super) struct FrameLimiter {
+    /// `None`: unlimited.
     rate: Option<Rate>,
     began: Instant,
-    frames: i64,
-    refusals: i64,
+    /// The state of the bucket of accepted frames, and of that of rejected ones.
+    accepted: i64,
+    rejected: i64,
 }
 
-/// What becomes of a frame.
+/// The decision about a frame.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Flow {
-    /// It is read.
-    Pass,
-    /// It is refused; this long later one would not be.
-    Refuse(Duration),
-    /// So many were refused that the socket is closed.
+pub(super) enum FrameVerdict {
+    /// It is accepted.
+    Accept,
+    /// It is rejected; after this long the next one would be accepted.
+    Reject(Duration),
+    /// So many were rejected that the socket is closed.
     Close,
 }
 
-impl Flood {
+impl FrameLimiter {
     pub(super) fn new(rate: Option<Rate>, now: Instant) -> Self {
-        Self { rate, began: now, frames: 0, refusals: 0 }
+        Self { rate, began: now, accepted: 0, rejected: 0 }
     }
 
-    /// A frame came, of any kind.
-    pub(super) fn frame(&mut self, now: Instant) -> Flow {
+    /// Counts a frame of any kind.
+    pub(super) fn count(&mut self, now: Instant) -> FrameVerdict {
         let Some(rate) = self.rate else {
-            return Flow::Pass;
+            return FrameVerdict::Accept;
         };
         let elapsed = i64::try_from((now - self.began).as_micros()).unwrap_or(i64::MAX / 2);
         let now = Timestamp::from_micros(elapsed);
-        let wait = match rate.take(1, self.frames, now) {
-            Ok(frames) => {
-                self.frames = frames;
-                return Flow::Pass;
+        let wait = match rate.take(1, self.accepted, now) {
+            Ok(accepted) => {
+                self.accepted = accepted;
+                return FrameVerdict::Accept;
             }
             Err(wait) => wait,
         };
-        match rate.take(1, self.refusals, now) {
-            Ok(refusals) => {
-                self.refusals = refusals;
-                Flow::Refuse(wait)
+        match rate.take(1, self.rejected, now) {
+            Ok(rejected) => {
+                self.rejected = rejected;
+                FrameVerdict::Reject(wait)
             }
-            Err(_) => Flow::Close,
+            Err(_) => FrameVerdict::Close,
         }
     }
 }
@@ -62,21 +64,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_goes_on_after_being_refused_is_closed() {
+    fn a_socket_that_goes_on_after_rejections_is_closed() {
         let now = Instant::now();
-        let mut flood = Flood::new(Some(Rate::parse("2/second").expect("a rate")), now);
-        let flow: Vec<_> = (0..11).map(|_| flood.frame(now)).collect();
-        let refused = Flow::Refuse(Duration::from_millis(500));
-        assert!(flow[..5].iter().all(|flow| *flow == Flow::Pass), "{flow:?}");
-        assert!(flow[5..10].iter().all(|flow| *flow == refused), "{flow:?}");
-        assert_eq!(flow[10], Flow::Close);
-        assert_eq!(flood.frame(now + Duration::from_millis(500)), Flow::Pass, "had it waited");
+        let mut limiter = FrameLimiter::new(Some(Rate::parse("2/second").expect("a rate")), now);
+        let verdicts: Vec<_> = (0..11).map(|_| limiter.count(now)).collect();
+        let rejected = FrameVerdict::Reject(Duration::from_millis(500));
+        assert!(
+            verdicts[..5].iter().all(|verdict| *verdict == FrameVerdict::Accept),
+            "{verdicts:?}"
+        );
+        assert!(verdicts[5..10].iter().all(|verdict| *verdict == rejected), "{verdicts:?}");
+        assert_eq!(verdicts[10], FrameVerdict::Close);
+        assert_eq!(
+            limiter.count(now + Duration::from_millis(500)),
+            FrameVerdict::Accept,
+            "after waiting"
+        );
     }
 
     #[test]
-    fn without_a_limit_everything_passes() {
+    fn without_a_limit_everything_is_accepted() {
         let now = Instant::now();
-        let mut flood = Flood::new(None, now);
-        assert!((0..10_000).all(|_| flood.frame(now) == Flow::Pass));
+        let mut limiter = FrameLimiter::new(None, now);
+        assert!((0..10_000).all(|_| limiter.count(now) == FrameVerdict::Accept));
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the peer is still there: a machine of two states, told the time.
+//! Detects dead peers: a silent one is pinged, then given up. Pure: the time is passed in.
 
 use std::time::Duration;
 
@@ -8,52 +8,52 @@ use crate::wire::frames::HEARTBEAT;
 
 /// Silence after which the peer is pinged.
 const PING_AFTER: Duration = Duration::from_secs(HEARTBEAT);
-/// Silence after which it is given up.
+/// Silence after which it counts as dead.
 pub const DEAD_AFTER: Duration = Duration::from_secs(75);
 
-/// The peer was heard from, or is being waited for.
+/// The heartbeat of a socket.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
-    heard_at: Instant,
+    received_at: Instant,
     pinged: bool,
 }
 
 /// What is due.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Beat {
+pub(super) enum HeartbeatAction {
     /// Nothing yet.
     Wait,
     /// A ping.
     Ping,
-    /// The end.
+    /// Closing: the peer is dead.
     Dead,
 }
 
 impl Heartbeat {
     pub(super) fn new(now: Instant) -> Self {
-        Self { heard_at: now, pinged: false }
+        Self { received_at: now, pinged: false }
     }
 
-    /// The peer sent something, whatever it was.
-    pub(super) fn heard(&mut self, now: Instant) {
+    /// The peer sent something, of any kind.
+    pub(super) fn received(&mut self, now: Instant) {
         *self = Self::new(now);
     }
 
-    /// When to look again.
+    /// When to check again.
     pub(super) fn due(&self) -> Instant {
-        self.heard_at + if self.pinged { DEAD_AFTER } else { PING_AFTER }
+        self.received_at + if self.pinged { DEAD_AFTER } else { PING_AFTER }
     }
 
     /// What is due now.
-    pub(super) fn look(&mut self, now: Instant) -> Beat {
+    pub(super) fn check(&mut self, now: Instant) -> HeartbeatAction {
         if now < self.due() {
-            return Beat::Wait;
+            return HeartbeatAction::Wait;
         }
         if self.pinged {
-            return Beat::Dead;
+            return HeartbeatAction::Dead;
         }
         self.pinged = true;
-        Beat::Ping
+        HeartbeatAction::Ping
     }
 }
 
@@ -66,12 +66,12 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut heartbeat = Heartbeat::new(start);
-        assert_eq!(heartbeat.look(at(29)), Beat::Wait);
-        assert_eq!(heartbeat.look(at(30)), Beat::Ping);
-        assert_eq!(heartbeat.look(at(74)), Beat::Wait);
-        assert_eq!(heartbeat.look(at(75)), Beat::Dead);
-        heartbeat.heard(at(40));
-        assert_eq!(heartbeat.look(at(69)), Beat::Wait);
-        assert_eq!(heartbeat.look(at(70)), Beat::Ping);
+        assert_eq!(heartbeat.check(at(29)), HeartbeatAction::Wait);
+        assert_eq!(heartbeat.check(at(30)), HeartbeatAction::Ping);
+        assert_eq!(heartbeat.check(at(74)), HeartbeatAction::Wait);
+        assert_eq!(heartbeat.check(at(75)), HeartbeatAction::Dead);
+        heartbeat.received(at(40));
+        assert_eq!(heartbeat.check(at(69)), HeartbeatAction::Wait);
+        assert_eq!(heartbeat.check(at(70)), HeartbeatAction::Ping);
     }
 }

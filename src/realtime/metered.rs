@@ -1,5 +1,5 @@
 //! Counts what passes between a socket and the network: frames that the WebSocket library does not
-//! report, and bytes that the peer took. Knows no message: the library above reads frames.
+//! report, and bytes that were written. Knows no message: the library above it reads frames.
 
 use std::io::{self, Cursor};
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 
-use super::flood::{Flood, Flow};
+use super::flood::{FrameLimiter, FrameVerdict};
 
 /// The longest header of a frame, in bytes (RFC 6455, 5.2).
 const HEADER_MAX: usize = 14;
@@ -23,19 +23,25 @@ pub(super) struct Metered<S> {
     headers: Headers,
     /// Limits the peer's frames. The reader of messages counts the last frame of each message; all
     /// other frames are counted here.
-    pub(super) flood: Flood,
-    flooded: bool,
+    pub(super) limiter: FrameLimiter,
+    is_flooded: bool,
     written: Arc<AtomicU64>,
 }
 
 impl<S> Metered<S> {
-    pub(super) fn new(inner: S, flood: Flood) -> Self {
-        Self { inner, headers: Headers::default(), flood, flooded: false, written: Arc::default() }
+    pub(super) fn new(inner: S, limiter: FrameLimiter) -> Self {
+        Self {
+            inner,
+            headers: Headers::default(),
+            limiter,
+            is_flooded: false,
+            written: Arc::default(),
+        }
     }
 
     /// Whether the connection was closed because of too many frames.
     pub(super) fn is_flooded(&self) -> bool {
-        self.flooded
+        self.is_flooded
     }
 
     /// How many bytes were written so far.
@@ -46,17 +52,17 @@ impl<S> Metered<S> {
     /// Counts frames among the bytes read that the library does not report: it waits for the rest
     /// of a message, however many empty fragments arrive.
     fn count(&mut self, read: &[u8]) -> io::Result<()> {
-        if self.flooded {
-            // We only go on reading so that the peer learns why.
+        if self.is_flooded {
+            // Reading goes on only so that the peer gets the close frame.
             return Ok(());
         }
-        let (flood, flooded) = (&mut self.flood, &mut self.flooded);
+        let (limiter, is_flooded) = (&mut self.limiter, &mut self.is_flooded);
         self.headers.walk(read, |is_last| {
-            if !is_last && !*flooded {
-                *flooded = flood.frame(Instant::now()) == Flow::Close;
+            if !is_last && !*is_flooded {
+                *is_flooded = limiter.count(Instant::now()) == FrameVerdict::Close;
             }
         });
-        if *flooded { Err(io::Error::other("too many frames")) } else { Ok(()) }
+        if *is_flooded { Err(io::Error::other("too many frames")) } else { Ok(()) }
     }
 }
 

@@ -1,5 +1,5 @@
-//! The WebSocket: what a session does with frames and events, and the loop that moves them. It
-//! calls the same actions as REST.
+//! The WebSocket: sessions, which act on frames, and the loop that reads and writes a socket. Calls the
+//! same actions as REST.
 
 pub mod close;
 mod flood;

@@ -1,6 +1,5 @@
-//! The requests of one socket in progress. Each runs as a task of its own, so that it releases what
-//! it holds (a database connection, locks, permits) even while the peer reads nothing. Knows no
-//! frame and no socket.
+//! The requests in progress of one socket. Each runs as a task of its own, so that it releases its database
+//! connection, locks and permits even while the peer does not read. Knows no frame and no transport.
 
 use std::pin::Pin;
 
@@ -12,7 +11,7 @@ use crate::app::App;
 use crate::hub::replies::Weight;
 
 /// A request that has not begun. It returns the reply, if there is one.
-pub(super) struct Work {
+pub(super) struct SocketRequest {
     pub(super) weight: Weight,
     pub(super) run: Pin<Box<dyn Future<Output = Option<String>> + Send>>,
 }
@@ -25,7 +24,7 @@ pub(super) struct Requests<'a> {
     /// run to their end.
     heavy: Option<AbortOnDropHandle<()>>,
     /// A heavy request that arrived while another one was in progress.
-    parked: Option<Work>,
+    parked: Option<SocketRequest>,
 }
 
 impl<'a> Requests<'a> {
@@ -33,35 +32,34 @@ impl<'a> Requests<'a> {
         Self { app, socket, heavy: None, parked: None }
     }
 
-    /// Whether to read frames. If not, the peer has to wait, and costs no more memory. Any change
-    /// of this wakes the queue.
+    /// Whether to read frames. If not, the peer has to wait, and costs no more memory. Changes of this wake
+    /// the queue.
     pub(super) fn may_read(&self) -> bool {
         self.parked.is_none() && self.socket.queue().has_room()
     }
 
     /// Begins a request, or parks it.
-    pub(super) fn begin(&mut self, work: Work) {
-        if work.weight == Weight::Heavy && self.socket.queue().is_heavy() {
-            self.parked = Some(work);
+    pub(super) fn begin(&mut self, request: SocketRequest) {
+        if request.weight == Weight::Heavy && self.socket.queue().is_heavy() {
+            self.parked = Some(request);
         } else {
-            self.run(work);
+            self.run(request);
         }
     }
 
     /// Begins the parked request if no heavy request is in progress.
     pub(super) fn go_on(&mut self) {
         if !self.socket.queue().is_heavy()
-            && let Some(work) = self.parked.take()
+            && let Some(request) = self.parked.take()
         {
-            self.run(work);
+            self.run(request);
         }
     }
 
-    fn run(&mut self, Work { weight, run }: Work) {
-        let place = self.socket.begin(weight);
-        let mut task = Box::pin(async move { place.reply(run.await) });
-        // Polls the request once right away, so that requests take their turn in the order of their
-        // frames.
+    fn run(&mut self, SocketRequest { weight, run }: SocketRequest) {
+        let in_progress = self.socket.begin(weight);
+        let mut task = Box::pin(async move { in_progress.reply(run.await) });
+        // Polled once at once, so that requests take their first step in the order of their frames.
         if (&mut task).now_or_never().is_some() {
             return;
         }

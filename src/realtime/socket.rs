@@ -1,5 +1,4 @@
-//! The loop of one socket: the only place that reads and writes it. What the frames mean is
-//! `session`'s business.
+//! The loop of one socket: the only place that reads and writes it. `session` knows what the frames mean.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,60 +13,59 @@ use crate::domain::session::Caller;
 use crate::hub::queue::Closing;
 
 use super::close::Close;
-use super::flood::Flow;
-use super::heartbeat::{Beat, Heartbeat};
+use super::flood::FrameVerdict;
+use super::heartbeat::{Heartbeat, HeartbeatAction};
 use super::requests::Requests;
-use super::session::{Answer, Handshake, Refusal, Session};
-use super::transport::{self, GOODBYE, MESSAGE_MAX, Socket, Upgrade};
+use super::session::{Handshake, HandshakeError, Reaction, Session};
+use super::transport::{self, CLOSE_TIMEOUT, MESSAGE_MAX, Socket, Upgrade};
 
-/// How long a client may take to authenticate.
-pub const AUTH_TIME: Duration = Duration::from_secs(10);
-/// How long the peer may take to read what is written at a time, unless it reads [`WRITE_LEAST`] in
-/// this time. With the 30 s after which a silent peer is pinged, a dead one is noticed within 75 s,
-/// whatever the system's buffers hide.
-const WRITE_TIME: Duration = Duration::from_secs(45);
-/// Bytes. Less than 1.5 kB/s: what a long answer to `sync` needs on a bad line.
+/// Timeout for authentication.
+pub const AUTH_TIMEOUT: Duration = Duration::from_secs(10);
+/// Timeout of a write, unless the peer reads [`WRITE_LEAST`] in this time. With the 30 s after which a
+/// silent peer is pinged, a dead one is noticed within 75 s, however much the system buffers.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(45);
+/// In bytes. Less than 1.5 kB/s: the speed of a long `sync` reply on a bad line.
 const WRITE_LEAST: u64 = 64 * 1024;
-/// How long a slow consumer may take to begin to read again, and to learn that it is closed. By then
-/// it costs a frame or two of memory.
-const SLOW_GOODBYE: Duration = Duration::from_secs(30);
+/// Timeout of the close handshake with a slow consumer, which has to read again to learn that it is closed.
+/// It costs a frame or two of memory meanwhile.
+const SLOW_CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What is known of who connects.
+/// How a socket is authenticated.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one a socket, on the stack of its beginning")]
-pub enum Entry {
-    /// A token or ticket came with the request.
+#[expect(clippy::large_enum_variant, reason = "one per socket, on the stack")]
+pub enum SocketAuth {
+    /// By a token or ticket in the request.
     Authenticated(Caller),
-    /// The first frame has to bring a token.
-    Unknown,
+    /// By a token in the first frame.
+    ByFirstFrame,
 }
 
-/// Answers the handshake; the socket goes on by itself, and shutdown waits for it.
-pub fn upgrade(upgrade: Upgrade, app: Arc<App>, entry: Entry) -> Response {
+/// Answers the handshake. The socket then runs as a task of its own, for which shutdown waits.
+pub fn upgrade(upgrade: Upgrade, app: Arc<App>, entry: SocketAuth) -> Response {
     let (answer, opened) = upgrade.accept(MESSAGE_MAX, app.throttles.frames);
     app.clone().spawn(async move {
         let Some(mut socket) = opened.await else { return };
         let stopping = app.stopping.clone();
         let close = run(&mut socket, app, entry).await;
-        tracing::debug!(?close, "a socket is closed");
+        tracing::debug!(?close, "socket closed");
         if close != Close::TooSlow {
-            return transport::say_goodbye(socket, close, GOODBYE).await;
+            return transport::close_handshake(socket, close, CLOSE_TIMEOUT).await;
         }
         tokio::select! {
-            () = transport::say_goodbye(socket, close, SLOW_GOODBYE) => {}
+            () = transport::close_handshake(socket, close, SLOW_CLOSE_TIMEOUT) => {}
             () = stopping.cancelled() => {}
         }
     });
     answer
 }
 
-async fn run(socket: &mut Socket, app: Arc<App>, entry: Entry) -> Close {
+async fn run(socket: &mut Socket, app: Arc<App>, entry: SocketAuth) -> Close {
     let (session, ready) = match begin(socket, app, entry).await {
         Ok(begun) => begun,
-        Err(Refusal { frame, close }) => {
+        Err(HandshakeError { frame, close }) => {
             if let Some(frame) = frame {
-                // If it cannot be sent, the close says the same.
-                drop(timeout(GOODBYE, socket.send(Message::text(frame))).await);
+                // If it cannot be sent, the close frame says the same.
+                drop(timeout(CLOSE_TIMEOUT, socket.send(Message::text(frame))).await);
             }
             return close;
         }
@@ -75,7 +73,7 @@ async fn run(socket: &mut Socket, app: Arc<App>, entry: Entry) -> Close {
     tracing::debug!(
         user = session.caller().user.id.0,
         session = session.caller().session.0,
-        "a socket is ready"
+        "socket ready"
     );
     match converse(socket, &session, ready).await {
         Ok(never) => match never {},
@@ -86,32 +84,32 @@ async fn run(socket: &mut Socket, app: Arc<App>, entry: Entry) -> Close {
 async fn begin(
     socket: &mut Socket,
     app: Arc<App>,
-    entry: Entry,
-) -> Result<(Session, String), Refusal> {
+    entry: SocketAuth,
+) -> Result<(Session, String), HandshakeError> {
     let stopping = app.stopping.clone();
     let handshake = Handshake::new(app);
-    let until = Instant::now() + AUTH_TIME;
-    let refusal = |close| Refusal { frame: None, close };
+    let until = Instant::now() + AUTH_TIMEOUT;
+    let refusal = |close| HandshakeError { frame: None, close };
     let begun = async {
         match entry {
-            Entry::Authenticated(caller) => handshake.welcome(caller).await,
-            Entry::Unknown => loop {
+            SocketAuth::Authenticated(caller) => handshake.start(caller).await,
+            SocketAuth::ByFirstFrame => loop {
                 let message = timeout_at(until, socket.next())
                     .await
                     .map_err(|_| refusal(Close::AuthTimeout))?
                     .map_err(refusal)?;
-                if socket.flow(Instant::now()) == Flow::Close {
+                if socket.count_frame(Instant::now()) == FrameVerdict::Close {
                     return Err(refusal(Close::Throttled));
                 }
                 match message {
-                    Message::Text(text) => break handshake.hello(&text).await,
+                    Message::Text(text) => break handshake.authenticate(&text).await,
                     Message::Ping(_) => timeout_at(until, socket.flush())
                         .await
                         .map_err(|_| refusal(Close::AuthTimeout))?
                         .map_err(|error| refusal(error.into()))?,
                     Message::Pong(_) | Message::Frame(_) => {}
-                    // No JSON at all: answered like any other rubbish.
-                    Message::Binary(_) => break handshake.hello("").await,
+                    // No JSON: answered like any other invalid first frame.
+                    Message::Binary(_) => break handshake.authenticate("").await,
                     Message::Close(_) => break Err(refusal(Close::Gone)),
                 }
             },
@@ -123,8 +121,8 @@ async fn begin(
     }
 }
 
-/// Reads, begins requests, and writes events and replies, until there is a reason to close. Only
-/// [`write()`] waits for the peer, and nothing that others need is held meanwhile.
+/// Reads frames, begins requests, and writes events and replies, until there is a reason to close. Only
+/// [`write()`] waits for the peer, and it holds nothing that others need.
 async fn converse(
     socket: &mut Socket,
     session: &Session,
@@ -135,7 +133,7 @@ async fn converse(
     let mut requests = Requests::new(session.app(), session.live());
     write(socket, session, [Message::text(ready)]).await?;
     loop {
-        // Everything that waits goes out in one flush.
+        // Everything that waits is written with one flush.
         let taken = queue.take();
         if !taken.frames.is_empty() || !taken.replies.is_empty() {
             let events = taken.frames.into_iter().map(|frame| frame.text);
@@ -151,41 +149,41 @@ async fn converse(
         tokio::select! {
             message = socket.next(), if requests.may_read() => {
                 let now = Instant::now();
-                heartbeat.heard(now);
+                heartbeat.received(now);
                 let message = message?;
-                let refused = match socket.flow(now) {
-                    Flow::Pass => None,
-                    Flow::Refuse(wait) => Some(wait),
-                    Flow::Close => return Err(Close::Throttled),
+                let refused = match socket.count_frame(now) {
+                    FrameVerdict::Accept => None,
+                    FrameVerdict::Reject(wait) => Some(wait),
+                    FrameVerdict::Close => return Err(Close::Throttled),
                 };
                 match message {
                     Message::Text(text) if let Some(wait) = refused => {
                         queue.reply(session.throttle(&text, wait));
                     }
                     Message::Text(text) => match session.on_text(&text) {
-                        Answer::Now(frame) => queue.reply(frame),
-                        Answer::Begin(work) => requests.begin(work),
+                        Reaction::Reply(frame) => queue.reply(frame),
+                        Reaction::Begin(request) => requests.begin(request),
                     },
                     Message::Binary(_) => return Err(Close::Binary),
-                    // The pong goes out before anything more is read: a peer that floods and does
-                    // not read is held up, instead of filling a buffer with pongs.
+                    // The pong is written before anything more is read: a peer that floods and does not
+                    // read has to wait, instead of filling a buffer with pongs.
                     Message::Ping(_) => write(socket, session, []).await?,
                     Message::Pong(_) | Message::Frame(_) => {}
                     Message::Close(_) => return Err(Close::Gone),
                 }
             }
             () = queue.wait() => {}
-            () = sleep_until(heartbeat.due()) => match heartbeat.look(Instant::now()) {
-                Beat::Wait => {}
-                Beat::Ping => write(socket, session, [Message::Ping(Default::default())]).await?,
-                Beat::Dead => return Err(Close::Gone),
+            () = sleep_until(heartbeat.due()) => match heartbeat.check(Instant::now()) {
+                HeartbeatAction::Wait => {}
+                HeartbeatAction::Ping => write(socket, session, [Message::Ping(Default::default())]).await?,
+                HeartbeatAction::Dead => return Err(Close::Gone),
             }
         }
     }
 }
 
-/// Writes the replies to the requests in progress, at the end: they will be committed, so their
-/// sender ought to know.
+/// Before closing, writes the replies to the requests in progress: they will be committed, so the client
+/// should know.
 async fn finish(socket: &mut Socket, session: &Session) {
     let queue = session.live().queue();
     let answered = async {
@@ -201,20 +199,19 @@ async fn finish(socket: &mut Socket, session: &Session) {
             queue.wait().await;
         }
     };
-    // A client that gets no reply tries again under the same `client_id`.
-    drop(timeout(GOODBYE, answered).await);
+    // A client that gets no reply retries with the same `client_id`.
+    drop(timeout(CLOSE_TIMEOUT, answered).await);
 }
 
-/// Writes messages and flushes once. A peer that does not read blocks this, until its queue
-/// overflows and the hub gives it up or, where there are few events, until it took too little for
-/// too long.
+/// Writes messages and flushes once. A peer that does not read blocks this until its queue overflows and
+/// the hub closes it or, where there are few events, until the write times out.
 async fn write(
     socket: &mut Socket,
     session: &Session,
     messages: impl IntoIterator<Item = Message>,
 ) -> Result<(), Close> {
     let queue = session.live().queue();
-    let taken = socket.written();
+    let read = socket.written();
     let written = async {
         for message in messages {
             socket.feed(message).await?;
@@ -225,16 +222,16 @@ async fn write(
         biased;
         written = written => written.map_err(Close::from),
         () = queue.wait_closing() => Err(queue.take().closing.map_or(Close::Gone, Close::from)),
-        () = stalled(&taken) => Err(Close::Stuck),
+        () = stalled(&read) => Err(Close::Stuck),
     }
 }
 
-/// Waits until the peer takes too little of what is written.
-async fn stalled(taken: &AtomicU64) {
-    let mut before = taken.load(Ordering::Relaxed);
+/// Waits until the peer has read less than [`WRITE_LEAST`] in [`WRITE_TIMEOUT`].
+async fn stalled(read: &AtomicU64) {
+    let mut before = read.load(Ordering::Relaxed);
     loop {
-        sleep(WRITE_TIME).await;
-        let now = taken.load(Ordering::Relaxed);
+        sleep(WRITE_TIMEOUT).await;
+        let now = read.load(Ordering::Relaxed);
         if now - before < WRITE_LEAST {
             return;
         }

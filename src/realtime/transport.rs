@@ -1,6 +1,6 @@
-//! The socket as RFC 6455 has it, whatever is said over it: its handshake, the bounds of its
-//! messages and buffers, its close handshake. It knows no session and no user. `examples/echo.rs`
-//! stands on this alone, so that what the Autobahn suite judges is what the real socket stands on.
+//! The WebSocket protocol of RFC 6455: the opening and closing handshakes, and the limits of messages and
+//! buffers. Knows no session and no user. `examples/echo.rs` uses this module alone, so the Autobahn suite
+//! tests the protocol code that the real sockets use.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -27,7 +27,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use crate::domain::rate::Rate;
 
 use super::close::Close;
-use super::flood::{Flood, Flow};
+use super::flood::{FrameLimiter, FrameVerdict};
 use super::metered::Metered;
 
 /// Largest message from a client, in bytes.
@@ -36,35 +36,35 @@ pub const MESSAGE_MAX: usize = 128 * 1024;
 /// defaults come to 135 KiB.
 const READ_BUFFER: usize = 2 * 1024;
 const WRITE_BUFFER: usize = 8 * 1024;
-/// How long the peer may take to answer a close frame, and to go.
-pub const GOODBYE: Duration = Duration::from_secs(3);
+/// Timeout of the close handshake.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// An open socket.
 #[derive(Debug)]
 pub struct Socket {
     stream: WebSocketStream<Metered<TokioIo<Upgraded>>>,
-    /// What is left to be written of a long frame. It comes before everything else.
+    /// The rest of a long frame, to be written before everything else.
     rest: Chain<Bytes, Bytes>,
 }
 
-/// A request for a socket that is as RFC 6455 asks (4.2.1).
+/// A valid opening handshake (RFC 6455, 4.2.1).
 #[derive(Debug)]
 pub struct Upgrade {
     accept: String,
     connection: OnUpgrade,
 }
 
-/// Why a request opens no socket.
+/// An invalid opening handshake.
 #[derive(Debug)]
 pub struct Refused {
-    /// 426 where the client is to ask for another protocol, or version of it; else 400.
+    /// 426 where the client should ask for another protocol or version, else 400.
     pub status: StatusCode,
-    /// For people.
+    /// A description for people.
     pub text: &'static str,
 }
 
 impl Upgrade {
-    /// Reads a request.
+    /// Checks a request.
     pub fn of(request: &mut Parts) -> Result<Self, Refused> {
         let refused = |status, text| Err(Refused { status, text });
         let headers = &request.headers;
@@ -96,9 +96,9 @@ impl Upgrade {
         }
     }
 
-    /// Answers it. The socket is there once the answer is sent, unless the client has gone. A message
-    /// of the client's may have `message_max` bytes; its frames may come at the rate `frames`, `None`
-    /// for any rate.
+    /// Accepts the handshake. The socket is open once the response is sent, unless the client has gone. The
+    /// client's messages may have `message_max` bytes, and its frames the rate `frames`; `None` is
+    /// unlimited.
     pub fn accept(
         self,
         message_max: usize,
@@ -120,7 +120,7 @@ impl Upgrade {
             .max_frame_size(Some(message_max));
         let opened = async move {
             let connection = TokioIo::new(self.connection.await.ok()?);
-            let connection = Metered::new(connection, Flood::new(frames, Instant::now()));
+            let connection = Metered::new(connection, FrameLimiter::new(frames, Instant::now()));
             let stream = WebSocketStream::from_raw_socket(connection, Role::Server, Some(config));
             Some(Socket { stream: stream.await, rest: Bytes::new().chain(Bytes::new()) })
         };
@@ -129,8 +129,8 @@ impl Upgrade {
 }
 
 impl Socket {
-    /// The peer's next message. The error says how to close. Cancel-safe. Nothing may be left to be
-    /// written, because the library answers pings while it reads.
+    /// Receives the peer's next message. The error says how to close. Cancel-safe. Everything must have
+    /// been written before, because the library answers pings while it reads.
     pub async fn next(&mut self) -> Result<Message, Close> {
         match self.stream.next().await {
             Some(Ok(message)) => Ok(message),
@@ -140,19 +140,18 @@ impl Socket {
         }
     }
 
-    /// Counts a message of the peer's. Frames that are not the last one of their message are counted
-    /// as they come.
-    pub(super) fn flow(&mut self, now: Instant) -> Flow {
-        self.stream.get_mut().flood.frame(now)
+    /// Counts the last frame of a message against the rate limit. Other frames are counted as they arrive.
+    pub(super) fn count_frame(&mut self, now: Instant) -> FrameVerdict {
+        self.stream.get_mut().limiter.count(now)
     }
 
-    /// How many bytes the system took to send to the peer.
+    /// The number of bytes that the system has accepted for sending.
     pub(super) fn written(&self) -> Arc<AtomicU64> {
         self.stream.get_ref().written()
     }
 
-    /// Writes a message; [`Self::flush`] has to follow. When cancelled, the next call goes on where
-    /// this one was.
+    /// Writes a message; [`Self::flush`] must follow. After a cancelled call the next one goes on where it
+    /// stopped.
     pub async fn feed(&mut self, message: Message) -> Result<(), Error> {
         match message {
             Message::Text(text) if text.len() > WRITE_BUFFER => {
@@ -167,7 +166,7 @@ impl Socket {
         }
     }
 
-    /// Hands everything to the system.
+    /// Writes everything to the system.
     pub async fn flush(&mut self) -> Result<(), Error> {
         self.write_rest().await?;
         self.stream.flush().await
@@ -185,53 +184,52 @@ impl Socket {
                 return Err(Error::ConnectionClosed);
             }
         }
-        // Lets go of the text.
+        // Releases the text.
         self.rest = Bytes::new().chain(Bytes::new());
         Ok(())
     }
 }
 
-/// A text as one frame, without a copy: the library would copy it into a buffer of its own, and keep
-/// that for as long as the socket lives.
+/// Encodes a text as one frame without copying it. The library would copy it into a buffer that it keeps
+/// for as long as the socket lives.
 fn frame(text: Utf8Bytes) -> Chain<Bytes, Bytes> {
     let header = FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
     let mut payload = Bytes::from(text);
     let mut head = Vec::with_capacity(WRITE_BUFFER);
-    // Writing to memory does not fail.
+    // Writing to memory cannot fail.
     header.format(payload.len() as u64, &mut head).ok();
-    // The first packet is a full one.
+    // Fills the first packet.
     head.extend_from_slice(&payload.split_to(payload.len().min(WRITE_BUFFER / 2)));
     Bytes::from(head).chain(payload)
 }
 
-/// Closes as RFC 6455 asks (7.1.1): says why, waits for the peer's close frame, ends the connection,
-/// and reads what still comes, so that the reason is not lost to a reset. A peer that takes longer
-/// than `patience` is cut off.
-pub async fn say_goodbye(mut socket: Socket, close: Close, patience: Duration) {
-    let goodbye = async {
-        let told = match close.frame() {
+/// The close handshake (RFC 6455, 7.1.1): sends the close frame, waits for the peer's, shuts the connection
+/// down, and reads what still arrives, so that the close frame is not lost to a reset. After `within` the
+/// connection is dropped.
+pub async fn close_handshake(mut socket: Socket, close: Close, within: Duration) {
+    let closed = async {
+        let is_sent = match close.frame() {
             Some(frame) => socket.send(Message::Close(Some(frame))).await.is_ok(),
             None => true,
         };
-        // What is read now is of no interest; the end is. After a fault of the peer's there is
-        // nothing that could be read.
-        while told && socket.next().await.is_ok() {}
+        // Messages are ignored now. After a protocol error of the peer's none can be read.
+        while is_sent && socket.next().await.is_ok() {}
         let connection = socket.stream.get_mut();
         let mut rest = [0; 512];
         if connection.shutdown().await.is_ok() {
             while matches!(connection.read(&mut rest).await, Ok(1..)) {}
         }
     };
-    drop(timeout(patience, goodbye).await);
+    drop(timeout(within, closed).await);
 }
 
-/// Whether a header that is a list has this item. Case does not matter.
+/// Whether a header that is a list has this item, ignoring case.
 fn lists(headers: &HeaderMap, name: HeaderName, item: &str) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|one| one.trim().eq_ignore_ascii_case(item))
 }
 
-/// The value of a header that may be there once.
+/// The value of a header that must occur once.
 fn single(headers: &HeaderMap, name: HeaderName) -> Option<&[u8]> {
     let mut values = headers.get_all(name).iter();
     values.next().filter(|_| values.next().is_none()).map(|value| value.as_bytes())

@@ -108,7 +108,7 @@ async fn clients_that_were_ahead_of_a_restored_database_start_afresh(
     // All nodes together renew it once.
     let renewed = current(&one).await;
     for node in [&one, &two] {
-        epoch::watch(Arc::clone(&node.app)).await.expect("looked");
+        epoch::check(Arc::clone(&node.app)).await.expect("looked");
         catchup::compare_versions(Arc::clone(&node.app)).await.expect("compared");
         assert_eq!(*node.app.epoch.borrow(), renewed);
     }
@@ -175,7 +175,7 @@ async fn a_chat_that_is_gone_is_no_restore(
     let delete = "delete from chats where id = $1";
     tx.query(delete).bind(chat).execute().await.expect("deleted");
     tx.commit().await.expect("committed");
-    epoch::watch(Arc::clone(&server.app)).await.expect("looked");
+    epoch::check(Arc::clone(&server.app)).await.expect("looked");
     catchup::compare_versions(Arc::clone(&server.app)).await.expect("compared");
     assert_eq!(current(&server).await, old);
 

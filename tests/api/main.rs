@@ -33,6 +33,7 @@ mod outages;
 mod paging;
 mod permissions;
 mod presence;
+mod presence_faults;
 mod profile;
 mod races;
 mod receipts;

@@ -65,6 +65,15 @@ fn a_second_signal_stops_it_at_once() {
 }
 
 #[test]
+fn ctrl_c_does_not_wait_for_load_balancers() {
+    let shell = Shell::new();
+    let server = Running::start(&shell, &[("SHUTDOWN_DELAY", "20s")]);
+    let (status, took) = server.stop("INT");
+    assert_eq!(status, Some(0));
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
 fn with_few_open_files_sockets_are_refused_and_everything_else_goes_on() {
     let shell = Shell::new();
     let limited = |files: u32| {

@@ -1,6 +1,6 @@
-//! The connection to NATS, seen from both ends: the hub queues envelopes and asks how things are, the worker
-//! sends them. NATS delivers at most once, so nothing relies on it: what is lost, repeated or late is made
-//! good by versions.
+//! The connection to NATS, seen from both ends: the hub queues envelopes and asks how things are, the
+//! worker sends them. NATS delivers at most once, so nothing relies on it: what is lost, repeated or late
+//! is made good by versions.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -45,8 +45,8 @@ impl PeerBus {
         }
     }
 
-    /// Waits, for a limited time, until the bus has taken the subscriptions for everything that this node is interested in by
-    /// now. Returns at once where there is no bus.
+    /// Waits, for a limited time, until the bus has taken the subscriptions for everything that this node
+    /// is interested in by now. Returns at once where there is no bus.
     pub async fn subscribed(&self) {
         if let Some(link) = &self.link {
             link.subscribed(self.interest.changes()).await;

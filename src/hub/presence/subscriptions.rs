@@ -1,4 +1,5 @@
-//! Which connections on this node subscribe to which users' presence. Callers authorise.
+//! Presence subscriptions: which connections on this node subscribe to which users' presence. Callers
+//! authorise.
 
 use std::collections::HashMap;
 use std::sync::Arc;

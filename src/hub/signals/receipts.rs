@@ -1,4 +1,5 @@
-//! Read and delivery markers that moved and whose receipts are still to be sent, the latest of each.
+//! Receipts that are still to be sent: read and delivery markers that moved, coalesced into the latest of
+//! each member.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

@@ -1,6 +1,6 @@
-//! Marks on their way to the database: many people read at the same time, so what they say waits in
-//! a bounded queue, and a worker writes what is there in one transaction. Who asked is answered
-//! after the commit; the others are told by the hub, a little later and merged.
+//! Read and delivery markers. Many users move theirs at the same time, so the moves wait in a bounded
+//! queue, and a worker writes all that are there in one transaction. Callers are answered after the commit;
+//! the receipts for others are coalesced and sent a little later (`signals`).
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -10,69 +10,69 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
 
-use crate::app::{App, PendingMark, answered};
+use crate::app::{App, PendingMarkers, answered};
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::receipt::Marks;
 use crate::store::marks::{self, MemberMarks};
 
-/// Most marks in one transaction.
+/// Most moves in one transaction.
 const BATCH: usize = 512;
-/// How long a row may be held by others before it is tried again, and how often.
-const AGAIN: Duration = Duration::from_millis(5);
+/// Retries of rows that other transactions have locked: the pause between two, and their number.
+const RETRY_AFTER: Duration = Duration::from_millis(5);
 const TRIES: usize = 200;
 
-type Who = (ChatId, UserId);
+type MemberKey = (ChatId, UserId);
 
-/// Moves a member's marks forward, as far as there are messages; where they are then.
+/// Moves a member's markers forward, up to the newest message at most, and returns them as they are then.
 /// [`Error::NotFound`] where the user is no member.
 pub async fn advance(app: &App, chat: ChatId, user: UserId, marks: Marks) -> Result<MemberMarks> {
-    let answer = app.marks.push(chat, user, marks)?;
-    answered(app.patience(), answer).await
+    let answer = app.markers.push(chat, user, marks)?;
+    answered(app.worker_timeout(), answer).await
 }
 
-/// The worker. Runs until it is cut off, which happens when nothing is in flight.
-pub async fn run(app: Arc<App>, mut queue: mpsc::Receiver<PendingMark>) {
+/// The worker. It is cancelled when no request is in flight any more.
+pub async fn run(app: Arc<App>, mut queue: mpsc::Receiver<PendingMarkers>) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         let done = AssertUnwindSafe(move_all(&app, std::mem::take(&mut batch))).catch_unwind();
         if done.await.is_err() {
-            tracing::error!("a batch of marks was dropped by a panic");
+            tracing::error!("marker worker panicked; a batch was dropped");
         }
     }
 }
 
-/// Moves what can be moved, and answers each.
-async fn move_all(app: &App, batch: Vec<PendingMark>) {
+/// Moves what can be moved, and answers every caller.
+async fn move_all(app: &App, batch: Vec<PendingMarkers>) {
     let mut found = HashMap::new();
-    let mut wanted: HashMap<Who, Marks> = HashMap::new();
+    let mut wanted: HashMap<MemberKey, Marks> = HashMap::new();
     for pending in &batch {
-        let marks = wanted.entry(pending.who()).or_insert(pending.marks);
+        let marks = wanted.entry(pending.member()).or_insert(pending.marks);
         marks.delivered_seq = marks.delivered_seq.max(pending.marks.delivered_seq);
         marks.read_seq = marks.read_seq.max(pending.marks.read_seq);
     }
     let outcome = write(app, &mut wanted, &mut found).await;
     if let Err(error) = &outcome {
-        tracing::warn!(?error, left = wanted.len(), "marks could not be written");
+        tracing::warn!(?error, left = wanted.len(), "cannot write markers");
     }
     for pending in batch {
-        let who = pending.who();
+        let who = pending.member();
         let answer = match found.get(&who) {
             Some(one) if !wanted.contains_key(&who) => Ok(*one),
             None if outcome.is_ok() => Err(Error::NotFound),
-            _ => Err(Error::Unavailable("marks could not be written".into())),
+            _ => Err(Error::Unavailable("cannot write markers".into())),
         };
-        // A caller that has gone away needs no answer.
+        // A caller who has hung up needs no answer.
         drop(pending.answer.send(answer));
     }
 }
 
-/// Takes out of `wanted` what was done, also where the rest fails: a row that somebody holds for
-/// long costs nobody else the answer.
+/// Removes from `wanted` the moves that were made, even where the rest fails: a row that stays locked
+/// delays nobody else's answer.
 async fn write(
     app: &App,
-    wanted: &mut HashMap<Who, Marks>,
-    found: &mut HashMap<Who, MemberMarks>,
+    wanted: &mut HashMap<MemberKey, Marks>,
+    found: &mut HashMap<MemberKey, MemberMarks>,
 ) -> Result<()> {
     for _ in 0..TRIES {
         let rows: Vec<_> =
@@ -86,14 +86,14 @@ async fn write(
             app.hub.marker_moved(one.chat, one.user, one.marks);
         }
         found.extend(present.into_iter().map(|one| ((one.chat, one.user), one)));
-        // Those whose rows somebody else held are behind what was asked for.
+        // Rows that other transactions had locked have not moved yet.
         wanted.retain(|who, marks| found.get(who).is_some_and(|one| is_behind(one, *marks)));
         if wanted.is_empty() {
             return Ok(());
         }
-        tokio::time::sleep(AGAIN).await;
+        tokio::time::sleep(RETRY_AFTER).await;
     }
-    Err(Error::Unavailable("members' rows are held by others".into()))
+    Err(Error::Unavailable("members' rows are locked".into()))
 }
 
 fn is_behind(one: &MemberMarks, wanted: Marks) -> bool {
