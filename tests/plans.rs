@@ -14,12 +14,14 @@ use meowsenger::app::App;
 use meowsenger::config::Config;
 use meowsenger::domain::chat::ChatFilter;
 use meowsenger::domain::ids::{ChatId, SessionId, UserId};
+use meowsenger::domain::numbering::AccountVersion;
 use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::page::Turn;
+use meowsenger::domain::receipt::Marks;
 use meowsenger::domain::search::{IndexEntry, Query};
 use meowsenger::domain::session::Caller;
 use meowsenger::domain::sync::Known;
-use meowsenger::store::{Target, migrations, search};
+use meowsenger::store::{Target, marks, migrations, search};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -76,15 +78,17 @@ impl Visit for Text {
 
 /// A site with many chats and two users: the first is a member of a few, the second of all. Without
 /// statistics, as in a database that has just been filled.
-const SITE: [&str; 5] = [
+const SITE: [&str; 6] = [
     "insert into users (id, username, username_key, password, date_joined) \
      select n, 'user' || n, 'user' || n, '!', $1 from s ",
     "insert into chats (id, type, name, created_at, members_count, version, last_seq, active_at) \
      select n, 'group', 'Kitchen', $1, 2, 5, 4, $1 from s",
     "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, last_read_seq) \
      select n, 2, 'owner', $1, 4, 4 from s",
-    "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, last_read_seq) \
-     select n, 1, 'member', $1, 4, 4 from s where n <= 40",
+    "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, last_read_seq, \
+                          account_version) \
+     select n, 1, 'member', $1, 4, 1, n from s where n <= 40",
+    "update users set account_version = 40 where id = 1 and date_joined = $1 and exists (select n from s)",
     "insert into messages (chat_id, seq, version, sender_id, content, timestamp) \
      select s.n, q.n, q.n + 1, 2, 'meow', $1 from s cross join s q where q.n <= 4",
 ];
@@ -116,11 +120,26 @@ async fn calls(app: &Arc<App>, me: &Caller, size: i64) {
     let older = Span::Turn(Turn::After(Place { newest_first: true, seq: Seq(3) }));
     messages::list(app, me, ChatId(1), Ok(older), size, true).await.expect("messages");
     let current = (1..=40).map(|id| (ChatId(id), Version(5))).collect();
-    let known = Known { versions: current, epoch: None, limit: size };
+    let known = Known { versions: current, epoch: None, limit: size, account: None };
     assert!(sync::changes(app, UserId(1), || Ok(known)).await.expect("sync").changes.is_empty());
     let old = (1..=size).map(|id| (ChatId(id), Version(2))).collect();
-    let known = Known { versions: old, epoch: None, limit: size };
+    let known = Known { versions: old, epoch: None, limit: size, account: None };
     sync::changes(app, UserId(1), || Ok(known)).await.expect("sync");
+    let none = [].into_iter().collect();
+    let known = Known {
+        versions: none,
+        epoch: None,
+        limit: size,
+        account: Some(AccountVersion(40 - size)),
+    };
+    let found = sync::changes(app, UserId(1), || Ok(known)).await.expect("sync").account;
+    assert_eq!(i64::try_from(found.changes.expect("some").chats.len()), Ok(size));
+    let mut tx = app.db.begin().await.expect("begun");
+    let wanted =
+        |chat| (ChatId(chat), UserId(1), Marks { delivered_seq: Seq(3), read_seq: Seq(3) });
+    let moved = marks::advance(&mut tx, &(1..=size).map(wanted).collect::<Vec<_>>()).await;
+    assert!(moved.expect("moved").iter().all(|one| one.account.is_some()));
+    tx.commit().await.expect("committed");
     // By the whole name, by words, by typos.
     for text in ["user", "user ser", "usr19", "usr19 user"] {
         let found = searching::people(app, &Query::parse(text), Turn::First, size).await;

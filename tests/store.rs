@@ -1,6 +1,8 @@
 //! Every query of the store, on both databases. SQL is not checked at compile time, so a query without
 //! a test here is a bug. `tests/api` tests what the actions do with the rows.
 
+#[path = "store/account_version.rs"]
+mod account_version;
 #[path = "store/accounts.rs"]
 mod accounts;
 #[path = "store/avatars.rs"]

@@ -144,7 +144,9 @@ pub async fn update(
             claimed => claimed?,
         }
     }
-    users::update(&mut unit.tx, &after).await?;
+    if after != before {
+        after.account_version = users::update(&mut unit.tx, &after).await?;
+    }
     // Another device may have changed the names that this one leaves.
     let entry = match planned.names() == after.names() {
         true => entry,

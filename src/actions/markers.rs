@@ -11,13 +11,16 @@ use futures_util::FutureExt;
 use tokio::sync::mpsc;
 
 use crate::app::{App, PendingMarkers, answered};
+use crate::domain::account_version::CHATS_MAX;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::receipt::Marks;
 use crate::store::marks::{self, MemberMarks};
 
-/// Most moves in one transaction.
+/// Most moves in one transaction. A user's read markers among them share one account version, and a sync
+/// answers with whole versions.
 const BATCH: usize = 512;
+const _: () = assert!(BATCH < CHATS_MAX);
 /// Retries of rows that other transactions have locked: the pause between two, and their number.
 const RETRY_AFTER: Duration = Duration::from_millis(5);
 const TRIES: usize = 200;
@@ -83,7 +86,7 @@ async fn write(
         let present = marks::read(&mut tx, &who).await?;
         tx.commit().await?;
         for one in moved {
-            app.hub.marker_moved(one.chat, one.user, one.marks);
+            app.hub.marker_moved(one.to.chat, one.to.user, one.to.marks);
         }
         found.extend(present.into_iter().map(|one| ((one.chat, one.user), one)));
         // Rows that other transactions had locked have not moved yet.

@@ -3,6 +3,7 @@
 //! sockets call the same actions.
 
 pub mod access;
+pub mod account_version;
 pub mod accounts;
 pub mod attempts;
 pub mod avatars;

@@ -13,8 +13,9 @@ use crate::domain::sync::{BYTES, Change, Changes, Known, Room};
 use crate::shares::Holder;
 use crate::store::chats::ChatOfMember;
 use crate::store::least::least_marks;
-use crate::store::{chats, messages, site};
+use crate::store::{self, chats, messages};
 
+use super::account_version;
 use super::chats::views;
 
 /// Up to this many chats are read without asking for their sizes first.
@@ -32,11 +33,17 @@ pub async fn changes(
     known: impl FnOnce() -> Result<Known>,
 ) -> Result<Changes> {
     let _permit = app.heavy_requests.acquire(Holder::User(me)).await?;
-    let epoch = site::epoch(&app.db).await?;
     // The client's body is parsed while the database is asked.
-    let (mine, known) = tokio::join!(chats::versions_of(&app.db, me), async { known() });
-    let (mine, known) = (mine?, known?);
-    let same_epoch = known.epoch.as_ref().is_none_or(|named| *named == epoch);
+    let (position, known) =
+        tokio::join!(store::account_version::position(&app.db, me), async { known() });
+    let (position, known) = (position?, known?);
+    let same_epoch = known.epoch.as_ref().is_none_or(|named| *named == position.epoch);
+    // Before the chats' versions: so an unread count includes no message that the client does not know, or learns
+    // of by this answer.
+    let account =
+        account_version::changes(app, me, &position, known.account.filter(|_| same_epoch)).await?;
+    let mine = chats::versions_of(&app.db, me).await?;
+    let epoch = position.epoch;
     let mut named = known.versions.into_iter().peekable();
     let mut gone = Vec::new();
     let mut newer = Newer::new();
@@ -51,7 +58,7 @@ pub async fn changes(
     let gone = gone.into_iter().chain(named).map(|(chat, _)| chat).collect();
     if newer.is_empty() {
         // The usual answer: nothing else is read.
-        return Ok(Changes { epoch, changes: Vec::new(), gone, more: false });
+        return Ok(Changes { epoch, changes: Vec::new(), gone, more: false, account });
     }
     let rows = busiest(app, me, &newer).await?;
     let all_read = rows.len() == newer.len();
@@ -64,7 +71,7 @@ pub async fn changes(
     let found = changed(app, &behind, known.limit).await?;
     let (changes, all_fit) = fill(views(app, rows).await?, &newer, found);
     let more = !all_read || !all_fit || changes.iter().any(|change| change.more);
-    Ok(Changes { epoch, changes, gone, more })
+    Ok(Changes { epoch, changes, gone, more, account })
 }
 
 /// As many of the chats as can fit into an answer, the busiest first, since people look at them first.

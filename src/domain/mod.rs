@@ -1,6 +1,7 @@
 //! What Meowsenger talks about: types that cannot be wrong and pure rules over them.
 //! Nothing here does I/O, reads a clock or knows how a thing is stored or sent.
 
+pub mod account_version;
 pub mod audit;
 pub mod avatar;
 pub mod chat;

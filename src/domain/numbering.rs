@@ -1,5 +1,5 @@
-//! The two counters of a chat: the `seq` of its messages and the `version` of its changes. They are
-//! types of their own, since taking one for the other would corrupt synchronisation. Assigning the
+//! The two counters of a chat, the `seq` of its messages and the `version` of its changes, and the `version` of an
+//! account. They are types of their own, since taking one for the other would corrupt synchronisation. Assigning the
 //! next number is the store's and the actions' business.
 
 use std::fmt;
@@ -96,3 +96,23 @@ impl fmt::Display for Version {
         self.0.fmt(f)
     }
 }
+
+/// The number of an account's latest durable change. It grows by one with each change, or with each batch of
+/// read markers written together.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    sqlx::Type,
+)]
+#[serde(transparent)]
+#[sqlx(transparent)]
+pub struct AccountVersion(pub i64);

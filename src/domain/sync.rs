@@ -2,10 +2,11 @@
 
 use std::ops::Deref;
 
+use super::account_version::AccountDelta;
 use super::chat::ChatView;
 use super::ids::ChatId;
 use super::message::Message;
-use super::numbering::Version;
+use super::numbering::{AccountVersion, Version};
 
 /// What a client knows.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub struct Known {
     pub epoch: Option<String>,
     /// Most messages in the answer, 1–1000.
     pub limit: i64,
+    /// The account's version that it has; none where it does not say.
+    pub account: Option<AccountVersion>,
 }
 
 impl Known {
@@ -80,6 +83,8 @@ pub struct Changes {
     pub gone: Vec<ChatId>,
     /// Something is missing: chats for which there was no room, or messages of a chat.
     pub more: bool,
+    /// What changed in the account.
+    pub account: AccountDelta,
 }
 
 /// A chat that is newer than what the client has.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::avatar::NewAvatar;
 use super::ids::UserId;
+use super::numbering::AccountVersion;
 use super::text;
 use super::time::Timestamp;
 
@@ -212,7 +213,7 @@ pub enum Status {
 }
 
 /// A user's row, less the password. Never sent as it is: `wire::users` decides who sees what.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct User {
     /// Its id.
     pub id: UserId,
@@ -243,6 +244,8 @@ pub struct User {
     pub is_staff: bool,
     /// May do everything that staff may, and make staff.
     pub is_superuser: bool,
+    /// The account's version.
+    pub account_version: AccountVersion,
 }
 
 impl User {

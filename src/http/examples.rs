@@ -32,7 +32,7 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         "SendMessage" => json!({"content": "Meow!", "client_id": "b0f7c2a4"}),
         "EditMessage" | "PatchMessage" => json!({"content": "Purr."}),
         "ReadMessages" => json!({"seq": 1}),
-        "Sync" => json!({"versions": {"3": 1}, "epoch": EPOCH}),
+        "Sync" => json!({"versions": {"3": 1}, "epoch": EPOCH, "account": 12}),
 
         "Opened" => json!({"user": own_user(), "access": TOKEN, "refresh": TOKEN}),
         "TokenPair" => json!({"access": TOKEN, "refresh": TOKEN}),
@@ -58,7 +58,10 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         "Receipts" => json!({
             "read": [user_ref()], "delivered": [], "read_count": 1, "delivered_count": 0,
         }),
-        "Changes" => json!({"epoch": EPOCH, "changes": [change()], "gone": [], "more": false}),
+        "Changes" => json!({
+            "epoch": EPOCH, "changes": [change()], "gone": [], "more": false,
+            "account": account_sync(),
+        }),
         "Change" => change(),
         "Detail" => json!({"detail": "Not found."}),
         "FieldTexts" => json!({"content": ["This field may not be blank."]}),
@@ -126,6 +129,16 @@ fn member() -> Value {
     json!({
         "user": user_ref(), "role": "member", "joined_at": TIME,
         "last_delivered_seq": 1, "last_read_seq": 1,
+    })
+}
+
+fn account_sync() -> Value {
+    json!({
+        "version": 14, "user": null, "blocks": [], "more": false,
+        "chats": [{
+            "chat": 3, "last_read_seq": 1, "unread_count": 0, "unread_mentions": 0, "muted_until": null,
+            "pinned": false, "archived": false,
+        }],
     })
 }
 

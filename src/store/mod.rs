@@ -1,6 +1,7 @@
 //! The only SQL: one text for both databases, or two side by side where the dialects differ.
 //! Nothing here decides who may do what, and nothing here publishes.
 
+pub mod account_version;
 pub mod audit;
 pub mod avatars;
 pub mod chat_lists;

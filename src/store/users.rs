@@ -3,6 +3,7 @@
 use constcat::concat;
 
 use crate::domain::ids::UserId;
+use crate::domain::numbering::AccountVersion;
 use crate::domain::search::IndexEntry;
 use crate::domain::text;
 use crate::domain::time::Timestamp;
@@ -33,7 +34,7 @@ pub struct NewUser<'a> {
 /// What makes a [`User`]; `u` is the user.
 pub(super) const COLUMNS: &str = "u.id, u.username, u.email, u.first_name, u.last_name, u.avatar, \
      u.status_text, u.availability, u.last_seen, u.date_joined, u.deleted_at, u.is_active, u.is_staff, \
-     u.is_superuser";
+     u.is_superuser, u.account_version";
 
 /// Begins every reading of whole users.
 const SELECT: &str = concat!("select ", COLUMNS, " from users u ");
@@ -155,7 +156,9 @@ pub async fn end(tx: &mut Tx, id: UserId, username: &str, now: Timestamp) -> Res
         "update users set username = $2, username_key = $3, email = '', password = '!', \
                               first_name = '', last_name = '', avatar = null, status_text = '', \
                               availability = 'online', last_login = null, last_seen = null, \
-                              is_active = $4, is_staff = $4, is_superuser = $4, deleted_at = $5 \
+                              is_active = $4, is_staff = $4, is_superuser = $4, deleted_at = $5, \
+                              account_version = account_version + 1, \
+                              profile_version = account_version + 1 \
              where id = $1",
     )
     .bind(id)
@@ -181,29 +184,32 @@ pub async fn lock(tx: &mut Tx, id: UserId) -> Result<()> {
     Ok(())
 }
 
-/// Writes what can be changed about a user. Names are claimed by [`claim_names`] and indexed by
-/// [`search::index`].
-pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
-    tx.query(
-        "update users set username = $2, username_key = $3, email = $4, first_name = $5, \
+/// Writes what can be changed about a user, as a change of the account, and returns the version that it makes. Names
+/// are claimed by [`claim_names`] and indexed by [`search::index`].
+pub async fn update(tx: &mut Tx, user: &User) -> Result<AccountVersion> {
+    let (version,): (AccountVersion,) = tx
+        .query(
+            "update users set username = $2, username_key = $3, email = $4, first_name = $5, \
                               last_name = $6, status_text = $7, availability = $8, \
-                              is_active = $9, is_staff = $10, avatar = $11 \
-             where id = $1",
-    )
-    .bind(user.id)
-    .bind(user.username.as_str())
-    .bind(text::fold(&user.username))
-    .bind(user.email.as_str())
-    .bind(user.first_name.as_str())
-    .bind(user.last_name.as_str())
-    .bind(user.status_text.as_str())
-    .bind(user.availability.as_str())
-    .bind(user.is_active)
-    .bind(user.is_staff)
-    .bind(user.avatar.clone())
-    .execute()
-    .await
-    .map(drop)
+                              is_active = $9, is_staff = $10, avatar = $11, \
+                              account_version = account_version + 1, \
+                              profile_version = account_version + 1 \
+             where id = $1 returning account_version",
+        )
+        .bind(user.id)
+        .bind(user.username.as_str())
+        .bind(text::fold(&user.username))
+        .bind(user.email.as_str())
+        .bind(user.first_name.as_str())
+        .bind(user.last_name.as_str())
+        .bind(user.status_text.as_str())
+        .bind(user.availability.as_str())
+        .bind(user.is_active)
+        .bind(user.is_staff)
+        .bind(user.avatar.clone())
+        .one()
+        .await?;
+    Ok(version)
 }
 
 /// Gives up a user's login names and claims others. [`super::error::Error::Unique`] where one is

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
 use crate::domain::ids::ChatId;
+use crate::domain::numbering::AccountVersion;
 use crate::domain::sync::{Known, Versions, digits};
 
 use super::sync::LIMIT_MAX;
@@ -14,8 +15,10 @@ use super::sync::LIMIT_MAX;
 /// Parses a body. `None` if anything is wrong with it or unusual: then [`super::sync::Sync`] reads it.
 pub fn quick(body: &[u8]) -> Option<Known> {
     // Of a text, not of bytes: else every key would be looked at for what is no UTF-8.
-    let Body { versions, epoch, limit } = serde_json::from_str(str::from_utf8(body).ok()?).ok()?;
-    (1..=LIMIT_MAX).contains(&limit.0).then_some(Known { versions, epoch, limit: limit.0 })
+    let body: Body = serde_json::from_str(str::from_utf8(body).ok()?).ok()?;
+    let Body { versions, epoch, limit: Limit(limit), account } = body;
+    let right = (1..=LIMIT_MAX).contains(&limit) && account.is_none_or(|version| version.0 >= 0);
+    right.then_some(Known { versions, epoch, limit, account })
 }
 
 /// An unknown field is unusual: skipping it would accept what the other parser refuses, such as a number
@@ -28,6 +31,13 @@ struct Body {
     epoch: Option<String>,
     #[serde(default)]
     limit: Limit,
+    /// May be missing, but not null.
+    #[serde(default, deserialize_with = "some")]
+    account: Option<AccountVersion>,
+}
+
+fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<AccountVersion>, D::Error> {
+    AccountVersion::deserialize(deserializer).map(Some)
 }
 
 #[derive(Deserialize)]
@@ -78,6 +88,12 @@ mod tests {
             (r#"{"versions": {"1": 2}, "other": [1.5]}"#, false),
             (r#"{"versions": {"7": 1, "007": 2}}"#, false),
             (r#"{"limit": 1000, "epoch": "past", "versions": {"7": -1}}"#, true),
+            (r#"{"versions": {}, "account": 0}"#, true),
+            (r#"{"account": 17, "versions": {"1": 2}}"#, true),
+            (r#"{"versions": {}, "account": null}"#, false),
+            (r#"{"versions": {}, "account": -1}"#, false),
+            (r#"{"versions": {}, "account": 1.0}"#, false),
+            (r#"{"versions": {}, "account": "1"}"#, false),
             (r#"{"versions": {"\u0031": 2}, "limit": 5}"#, false),
             (r#"{"versions": {"1": 2.0}}"#, false),
             (r#"{"versions": {"+1": 2}}"#, false),
@@ -97,6 +113,7 @@ mod tests {
                 let slowly = slowly.expect("as right");
                 assert_eq!(quickly.versions, slowly.versions, "{body}");
                 assert_eq!((quickly.epoch, quickly.limit), (slowly.epoch, slowly.limit), "{body}");
+                assert_eq!(quickly.account, slowly.account, "{body}");
             }
         }
     }

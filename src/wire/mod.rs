@@ -1,6 +1,7 @@
 //! The JSON that clients see, shared by REST and socket: objects, frames, errors, and the reading
 //! of bodies. Shapes only: what is allowed is decided elsewhere.
 
+pub mod account_version;
 pub mod accounts;
 pub mod chats;
 pub mod client_frames;

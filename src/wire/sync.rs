@@ -7,9 +7,11 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::domain;
 use crate::domain::error::Result;
 use crate::domain::ids::ChatId;
+use crate::domain::numbering::AccountVersion;
 use crate::domain::sync::{Known, Versions};
 use crate::domain::urls::Urls;
 
+use super::account_version::AccountSync;
 use super::chats::Chat;
 use super::fields::Fields;
 use super::kinds::{Integer, VersionsByChat, text};
@@ -31,6 +33,7 @@ pub struct Changes<'a> {
     /// Whether anything is missing, be it chats that are left out or messages of one that is here: ask
     /// again with the versions that one has now.
     more: bool,
+    account: AccountSync<'a>,
 }
 
 /// A chat that is newer than what the client has.
@@ -56,6 +59,7 @@ impl<'a> Changes<'a> {
             changes: found.changes.iter().map(change).collect(),
             gone: &found.gone,
             more: found.more,
+            account: AccountSync::of(&found.account, urls),
         }
     }
 }
@@ -66,6 +70,7 @@ pub struct Sync {
     versions: Option<Versions>,
     epoch: Option<String>,
     limit: Option<i64>,
+    account: Option<i64>,
 }
 
 impl PartialSchema for Sync {
@@ -91,13 +96,19 @@ impl Sync {
                 "The most messages in the answer, 500 by default.",
                 Integer { min: 1, max: LIMIT_MAX },
             ),
+            account: body.optional(
+                "account",
+                "The version that you have of your account: the answer has what changed since.",
+                Integer { min: 0, max: i64::MAX },
+            ),
         }
     }
 
     /// Reads the body.
     pub fn parse(mut body: Fields) -> Result<Known> {
-        let Self { versions, epoch, limit } = Self::visit(&mut body);
+        let Self { versions, epoch, limit, account } = Self::visit(&mut body);
         let limit = limit.unwrap_or(Known::LIMIT);
-        body.finish(versions.map(|versions| Known { versions, epoch, limit }))
+        let account = account.map(AccountVersion);
+        body.finish(versions.map(|versions| Known { versions, epoch, limit, account }))
     }
 }

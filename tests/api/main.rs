@@ -2,6 +2,7 @@
 
 mod support;
 
+mod account_version;
 mod allowances;
 mod asyncapi;
 mod auth;

@@ -78,7 +78,7 @@ async fn what_changed_since_comes_in_version_order(
     // Chats and messages are as in GET, except for fields that lists leave out.
     let answer = ask(1).await;
     let fields: Vec<_> = answer.as_object().expect("an object").keys().cloned().collect();
-    assert_eq!(fields, ["changes", "epoch", "gone", "more"]);
+    assert_eq!(fields, ["account", "changes", "epoch", "gone", "more"]);
     assert_eq!(answer["more"], false);
     let told = change(&answer, chat).expect("told");
     assert_eq!(told["chat"], kitty.get("/api/chats/").await.results()[0]);

@@ -1,0 +1,44 @@
+//! The account's version: it numbers the durable changes of what only the user sees (the own profile and
+//! availability, the own read markers), so that a device learns after any absence what it missed.
+
+use super::ids::ChatId;
+use super::numbering::{AccountVersion, Seq};
+use super::user::Profile;
+
+/// Most chats in one answer. A batch of read markers, whose chats share one version, is smaller, so that every
+/// answer gets its client on.
+pub const CHATS_MAX: usize = 1_000;
+
+/// What a client learns about its account from a sync.
+#[derive(Clone, Debug)]
+pub struct AccountDelta {
+    /// How far the answer reaches.
+    pub version: AccountVersion,
+    /// What changed since the version that the client named; `None` if it named none that counts.
+    pub changes: Option<AccountChanges>,
+}
+
+/// The latest state of what changed in an account.
+#[derive(Clone, Debug, Default)]
+pub struct AccountChanges {
+    /// The user, if the profile or the availability changed.
+    pub user: Option<Profile>,
+    /// The chats whose read marker the user moved, at most [`CHATS_MAX`].
+    pub chats: Vec<ReadState>,
+    /// There are more: ask again with the version that was reached.
+    pub more: bool,
+}
+
+/// How far the user has read in a chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct ReadState {
+    /// The chat.
+    #[sqlx(rename = "chat_id")]
+    pub chat: ChatId,
+    /// The account version that the last move of the read marker made.
+    pub account_version: AccountVersion,
+    /// The read marker.
+    pub last_read_seq: Seq,
+    /// Messages by others, not deleted, after it.
+    pub unread_count: i64,
+}

@@ -1,0 +1,57 @@
+//! Reading what changed in an account. Who changes something takes the account's next version in the same
+//! statement or transaction: `users` for the profile, `marks` for read markers.
+
+use crate::domain::account_version::ReadState;
+use crate::domain::ids::UserId;
+use crate::domain::numbering::AccountVersion;
+
+use super::error::Result;
+use super::query::Target;
+
+/// Where an account stands.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct AccountPosition {
+    /// The database's epoch.
+    pub epoch: String,
+    /// The latest change.
+    pub account_version: AccountVersion,
+    /// The latest change of profile or availability.
+    pub profile_version: AccountVersion,
+}
+
+/// Where an account stands, with the epoch that this belongs to.
+pub async fn position(at: impl Into<Target<'_>>, user: UserId) -> Result<AccountPosition> {
+    at.into()
+        .query(
+            "select s.epoch, u.account_version, u.profile_version from users u \
+             join site s on s.id = 1 where u.id = $1",
+        )
+        .bind(user)
+        .one()
+        .await
+}
+
+/// The chats whose read marker the user moved after `after`, in the order of these changes.
+pub async fn read_since(
+    at: impl Into<Target<'_>>,
+    user: UserId,
+    after: AccountVersion,
+    limit: usize,
+) -> Result<Vec<ReadState>> {
+    at.into()
+        .query(
+            "select me.chat_id, me.account_version, me.last_read_seq, \
+                    c.last_seq - me.last_read_seq \
+                        - (select count(*) from messages t where t.chat_id = me.chat_id \
+                               and t.seq > me.last_read_seq and t.deleted_at is not null) \
+                        as unread_count \
+             from members me join chats c on c.id = me.chat_id \
+             where me.user_id = $1 and me.account_version > $2 \
+             order by me.account_version, me.chat_id limit $3",
+        )
+        .bind(user)
+        .bind(after)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .all()
+        .await
+}

@@ -1,0 +1,84 @@
+//! The account's part of a sync: what changed of what only the user sees.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::account_version;
+use crate::domain::ids::ChatId;
+use crate::domain::numbering::{AccountVersion, Seq};
+use crate::domain::time::Timestamp;
+use crate::domain::urls::Urls;
+
+use super::users::OwnUser;
+
+/// What changed in your account since the version that you named. The version alone if you named none, one of
+/// another epoch, or one that your account has not reached.
+#[derive(Serialize, ToSchema)]
+pub struct AccountSync<'a> {
+    /// How far this answer reaches: name it next time.
+    #[schema(value_type = i64, minimum = 0, example = 14)]
+    version: AccountVersion,
+    /// You, if your profile or availability changed, else null.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<Option<OwnUser<'a>>>,
+    /// The chats whose read marker you moved, at most 1,000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, max_items = 1000)]
+    chats: Option<Vec<AccountChat>>,
+    /// Users whom you blocked or unblocked. Nobody can be blocked yet, so it is empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<Vec<i64>>, max_items = 0)]
+    blocks: Option<[i64; 0]>,
+    /// Whether there are more chats: ask again with this `version`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    more: Option<bool>,
+}
+
+/// What only you see of a chat. There are no mentions yet, and no chat can be muted, pinned or archived: their
+/// fields have the value that holds for every chat.
+#[derive(Serialize, ToSchema)]
+pub struct AccountChat {
+    #[schema(value_type = i64, minimum = 1, example = 3)]
+    chat: ChatId,
+    /// Your read marker.
+    #[schema(value_type = i64, minimum = 0)]
+    last_read_seq: Seq,
+    /// Messages by others, not deleted, after it.
+    #[schema(minimum = 0)]
+    unread_count: i64,
+    #[schema(minimum = 0)]
+    unread_mentions: i64,
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    muted_until: Option<Timestamp>,
+    pinned: bool,
+    archived: bool,
+}
+
+impl<'a> AccountSync<'a> {
+    /// As the owner of the account sees it.
+    pub(super) fn of(found: &'a account_version::AccountDelta, urls: &Urls) -> Self {
+        let changes = found.changes.as_ref();
+        Self {
+            version: found.version,
+            user: changes.map(|all| all.user.as_ref().map(|user| OwnUser::of(user, urls))),
+            chats: changes.map(|all| all.chats.iter().map(AccountChat::of).collect()),
+            blocks: changes.map(|_| []),
+            more: changes.map(|all| all.more),
+        }
+    }
+}
+
+impl AccountChat {
+    fn of(state: &account_version::ReadState) -> Self {
+        Self {
+            chat: state.chat,
+            last_read_seq: state.last_read_seq,
+            unread_count: state.unread_count,
+            unread_mentions: 0,
+            muted_until: None,
+            pinned: false,
+            archived: false,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The account's version: what takes one, and what is found by it. On PostgreSQL also that moving read markers
+//! waits for nobody.
+
+use std::time::Duration;
+
+use meowsenger::domain::account_version::ReadState;
+use meowsenger::domain::ids::{ChatId, UserId};
+use meowsenger::domain::numbering::{AccountVersion, Seq, Version};
+use meowsenger::domain::receipt::Marks;
+use meowsenger::store::{Target, account_version, marks, members, messages, users};
+use rstest::rstest;
+use tokio::time::timeout;
+
+use crate::support::{Backend, NOW, Store};
+
+async fn version(store: &Store, user: UserId) -> i64 {
+    account_version::position(&store.db, user).await.expect("read").account_version.0
+}
+
+fn read(chat: ChatId, user: UserId, seq: i64) -> (ChatId, UserId, Marks) {
+    (chat, user, Marks { delivered_seq: Seq(seq), read_seq: Seq(seq) })
+}
+
+/// Moves markers and commits; the account versions that this took.
+async fn advance(store: &Store, wanted: &[(ChatId, UserId, Marks)]) -> Vec<Option<i64>> {
+    let mut tx = store.tx().await;
+    let mut moved = marks::advance(&mut tx, wanted).await.expect("advanced");
+    tx.commit().await.expect("committed");
+    moved.sort_by_key(|one| (one.to.chat, one.to.user));
+    moved.iter().map(|one| one.account.map(|version| version.0)).collect()
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_read_marker_takes_one_version_and_sending_and_delivery_take_none(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let (a, b) = (store.user("a").await, store.user("b").await);
+    let (one, two) = (store.group(a, &[b]).await, store.group(a, &[b]).await);
+    for chat in [one, one, one, two] {
+        store.say(chat, a, "meow").await;
+    }
+    assert_eq!((version(&store, a).await, version(&store, b).await), (0, 0), "sending");
+    let delivered = Marks { delivered_seq: Seq(2), read_seq: Seq(0) };
+    assert_eq!(advance(&store, &[(one, b, delivered)]).await, [None]);
+    assert_eq!(version(&store, b).await, 0, "delivery");
+
+    // Two chats and two users in one batch: one version a user. What does not move takes none.
+    let batch = [read(one, b, 1), read(two, b, 9), read(one, a, 3)];
+    assert_eq!(advance(&store, &batch).await, [Some(1), Some(1)]);
+    assert_eq!((version(&store, a).await, version(&store, b).await), (0, 1));
+    assert_eq!(advance(&store, &batch).await, []);
+    assert_eq!(version(&store, b).await, 1, "nothing moved");
+    assert_eq!(advance(&store, &[read(one, b, 2), (two, b, delivered)]).await, [Some(2)]);
+
+    let since = async |after: i64, limit| {
+        let after = AccountVersion(after);
+        account_version::read_since(&store.db, b, after, limit).await.expect("read")
+    };
+    let state = |chat, version, last_read_seq, unread_count| {
+        let account_version = AccountVersion(version);
+        ReadState { chat, account_version, last_read_seq: Seq(last_read_seq), unread_count }
+    };
+    assert_eq!(since(0, 9).await, [state(two, 1, 1, 0), state(one, 2, 2, 1)]);
+    assert_eq!(since(1, 9).await, [state(one, 2, 2, 1)]);
+    assert_eq!(since(0, 1).await, [state(two, 1, 1, 0)]);
+    assert!(since(2, 9).await.is_empty());
+
+    // The count is of now: with a new message, and without a deleted one.
+    store.say(two, a, "meow").await;
+    let third = messages::after(&store.db, one, Seq(2), 1).await.expect("read")[0].id;
+    let mut tx = store.tx().await;
+    messages::bury(&mut tx, third, Version(5), NOW).await.expect("buried");
+    tx.commit().await.expect("committed");
+    assert_eq!(since(0, 9).await, [state(two, 1, 1, 1), state(one, 2, 2, 0)]);
+
+    // Who leaves and comes back starts anew.
+    let mut tx = store.tx().await;
+    members::remove(&mut tx, one, &[b]).await.expect("removed");
+    tx.commit().await.expect("committed");
+    assert_eq!(since(0, 9).await, [state(two, 1, 1, 1)]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_change_of_the_profile_takes_a_version(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let (a, b) = (store.user("a").await, store.user("b").await);
+    let mut tx = store.tx().await;
+    let mut user = users::by_id(&mut tx, a).await.expect("read").expect("there");
+    user.status_text = "asleep".to_owned();
+    assert_eq!(users::update(&mut tx, &user).await.expect("updated"), AccountVersion(1));
+    tx.commit().await.expect("committed");
+    let at = account_version::position(&store.db, a).await.expect("read");
+    assert_eq!((at.account_version.0, at.profile_version.0), (1, 1));
+    let user = users::by_id(&store.db, a).await.expect("read").expect("there");
+    assert_eq!(user.account_version, AccountVersion(1));
+
+    let chat = store.group(b, &[a]).await;
+    store.say(chat, b, "meow").await;
+    assert_eq!(advance(&store, &[read(chat, a, 1)]).await, [Some(2)]);
+    let mut tx = store.tx().await;
+    users::end(&mut tx, a, "deleted_1", NOW).await.expect("ended");
+    tx.commit().await.expect("committed");
+    let at = account_version::position(&store.db, a).await.expect("read");
+    assert_eq!((at.account_version.0, at.profile_version.0), (3, 3));
+    assert_eq!(version(&store, b).await, 0, "of that user alone");
+}
+
+/// Whoever adds people to a group holds their rows and waits for the chat's; a committer holds that and waits for
+/// its senders' rows as members. If moving markers waited too, these three could wait in a circle.
+#[tokio::test]
+async fn markers_wait_for_nobody_on_postgres() {
+    let Some(store) = Store::new(Backend::Postgres).await else { return };
+    let (a, b) = (store.user("a").await, store.user("b").await);
+    let chat = store.group(a, &[b]).await;
+    store.say(chat, a, "meow").await;
+    for held in [
+        "select id from users where id = $1 for share",
+        "select user_id from members where user_id = $1 for no key update",
+    ] {
+        let mut holder = store.tx().await;
+        let _: Vec<(i64,)> =
+            Target::from(&mut holder).query(held).bind(b).all().await.expect("held");
+        let moved = timeout(Duration::from_secs(5), advance(&store, &[read(chat, b, 1)])).await;
+        let moved = moved.expect("without waiting");
+        assert!(moved.iter().all(Option::is_none), "at most the delivery marker: {held}");
+        assert_eq!(version(&store, b).await, 0, "{held}");
+        drop(holder);
+    }
+    // The rollback of the holder is not waited for either.
+    let moved = async {
+        loop {
+            let moved = advance(&store, &[read(chat, b, 1)]).await;
+            if !moved.is_empty() {
+                return moved;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    assert_eq!(timeout(Duration::from_secs(5), moved).await.expect("in time"), [Some(1)]);
+}
