@@ -53,7 +53,7 @@ pub use touched::Touched;
 
 /// Bound of a connection's queue, in bytes.
 const QUEUE_BYTES: usize = 256 * 1024;
-/// Committers on PostgreSQL: two transactions overlap one's fsync with the other's statements.
+/// Committers on PostgreSQL: two transactions overlap the fsync of one with the statements of the other.
 const POSTGRES_COMMITTERS: usize = 2;
 
 /// Added to the statement timeout, for the work of a committer or marker worker itself.

@@ -25,7 +25,7 @@ mod words;
 
 use allowed::{CYCLES, QUAINT_FILES, SHARED_NAMES};
 use checks::*;
-use source::{file_names, files, root, sources};
+use source::{Source, file_names, files, root, sources};
 
 /// Each module with the modules below it that it may name. A row contains only modules of earlier rows,
 /// so the modules cannot form a cycle. `lib.rs` and `main.rs` may name everything.
@@ -253,8 +253,8 @@ fn words_are_plain() {
     let new = faults.iter().filter(|(path, _, _)| !QUAINT_FILES.contains(&path.as_str()));
     let new: Vec<String> = new.map(|(path, line, word)| format!("{path}:{line}: {word}")).collect();
     check(
-        "The documentation, the API descriptions, the headers, and what the program logs and answers use \
-         the words that an engineer would search for (docs/glossary.md).",
+        "The documentation, the API descriptions, comments, and what the program logs and answers use the \
+         words that an engineer would search for (docs/glossary.md).",
         new.into_iter().chain(superfluous("QUAINT_FILES", QUAINT_FILES, &found)),
     );
 }
@@ -271,9 +271,11 @@ fn banned_words() -> Vec<(String, usize, String)> {
     for (path, text) in files(&["tests/api/snapshots"], "snap") {
         add(&path, words::in_descriptions(&text));
     }
-    for source in sources(&["src", "crates"]).iter().filter(|source| !source.is_test()) {
-        add(&source.path, words::in_texts(source));
-        add(&source.path, words::in_header(source));
+    for source in &sources(&["src", "crates", "tests", "bench", "examples"]) {
+        if source.is_in("src") || source.is_in("crates") {
+            add(&source.path, words::in_texts(source));
+        }
+        add(&source.path, words::in_comments(source));
     }
     faults
 }
@@ -300,6 +302,19 @@ fn the_docs_name_only_items_that_exist() {
     check(
         "Each `name::path` in the documentation is an item of the code, and can be searched for.",
         documents().iter().flat_map(|(path, text)| names::dead_names(path, text, &items, &crates)),
+    );
+}
+
+#[test]
+fn behaviours_are_found_by_their_names() {
+    const PAGE: &str = "docs/first-change.md";
+    let header = |file: &str| sources(&[file]).first().map(Source::header).unwrap_or_default();
+    check(
+        "The header of each file in the index of docs/first-change.md contains the words by which the \
+         behaviour is searched for.",
+        files(&[PAGE], "md").iter().flat_map(|(path, text)| {
+            names::not_in_header(path, text, |file| header(file).to_lowercase())
+        }),
     );
 }
 

@@ -1,5 +1,5 @@
-//! Pictures of people and groups: a file becomes a kept picture, and goes when nobody's row names
-//! it any more. Whether the caller may change a picture, those who call this have asked.
+//! Avatars of users and groups: storing, serving and removing them. A periodic sweep (avatar clean-up)
+//! removes files that no row refers to any more. Callers check whether a user may change the avatar.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,5 @@
-//! Sessions: logging in and out, renewing, and telling who is asking.
+//! Sessions: login, logout, authentication, and rotation of refresh tokens. Refresh token reuse (a used
+//! token is presented again, later than a lost answer explains) revokes the session.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! How often is too often: rates as DRF writes them, and the arithmetic of an allowance. Pure: the
-//! moment is given, and one number is all that is kept.
+//! Rate limits as DRF writes them (`10/min`), and their arithmetic. Pure: the time is passed in, and
+//! the whole state of a limit is one time.
 
 use std::time::Duration;
 

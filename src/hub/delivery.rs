@@ -65,7 +65,7 @@ impl Delivery<'_> {
         }
     }
 
-    /// Tells users that they have left a chat. They get none of its later events.
+    /// Sends `chat.deleted` to users who have left a chat. They get none of its later events.
     fn depart(&self, chat: ChatId, departed: &[Departed]) {
         self.presence.recheck.add(departed.iter().map(|one| one.user));
         let text = Utf8Bytes::from(frames::chat_deleted(chat));

@@ -71,7 +71,7 @@ impl Feed {
     /// Adds a subscriber. False where it is one already.
     pub(super) fn subscribe(&mut self, connection: &Arc<Connection>, knows: Knows) -> bool {
         let Err(at) = self.index_of(connection.number) else { return false };
-        // A client that is told of the chat as it is at a version starts the feed there, too.
+        // A client that gets the chat as it is at a version starts the feed there, too.
         if let Knows::Upto(version) = knows {
             self.begin(version);
         }
@@ -114,7 +114,7 @@ impl Feed {
         self.index_of(connection).ok().map(|at| self.subscribers[at].knows)
     }
 
-    /// Advances a subscriber whose client is told of the chat anew, as it is at this version. False
+    /// Advances a subscriber whose client gets `chat.created` with the chat at this version. False
     /// where the client knows as much already, or its `ready` will say so.
     pub(super) fn renew(&mut self, connection: u64, version: Version) -> bool {
         match self.subscriber(connection) {
@@ -173,7 +173,7 @@ impl Feed {
         (is_due && upto > after).then_some(Gap { chat, after, upto })
     }
 
-    /// Gives up on a gap: its subscribers are told to sync, and delivery goes on after it.
+    /// Gives up on a gap: its subscribers get `resync`, and delivery continues after it.
     pub(super) fn skip(&mut self, gap: &Gap, now: Instant) {
         if self.last.is_none_or(|last| last >= gap.upto) {
             return;

@@ -113,7 +113,7 @@ impl Feeds {
         subscribed.left.forget(chat);
         let feed = self.feed(&mut feeds, chat);
         let is_new = feed.subscribe(connection, Knows::Upto(version));
-        // Another client was told of the chat by its `ready`, or will be.
+        // Another client got the chat by its `ready`, or will.
         if !(is_new || joined && feed.renew(connection.number, version)) {
             return;
         }
@@ -132,7 +132,7 @@ impl Feeds {
         }
     }
 
-    /// Tells a connection that its user has left a chat, and unsubscribes it.
+    /// Sends `chat.deleted` to a connection whose user has left a chat, and unsubscribes it.
     pub(super) fn depart<Held: Before<FeedsLevel>>(
         &self,
         order: &mut Order<'_, Held>,
@@ -162,7 +162,7 @@ impl Feeds {
         }
         match knows {
             Knows::Upto(_) => connection.queue.push(Frame::of_chat(chat, version, text.clone())),
-            // The client was not told of the chat yet, and will not be.
+            // The client has not received the chat yet, and will not.
             Knows::AwaitsReady => connection.queue.retain(|other, _| other != chat),
         }
     }
@@ -217,7 +217,7 @@ impl Feeds {
         self.collect(|chat, feed| feed.gap(chat, now, older_than))
     }
 
-    /// Gives up on a gap: the chat's subscribers are told to sync, and delivery goes on after it.
+    /// Gives up on a gap: the chat's subscribers get `resync`, and delivery continues after it.
     pub fn skip(&self, gap: &Gap) {
         if let Some(feed) = self.shard(gap.chat).lock(&mut Order::start()).0.get_mut(&gap.chat) {
             feed.skip(gap, Instant::now());

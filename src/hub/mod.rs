@@ -89,8 +89,8 @@ impl Hub {
     }
 
     /// Starts delivery: `versions` are those of the user's chats, read from the database after
-    /// [`Feeds::join`]. Returns what the client is told: of each chat in it, every event after that version
-    /// will be delivered, and none before.
+    /// [`Feeds::join`]. Returns the versions for `ready`: every event after them will be delivered, and
+    /// none before.
     pub fn start(
         &self,
         connection: &Arc<Connection>,

@@ -27,7 +27,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// One that tells of a chat at a version.
+    /// An event of a chat, at a version.
     pub fn of_chat(chat: ChatId, version: Version, text: Utf8Bytes) -> Self {
         Self { text, version: Some((chat, version)) }
     }

@@ -1,7 +1,7 @@
 //! Tests of the checks of cycles, names and words, on small bad and good inputs.
 
 use super::graph::cycles;
-use super::names::{Items, crates, dead_names, dead_paths, shared_type_names};
+use super::names::{Items, crates, dead_names, dead_paths, not_in_header, shared_type_names};
 use super::source::Source;
 use super::words;
 
@@ -119,6 +119,16 @@ fn paths_in_documents() {
 }
 
 #[test]
+fn index_of_behaviours() {
+    let header = |file: &str| if file == "src/a.rs" { "what is slow" } else { "" }.to_owned();
+    let lacking = |row: &str| not_in_header("x.md", row, header).len();
+    assert_eq!(lacking("| A behaviour | `slow` | `src/a.rs` |\n| no code | slow | src/b.rs |"), 0);
+    assert_eq!(lacking("| A behaviour | `fast` | `src/a.rs` |"), 1);
+    assert_eq!(lacking("| A behaviour | `slow` | `src/gone.rs` |"), 1);
+    assert_eq!(Source::new("src/a.rs", "//! One\n//! two.\n\n//! three").header(), "One two.");
+}
+
+#[test]
 fn banned_words() {
     let lines =
         |found: Vec<(usize, String)>| found.into_iter().map(|(line, _)| line).collect::<Vec<_>>();
@@ -134,7 +144,7 @@ fn banned_words() {
                 #[cfg(test)]\nmod tests { const X: &str = \"it was told\"; }";
     let source = Source::new("src/app.rs", code);
     assert_eq!(lines(words::in_texts(&source)), [4]);
-    assert_eq!(lines(words::in_header(&source)), [1, 2]);
+    assert_eq!(lines(words::in_comments(&source)), [1, 2, 3]);
 }
 
 #[test]

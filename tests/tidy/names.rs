@@ -112,6 +112,26 @@ pub(crate) fn dead_paths(doc: &str, text: &str, exists: impl Fn(&str) -> bool) -
     faults
 }
 
+/// Rows of a table (behaviour, words, file) whose file does not have the words in its header. `header`
+/// returns a file's, in lower case.
+pub(crate) fn not_in_header(doc: &str, text: &str, header: impl Fn(&str) -> String) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        if let ["", _, words, file, ""] = cells[..]
+            && let (Some(words), Some(file)) = (as_code(words), as_code(file))
+            && !header(file).contains(words)
+        {
+            faults.push(format!("{doc}:{}: `{words}` is not in the header of {file}", index + 1));
+        }
+    }
+    faults
+}
+
+fn as_code(cell: &str) -> Option<&str> {
+    cell.strip_prefix('`')?.strip_suffix('`')
+}
+
 /// The code spans outside of code blocks, each with its line.
 fn code_spans(text: &str) -> Vec<(usize, &str)> {
     let mut spans = Vec::new();

@@ -11,11 +11,14 @@ pub(crate) struct Source {
     pub(crate) path: String,
     pub(crate) text: String,
     pub(crate) tokens: Vec<Token>,
+    /// Its line comments, each with its line.
+    pub(crate) comments: Vec<(usize, String)>,
 }
 
 impl Source {
     pub(crate) fn new(path: &str, text: &str) -> Self {
-        Self { path: path.to_owned(), text: text.to_owned(), tokens: tokens(text) }
+        let (tokens, comments) = tokens(text);
+        Self { path: path.to_owned(), text: text.to_owned(), tokens, comments }
     }
 
     /// Whether the file is in a folder, given without a trailing slash.
@@ -32,6 +35,12 @@ impl Source {
             return Vec::new();
         }
         path.split('/').map(str::to_owned).collect()
+    }
+
+    /// The text of the `//!` lines at the top, on one line.
+    pub(crate) fn header(&self) -> String {
+        let lines = self.text.lines().map_while(|line| line.strip_prefix("//!"));
+        lines.map(str::trim).collect::<Vec<_>>().join(" ")
     }
 
     /// Whether the file contains the tests of another one.
@@ -53,7 +62,8 @@ impl Source {
                 at += 1;
             }
         }
-        Self { path: self.path.clone(), text: self.text.clone(), tokens }
+        let (path, text) = (self.path.clone(), self.text.clone());
+        Self { path, text, tokens, comments: self.comments.clone() }
     }
 
     pub(crate) fn fault(&self, line: usize, what: &str) -> String {

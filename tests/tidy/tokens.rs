@@ -1,4 +1,4 @@
-//! Rust code as tokens, without comments: as much of the language as the checks need.
+//! Rust code as tokens, and its comments: as much of the language as the checks need.
 
 /// A token of Rust code. Comments, character literals and lifetimes are left out.
 #[derive(Clone)]
@@ -26,13 +26,13 @@ impl Token {
     }
 }
 
-/// The tokens of a file.
-pub(crate) fn tokens(text: &str) -> Vec<Token> {
-    let mut lexer = Lexer { chars: text.chars().collect(), at: 0, line: 1, tokens: Vec::new() };
+/// The tokens of a file, and its line comments, each with its line.
+pub(crate) fn tokens(text: &str) -> (Vec<Token>, Vec<(usize, String)>) {
+    let mut lexer = Lexer::new(text);
     while lexer.at < lexer.chars.len() {
         lexer.step();
     }
-    lexer.tokens
+    (lexer.tokens, lexer.comments)
 }
 
 struct Lexer {
@@ -40,13 +40,23 @@ struct Lexer {
     at: usize,
     line: usize,
     tokens: Vec<Token>,
+    comments: Vec<(usize, String)>,
 }
 
 impl Lexer {
+    fn new(text: &str) -> Self {
+        let chars = text.chars().collect();
+        Self { chars, at: 0, line: 1, tokens: Vec::new(), comments: Vec::new() }
+    }
+
     fn step(&mut self) {
         let line = self.line;
         match self.peek(0) {
-            '/' if self.peek(1) == '/' => self.skip_while(|c| c != '\n'),
+            '/' if self.peek(1) == '/' => {
+                let start = self.at;
+                self.skip_while(|c| c != '\n');
+                self.comments.push((line, self.chars[start..self.at].iter().collect()));
+            }
             '/' if self.peek(1) == '*' => self.block_comment(),
             '"' => self.string(),
             '\'' => self.character_or_lifetime(),

@@ -15,7 +15,6 @@ pub(crate) const BANNED: &[(&str, &str)] = &[
     ("hole", "gap"),
     ("holes", "gaps"),
     ("watched", "subscribed to"),
-    ("watches", "subscribes to"),
     ("read mark", "read marker"),
     ("read marks", "read markers"),
     ("delivered mark", "delivery marker"),
@@ -36,7 +35,6 @@ pub(crate) const BANNED: &[(&str, &str)] = &[
     ("buries", "deletes"),
     ("as a shell", "anonymised"),
     ("comes in", "joins"),
-    ("came in", "joined"),
     ("coming in", "joining"),
     ("came into", "joined"),
     ("goes out", "leaves, is sent"),
@@ -46,8 +44,8 @@ pub(crate) const BANNED: &[(&str, &str)] = &[
     ("out of a chat", "no member, former member"),
     ("oneself", "you, your account"),
     ("one's", "your, the user's"),
-    ("one may", "the user may"),
-    ("one has", "the user has"),
+    ("that one has", "that the user has"),
+    ("one may not", "the user may not"),
     ("whom", "which users, who"),
     ("who is out", "a former member"),
     ("the bus is away", "NATS is disconnected"),
@@ -61,7 +59,6 @@ pub(crate) const BANNED: &[(&str, &str)] = &[
     ("mends", "fixes"),
     ("save those", "except those"),
     ("of late", "recently"),
-    ("is no more", "has been deleted"),
     ("of theirs", "their"),
     ("little by little", "in batches"),
     ("lets go", "releases"),
@@ -70,7 +67,6 @@ pub(crate) const BANNED: &[(&str, &str)] = &[
     ("doubtful", "unverified"),
     ("background turn", "background task"),
     ("turn failed", "task failed"),
-    ("answered by", "the answer is"),
     ("conversation", "chat"),
     ("time-out", "timeout"),
     ("time-outs", "timeouts"),
@@ -116,11 +112,13 @@ pub(crate) fn in_texts(source: &Source) -> Vec<(usize, String)> {
         .collect()
 }
 
-/// The banned words in a file's header.
-pub(crate) fn in_header(source: &Source) -> Vec<(usize, String)> {
-    let header: Vec<&str> =
-        source.text.lines().take_while(|line| line.starts_with("//!")).collect();
-    found(&outside_code(&header.join("\n")))
+/// The banned words in a file's comments.
+pub(crate) fn in_comments(source: &Source) -> Vec<(usize, String)> {
+    let mut lines = vec![String::new(); source.text.lines().count()];
+    for (line, comment) in &source.comments {
+        lines[line - 1] = outside_code(comment);
+    }
+    found(&lines.join("\n"))
 }
 
 /// The text with a placeholder for each code span, so that the words around it are not neighbours.

@@ -75,7 +75,7 @@ pub enum Route {
         user: UserId,
         /// The status now.
         seen: ShownStatus,
-        /// The connection that changed it, which is not told. Its number means nothing on other nodes.
+        /// The connection that changed it, which does not get the frame. Its number means nothing on other nodes.
         #[serde(skip)]
         except: Option<u64>,
     },

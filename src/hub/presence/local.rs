@@ -38,7 +38,7 @@ struct Change {
     is_gone: bool,
 }
 
-/// Which connections made a change: one that made it alone knows of it, and is not told.
+/// Which connections made a change: if only one made it, it knows, and gets no frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Origin {
     /// None: a connection opened or closed.
@@ -171,7 +171,7 @@ impl LocalPresence {
         online.own.as_mut().is_some_and(|own| std::mem::replace(own, status.clone()) != *status)
     }
 
-    /// Records what a device of the user's is told by its `ready`.
+    /// Records the status that a device of the user gets in its `ready`.
     pub fn record_ready(&self, user: UserId, status: ShownStatus) {
         let mut state = lock(&self.state);
         let Some(online) = state.online.get_mut(&user) else { return };

@@ -35,8 +35,8 @@ impl Subscriptions {
         Self { by_user: Ordered::default(), interest }
     }
 
-    /// Subscribes to the presence of the other members of the user's private chats. Returns those of whom
-    /// the published status is not known yet.
+    /// Subscribes to the presence of the other members of the user's private chats. Returns those whose
+    /// published status is not known yet.
     pub fn set_peers(
         &self,
         connection: &Arc<Connection>,
@@ -65,7 +65,7 @@ impl Subscriptions {
         }
     }
 
-    /// Ends the subscriptions to those of the users that the client asked for whom `is_stranger` names.
+    /// Ends the subscriptions that the client asked for, to those users that `is_stranger` names.
     pub(super) fn end_strangers(
         &self,
         connection: &Connection,
@@ -175,7 +175,7 @@ impl Subscriptions {
         subscribers.published.is_some()
     }
 
-    /// Removes the connection as a subscriber of those users for whom it has no reason any more.
+    /// Unsubscribes the connection from those users that it has no reason to subscribe to any more.
     fn end_unwanted<Held: Before<PresenceLevel>>(
         &self,
         order: &mut Order<'_, Held>,

@@ -32,7 +32,7 @@ struct Indicator {
     /// Whether the user is typing, as far as was sent. One who has stopped is kept until an indicator
     /// may be sent again.
     is_active: bool,
-    /// Which nodes have to be told of its end: that of an indicator from elsewhere, its own node tells.
+    /// Which nodes get its end. The end of an indicator from elsewhere is published by its own node.
     reach: Reach,
 }
 
@@ -69,7 +69,7 @@ impl Typing {
         }
     }
 
-    /// Takes the indicators that have expired, each with the nodes that have to be told.
+    /// Takes the indicators that have expired, each with the nodes that get the end.
     pub(super) fn take_expired(&self, now: Duration) -> Vec<(Member, Reach)> {
         let mut expired = Vec::new();
         lock(&self.0).retain(|member, indicator| {

@@ -1,5 +1,5 @@
-//! A server for one test: on a port of its own, with a fresh SQLite file, or a schema of its own in
-//! the PostgreSQL that `make test` starts.
+//! A server for one test, on its own port, with a new SQLite file, or its own schema in the PostgreSQL
+//! that `make test` starts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,13 +18,13 @@ use super::{Client, Proxy};
 /// A running server, stopped when dropped.
 pub struct TestApp {
     pub app: Arc<App>,
-    /// The clock of the machine that it believes to run on.
+    /// The simulated system clock of its machine.
     pub system: SystemClock,
     /// `http://127.0.0.1:PORT`
     pub base: String,
-    /// What it was started with, to start another node on the same data.
+    /// Its settings, to start another node on the same data.
     pub variables: Variables,
-    /// Removed with the test.
+    /// Removed when the test ends.
     _folder: Arc<TempDir>,
     /// Ends the tests if this one hangs.
     _watchdog: Watchdog,
@@ -32,13 +32,13 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// Starts a server. `None`, so that the test is skipped, where there is no PostgreSQL to ask
-    /// and nobody requires one.
+    /// Starts a server. `None`, so that the test is skipped, if there is no PostgreSQL and none is
+    /// required.
     pub async fn start(backend: Backend) -> Option<Self> {
         Self::start_with(backend, &[]).await
     }
 
-    /// The same with some settings.
+    /// Starts a server with some settings.
     pub async fn start_with(backend: Backend, settings: &[(&str, &str)]) -> Option<Self> {
         let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
         let mut variables = services::variables(backend, folder.path()).await?;
@@ -47,8 +47,8 @@ impl TestApp {
         Some(Self::open(variables, folder, SystemClock::default()).await)
     }
 
-    /// A node that reaches its PostgreSQL through a proxy, with as little patience as can be set, and
-    /// another node that reaches it directly.
+    /// A node that reaches its PostgreSQL through a proxy, with the shortest timeouts, and another node
+    /// that reaches it directly.
     pub async fn start_behind_proxy() -> Option<(Self, Self, Proxy)> {
         let hasty = [("DATABASE_CONNECT_TIMEOUT", "1s"), ("DATABASE_STATEMENT_TIMEOUT", "1s")];
         let direct = Self::start_with(Backend::Postgres, &hasty).await?;
@@ -77,8 +77,8 @@ impl TestApp {
         Self::open(self.variables.clone(), Arc::clone(&self._folder), system).await
     }
 
-    /// Ends, as by SIGKILL, and starts again on the same data, on a machine whose clock is so many
-    /// seconds ahead.
+    /// Stops as by SIGKILL, and starts again on the same data, on a machine whose clock is so many seconds
+    /// ahead.
     pub async fn restart(self, seconds: i64) -> Self {
         self.app.stopping.cancel();
         self.app.stopped.cancel();
@@ -106,7 +106,7 @@ impl TestApp {
         }
     }
 
-    /// Somebody who has no account.
+    /// A client without an account.
     pub fn anonymous(&self) -> Client {
         Client::new(&self.base)
     }
@@ -116,14 +116,14 @@ impl TestApp {
         self.anonymous().register(&format!("{name}{}", self.number()), PASSWORD).await
     }
 
-    /// For names: another one each time.
+    /// A number for names, different each time.
     pub fn number(&self) -> u32 {
         self.users.fetch_add(1, Ordering::Relaxed)
     }
 }
 
 impl TestApp {
-    /// Shuts somebody out, as an operator does.
+    /// Deactivates a user, as an operator does.
     pub async fn deactivate(&self, user: &Client) {
         let mut tx = self.app.db.begin().await.expect("begun");
         tx.query("update users set is_active = false where id = $1")
@@ -141,7 +141,7 @@ impl TestApp {
         tx.commit().await.expect("committed");
     }
 
-    /// Makes somebody staff, or a superuser, as an operator does.
+    /// Makes a user staff, or a superuser, as an operator does.
     pub async fn make_staff(&self, user: &Client, superuser: bool) {
         let mut tx = self.app.db.begin().await.expect("begun");
         tx.query("update users set is_staff = true, is_superuser = $2 where id = $1")
@@ -156,7 +156,7 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        // Else the node would soon take its database for a restored one.
+        // Otherwise the node would soon consider its database restored.
         let is_sound = std::thread::panicking() || !self.app.hub.witness.is_contradicted();
         assert!(is_sound, "a version was published twice");
         self.app.stopping.cancel();

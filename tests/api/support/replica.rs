@@ -1,5 +1,5 @@
-//! What a client makes of a server by `ready` and events alone, and whether it was told the truth:
-//! each change of a chat once, in order, without a hole.
+//! A client's state, built from `ready` and events only. Asserts that each change of a chat arrives once,
+//! in order, without a gap.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 
 use super::Client;
 
-/// What a client knows.
+/// A client's state.
 #[derive(Debug, Default)]
 pub struct Replica {
     pub chats: BTreeMap<i64, Known>,
-    /// Chats of which the server said that it dropped events.
+    /// Chats for which the server has sent `resync`.
     pub resyncs: Vec<i64>,
 }
 
-/// What a client knows of a chat.
+/// A client's state of a chat.
 #[derive(Debug, Default)]
 pub struct Known {
     pub version: i64,
@@ -24,7 +24,7 @@ pub struct Known {
 }
 
 impl Replica {
-    /// Begins anew with what `ready` told; messages that are known stay so.
+    /// Starts over with the versions of `ready`; known messages are kept.
     pub fn begin(&mut self, ready: &Value) {
         let versions = ready["versions"].as_object().expect("versions");
         self.chats.retain(|chat, _| versions.contains_key(&chat.to_string()));
@@ -34,7 +34,7 @@ impl Replica {
         }
     }
 
-    /// Takes a frame. Panics where it is not the one that has to come next.
+    /// Applies a frame. Panics if it is not the next one in order.
     #[track_caller]
     pub fn hear(&mut self, frame: &Value) {
         let id = |value: &Value| value.as_i64().unwrap_or_else(|| panic!("no number: {frame}"));
@@ -71,14 +71,14 @@ impl Replica {
         }
     }
 
-    /// The version of a chat, 0 where it is not known.
+    /// The version of a chat, or 0 if it is unknown.
     pub fn version(&self, chat: i64) -> i64 {
         self.chats.get(&chat).map_or(0, |known| known.version)
     }
 }
 
 impl Known {
-    /// What was read and what was heard may come in either order: the later change stays.
+    /// Messages that were read and events may arrive in either order: the later version is kept.
     fn learn(&mut self, message: Value) {
         let id = message["id"].as_i64().expect("an id");
         let newer = self.messages.get(&id).is_none_or(|old| version(old) < version(&message));
@@ -87,7 +87,7 @@ impl Known {
         }
     }
 
-    /// All that versions speak of, to be compared; receipts are not part of them.
+    /// Everything that has a version, for comparison; receipts have none.
     pub fn contents(&self) -> Vec<Value> {
         let mut messages: Vec<_> = self.messages.values().map(lasting).collect();
         messages.sort_by_key(|message| message["seq"].as_i64());
@@ -95,7 +95,7 @@ impl Known {
     }
 }
 
-/// A message without its status, which moves without a version.
+/// A message without its status, which changes without a version.
 pub fn lasting(message: &Value) -> Value {
     let mut message = message.clone();
     message["status"] = json!(null);
