@@ -21,6 +21,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::auth::hashes::HashCost;
 use crate::auth::passwords::Passwords;
 use crate::auth::secrets::{Sealer, random_hex};
 use crate::auth::throttles::Throttles;
@@ -130,13 +131,14 @@ pub struct App {
 impl App {
     /// Opens everything that the settings name. Also returns the workers' ends of the queues.
     pub async fn open(config: &Config) -> Result<(Arc<Self>, Workers), StartError> {
-        Self::open_with(config, SystemClock::default()).await
+        Self::open_with(config, SystemClock::default(), HashCost::default()).await
     }
 
-    /// [`Self::open`], on a machine with this clock.
+    /// [`Self::open`], on a machine with this clock, with this cost of hashing passwords.
     pub async fn open_with(
         config: &Config,
         system: SystemClock,
+        hash_cost: HashCost,
     ) -> Result<(Arc<Self>, Workers), StartError> {
         let secret_key = match &config.tokens.secret_key {
             Some(key) => key.clone(),
@@ -161,7 +163,7 @@ impl App {
         let app = Self {
             db,
             hub: Hub::new(QUEUE_BYTES, Arc::clone(&urls), link),
-            passwords: Passwords::new()?,
+            passwords: Passwords::new(hash_cost)?,
             signer: Signer::new(
                 &secret_key,
                 config.tokens.access_lifetime,

@@ -82,7 +82,7 @@ pub async fn login(
     if !app.passwords.verify(holder, &password.0, Some(&encoded)).await? {
         return Err(Error::LoginFailed);
     }
-    let better = match hashes::is_current(&encoded) {
+    let better = match app.passwords.is_current(&encoded) {
         true => None,
         false => Some(app.passwords.hash(holder, &password.0).await?),
     };

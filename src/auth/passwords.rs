@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::domain::error::{Error, Result};
 use crate::shares::{FairSemaphore, Holder};
 
-use super::hashes;
+use super::hashes::{self, HashCost};
 
 /// How long a password may wait before it is refused. At 20 ms each on two cores, a thousand are
 /// served in this time.
@@ -20,15 +20,17 @@ pub struct Passwords {
     turns: FairSemaphore,
     /// Checked where there is no user, so that it takes as long as where there is one.
     decoy: String,
+    cost: HashCost,
 }
 
 impl Passwords {
     /// Makes the decoy hash, so it takes as long as a login.
-    pub fn new() -> Result<Self> {
+    pub fn new(cost: HashCost) -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             turns: FairSemaphore::new("passwords", u32::try_from(cores).unwrap_or(1), cores, WAIT),
-            decoy: hashes::hash("nobody's password")?,
+            decoy: hashes::hash("nobody's password", cost)?,
+            cost,
         })
     }
 
@@ -36,7 +38,14 @@ impl Passwords {
     /// than ten seconds, as in [`Passwords::verify`].
     pub async fn hash(&self, holder: Holder, password: &str) -> Result<String> {
         let password = password.to_owned();
-        self.run(holder, move || hashes::hash(&password)).await?
+        let cost = self.cost;
+        self.run(holder, move || hashes::hash(&password, cost)).await?
+    }
+
+    /// Whether a hash has the format and cost of new ones. Another one is replaced when its
+    /// password is known, as Django does.
+    pub fn is_current(&self, encoded: &str) -> bool {
+        self.cost.is_of(encoded)
     }
 
     /// Whether the password is the one that `encoded` was made of. Without an `encoded`, or with
@@ -84,7 +93,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_flood_from_one_address_does_not_delay_others() {
-        let passwords = Passwords::new().expect("made");
+        let passwords = Passwords::new(HashCost::default()).expect("made");
         let at = |last| Holder::at(Ipv4Addr::new(192, 0, 2, last).into());
         let flood = (0..100).map(|_| passwords.verify(at(1), "x", None));
         let other = std::pin::pin!(async {

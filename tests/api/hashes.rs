@@ -1,6 +1,5 @@
 //! Password hashes of a Django site are accepted, and replaced at the first login.
 
-use meowsenger::auth::hashes::is_current;
 use meowsenger::store::Target;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -47,7 +46,7 @@ async fn a_hash_of_django_is_good_for_a_login_and_is_replaced(
 
         login(&password).await.expect(200);
         let replaced = stored(&server, &user).await;
-        assert!(is_current(&replaced), "{encoded} became {replaced}");
+        assert!(server.app.passwords.is_current(&replaced), "{encoded} became {replaced}");
         login(&password).await.expect(200);
         assert_eq!(stored(&server, &user).await, replaced, "once");
     }
@@ -64,7 +63,7 @@ async fn a_hash_of_django_is_good_for_changing_the_password(
     import(&server, &user, &encoded).await;
     let body = json!({"old_password": password, "new_password": PASSWORD});
     user.post("/api/auth/password/change/", body).await.expect(204);
-    assert!(is_current(&stored(&server, &user).await));
+    assert!(server.app.passwords.is_current(&stored(&server, &user).await));
 }
 
 #[rstest]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use meowsenger::app::{App, SystemClock};
+use meowsenger::auth::hashes::HashCost;
 use meowsenger::config::{Config, Variables};
 use meowsenger::store::migrations;
 use meowsenger::{actions, http};
@@ -14,6 +15,9 @@ use tokio::net::TcpListener;
 
 use super::services::{self, Backend, PASSWORD};
 use super::{Client, Proxy};
+
+/// Almost nothing: with the real cost, passwords would be half of the work of all tests.
+const HASH_COST: HashCost = HashCost { memory_kib: 64, passes: 1 };
 
 /// A running server, stopped when dropped.
 pub struct TestApp {
@@ -88,7 +92,8 @@ impl TestApp {
 
     async fn open(variables: Variables, folder: Arc<TempDir>, system: SystemClock) -> Self {
         let config = Config::read(&variables).expect("settings");
-        let (app, sends) = App::open_with(&config, system.clone()).await.expect("opened");
+        let opened = App::open_with(&config, system.clone(), HASH_COST).await;
+        let (app, sends) = opened.expect("opened");
         migrations::migrate(&app.db, app.clock.now(), |_| {}).await.expect("migrated");
         actions::epoch::enter(&app).await.expect("the epoch");
         actions::start(&app, sends);
