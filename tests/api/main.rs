@@ -26,6 +26,7 @@ mod handshake;
 mod hashes;
 mod hostages;
 mod members;
+mod membership;
 mod messages;
 mod notices;
 mod openapi;
