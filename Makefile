@@ -2,14 +2,16 @@
 
 MAKEFLAGS += --no-print-directory
 
-CARGO_DENY := 0.20.2
-TOOLS      := target/tools
+CARGO_DENY     := 0.20.2
+CARGO_LLVM_COV := 0.9.1
+CARGO_MUTANTS  := 27.1.0
+TOOLS          := target/tools
 
 test_command = scripts/with-services cargo test --locked --workspace $(ARGS)
 with_tools   = PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin"
 
 .PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench-idle bench-data bench-slow bench-churn \
-	chaos fuzz-api autobahn cargo-deny
+	chaos fuzz-api autobahn coverage mutants cargo-deny cargo-llvm-cov cargo-mutants
 
 help: ## list the commands
 	@echo 'Targets (with ARGS="…" where mentioned):'
@@ -40,6 +42,28 @@ deny: cargo-deny ## check licences, banned crates and sources of the dependencie
 
 audit: cargo-deny ## check the dependencies for known vulnerabilities; downloads their list
 	$(with_tools) cargo deny --locked check advisories
+
+# The LLVM tools must match the compiler's LLVM: Debian's llvm-NN, or rustup's component llvm-tools.
+llvm = $(shell rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+llvm_tool = $(shell command -v llvm-$(1)-$(llvm))
+llvm_tools = $(if $(call llvm_tool,cov),LLVM_COV=$(call llvm_tool,cov) LLVM_PROFDATA=$(call llvm_tool,profdata))
+not_ours = (^|/)(tests|bench|examples|crates/testing)/|_(fuzz|tests)\.rs$$|/(fuzz|tests)\.rs$$
+
+coverage: cargo-llvm-cov ## run all tests and print how many lines they run; ARGS goes to cargo test
+	$(with_tools) $(llvm_tools) scripts/with-services cargo llvm-cov test --locked --workspace --no-fail-fast \
+		--ignore-filename-regex '$(not_ours)' $(ARGS)
+
+mutants: cargo-mutants ## change the code of src/domain, src/hub and src/auth, and list the changes that no unit test notices; ARGS as in `--file src/hub/feed.rs`
+	$(with_tools) cargo mutants --package meowsenger --timeout 60 --jobs 1 --cap-lints true --output target \
+		$(or $(ARGS),--file src/domain --file src/hub --file src/auth) -- --lib
+
+cargo-llvm-cov:
+	@$(with_tools) command -v cargo-llvm-cov >/dev/null \
+		|| cargo install --locked --root $(TOOLS) cargo-llvm-cov@$(CARGO_LLVM_COV)
+
+cargo-mutants:
+	@$(with_tools) command -v cargo-mutants >/dev/null \
+		|| cargo install --locked --root $(TOOLS) cargo-mutants@$(CARGO_MUTANTS)
 
 cargo-deny:
 	@$(with_tools) command -v cargo-deny >/dev/null \

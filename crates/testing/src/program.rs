@@ -7,6 +7,10 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use meowsenger::config::Variables;
 
+use crate::services::environment;
+
+const COVERAGE: &str = "LLVM_PROFILE_FILE";
+
 /// A running server, killed when dropped.
 pub struct Program {
     process: Child,
@@ -22,6 +26,8 @@ impl Program {
     pub fn command(binary: &str, arguments: &[&str], variables: &Variables) -> Command {
         let mut command = Command::new(binary);
         command.args(arguments).env_clear().envs(variables).stdin(Stdio::null());
+        // Where `make coverage` collects what a process has run.
+        command.envs(environment(COVERAGE).map(|file| (COVERAGE, file)));
         command
     }
 

@@ -89,6 +89,6 @@ async fn new_schema() -> Option<String> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "scripts/with-services passes its services this way")]
-fn environment(name: &str) -> Option<String> {
+pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
