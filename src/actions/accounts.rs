@@ -1,4 +1,4 @@
-//! Accounts: making one, and setting its password from the command line.
+//! Accounts: registration, updates, passwords and deletion, over the API and from the command line.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -25,8 +25,8 @@ use super::unit::Unit;
 use super::{access, grouping, indexing};
 use super::{attempts, avatars};
 
-/// The login names that somebody asks for, where they are valid in themselves: they are
-/// looked up even if something else is wrong, so that all faults are told at once.
+/// The login names of a request, as far as they are valid: they are looked up even if another field is
+/// invalid, so that all validation errors are reported at once.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct NamesWanted {
     /// The username's key.
@@ -42,7 +42,7 @@ const OPERATOR: Holder = Holder::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
 const WRONG_PASSWORD: &str = "Your old password was entered incorrectly. Please enter it again.";
 
 impl NamesWanted {
-    /// The distinct keys: one may use one's own address as one's username.
+    /// The distinct keys: a user's address and username may be the same.
     fn keys(&self) -> Vec<String> {
         let mut keys: Vec<_> =
             [&self.username, &self.email].into_iter().flatten().cloned().collect();
@@ -50,26 +50,26 @@ impl NamesWanted {
         keys
     }
 
-    /// Whether any of them is another one than these.
+    /// Whether any of them is not one of these.
     fn differs_from(&self, own: &Self) -> bool {
         let is_new =
             |wanted: &Option<String>, own: &Option<String>| wanted.is_some() && wanted != own;
         is_new(&self.username, &own.username) || is_new(&self.email, &own.email)
     }
 
-    /// Those of an account.
+    /// The names of an account.
     fn of(user: &User) -> Self {
         let email = Some(user.email.as_str()).filter(|email| !email.is_empty());
         Self { username: Some(text::fold(&user.username)), email: email.map(text::fold) }
     }
 
-    /// Of a username and an address.
+    /// The keys of a username and an address.
     pub fn new(username: Option<&Username>, email: Option<&Email>) -> Self {
         Self { username: username.map(Username::key), email: email.map(Email::key) }
     }
 }
 
-/// Makes an account and its first session.
+/// Creates an account and its first session.
 pub async fn register(
     app: &Arc<App>,
     names: &NamesWanted,
@@ -85,7 +85,7 @@ pub async fn register(
     Ok(Opened { profile: profile(app, user).await?, tokens })
 }
 
-/// Makes a superuser.
+/// Creates a superuser.
 pub async fn create_superuser(
     app: &Arc<App>,
     names: &NamesWanted,
@@ -96,12 +96,12 @@ pub async fn create_superuser(
     Ok(id)
 }
 
-/// Changes an account: one's own, or as staff anybody's who is no superuser. What only staff or a
-/// superuser may say is ignored from others. Deactivation ends every session at once. With the
-/// change comes what was found wrong with it already: a name that is taken is told together with it.
+/// Updates an account: the user's own, or, by staff, that of anybody but a superuser. Fields that only
+/// staff or superusers may set are ignored from others. Deactivation ends every session at once. The
+/// validation errors so far come with the change: a taken name is reported together with them.
 ///
-/// Asking for another name counts as registering does: whether it is taken tells as much. Staff who
-/// change somebody else are not counted.
+/// A request for another name counts towards the rate limit of registrations, since the answer reveals
+/// whether the name is taken. Staff who update others are not counted.
 pub async fn update(
     app: &Arc<App>,
     caller: &Caller,
@@ -112,7 +112,7 @@ pub async fn update(
     let actor = &caller.user;
     let seen = changeable(&app.db, id, actor).await?;
     let (mut change, mut errors) = change?;
-    // What the actor may not set is ignored, even if it is wrong.
+    // Fields that the actor may not set are ignored, even if they are invalid.
     for (field, may_set) in [("is_active", actor.is_staff), ("is_staff", actor.is_superuser)] {
         if !may_set {
             errors.remove(field);
@@ -123,7 +123,7 @@ pub async fn update(
     if actor.id == id && wanted.differs_from(&NamesWanted::of(&seen)) {
         app.throttles.name_probe(id, device.ip, app.clock.now())?;
     }
-    // Before the transaction, which others wait for.
+    // Before the transaction, for which others wait.
     let avatar = avatars::keep(app, actor.id, change.avatar.take(), &mut errors).await?;
     let planned = apply(&seen, change.clone(), actor);
     let entry = indexing::changed(&seen, &planned).await?;
@@ -147,7 +147,7 @@ pub async fn update(
     if after != before {
         after.account_version = users::update(&mut unit.tx, &after).await?;
     }
-    // Another device may have changed the names that this one leaves.
+    // Another device may have changed the names that this one keeps.
     let entry = match planned.names() == after.names() {
         true => entry,
         false => indexing::changed(&before, &after).await?,
@@ -179,9 +179,9 @@ pub async fn update(
     profile(app, after).await
 }
 
-/// Changes one's own password. Every other session ends; this one gets other tokens, and its refresh
-/// token of before is refused. The old password is looked at even if something else is wrong, so
-/// that all faults are told at once.
+/// Changes the caller's password. All other sessions end; this one gets new tokens, and its old refresh
+/// token is retired. The old password is checked even if something else is invalid, so that all
+/// validation errors are reported at once.
 pub async fn change_password(
     app: &Arc<App>,
     caller: &Caller,
@@ -201,7 +201,7 @@ pub async fn change_password(
     let encoded = app.passwords.hash(Holder::User(me), &new.0).await?;
     let now = app.clock.now();
     let mut unit = Unit::begin(app).await?;
-    // Somebody else may have changed it, and ended this session, while we hashed.
+    // Another request may have changed it, and ended this session, while this one hashed.
     users::lock(&mut unit.tx, me).await?;
     if !session_rows::is_of(&mut unit.tx, caller.session, me, now).await? {
         return Err(Error::TokenNotValid);
@@ -218,8 +218,8 @@ pub async fn change_password(
     Ok(tokens)
 }
 
-/// Ends one's own account. What is left is a shell without a name: its messages stay under it, and
-/// its private chats as they are; it goes out of every group, and passes on those that it owns.
+/// Deletes the caller's account, which is anonymised: its messages and private chats stay. The user
+/// leaves every group, and transfers ownership of those they own.
 pub async fn end(app: &Arc<App>, caller: &Caller, password: Result<Password>) -> Result<()> {
     const WRONG: &str = "Invalid password.";
     let me = caller.user.id;
@@ -232,7 +232,7 @@ pub async fn end(app: &Arc<App>, caller: &Caller, password: Result<Password>) ->
     let now = app.clock.now();
     let mut unit = Unit::begin(app).await?;
     users::lock(&mut unit.tx, me).await?;
-    // Somebody else may have changed it, or ended this session, while we hashed.
+    // Another request may have changed it, or ended this session, while this one hashed.
     if !session_rows::is_of(&mut unit.tx, caller.session, me, now).await? {
         return Err(Error::TokenNotValid);
     }
@@ -241,10 +241,10 @@ pub async fn end(app: &Arc<App>, caller: &Caller, password: Result<Password>) ->
     }
     let user = users::by_id(&mut unit.tx, me).await?.ok_or(Error::TokenNotValid)?;
     let shell = UserRef::of_shell(me);
-    // Said while everybody is still there to hear it.
+    // Emitted while the user still has chats, whose members receive it.
     unit.emit(Event::UserUpdated(shell.clone()));
     for chat in chats::groups_of(&mut unit.tx, me).await? {
-        // Removed from it meanwhile, perhaps.
+        // The user may have been removed from it meanwhile.
         let Ok(group) = access::chat_to_change(&mut unit.tx, chat, me).await else { continue };
         let member = members::one(&mut unit.tx, chat, me).await?.ok_or(Error::NotFound)?;
         grouping::depart(&mut unit, group, member, now).await?;
@@ -259,7 +259,7 @@ pub async fn end(app: &Arc<App>, caller: &Caller, password: Result<Password>) ->
     Ok(())
 }
 
-/// Sets a password, as an operator may. Every session of the user ends.
+/// Sets a password, for an operator. Every session of the user ends.
 pub async fn set_password(app: &Arc<App>, id: UserId, password: &Password) -> Result<()> {
     let encoded = app.passwords.hash(Holder::User(id), &password.0).await?;
     let mut unit = Unit::begin(app).await?;
@@ -269,14 +269,14 @@ pub async fn set_password(app: &Arc<App>, id: UserId, password: &Password) -> Re
     unit.commit().await
 }
 
-/// The account with a username or address, for an operator. [`Error::NotFound`] where none.
+/// The account with a username or address, for an operator. [`Error::NotFound`] if there is none.
 pub async fn by_login(app: &App, key: &str) -> Result<Profile> {
     let (id, _) = users::by_login(&app.db, key).await?.ok_or(Error::NotFound)?;
     let user = users::by_id(&app.db, id).await?.ok_or(Error::NotFound)?;
     profile(app, user).await
 }
 
-/// A user whom the actor may change. [`Error::NotFound`] where the actor may not know of them.
+/// A user for updating by an actor. [`Error::NotFound`] if the actor may not know of them.
 async fn changeable(at: impl Into<Target<'_>>, id: UserId, actor: &User) -> Result<User> {
     let user = users::by_id(at, id).await?.filter(|user| user.is_there_for(actor));
     let user = user.ok_or(Error::NotFound)?;
@@ -284,7 +284,7 @@ async fn changeable(at: impl Into<Target<'_>>, id: UserId, actor: &User) -> Resu
     if actor.id == id || beneath { Ok(user) } else { Err(Error::PermissionDenied) }
 }
 
-/// A user with a change applied, as far as the actor may say it.
+/// A user with a change applied, as far as the actor may make it.
 fn apply(user: &User, change: UserChange, actor: &User) -> User {
     let mut user = user.clone();
     if let Some(username) = change.username {
@@ -306,8 +306,8 @@ fn apply(user: &User, change: UserChange, actor: &User) -> User {
     user
 }
 
-/// Makes an account in a unit of work, if the registration is valid and its names are free; else
-/// tells everything that is wrong.
+/// Creates an account in a unit of work, if the registration is valid and its names are available.
+/// Otherwise returns all validation errors.
 async fn create(
     app: &Arc<App>,
     holder: Holder,
@@ -333,7 +333,7 @@ async fn create(
     };
     let mut unit = Unit::begin(app).await?;
     match users::insert(&mut unit.tx, &user, app.clock.now()).await {
-        // Somebody took the name meanwhile.
+        // A concurrent registration took the name.
         Err(StoreError::Unique(_)) => {
             drop(unit);
             Err(taken_meanwhile(app, names, None).await)
@@ -346,7 +346,7 @@ async fn create(
     }
 }
 
-/// What was given, if nothing is wrong with it; else what is, and what was found besides.
+/// The input, if it is valid; otherwise its validation errors and the given ones.
 fn together<T>(mut errors: FieldErrors, given: Result<T>) -> Result<T> {
     match given {
         Err(Error::Invalid(others)) => {
@@ -360,13 +360,13 @@ fn together<T>(mut errors: FieldErrors, given: Result<T>) -> Result<T> {
 async fn taken_meanwhile(app: &App, names: &NamesWanted, me: Option<UserId>) -> Error {
     match taken(&app.db, names, me).await.map(FieldErrors::into_result) {
         Ok(Err(errors)) => errors,
-        // And gave it back since.
+        // It may have been released since.
         Ok(Ok(())) => Error::Unavailable("a login name was taken for a moment".into()),
         Err(error) => error,
     }
 }
 
-/// Which of the names are somebody else's than `me`.
+/// Which of the names belong to users other than `me`.
 async fn taken(
     at: impl Into<Target<'_>>,
     names: &NamesWanted,

@@ -1,6 +1,6 @@
-//! Rate limits that all nodes count together, in the database: tries of a password, mails to an
-//! address, people added to groups. A try counts whether or not it succeeds, so that a success of
-//! one's own between two guesses gains nothing.
+//! Rate limits that are counted across all nodes, in the database: password attempts, mails to an
+//! address, people added to groups. An attempt counts whether or not it succeeds, so that attackers gain
+//! nothing by logging in to an account of theirs between guesses.
 
 use std::sync::Arc;
 
@@ -16,23 +16,23 @@ use crate::store::{sessions, throttles};
 
 use super::unit::Unit;
 
-/// An address may try so many times as often at all accounts together, and an account be tried so
-/// many times as often from all addresses together.
+/// The limit for an address on all accounts together, and for an account from all addresses together,
+/// as a multiple of the limit for an account from an address.
 const TOGETHER: i64 = 10;
 
-/// Kinds of mail; each has an allowance of its own, so that none can keep another from being sent.
+/// Kinds of mail. Each has its own limit, so that one kind cannot prevent another.
 #[derive(Clone, Copy, Debug)]
 pub enum MailKind {
-    /// A link that resets the password; anybody can ask for one.
+    /// A password reset link, which anybody can request.
     ResetLink,
-    /// News of a change of the account.
+    /// A notice about a change of the account.
     Notice,
 }
 
-/// Counts a login: of the account, under whichever of its names, or of a name that is nobody's.
-/// [`Error::Throttled`] where there were too many: of the account from this address, from this
-/// address, or of the account. The last is not held against an address from which its owner has
-/// logged in: others cannot lock the owner out.
+/// Counts a login attempt: on an account, under any of its names, or on an unknown name.
+/// [`Error::Throttled`] over one of the limits: for the account from this address, for this address, or
+/// for the account. The last one does not apply to an address from which its owner has logged in, so
+/// that others cannot lock the owner out.
 pub async fn login(
     app: &Arc<App>,
     name: &str,
@@ -43,9 +43,9 @@ pub async fn login(
         return Ok(());
     };
     let address = block(device.ip);
-    // No name has a space, so none is taken for an account.
+    // Names contain no spaces, so none can be confused with an account's key.
     let who = account.map_or_else(|| name.to_owned(), |id| format!("account {id}"));
-    // Always in this order, so that two never wait for each other's rows.
+    // Always in this order, so that concurrent attempts cannot deadlock.
     let mut unit = Unit::begin(app).await?;
     take(&mut unit, &format!("login {address} {who}"), rate, 1).await?;
     take(&mut unit, &format!("login from {address}"), rate.times(TOGETHER), 1).await?;
@@ -56,8 +56,8 @@ pub async fn login(
     unit.commit().await
 }
 
-/// Counts a try of one's own password by somebody who is logged in: a stolen token shall not find
-/// it out.
+/// Counts an attempt at the password of a user who is logged in: a stolen token must not allow guessing
+/// it.
 pub async fn own_password(app: &Arc<App>, user: UserId) -> Result<()> {
     let Some(rate) = app.throttles.login else {
         return Ok(());
@@ -67,8 +67,7 @@ pub async fn own_password(app: &Arc<App>, user: UserId) -> Result<()> {
     unit.commit().await
 }
 
-/// Counts a mail to an address: nobody's mailbox is filled, whichever accounts the address is
-/// written into.
+/// Counts a mail to an address, so that no mailbox is flooded, whichever accounts contain the address.
 pub async fn mail(app: &Arc<App>, kind: MailKind, to: &str) -> Result<()> {
     let Some(rate) = app.throttles.mails else {
         return Ok(());
@@ -90,15 +89,15 @@ pub(super) async fn members(app: &App, unit: &mut Unit, by: UserId, added: usize
     }
 }
 
-/// Whether the account was logged in to from the client's address of late; of IPv6, from its /64.
-/// Nobody's account was not, after the same query.
+/// Whether the account was recently logged in to from the client's address; for IPv6, from its /64. For
+/// an unknown name the same query runs, and finds nothing.
 async fn is_used_from(unit: &mut Unit, account: Option<UserId>, device: &Device) -> Result<bool> {
     let used = sessions::addresses(&mut unit.tx, account.unwrap_or(UserId(0))).await?;
     let mut used = used.iter().filter_map(|address| address.parse().ok());
     Ok(used.any(|address| block(address) == block(device.ip)))
 }
 
-/// Takes so many of an allowance. Of its name a hash is kept: names and addresses are personal.
+/// Counts so many against a limit. Its name is stored as a hash, since names and addresses are personal.
 async fn take(unit: &mut Unit, name: &str, rate: Rate, weight: i64) -> Result<()> {
     let (key, now) = (sha256_hex(name), unit.now());
     if throttles::take(&mut unit.tx, &key, rate, weight, now).await? {

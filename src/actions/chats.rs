@@ -1,4 +1,4 @@
-//! Chats: making them, and how a member sees them.
+//! Chats: listing, creating, updating and deleting them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use super::{access, attempts, avatars, members as members_action};
 
 pub use crate::store::chats::Place;
 
-/// Those of one's chats that the filter lets through, newest message (or making) first.
+/// The user's chats that match a filter, newest activity first.
 pub async fn list(
     app: &App,
     caller: &Caller,
@@ -61,8 +61,8 @@ pub async fn one(app: &App, caller: &Caller, id: ChatId) -> Result<ChatView> {
     Ok(view)
 }
 
-/// Makes a chat; false where the two had a private one already. Whether those who are `named` are
-/// there is looked at even if something else is wrong, so that all faults are told at once.
+/// Creates a chat; false if the two users already have a private one. The `named` users are looked up
+/// even if something else is invalid, so that all validation errors are reported at once.
 pub async fn create(
     app: &Arc<App>,
     caller: &Caller,
@@ -88,8 +88,8 @@ pub async fn create(
     Ok((one(app, caller, id).await?, created))
 }
 
-/// Changes a group, as its owner or an admin: name, description, picture, and who is in it. With the change
-/// comes what was found wrong with it already. What stays as it is makes no version.
+/// Updates a group, by its owner or an admin: name, description, avatar and members. The validation
+/// errors so far come with the change. What stays the same takes no version.
 pub async fn update(
     app: &Arc<App>,
     caller: &Caller,
@@ -99,7 +99,7 @@ pub async fn update(
     let me = caller.user.id;
     manageable(access::chat(&app.db, id, me).await?)?;
     let (change, mut errors) = change?;
-    // Before the transaction, which others wait for.
+    // Before the transaction, for which others wait.
     let avatar = avatars::keep(app, me, change.avatar, &mut errors).await?;
     let mut unit = Unit::begin(app).await?;
     let wanted = change.members;
@@ -146,8 +146,8 @@ pub async fn update(
     one(app, caller, id).await
 }
 
-/// Ends a chat for everybody in it: a private one as either of the two, a group as its owner, any
-/// as staff, which is kept in the audit table.
+/// Deletes a chat for all members: a private chat by either user, a group by its owner, any chat by
+/// staff, which the audit table records.
 pub async fn delete(app: &Arc<App>, caller: &Caller, id: ChatId) -> Result<()> {
     let (me, is_staff) = (caller.user.id, caller.user.is_staff);
     let now = app.clock.now();
@@ -169,7 +169,7 @@ pub async fn delete(app: &Arc<App>, caller: &Caller, id: ChatId) -> Result<()> {
     unit.commit().await
 }
 
-/// A group that the one whose view it is may change. [`Error::PermissionDenied`] for any other chat.
+/// A group that the caller may update. [`Error::PermissionDenied`] for any other chat.
 fn manageable(chat: ChatOfMember) -> Result<ChatOfMember> {
     let may = chat.chat.kind == ChatType::Group && chat.my_role.may_manage();
     if may { Ok(chat) } else { Err(Error::PermissionDenied) }
@@ -230,7 +230,7 @@ async fn create_group(
     Ok(id)
 }
 
-/// A chat that was made just now.
+/// A chat that was just created.
 fn fresh(
     caller: &Caller,
     id: ChatId,
@@ -254,7 +254,7 @@ fn fresh(
     })
 }
 
-/// Views of chats, in the same order: what is beyond the rows is read for all of them at once.
+/// Views of chats, in the same order. What the rows do not contain is read for all of them at once.
 pub(super) async fn views(app: &App, rows: Vec<ChatOfMember>) -> Result<Vec<ChatView>> {
     let chat_ids: Vec<_> = rows.iter().map(|row| row.chat.id).collect();
     let peer_ids: Vec<_> = rows.iter().filter_map(|row| row.peer).collect();

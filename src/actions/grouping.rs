@@ -1,5 +1,5 @@
-//! Changes of a group in the making: gathered in one unit of work, each a version of its own, and
-//! made known to the right people. It checks no right: `chats`, `members` and `accounts` do, before.
+//! Changes of a group, collected in one unit of work: each takes its own version and is published to the
+//! right users. Checks no permission: `chats`, `members` and `accounts` do so before.
 
 use std::sync::Arc;
 
@@ -19,19 +19,19 @@ use crate::store::{Tx, chats, departures, members, messages};
 
 use super::unit::Unit;
 
-/// What is changing about a chat, whose row the unit holds.
+/// The changes of a chat, whose row the unit has locked.
 #[derive(Debug)]
 pub(super) struct Grouping {
     chat: ChatOfMember,
     now: Timestamp,
     changes: Vec<Change>,
     newcomers: Vec<Newcomer>,
-    /// Who is out, and by which of the changes.
+    /// Who leaves, and by which of the changes.
     departed: Vec<(UserId, usize)>,
 }
 
 impl Grouping {
-    /// Nothing changes so far.
+    /// No changes so far.
     pub(super) fn of(chat: ChatOfMember, now: Timestamp) -> Self {
         let (changes, newcomers, departed) = (Vec::new(), Vec::new(), Vec::new());
         Self { chat, now, changes, newcomers, departed }
@@ -42,7 +42,7 @@ impl Grouping {
         self.chat.chat.id
     }
 
-    /// Name, description and picture become those of `chat`, where they are not already.
+    /// Sets name, description and avatar to those of `chat`, if they differ.
     pub(super) async fn describe(&mut self, tx: &mut Tx, chat: Chat) -> Result<()> {
         let old = &self.chat.chat;
         let same = (&old.name, &old.description, &old.avatar)
@@ -50,13 +50,13 @@ impl Grouping {
         if !same {
             chats::update(tx, &chat).await?;
             self.chat.chat = chat;
-            // As it is when all is done: see `commit`.
+            // The final state: see `commit`.
             self.changes.push(Change::ChatUpdated(Arc::new(self.chat.chat.clone())));
         }
         Ok(())
     }
 
-    /// Users who are not in it come in. Their marks start at its newest message.
+    /// Adds users who are not members. Their markers start at the newest message.
     pub(super) async fn join(&mut self, tx: &mut Tx, users: Vec<User>, role: Role) -> Result<()> {
         let (seq, now) = (self.chat.chat.last_seq, self.now);
         let ids: Vec<_> = users.iter().map(|user| user.id).collect();
@@ -74,7 +74,7 @@ impl Grouping {
         Ok(())
     }
 
-    /// A member gets another role.
+    /// Changes a member's role.
     pub(super) async fn set_role(
         &mut self,
         tx: &mut Tx,
@@ -89,7 +89,7 @@ impl Grouping {
         Ok(())
     }
 
-    /// Members go out.
+    /// Removes members.
     pub(super) async fn leave(&mut self, tx: &mut Tx, gone: Vec<Member>) -> Result<()> {
         let ids: Vec<_> = gone.iter().map(|member| member.user.id).collect();
         members::remove(tx, self.id(), &ids).await?;
@@ -100,7 +100,7 @@ impl Grouping {
         Ok(())
     }
 
-    /// Takes the versions, and says what will have happened. Nothing, where nothing changed.
+    /// Takes the versions and emits the events. Does nothing if nothing changed.
     pub(super) async fn finish(self, unit: &mut Unit) -> Result<()> {
         let Self { chat, now, changes, newcomers, departed } = self;
         let (last_message, mut chat) = (chat.last_message, chat.chat);
@@ -114,8 +114,8 @@ impl Grouping {
         chat.members_count += grown;
         let first = chat.version.plus(1 - count);
 
-        // Those who are out hear nothing of what follows, and newcomers nothing of what brought
-        // them in, so both are told first.
+        // Former members receive no later event, and new members no earlier one, so their events come
+        // first.
         if !departed.is_empty() {
             let version = |at: usize| Ok::<_, Error>(first.plus(size(at)?));
             let departed: Vec<_> = departed
@@ -137,9 +137,9 @@ impl Grouping {
     }
 }
 
-/// Whether a user may make one more group, of those that are there at a time: [`Error::Conflict`]
-/// where not. Of those that one user makes at once, each waits for the one before, so together they
-/// make no more than may be. To be asked before anything else is locked.
+/// Whether a user may create another group, considering those that exist: [`Error::Conflict`] if not.
+/// Concurrent requests of a user wait for each other, so together they cannot exceed the limit. Call it
+/// before anything else is locked.
 pub(super) async fn admit_one_more(app: &App, tx: &mut Tx, maker: UserId) -> Result<()> {
     const TOO_MANY: &str = "You have made too many groups.";
     let most = app.limits.groups_per_user;
@@ -147,7 +147,7 @@ pub(super) async fn admit_one_more(app: &App, tx: &mut Tx, maker: UserId) -> Res
     if made < most { Ok(()) } else { Err(Error::Conflict(TOO_MANY)) }
 }
 
-/// Ends a chat for everybody: whoever was in it is told.
+/// Deletes a chat; all members get `chat.deleted`.
 pub(super) async fn end(unit: &mut Unit, chat: ChatId, now: Timestamp) -> Result<()> {
     let picture = chats::avatar(&mut unit.tx, chat).await?;
     unit.discard(picture);
@@ -159,7 +159,7 @@ pub(super) async fn end(unit: &mut Unit, chat: ChatId, now: Timestamp) -> Result
     Ok(())
 }
 
-/// A member goes out of a group: an owner passes it on first, and the last one out ends it.
+/// A member leaves a group: an owner transfers ownership first, and the last member deletes it.
 pub(super) async fn depart(
     unit: &mut Unit,
     chat: ChatOfMember,

@@ -1,5 +1,5 @@
-//! Forgets what is of no use any more: sessions long over, tickets that ran out, allowances that are
-//! full again, and memory that was freed.
+//! Clean-up: removes old sessions, expired tickets, unused rate limits and the messages of deleted chats;
+//! returns unused connections and freed memory.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -12,39 +12,37 @@ use crate::store::{chats, departures, sessions, site, throttles, tickets};
 use super::tickets as tickets_action;
 use super::unit::Unit;
 
-/// How often.
+/// How often old rows are removed.
 pub const INTERVAL: Duration = Duration::from_secs(3_600);
-/// How long a session that has ended is kept: every node has to notice, and someone who looks for
-/// a thief wants to see it.
+/// How long an ended session is kept: every node has to notice it, and it helps to investigate a theft.
 const KEEP: Duration = Duration::from_secs(86_400);
 
-/// How long each statement of a turn may take: after a wave of tries of passwords, say, there may be
+/// Timeout of each statement of a sweep: after a wave of password attempts, for example, there may be
 /// millions of rows to remove.
 const FORGETTING: Duration = Duration::from_secs(60);
 
-/// How far one turn may move the moment up to which old rows are removed.
+/// How far a sweep may advance the moment up to which rows are removed.
 const STRIDE: Duration = Duration::from_secs(86_400);
 
-/// How often connections to the database are looked at, and for how long one has to be unused to be
-/// closed.
+/// How often database connections are checked, and after which time an unused one is closed.
 pub const TRIM_INTERVAL: Duration = Duration::from_secs(60);
 const UNUSED: Duration = Duration::from_secs(600);
 
-/// How often the leavings of chats are removed.
+/// How often messages of deleted chats are removed.
 pub const PURGE_INTERVAL: Duration = Duration::from_secs(10);
 /// Messages removed in one transaction.
 const PURGED: i64 = 500;
 
-/// How often freed memory is given back to the system.
+/// How often freed memory is returned to the system.
 pub const MEMORY_INTERVAL: Duration = Duration::from_secs(2);
-/// Large enough for the allocator to take it from the system's pages, in bytes.
+/// A size, in bytes, that the allocator takes directly from the system.
 const LARGE: usize = 1 << 20;
 
-/// One turn. Several nodes may do the same work; the second finds none.
+/// The sweep. Several nodes may run it; the second one finds nothing to do.
 ///
-/// Deleted rows do not come back when a clock is set right. So the database keeps the moment up to which rows
-/// count as old, and a turn moves it by a day at most: a site whose clock is 100 days ahead runs for days
-/// before it loses anything.
+/// Deleted rows do not come back when a clock is set right. So the database stores the moment up to which
+/// rows count as old, and a sweep advances it by a day at most: a site whose clock is 100 days ahead runs
+/// for days before it loses anything.
 pub async fn forget(app: Arc<App>) -> Result<()> {
     let mut unit = Unit::begin(&app).await?;
     unit.tx.allow(Some(FORGETTING)).await?;
@@ -59,16 +57,15 @@ pub async fn forget(app: Arc<App>) -> Result<()> {
     unit.commit().await
 }
 
-/// Has the allocator give freed memory back. It keeps what was freed for a tenth of a second, in
-/// case it is asked for again, and looks at it next when something large is freed, which after a
-/// large picture may be hours later. So something large is freed.
+/// Makes the allocator return freed memory. It keeps freed memory for a tenth of a second for reuse, and
+/// checks it only when something large is freed, which may be hours after the last large picture. So
+/// this frees something large.
 pub async fn give_memory_back(_: Arc<App>) -> Result<()> {
     drop(black_box(Vec::<u8>::with_capacity(LARGE)));
     Ok(())
 }
 
-/// Removes what chats that were ended left behind, a little at a time so that nobody waits long for
-/// the database.
+/// Removes the messages of deleted chats, in small batches, so that nobody waits long for the database.
 pub async fn purge(app: Arc<App>) -> Result<()> {
     loop {
         let mut unit = Unit::begin(&app).await?;
@@ -80,7 +77,7 @@ pub async fn purge(app: Arc<App>) -> Result<()> {
     }
 }
 
-/// Gives connections back to the database that were needed in busier times.
+/// Closes database connections that were only needed in busier times.
 pub async fn close_idle(app: Arc<App>) -> Result<()> {
     app.db.close_idle(UNUSED).await;
     Ok(())

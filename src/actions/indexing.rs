@@ -1,5 +1,5 @@
-//! Makes people and groups findable by name: entries of the index for accounts that are made or
-//! renamed, and a background task for what an earlier version indexed differently, or not at all.
+//! The search index of users' and groups' names: entries for accounts that are created or renamed, and a
+//! background task for what an earlier version indexed differently, or not at all.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,8 @@ use super::unit::Unit;
 /// How often the task runs. Its first run, at the start, finds everything, unless another node is
 /// doing it.
 pub const INTERVAL: Duration = Duration::from_secs(600);
-/// Users a transaction. SQLite has no other writer meanwhile, and a user may have hundreds of pieces.
+/// Users in each transaction. SQLite has no other writer meanwhile, and a user may have hundreds of
+/// pieces.
 const BATCH: i64 = 8;
 /// From this size on, in bytes, names are cut into pieces off the runtime. Shorter ones take some
 /// microseconds.
@@ -42,7 +43,7 @@ pub async fn changed(before: &User, after: &User) -> Result<Option<IndexEntry>> 
     }
 }
 
-/// Indexes everything that is not, or by earlier rules.
+/// Indexes everything that is not indexed, or by earlier rules.
 pub async fn index(app: Arc<App>) -> Result<()> {
     while index_users(&app).await? {}
     while index_groups(&app).await? {}

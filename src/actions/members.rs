@@ -22,7 +22,7 @@ use super::unit::Unit;
 
 pub use crate::store::members::Place;
 
-/// A page of a chat's members: owner, admins, then by when they came.
+/// A page of a chat's members: owner, admins, then the others in the order in which they joined.
 pub async fn list(
     app: &App,
     caller: &Caller,
@@ -46,8 +46,8 @@ pub async fn one(app: &App, caller: &Caller, chat: ChatId, user: UserId) -> Resu
     members::one(&app.db, chat, user).await?.ok_or(Error::NotFound)
 }
 
-/// Adds people to a group. Who is in already stays as they are. All those named, as they are then.
-/// With them comes what was found wrong already.
+/// Adds users to a group; existing members stay unchanged. Returns all named users as members. The
+/// validation errors so far come with the names.
 pub async fn add(
     app: &Arc<App>,
     caller: &Caller,
@@ -85,7 +85,8 @@ pub async fn add(
     Ok(users.iter().filter_map(|user| found.remove(user)).collect())
 }
 
-/// Changes a member's role, as the owner. Giving `owner` away makes the giver an admin.
+/// Changes a member's role, by the owner. Giving somebody the role `owner` transfers the group, and the
+/// former owner becomes an admin.
 pub async fn set_role(
     app: &Arc<App>,
     caller: &Caller,
@@ -115,7 +116,7 @@ pub async fn set_role(
     Ok(Member { role, ..member })
 }
 
-/// Removes a member, or leaves. An owner who leaves passes the group on; the last one out ends it.
+/// Removes a member, or leaves. An owner who leaves transfers the group; the last member deletes it.
 pub async fn remove(app: &Arc<App>, caller: &Caller, id: ChatId, user: UserId) -> Result<()> {
     let me = caller.user.id;
     let mut unit = Unit::begin(app).await?;
@@ -129,7 +130,7 @@ pub async fn remove(app: &Arc<App>, caller: &Caller, id: ChatId, user: UserId) -
     unit.commit().await
 }
 
-/// A group for changing, held until the transaction ends. The members of a private chat never
+/// A group for updating, locked until the transaction ends. The members of a private chat never
 /// change: [`Error::PermissionDenied`].
 pub(super) async fn group_to_change(tx: &mut Tx, id: ChatId, me: UserId) -> Result<ChatOfMember> {
     let chat = access::chat_to_change(tx, id, me).await?;
@@ -139,15 +140,15 @@ pub(super) async fn group_to_change(tx: &mut Tx, id: ChatId, me: UserId) -> Resu
     }
 }
 
-/// Those of the users who are active. They stay so until the transaction ends: an account that
-/// ends meanwhile waits, and then leaves the chat too. To be taken before a chat is: whoever ends
-/// an account takes them in this order.
+/// The active ones among users. They stay active until the transaction ends: the deletion of an account
+/// waits meanwhile, and then leaves this chat as well. Lock them before the chat, since deleting an
+/// account locks in that order.
 pub(super) async fn hold(tx: &mut Tx, users: &[UserId]) -> Result<HashMap<UserId, User>> {
     let held = users::hold_active(tx, users).await?;
     Ok(held.into_iter().map(|user| (user.id, user)).collect())
 }
 
-/// The users of these ids, in their order, and what is to be said of those who are none.
+/// The users with these ids, in their order, and the validation errors for ids that do not exist.
 pub(super) fn known(
     active: &HashMap<UserId, User>,
     ids: &[UserId],

@@ -1,4 +1,4 @@
-//! Messages: sending, reading, editing, deleting.
+//! Messages: sending, listing, editing and deleting them.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::store::{audit, chats, messages};
 use super::unit::Unit;
 use super::{access, markers};
 
-/// What is answered to a message for an account that was ended.
+/// The answer to a message for a deleted account.
 pub(super) const LEFT_ALONE: &str = "The other account was deleted.";
 
 /// A place in a chat's messages, and the way in which its list runs.
@@ -35,13 +35,12 @@ pub struct Place {
 pub enum Span {
     /// A page of a list that is being walked; [`Turn::First`] is the newest, newest first.
     Turn(Turn<Place>),
-    /// Those around a message, oldest first.
+    /// The messages around one, oldest first.
     Around(Seq),
 }
 
-/// Sends a message. The request is queued at once, before the future is first polled: calls that
-/// are made in order are committed in order. The answer comes after the commit.
-/// [`Error::Throttled`] where the user sends too often.
+/// Sends a message. It is queued at once, before the future is first polled: calls that are made in
+/// order are committed in order. Returns after the commit. [`Error::Throttled`] over the rate limit.
 pub fn send(
     app: &Arc<App>,
     user: UserId,
@@ -58,7 +57,7 @@ pub fn send(
     async move {
         match queued {
             Ok(answer) => answered(app.worker_timeout(), answer).await,
-            // Whether one may know of the chat comes before what is wrong with what one sent.
+            // Whether the caller may know of the chat is checked before the validation errors.
             Err(Unfit { error, reply_to }) if error.is_of_the_body() => {
                 access::membership(&app.db, chat, user).await?;
                 if chats::is_left_alone(&app.db, chat).await? {
@@ -71,7 +70,7 @@ pub fn send(
     }
 }
 
-/// What is wrong with a draft, and with the message that it answers.
+/// The validation errors of a draft, and of the message that it replies to.
 async fn with_reply(
     app: &App,
     chat: ChatId,
@@ -89,7 +88,7 @@ async fn with_reply(
     Ok(Error::Invalid(errors))
 }
 
-/// A page of a chat's messages, which counts as delivered to the caller where it `delivers`.
+/// A page of a chat's messages, which counts as delivered to the caller if it `delivers`.
 pub async fn list(
     app: &Arc<App>,
     caller: &Caller,
@@ -104,7 +103,7 @@ pub async fn list(
     let newest = rows.iter().map(|message| message.seq).max().unwrap_or_default();
     if delivers && newest > membership.last_delivered_seq {
         let delivered = Marks { delivered_seq: newest, read_seq: Seq::ZERO };
-        // Where nothing can be written, reading goes on; the mark moves with a later page.
+        // If the database accepts no writes, reading still works; a later page moves the marker.
         match markers::advance(app, chat, me, delivered).await {
             Err(Error::Unavailable(_) | Error::OutcomeUnknown(_)) | Ok(_) => {}
             Err(error) => return Err(error),
@@ -112,7 +111,7 @@ pub async fn list(
     }
     let rows = with_statuses(app, chat, rows).await?;
 
-    // Numbers are dense, so the ends of the page tell whether there is more.
+    // Numbers are dense, so the ends of the page show whether there is more.
     let last_seq = membership.last_seq.max(newest);
     let place = |message: &Message| Place { newest_first, seq: message.seq };
     let (older, newer) = (|m: &&Message| m.seq > Seq::FIRST, |m: &&Message| m.seq < last_seq);
@@ -130,8 +129,8 @@ pub async fn one(app: &App, caller: &Caller, id: MessageId) -> Result<Message> {
     with_status(app, message).await
 }
 
-/// Edits one's own message. Equal content, or none, changes nothing. [`Error::Throttled`] where the
-/// user sends, edits and deletes too often.
+/// Edits the user's own message. Equal content, or none, changes nothing. [`Error::Throttled`] over the
+/// rate limit, which sends and deletions share.
 pub async fn edit(
     app: &Arc<App>,
     user: UserId,
@@ -159,9 +158,9 @@ pub async fn edit(
     with_status(app, message).await
 }
 
-/// Deletes a message: one's own, anyone's as the chat's owner or admin, or any at all as staff,
-/// which is kept in the audit table. A tombstone stays; to delete it again changes nothing.
-/// [`Error::Throttled`] where the user sends, edits and deletes too often.
+/// Deletes a message: the user's own, anyone's as the chat's owner or admin, or any as staff, which the
+/// audit table records. A tombstone stays; deleting it again changes nothing. [`Error::Throttled`] over
+/// the rate limit, which sends and edits share.
 pub async fn delete(app: &Arc<App>, user: UserId, id: MessageId) -> Result<Message> {
     app.throttles.message(user, app.clock.now())?;
     let mut unit = Unit::begin(app).await?;
@@ -169,7 +168,7 @@ pub async fn delete(app: &Arc<App>, user: UserId, id: MessageId) -> Result<Messa
     let own_right = found.as_ref().is_ok_and(|(message, role)| {
         message.sender.id == user || role.may_delete_messages_of_others()
     });
-    // Asked now, and not when a socket was opened: who was staff then need not be any more.
+    // Checked now, not when the socket was opened: the user may no longer be staff.
     let moderates = !own_right && access::is_staff(&mut unit.tx, user).await?;
     let mut message = match found {
         Err(Error::NotFound) if moderates => access::message_to_moderate(&mut unit.tx, id).await?,
@@ -192,7 +191,7 @@ pub async fn delete(app: &Arc<App>, user: UserId, id: MessageId) -> Result<Messa
     with_status(app, message).await
 }
 
-/// Commits a change of a message and makes it known.
+/// Commits a change of a message and publishes it.
 async fn publish(app: &App, mut unit: Unit, message: Message) -> Result<Message> {
     let least = least_marks(&mut unit.tx, &app.laggards, &[message.chat]).await?;
     let least = least.get(&message.chat);
@@ -202,7 +201,7 @@ async fn publish(app: &App, mut unit: Unit, message: Message) -> Result<Message>
     Ok(message)
 }
 
-/// Reads the rows of a span, in the list's order, and tells which way that runs.
+/// Reads the rows of a span, in the list's order. Returns which direction that is.
 async fn read(
     app: &App,
     chat: ChatId,
@@ -215,7 +214,7 @@ async fn read(
         Span::Turn(Turn::After(place)) => (place.newest_first, false, place.seq),
         Span::Turn(Turn::Before(place)) => (place.newest_first, true, place.seq),
         Span::Around(anchor) => {
-            // Beyond an end it is the end that is meant.
+            // A position beyond an end means the end.
             let anchor = anchor.0.clamp(1, last_seq.0.max(1));
             let first = anchor.saturating_sub(size / 2).max(1);
             let end = anchor.saturating_sub(size / 2).saturating_add(size);

@@ -1,6 +1,6 @@
-//! Mails that tell the owner of an account that its password or e-mail address was changed. They go
-//! to the address that the account had before, so that somebody who takes over an account
-//! cannot keep them from its owner. They hold no link and no secret, and nothing of who made the change.
+//! Notices by mail that an account's password or e-mail address was changed. They are sent to the previous
+//! address, so that somebody who takes over an account cannot keep them from its owner. They contain no
+//! link, no secret, and nothing about who made the change.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use crate::shares::Holder;
 
 use super::attempts::{self, MailKind};
 
-/// What was changed.
+/// The change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Notice {
-    /// By its owner, who knew the old one.
+    /// The password, by a user who knew the old one.
     PasswordChanged,
-    /// By a mailed link.
+    /// The password, by a mailed link.
     PasswordReset,
-    /// Or removed.
+    /// The address was changed or removed.
     EmailChanged,
 }
 
@@ -58,8 +58,8 @@ impl Notice {
     }
 }
 
-/// Mails a notice to the address of an account as it was before the change; after the commit. The
-/// caller does not wait for it, and a failure is logged: the change has been made.
+/// Mails a notice to the account's address before the change. Call it after the commit. It does not
+/// wait, and logs a failure, since the change has been made.
 pub(super) fn send(app: &Arc<App>, before: &User, notice: Notice) {
     if before.email.is_empty() {
         return;
@@ -75,7 +75,7 @@ pub(super) fn send(app: &Arc<App>, before: &User, notice: Notice) {
 }
 
 async fn deliver(app: &Arc<App>, user: UserId, mail: &Mail) -> Result<()> {
-    // Bounds what waits here. Where too many wait, the notice is lost.
+    // A bounded number waits here; a notice beyond that is lost.
     let place = app.mailer.place(Holder::User(user))?;
     attempts::mail(app, MailKind::Notice, &mail.to).await?;
     app.mailer.send(&place, mail).await

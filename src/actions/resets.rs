@@ -1,9 +1,7 @@
-//! Resetting a forgotten password: a link is mailed to the account's address, and who holds it sets
-//! a new one.
+//! Password reset: a link is mailed to the account's address, and sets a new password.
 //!
-//! Nothing is kept of a link. As in Django it is a keyed sum over the account as it was when the
-//! mail was sent, so it is dead as soon as the password or the address has changed or somebody has
-//! logged in; and thus it is good for one use.
+//! Nothing is stored. As in Django, the link contains an HMAC over the account at the time of the mail. So
+//! a change of the password or the address, or a login, invalidates it, and it works once.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -30,15 +28,14 @@ use super::attempts::{self, MailKind};
 use super::notices::{self, Notice};
 use super::unit::Unit;
 
-/// What the sums are for.
+/// The purpose of the HMAC's key.
 const PURPOSE: &str = "password reset";
 const BAD_TOKEN: &str = "Invalid or expired token.";
 
-/// Mails a link to the account with this address, where there is one that is active and has a
-/// password. `origin` is where the link leads, `address` is where the request comes from. Everything
-/// happens after the answer, so that neither it nor its time tells whether there is an account; nor
-/// does a later answer, since mails that wait do not count there. [`Error::Unavailable`] where too
-/// many requests are being looked up.
+/// Mails a link to the active account with this address and a password, if there is one. `origin` is
+/// where the link leads, `address` is where the request comes from. Everything happens after the answer,
+/// so neither the answer nor its time reveals whether an account exists. Nor does a later answer, since
+/// waiting mails do not count there. [`Error::Unavailable`] if too many requests are being looked up.
 pub fn request(app: &Arc<App>, email: Email, origin: String, address: IpAddr) -> Result<()> {
     let holder = Holder::at(address);
     let (node, place) = (Arc::clone(app), app.mailer.request(holder)?);
@@ -57,15 +54,15 @@ pub fn request(app: &Arc<App>, email: Email, origin: String, address: IpAddr) ->
     Ok(())
 }
 
-/// Sets a new password for who holds a link. Every session of the account ends. All that is wrong
-/// is told at once.
+/// Sets a new password by a link. Every session of the account ends. Returns all validation errors at
+/// once.
 pub async fn confirm(app: &Arc<App>, wish: NewPassword) -> Result<()> {
     let NewPassword { uid, token, password, mut errors } = wish;
     let account = proven(app, uid.as_deref(), token.as_deref()).await?;
     if account.is_none() && uid.is_some() && token.is_some() {
         errors.add("token", BAD_TOKEN);
     }
-    // A stranger is not told what the password would be too similar to.
+    // A stranger must not learn what the password would be too similar to.
     let of = account.as_ref().map(|account| Attributes::from(&account.user)).unwrap_or_default();
     for fault in password.iter().flat_map(|new| password::faults(&new.0, &of)) {
         errors.add("new_password", fault);
@@ -78,7 +75,7 @@ pub async fn confirm(app: &Arc<App>, wish: NewPassword) -> Result<()> {
     let encoded = app.passwords.hash(Holder::User(account.user.id), &password.0).await?;
     let id = account.user.id;
     let mut unit = Unit::begin(app).await?;
-    // Of two that come with the same link, the second finds another password.
+    // Of two concurrent requests with the same link, the second one finds another password.
     users::lock(&mut unit.tx, id).await?;
     let now = resets::account(&mut unit.tx, id).await?;
     if now.is_none_or(|account| !is_good(app, &account, &token)) {
@@ -92,10 +89,10 @@ pub async fn confirm(app: &Arc<App>, wish: NewPassword) -> Result<()> {
     Ok(())
 }
 
-/// The account that a link may be mailed to.
+/// The account to which a link may be mailed.
 async fn account_of(app: &App, email: &Email) -> Result<Option<Account>> {
     let account = resets::by_login(&app.db, &email.key()).await?;
-    // A username can look like an address; and a password marked unusable is nobody's to reset.
+    // A username can look like an address. An unusable password cannot be reset.
     Ok(account.filter(|account| {
         text::fold(&account.user.email) == email.key() && !account.password.starts_with('!')
     }))
@@ -118,12 +115,12 @@ async fn mail_link(app: &Arc<App>, holder: Holder, account: Account, origin: &st
          The link is good for {lifetime}, and for one use. If you did not ask for it, do nothing.\n",
         account.user.username,
     );
-    // As it is on file, not as it was asked for: two addresses that compare as equal can differ.
+    // The stored address, not the requested one: addresses that compare as equal can differ.
     let mail = Mail { to: account.user.email, subject: "Reset your password", body };
     app.mailer.send(&place, &mail).await
 }
 
-/// The account of a link, where it is good.
+/// The account of a valid link.
 async fn proven(app: &App, uid: Option<&str>, token: Option<&str>) -> Result<Option<Account>> {
     let (Some(id), Some(token)) = (uid.and_then(user_id), token) else {
         return Ok(None);
@@ -155,7 +152,7 @@ fn is_good(app: &App, account: &Account, token: &str) -> bool {
     made > oldest && made <= newest && app.sealer.is_sum(PURPOSE, &state(account, made), sum)
 }
 
-/// A time as people say it, in the largest unit of which it is a whole number.
+/// A duration in words, in the largest unit of which it is a whole number.
 fn in_words(time: Duration) -> String {
     let seconds = time.as_secs();
     let units = [("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)];
@@ -167,7 +164,7 @@ fn in_words(time: Duration) -> String {
     }
 }
 
-/// What a link depends on.
+/// What a link's HMAC depends on.
 fn state(account: &Account, made: i64) -> String {
     let Account { user, password, last_login } = account;
     let last_login = last_login.map_or(0, Timestamp::micros);

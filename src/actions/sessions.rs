@@ -23,16 +23,16 @@ use super::attempts;
 use super::profiles::profile;
 use super::unit::Unit;
 
-/// A refresh token may be repeated for this long after it was spent: the answer got lost.
+/// The grace period in which a used refresh token may be repeated, because its answer was lost.
 const GRACE: Duration = Duration::from_secs(10);
-/// Uses of a session are noted this far apart.
+/// How precisely the last use of a session is recorded.
 const TOUCH: Duration = Duration::from_secs(60);
-/// How often they are stored.
+/// How often uses are stored.
 pub const TOUCH_INTERVAL: Duration = Duration::from_secs(1);
 /// Sessions in one transaction.
 const TOUCHED: usize = 500;
 
-/// A new session and whose it is.
+/// A new session and its user.
 #[derive(Debug)]
 pub struct Opened {
     /// The account.
@@ -41,9 +41,9 @@ pub struct Opened {
     pub tokens: TokenPair,
 }
 
-/// Who an access token speaks for. [`Error::TokenNotValid`] also where its session has ended or
-/// its user is inactive: the database is asked each time, so a token dies with its session at once,
-/// on every node.
+/// Authenticates an access token. [`Error::TokenNotValid`] also if its session has ended or its user is
+/// inactive: the database is checked each time, so a token becomes invalid together with its session, on
+/// every node.
 pub async fn authenticate(app: &Arc<App>, token: &str) -> Result<Caller> {
     let now = app.clock.now();
     let claims = app.signer.verify_as(TokenType::Access, token, now)?;
@@ -57,9 +57,9 @@ pub async fn authenticate(app: &Arc<App>, token: &str) -> Result<Caller> {
     Ok(Caller { user: live.user, session: claims.session })
 }
 
-/// Logs in. `key` is the folded username or address. An unknown user costs the same work as a
-/// wrong password, and gets the same answer. A hash of another kind than ours, brought along from
-/// Django, is replaced now that its password is known. [`Error::Throttled`] where there were too many tries.
+/// Logs in. `key` is the folded username or address. An unknown user costs the same work as a wrong
+/// password, and gets the same answer. A hash in another format, imported from Django, is replaced now
+/// that its password is known. [`Error::Throttled`] over the limit of attempts.
 pub async fn login(
     app: &Arc<App>,
     key: &str,
@@ -71,9 +71,9 @@ pub async fn login(
     attempts::login(app, key, account.as_ref().map(|(id, _)| *id), device).await?;
     let usable = account.filter(|(_, encoded)| !hashes::is_unusable(encoded));
     let Some((id, encoded)) = usable else {
-        // Hashes that came from Django cost more or less than ours, and are kept until their users
-        // log in. So an unknown user, and one without a password, is checked against the hash of
-        // somebody who has one; always the same for the same name.
+        // Hashes from Django cost more or less than ours, and remain until their users log in. So an
+        // unknown user, and one without a password, is checked against the hash of a user who has one;
+        // always the same for the same name.
         let place = app.sealer.number("a stand-in", key);
         let stand_in = users::some_password(&app.db, place).await?;
         app.passwords.verify(holder, &password.0, stand_in.as_deref()).await?;
@@ -88,8 +88,8 @@ pub async fn login(
     };
 
     let mut unit = Unit::begin(app).await?;
-    // Of a login and a change of the password that race, the login is first and its session ends
-    // with the others, or it fails.
+    // If a login and a password change race, either the login is first and its session ends with the
+    // others, or it fails.
     users::lock(&mut unit.tx, id).await?;
     if users::password(&mut unit.tx, id).await?.as_ref() != Some(&encoded) {
         return Err(Error::LoginFailed);
@@ -105,7 +105,7 @@ pub async fn login(
     Ok(Opened { profile: profile(app, user).await?, tokens })
 }
 
-/// Begins a session in a unit of work.
+/// Creates a session in a unit of work.
 pub async fn open(app: &App, unit: &mut Unit, user: UserId, device: &Device) -> Result<TokenPair> {
     let now = app.clock.now();
     let jti = new_jti()?;
@@ -114,9 +114,9 @@ pub async fn open(app: &App, unit: &mut Unit, user: UserId, device: &Device) -> 
     pair(app, user, session, jti, now, now)
 }
 
-/// Renews a session's tokens: the refresh token is spent. Of requests that race with the same one,
-/// and of repeats within ten seconds, each gets the same next one. A spent token that comes later
-/// was stolen, or its thief was first: the session ends.
+/// Rotates a session's refresh token. Concurrent requests with the same token, and repeats within ten
+/// seconds, all get the same next one. A later repeat is reuse: the token was stolen, by this client or
+/// by an earlier one, so the session is revoked.
 pub async fn refresh(app: &Arc<App>, token: &str) -> Result<TokenPair> {
     let now = app.clock.now();
     let claims = app.signer.verify_as(TokenType::Refresh, token, now)?;
@@ -135,10 +135,10 @@ pub async fn refresh(app: &Arc<App>, token: &str) -> Result<TokenPair> {
         return pair(app, user, id, next, now, now);
     }
     match sessions::current_refresh(&mut unit.tx, id, &claims.jti).await? {
-        // Before the password was changed it was good; that it comes again is no news.
+        // It was retired by a password change: the owner's other tab may still send it.
         Some(CurrentRefresh { retired: Some(true), .. }) => Err(Error::TokenNotValid),
         Some(CurrentRefresh { refresh_jti, refreshed_at, spent_at: Some(spent_at), .. })
-            // A later date was written by a clock that was ahead; it does not tell when.
+            // A date in the future was written by a clock that was ahead, so the real time is unknown.
             if now < spent_at.plus(GRACE) && spent_at < now.plus(AGREEMENT) =>
         {
             pair(app, user, id, refresh_jti, now, refreshed_at)
@@ -153,7 +153,7 @@ pub async fn refresh(app: &Arc<App>, token: &str) -> Result<TokenPair> {
     }
 }
 
-/// Whether a token of either kind is good now. [`Error::TokenNotValid`] where not.
+/// Whether a token of either kind is valid now. [`Error::TokenNotValid`] if not.
 pub async fn verify(app: &App, token: &str) -> Result<()> {
     let now = app.clock.now();
     let claims = app.signer.verify(token, now)?;
@@ -179,7 +179,7 @@ pub async fn list(
     Ok(Page::of(&turn, rows, size, |session: &SessionInfo| session.id))
 }
 
-/// Ends one of one's own sessions. [`Error::NotFound`] where it is none of them.
+/// Ends one of the user's sessions. [`Error::NotFound`] if it is not the user's.
 pub async fn end(app: &Arc<App>, caller: &Caller, id: SessionId) -> Result<()> {
     let mut unit = Unit::begin_vital(app).await?;
     if !sessions::is_of(&mut unit.tx, id, caller.user.id, app.clock.now()).await? {
@@ -189,7 +189,7 @@ pub async fn end(app: &Arc<App>, caller: &Caller, id: SessionId) -> Result<()> {
     unit.commit().await
 }
 
-/// Ends all of one's own sessions but the present one.
+/// Ends all of the user's sessions except the current one.
 pub async fn end_others(app: &Arc<App>, caller: &Caller) -> Result<()> {
     let mut unit = Unit::begin_vital(app).await?;
     let (me, now) = (caller.user.id, app.clock.now());
@@ -198,15 +198,15 @@ pub async fn end_others(app: &Arc<App>, caller: &Caller) -> Result<()> {
     unit.commit().await
 }
 
-/// Ends the caller's session: its tokens are dead at once, its sockets are closed.
+/// Ends the caller's session: its tokens become invalid at once, its sockets are closed.
 pub async fn logout(app: &Arc<App>, caller: &Caller) -> Result<()> {
     let mut unit = Unit::begin_vital(app).await?;
     end_in(app, &mut unit, caller.user.id, caller.session).await?;
     unit.commit().await
 }
 
-/// Replaces a session's tokens in the unit of work that changes its user's password, so that a
-/// refresh token copied before the change is of no use.
+/// Replaces a session's tokens in the unit of work that changes its user's password, so that a refresh
+/// token that was stolen before the change is useless.
 pub(super) async fn replace_tokens(
     app: &App,
     unit: &mut Unit,
@@ -217,8 +217,8 @@ pub(super) async fn replace_tokens(
     pair(app, caller.user.id, caller.session, jti, now, now)
 }
 
-/// A session that has not ended and is not too old, with its user, who is active.
-/// [`Error::TokenNotValid`] where there is none.
+/// A session that has not ended and is not too old, with its active user. [`Error::TokenNotValid`] if
+/// there is none.
 pub(super) async fn live(
     app: &App,
     at: impl Into<Target<'_>>,
@@ -231,7 +231,7 @@ pub(super) async fn live(
     young.ok_or(Error::TokenNotValid)
 }
 
-/// When a session that is renewed now runs out: unused, or because it is too old.
+/// When a session that is refreshed now expires: because it is unused, or too old.
 fn expiry(app: &App, created_at: Timestamp, now: Timestamp) -> Timestamp {
     now.plus(app.signer.refresh_lifetime()).min(created_at.plus(app.ages.session))
 }
@@ -242,8 +242,8 @@ async fn end_in(app: &App, unit: &mut Unit, user: UserId, id: SessionId) -> Resu
     Ok(())
 }
 
-/// Stores which sessions were used since the last call, in short transactions. What cannot be
-/// written is noted again by the sessions' next requests.
+/// Stores which sessions were used since the last call, in short transactions. What cannot be written is
+/// recorded again by the sessions' next requests.
 pub async fn store_touched(app: Arc<App>) -> Result<()> {
     let now = app.clock.now();
     for chunk in app.touched.take().chunks(TOUCHED) {
@@ -254,8 +254,8 @@ pub async fn store_touched(app: Arc<App>) -> Result<()> {
     Ok(())
 }
 
-/// The tokens of a session. The refresh token is dated when it was rotated, so that making it again
-/// makes the same one.
+/// The tokens of a session. The refresh token has the date of its rotation, so that signing it again
+/// returns the same token.
 fn pair(
     app: &App,
     user: UserId,
