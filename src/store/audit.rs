@@ -1,4 +1,4 @@
-//! What staff did to others: written in the transaction of the act itself.
+//! The audit table: what staff did to others, written in the same transaction.
 
 use crate::domain::ids::UserId;
 use crate::domain::time::Timestamp;
@@ -6,7 +6,7 @@ use crate::domain::time::Timestamp;
 use super::db::Tx;
 use super::error::Result;
 
-/// Notes an act.
+/// Records an action.
 pub async fn insert(
     tx: &mut Tx,
     actor: UserId,

@@ -1,11 +1,11 @@
-//! Which pictures are still somebody's.
+//! Which avatars are in use.
 
 use std::collections::HashSet;
 
 use super::error::Result;
 use super::query::{Dialects, Target};
 
-/// Those of the paths that a user's or a chat's row names.
+/// The paths that a user's or a chat's row contains.
 pub async fn used(at: impl Into<Target<'_>>, paths: Vec<String>) -> Result<HashSet<String>> {
     let used: Vec<String> = at
         .into()

@@ -1,4 +1,4 @@
-//! The order and the paging of a user's chats.
+//! The order and pagination of a user's chats.
 
 use constcat::concat;
 
@@ -9,9 +9,8 @@ use super::chats::Place;
 use super::error::Result;
 use super::query::{Dialects, Statement, Target};
 
-/// Which of a user's chats (`$1`) are listed. The filters: `$4` a type, `$5` whether there is
-/// anything unread, `$6` a text that the group's name, or the other one's, contains. What is null
-/// filters nothing.
+/// Which of a user's chats (`$1`) are listed. The filters: `$4` a type, `$5` whether there are unread
+/// messages, `$6` a text in the name of the group or of the other user. A null filter has no effect.
 const LISTED: &str = "\
     select c.id from members me join chats c on c.id = me.chat_id \
     where me.user_id = $1 and ($4 is null or c.type = $4) \

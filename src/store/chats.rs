@@ -1,4 +1,4 @@
-//! Chats, and the taking of their next version.
+//! Chats, and their next versions.
 
 use constcat::concat;
 
@@ -15,23 +15,23 @@ use super::error::Result;
 use super::query::{Dialects, Target};
 use super::search;
 
-/// A chat joined with one member's place in it. What else a view of it shows (the peer, the last
-/// message) is read for a whole page at once.
+/// A chat joined with a membership. The rest of a view (the peer, the last message) is read for a whole
+/// page at once.
 #[derive(Debug)]
 pub struct ChatOfMember {
-    /// What all see alike.
+    /// What all members see alike.
     pub chat: Chat,
-    /// The other one, in a private chat.
+    /// The other user of a private chat.
     pub peer: Option<UserId>,
     /// The member's role.
     pub my_role: Role,
-    /// The member's read mark.
+    /// The member's read marker.
     pub last_read_seq: Seq,
-    /// Messages by others, not deleted, after that mark.
+    /// Messages by others, not deleted, after that marker.
     pub unread_count: i64,
     /// The newest message.
     pub last_message: Option<MessageId>,
-    /// What lists are ordered by.
+    /// The sort key of lists.
     pub place: Place,
 }
 
@@ -84,7 +84,7 @@ impl From<Row> for ChatOfMember {
             peer: row.peer,
             my_role: row.role,
             last_read_seq: row.last_read_seq,
-            // Sending moves the sender's own mark, so nobody has messages of their own after it.
+            // Sending moves the sender's marker, so nobody's own messages are after their marker.
             unread_count: row.last_seq.since(row.last_read_seq) - row.tombstones,
             last_message: row.last_message_id,
             place: Place { activity: row.activity, id: row.id },
@@ -104,7 +104,7 @@ impl From<Row> for ChatOfMember {
     }
 }
 
-/// Begins the reading of a member's chats; `$1` is the member.
+/// The beginning of queries of a member's chats; `$1` is the member.
 const OF_MEMBER: &str = "\
     select c.id, c.type, c.name, c.description, c.avatar, c.created_at, c.members_count, \
            c.last_seq, c.version, c.last_message_id, \
@@ -135,8 +135,8 @@ const NEWEST_FIRST: &str = " order by activity desc, c.id desc";
 const NEWEST_MESSAGE_SQLITE: &str =
     "(select coalesce(max(seq), 0) from sqlite_sequence where name = 'messages')";
 
-/// Makes the private chat of two people; `None` where they have one already, also when both ask at
-/// once. Its members are not added here.
+/// Creates the private chat of two users; `None` if they already have one, even if both requests are
+/// concurrent. Does not add the members.
 pub async fn insert_private(
     tx: &mut Tx,
     by: UserId,
@@ -166,7 +166,7 @@ pub async fn insert_private(
     Ok(row.map(|(id,)| id))
 }
 
-/// The private chat of two people.
+/// The private chat of two users.
 pub async fn private_of(
     at: impl Into<Target<'_>>,
     one: UserId,
@@ -182,7 +182,7 @@ pub async fn private_of(
     Ok(row.map(|(id,)| id))
 }
 
-/// Makes a group. Its members are not added here.
+/// Creates a group. Does not add the members.
 pub async fn insert_group(
     tx: &mut Tx,
     by: UserId,
@@ -216,8 +216,8 @@ pub async fn insert_group(
     Ok(id)
 }
 
-/// Takes the chat's row for this transaction, so that its changes are made one after another, in
-/// the order of their versions. (SQLite has one writer anyhow.)
+/// Locks the chat's row for this transaction, so that its changes happen one after another, in the order
+/// of their versions. (SQLite has only one writer.)
 pub async fn lock(tx: &mut Tx, id: ChatId) -> Result<()> {
     let _: Option<(i64,)> = tx
         .query(Dialects {
@@ -240,8 +240,8 @@ pub async fn next_version(tx: &mut Tx, id: ChatId) -> Result<Version> {
     Ok(version)
 }
 
-/// Takes the chat's next versions, as many as there are changes, and counts its members anew. The
-/// last one taken.
+/// Takes the chat's next versions, one for each change, and updates its number of members. Returns the
+/// last version.
 pub async fn advance(tx: &mut Tx, id: ChatId, changes: i64, joined: i64) -> Result<Version> {
     let (version,): (Version,) = tx
         .query(
@@ -256,7 +256,7 @@ pub async fn advance(tx: &mut Tx, id: ChatId, changes: i64, joined: i64) -> Resu
     Ok(version)
 }
 
-/// Writes what can be changed about a group.
+/// Updates a group's fields.
 pub async fn update(tx: &mut Tx, chat: &Chat) -> Result<()> {
     tx.query(
         "update chats set name = $2, description = $3, avatar = $4, search_text = $5 \
@@ -272,17 +272,17 @@ pub async fn update(tx: &mut Tx, chat: &Chat) -> Result<()> {
     .map(drop)
 }
 
-/// The path of a chat's picture.
+/// The path of a chat's avatar.
 pub async fn avatar(at: impl Into<Target<'_>>, id: ChatId) -> Result<Option<String>> {
     let row: Option<(Option<String>,)> =
         at.into().query("select avatar from chats where id = $1").bind(id).optional().await?;
     Ok(row.and_then(|(avatar,)| avatar))
 }
 
-/// Ends a chat: its members are out, and its two people may have another private one. What is left
-/// is removed by [`purge`]. Those who were in it.
+/// Deletes a chat: removes its members, so two users may have another private chat. [`purge`] removes the
+/// rest. Returns the former members.
 pub async fn end(tx: &mut Tx, id: ChatId, now: Timestamp) -> Result<Vec<UserId>> {
-    // A row that is no private chat any more, whatever it was: a private one has its two people.
+    // The row becomes a group, whatever it was: a private chat must have its two users.
     tx.query(
         "update chats set deleted_at = $2, type = 'group', low_user = null, \
                               high_user = null, name = '', description = '', avatar = null, \
@@ -296,8 +296,8 @@ pub async fn end(tx: &mut Tx, id: ChatId, now: Timestamp) -> Result<Vec<UserId>>
     tx.query("delete from members where chat_id = $1 returning user_id").bind(id).column().await
 }
 
-/// Removes some messages of a chat that was ended, and the chat with the last of them. False where
-/// there is no such chat.
+/// Removes some messages of a deleted chat, and the chat together with the last ones. False if there is
+/// no such chat.
 pub async fn purge(tx: &mut Tx, limit: i64) -> Result<bool> {
     let chat: Option<(ChatId,)> = tx
         .query("select id from chats where deleted_at is not null order by deleted_at limit 1")
@@ -319,7 +319,7 @@ pub async fn purge(tx: &mut Tx, limit: i64) -> Result<bool> {
     Ok(true)
 }
 
-/// The private chats of a user, each with the other one.
+/// The private chats of a user, each with the other user.
 pub async fn peers_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<(ChatId, UserId)>> {
     at.into()
         .query(
@@ -344,9 +344,8 @@ pub async fn groups_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<Ch
         .await
 }
 
-/// How many groups a user has made that have not ended; at most `most` are counted. Whoever else
-/// counts the same user's waits until this transaction ends. To be called before anything else is
-/// locked.
+/// How many existing groups a user has created; counts at most `most`. Concurrent calls for the same user
+/// wait until this transaction ends. Call it before anything else is locked.
 pub async fn count_made(tx: &mut Tx, user: UserId, most: i64) -> Result<i64> {
     // Two numbers are another space of keys than the one number of `migrations`.
     tx.query(Dialects {
@@ -370,7 +369,7 @@ pub async fn count_made(tx: &mut Tx, user: UserId, most: i64) -> Result<i64> {
     Ok(count)
 }
 
-/// Whether there is such a chat, and it was not ended.
+/// Whether a chat exists and was not deleted.
 pub async fn is_there(at: impl Into<Target<'_>>, id: ChatId) -> Result<bool> {
     let row: Option<(i64,)> = at
         .into()
@@ -381,7 +380,7 @@ pub async fn is_there(at: impl Into<Target<'_>>, id: ChatId) -> Result<bool> {
     Ok(row.is_some())
 }
 
-/// Whether it is a private chat of which one account was ended.
+/// Whether it is a private chat and one of the accounts was deleted.
 pub async fn is_left_alone(at: impl Into<Target<'_>>, id: ChatId) -> Result<bool> {
     let row: Option<(i64,)> = at
         .into()
@@ -395,7 +394,7 @@ pub async fn is_left_alone(at: impl Into<Target<'_>>, id: ChatId) -> Result<bool
     Ok(row.is_some())
 }
 
-/// The present versions of some chats.
+/// The current versions of some chats.
 pub async fn versions(at: impl Into<Target<'_>>, ids: &[ChatId]) -> Result<Vec<(ChatId, Version)>> {
     at.into()
         .query(Dialects {
@@ -407,8 +406,8 @@ pub async fn versions(at: impl Into<Target<'_>>, ids: &[ChatId]) -> Result<Vec<(
         .await
 }
 
-/// The present versions of all of a user's chats. They come as two lists in one row: a thousand
-/// rows, one by one, would cost more than finding them.
+/// The current versions of all chats of a user. They are returned as two lists in one row, since
+/// fetching a thousand rows would cost more than finding them.
 pub async fn versions_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Versions> {
     const MEMBERSHIPS: &str =
         " from members me join chats c on c.id = me.chat_id where me.user_id = $1";
@@ -435,15 +434,15 @@ pub async fn versions_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vers
         .collect())
 }
 
-/// The numbers of a list with commas between.
+/// Parses a comma-separated list of numbers.
 fn numbers(list: &str) -> Result<Vec<i64>> {
     let pieces = list.as_bytes().split(|byte| *byte == b',').filter(|piece| !piece.is_empty());
     let read = |piece| digits(piece).ok_or_else(|| sqlx::Error::Decode(list.into()).into());
     pieces.map(read).collect()
 }
 
-/// How many bytes the texts of those of the chats have that the user is a member of, their newest
-/// messages' included, newest activity first. No text is read for it.
+/// The size in bytes of the texts of those chats that the user is a member of, including their newest
+/// messages, newest activity first. Does not read the texts.
 pub async fn sizes(
     at: impl Into<Target<'_>>,
     user: UserId,
@@ -466,7 +465,7 @@ pub async fn sizes(
     Ok(rows.into_iter().map(|(chat, bytes, _)| (chat, bytes)).collect())
 }
 
-/// Those of the chats that the user is a member of, as the user has them, newest activity first.
+/// Those of the chats that the user is a member of, with the membership, newest activity first.
 pub async fn of_member(
     at: impl Into<Target<'_>>,
     user: UserId,

@@ -1,4 +1,4 @@
-//! Who went out of which chat a while ago, for the nodes that were not told. It decides nothing.
+//! Departures: who has recently left which chat, for nodes that missed the event. Decides nothing.
 
 use crate::domain::event::Departed;
 use crate::domain::ids::{ChatId, UserId};
@@ -9,7 +9,7 @@ use super::db::Tx;
 use super::error::Result;
 use super::query::{Dialects, Target};
 
-/// Notes that users are out of a chat.
+/// Records that users have left a chat.
 pub async fn insert(
     tx: &mut Tx,
     chat: ChatId,
@@ -36,7 +36,7 @@ pub async fn insert(
     .map(drop)
 }
 
-/// Who is out of which chat since a moment, and still is.
+/// Who has left which chat since a time, and has not returned.
 pub async fn since(
     at: impl Into<Target<'_>>,
     since: Timestamp,
@@ -52,7 +52,7 @@ pub async fn since(
         .await
 }
 
-/// Who left a chat by a version greater than `after` and at most `upto`, and is still out.
+/// Who has left a chat by a version greater than `after` and at most `upto`, and has not returned.
 pub async fn between(
     at: impl Into<Target<'_>>,
     chat: ChatId,
@@ -76,7 +76,7 @@ pub async fn between(
     Ok(rows.into_iter().map(|(user, version)| Departed { user, version }).collect())
 }
 
-/// Forgets those from before a moment.
+/// Removes departures from before a time.
 pub async fn forget(tx: &mut Tx, before: Timestamp) -> Result<()> {
     let query = tx.query("delete from departures where at < $1").bind(before);
     query.execute().await.map(drop)

@@ -13,14 +13,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// A failed query, by what can be done about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A row with this key is there already: somebody was faster.
+    /// A row with this key already exists: another request was faster.
     #[error("unique constraint: {0}")]
     Unique(#[source] sqlx::Error),
     /// A deadlock or a serialisation failure: the database ended this transaction to let another
     /// one go on. The whole transaction may be retried at once.
     #[error("ended in favour of another transaction: {0}")]
     Conflict(#[source] sqlx::Error),
-    /// The database is away, full, busy, read-only or shutting down; a retry may work later.
+    /// The database is unreachable, full, busy, read-only or shutting down; a retry may work later.
     #[error("database unavailable: {0}")]
     Unavailable(#[source] sqlx::Error),
     /// The answer to a commit was lost: the commit may have happened.

@@ -1,5 +1,5 @@
-//! The least markers of chats, from which the status of every message follows. In a large chat they
-//! are known by the two members who hold them back, so that not every member is read each time.
+//! The least markers of chats, which determine the status of every message. For a large chat, the two
+//! members who have them are cached, so that not every member has to be read each time.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,14 +12,14 @@ use crate::domain::receipt::LeastMarks;
 use super::error::Result;
 use super::query::{Dialects, Target};
 
-/// Chats with at most so many members are read whole: that is as cheap.
+/// For chats with at most so many members all are read, which is as cheap.
 const SMALL: i64 = 64;
-/// Chats remembered on a node, about 64 bytes each. With more, all are forgotten.
+/// Cached chats on a node, about 64 bytes each. If there are more, the cache is cleared.
 const REMEMBERED: usize = 16_384;
 
-/// Who holds the least markers of large chats, as last read. A hint: before it is used, the database
-/// is asked whether these members are still where they were. Markers only grow, and a new member's
-/// start at the newest message, so while the slowest member stays, nobody else is behind.
+/// The members with the least markers of large chats, as last read. A hint: before it is used, the
+/// database is asked whether these markers have moved. Markers only grow, and those of a new member start
+/// at the newest message, so as long as the slowest member's has not moved, nobody is behind it.
 ///
 /// Indexes on the markers would answer as fast, but every send and every read would have to change
 /// them, and PostgreSQL could no longer update a member's row in place (HOT).
@@ -38,7 +38,7 @@ struct Row {
     chat_id: ChatId,
     #[sqlx(flatten)]
     least: LeastMarks,
-    /// Known of large chats only.
+    /// Only for large chats.
     reader: Option<UserId>,
     receiver: Option<UserId>,
 }
@@ -67,7 +67,7 @@ impl Laggards {
     }
 }
 
-/// The least markers of some chats; of one without members, none.
+/// The least markers of some chats; none for a chat without members.
 pub async fn least_marks(
     at: impl Into<Target<'_>>,
     laggards: &Laggards,
@@ -88,7 +88,7 @@ pub async fn least_marks(
     }
     let rest: Vec<_> = chats.iter().copied().filter(|id| !found.contains_key(id)).collect();
     if !rest.is_empty() {
-        // What a transaction sees may be rolled back.
+        // A transaction may see rows that are rolled back.
         let is_committed = matches!(at, Target::Db(_));
         let rows = read(at, &rest).await?;
         if is_committed {
@@ -135,8 +135,8 @@ async fn unmoved(at: Target<'_>, known: &[(ChatId, Slowest)]) -> Result<Vec<(Cha
     .await
 }
 
-/// Reads every member of each chat. Of several who are equally far behind, the newest account is
-/// taken: most crowds read in the order of their age, so it stays there longest.
+/// Reads every member of each chat. If several are equally far behind, takes the newest account: most
+/// members read in the order of their ids, so it probably moves last.
 async fn read(at: Target<'_>, chats: &[ChatId]) -> Result<Vec<Row>> {
     const LEAST: &str = "select l.*, \
             case when l.members > $2 then (select w.user_id from members w \

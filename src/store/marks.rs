@@ -1,4 +1,4 @@
-//! Marks of many members, moved in one transaction.
+//! Read and delivery markers of many members, moved in one transaction.
 
 use std::collections::HashSet;
 
@@ -10,23 +10,23 @@ use super::db::Tx;
 use super::error::Result;
 use super::query::{Dialects, Statement, Target, Writes};
 
-/// A member's marks.
+/// A member's markers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemberMarks {
-    /// Where.
+    /// The chat.
     pub chat: ChatId,
-    /// Whose.
+    /// The member.
     pub user: UserId,
-    /// How far they got.
+    /// The markers.
     pub marks: Marks,
     /// The chat's newest message.
     pub last_seq: Seq,
 }
 
-/// A member's marks that moved.
+/// A member's markers that moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moved {
-    /// Where they are now.
+    /// Their new positions.
     pub to: MemberMarks,
     /// The account version that this made, if the read marker moved.
     pub account: Option<AccountVersion>,

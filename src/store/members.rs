@@ -1,4 +1,4 @@
-//! Who is in a chat, as what, and how far each has got.
+//! Members of chats: their roles and markers.
 
 use constcat::concat;
 
@@ -13,13 +13,13 @@ use super::db::Tx;
 use super::error::Result;
 use super::query::{Dialects, Statement, Target};
 
-/// One user's place in one chat.
+/// A user's membership of a chat.
 #[derive(Debug, sqlx::FromRow)]
 pub struct Membership {
-    /// What the user may do there.
+    /// The user's role.
     #[sqlx(try_from = "String")]
     pub role: Role,
-    /// The user's delivered mark.
+    /// The user's delivery marker.
     pub last_delivered_seq: Seq,
     /// The chat's newest message.
     pub last_seq: Seq,
@@ -78,13 +78,13 @@ impl From<Row> for Member {
     }
 }
 
-/// Begins every reading of whole members.
+/// The beginning of queries of whole members.
 const SELECT: &str = "\
     select u.id, u.username, u.first_name, u.last_name, u.avatar, me.role, me.joined_at, \
            me.last_delivered_seq, me.last_read_seq \
     from members me join users u on u.id = me.user_id where me.chat_id = $1 ";
 
-/// Adds users of one role to a chat whose newest message is `last_seq`, where their marks start.
+/// Adds users with a role to a chat whose newest message is `last_seq`, where their markers start.
 pub async fn insert(
     tx: &mut Tx,
     chat: ChatId,
@@ -111,7 +111,7 @@ pub async fn insert(
     .map(drop)
 }
 
-/// A user's place in a chat; `None` where the user is no member.
+/// A user's membership of a chat; `None` if the user is not a member.
 pub async fn membership(
     at: impl Into<Target<'_>>,
     chat: ChatId,
@@ -129,14 +129,14 @@ pub async fn membership(
         .await
 }
 
-/// A member; `None` where the user is none.
+/// A member; `None` if the user is not one.
 pub async fn one(at: impl Into<Target<'_>>, chat: ChatId, user: UserId) -> Result<Option<Member>> {
     let query = at.into().query(concat!(SELECT, "and me.user_id = $2")).bind(chat).bind(user);
     let row: Option<Row> = query.optional().await?;
     Ok(row.map(Into::into))
 }
 
-/// Those of the users who are members, in no order.
+/// The members among the users, in no particular order.
 pub async fn among(
     at: impl Into<Target<'_>>,
     chat: ChatId,
@@ -150,7 +150,7 @@ pub async fn among(
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// Everybody who is in a chat, and as what.
+/// All members of a chat, with their roles.
 pub async fn roles(at: impl Into<Target<'_>>, chat: ChatId) -> Result<Vec<(UserId, Role)>> {
     let rows: Vec<(UserId, String)> = at
         .into()
@@ -161,8 +161,8 @@ pub async fn roles(at: impl Into<Target<'_>>, chat: ChatId) -> Result<Vec<(UserI
     rows.into_iter().map(|(user, role)| Ok((user, role_of(role)?))).collect()
 }
 
-/// Who follows upon an owner who leaves: the senior admin, or else member; an active one where
-/// there is any. `None` where nobody is left.
+/// The successor of an owner who leaves: the senior admin, or otherwise the senior member; an active one
+/// if there is any. `None` if nobody is left.
 pub async fn successor(
     at: impl Into<Target<'_>>,
     chat: ChatId,
@@ -213,7 +213,7 @@ impl Place {
 const PLACE: &str = "(case me.role when 'owner' then 0 when 'admin' then 1 else 2 end, \
                       me.joined_at, me.user_id)";
 
-/// A chat's members after a place: owner, admins, then by when they came.
+/// A chat's members after a position: owner, admins, then the others in the order in which they joined.
 pub async fn after(
     at: impl Into<Target<'_>>,
     chat: ChatId,
@@ -236,7 +236,7 @@ pub async fn after(
     .await
 }
 
-/// A chat's members before a place, nearest first.
+/// A chat's members before a position, nearest first.
 pub async fn before(
     at: impl Into<Target<'_>>,
     chat: ChatId,
@@ -265,7 +265,7 @@ async fn page(query: Statement<'_>, chat: ChatId, place: Place, limit: i64) -> R
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// Gives a member another role.
+/// Changes a member's role.
 pub async fn set_role(tx: &mut Tx, chat: ChatId, user: UserId, role: Role) -> Result<()> {
     tx.query("update members set role = $3 where chat_id = $1 and user_id = $2")
         .bind(chat)
@@ -276,7 +276,7 @@ pub async fn set_role(tx: &mut Tx, chat: ChatId, user: UserId, role: Role) -> Re
         .map(drop)
 }
 
-/// Takes users out of a chat.
+/// Removes users from a chat.
 pub async fn remove(tx: &mut Tx, chat: ChatId, users: &[UserId]) -> Result<()> {
     tx.query(Dialects {
         sqlite: "delete from members \
@@ -290,7 +290,7 @@ pub async fn remove(tx: &mut Tx, chat: ChatId, users: &[UserId]) -> Result<()> {
     .map(drop)
 }
 
-/// Who came into which chat since a moment.
+/// Who has joined which chat since a time.
 pub async fn joined_since(
     at: impl Into<Target<'_>>,
     since: Timestamp,
@@ -302,13 +302,13 @@ pub async fn joined_since(
         .await
 }
 
-/// Those of the users with whom a user shares a chat.
+/// The users, of those given, who share a chat with a user.
 pub async fn acquainted(
     at: impl Into<Target<'_>>,
     user: UserId,
     others: &[UserId],
 ) -> Result<Vec<UserId>> {
-    // Each of them is looked up by itself: whoever is in large groups has very many acquaintances.
+    // Each of them is looked up separately: a member of large groups shares chats with very many users.
     at.into()
         .query(Dialects {
             sqlite: "select o.value from json_each($2) o where o.value <> $1 and exists \
@@ -324,29 +324,29 @@ pub async fn acquainted(
         .await
 }
 
-/// The chats that a user is in.
+/// The chats of a user.
 pub async fn chats_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<ChatId>> {
     at.into().query("select chat_id from members where user_id = $1").bind(user).column().await
 }
 
-/// Which of those who have a message, apart from its sender.
+/// Which recipients of a message; never its sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Receipt {
-    /// Whoever has read it.
+    /// Those who have read it.
     Read,
-    /// Whoever has received it, but not read it.
+    /// Those who have received it, but not read it.
     Delivered,
 }
 
-/// Members, apart from its sender, whom a message of `seq` has reached: at most `limit`, those with
-/// the lowest ids, by username.
+/// Members, except the sender, that the message with `seq` has reached: at most `limit`, those with the
+/// lowest ids, by username.
 pub async fn who_has(
     at: impl Into<Target<'_>>,
     (chat, seq, sender): (ChatId, Seq, UserId),
     receipt: Receipt,
     limit: i64,
 ) -> Result<Vec<UserRef>> {
-    // Limited before the users are joined, so that only those who are shown are looked up.
+    // Limited before the join with users, so that only the returned ones are looked up.
     let query = at.into().query(match receipt {
         Receipt::Read => concat!(WHO, "last_read_seq >= $2", BY_NAME),
         Receipt::Delivered => {
@@ -363,8 +363,8 @@ const WHO: &str = "\
 const BY_NAME: &str = " order by user_id limit $4) me join users u on u.id = me.user_id \
                         order by u.username_key";
 
-/// How many members, apart from its sender, have read a message of `seq`, and how many have only
-/// received it. Reads every member of the chat.
+/// How many members, except the sender, have read the message with `seq`, and how many have only received
+/// it. Reads every member of the chat.
 pub async fn count_who_have(
     at: impl Into<Target<'_>>,
     (chat, seq, sender): (ChatId, Seq, UserId),

@@ -1,6 +1,6 @@
-//! Messages: pages of them, single ones, and their change. Sending is in `sends`.
+//! Messages: pages, single ones, edits and deletions. Sends are in `sends`.
 //!
-//! What comes from here has the status `sent`; the actions work it out from the least marks.
+//! The status is always `sent` here; the actions compute it from the least markers.
 
 use constcat::concat;
 
@@ -66,7 +66,7 @@ impl From<Row> for Message {
     }
 }
 
-/// Begins every reading of whole messages.
+/// The beginning of queries of whole messages.
 const SELECT: &str = "select m.id, m.chat_id, m.seq, m.version, m.content, m.timestamp, m.edited_at, \
              m.deleted_at, m.last_change, m.reply_to, m.client_id, m.sender_id, u.username, \
              u.first_name, u.last_name, u.avatar \
@@ -130,9 +130,9 @@ pub async fn changed(
         .map(messages)
 }
 
-/// Messages of several chats with a version later than the one given of each, chat by chat in the
-/// order given, each in version order: the first `limit` of them all, and no more once their
-/// contents have `bytes` together. Contents beyond that are not read.
+/// Messages of several chats with a version later than the one given for each, chat by chat in the given
+/// order, each in version order: the first `limit` in total, and no more once their contents have `bytes`
+/// together. Contents beyond that are not read.
 pub async fn changed_since(
     at: impl Into<Target<'_>>,
     known: &[(ChatId, Version)],
@@ -177,7 +177,7 @@ pub async fn changed_since(
     query.bind(limit).bind(bytes).all().await.map(messages)
 }
 
-/// Which of several chats have a message with a version later than the one given of each.
+/// Which of several chats have a message with a version later than the one given for each.
 pub async fn any_since(
     at: impl Into<Target<'_>>,
     known: &[(ChatId, Version)],
@@ -196,7 +196,7 @@ pub async fn any_since(
     query.column().await
 }
 
-/// A statement about chats with a version each: SQLite gets one list of pairs, PostgreSQL two lists.
+/// A statement with a list of chats and versions: SQLite gets one list of pairs, PostgreSQL two lists.
 fn since<'a>(target: Target<'a>, sql: Dialects, known: &[(ChatId, Version)]) -> Statement<'a> {
     target.query(sql).bind_rows(known, |query| {
         query
@@ -205,7 +205,7 @@ fn since<'a>(target: Target<'a>, sql: Dialects, known: &[(ChatId, Version)]) -> 
     })
 }
 
-/// Those of the messages that there are, in no order.
+/// The existing ones of these messages, in no particular order.
 pub async fn by_ids(at: impl Into<Target<'_>>, ids: &[MessageId]) -> Result<Vec<Message>> {
     at.into()
         .query(Dialects {
@@ -218,7 +218,7 @@ pub async fn by_ids(at: impl Into<Target<'_>>, ids: &[MessageId]) -> Result<Vec<
         .map(messages)
 }
 
-/// The chat of a message, where the user is a member of it.
+/// The chat of a message, if the user is a member of it.
 pub async fn chat_for_member(
     at: impl Into<Target<'_>>,
     id: MessageId,
@@ -238,7 +238,7 @@ pub async fn chat_for_member(
     Ok(row.map(|(chat,)| chat))
 }
 
-/// Replaces a message's content; `version` is the one that this change takes.
+/// Replaces a message's content; `version` is that of this change.
 pub async fn edit(
     tx: &mut Tx,
     id: MessageId,
@@ -259,7 +259,7 @@ pub async fn edit(
     .map(drop)
 }
 
-/// Makes a message a tombstone; `version` is the one that this change takes.
+/// Turns a message into a tombstone; `version` is that of this change.
 pub async fn bury(tx: &mut Tx, id: MessageId, version: Version, now: Timestamp) -> Result<()> {
     tx.query(
         "update messages set content = '', version = $2, deleted_at = $3, \

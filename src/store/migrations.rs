@@ -1,8 +1,8 @@
 //! The schema's migrations, embedded in the binary and applied in order, each once, by one node at a
-//! time. The same names exist for both databases. Nothing here goes backwards.
+//! time. The same names exist for both databases. There are no down migrations.
 //!
-//! Each migration says which older binaries may still run beside the database after it, and the
-//! database keeps that: so an older node may restart in the middle of a rolling update.
+//! Each migration says which older programs can use the schema after it, and the database stores that. So
+//! an older node can restart in the middle of a rolling update. See `docs/migrations.md`.
 
 use rust_embed::RustEmbed;
 
@@ -23,14 +23,14 @@ struct PostgresFiles;
 /// An arbitrary number that no other program's advisory lock is likely to have ("meow").
 const LOCK: i64 = 0x6d65_6f77;
 
-/// What opens the line of a migration's header that names the oldest migration level that may still
-/// run beside the database once it is applied.
+/// The beginning of the header line that names the oldest migration level whose program can use the
+/// schema after this migration.
 pub const RUNS_BESIDE: &str = "-- Runs beside: ";
 
-/// Why the schema is not as this binary needs it.
+/// Why the schema cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A newer version has changed the schema so that this binary must not use it.
+    /// A newer version has changed the schema so that this program must not use it.
     #[error(
         "the database is newer than this program and cannot be used by it: it has the migration {0}, \
          which is unknown here; use the newer version"
@@ -44,46 +44,46 @@ pub enum Error {
     Store(#[from] StoreError),
 }
 
-/// A migration and whether the database has had it.
+/// A migration, and whether it is applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// `NNNN_name`.
     pub name: String,
-    /// Applied already.
+    /// The database has it.
     pub applied: bool,
-    /// This binary has it.
+    /// This program has it.
     pub known: bool,
-    /// The number of the oldest migration level (the last migration that a binary knows) that may run
-    /// beside the database after it. `None`: that of this migration itself.
+    /// The oldest migration level (the number of the newest migration that a program knows) that can use
+    /// the schema after it. `None`: that of this migration itself.
     pub runs_beside: Option<u32>,
 }
 
-/// How the schema of the database compares with this binary.
+/// How the database's schema compares with this program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// Every migration is applied, and no other.
+    /// All migrations are applied, and no others.
     Current,
     /// These have to be applied first.
     Behind(Vec<String>),
-    /// A newer version has applied these too; this binary may use the database all the same.
+    /// A newer version has applied these as well; this program can use the database.
     NewerCompatible(Vec<String>),
-    /// A newer version has applied this one; this binary must not use the database.
+    /// A newer version has applied this one; this program must not use the database.
     NewerIncompatible(String),
 }
 
-/// How the database compares with this binary. Two small queries.
+/// How the database compares with this program. Two small queries.
 pub async fn state(db: &Db) -> StoreResult<State> {
     Ok(State::of(&status(db).await?))
 }
 
-/// Every migration that this binary or the database knows, in order.
+/// All migrations that this program or the database has, in order.
 pub async fn status(db: &Db) -> StoreResult<Vec<Step>> {
     let columns = columns(db).await?;
     Ok(steps(applied(db, columns).await?))
 }
 
-/// Applies what is missing, each step in a transaction of its own, and tells of it as it goes.
-/// Nodes that start together wait for each other.
+/// Applies the pending migrations, each in its own transaction, and calls `on_applied` after each. Nodes
+/// that start together wait for each other.
 pub async fn migrate(
     db: &Db,
     now: Timestamp,
@@ -91,7 +91,7 @@ pub async fn migrate(
 ) -> Result<(), Error> {
     loop {
         let mut tx = db.begin().await?;
-        // To wait for another node, and to rewrite a large table, may take its time.
+        // Waiting for another node, and rewriting a large table, may take long.
         tx.allow(None).await?;
         if !tx.is_sqlite() {
             tx.script("set local lock_timeout = 0".to_owned()).await?;
@@ -124,7 +124,7 @@ async fn apply(tx: &mut Tx, name: &str, now: Timestamp) -> Result<(), Error> {
         .bind(now.to_string())
         .execute()
         .await?;
-    // The first migrations have none, and no column for it.
+    // The first migrations have no header, and there is no column for it yet.
     if let Some(beside) = beside {
         tx.query("update migrations set runs_beside = $2 where name = $1")
             .bind(name)
@@ -138,7 +138,7 @@ async fn apply(tx: &mut Tx, name: &str, now: Timestamp) -> Result<(), Error> {
 const TABLE: &str =
     "create table if not exists migrations (name text primary key, applied_at text not null)";
 
-/// This binary's migrations, and those that only the database has.
+/// This program's migrations, and those that only the database has.
 fn steps(applied: Vec<(String, Option<String>)>) -> Vec<Step> {
     let known = names();
     let mut steps: Vec<_> = known
@@ -163,7 +163,7 @@ fn steps(applied: Vec<(String, Option<String>)>) -> Vec<Step> {
 }
 
 impl State {
-    /// Of all migrations that either side knows.
+    /// The state, given all migrations that either side has.
     pub fn of(steps: &[Step]) -> Self {
         let level = steps.iter().filter(|step| step.known).filter_map(Step::number).max();
         let may_run = |step: &Step| step.runs_beside.is_some_and(|oldest| Some(oldest) <= level);
@@ -184,18 +184,18 @@ impl State {
 }
 
 impl Step {
-    /// The number that its name begins with.
+    /// The number at the beginning of its name.
     fn number(&self) -> Option<u32> {
         self.name.get(..4)?.parse().ok()
     }
 }
 
-/// What a migration's header says, where it says it.
+/// The level in a migration's header, if there is one.
 pub fn runs_beside(sql: &str) -> Option<u32> {
     sql.lines().find_map(|line| line.strip_prefix(RUNS_BESIDE)?.trim().parse().ok())
 }
 
-/// How much of the bookkeeping there is: 0 without the table, 1 without `runs_beside`, 2 with it.
+/// How many of the columns exist: 0 without the table, 1 without `runs_beside`, 2 with it.
 async fn columns(at: impl Into<Target<'_>>) -> StoreResult<i64> {
     let (columns,): (i64,) = at
         .into()
@@ -211,7 +211,7 @@ async fn columns(at: impl Into<Target<'_>>) -> StoreResult<i64> {
     Ok(columns)
 }
 
-/// The names that the database has, each with the oldest level that may run beside it.
+/// The names in the database, each with the oldest level that can run beside it.
 async fn applied(
     at: impl Into<Target<'_>>,
     columns: i64,
@@ -223,7 +223,7 @@ async fn applied(
     }
 }
 
-/// Both sides hold the same names (kept by `tests/tidy.rs`), so either tells them.
+/// Both folders contain the same names (`tests/tidy.rs` checks it), so either will do.
 fn names() -> Vec<String> {
     let mut names: Vec<_> = SqliteFiles::iter()
         .filter_map(|file| file.strip_suffix(".sql").map(str::to_owned))

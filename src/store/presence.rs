@@ -1,4 +1,4 @@
-//! Who is connected to which node, as the nodes tell each other, and since when nobody was.
+//! Presence as nodes share it: heartbeats, who is connected to which node, and `last_seen`.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use super::query::{Dialects, Target};
 /// A user's connections to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Who.
+    /// The user.
     pub user: UserId,
-    /// How many.
+    /// The number of connections.
     pub connections: i64,
-    /// Whether anybody sits before one of them.
+    /// Whether one of the devices is in use.
     pub activity: Activity,
 }
 
-/// Notes that a node is alive. False where it had been given up, with all that it told.
+/// Writes a node's heartbeat. False if the node had been declared dead, and its rows removed.
 pub async fn beat(tx: &mut Tx, node: &str, now: Timestamp) -> Result<bool> {
     let known = tx
         .query("update nodes set beat_at = $2 where name = $1")
@@ -61,8 +61,8 @@ pub async fn bury(tx: &mut Tx, before: Timestamp, after: Timestamp) -> Result<Ve
     Ok(rows.into_iter().map(|(user,)| user).collect())
 }
 
-/// Notes that nobody is connected to a node any more, and that it was alive at a moment for the last
-/// time. Those who were connected.
+/// Records that nobody is connected to a node any more, and the time of its last heartbeat. Returns the
+/// users who were connected.
 pub async fn leave(tx: &mut Tx, node: &str, at: Timestamp) -> Result<Vec<UserId>> {
     let rows: Vec<(UserId,)> = tx
         .query("update presence set connections = 0 where node = $1 returning user_id")
@@ -73,7 +73,7 @@ pub async fn leave(tx: &mut Tx, node: &str, at: Timestamp) -> Result<Vec<UserId>
     Ok(rows.into_iter().map(|(user,)| user).collect())
 }
 
-/// Writes who is connected to a node, and how.
+/// Writes which users are connected to a node, and how.
 pub async fn write(tx: &mut Tx, node: &str, places: &[Place]) -> Result<()> {
     let rows: Vec<_> = places
         .iter()
@@ -103,7 +103,7 @@ pub async fn write(tx: &mut Tx, node: &str, places: &[Place]) -> Result<()> {
     .map(drop)
 }
 
-/// Notes that users are not connected to a node any more.
+/// Records that users are not connected to a node any more.
 pub async fn remove(tx: &mut Tx, node: &str, users: &[UserId]) -> Result<()> {
     tx.query(Dialects {
         sqlite: "delete from presence \
@@ -117,8 +117,7 @@ pub async fn remove(tx: &mut Tx, node: &str, users: &[UserId]) -> Result<()> {
     .map(drop)
 }
 
-/// Where users are connected, but for one node, and for those that have not been heard of since a
-/// moment.
+/// Where users are connected, except on one node, and on nodes without a heartbeat since a time.
 pub async fn elsewhere(
     at: impl Into<Target<'_>>,
     node: &str,
@@ -149,7 +148,7 @@ pub async fn elsewhere(
     Ok(rows.into_iter().map(place).collect())
 }
 
-/// Whether there is any other node that was heard of since a moment.
+/// Whether another node has had a heartbeat since a time.
 pub async fn has_company(at: impl Into<Target<'_>>, node: &str, alive: Timestamp) -> Result<bool> {
     let row: Option<(String,)> = at
         .into()
@@ -161,11 +160,10 @@ pub async fn has_company(at: impl Into<Target<'_>>, node: &str, alive: Timestamp
     Ok(row.is_some())
 }
 
-/// Notes that users were seen just now; of those who do not want to be seen, nothing. What was
-/// noted less than `holds` ago stays; a later date was written by a clock that was ahead.
+/// Stores that users were just seen, except invisible ones. A date less than `holds` ago stays; a date in
+/// the future was written by a clock that was ahead.
 pub async fn seen(tx: &mut Tx, users: &[UserId], now: Timestamp, holds: Duration) -> Result<()> {
-    // Rows that somebody else holds are passed over: who waits for several in no order may wait
-    // in a circle.
+    // Skips rows that are locked: waiting for several rows in no fixed order could deadlock.
     tx.query(Dialects {
         sqlite: "update users set last_seen = $1 \
              where id in (select value from json_each($3)) and availability <> 'invisible' \

@@ -1,4 +1,4 @@
-//! What resetting a password depends on: the account as it was when the mail was sent.
+//! What a password reset link depends on: the account at the time of the mail.
 
 use constcat::concat;
 
@@ -10,19 +10,19 @@ use super::error::Result;
 use super::query::Target;
 use super::users;
 
-/// An active account, with what changes when it is used or its password is.
+/// An active account, with the columns that a use of the link, or of the password, changes.
 #[derive(Debug, sqlx::FromRow)]
 pub struct Account {
-    /// Whose.
+    /// The user.
     #[sqlx(flatten)]
     pub user: User,
-    /// Encoded.
+    /// The encoded hash.
     pub password: String,
     /// None before the first one.
     pub last_login: Option<Timestamp>,
 }
 
-/// Begins every reading of accounts.
+/// The beginning of queries of accounts.
 const SELECT: &str = concat!("select ", users::COLUMNS, ", u.password, u.last_login from users u ");
 
 /// An active account.

@@ -1,7 +1,6 @@
-//! A file beside the embedded database with the newest versions that were committed there. A
-//! database that has less is an older copy: a restore. The file is written after each commit and not
-//! flushed: it survives the end of the process, and a power cut costs at most its last seconds, never
-//! a commit.
+//! A file beside the embedded database with the newest committed versions. A database with older ones is
+//! a copy: it was restored. The file is written after each commit and not flushed: it survives the end of
+//! the process, and a power failure costs at most its last seconds, never a commit.
 
 use std::fs::{self, Metadata, OpenOptions};
 use std::io;
@@ -15,44 +14,43 @@ use serde::{Deserialize, Serialize};
 use crate::domain::ids::ChatId;
 use crate::domain::numbering::Version;
 
-/// Bytes of the file. Of fixed size, so that it is overwritten in place, in one piece.
+/// The size of the file in bytes. Fixed, so that it is overwritten in place, in one piece.
 const SIZE: usize = 512;
 
 /// The file beside a database.
 #[derive(Debug)]
 pub struct SeenFile {
     path: PathBuf,
-    /// Held while it is written, so that nothing older overwrites something newer.
+    /// Held while the file is written, so that nothing older overwrites something newer.
     writing: Mutex<()>,
 }
 
-/// What is in it.
+/// The content of the file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Seen {
     /// The file itself is a copy, so the database beside it is one, too.
     pub is_copy: bool,
-    /// Versions that were committed.
+    /// Committed versions.
     pub versions: Vec<(ChatId, Version)>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Content {
-    /// Which file this is; a copy is another.
+    /// The identity of the file; a copy has another one.
     file: String,
     versions: Vec<(ChatId, Version)>,
 }
 
 impl SeenFile {
-    /// Of the database in `file`. Its name has a dot before it, so that who restores by `cp
-    /// backup/meowsenger.sqlite3* data/` does not bring an old one along.
+    /// The file for the database in `file`. Its name begins with a dot, so that a restore by `cp
+    /// backup/meowsenger.sqlite3* data/` does not copy an old one.
     pub fn beside(file: &Path) -> Self {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let path = file.with_file_name(format!(".{name}.seen"));
         Self { path, writing: Mutex::default() }
     }
 
-    /// What is in the file. `None` where there is none, or nothing that can be read: no reason to
-    /// doubt the database.
+    /// Reads the file. `None` if it is missing or unreadable, which is no reason to doubt the database.
     pub fn read(&self) -> io::Result<Option<Seen>> {
         let (text, file) = match fs::read(&self.path) {
             Ok(text) => (text, identity(&fs::metadata(&self.path)?)),
@@ -64,8 +62,8 @@ impl SeenFile {
             .map(|content| Seen { is_copy: content.file != file, versions: content.versions }))
     }
 
-    /// Overwrites the file, or makes it, with a few versions, where there are any. Takes some
-    /// microseconds: nothing waits for the disk.
+    /// Overwrites or creates the file with a few versions, if there are any. Takes some microseconds,
+    /// since nothing waits for the disk.
     pub fn keep(
         &self,
         versions: impl FnOnce() -> Option<Vec<(ChatId, Version)>>,
@@ -85,7 +83,7 @@ impl SeenFile {
         file.write_all_at(&text, 0)
     }
 
-    /// Forgets what was seen.
+    /// Removes the file's content.
     pub fn remove(&self) -> io::Result<()> {
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -94,8 +92,8 @@ impl SeenFile {
     }
 }
 
-/// A file's number in its file system, and when it was made (in microseconds), since numbers are used
-/// again. Neither changes with its content, its name or a restart.
+/// A file's inode, and its creation time in microseconds, since inodes are reused. Neither changes with
+/// its content, its name or a restart.
 fn identity(file: &Metadata) -> String {
     let made = file.created().ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok());
     format!("{}-{}", file.ino(), made.unwrap_or_default().as_micros())

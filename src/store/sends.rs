@@ -1,6 +1,5 @@
-//! The statements of the committer: each does its step for a whole batch of sends at once, so that
-//! many senders cost one commit. The dialects differ in how a batch is handed over, so both texts
-//! stand side by side.
+//! The statements of the committer: each does its step for a whole batch of sends at once (group commit).
+//! The dialects bind a batch differently, so both texts are side by side.
 
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::NewMessage;
@@ -12,32 +11,32 @@ use super::db::Tx;
 use super::error::Result;
 use super::query::Dialects;
 
-/// A chat whose row this transaction holds.
+/// A chat whose row this transaction has locked.
 #[derive(Debug, sqlx::FromRow)]
 pub struct LockedChat {
     /// Its id.
     pub id: ChatId,
-    /// Its newest change.
+    /// Its latest version.
     pub version: Version,
     /// Its newest message.
     pub last_seq: Seq,
-    /// When that was sent, or the chat made.
+    /// The time of that message, or of the chat's creation.
     pub active_at: Timestamp,
 }
 
-/// What the database knows of one send, where its sender is a member of its chat.
+/// What the database knows about a send whose sender is a member of the chat.
 #[derive(Debug)]
 pub struct Resolved {
-    /// Which send of the batch, from 0.
+    /// The send's index in the batch, from 0.
     pub index: usize,
-    /// Who sends.
+    /// The sender.
     pub sender: UserRef,
-    /// The message that this sender has in this chat under the same `client_id`.
+    /// This sender's message in this chat with the same `client_id`.
     pub existing: Option<MessageId>,
-    /// Whether it is for a private chat whose other account was ended.
+    /// Whether it is for a private chat whose other account was deleted.
     pub left_alone: bool,
-    /// Whether the message that it answers is there, in the same chat and not deleted; true where
-    /// it answers none.
+    /// Whether the message that it replies to exists, in the same chat and not deleted; true if it is not
+    /// a reply.
     pub reply_ok: bool,
 }
 
@@ -57,18 +56,17 @@ struct ResolvedRow {
 /// A message with its numbers, about to be inserted.
 #[derive(Debug)]
 pub struct Numbered<'a> {
-    /// What was asked for.
+    /// The request.
     pub message: &'a NewMessage,
-    /// Its place in the chat.
+    /// Its position in the chat.
     pub seq: Seq,
-    /// The chat's version that it makes.
+    /// The chat's version that it takes.
     pub version: Version,
     /// When it is sent.
     pub timestamp: Timestamp,
 }
 
-/// Takes the rows of some chats, in the order of their ids so that two batches never wait for each
-/// other in a circle.
+/// Locks the rows of some chats, in the order of their ids, so that two batches cannot deadlock.
 pub async fn lock_chats(tx: &mut Tx, ids: &[ChatId]) -> Result<Vec<LockedChat>> {
     tx.query(Dialects {
         sqlite: "select id, version, last_seq, active_at from chats \
@@ -81,7 +79,7 @@ pub async fn lock_chats(tx: &mut Tx, ids: &[ChatId]) -> Result<Vec<LockedChat>> 
     .await
 }
 
-/// Looks up what each send depends on. A send whose sender is no member is not in the answer.
+/// Looks up what each send depends on. The result lacks a send whose sender is not a member.
 pub async fn resolve(tx: &mut Tx, sends: &[&NewMessage]) -> Result<Vec<Resolved>> {
     let client_id = |send: &NewMessage| send.client_id.as_ref().map(|id| id.as_str().to_owned());
     let reply_to = |send: &NewMessage| send.reply_to.map(|id| id.0);
@@ -89,9 +87,8 @@ pub async fn resolve(tx: &mut Tx, sends: &[&NewMessage]) -> Result<Vec<Resolved>
         .iter()
         .map(|send| (send.chat, send.sender, client_id(send), reply_to(send)))
         .collect();
-    // Messages are looked up by subqueries, one index probe each. Joined to them, PostgreSQL reads
-    // the whole table where its statistics are older than the table is large (measured: a second
-    // for 240 sends against 13,000 messages).
+    // Messages are looked up by subqueries, one index probe each. With a join, PostgreSQL reads the whole
+    // table if its statistics are outdated (measured: a second for 240 sends against 13,000 messages).
     let query = tx.query(Dialects {
         sqlite: "select r.key as n, u.id, u.username, u.first_name, u.last_name, u.avatar, \
                 (select m.id from messages m where m.chat_id = me.chat_id \
@@ -147,7 +144,7 @@ pub async fn resolve(tx: &mut Tx, sends: &[&NewMessage]) -> Result<Vec<Resolved>
     Ok(resolved.collect())
 }
 
-/// Inserts messages; their ids by chat and seq.
+/// Inserts messages. Returns their ids by chat and seq.
 pub async fn insert(
     tx: &mut Tx,
     messages: &[Numbered<'_>],
@@ -196,17 +193,17 @@ pub async fn insert(
 /// What a batch added to one chat.
 #[derive(Clone, Copy, Debug)]
 pub struct Added {
-    /// Which chat.
+    /// The chat.
     pub chat: ChatId,
-    /// How many messages.
+    /// The number of messages.
     pub count: i64,
     /// The newest of them.
     pub last: MessageId,
-    /// When that was sent.
+    /// The time of that message.
     pub active_at: Timestamp,
 }
 
-/// Moves the chats on: seq and version, newest message and when it was sent.
+/// Advances the chats: seq and version, newest message and its time.
 pub async fn advance_chats(tx: &mut Tx, added: &[Added]) -> Result<()> {
     let row = |a: &Added| (a.chat, a.count, a.last, a.active_at.micros());
     let rows: Vec<_> = added.iter().map(row).collect();
@@ -231,7 +228,7 @@ pub async fn advance_chats(tx: &mut Tx, added: &[Added]) -> Result<()> {
     query.execute().await.map(drop)
 }
 
-/// Moves the senders' marks to their newest messages: who sends has read what came before.
+/// Moves the senders' markers to their newest messages: sending implies having read what came before.
 pub async fn advance_senders(tx: &mut Tx, sent: &[(ChatId, UserId, Seq)]) -> Result<()> {
     let query = tx.query(Dialects {
         sqlite: "update members set last_read_seq = max(last_read_seq, r.value ->> 2), \

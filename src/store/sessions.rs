@@ -1,4 +1,4 @@
-//! Sessions and the rotation of their refresh tokens.
+//! Sessions, and the rotation of their refresh tokens.
 
 use constcat::concat;
 
@@ -12,20 +12,20 @@ use super::error::Result;
 use super::query::{Dialects, Target};
 use super::users;
 
-/// The refresh token that a session accepts now.
+/// The refresh token that a session currently accepts.
 #[derive(Debug, sqlx::FromRow)]
 pub struct CurrentRefresh {
     /// Its `jti`.
     pub refresh_jti: String,
-    /// When it was made.
+    /// When it was created.
     pub refreshed_at: Timestamp,
-    /// When the token before, the one asked about, was spent; none where it is not known any more.
+    /// When the presented token, an earlier one, was used; none if it is no longer known.
     pub spent_at: Option<Timestamp>,
-    /// Whether that token was retired by a change of the password.
+    /// Whether that token was retired by a password change.
     pub retired: Option<bool>,
 }
 
-/// Begins a session; `jti` is its first refresh token's.
+/// Creates a session; `jti` is that of its first refresh token.
 pub async fn insert(
     tx: &mut Tx,
     user: UserId,
@@ -51,21 +51,21 @@ pub async fn insert(
     Ok(id)
 }
 
-/// A session that has not ended, and its user, who is active.
+/// A session that has not ended, and its active user.
 #[derive(Debug, sqlx::FromRow)]
 pub struct Live {
-    /// Whose it is.
+    /// The user.
     #[sqlx(flatten)]
     pub user: User,
-    /// When the login was.
+    /// The time of the login.
     pub created_at: Timestamp,
-    /// When it was last seen in use, give or take a minute.
+    /// The time of its last use, to the minute.
     pub last_used_at: Timestamp,
-    /// The `jti` of the one refresh token that is good now.
+    /// The `jti` of the only refresh token that is valid now.
     pub refresh_jti: String,
 }
 
-/// A session that has not ended, where its user is active.
+/// A session that has not ended and whose user is active.
 pub async fn live(
     at: impl Into<Target<'_>>,
     id: SessionId,
@@ -85,8 +85,8 @@ pub async fn live(
         .await
 }
 
-/// Spends a refresh token for a new one. False where it is not the session's current one, or the
-/// session has ended: of two that race, one wins.
+/// Rotates a refresh token. False if it is not the session's current one, or the session has ended: of two
+/// concurrent calls, one succeeds.
 pub async fn rotate(
     tx: &mut Tx,
     id: SessionId,
@@ -120,7 +120,7 @@ pub async fn rotate(
     Ok(true)
 }
 
-/// What a live session accepts now, and when `jti` was spent.
+/// What a live session currently accepts, and when `jti` was used.
 pub async fn current_refresh(
     at: impl Into<Target<'_>>,
     id: SessionId,
@@ -138,9 +138,9 @@ pub async fn current_refresh(
         .await
 }
 
-/// Replaces the refresh token of a session after a change of the password. The one that was good,
-/// and those spent a moment ago, are refused from now on; since their owner may still hold them,
-/// that is not taken for theft. `spent_at` is so long ago that nobody takes them for a lost answer.
+/// Replaces the refresh token of a session after a password change. The current one, and those that were
+/// rotated just before, are retired: refused, but not treated as reuse, since their owner may still have
+/// them. `spent_at` is so long ago that they are not in their grace period.
 pub async fn retire_refreshes(
     tx: &mut Tx,
     id: SessionId,
@@ -148,7 +148,7 @@ pub async fn retire_refreshes(
     now: Timestamp,
     spent_at: Timestamp,
 ) -> Result<()> {
-    // Takes the row, so that no rotation comes between.
+    // Locks the row, so that no rotation happens in between.
     let retired: (String,) = tx
         .query("update sessions set refreshed_at = $2 where id = $1 returning refresh_jti")
         .bind(id)
@@ -171,8 +171,8 @@ pub async fn retire_refreshes(
         .map(drop)
 }
 
-/// Forgets tokens of a session that were spent before a moment. Retired ones stay for as long as
-/// the session does: forgotten, they would be taken for stolen ones.
+/// Removes tokens of a session that were used before a time. Retired ones stay as long as the session:
+/// without their rows, they would count as reused.
 pub async fn forget_spent(tx: &mut Tx, id: SessionId, before: Timestamp) -> Result<()> {
     tx.query("delete from spent_refreshes where session_id = $1 and spent_at < $2 and not retired")
         .bind(id)
@@ -182,14 +182,14 @@ pub async fn forget_spent(tx: &mut Tx, id: SessionId, before: Timestamp) -> Resu
         .map(drop)
 }
 
-/// Forgets tokens whose spending is dated after a moment: a clock was ahead. Like all spent tokens that are
-/// forgotten, they end their session when they come again.
+/// Removes tokens whose use is dated after a time: a clock was ahead. Like all removed ones, they revoke
+/// their session if they are presented again.
 pub async fn forget_spent_after(tx: &mut Tx, moment: Timestamp) -> Result<()> {
     let query = tx.query("delete from spent_refreshes where spent_at > $1");
     query.bind(moment).execute().await.map(drop)
 }
 
-/// Ends a session. False where it had ended already.
+/// Ends a session. False if it has already ended.
 pub async fn end(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<bool> {
     let ended = tx
         .query("update sessions set ended_at = $2 where id = $1 and ended_at is null")
@@ -200,7 +200,7 @@ pub async fn end(tx: &mut Tx, id: SessionId, now: Timestamp) -> Result<bool> {
     Ok(ended > 0)
 }
 
-/// Ends every session of a user; which they were.
+/// Ends every session of a user, and returns them.
 pub async fn end_all(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<SessionId>> {
     tx.query(
         "update sessions set ended_at = $2 where user_id = $1 and ended_at is null \
@@ -212,7 +212,7 @@ pub async fn end_all(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<Se
     .await
 }
 
-/// Forgets where a user's sessions were begun, and by what.
+/// Removes the addresses and clients of a user's sessions.
 pub async fn forget_devices(tx: &mut Tx, user: UserId) -> Result<()> {
     tx.query("update sessions set ip = '', user_agent = '' where user_id = $1")
         .bind(user)
@@ -221,7 +221,7 @@ pub async fn forget_devices(tx: &mut Tx, user: UserId) -> Result<()> {
         .map(drop)
 }
 
-/// Ends every session of a user but one; which they were.
+/// Ends every session of a user except one, and returns them.
 pub async fn end_others(
     tx: &mut Tx,
     user: UserId,
@@ -239,7 +239,7 @@ pub async fn end_others(
     .await
 }
 
-/// Whether a session is a user's and has not ended.
+/// Whether a session belongs to a user and has not ended.
 pub async fn is_of(
     at: impl Into<Target<'_>>,
     id: SessionId,
@@ -260,7 +260,7 @@ pub async fn is_of(
     Ok(row.is_some())
 }
 
-/// The addresses of a user's latest thousand logins, each once. Empty where there is no such user.
+/// The distinct addresses of a user's latest thousand logins. Empty if there is no such user.
 pub async fn addresses(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<String>> {
     at.into()
         .query(
@@ -317,7 +317,7 @@ pub async fn above(
         .await
 }
 
-/// Sessions that ended since a moment, by being ended or by running out.
+/// Sessions that were ended or have expired since a time.
 pub async fn ended_since(
     at: impl Into<Target<'_>>,
     since: Timestamp,
@@ -334,7 +334,7 @@ pub async fn ended_since(
         .await
 }
 
-/// Forgets sessions that ended, or ran out, before a moment.
+/// Removes sessions that ended or expired before a time.
 pub async fn forget_over(tx: &mut Tx, before: Timestamp) -> Result<()> {
     tx.query("delete from sessions where ended_at < $1 or expires_at < $1")
         .bind(before)
@@ -343,8 +343,8 @@ pub async fn forget_over(tx: &mut Tx, before: Timestamp) -> Result<()> {
         .map(drop)
 }
 
-/// Stores that sessions were used at a moment. On PostgreSQL a row that somebody else holds is passed
-/// over: whoever waits for several rows may wait in a circle.
+/// Stores the time of the last use of sessions. On PostgreSQL it skips locked rows, since waiting for
+/// several rows could deadlock.
 pub async fn touch(tx: &mut Tx, ids: &[SessionId], now: Timestamp) -> Result<()> {
     tx.query(Dialects {
         sqlite: "update sessions set last_used_at = $1 \

@@ -1,4 +1,4 @@
-//! The site's one row, and whether the database takes writes at all.
+//! The site's single row, and a test whether the database accepts writes.
 
 use crate::domain::time::Timestamp;
 
@@ -6,15 +6,15 @@ use super::db::{Db, Tx};
 use super::error::Result;
 use super::query::{Dialects, Target};
 
-/// The epoch: it changes when the data's past does.
+/// The epoch: the identity of the data's history.
 pub async fn epoch(at: impl Into<Target<'_>>) -> Result<String> {
     let (epoch,): (String,) = at.into().query("select epoch from site where id = 1").one().await?;
     Ok(epoch)
 }
 
-/// Writes and commits as small a thing as there is, so that a full disk or a read-only server
-/// shows. On SQLite it is a number in the file's header that nobody reads, which takes a frame of
-/// the log; on PostgreSQL a record of the log that no table is in.
+/// Commits the smallest possible write, to detect a full disk or a read-only server. On SQLite it is a
+/// number in the file's header that nobody reads, which takes a frame of the write-ahead log; on
+/// PostgreSQL a record of the log without a table.
 pub async fn try_to_write(db: &Db) -> Result<()> {
     let mut tx = db.begin().await?;
     tx.query(Dialects {
@@ -37,20 +37,20 @@ pub async fn now(at: impl Into<Target<'_>>) -> Result<Option<Timestamp>> {
     Ok(Some(now))
 }
 
-/// Up to which moment old rows were removed.
+/// The time up to which old rows were removed.
 pub async fn aged_until(tx: &mut Tx) -> Result<Timestamp> {
     let query = tx.query("select aged_until from site where id = 1");
     let (moment,): (Timestamp,) = query.one().await?;
     Ok(moment)
 }
 
-/// Sets up to which moment old rows are removed.
+/// Sets the time up to which old rows are removed.
 pub async fn set_aged_until(tx: &mut Tx, moment: Timestamp) -> Result<()> {
     let query = tx.query("update site set aged_until = $1 where id = 1");
     query.bind(moment).execute().await.map(drop)
 }
 
-/// The highest id that a chat has ever had, also one that is gone; 0 where there was none.
+/// The highest id that any chat has ever had, even a deleted one; 0 if there was none.
 pub async fn last_chat(at: impl Into<Target<'_>>) -> Result<i64> {
     let (id,): (i64,) = at
         .into()
@@ -64,7 +64,7 @@ pub async fn last_chat(at: impl Into<Target<'_>>) -> Result<i64> {
     Ok(id)
 }
 
-/// Replaces the epoch, if it is still the old one: of several nodes that find it wrong, one does.
+/// Replaces the epoch if it is still the old one, so only one of several nodes does.
 pub async fn renew_epoch(tx: &mut Tx, old: &str, new: &str) -> Result<bool> {
     let renewed = tx
         .query("update site set epoch = $2 where id = 1 and epoch = $1")

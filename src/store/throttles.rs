@@ -1,5 +1,5 @@
-//! Allowances that all nodes share: one row a key, with when the allowance is full again. The
-//! arithmetic is `domain::rate`'s, in SQL, so that of two who race each is counted.
+//! Rate limits that all nodes share: one row per key, with the time at which the full burst is available
+//! again. The arithmetic of `domain::rate` in SQL, so that concurrent calls are all counted.
 
 use crate::domain::rate::Rate;
 use crate::domain::time::Timestamp;
@@ -8,7 +8,7 @@ use super::db::Tx;
 use super::error::Result;
 use super::query::Target;
 
-/// Takes `weight` uses of an allowance. False, and nothing is written, where it has fewer left.
+/// Counts `weight` uses against a limit. False, without a write, if fewer are left.
 pub async fn take(tx: &mut Tx, key: &str, rate: Rate, weight: i64, now: Timestamp) -> Result<bool> {
     if weight > rate.burst() {
         return Ok(false);
@@ -33,7 +33,7 @@ pub async fn take(tx: &mut Tx, key: &str, rate: Rate, weight: i64, now: Timestam
     Ok(taken > 0)
 }
 
-/// When an allowance is full again, in microseconds since the epoch; 0 where it is.
+/// When the full burst is available again, in microseconds since 1970; 0 if it is available now.
 pub async fn full_at(at: impl Into<Target<'_>>, key: &str) -> Result<i64> {
     let row: Option<(i64,)> = at
         .into()
@@ -44,7 +44,7 @@ pub async fn full_at(at: impl Into<Target<'_>>, key: &str) -> Result<i64> {
     Ok(row.map_or(0, |(full_at,)| full_at))
 }
 
-/// Forgets allowances that are full.
+/// Removes limits that are not in use.
 pub async fn forget_full(tx: &mut Tx, now: Timestamp) -> Result<()> {
     tx.query("delete from throttles where full_at <= $1")
         .bind(now.micros())

@@ -1,4 +1,4 @@
-//! Tickets: each opens one WebSocket, once, on any node. Only their hashes are here.
+//! Tickets: each opens one WebSocket, once, on any node. Only their hashes are stored.
 
 use crate::domain::ids::SessionId;
 use crate::domain::time::Timestamp;
@@ -7,7 +7,7 @@ use super::db::Tx;
 use super::error::Result;
 use super::query::Target;
 
-/// Keeps a ticket.
+/// Stores a ticket.
 pub async fn insert(
     tx: &mut Tx,
     hash: &str,
@@ -23,7 +23,7 @@ pub async fn insert(
         .map(drop)
 }
 
-/// Forgets tickets that expired, and those that expire after `latest`: a clock that was ahead made them.
+/// Removes expired tickets, and those that expire after `latest`: a clock that was ahead created them.
 pub async fn forget_expired(tx: &mut Tx, now: Timestamp, latest: Timestamp) -> Result<()> {
     tx.query("delete from tickets where expires_at <= $1 or expires_at > $2")
         .bind(now)
@@ -33,7 +33,7 @@ pub async fn forget_expired(tx: &mut Tx, now: Timestamp, latest: Timestamp) -> R
         .map(drop)
 }
 
-/// Whether there is such a ticket; [`take`] decides who gets it.
+/// Whether a ticket exists; [`take`] decides which request gets it.
 pub async fn exists(at: impl Into<Target<'_>>, hash: &str) -> Result<bool> {
     let row: Option<(SessionId,)> = at
         .into()
@@ -44,7 +44,8 @@ pub async fn exists(at: impl Into<Target<'_>>, hash: &str) -> Result<bool> {
     Ok(row.is_some())
 }
 
-/// Spends a ticket that has not expired and expires by `latest`: of two that race, one gets the session.
+/// Uses a ticket that has not expired and expires by `latest`: of two concurrent requests, one gets the
+/// session.
 pub async fn take(
     tx: &mut Tx,
     hash: &str,

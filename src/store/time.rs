@@ -1,4 +1,4 @@
-//! How a moment is kept: `timestamptz` in PostgreSQL, integer microseconds in SQLite.
+//! How times are stored: `timestamptz` in PostgreSQL, integer microseconds in SQLite.
 
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
@@ -8,7 +8,7 @@ use sqlx::{Decode, Encode, Postgres, Sqlite, Type};
 
 use crate::domain::time::Timestamp;
 
-/// PostgreSQL counts from 2000-01-01; this is that moment in ours.
+/// PostgreSQL counts from 2000-01-01; this is that time in microseconds since 1970.
 const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
 
 impl Type<Sqlite> for Timestamp {
@@ -54,7 +54,7 @@ impl Encode<'_, Postgres> for Timestamp {
 
 impl<'r> Decode<'r, Postgres> for Timestamp {
     fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
-        // Every query of ours is prepared, and prepared statements answer in binary.
+        // All our queries are prepared, and prepared statements return binary values.
         if value.format() != PgValueFormat::Binary {
             return Err("a timestamp came as text".into());
         }

@@ -1,4 +1,4 @@
-//! Users and the names by which one logs in.
+//! Users and their login names.
 
 use constcat::concat;
 
@@ -14,32 +14,33 @@ use super::error::Result;
 use super::query::{Dialects, Target};
 use super::search;
 
-/// A user to be made.
+/// A user to create.
 #[derive(Debug)]
 pub struct NewUser<'a> {
-    /// Shown name and login.
+    /// The displayed name, and a login name.
     pub username: &'a Username,
-    /// A second login, where given.
+    /// A second login name, if given.
     pub email: Option<&'a Email>,
-    /// Encoded hash.
+    /// The encoded hash.
     pub password: &'a str,
     /// May be empty.
     pub first_name: &'a str,
     /// May be empty.
     pub last_name: &'a str,
-    /// Staff and superuser at once: what `createsuperuser` makes.
+    /// Staff and superuser, as `createsuperuser` creates.
     pub is_superuser: bool,
 }
 
-/// What makes a [`User`]; `u` is the user.
+/// The columns of a [`User`]; `u` is the user.
 pub(super) const COLUMNS: &str = "u.id, u.username, u.email, u.first_name, u.last_name, u.avatar, \
      u.status_text, u.availability, u.last_seen, u.date_joined, u.deleted_at, u.is_active, u.is_staff, \
      u.is_superuser, u.account_version";
 
-/// Begins every reading of whole users.
+/// The beginning of queries of whole users.
 const SELECT: &str = concat!("select ", COLUMNS, " from users u ");
 
-/// Makes a user and claims its names; [`search::index`] makes it findable. [`super::error::Error::Unique`] where one is taken.
+/// Creates a user and claims the names; [`search::index`] adds it to the search index.
+/// [`super::error::Error::Unique`] if a name is taken.
 pub async fn insert(tx: &mut Tx, user: &NewUser<'_>, now: Timestamp) -> Result<UserId> {
     let key = user.username.key();
     let (id,): (UserId,) = tx
@@ -59,12 +60,12 @@ pub async fn insert(tx: &mut Tx, user: &NewUser<'_>, now: Timestamp) -> Result<U
         .one()
         .await?;
     let mut keys = vec![key];
-    // One may use one's own address as one's username.
+    // A user's address and username may be the same.
     keys.extend(user.email.map(Email::key).filter(|email| *email != keys[0]));
     claim_names(tx, id, &keys).await.map(|()| id)
 }
 
-/// Whose login name this is: their id and encoded password.
+/// The owner of a login name: id and encoded password.
 pub async fn by_login(at: impl Into<Target<'_>>, key: &str) -> Result<Option<(UserId, String)>> {
     at.into()
         .query(
@@ -76,7 +77,7 @@ pub async fn by_login(at: impl Into<Target<'_>>, key: &str) -> Result<Option<(Us
         .await
 }
 
-/// Which of the login names are somebody's, and whose.
+/// Which of the login names are taken, with their owners.
 pub async fn taken(at: impl Into<Target<'_>>, keys: Vec<String>) -> Result<Vec<(String, UserId)>> {
     at.into()
         .query(Dialects {
@@ -94,7 +95,7 @@ pub async fn by_id(at: impl Into<Target<'_>>, id: UserId) -> Result<Option<User>
     at.into().query(concat!(SELECT, "where id = $1")).bind(id).optional().await
 }
 
-/// Those of the ids that there are, in no order.
+/// The existing users of these ids, in no particular order.
 pub async fn by_ids(at: impl Into<Target<'_>>, ids: &[UserId]) -> Result<Vec<User>> {
     at.into()
         .query(Dialects {
@@ -132,7 +133,7 @@ pub async fn before(at: impl Into<Target<'_>>, key: &str, limit: i64) -> Result<
         .await
 }
 
-/// Which of the ids are active users, who stay so until this transaction ends.
+/// The active users of these ids. They stay active until this transaction ends.
 pub async fn hold_active(tx: &mut Tx, ids: &[UserId]) -> Result<Vec<User>> {
     tx.query(Dialects {
         sqlite: concat!(
@@ -146,10 +147,10 @@ pub async fn hold_active(tx: &mut Tx, ids: &[UserId]) -> Result<Vec<User>> {
     .await
 }
 
-/// Ends an account: what is left is a shell that nobody can log in to, and that tells of nobody.
+/// Deletes an account: it is anonymised, and nobody can log in to it.
 pub async fn end(tx: &mut Tx, id: UserId, username: &str, now: Timestamp) -> Result<()> {
     claim_names(tx, id, &[]).await?;
-    // No username has a space, so nobody else's key is the shell's.
+    // Usernames contain no spaces, so nobody else has the key of an anonymised account.
     let key = format!("{username} ");
     search::index(&mut *tx, id, &IndexEntry::of(username, "", "")).await?;
     tx.query(
@@ -171,7 +172,7 @@ pub async fn end(tx: &mut Tx, id: UserId, username: &str, now: Timestamp) -> Res
     .map(drop)
 }
 
-/// Takes a user's row for this transaction.
+/// Locks a user's row for this transaction.
 pub async fn lock(tx: &mut Tx, id: UserId) -> Result<()> {
     let _: Option<(UserId,)> = tx
         .query(Dialects {
@@ -212,8 +213,8 @@ pub async fn update(tx: &mut Tx, user: &User) -> Result<AccountVersion> {
     Ok(version)
 }
 
-/// Gives up a user's login names and claims others. [`super::error::Error::Unique`] where one is
-/// somebody else's.
+/// Releases a user's login names and claims others. [`super::error::Error::Unique`] if one belongs to
+/// another user.
 pub async fn claim_names(tx: &mut Tx, id: UserId, keys: &[String]) -> Result<()> {
     tx.query("delete from login_names where user_id = $1").bind(id).execute().await?;
     for key in keys {
@@ -233,9 +234,9 @@ pub async fn password(at: impl Into<Target<'_>>, id: UserId) -> Result<Option<St
     Ok(row.map(|(password,)| password))
 }
 
-/// A usable encoded password, whoever's: of the first user who has one from the `place`-th of a
-/// million parts of all users on, or else of the last one. Two probes of an index that holds only
-/// those users. `None` where nobody has one.
+/// A usable encoded password of any user: the first one at or after the `place`-th of a million parts of
+/// all users, or otherwise the last one. Two probes of an index that contains only these users. `None` if
+/// nobody has one.
 pub async fn some_password(at: impl Into<Target<'_>>, place: i64) -> Result<Option<String>> {
     let row: Option<(String,)> = at
         .into()
@@ -253,7 +254,7 @@ pub async fn some_password(at: impl Into<Target<'_>>, place: i64) -> Result<Opti
     Ok(row.map(|(password,)| password))
 }
 
-/// Notes a login, as Django's `update_last_login` does.
+/// Records a login, as Django's `update_last_login` does.
 pub async fn set_last_login(tx: &mut Tx, id: UserId, now: Timestamp) -> Result<()> {
     tx.query("update users set last_login = $2 where id = $1")
         .bind(id)
