@@ -11,8 +11,8 @@ use crate::actions::{accounts, profiles};
 use crate::app::App;
 use crate::domain::session::Device;
 use crate::wire::accounts::{ChangePassword, EndAccount};
-use crate::wire::sessions::TokenPair;
-use crate::wire::users::{OwnUser, UpdateUser};
+use crate::wire::sessions::TokenPairJson;
+use crate::wire::users::{OwnUserJson, UpdateUser};
 
 use super::auth::show_pair;
 use super::bodies::Body;
@@ -23,21 +23,21 @@ use super::forms::FormBody;
 /// Get your account
 #[utoipa::path(
     get, path = "/api/auth/me/", tag = "auth", operation_id = "auth_me",
-    responses((status = 200, description = "Your account", body = OwnUser))
+    responses((status = 200, description = "Your account", body = OwnUserJson))
 )]
 pub(super) async fn one(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
 ) -> Result<Response> {
     let profile = profiles::profile(&app, caller.user).await?;
-    Ok(Json(OwnUser::of(&profile, &app.urls)).into_response())
+    Ok(Json(OwnUserJson::of(&profile, &app.urls)).into_response())
 }
 
 /// Update your account
 #[utoipa::path(
     method(put, patch), path = "/api/auth/me/", tag = "auth", operation_id = "auth_me_update",
     request_body(content((UpdateUser = "application/json"), (UpdateUser = "multipart/form-data"))),
-    responses((status = 200, description = "Your account", body = OwnUser))
+    responses((status = 200, description = "Your account", body = OwnUserJson))
 )]
 pub(super) async fn update(
     State(app): State<Arc<App>>,
@@ -47,7 +47,7 @@ pub(super) async fn update(
 ) -> Result<Response> {
     let change = body.read(|fields| Ok(UpdateUser::parse(fields)));
     let profile = accounts::update(&app, &caller, &device, caller.user.id, change).await?;
-    Ok(Json(OwnUser::of(&profile, &app.urls)).into_response())
+    Ok(Json(OwnUserJson::of(&profile, &app.urls)).into_response())
 }
 
 /// Delete your account
@@ -78,7 +78,7 @@ pub(super) async fn end(
     operation_id = "auth_password_change",
     request_body = ChangePassword,
     responses(
-        (status = 200, description = "Changed, with `new_tokens`", body = TokenPair),
+        (status = 200, description = "Changed, with `new_tokens`", body = TokenPairJson),
         (status = 204, description = "Changed, without `new_tokens`"),
     )
 )]

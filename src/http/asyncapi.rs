@@ -1,5 +1,5 @@
-//! The AsyncAPI document of the socket, made of the frames that are read and written. It describes;
-//! what is true of the socket is decided in `wire` and `realtime`.
+//! The AsyncAPI document of the socket, made of the frames in `wire`. It describes what `wire` and
+//! `realtime` do, and decides nothing.
 
 use serde_json::{Map, Value, json, to_value};
 use utoipa::openapi::{RefOr, Schema};
@@ -17,20 +17,20 @@ type Result<T> = std::result::Result<T, serde_json::Error>;
 const CHANNEL: &str = "#/channels/socket";
 
 const ABOUT: &str = "\
-The database is the truth, the socket is a hint. On one connection a chat's versioned events come in \
-the order of their versions, each once, without a hole; where the server cannot keep that it says \
-`resync`, and `sync` tells what was missed. Fields and types of frames that a client does not know \
-are to be ignored: more may come.";
+The database is the source of truth; the socket only makes it faster. On a connection, the versioned \
+events of a chat arrive in the order of their versions, each once, without gaps. When the server cannot \
+keep this promise it sends `resync`, and `sync` returns what was missed. Clients must ignore fields and \
+types of frames that they do not know: more may be added.";
 
 const ON_THE_SOCKET: &str = "\
 Frames are JSON objects in text messages. A request may carry an `id`, which its `ack`, `pong` or \
-`error` repeats; without one no `ack` comes, an `error` does. Requests are worked on at the same \
-time, sends in the order in which they came. Text that is no JSON object is answered by \
-`error invalid`, and the socket stays open. A client authenticates by the header, by a ticket, or by \
-a first frame `auth`; a bad header or ticket is 401 before the upgrade, a page of a foreign `Origin` \
-403. The socket outlives its access token, and is closed within a second of its session's end.";
+`error` repeats; without one, only errors are answered. Requests run concurrently, sends in the order in \
+which they arrive. Text that is not a JSON object is answered with `error invalid`, and the socket stays \
+open. A client authenticates with the `Authorization` header, with a ticket, or with `auth` as its first \
+frame. An invalid header or ticket is answered with 401 before the upgrade, a foreign `Origin` with 403. \
+The socket outlives its access token, and is closed within a second after its session ends.";
 
-/// The document, where a message has at most so many characters.
+/// The document, for messages of at most `message_length` characters.
 pub fn socket_document(message_length: usize) -> Result<Value> {
     let ((clients, named), (servers, also)) =
         (client_frames::schemas(message_length), frames::schemas());
@@ -69,7 +69,7 @@ pub fn socket_document(message_length: usize) -> Result<Value> {
             "node": {
                 "host": "{host}",
                 "protocol": "ws",
-                "description": "Any node; `wss` where a proxy before it ends TLS.",
+                "description": "Any node. `wss` behind a proxy that terminates TLS.",
                 "variables": {"host": {"default": "localhost:8000"}},
                 "security": [
                     {"$ref": "#/components/securitySchemes/bearer"},
@@ -87,7 +87,7 @@ pub fn socket_document(message_length: usize) -> Result<Value> {
                     "method": "GET",
                     "query": {"type": "object", "properties": {"ticket": {
                         "type": "string",
-                        "description": "From `POST /api/auth/ws-ticket/`; opens one socket.",
+                        "description": "From `POST /api/auth/ws-ticket/`. It opens one socket.",
                     }}},
                     "bindingVersion": "0.1.0",
                 }},
@@ -104,13 +104,13 @@ pub fn socket_document(message_length: usize) -> Result<Value> {
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "An access token; or none, and a first frame `auth`.",
+                    "description": "An access token. Without one, `auth` has to be the first frame.",
                 },
                 "ticket": {
                     "type": "httpApiKey",
                     "name": "ticket",
                     "in": "query",
-                    "description": "From `POST /api/auth/ws-ticket/`, for who cannot set headers.",
+                    "description": "From `POST /api/auth/ws-ticket/`, for clients that cannot set headers.",
                 },
             },
         },
@@ -119,7 +119,7 @@ pub fn socket_document(message_length: usize) -> Result<Value> {
 
 /// A frame as the types describe it.
 struct Frame {
-    /// Tells it from all others: `typing` is said and heard.
+    /// Unique among all frames, unlike `type`: both sides send `typing`.
     key: String,
     /// Its `type`.
     kind: String,
@@ -155,7 +155,7 @@ fn on_channel(key: &str) -> Value {
     json!({"$ref": format!("{CHANNEL}/messages/{key}")})
 }
 
-/// The frames of one side.
+/// The frames of one side, `client` or `server`.
 fn describe(side: &str, schema: &RefOr<Schema>) -> Result<Vec<Frame>> {
     let Value::Array(variants) = to_value(schema)?["oneOf"].take() else { return Ok(Vec::new()) };
     let frame = |variant: Value| {
@@ -163,7 +163,7 @@ fn describe(side: &str, schema: &RefOr<Schema>) -> Result<Vec<Frame>> {
         let title = gather(&variant, &mut schema);
         let kind = schema["properties"]["type"]["enum"][0].as_str().unwrap_or_default().to_owned();
         if side == "client" {
-            // Every request may have one, and null is none.
+            // Every request may have one; null means none.
             schema["properties"]["id"] =
                 json!({"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/RequestId"}]});
         }
@@ -173,7 +173,7 @@ fn describe(side: &str, schema: &RefOr<Schema>) -> Result<Vec<Frame>> {
     Ok(variants.into_iter().map(frame).collect())
 }
 
-/// Puts what a schema is made of into one object; its title, if it has one.
+/// Merges the parts of a schema into one object. Returns its title, if it has one.
 fn gather<'a>(schema: &'a Value, into: &mut Value) -> Option<&'a str> {
     let mut title = schema["title"].as_str();
     for part in schema["allOf"].as_array().into_iter().flatten() {
@@ -192,7 +192,7 @@ fn gather<'a>(schema: &'a Value, into: &mut Value) -> Option<&'a str> {
     title
 }
 
-/// What a request is answered by, where it is not refused.
+/// The frame that answers a request that succeeds.
 fn reply(kind: &str) -> &'static str {
     match kind {
         "auth" => "ready",
@@ -211,14 +211,14 @@ fn limits() -> Value {
         "ping_after_seconds": HEARTBEAT,
         "dropped_after_seconds": DEAD_AFTER.as_secs(),
         "watched_users": WATCH_MAX,
-        "sockets_per_user": "MAX_SOCKETS_PER_USER, 20 by default; on all nodes together",
-        "queue": "256 KiB; a slower reader gets `resync`, or is closed with 4008",
-        "requests": "THROTTLE_USER, 1200 a minute by default, shared with REST, and bursts of 2.5 times \
-                     that; `sync` and `status.watch` count as ten. While 64 are in progress, or \
-                     replies wait that the client does not read, no more frames are read",
-        "sends": "THROTTLE_MESSAGES, 20 a second by default, and bursts of 2.5 times that; edits and \
-                  deletions count as well",
-        "frames": "five times as often as sends; as many again are refused, then the code is 4029",
+        "sockets_per_user": "`MAX_SOCKETS_PER_USER`, 20 by default, on all nodes together",
+        "queue": "256 KiB. A slow consumer receives `resync`, or is closed with 4008",
+        "requests": "`THROTTLE_USER`, 1200 a minute by default, shared with REST, with bursts of up to 2.5 \
+                     times that. `sync` and `status.watch` count as ten. While 64 are in progress, or \
+                     the client does not read its replies, no more frames are read",
+        "sends": "`THROTTLE_MESSAGES`, 20 a second by default, with bursts of up to 2.5 times that. Edits \
+                  and deletions count as well",
+        "frames": "five times the rate of sends. As many again are refused, then the socket is closed with 4029",
     })
 }
 
@@ -235,7 +235,7 @@ fn close_codes() -> Vec<Value> {
     let own = json!({
         "code": 1000,
         "reason": "",
-        "description": "The client said goodbye; whatever code it gives is repeated.",
+        "description": "The client closed the socket. The server repeats the client's code.",
         "reconnect": true,
     });
     [own].into_iter().chain(documented).collect()

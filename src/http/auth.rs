@@ -14,8 +14,8 @@ use crate::app::App;
 use crate::domain::session::{self, Device};
 use crate::wire::accounts::Register;
 use crate::wire::errors::Detail;
-use crate::wire::sessions::{Login, Opened, Refresh, Ticket, TokenPair, Verify};
-use crate::wire::users::OwnUser;
+use crate::wire::sessions::{Login, OpenedJson, Refresh, TicketJson, TokenPairJson, Verify};
+use crate::wire::users::OwnUserJson;
 
 use super::bodies::Body;
 use super::caller::Authenticated;
@@ -27,7 +27,7 @@ use super::errors::Result;
 #[utoipa::path(
     post, path = "/api/auth/register/", tag = "auth", operation_id = "auth_register",
     security(()), request_body = Register,
-    responses((status = 201, description = "The account and its tokens", body = Opened))
+    responses((status = 201, description = "The account and its tokens", body = OpenedJson))
 )]
 pub(super) async fn register(
     State(app): State<Arc<App>>,
@@ -48,7 +48,7 @@ pub(super) async fn register(
     post, path = "/api/auth/login/", tag = "auth", operation_id = "auth_login",
     security(()), request_body = Login,
     responses(
-        (status = 200, description = "The user and the tokens of a new session", body = Opened),
+        (status = 200, description = "The user and the tokens of a new session", body = OpenedJson),
         (status = 401, description = "The login failed", body = Detail),
     )
 )]
@@ -63,8 +63,8 @@ pub(super) async fn login(
 }
 
 fn show(app: &App, opened: &sessions::Opened) -> Response {
-    Json(Opened {
-        user: OwnUser::of(&opened.profile, &app.urls),
+    Json(OpenedJson {
+        user: OwnUserJson::of(&opened.profile, &app.urls),
         access: &opened.tokens.access,
         refresh: &opened.tokens.refresh,
     })
@@ -80,7 +80,7 @@ fn show(app: &App, opened: &sessions::Opened) -> Response {
     post, path = "/api/auth/refresh/", tag = "auth", operation_id = "auth_refresh",
     security(()), request_body = Refresh,
     responses(
-        (status = 200, description = "The new tokens", body = TokenPair),
+        (status = 200, description = "The new tokens", body = TokenPairJson),
         (status = 401, description = "The token is invalid, expired or already used", body = Detail),
     )
 )]
@@ -91,7 +91,7 @@ pub(super) async fn refresh(State(app): State<Arc<App>>, body: Body) -> Result<R
 
 /// A session's tokens as an answer.
 pub(super) fn show_pair(tokens: &session::TokenPair) -> Response {
-    Json(TokenPair { access: &tokens.access, refresh: &tokens.refresh }).into_response()
+    Json(TokenPairJson { access: &tokens.access, refresh: &tokens.refresh }).into_response()
 }
 
 /// Check a token
@@ -134,7 +134,7 @@ pub(super) async fn logout(
 /// For clients that cannot set headers on a WebSocket: `/ws/?ticket=…`, usable once within 30 seconds.
 #[utoipa::path(
     post, path = "/api/auth/ws-ticket/", tag = "auth", operation_id = "auth_ws_ticket",
-    responses((status = 201, description = "The ticket", body = Ticket))
+    responses((status = 201, description = "The ticket", body = TicketJson))
 )]
 pub(super) async fn ws_ticket(
     State(app): State<Arc<App>>,
@@ -142,5 +142,5 @@ pub(super) async fn ws_ticket(
 ) -> Result<Response> {
     let ticket = tickets::create(&app, &caller).await?;
     let expires_in = tickets::LIFETIME.as_secs();
-    Ok((StatusCode::CREATED, Json(Ticket { ticket: &ticket, expires_in })).into_response())
+    Ok((StatusCode::CREATED, Json(TicketJson { ticket: &ticket, expires_in })).into_response())
 }

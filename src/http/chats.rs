@@ -13,7 +13,7 @@ use crate::domain::chat::{ChatFilter, ChatType};
 use crate::domain::error::{FieldErrors, Result as DomainResult};
 use crate::domain::ids::ChatId;
 use crate::domain::search;
-use crate::wire::chats::{Chat, ChatPage, CreateChat, UpdateChat};
+use crate::wire::chats::{ChatJson, ChatPage, CreateChat, UpdateChat};
 use crate::wire::errors::{Detail, FieldTexts};
 
 use super::bodies::Body;
@@ -51,7 +51,7 @@ pub(super) async fn list(
     let list = format!("chats of {}, {filter:?}", caller.user.id);
     let turn = paging.turn(&list, read_place)?;
     let page = chats::list(&app, &caller, &filter, turn, paging.size).await?;
-    Ok(paging.envelope(&list, &page, write_place, |chat| Chat::of(chat, &app.urls)))
+    Ok(paging.envelope(&list, &page, write_place, |chat| ChatJson::of(chat, &app.urls)))
 }
 
 /// Create a chat
@@ -62,8 +62,8 @@ pub(super) async fn list(
     post, path = "/api/chats/", tag = "chats", operation_id = "chats_create",
     request_body = CreateChat,
     responses(
-        (status = 200, description = "The private chat that you already have", body = Chat),
-        (status = 201, description = "The new chat", body = Chat),
+        (status = 200, description = "The private chat that you already have", body = ChatJson),
+        (status = 201, description = "The new chat", body = ChatJson),
         (status = 409, description = "You have created too many groups", body = Detail),
     )
 )]
@@ -76,7 +76,7 @@ pub(super) async fn create(
     let (named, new) = CreateChat::parse(body.fields()?, me, max);
     let (view, created) = chats::create(&app, &caller, named, new).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(Chat::of(&view, &app.urls))).into_response())
+    Ok((status, Json(ChatJson::of(&view, &app.urls))).into_response())
 }
 
 /// Get a chat
@@ -86,7 +86,7 @@ pub(super) async fn create(
     get, path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_one",
     params(("id" = i64, Path, minimum = 1)),
     responses(
-        (status = 200, description = "The chat", body = Chat),
+        (status = 200, description = "The chat", body = ChatJson),
         (status = 404, description = "No such chat, or you are not a member", body = Detail),
     )
 )]
@@ -96,7 +96,7 @@ pub(super) async fn one(
     Id(id): Id<ChatId>,
 ) -> Result<Response> {
     let view = chats::one(&app, &caller, id).await?;
-    Ok(Json(Chat::of(&view, &app.urls)).into_response())
+    Ok(Json(ChatJson::of(&view, &app.urls)).into_response())
 }
 
 /// Update a group
@@ -107,7 +107,7 @@ pub(super) async fn one(
     params(("id" = i64, Path, minimum = 1)),
     request_body(content((UpdateChat = "application/json"), (UpdateChat = "multipart/form-data"))),
     responses(
-        (status = 200, description = "The chat", body = Chat),
+        (status = 200, description = "The chat", body = ChatJson),
         (status = 403, description = "A private chat, or you are a plain member", body = Detail),
         (status = 404, description = "No such chat, or you are not a member", body = Detail),
     )
@@ -121,7 +121,7 @@ pub(super) async fn update(
     let (me, max) = (caller.user.id, app.limits.group_members);
     let change = body.read(|fields| Ok(UpdateChat::parse(fields, me, max)));
     let view = chats::update(&app, &caller, id, change).await?;
-    Ok(Json(Chat::of(&view, &app.urls)).into_response())
+    Ok(Json(ChatJson::of(&view, &app.urls)).into_response())
 }
 
 /// Delete a chat, for all its members

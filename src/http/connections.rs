@@ -27,7 +27,7 @@ const NO_SOCKETS_SHARE: usize = 16;
 const NO_SOCKETS_MIN: usize = 8;
 const NO_SOCKETS_MAX: usize = 256;
 
-/// See the module.
+/// The connections of a node.
 #[derive(Debug)]
 pub(super) struct Connections {
     limits: Limits,
@@ -56,14 +56,14 @@ struct Table {
 
 /// A counted connection.
 #[derive(Clone, Debug)]
-pub(super) struct Seat {
+pub(super) struct ConnectionHandle {
     connections: Arc<Connections>,
     connection: Arc<Connection>,
 }
 
-/// A connection's place; dropping it frees the place.
+/// A connection's slot. Dropping it frees the slot.
 #[derive(Debug)]
-pub(super) struct Place(Seat);
+pub(super) struct Slot(ConnectionHandle);
 
 impl Limits {
     /// Of so many connections in all (0: any number), and of one address.
@@ -93,7 +93,7 @@ impl Connections {
     /// Adds a connection. Above a limit, others that wait for nothing are closed for it: of the
     /// same address, or of the address that has the most. If an address is at its limit and none of
     /// its connections can be closed, the new one must be refused.
-    pub(super) fn enter(self: &Arc<Self>, peer: IpAddr) -> Place {
+    pub(super) fn enter(self: &Arc<Self>, peer: IpAddr) -> Slot {
         let block = block(peer);
         let mut table = self.table();
         let id = table.next_id;
@@ -109,7 +109,7 @@ impl Connections {
         if is_full {
             self.make_room();
         }
-        Place(Seat { connections: Arc::clone(self), connection })
+        Slot(ConnectionHandle { connections: Arc::clone(self), connection })
     }
 
     /// Closes connections whose client has exceeded its timeout.
@@ -175,7 +175,7 @@ fn call(connections: Vec<&Arc<Connection>>, most: usize) -> usize {
     connections.into_iter().take(most).map(|connection| connection.call()).count()
 }
 
-impl Seat {
+impl ConnectionHandle {
     /// Makes the connection a socket. `false` if there are too many sockets.
     pub(super) fn upgrade(&self) -> bool {
         let mut table = self.connections.table();
@@ -196,7 +196,7 @@ impl Seat {
     }
 }
 
-impl Deref for Seat {
+impl Deref for ConnectionHandle {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
@@ -204,14 +204,14 @@ impl Deref for Seat {
     }
 }
 
-impl Place {
+impl Slot {
     /// Read access to the connection.
-    pub(super) fn seat(&self) -> Seat {
+    pub(super) fn handle(&self) -> ConnectionHandle {
         self.0.clone()
     }
 }
 
-impl Deref for Place {
+impl Deref for Slot {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
@@ -219,9 +219,9 @@ impl Deref for Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        let Seat { connections, connection } = &self.0;
+        let ConnectionHandle { connections, connection } = &self.0;
         let mut table = connections.table();
         table.count -= 1;
         table.sockets -= usize::from(connection.is_socket());
@@ -254,8 +254,8 @@ mod tests {
         Ipv4Addr::new(192, 0, 2, last).into()
     }
 
-    fn is_called(place: &Place) -> bool {
-        place.cut().now_or_never().is_some()
+    fn is_called(slot: &Slot) -> bool {
+        slot.cut().now_or_never().is_some()
     }
 
     #[tokio::test(start_paused = true)]
@@ -285,14 +285,14 @@ mod tests {
         advance(FRESH).await;
         let third = connections.enter(ip(1));
         assert!(!third.refused && is_called(&second) && !is_called(&first));
-        for place in [&second, &third] {
-            place.requested();
+        for slot in [&second, &third] {
+            slot.requested();
         }
         assert!(connections.enter(ip(1)).refused);
         assert!(!connections.enter(ip(2)).refused);
         for exempt in [[127, 0, 0, 1], [10, 0, 0, 1]] {
             let many: Vec<_> = (0..5).map(|_| connections.enter(exempt.into())).collect();
-            many.iter().for_each(|place| place.requested());
+            many.iter().for_each(|slot| slot.requested());
             assert!(!connections.enter(exempt.into()).refused);
         }
     }
@@ -301,8 +301,8 @@ mod tests {
     async fn what_ends_makes_room() {
         let connections = connections(1, 10);
         let mut open: Vec<_> = (0..=SPARE).map(|_| connections.enter(ip(1))).collect();
-        open.iter().for_each(|place| place.requested());
-        assert!(!open[0].seat().upgrade(), "of one, none is for sockets");
+        open.iter().for_each(|slot| slot.requested());
+        assert!(!open[0].handle().upgrade(), "of one, none is for sockets");
         assert!(connections.room().now_or_never().is_none());
         open.pop();
         assert!(connections.room().now_or_never().is_some());

@@ -1,5 +1,5 @@
-//! Cross-origin requests, for the origins of `CORS_ALLOWED_ORIGINS` alone. (The usual layers answer
-//! a foreign origin with some headers too; here it gets none.)
+//! Cross-origin requests (CORS), only for the origins in `CORS_ALLOWED_ORIGINS`. Other origins get no
+//! CORS headers at all, unlike with tower-http's layer.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ const METHODS: &str = "DELETE, GET, OPTIONS, PATCH, POST, PUT";
 const HEADERS: &str =
     "accept, authorization, content-type, user-agent, x-request-id, x-requested-with";
 const EXPOSED: &str = "Retry-After, X-Request-ID";
-/// A day, in seconds: how long a browser need not ask again.
+/// How long a browser may cache a preflight: a day, in seconds.
 const MAX_AGE: &str = "86400";
 
 /// Answers preflights, and lets pages of the allowed origins read the answers.
@@ -55,7 +55,7 @@ pub(super) fn parse(origin: &HeaderValue) -> Option<WebOrigin> {
     WebOrigin::parse(origin.to_str().ok()?)
 }
 
-/// Whether a page of this origin may: compared whole, so that no name can end like another.
+/// Whether the origin is allowed. It is compared as a whole, not by its end.
 fn is_allowed(origin: &HeaderValue, allowed: &[WebOrigin]) -> bool {
     parse(origin).is_some_and(|origin| allowed.contains(&origin))
 }

@@ -21,14 +21,14 @@ const DISCARD_TIME: Duration = Duration::from_secs(30);
 /// How long the client may send nothing meanwhile.
 const DISCARD_SILENCE: Duration = Duration::from_secs(2);
 
-/// Reads what was left of a body before it is answered: to answer on top of what the client is still
-/// sending would reset the connection, and the answer, or the next request, could be lost. Where
-/// there is too much of it, or it does not come, the connection ends with the answer, which says so.
+/// Reads the rest of a body before the answer is sent. Otherwise data that the client is still sending
+/// would reset the connection, and the answer, or the next request, could be lost. If the rest is too
+/// large, or does not arrive, the answer closes the connection (`Connection: close`).
 pub(super) async fn discard_rest(request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
-    // It sends its body when it is told to, which reading it would do.
+    // With `Expect: 100-continue`, reading the body would ask the client to send it.
     let waits = request.headers().contains_key(header::EXPECT);
     let (back, mut returned) = oneshot::channel();
     let lend = |body| Body::new(Lent { body, back: Some(back) });
@@ -41,7 +41,7 @@ pub(super) async fn discard_rest(request: Request, next: Next) -> Response {
     response
 }
 
-/// Whether all of it came, and was not too much.
+/// Whether the whole body arrived and was not too large.
 async fn discard(mut body: Body) -> bool {
     let mut left = DISCARD_MAX;
     let discarded = async {
@@ -58,7 +58,7 @@ async fn discard(mut body: Body) -> bool {
     timeout(DISCARD_TIME, discarded).await.unwrap_or(false)
 }
 
-/// A body that goes back to its lender when it is dropped before its end.
+/// A body that is returned to its lender when it is dropped before its end.
 struct Lent {
     body: Body,
     back: Option<oneshot::Sender<Body>>,
@@ -91,7 +91,7 @@ impl HttpBody for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(back) = self.back.take().filter(|_| !self.body.is_end_stream()) {
-            // Nobody waits for it where the request was given up.
+            // Nobody waits for it if the request was cancelled.
             back.send(std::mem::take(&mut self.body)).ok();
         }
     }

@@ -15,8 +15,8 @@ use crate::domain::error::Error;
 
 use super::errors::Result;
 
-/// What the page may do: run its own scripts and style itself. (Swagger UI sets styles in its
-/// markup and draws icons from `data:`.)
+/// The page may run its own scripts and styles. (Swagger UI sets styles in its markup and draws icons
+/// from `data:`.)
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                       img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
 
@@ -32,8 +32,8 @@ pub(super) async fn socket_schema(State(app): State<Arc<App>>) -> Result<Json<Va
     Ok(Json(document.map_err(Error::internal)?))
 }
 
-/// The page. It names its files relative to itself, and they are where the path ends in a slash,
-/// which it may be asked for without.
+/// The page. It names its files relative to `/api/docs/`, but can be requested without the trailing
+/// slash, so it gets a base.
 pub(super) async fn page() -> Result<Response> {
     let mut page = find("index.html")?;
     let text = String::from_utf8_lossy(&page.bytes);
@@ -49,8 +49,9 @@ pub(super) async fn asset(Path(file): Path<String>) -> Result<Response> {
 
 fn find(file: &str) -> Result<SwaggerFile<'static>> {
     let config = Config::from("/api/schema/").validator_url("none").persist_authorization(true);
-    let found = utoipa_swagger_ui::serve(file, Arc::new(config))
-        .map_err(|error| Error::internal(format!("the docs page's file {file:?}: {error}")))?;
+    let found = utoipa_swagger_ui::serve(file, Arc::new(config)).map_err(|error| {
+        Error::internal(format!("cannot load the docs page's file {file:?}: {error}"))
+    })?;
     Ok(found.ok_or(Error::NotFound)?)
 }
 

@@ -1,5 +1,5 @@
-//! Errors as answers: statuses and headers here, bodies from `wire::errors`. An answer is written
-//! in one place, by [`render`], when the request's id is known.
+//! Errors as answers: statuses and headers here, bodies from `wire::errors`. All error answers are
+//! written by [`render`], where the request's id is known.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use crate::wire::errors::{Detail, FieldTexts};
 /// The result of a handler.
 pub(super) type Result<T, E = ApiError> = std::result::Result<T, E>;
 
-/// Whatever a request can end with instead of an answer.
+/// Why a request failed.
 #[derive(Debug, Clone)]
 pub(super) enum ApiError {
-    /// What an action said.
+    /// The error of an action.
     Action(Arc<Error>),
-    /// No such method on this path.
+    /// The path does not have this method.
     Method(Method),
-    /// No WebSocket handshake where one is due.
+    /// The request is not a valid WebSocket handshake.
     Upgrade(StatusCode, &'static str),
 }
 
@@ -36,7 +36,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
         if response.status() == StatusCode::UPGRADE_REQUIRED {
-            // To what: RFC 9110, 15.5.22, and RFC 6455, 4.4.
+            // RFC 9110, 15.5.22, and RFC 6455, 4.4, require these.
             let headers = response.headers_mut();
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
@@ -77,8 +77,8 @@ impl ApiError {
     }
 }
 
-/// Writes the body and headers of an error that passes, and logs it where it is our fault or the
-/// database's: here, once, with the request's id.
+/// Writes the body and headers of an error. Errors of the server or the database are logged here, once,
+/// with the request's id.
 pub(super) fn render(response: Response, request_id: &str) -> Response {
     let (mut parts, body) = response.into_parts();
     let Some(error) = parts.extensions.remove::<ApiError>() else {
@@ -125,8 +125,10 @@ fn detail(error: &ApiError, action: &Error, request_id: &str) -> Response {
 
 fn log(error: &Error, request_id: &str) {
     match error {
-        Error::Internal(cause) => tracing::error!(request_id, %cause, "a request failed"),
-        Error::Unavailable(cause) => tracing::warn!(request_id, %cause, "a request was refused"),
+        Error::Internal(cause) => tracing::error!(request_id, %cause, "request failed"),
+        Error::Unavailable(cause) => {
+            tracing::warn!(request_id, %cause, "request refused: temporarily unavailable")
+        }
         Error::OutcomeUnknown(cause) => {
             tracing::warn!(request_id, %cause, "the outcome of a request is unknown");
         }

@@ -1,5 +1,5 @@
-//! Bodies with which a file may come: `multipart/form-data` as well as JSON. What the fields say is
-//! read later, by DRF's rules for forms.
+//! Bodies that can carry a file: `multipart/form-data` as well as JSON. The fields are read later, by
+//! DRF's rules for forms.
 
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
@@ -21,9 +21,9 @@ use super::proxies::Peer;
 use super::receive::receive;
 use super::spool::Spool;
 
-/// Most parts, as Django's `DATA_UPLOAD_MAX_NUMBER_FIELDS`.
+/// The most parts, as Django's `DATA_UPLOAD_MAX_NUMBER_FIELDS`.
 const PARTS_MAX: usize = 1_000;
-/// Allowed for what separates the parts, in bytes.
+/// Allowance for the separators between the parts, in bytes.
 const SEPARATORS_MAX: usize = 128 * 1024;
 const BODY_TOO_LARGE: &str = "The body is too large.";
 const FIELDS_TOO_LARGE: &str = "The fields are larger than 128 KiB.";
@@ -56,7 +56,7 @@ impl FromRequest<Arc<App>> for FormBody {
     }
 }
 
-/// Who an upload is counted for: the user, who is known by now on every path that takes files.
+/// Whose share an upload uses: the user's, who is authenticated by now on every path that accepts files.
 fn holder(request: &Request) -> Holder {
     let user = request.extensions().get::<Context>().and_then(Context::user);
     let address = request.extensions().get::<Peer>().map(|peer| peer.address);
@@ -64,17 +64,17 @@ fn holder(request: &Request) -> Holder {
     user.map_or_else(address, Holder::User)
 }
 
-/// Takes a received form into memory, once there is room for it, and reads it. The room is given
-/// back with the form's last file.
+/// Loads a received form into memory, once there is room for it, and parses it. The room is released
+/// with the form's last file.
 async fn load(app: &App, holder: Holder, body: Spool, kind: &str) -> DomainResult<Fields> {
-    // Once as it came, and once more in parts.
+    // The form as it arrived, and once more in parts.
     let kib = u32::try_from(2 * body.len().div_ceil(1024)).unwrap_or(u32::MAX);
     let room = Arc::new(app.media.received.acquire_many(holder, kib).await?);
     let body = body.into_bytes().await?.into();
     parse(kind, body, app.limits.avatar_bytes, &room).await.map(Fields::from)
 }
 
-/// A file's content, and the room that it takes.
+/// A file's content, and the memory that is reserved for it.
 struct Kept {
     content: Bytes,
     _room: Arc<Permit>,
@@ -86,8 +86,8 @@ impl AsRef<[u8]> for Kept {
     }
 }
 
-/// Takes a form apart. As in Django, a part with a file's name is a file, and one whose file's name
-/// is empty and that has no content comes of a field that nobody touched: it was not sent.
+/// Parses a form. As in Django, a part with a file name is a file. A part with an empty file name and
+/// no content is an untouched field of a browser's form, and counts as missing.
 async fn parse(kind: &str, body: Bytes, file_max: usize, room: &Arc<Permit>) -> DomainResult<Form> {
     let boundary = multer::parse_boundary(kind).map_err(unreadable)?;
     let body = stream::iter([Ok::<_, Infallible>(body)]);

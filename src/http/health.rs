@@ -1,4 +1,4 @@
-//! `/healthz` and `/readyz`, for whoever restarts or balances nodes.
+//! `/healthz` and `/readyz`, for supervisors and load balancers.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use crate::actions::health;
 use crate::app::{App, Unready};
 use crate::domain::error::Error;
 
-/// The process is alive. Asks nothing of anyone: a database that is away is no reason to restart.
+/// The process is alive. It checks nothing else: an unavailable database is no reason to restart.
 pub(super) async fn healthz() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
-/// The node can serve: its database takes writes and has its schema, and it is not about to
-/// stop. 503 where not, with the reason in a word.
+/// The node can serve: its database accepts writes and has the right schema, and the node is not
+/// draining. Otherwise 503, with the reason in a word.
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
     match health::ready(&app).await {
         Ok(readiness) => {

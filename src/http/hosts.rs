@@ -1,5 +1,5 @@
-//! Which host names requests may name (Django's `ALLOWED_HOSTS`), and what links begin with. A host
-//! is parsed before anything is compared: text that only ends like an allowed name is refused.
+//! Which hosts requests may name (Django's `ALLOWED_HOSTS`), and the origin of links. A host is parsed
+//! before it is compared, so text that merely ends like an allowed name is refused.
 
 use std::convert::Infallible;
 use std::net::Ipv6Addr;
@@ -18,13 +18,13 @@ use crate::domain::error::Error;
 use super::errors::ApiError;
 use super::proxies::Peer;
 
-/// Refuses a foreign `Host`, or one that is no host, with 400. Health is excepted: probes come by
+/// Refuses a foreign or malformed `Host` with 400. Health checks are excepted, since probes use the
 /// address.
 pub(super) async fn allowed(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let health = matches!(request.uri().path(), "/healthz/" | "/readyz/");
     let named = request.uri().authority().map(Authority::as_str);
     let allowed = Host::of(request.headers()).is_some_and(|host| {
-        // A target in absolute form names a host, too (RFC 9112, section 3.2.2).
+        // A target in absolute form names a host as well (RFC 9112, section 3.2.2).
         named.is_none_or(|named| named.eq_ignore_ascii_case(host.text))
             && host.matches_any(&app.server.allowed_hosts)
     });
@@ -37,9 +37,9 @@ pub(super) async fn allowed(State(app): State<Arc<App>>, request: Request, next:
 /// The host and port that a client asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Host<'a> {
-    /// As it came, the port included.
+    /// As it was sent, with the port.
     pub(super) text: &'a str,
-    /// In lower case, without a dot at its end; an IPv6 address in brackets.
+    /// In lower case, without a trailing dot; an IPv6 address in brackets.
     name: String,
 }
 
@@ -51,8 +51,8 @@ impl<'a> Host<'a> {
         Self::parse(host.to_str().ok()?)
     }
 
-    /// Reads a name or an address with an optional port. Django's `split_domain_port`, and stricter:
-    /// an IPv6 address must be one, a port is at most 65535, and no label is empty.
+    /// Parses a name or an address with an optional port, like Django's `split_domain_port`, but
+    /// stricter: an IPv6 address must be valid, a port is at most 65535, and no label is empty.
     fn parse(text: &'a str) -> Option<Self> {
         let end = if text.starts_with('[') {
             text.find(']')? + 1
@@ -86,7 +86,7 @@ fn is_label(label: &str) -> bool {
     !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
-/// Where the server is reached: `PUBLIC_URL`, or else the request's own host.
+/// The server's origin: `PUBLIC_URL`, or else the request's own host.
 #[derive(Debug)]
 pub(super) struct Origin(pub(super) String);
 
@@ -103,16 +103,16 @@ impl FromRequestParts<Arc<App>> for Origin {
     }
 }
 
-/// Where a mailed link leads, which carries a secret to somebody else than the one who asks.
+/// The origin of mailed links. They carry a secret to another person than the one who requests them.
 #[derive(Debug)]
 pub(super) struct MailOrigin(pub(super) String);
 
 impl FromRequestParts<Arc<App>> for MailOrigin {
     type Rejection = Infallible;
 
-    /// `PUBLIC_URL`; or the request's host where `ALLOWED_HOSTS` names exactly that one. A host that
-    /// only matches a pattern was chosen by the one who asks, who may own it: then the link leads to
-    /// the address that the node listens on, and the log says why.
+    /// `PUBLIC_URL`, or the request's host if `ALLOWED_HOSTS` contains exactly that one. A host that only
+    /// matches a pattern was chosen by the client, who may control it: then the link has the address
+    /// that the node listens on, and a warning says why.
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
         if let Some(url) = &app.server.public_url {
             return Ok(Self(url.clone()));

@@ -1,4 +1,4 @@
-//! `/media/`: pictures, for anybody who knows their name.
+//! `/media/`: avatars, for anybody who knows their name.
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use crate::domain::error::Error;
 
 use super::errors::Result;
 
-/// A picture never changes: another one gets another name.
+/// The file of a name never changes: a new avatar has a new name.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
-/// Whatever a browser might make of it, it runs nothing and belongs to no origin.
+/// Whatever a browser takes the file for, it runs no scripts and has no origin.
 const POLICY: &str = "default-src 'none'; sandbox";
 
 pub(super) async fn avatar(
     State(app): State<Arc<App>>,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Response> {
-    // What is no text is no name.
+    // A name that is not valid text does not exist.
     let Path(name) = name.map_err(|_| Error::NotFound)?;
     let (kind, bytes) = avatars::one(&app, &name).await?;
     let headers = [

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::time::Timestamp;
 use crate::wire::errors::Detail;
-use crate::wire::members::{AddMembers, Added, ChangeRole, Member, MemberPage};
+use crate::wire::members::{AddMembers, AddedJson, ChangeRole, MemberJson, MemberPage};
 
 use super::bodies::Body;
 use super::caller::Authenticated;
@@ -40,7 +40,7 @@ pub(super) async fn list(
     let list = format!("members of {chat}");
     let turn = || paging.turn(&list, read_place);
     let page = members::list(&app, &caller, chat, turn, paging.size).await?;
-    Ok(paging.envelope(&list, &page, write_place, |member| Member::of(member, &app.urls)))
+    Ok(paging.envelope(&list, &page, write_place, |member| MemberJson::of(member, &app.urls)))
 }
 
 /// Add members to a group
@@ -52,7 +52,7 @@ pub(super) async fn list(
     params(("id" = i64, Path, minimum = 1, description = "The chat's id.")),
     request_body = AddMembers,
     responses(
-        (status = 201, description = "The members", body = Added),
+        (status = 201, description = "The members", body = AddedJson),
         (status = 403, description = "A private chat, or you are a plain member", body = Detail),
         (status = 404, description = "No such chat, or you are not a member", body = Detail),
     )
@@ -66,8 +66,8 @@ pub(super) async fn add(
     let max = app.limits.group_members;
     let new = body.read(|fields| Ok(AddMembers::parse(fields, max)));
     let added = members::add(&app, &caller, chat, new).await?;
-    let results = added.iter().map(|member| Member::of(member, &app.urls)).collect();
-    Ok((StatusCode::CREATED, Json(Added { results })).into_response())
+    let results = added.iter().map(|member| MemberJson::of(member, &app.urls)).collect();
+    Ok((StatusCode::CREATED, Json(AddedJson { results })).into_response())
 }
 
 /// Get a member
@@ -79,7 +79,7 @@ pub(super) async fn add(
         ("user_id" = i64, Path, minimum = 1),
     ),
     responses(
-        (status = 200, description = "The member", body = Member),
+        (status = 200, description = "The member", body = MemberJson),
         (status = 404, description = "You are not a member of the chat, or the user is not", body = Detail),
     )
 )]
@@ -89,7 +89,7 @@ pub(super) async fn one(
     Ids(chat, user): Ids<ChatId, UserId>,
 ) -> Result<Response> {
     let member = members::one(&app, &caller, chat, user).await?;
-    Ok(Json(Member::of(&member, &app.urls)).into_response())
+    Ok(Json(MemberJson::of(&member, &app.urls)).into_response())
 }
 
 /// Change a member's role
@@ -104,7 +104,7 @@ pub(super) async fn one(
     ),
     request_body = ChangeRole,
     responses(
-        (status = 200, description = "The member", body = Member),
+        (status = 200, description = "The member", body = MemberJson),
         (status = 403, description = "A private chat, or you are not the owner", body = Detail),
         (status = 404, description = "You are not a member of the chat, or the user is not", body = Detail),
     )
@@ -117,7 +117,7 @@ pub(super) async fn update(
 ) -> Result<Response> {
     let role = body.read(ChangeRole::parse);
     let member = members::set_role(&app, &caller, chat, user, role).await?;
-    Ok(Json(Member::of(&member, &app.urls)).into_response())
+    Ok(Json(MemberJson::of(&member, &app.urls)).into_response())
 }
 
 /// Remove a member, or leave

@@ -15,7 +15,7 @@ use crate::domain::message::Unfit;
 use crate::domain::numbering::Seq;
 use crate::domain::page::Turn;
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::messages::{EditMessage, Message, MessagePage, SendMessage};
+use crate::wire::messages::{EditMessage, MessageJson, MessagePage, SendMessage};
 
 use super::bodies::Body;
 use super::caller::Authenticated;
@@ -55,7 +55,7 @@ pub(super) async fn list(
     // HEAD delivers no message.
     let delivers = method == Method::GET;
     let page = messages::list(&app, &caller, chat, span, paging.size, delivers).await?;
-    Ok(paging.envelope(&list, &page, write_place, |message| Message::of(message, &app.urls)))
+    Ok(paging.envelope(&list, &page, write_place, |message| MessageJson::of(message, &app.urls)))
 }
 
 /// Send a message
@@ -67,8 +67,8 @@ pub(super) async fn list(
     params(("id" = i64, Path, minimum = 1, description = "The chat's id.")),
     request_body = SendMessage,
     responses(
-        (status = 200, description = "The message, sent earlier with the same `client_id`", body = Message),
-        (status = 201, description = "The message", body = Message),
+        (status = 200, description = "The message, sent earlier with the same `client_id`", body = MessageJson),
+        (status = 201, description = "The message", body = MessageJson),
         (status = 404, description = "No such chat, or you are not a member", body = Detail),
         (status = 409, description = "The `client_id` was used with another content", body = Detail),
     )
@@ -83,7 +83,7 @@ pub(super) async fn send(
     let draft = fields.and_then(|fields| SendMessage::parse(fields, app.limits.message_length));
     let sent = messages::send(&app, caller.user.id, chat, draft).await?;
     let status = if sent.created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(Message::of(&sent.message, &app.urls))).into_response())
+    Ok((status, Json(MessageJson::of(&sent.message, &app.urls))).into_response())
 }
 
 /// Get a message
@@ -91,7 +91,7 @@ pub(super) async fn send(
     get, path = "/api/messages/{id}/", tag = "messages", operation_id = "messages_one",
     params(("id" = i64, Path, minimum = 1)),
     responses(
-        (status = 200, description = "The message", body = Message),
+        (status = 200, description = "The message", body = MessageJson),
         (status = 404, description = "No such message in your chats", body = Detail),
     )
 )]
@@ -101,7 +101,7 @@ pub(super) async fn one(
     Id(id): Id<MessageId>,
 ) -> Result<Response> {
     let message = messages::one(&app, &caller, id).await?;
-    Ok(Json(Message::of(&message, &app.urls)).into_response())
+    Ok(Json(MessageJson::of(&message, &app.urls)).into_response())
 }
 
 /// Edit a message
@@ -113,7 +113,7 @@ pub(super) async fn one(
     params(("id" = i64, Path, minimum = 1)),
     request_body = EditMessage,
     responses(
-        (status = 200, description = "The message", body = Message),
+        (status = 200, description = "The message", body = MessageJson),
         (status = 403, description = "The message is somebody else's", body = Detail),
         (status = 404, description = "No such message in your chats", body = Detail),
         (status = 409, description = "The message is deleted", body = Detail),
@@ -127,7 +127,7 @@ pub(super) async fn edit(
 ) -> Result<Response> {
     let content = body.read(|fields| EditMessage::parse(fields, app.limits.message_length));
     let message = messages::edit(&app, caller.user.id, id, content).await?;
-    Ok(Json(Message::of(&message, &app.urls)).into_response())
+    Ok(Json(MessageJson::of(&message, &app.urls)).into_response())
 }
 
 /// Delete a message

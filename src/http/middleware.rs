@@ -1,4 +1,4 @@
-//! What every request passes: an id, a log line, headers, and a net under the handlers.
+//! What every request passes: an id, a log line, security headers, and a handler of panics.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -18,18 +18,18 @@ use super::context::Context;
 use super::errors::{ApiError, render};
 use super::proxies::Peer;
 
-/// A balancer asks for these every other second; that all is well is no news.
+/// Load balancers request these every other second. Success is not logged.
 const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Gives the request its id, writes what errors say, and logs one line: no query, since secrets
-/// may be in it, and the path's template instead of the path.
+/// Gives the request its id, renders its error, and logs one line: with the template of the path, and
+/// without the query, which may contain secrets.
 pub(super) async fn log(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let given = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok());
     let context = Context::new(match given.filter(|id| is_request_id(id)) {
         Some(id) => id.to_owned(),
-        // Without random numbers there are no tokens either; an id is the least of it.
+        // Without random numbers nothing else works either.
         None => random_hex::<16>().unwrap_or_default(),
     });
     let method = request.method().clone();
@@ -56,14 +56,13 @@ pub(super) async fn log(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// 1–64 of `A-Za-z0-9._-`: nothing that could forge a line of the log.
+/// 1–64 of `A-Za-z0-9._-`, so that an id cannot forge log lines.
 fn is_request_id(id: &str) -> bool {
     (1..=64).contains(&id.len())
         && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
-/// Says what browsers must not do, as Django's `SecurityMiddleware` does; answers of the API are
-/// nobody's to keep.
+/// Sets the headers of Django's `SecurityMiddleware`, and forbids caching of API answers.
 pub(super) async fn headers(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let hsts = hsts(&app, request.extensions().get());
     let mut response = next.run(request).await;
@@ -83,7 +82,7 @@ pub(super) async fn headers(State(app): State<Arc<App>>, request: Request, next:
     response
 }
 
-/// `SECURE_HSTS_SECONDS`, where the client came by HTTPS: browsers ignore it elsewhere.
+/// `SECURE_HSTS_SECONDS`, if the client used HTTPS: browsers ignore it otherwise.
 fn hsts(app: &App, peer: Option<&Peer>) -> Option<HeaderValue> {
     let seconds = app.server.hsts.as_secs();
     let public = app.server.public_url.as_deref();
@@ -95,7 +94,7 @@ fn hsts(app: &App, peer: Option<&Peer>) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("max-age={seconds}")).ok()
 }
 
-/// `OPTIONS` is among what a path allows, wherever that is told.
+/// Adds `OPTIONS` to every `Allow`.
 pub(super) async fn allow(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let allowed = response.headers().get(header::ALLOW).and_then(|value| value.to_str().ok());
@@ -106,10 +105,10 @@ pub(super) async fn allow(request: Request, next: Next) -> Response {
     response
 }
 
-/// A handler that panics is a 500, not a connection that breaks off.
+/// Answers 500 when a handler panics, instead of breaking the connection.
 pub(super) async fn catch_panic(request: Request, next: Next) -> Response {
     AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
-        // The panic's own message is on the log already, by the hook.
+        // The hook has logged the panic's own message.
         ApiError::from(Error::internal("a handler panicked")).into_response()
     })
 }

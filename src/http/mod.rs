@@ -1,5 +1,5 @@
-//! REST: which paths there are, and what every request passes on its way. A handler takes the
-//! request apart, calls one action and shows what came of it; it decides nothing.
+//! REST: the routes, and the middleware that every request passes. A handler extracts its arguments,
+//! calls one action and shows the result; it decides nothing.
 
 mod account;
 mod asyncapi;
@@ -69,8 +69,8 @@ pub fn document(message_length: usize) -> OpenApi {
     openapi::document(open, private, message_length)
 }
 
-/// Everything that is answered. Every path is canonical with a slash at its end and answers the
-/// same without it: no redirect, which would turn a POST into a GET.
+/// The whole service. Canonical paths end in a slash, but work without it as well: a redirect would turn
+/// a POST into a GET.
 pub fn service(app: &Arc<App>) -> NormalizePath<Router> {
     let (open, _) = open_routes().split_for_parts();
     let (private, _) = private_routes().split_for_parts();
@@ -89,7 +89,7 @@ pub fn service(app: &Arc<App>) -> NormalizePath<Router> {
         .merge(private.method_not_allowed_fallback(fallbacks::private_method_not_allowed))
         .fallback(fallbacks::not_found)
         .with_state(Arc::clone(app))
-        // Outermost first: what is first here sees the request first and the answer last.
+        // Outermost first: the first layer sees the request first and the answer last.
         .layer(
             ServiceBuilder::new()
                 .layer(from_fn(discard::discard_rest))
@@ -100,7 +100,7 @@ pub fn service(app: &Arc<App>) -> NormalizePath<Router> {
                 .layer(from_fn(rate_limits::room))
                 .layer(from_fn(middleware::catch_panic)),
         );
-    // `Allow` is written by the router itself, after all of its layers.
+    // The router writes `Allow` itself, after all of its layers.
     let router = Router::new().fallback_service(router).layer(from_fn(middleware::allow));
     NormalizePathLayer::append_trailing_slash().layer(router)
 }
@@ -110,7 +110,7 @@ async fn schema(State(app): State<Arc<App>>) -> Json<OpenApi> {
     Json(document(app.limits.message_length))
 }
 
-/// What needs no credentials, and ignores those that are sent along.
+/// Routes without credentials. Those that are sent are ignored.
 fn open_routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(auth::register))
@@ -122,7 +122,7 @@ fn open_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(docs::socket_schema))
 }
 
-/// What needs an access token.
+/// Routes that need an access token.
 fn private_routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(auth::logout))

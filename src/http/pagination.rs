@@ -1,5 +1,6 @@
-//! The envelope of every list, and its cursors: sealed, so that a forged one or another list's is
-//! told from ours. What a place is, each list knows itself.
+//! Pages of lists, and their signed cursors: the signature covers the list, so a forged cursor, or that
+//! of another list, is rejected. Keyset pagination: a cursor holds the key of a row, which each list
+//! defines.
 
 use axum::Json;
 use axum::extract::FromRequestParts;
@@ -28,10 +29,10 @@ pub(super) struct Paging {
     app: Arc<App>,
     /// The list's own URL, without a query.
     base: String,
-    /// Its other parameters, which its neighbours keep.
+    /// The other parameters, which the links to other pages repeat.
     parameters: Vec<(String, String)>,
     cursor: Option<String>,
-    /// How many rows, within the limits.
+    /// The page size, within the limits.
     pub(super) size: i64,
 }
 
@@ -58,7 +59,7 @@ impl FromRequestParts<Arc<App>> for Paging {
     }
 }
 
-/// A whole number. One that is beyond what any row has is as good as the nearest that can be kept.
+/// A whole number. Numbers beyond 64 bits become the nearest possible, since no row has them.
 pub(super) fn whole_number(text: &str) -> Option<i64> {
     text.parse()
         .or_else(|fault: ParseIntError| match fault.kind() {
@@ -94,20 +95,19 @@ impl IntoParams for Paging {
 }
 
 impl Paging {
-    /// A parameter of the list's own; `None` where a cursor is named, which wins over it.
+    /// A parameter that selects the first page. `None` with a cursor, which takes precedence.
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         let found = self.parameters.iter().find(|(other, _)| other == name);
         found.map(|(_, value)| value.as_str()).filter(|_| self.cursor.is_none())
     }
 
-    /// A parameter that says which rows the list has, which goes on with it from page to page. An
-    /// empty one says nothing.
+    /// A parameter that filters the list, on every page. An empty one counts as missing.
     pub(super) fn filter(&self, name: &str) -> Option<&str> {
         let found = self.parameters.iter().find(|(other, _)| other == name);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// Which page. `list` names the list, and the row that it belongs to; `parse` reads a place.
+    /// Which page. `list` identifies the list; `parse` reads the key of a row.
     pub(super) fn turn<P>(
         &self,
         list: &str,
@@ -126,7 +126,7 @@ impl Paging {
         }
     }
 
-    /// The answer. `write` writes a place as [`Self::turn`] reads it; `show` makes a row's JSON.
+    /// The answer. `write` writes a key as [`Self::turn`] reads it; `show` returns a row's JSON.
     pub(super) fn envelope<'a, T, P, W: Serialize>(
         &self,
         list: &str,

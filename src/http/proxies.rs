@@ -1,4 +1,4 @@
-//! Who asks, where proxies stand between: their headers count as far as they can be trusted.
+//! The client behind trusted proxies: their `X-Forwarded-*` headers count as far as they are trusted.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 
 use crate::domain::network::Network;
 
-/// The client, as far as the network tells.
+/// The client, as far as the network shows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer {
     /// The client's address, behind any trusted proxies.
@@ -27,9 +27,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Peer {
     }
 }
 
-/// The client of a connection. Each proxy appends whom it was asked by to `X-Forwarded-For`, so the
-/// list is believed from its right end for as long as those who wrote it are trusted; what is to the
-/// left of that anybody could have written.
+/// The client of a connection. Each proxy appends its own client to `X-Forwarded-For`, so the list is
+/// read from the right for as long as the writers are trusted. Anybody could have written the rest.
 pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> Peer {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut address = peer.to_canonical();
@@ -39,20 +38,20 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> 
         if !is_trusted(address) {
             break;
         }
-        // Something that is no address was not written by a proxy in its right mind.
+        // No proxy writes something that is not an address.
         let Some(named) = parse(named) else { break };
         address = named.to_canonical();
     }
     Peer { address, is_secure }
 }
 
-/// A header's values, from the right: of several lines, and separated by commas.
+/// A header's values from right to left: of all lines, separated by commas.
 fn values<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
     let lines: Vec<_> = headers.get_all(name).iter().map(|value| value.to_str()).collect();
     lines.into_iter().rev().flat_map(|line| line.unwrap_or("?").rsplit(',').map(str::trim))
 }
 
-/// An address, some proxies add a port.
+/// An address. Some proxies add a port.
 fn parse(text: &str) -> Option<IpAddr> {
     let plain = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     plain.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))

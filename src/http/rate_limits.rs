@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::domain::session::Caller;
 
-use super::connections::Seat;
+use super::connections::ConnectionHandle;
 use super::errors::ApiError;
 use super::proxies::Peer;
 
@@ -54,7 +54,8 @@ pub(super) fn anonymous(app: &App, peer: Peer) -> Result<()> {
 
 /// Refuses requests on a connection that exceeds its address's limit, except the health checks.
 pub(super) async fn room(request: Request, next: Next) -> Response {
-    let refused = request.extensions().get().is_some_and(|seat: &Seat| seat.refused);
+    let refused =
+        request.extensions().get().is_some_and(|handle: &ConnectionHandle| handle.refused);
     if refused && !matches!(request.uri().path(), "/healthz/" | "/readyz/") {
         let mut response = ApiError::from(Error::Throttled(NO_ROOM)).into_response();
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -10,8 +10,8 @@ use crate::actions::receipts;
 use crate::app::App;
 use crate::domain::ids::{ChatId, MessageId};
 use crate::wire::errors::Detail;
-use crate::wire::receipts::{Marks, ReadMessages, Receipts};
-use crate::wire::users::UserRef;
+use crate::wire::receipts::{MarksJson, ReadMessages, ReceiptsJson};
+use crate::wire::users::UserRefJson;
 
 use super::bodies::Body;
 use super::caller::Authenticated;
@@ -26,7 +26,7 @@ use super::ids::Id;
     params(("id" = i64, Path, minimum = 1, description = "The chat's id.")),
     request_body = ReadMessages,
     responses(
-        (status = 200, description = "Your read marker", body = Marks),
+        (status = 200, description = "Your read marker", body = MarksJson),
         (status = 404, description = "No such chat, or you are not a member", body = Detail),
     )
 )]
@@ -35,10 +35,10 @@ pub(super) async fn read(
     Authenticated(caller): Authenticated,
     Id(chat): Id<ChatId>,
     body: Body,
-) -> Result<Json<Marks>> {
+) -> Result<Json<MarksJson>> {
     let upto = body.read(ReadMessages::parse);
     let marked = receipts::read(&app, &caller, chat, upto).await?;
-    Ok(Json(Marks { last_read_seq: marked.last_read_seq, unread_count: marked.unread_count }))
+    Ok(Json(MarksJson { last_read_seq: marked.last_read_seq, unread_count: marked.unread_count }))
 }
 
 /// List who received a message
@@ -49,7 +49,7 @@ pub(super) async fn read(
     operation_id = "messages_receipts",
     params(("id" = i64, Path, minimum = 1)),
     responses(
-        (status = 200, description = "The receipts", body = Receipts),
+        (status = 200, description = "The receipts", body = ReceiptsJson),
         (status = 404, description = "No such message in your chats", body = Detail),
     )
 )]
@@ -59,9 +59,9 @@ pub(super) async fn of_message(
     Id(id): Id<MessageId>,
 ) -> Result<Response> {
     let found = receipts::of_message(&app, &caller, id).await?;
-    Ok(Json(Receipts {
-        read: found.read.iter().map(|user| UserRef::of(user, &app.urls)).collect(),
-        delivered: found.delivered.iter().map(|user| UserRef::of(user, &app.urls)).collect(),
+    Ok(Json(ReceiptsJson {
+        read: found.read.iter().map(|user| UserRefJson::of(user, &app.urls)).collect(),
+        delivered: found.delivered.iter().map(|user| UserRefJson::of(user, &app.urls)).collect(),
         read_count: found.read_count,
         delivered_count: found.delivered_count,
     })

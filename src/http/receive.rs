@@ -12,17 +12,17 @@ use crate::domain::error::{Error, Result};
 
 use super::spool::Spool;
 
-/// Least progress: so many bytes have to come in each window.
+/// The slowest upload: so many bytes have to arrive in each window.
 const WINDOW: Duration = Duration::from_secs(20);
 const WINDOW_BYTES: usize = 20_000;
-/// How long a body may take at most, however steadily it comes.
+/// The longest time for a body, however steadily it arrives.
 const TIME_MAX: Duration = Duration::from_secs(600);
 const UNREADABLE: &str = "The body could not be read.";
 const TOO_SLOW: &str = "The body took too long to arrive.";
 
-/// The whole body, of at most `max` bytes; `too_large` says that there were more. A client that
-/// sends less than `WINDOW_BYTES` in a `WINDOW`, or takes longer than `TIME_MAX`, is cut off:
-/// large files may come by slow lines, but a body that stalls is not waited for.
+/// The whole body, of at most `max` bytes; `too_large` is the error for more. A client that sends less
+/// than `WINDOW_BYTES` in a `WINDOW`, or takes longer than `TIME_MAX`, is cut off: slow uploads succeed,
+/// stalled ones end soon.
 pub(super) async fn receive(
     request: Request,
     max: usize,
@@ -38,7 +38,7 @@ pub(super) async fn receive(
         let data = match timeout_at(progress.deadline(), body.frame()).await {
             Ok(None) => return Ok(spool),
             Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
-            // Broken off by a client that went away.
+            // The client disconnected.
             Ok(Some(Err(_))) => return Err(Error::Malformed(UNREADABLE.into())),
             Err(_) if progress.goes_on() => continue,
             Err(_) => return Err(Error::Malformed(TOO_SLOW.into())),
@@ -55,7 +55,7 @@ pub(super) async fn receive(
 struct Progress {
     window_end: Instant,
     end: Instant,
-    /// Bytes in this window.
+    /// Bytes received in this window.
     received: usize,
 }
 
@@ -65,7 +65,7 @@ impl Progress {
         Self { window_end: now + WINDOW, end: now + TIME_MAX, received: 0 }
     }
 
-    /// When to ask next whether it [`Progress::goes_on`].
+    /// When to check [`Progress::goes_on`] next.
     fn deadline(&self) -> Instant {
         self.window_end.min(self.end)
     }
@@ -74,7 +74,7 @@ impl Progress {
         self.received += bytes;
     }
 
-    /// At the end of a window: begins the next, if enough came in this one.
+    /// At the end of a window: starts the next, if enough arrived in this one.
     fn goes_on(&mut self) -> bool {
         let enough = self.received >= WINDOW_BYTES && self.window_end < self.end;
         self.received = 0;

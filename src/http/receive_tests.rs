@@ -1,4 +1,4 @@
-//! Bodies that come slowly, or not at all, in paused time.
+//! Bodies that arrive slowly, or not at all, in paused time.
 
 use std::convert::Infallible;
 
@@ -11,8 +11,8 @@ use super::*;
 const TOO_LARGE: &str = "too large";
 const MAX: usize = 5 << 20;
 
-/// A body of `size` bytes that comes at a steady rate, in pieces of half a second. After `stall`
-/// bytes nothing more comes, nor the end.
+/// A body of `size` bytes that arrives at a steady rate, in pieces of half a second. After `stall` bytes
+/// nothing more arrives, not even the end.
 fn request(size: usize, per_second: usize, stall: Option<usize>) -> Request {
     let piece = per_second.div_ceil(2);
     let pieces = stream::unfold(0, move |sent| async move {
@@ -26,7 +26,7 @@ fn request(size: usize, per_second: usize, stall: Option<usize>) -> Request {
     Request::new(Body::from_stream(pieces))
 }
 
-/// What came of it, and after how many seconds.
+/// The result, and after how many seconds.
 async fn received(request: Request) -> (Result<usize>, u64) {
     let start = Instant::now();
     let spool = receive(request, MAX, TOO_LARGE).await;

@@ -22,7 +22,7 @@ use tower_http::normalize_path::NormalizePath;
 
 use crate::app::App;
 
-use super::connections::{Connections, Limits, Place, SWEEP, Seat};
+use super::connections::{ConnectionHandle, Connections, Limits, SWEEP, Slot};
 use super::proxies;
 use super::stream::{Answer, Stream};
 use super::unreadable;
@@ -47,8 +47,8 @@ pub(super) async fn serve(service: NormalizePath<Router>, app: Arc<App>, listene
     let connections = Connections::new(limits, server.trusted_proxies.clone());
     app.background(sweep(Arc::clone(&connections)));
     while let Some((stream, peer)) = accept(&app, &listener, &connections).await {
-        let place = connections.enter(peer.ip());
-        app.spawn(connection(Arc::clone(&app), service.clone(), stream, peer, place));
+        let slot = connections.enter(peer.ip());
+        app.spawn(connection(Arc::clone(&app), service.clone(), stream, peer, slot));
     }
 }
 
@@ -96,13 +96,13 @@ async fn connection(
     service: NormalizePath<Router>,
     stream: TcpStream,
     peer: SocketAddr,
-    place: Place,
+    slot: Slot,
 ) {
     // Without it, small answers wait for the peer's delayed acknowledgement; works without, too.
     stream.set_nodelay(true).ok();
-    let seat = place.seat();
-    let (node, asking) = (Arc::clone(&app), seat.clone());
-    let (draining, answering) = (app.draining.clone(), seat.clone());
+    let handle = slot.handle();
+    let (node, asking) = (Arc::clone(&app), handle.clone());
+    let (draining, answering) = (app.draining.clone(), handle.clone());
     let service = service
         .map_request(move |request| asked(&node, &asking, peer, request))
         .map_response(move |response| answered(&draining, &answering, response));
@@ -112,21 +112,21 @@ async fn connection(
         .max_buf_size(BUFFER)
         .max_header_size(BUFFER)
         .serve_connection(
-            TokioIo::new(Stream::new(stream, place)),
+            TokioIo::new(Stream::new(stream, slot)),
             TowerToHyperService::new(service),
         )
         .with_upgrades();
     let ended = tokio::select! {
         biased;
         ended = &mut connection => ended,
-        () = seat.cut() => Ok(()),
-        never = close_when_stopping(&app, &seat) => match never {},
+        () = handle.cut() => Ok(()),
+        never = close_when_stopping(&app, &handle) => match never {},
     };
     if let Err(error) = &ended {
         // The client's doing: it went away, or spoke no HTTP.
         tracing::debug!(%error, %peer, "a connection ended badly");
     }
-    let is_late = ended.is_ok() && seat.is_in_head() && seat.is_overdue(Instant::now());
+    let is_late = ended.is_ok() && handle.is_in_head() && handle.is_overdue(Instant::now());
     let is_unreadable = ended.is_err_and(|error| error.is_parse());
     // There is no stream if the connection has become a socket.
     if (is_late || is_unreadable)
@@ -141,14 +141,14 @@ async fn connection(
 /// Records the request and the client that sends it.
 fn asked(
     app: &App,
-    seat: &Seat,
+    handle: &ConnectionHandle,
     peer: SocketAddr,
     mut request: Request<Incoming>,
 ) -> Request<Body> {
-    seat.requested();
+    handle.requested();
     let client = proxies::client(peer.ip(), request.headers(), &app.server.trusted_proxies);
     request.extensions_mut().insert(client);
-    request.extensions_mut().insert(seat.clone());
+    request.extensions_mut().insert(handle.clone());
     request.map(Body::new)
 }
 
@@ -156,26 +156,26 @@ fn asked(
 /// and proxies have left before it stops.
 fn answered(
     draining: &CancellationToken,
-    seat: &Seat,
+    handle: &ConnectionHandle,
     mut response: Response<Body>,
 ) -> Response<Answer> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        seat.upgraded();
+        handle.upgraded();
     } else {
-        seat.stay_http();
+        handle.stay_http();
         if draining.is_cancelled() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
     }
-    response.map(|body| Answer::new(body, seat.clone()))
+    response.map(|body| Answer::new(body, handle.clone()))
 }
 
 /// When the node stops, asks the connection repeatedly to end as soon as nothing is in flight.
-async fn close_when_stopping(app: &App, seat: &Seat) -> Infallible {
+async fn close_when_stopping(app: &App, handle: &ConnectionHandle) -> Infallible {
     app.stopping.cancelled().await;
     sleep(LAST_REQUESTS.min(app.server.shutdown_delay)).await;
     loop {
-        seat.call();
+        handle.call();
         sleep(SWEEP).await;
     }
 }

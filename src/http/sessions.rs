@@ -10,7 +10,7 @@ use crate::actions::sessions;
 use crate::app::App;
 use crate::domain::ids::SessionId;
 use crate::wire::errors::Detail;
-use crate::wire::sessions::{Session, SessionPage};
+use crate::wire::sessions::{SessionJson, SessionPage};
 
 use super::caller::Authenticated;
 use super::errors::Result;
@@ -37,7 +37,7 @@ pub(super) async fn list(
     let turn = paging.turn(&list, |id| id.parse().ok().map(SessionId))?;
     let page = sessions::list(&app, &caller, turn, paging.size).await?;
     let current = caller.session;
-    Ok(paging.envelope(&list, &page, |id| id.0.to_string(), |one| Session::of(one, current)))
+    Ok(paging.envelope(&list, &page, |id| id.0.to_string(), |one| SessionJson::of(one, current)))
 }
 
 /// End a session

@@ -1,4 +1,4 @@
-//! `GET /ws/`: what is decided before the upgrade. The rest is `realtime`.
+//! `GET /ws/`: the checks before the upgrade. The rest is in `realtime`.
 
 use std::sync::Arc;
 
@@ -14,15 +14,15 @@ use crate::realtime::socket::{self, SocketAuth};
 use crate::realtime::transport::Upgrade;
 
 use super::caller::bearer;
-use super::connections::Seat;
+use super::connections::ConnectionHandle;
 use super::cors;
 use super::errors::{ApiError, Result};
 use super::hosts::Host;
 use super::proxies::Peer;
 use super::rate_limits;
 
-/// Upgrades. A foreign page is refused with 403, a bad token or ticket with 401; without either,
-/// the first frame has to bring a token.
+/// Upgrades to a WebSocket. A foreign origin is refused with 403, an invalid token or ticket with 401.
+/// Without either, the first frame has to be `auth`.
 pub(super) async fn upgrade(
     State(app): State<Arc<App>>,
     peer: Peer,
@@ -35,10 +35,10 @@ pub(super) async fn upgrade(
     let upgrade = Upgrade::of(&mut request)
         .map_err(|refused| ApiError::Upgrade(refused.status, refused.text))?;
     if app.draining.is_cancelled() {
-        return Err(Error::Unavailable("the node is about to stop".into()).into());
+        return Err(Error::Unavailable("the node is draining".into()).into());
     }
-    // Before a ticket is redeemed, which is good for one try.
-    if request.extensions.get().is_some_and(|seat: &Seat| !seat.upgrade()) {
+    // Before the ticket is redeemed, which can be used only once.
+    if request.extensions.get().is_some_and(|handle: &ConnectionHandle| !handle.upgrade()) {
         return Err(Error::Unavailable("there are too many sockets".into()).into());
     }
     let found = match (bearer(&request.headers), ticket(&request.uri)) {
@@ -57,14 +57,14 @@ pub(super) async fn upgrade(
     Ok(socket::upgrade(upgrade, app, entry))
 }
 
-/// How a client that cannot set headers authenticates.
+/// The ticket of a client that cannot set headers.
 fn ticket(uri: &Uri) -> Option<String> {
     form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
         .find(|(name, _)| name == "ticket")
         .map(|(_, ticket)| ticket.into_owned())
 }
 
-/// Browsers send a page's origin and cannot be made to lie about it; whoever sends none is no page.
+/// Browsers always send a page's origin, and pages cannot change it. Clients without one are not pages.
 fn is_own_or_allowed(headers: &HeaderMap, app: &App) -> bool {
     let server = &app.server;
     headers.get_all(header::ORIGIN).iter().all(|origin| {

@@ -1,5 +1,5 @@
-//! A body on its way in: what is small stays in memory, what is large goes to a temporary file, so
-//! that slow uploads cost no memory. The file has no name and is gone with the process.
+//! A body that is being received. Small ones stay in memory; larger ones go to a temporary file, so that
+//! slow uploads cost no memory. The file has no name and disappears with the process.
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -9,13 +9,13 @@ use axum::body::Bytes;
 
 use crate::domain::error::{Error, Result};
 
-/// Most that is held in memory, in bytes; a JSON body fits.
+/// The most that is held in memory, in bytes. A JSON body fits.
 const MEMORY_MAX: usize = 128 * 1024;
 
 /// What was received so far.
 #[derive(Debug, Default)]
 pub(super) struct Spool {
-    /// What came after what is in the file.
+    /// What follows the content of the file.
     memory: Vec<u8>,
     file: Option<Arc<File>>,
     /// Bytes in the file.
@@ -23,13 +23,13 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// How much came, in bytes.
+    /// How much was received, in bytes.
     pub(super) fn len(&self) -> usize {
         self.in_file + self.memory.len()
     }
 
-    /// Adds what came. [`Error::Unavailable`] where the temporary folder takes nothing, as from
-    /// [`Spool::into_bytes`].
+    /// Appends data. [`Error::Unavailable`], as from [`Spool::into_bytes`], if the temporary folder cannot
+    /// be written.
     pub(super) async fn write(&mut self, data: Bytes) -> Result<()> {
         if self.memory.len() + data.len() > MEMORY_MAX {
             self.flush().await?;
@@ -38,7 +38,7 @@ impl Spool {
         Ok(())
     }
 
-    /// All of it.
+    /// The whole body.
     pub(super) async fn into_bytes(mut self) -> Result<Vec<u8>> {
         if self.file.is_none() {
             return Ok(self.memory);

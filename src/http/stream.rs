@@ -1,5 +1,5 @@
-//! The bytes of a connection on their way to hyper and back: each read and write is noted in its
-//! [`Place`], and what hyper would answer by itself is held back.
+//! The stream of a connection, between TCP and hyper. It reports each read and write to the
+//! connection's [`Slot`], and withholds what hyper would answer by itself.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,22 +11,22 @@ use hyper::body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::connections::{Place, Seat};
+use super::connections::{ConnectionHandle, Slot};
 
-/// A connection's stream. Its place among the connections is free again when it is dropped.
+/// A connection's stream. Dropping it frees the connection's slot.
 #[derive(Debug)]
 pub(super) struct Stream {
     tcp: TcpStream,
-    place: Place,
-    /// A WebSocket by now: its own timeouts hold, and nothing is noted any more.
+    slot: Slot,
+    /// It has become a WebSocket, which has its own timeouts; nothing is reported any more.
     is_socket: bool,
     /// What hyper answered by itself, to a head that it could not read.
     withheld: Option<StatusCode>,
 }
 
 impl Stream {
-    pub(super) fn new(tcp: TcpStream, place: Place) -> Self {
-        Self { tcp, place, is_socket: false, withheld: None }
+    pub(super) fn new(tcp: TcpStream, slot: Slot) -> Self {
+        Self { tcp, slot, is_socket: false, withheld: None }
     }
 
     /// The status of an answer that was held back.
@@ -41,19 +41,19 @@ impl Stream {
 
     /// Whether reads and writes are still of interest.
     fn is_http(&mut self) -> bool {
-        self.is_socket = self.is_socket || self.place.is_open_socket();
+        self.is_socket = self.is_socket || self.slot.is_open_socket();
         !self.is_socket
     }
 
     fn note_written(&self, written: &Poll<io::Result<usize>>) {
         match written {
-            Poll::Ready(Ok(bytes)) => self.place.written(*bytes),
+            Poll::Ready(Ok(bytes)) => self.slot.written(*bytes),
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.place.stalled(),
+            Poll::Pending => self.slot.stalled(),
         }
     }
 
-    /// Takes what hyper writes where no handler answers, and keeps its status alone.
+    /// Withholds an answer of hyper's own, and keeps only its status.
     fn withhold(&mut self, head: &[u8]) {
         let status = head.get("HTTP/1.1 ".len()..).and_then(|rest| rest.get(..3));
         let status = status.and_then(|status| StatusCode::from_bytes(status).ok());
@@ -70,7 +70,7 @@ impl AsyncRead for Stream {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.tcp).poll_read(context, buffer);
         if buffer.filled().len() > before && self.is_http() {
-            self.place.read();
+            self.slot.read();
         }
         read
     }
@@ -93,7 +93,7 @@ impl AsyncWrite for Stream {
         if !self.is_http() {
             return Pin::new(&mut self.tcp).poll_write_vectored(context, buffers);
         }
-        if !self.place.is_answering() {
+        if !self.slot.is_answering() {
             buffers.iter().take(1).for_each(|head| self.withhold(head));
             return Poll::Ready(Ok(buffers.iter().map(|buffer| buffer.len()).sum()));
         }
@@ -108,14 +108,14 @@ impl AsyncWrite for Stream {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.is_http() {
-            self.place.flushed();
+            self.slot.flushed();
         }
         Pin::new(&mut self.tcp).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.withheld.is_some() {
-            // There is something to be said yet.
+            // The answer has still to be written.
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.tcp).poll_shutdown(context)
@@ -124,23 +124,23 @@ impl AsyncWrite for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        if self.place.is_stalled() && self.is_http() {
+        if self.slot.is_stalled() && self.is_http() {
             // Nobody reads it: the system need not keep it for them. Best effort.
             self.tcp.set_zero_linger().ok();
         }
     }
 }
 
-/// An answer's body that notes when hyper has taken all of it.
+/// An answer's body, which reports when hyper has taken all of it.
 #[derive(Debug)]
 pub(super) struct Answer {
     body: Body,
-    seat: Seat,
+    handle: ConnectionHandle,
 }
 
 impl Answer {
-    pub(super) fn new(body: Body, seat: Seat) -> Self {
-        Self { body, seat }
+    pub(super) fn new(body: Body, handle: ConnectionHandle) -> Self {
+        Self { body, handle }
     }
 }
 
@@ -166,6 +166,6 @@ impl HttpBody for Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        self.seat.answered();
+        self.handle.answered();
     }
 }

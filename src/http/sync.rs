@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use crate::actions::sync;
 use crate::app::App;
 use crate::wire::fast_sync;
-use crate::wire::sync::{Changes, Sync};
+use crate::wire::sync::{ChangesJson, Sync};
 
 use super::bodies::Body;
 use super::caller::Authenticated;
@@ -23,7 +23,7 @@ use super::errors::Result;
 #[utoipa::path(
     post, path = "/api/sync/", tag = "sync", operation_id = "sync",
     request_body = Sync,
-    responses((status = 200, description = "What changed", body = Changes))
+    responses((status = 200, description = "What changed", body = ChangesJson))
 )]
 pub(super) async fn changes(
     State(app): State<Arc<App>>,
@@ -32,5 +32,5 @@ pub(super) async fn changes(
 ) -> Result<Response> {
     let known = || body.read_quickly(fast_sync::quick, Sync::parse);
     let changes = sync::changes(&app, caller.user.id, known).await?;
-    Ok(Json(Changes::of(&changes, &app.urls)).into_response())
+    Ok(Json(ChangesJson::of(&changes, &app.urls)).into_response())
 }

@@ -1,5 +1,5 @@
-//! Answers to heads that never became a request: no handler gets them, and hyper would answer them
-//! without a body and without an id.
+//! Answers to request heads that cannot be parsed. No handler gets them, and hyper would answer without
+//! a body and without an id.
 
 use std::time::Duration;
 
@@ -11,24 +11,24 @@ use tokio::time::timeout;
 use crate::auth::secrets::random_hex;
 use crate::wire::errors::Detail;
 
-/// How long the client may take to read the answer.
+/// The timeout for the client to read the answer.
 const TIME: Duration = Duration::from_secs(3);
 
 /// Says what is wrong with a head, logs it once, and ends the connection.
 pub(super) async fn answer(tcp: &mut TcpStream, status: StatusCode) {
-    // Without random numbers there are no tokens either; an id is the least of it.
+    // Without random numbers nothing else works either.
     let request_id = random_hex::<16>().unwrap_or_default();
-    tracing::info!(status = status.as_u16(), request_id, "an unreadable request");
+    tracing::info!(status = status.as_u16(), request_id, "unreadable request");
     let answer = write(status, &request_id);
     let answered = async {
         tcp.write_all(answer.as_bytes()).await?;
         tcp.shutdown().await?;
-        // What the client still sends would reset the connection, and the answer could be lost.
+        // Data that the client still sends would reset the connection, and the answer could be lost.
         let mut rest = [0; 4_096];
         while tcp.read(&mut rest).await? > 0 {}
         Ok::<_, std::io::Error>(())
     };
-    // Whoever does not read it, or has gone, gets none.
+    // A client that does not read the answer, or has disconnected, gets none.
     drop(timeout(TIME, answered).await);
 }
 
@@ -42,7 +42,7 @@ fn write(status: StatusCode, request_id: &str) -> String {
         _ => "The request's head cannot be read.",
     };
     let detail = Detail { detail: detail.into(), code: None, request_id: None };
-    // It always can be written.
+    // Serialising texts never fails.
     let body = serde_json::to_string(&detail).unwrap_or_default();
     format!(
         "HTTP/1.1 {status}\r\n\

@@ -20,7 +20,7 @@ use crate::domain::session::{Caller, Device};
 use crate::domain::text::{BLANK, REQUIRED};
 use crate::domain::user::Profile;
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::users::{OwnUser, UpdateUser, User, UserPage};
+use crate::wire::users::{OwnUserJson, UpdateUser, UserJson, UserPage};
 
 use super::caller::Authenticated;
 use super::errors::Result;
@@ -54,7 +54,7 @@ pub(super) async fn list(
     }
     let turn = paging.turn(LIST, |key| Some(key.to_owned()))?;
     let page = users::list(&app, turn, paging.size).await?;
-    Ok(paging.envelope(LIST, &page, String::clone, |user| User::of(user, &app.urls)))
+    Ok(paging.envelope(LIST, &page, String::clone, |user| UserJson::of(user, &app.urls)))
 }
 
 /// Search users
@@ -91,7 +91,7 @@ async fn found(app: &App, paging: &Paging, list: &str, query: &Query) -> Result<
     let list = format!("{list}: {}", query.key());
     let turn = paging.turn(&list, read_position)?;
     let page = searching::people(app, query, turn, paging.size).await?;
-    Ok(paging.envelope(&list, &page, write_position, |user| User::of(user, &app.urls)))
+    Ok(paging.envelope(&list, &page, write_position, |user| UserJson::of(user, &app.urls)))
 }
 
 fn write_position(Position { found, user }: &Position) -> String {
@@ -168,8 +168,8 @@ pub(super) async fn update(
 
 fn show(app: &App, profile: &Profile, caller: &Caller) -> Response {
     Json(match profile.user.id == caller.user.id {
-        true => UserOrOwn::Own(OwnUser::of(profile, &app.urls)),
-        false => UserOrOwn::Other(User::of(profile, &app.urls)),
+        true => UserOrOwn::Own(OwnUserJson::of(profile, &app.urls)),
+        false => UserOrOwn::Other(UserJson::of(profile, &app.urls)),
     })
     .into_response()
 }
@@ -178,8 +178,8 @@ fn show(app: &App, profile: &Profile, caller: &Caller) -> Response {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum UserOrOwn<'a> {
-    Own(OwnUser<'a>),
-    Other(User<'a>),
+    Own(OwnUserJson<'a>),
+    Other(UserJson<'a>),
 }
 
 impl ToSchema for UserOrOwn<'_> {}

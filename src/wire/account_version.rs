@@ -9,7 +9,7 @@ use crate::domain::numbering::{AccountVersion, Seq};
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
 
-use super::users::OwnUser;
+use super::users::OwnUserJson;
 
 /// What changed in your account since the version that you named. The version alone if you named none, one of
 /// another epoch, or one that your account has not reached.
@@ -20,12 +20,12 @@ pub struct AccountSync<'a> {
     version: AccountVersion,
     /// You, if your profile or availability changed, else null.
     #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<Option<OwnUser<'a>>>,
+    user: Option<Option<OwnUserJson<'a>>>,
     /// The chats whose read marker you moved, at most 1,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_items = 1000)]
     chats: Option<Vec<AccountChat>>,
-    /// Users whom you blocked or unblocked. Nobody can be blocked yet, so it is empty.
+    /// The users that you blocked or unblocked. Nobody can be blocked yet, so it is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<Vec<i64>>, max_items = 0)]
     blocks: Option<[i64; 0]>,
@@ -44,7 +44,7 @@ pub struct AccountChat {
     /// Your read marker.
     #[schema(value_type = i64, minimum = 0)]
     last_read_seq: Seq,
-    /// Messages by others, not deleted, after it.
+    /// Messages by others after your read marker, without deleted ones.
     #[schema(minimum = 0)]
     unread_count: i64,
     #[schema(minimum = 0)]
@@ -61,7 +61,7 @@ impl<'a> AccountSync<'a> {
         let changes = found.changes.as_ref();
         Self {
             version: found.version,
-            user: changes.map(|all| all.user.as_ref().map(|user| OwnUser::of(user, urls))),
+            user: changes.map(|all| all.user.as_ref().map(|user| OwnUserJson::of(user, urls))),
             chats: changes.map(|all| all.chats.iter().map(AccountChat::of).collect()),
             blocks: changes.map(|_| []),
             more: changes.map(|all| all.more),

@@ -19,46 +19,47 @@ use crate::domain::urls::Urls;
 
 use super::fields::Fields;
 use super::kinds::{ObjectIds, Text, choice, text};
-use super::members::{self, Member, once};
-use super::messages::Message;
+use super::members::{MemberJson, RoleSchema, once};
+use super::messages::MessageJson;
 use super::pages::PageJson;
-use super::users::{User, UserRef, avatar};
+use super::users::{UserJson, UserRefJson, avatar};
 use super::visitor::{Visitor, describe, describe_variant};
 
-/// A chat, as the one who asks sees it.
+/// A chat, as you see it.
 #[derive(Serialize, ToSchema)]
-pub struct Chat<'a> {
+#[schema(as = Chat)]
+pub struct ChatJson<'a> {
     #[schema(value_type = i64, minimum = 1, example = 3)]
     id: ChatId,
     #[serde(rename = "type")]
-    #[schema(value_type = schema::ChatType)]
+    #[schema(value_type = ChatTypeSchema)]
     kind: ChatType,
-    /// A private chat's is the other one's full name, or username.
+    /// For a private chat, the other user's full name, or username.
     #[schema(example = "Kitchen")]
     name: String,
     #[schema(max_length = 1000)]
     description: &'a str,
-    /// The picture's absolute URL.
+    /// The avatar's absolute URL.
     #[schema(required)]
     avatar: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(required)]
-    created_by: Option<UserRef<'a>>,
+    created_by: Option<UserRefJson<'a>>,
     #[schema(minimum = 1)]
     members_count: i64,
-    /// The other one, in a private chat.
+    /// The other user of a private chat.
     #[schema(required)]
-    peer: Option<User<'a>>,
-    #[schema(value_type = members::schema::Role)]
+    peer: Option<UserJson<'a>>,
+    #[schema(value_type = RoleSchema)]
     my_role: Role,
-    /// The newest one, a tombstone included.
+    /// The newest message, which can be a tombstone.
     #[schema(required)]
-    last_message: Option<Message<'a>>,
-    /// Messages by others, not deleted, after one's own read mark.
+    last_message: Option<MessageJson<'a>>,
+    /// Messages by others after your read marker, without deleted ones.
     #[schema(minimum = 0)]
     unread_count: i64,
-    /// The newest message's `seq`; 0 where there is none.
+    /// The newest message's `seq`; 0 if there is none.
     #[schema(value_type = i64, minimum = 0)]
     last_seq: Seq,
     #[schema(value_type = i64, minimum = 0)]
@@ -66,17 +67,17 @@ pub struct Chat<'a> {
     /// Grows by one with every durable change in the chat.
     #[schema(value_type = i64, minimum = 1)]
     version: Version,
-    /// The first 100, owner and admins first; only where one chat is asked for.
+    /// The first 100 members, the owner and the admins first. Only when a single chat is requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    members: Option<Vec<Member<'a>>>,
+    members: Option<Vec<MemberJson<'a>>>,
 }
 
 /// A page of chats.
-pub type ChatPage<'a> = PageJson<Chat<'a>>;
+pub type ChatPage<'a> = PageJson<ChatJson<'a>>;
 
-impl<'a> Chat<'a> {
-    /// As the one whose view it is sees it.
+impl<'a> ChatJson<'a> {
+    /// As the user whose view it is sees it.
     pub fn of(view: &'a ChatView, urls: &Urls) -> Self {
         let chat = &view.chat;
         Self {
@@ -86,11 +87,11 @@ impl<'a> Chat<'a> {
             description: &chat.description,
             avatar: avatar(chat.avatar.as_deref(), urls),
             created_at: chat.created_at,
-            created_by: chat.created_by.as_ref().map(|user| UserRef::of(user, urls)),
+            created_by: chat.created_by.as_ref().map(|user| UserRefJson::of(user, urls)),
             members_count: chat.members_count,
-            peer: view.peer.as_ref().map(|peer| User::of(peer, urls)),
+            peer: view.peer.as_ref().map(|peer| UserJson::of(peer, urls)),
             my_role: view.my_role,
-            last_message: view.last_message.as_ref().map(|message| Message::of(message, urls)),
+            last_message: view.last_message.as_ref().map(|message| MessageJson::of(message, urls)),
             unread_count: view.unread_count,
             last_seq: chat.last_seq,
             last_read_seq: view.last_read_seq,
@@ -98,7 +99,7 @@ impl<'a> Chat<'a> {
             members: view
                 .members
                 .as_ref()
-                .map(|list| list.iter().map(|member| Member::of(member, urls)).collect()),
+                .map(|list| list.iter().map(|member| MemberJson::of(member, urls)).collect()),
         }
     }
 }
@@ -233,17 +234,12 @@ fn description() -> Text<impl FnOnce(String) -> Result<Description, String>> {
     text(|text| Description::parse(&text)).max(DESCRIPTION_MAX)
 }
 
-/// The enumerations as the schema names them: the domain knows no schema.
-pub mod schema {
-    use utoipa::ToSchema;
-
-    /// What kind of chat it is.
-    #[derive(ToSchema)]
-    #[schema(rename_all = "lowercase")]
-    pub enum ChatType {
-        /// Two people.
-        Private,
-        /// Any number.
-        Group,
-    }
+/// The type of a chat.
+#[derive(ToSchema)]
+#[schema(as = ChatType, rename_all = "lowercase")]
+pub enum ChatTypeSchema {
+    /// Two users.
+    Private,
+    /// Any number of users.
+    Group,
 }

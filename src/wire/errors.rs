@@ -1,5 +1,5 @@
-//! An error as clients see it: DRF's bodies for REST, codes for the socket. Statuses are HTTP's
-//! business and stand in `http::errors`.
+//! Errors as clients see them: DRF's bodies for REST, codes for the socket. The statuses of REST are in
+//! `http::errors`.
 
 use std::collections::BTreeMap;
 
@@ -8,52 +8,52 @@ use utoipa::ToSchema;
 
 use crate::domain::error::Error;
 
-/// One text for the whole request.
+/// An error with one text for the whole request.
 #[derive(Serialize, ToSchema)]
 pub struct Detail<'a> {
     /// What is wrong, in English.
     #[schema(example = "Not found.")]
     pub detail: std::borrow::Cow<'a, str>,
-    /// A stable name, where DRF's JWT package sends one: `token_not_valid`.
+    /// A stable name, if DRF's JWT package sends one: `token_not_valid`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub code: Option<&'static str>,
-    /// With a fault of the server's: what to quote to its operator.
+    /// With an error of the server: the id to report to its operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub request_id: Option<&'a str>,
 }
 
-/// Texts a field, all wrong fields at once. What concerns none is under `non_field_errors`.
+/// The texts of all wrong fields. Errors of no single field are in `non_field_errors`.
 #[derive(Serialize, ToSchema)]
 pub struct FieldTexts(pub BTreeMap<String, Vec<String>>);
 
-/// What went wrong, by a stable name: `invalid`, what REST answers 400; `not_authenticated`, no
-/// valid token; `permission_denied`, one may know of it, and not do it; `not_found`, not there, or
-/// not one's to know of; `conflict`, it clashes with the present state; `too_large`, over a limit of
-/// size; `throttled`, too often: who goes on is closed with 4029; `unavailable`, try again later,
-/// nothing was acknowledged; `server_error`, the server's fault.
+/// The stable name of an error: `invalid`, the request is wrong (400 in REST); `not_authenticated`, no
+/// valid token; `permission_denied`, the user may not do this; `not_found`, it does not exist, or the
+/// user may not know of it; `conflict`, it contradicts the current state; `too_large`, over a size
+/// limit; `throttled`, over a rate limit: a client that goes on is closed with 4029; `unavailable`, try
+/// again later, nothing was acknowledged; `server_error`, an error of the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ErrorCode)]
 pub enum Code {
-    /// What REST answers 400.
+    /// The request is wrong: 400 in REST.
     Invalid,
     /// No valid token.
     NotAuthenticated,
-    /// One may know of it, not do it.
+    /// The user may not do this.
     PermissionDenied,
-    /// Not there, or not one's to know of.
+    /// It does not exist, or the user may not know of it.
     NotFound,
-    /// It clashes with the present state.
+    /// It contradicts the current state.
     Conflict,
-    /// Over a limit of size.
+    /// Over a size limit.
     TooLarge,
-    /// Too often.
+    /// Over a rate limit.
     Throttled,
     /// Try again later; nothing was acknowledged.
     Unavailable,
-    /// The server's fault.
+    /// An error of the server.
     ServerError,
 }
 

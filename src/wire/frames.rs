@@ -1,5 +1,5 @@
-//! The server's frames: as the document shows them, and as they are written. An event is written
-//! once and its bytes are shared by all who get it.
+//! The server's frames, as the AsyncAPI document describes them and as they are sent. An event is
+//! encoded once, and its bytes are shared by all connections that receive it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,17 +19,17 @@ use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
 use crate::domain::user::Profile;
 
-use super::chats::Chat;
+use super::chats::ChatJson;
 use super::errors::{Code, FieldTexts};
 use super::kinds::numbers_by_id;
-use super::members::Member;
-use super::messages::Message;
+use super::members::MemberJson;
+use super::messages::MessageJson;
 use super::presence::StatusOf;
 use super::request_id::RequestId;
-use super::sync::Changes;
-use super::users::{OwnUser, UserRef, avatar};
+use super::sync::ChangesJson;
+use super::users::{OwnUserJson, UserRefJson, avatar};
 
-/// Seconds of silence after which a peer is pinged.
+/// Seconds of silence after which the server sends a ping.
 pub const HEARTBEAT: u64 = 30;
 
 /// A frame from the server.
@@ -37,23 +37,22 @@ pub const HEARTBEAT: u64 = 30;
 #[serde(tag = "type")]
 #[expect(clippy::large_enum_variant, reason = "each lives on the stack while it is written")]
 enum ServerFrame<'a> {
-    /// The first frame after authentication. Of every chat, what comes after the version named here
-    /// comes as events.
+    /// The first frame after authentication. Changes after the versions named here follow as events.
     #[serde(rename = "ready")]
     Ready {
-        /// Oneself.
-        user: OwnUser<'a>,
+        /// Your account.
+        user: OwnUserJson<'a>,
         /// The session's id: the `sid` of its tokens.
         #[schema(value_type = i64, minimum = 1)]
         session: SessionId,
         #[schema(value_type = String, format = DateTime)]
         server_time: Timestamp,
-        /// Changes when the database's past does; then no version that one has counts.
+        /// Changes when the database was restored to an earlier state: discard all versions then.
         epoch: &'a str,
-        /// Seconds of silence after which the peer is pinged.
+        /// Seconds of silence after which the server sends a ping.
         #[schema(example = 30)]
         heartbeat: u64,
-        /// The version of each of one's chats, by the chat's id.
+        /// The version of each of your chats, by the chat's id.
         #[schema(schema_with = numbers_by_id)]
         versions: &'a BTreeMap<ChatId, Version>,
     },
@@ -64,51 +63,51 @@ enum ServerFrame<'a> {
         #[schema(nullable = false)]
         id: Option<&'a RequestId>,
     },
-    /// A request about a message was carried out, and is committed.
+    /// A request about a message succeeded and is committed.
     #[serde(rename = "ack")]
     #[schema(title = "ack.message")]
-    Ack { id: &'a RequestId, message: Message<'a> },
-    /// A request was carried out, and there is nothing to say of it.
+    Ack { id: &'a RequestId, message: MessageJson<'a> },
+    /// A request succeeded.
     #[serde(rename = "ack")]
     Done { id: &'a RequestId },
-    /// The answer to `status.watch`: how those who are watched are seen now.
+    /// The answer to `status.watch`: the presence of the users subscribed to.
     #[serde(rename = "ack")]
     #[schema(title = "ack.users")]
     Watching { id: &'a RequestId, users: Vec<StatusOf<'a>> },
-    /// The answer to `sync`: the body of `POST /api/sync/`.
+    /// The answer to `sync`, as that of `POST /api/sync/`.
     #[serde(rename = "ack")]
     #[schema(title = "ack.changes")]
     Synced {
         id: &'a RequestId,
         #[serde(flatten)]
         #[schema(inline)]
-        changes: Changes<'a>,
+        changes: ChangesJson<'a>,
     },
-    /// A request was not carried out; nothing has changed. The socket stays open.
+    /// A request failed; nothing has changed. The socket stays open.
     #[serde(rename = "error")]
     Error {
-        /// That of the request, if it had one that could be read.
+        /// The `id` of the request, if it could be read.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         id: Option<&'a RequestId>,
         code: Code,
         /// What is wrong, in English.
         detail: Cow<'a, str>,
-        /// With `invalid`: texts a field, all wrong fields at once.
+        /// With `invalid`: the texts of all wrong fields.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false, value_type = Option<FieldTexts>)]
         errors: Option<&'a BTreeMap<String, Vec<String>>>,
     },
-    /// A message was sent: for every connection of every member.
+    /// A message was sent. Every connection of every member receives it.
     #[serde(rename = "message.created")]
     MessageCreated {
         /// The chat's id.
         #[schema(value_type = i64, minimum = 1, example = 3)]
         chat: ChatId,
-        /// The chat's version that this change made.
+        /// The chat's version of this change.
         #[schema(value_type = i64, minimum = 2, example = 6)]
         version: Version,
-        message: Message<'a>,
+        message: MessageJson<'a>,
     },
     /// A message was edited.
     #[serde(rename = "message.updated")]
@@ -116,84 +115,85 @@ enum ServerFrame<'a> {
         /// The chat's id.
         #[schema(value_type = i64, minimum = 1, example = 3)]
         chat: ChatId,
-        /// The chat's version that this change made.
+        /// The chat's version of this change.
         #[schema(value_type = i64, minimum = 2, example = 6)]
         version: Version,
-        message: Message<'a>,
+        message: MessageJson<'a>,
     },
-    /// A message was deleted; what is left is a tombstone.
+    /// A message was deleted. `message` is its tombstone.
     #[serde(rename = "message.deleted")]
     MessageDeleted {
         /// The chat's id.
         #[schema(value_type = i64, minimum = 1, example = 3)]
         chat: ChatId,
-        /// The chat's version that this change made.
+        /// The chat's version of this change.
         #[schema(value_type = i64, minimum = 2, example = 6)]
         version: Version,
-        message: Message<'a>,
+        message: MessageJson<'a>,
     },
-    /// One is in a chat from now on: it was made with one in it, or one was added.
+    /// You are now a member of a chat: it was created with you, or you were added.
     #[serde(rename = "chat.created")]
-    ChatCreated { chat: Chat<'a> },
-    /// The name, description or picture of a group changed.
+    ChatCreated { chat: ChatJson<'a> },
+    /// The name, description or avatar of a group changed.
     #[serde(rename = "chat.updated")]
     ChatUpdated {
         /// The chat's id.
         #[schema(value_type = i64, minimum = 1, example = 3)]
         chat: ChatId,
-        /// The chat's version that this change made.
+        /// The chat's version of this change.
         #[schema(value_type = i64, minimum = 2, example = 6)]
         version: Version,
         #[schema(min_length = 1, max_length = 100)]
         name: &'a str,
         #[schema(max_length = 1000)]
         description: &'a str,
-        /// The picture's absolute URL.
+        /// The avatar's absolute URL.
         #[schema(required)]
         avatar: Option<String>,
     },
-    /// One is in a chat no more, or the chat is no more.
+    /// You are no longer a member of a chat, or it was deleted.
     #[serde(rename = "chat.deleted")]
     ChatDeleted {
         /// The chat's id.
         #[schema(value_type = i64, minimum = 1, example = 3)]
         chat: ChatId,
     },
-    /// Somebody came into the group. They themselves get `chat.created` instead.
+    /// A user joined the group. That user receives `chat.created` instead.
     #[serde(rename = "member.joined")]
     MemberJoined {
         /// The chat's id.
         #[schema(value_type = i64, minimum = 1, example = 3)]
         chat: ChatId,
-        /// The chat's version that this change made.
+        /// The chat's version of this change.
         #[schema(value_type = i64, minimum = 2, example = 6)]
         version: Version,
-        member: Member<'a>,
+        member: MemberJson<'a>,
     },
-    /// Somebody's role changed.
+    /// A member's role changed.
     #[serde(rename = "member.updated")]
     MemberUpdated {
         /// The chat's id.
         #[schema(value_type = i64, minimum = 1, example = 3)]
         chat: ChatId,
-        /// The chat's version that this change made.
+        /// The chat's version of this change.
         #[schema(value_type = i64, minimum = 2, example = 6)]
         version: Version,
-        member: Member<'a>,
+        member: MemberJson<'a>,
     },
-    /// Somebody left the group, or was removed. They themselves get `chat.deleted` instead.
+    /// A user left the group, or was removed. That user receives `chat.deleted` instead.
     #[serde(rename = "member.left")]
     MemberLeft {
         /// The chat's id.
         #[schema(value_type = i64, minimum = 1, example = 3)]
         chat: ChatId,
-        /// The chat's version that this change made.
+        /// The chat's version of this change.
         #[schema(value_type = i64, minimum = 2, example = 6)]
         version: Version,
-        member: Member<'a>,
+        member: MemberJson<'a>,
     },
-    /// Somebody's marks moved: at most one a user and chat in 100 ms, and the last state always
-    /// comes. Sending a message moves its sender's marks and makes none.
+    /// A member's delivery or read marker moved. Receipts are coalesced to one per user and chat in
+    /// 100 ms; the latest state is always sent. Sending a message moves the sender's markers without a
+    /// receipt.
     #[serde(rename = "receipt")]
     Receipt {
         /// The chat's id.
@@ -202,14 +202,14 @@ enum ServerFrame<'a> {
         /// The user's id.
         #[schema(value_type = i64, minimum = 1, example = 7)]
         user: UserId,
-        /// Everything up to here has reached one of the user's devices.
+        /// The delivery marker: everything up to here has reached one of the user's devices.
         #[schema(value_type = i64, minimum = 0)]
         last_delivered_seq: Seq,
-        /// Everything up to here has been read.
+        /// The read marker: the user has read everything up to here.
         #[schema(value_type = i64, minimum = 0)]
         last_read_seq: Seq,
     },
-    /// Somebody writes, or has stopped.
+    /// A member started or stopped typing.
     #[serde(rename = "typing")]
     Typing {
         /// The chat's id.
@@ -218,26 +218,26 @@ enum ServerFrame<'a> {
         /// The user's id.
         #[schema(value_type = i64, minimum = 1, example = 7)]
         user: UserId,
-        /// Whether they do.
+        /// Whether the member is typing.
         active: bool,
     },
-    /// Somebody who is watched is seen otherwise; or oneself, by another device's doing.
+    /// The presence of a user you are subscribed to changed, or your own, by another device.
     #[serde(rename = "status")]
     Status(#[schema(inline)] StatusOf<'a>),
-    /// The names or picture of somebody who is watched changed, or one's own.
+    /// The names or the avatar of a user you are subscribed to changed, or your own.
     #[serde(rename = "user.updated")]
-    UserUpdated { user: UserRef<'a> },
-    /// Events were dropped for this connection: `sync` before going on.
+    UserUpdated { user: UserRefJson<'a> },
+    /// Events for this connection were dropped: `sync` to catch up.
     #[serde(rename = "resync")]
     Resync {
-        /// Of these chats; where it is missing, of any.
+        /// The chats concerned; all of them if it is missing.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false, value_type = Option<Vec<i64>>)]
         chats: Option<&'a [ChatId]>,
     },
 }
 
-/// Every frame of the server's, and the schemas that they name.
+/// The server's frames, and the schemas that they name.
 pub fn schemas() -> (RefOr<Schema>, Vec<(String, RefOr<Schema>)>) {
     let mut named = Vec::new();
     ServerFrame::schemas(&mut named);
@@ -254,7 +254,7 @@ pub fn ready(
     urls: &Urls,
 ) -> String {
     write(&ServerFrame::Ready {
-        user: OwnUser::of(me, urls),
+        user: OwnUserJson::of(me, urls),
         session,
         server_time,
         epoch,
@@ -268,27 +268,27 @@ pub fn pong(id: Option<&RequestId>) -> String {
     write(&ServerFrame::Pong { id })
 }
 
-/// A request about a message was carried out.
+/// A request about a message succeeded.
 pub fn ack(id: &RequestId, message: &domain::message::Message, urls: &Urls) -> String {
-    write(&ServerFrame::Ack { id, message: Message::of(message, urls) })
+    write(&ServerFrame::Ack { id, message: MessageJson::of(message, urls) })
 }
 
-/// A request was carried out, and there is nothing to say of it.
+/// A request succeeded.
 pub fn done(id: &RequestId) -> String {
     write(&ServerFrame::Done { id })
 }
 
-/// The answer to `status.watch`: how those who are watched are seen.
+/// The answer to `status.watch`: the presence of these users.
 pub fn watching(id: &RequestId, users: &[Profile]) -> String {
     write(&ServerFrame::Watching { id, users: users.iter().map(StatusOf::of).collect() })
 }
 
-/// The answer to `sync`: the body of `POST /api/sync/`.
+/// The answer to `sync`, as that of `POST /api/sync/`.
 pub fn synced(id: &RequestId, changes: &domain::sync::Changes, urls: &Urls) -> String {
-    write(&ServerFrame::Synced { id, changes: Changes::of(changes, urls) })
+    write(&ServerFrame::Synced { id, changes: ChangesJson::of(changes, urls) })
 }
 
-/// A request was not carried out.
+/// A request failed.
 pub fn error(id: Option<&RequestId>, error: &Error) -> String {
     let errors = match error {
         Error::Invalid(errors) => Some(errors.by_field()),
@@ -306,13 +306,13 @@ pub fn chat_event(event: &ChatEvent, urls: &Urls) -> String {
     let (chat, version) = (event.chat, event.version);
     write(&match &event.change {
         Change::MessageCreated(message) => {
-            ServerFrame::MessageCreated { chat, version, message: Message::of(message, urls) }
+            ServerFrame::MessageCreated { chat, version, message: MessageJson::of(message, urls) }
         }
         Change::MessageUpdated(message) => {
-            ServerFrame::MessageUpdated { chat, version, message: Message::of(message, urls) }
+            ServerFrame::MessageUpdated { chat, version, message: MessageJson::of(message, urls) }
         }
         Change::MessageDeleted(message) => {
-            ServerFrame::MessageDeleted { chat, version, message: Message::of(message, urls) }
+            ServerFrame::MessageDeleted { chat, version, message: MessageJson::of(message, urls) }
         }
         Change::ChatUpdated(new) => ServerFrame::ChatUpdated {
             chat,
@@ -322,28 +322,28 @@ pub fn chat_event(event: &ChatEvent, urls: &Urls) -> String {
             avatar: avatar(new.avatar.as_deref(), urls),
         },
         Change::MemberJoined(member) => {
-            ServerFrame::MemberJoined { chat, version, member: Member::of(member, urls) }
+            ServerFrame::MemberJoined { chat, version, member: MemberJson::of(member, urls) }
         }
         Change::MemberUpdated(member) => {
-            ServerFrame::MemberUpdated { chat, version, member: Member::of(member, urls) }
+            ServerFrame::MemberUpdated { chat, version, member: MemberJson::of(member, urls) }
         }
         Change::MemberLeft(member) => {
-            ServerFrame::MemberLeft { chat, version, member: Member::of(member, urls) }
+            ServerFrame::MemberLeft { chat, version, member: MemberJson::of(member, urls) }
         }
     })
 }
 
-/// A chat that the recipient is in from now on, as the recipient sees it.
+/// The recipient is now a member of a chat, shown as the recipient sees it.
 pub fn chat_created(view: &ChatView, urls: &Urls) -> String {
-    write(&ServerFrame::ChatCreated { chat: Chat::of(view, urls) })
+    write(&ServerFrame::ChatCreated { chat: ChatJson::of(view, urls) })
 }
 
-/// A chat that the recipient is not in any more, or that is no more.
+/// The recipient is no longer a member of a chat, or it was deleted.
 pub fn chat_deleted(chat: ChatId) -> String {
     write(&ServerFrame::ChatDeleted { chat })
 }
 
-/// Somebody's marks moved.
+/// A member's delivery or read marker moved.
 pub fn receipt(chat: ChatId, user: UserId, marks: Marks) -> String {
     let Marks { delivered_seq, read_seq } = marks;
     write(&ServerFrame::Receipt {
@@ -354,29 +354,29 @@ pub fn receipt(chat: ChatId, user: UserId, marks: Marks) -> String {
     })
 }
 
-/// Somebody writes, or has stopped.
+/// A member started or stopped typing.
 pub fn typing(chat: ChatId, user: UserId, active: bool) -> String {
     write(&ServerFrame::Typing { chat, user, active })
 }
 
-/// Somebody is seen otherwise.
+/// A user's presence changed.
 pub fn status(profile: &Profile) -> String {
     write(&ServerFrame::Status(StatusOf::of(profile)))
 }
 
-/// Somebody's names or picture changed.
+/// A user's names or avatar changed.
 pub fn user_updated(user: &domain::user::UserRef, urls: &Urls) -> String {
-    write(&ServerFrame::UserUpdated { user: UserRef::of(user, urls) })
+    write(&ServerFrame::UserUpdated { user: UserRefJson::of(user, urls) })
 }
 
-/// Events were dropped: of these chats, or of any where none are named.
+/// Events were dropped: of these chats, or of any chat.
 pub fn resync(chats: Option<&[ChatId]>) -> String {
     write(&ServerFrame::Resync { chats })
 }
 
 fn write(frame: &ServerFrame<'_>) -> String {
-    // Serialising fails only on maps with keys that are no text and on numbers that are no JSON;
-    // neither is among the types above.
+    // Serialising fails only for maps whose keys are not texts, and for numbers that JSON lacks. The
+    // types above have neither.
     serde_json::to_string(frame).unwrap_or_else(|_| {
         r#"{"type":"error","code":"server_error","detail":"A server error occurred."}"#.to_owned()
     })

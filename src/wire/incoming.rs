@@ -19,14 +19,14 @@ use super::visitor::Visitor;
 /// A frame from the client.
 #[derive(Debug)]
 pub struct Incoming {
-    /// Where it asks for an answer under a name.
+    /// The name under which it asks for an answer.
     pub id: Option<RequestId>,
-    /// What it asks for; an error where it makes no sense.
+    /// What it asks for, or what is wrong with it.
     pub request: Result<Request>,
 }
 
-/// What a client asks for. What is well-formed enough to say whom it concerns carries the rest as
-/// a result: whether the caller may is answered before what is wrong with it.
+/// What a client asks for. If the chat or message that it concerns could be read, the rest is a result:
+/// whether the caller may do it is answered before what is wrong with it.
 #[derive(Debug)]
 pub enum Request {
     /// Authenticates the connection.
@@ -38,49 +38,49 @@ pub enum Request {
     Ping,
     /// Sends a message.
     Send {
-        /// Where to.
+        /// The chat.
         chat: ChatId,
-        /// What.
+        /// The message.
         draft: Result<Draft, Unfit>,
     },
     /// Edits a message.
     Edit {
-        /// Which.
+        /// The message.
         message: MessageId,
-        /// To what.
+        /// The new content.
         content: Result<Option<Content>>,
     },
     /// Deletes a message.
     Delete {
-        /// Which.
+        /// The message.
         message: MessageId,
     },
-    /// Moves one's marks in a chat.
+    /// Moves the markers of the caller in a chat.
     Mark {
-        /// Where.
+        /// The chat.
         chat: ChatId,
-        /// Everything up to here, if that can be.
+        /// Everything up to here.
         seq: Result<Seq>,
-        /// Whether it was read, and not just delivered.
+        /// Whether it was read, not just delivered.
         read: bool,
     },
-    /// Says whether one writes.
+    /// Starts or stops typing.
     Typing {
-        /// Where.
+        /// The chat.
         chat: ChatId,
-        /// Whether one does.
+        /// Whether the caller is typing.
         active: Result<bool>,
     },
-    /// Says how one wants to be seen.
+    /// Sets the caller's presence.
     Status {
-        /// As what. `Away` is of this device.
+        /// The availability. `Away` applies to this device.
         status: Availability,
-        /// One's own line, where it is to change.
+        /// A new status text.
         text: Option<String>,
     },
-    /// Asks to be told how others are seen.
+    /// Subscribes to the presence of users.
     Watch {
-        /// Whom.
+        /// The users.
         users: Vec<UserId>,
     },
     /// Asks what changed.

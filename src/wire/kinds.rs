@@ -252,7 +252,7 @@ impl FieldKind for Boolean {
 }
 
 /// A boolean that only some callers may set. The documents allow anything, since it is ignored from
-/// all others; the action decides whom it is accepted from.
+/// all others; the action decides which callers may set it.
 #[derive(Clone, Copy, Debug)]
 pub struct Reserved;
 

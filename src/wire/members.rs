@@ -18,33 +18,34 @@ use crate::domain::urls::Urls;
 use super::fields::Fields;
 use super::kinds::{ObjectId, ObjectIds, choice};
 use super::pages::PageJson;
-use super::users::UserRef;
+use super::users::UserRefJson;
 use super::visitor::{Visitor, describe};
 
-/// A person in a chat.
+/// A member of a chat.
 #[derive(Serialize, ToSchema)]
-pub struct Member<'a> {
-    user: UserRef<'a>,
-    #[schema(value_type = schema::Role)]
+#[schema(as = Member)]
+pub struct MemberJson<'a> {
+    user: UserRefJson<'a>,
+    #[schema(value_type = RoleSchema)]
     role: Role,
     #[schema(value_type = String, format = DateTime)]
     joined_at: Timestamp,
-    /// Everything up to here has reached one of the member's devices.
+    /// The delivery marker: everything up to here has reached one of the member's devices.
     #[schema(value_type = i64, minimum = 0)]
     last_delivered_seq: Seq,
-    /// Everything up to here has been read.
+    /// The read marker: the member has read everything up to here.
     #[schema(value_type = i64, minimum = 0)]
     last_read_seq: Seq,
 }
 
 /// A page of members.
-pub type MemberPage<'a> = PageJson<Member<'a>>;
+pub type MemberPage<'a> = PageJson<MemberJson<'a>>;
 
-impl<'a> Member<'a> {
-    /// As every member sees them.
+impl<'a> MemberJson<'a> {
+    /// As every member sees the member.
     pub fn of(member: &'a domain::chat::Member, urls: &Urls) -> Self {
         Self {
-            user: UserRef::of(&member.user, urls),
+            user: UserRefJson::of(&member.user, urls),
             role: member.role,
             joined_at: member.joined_at,
             last_delivered_seq: member.last_delivered_seq,
@@ -53,11 +54,12 @@ impl<'a> Member<'a> {
     }
 }
 
-/// Those who were named to be added.
+/// The users who were named to be added.
 #[derive(Serialize, ToSchema)]
-pub struct Added<'a> {
-    /// In the order in which they were named.
-    pub results: Vec<Member<'a>>,
+#[schema(as = Added)]
+pub struct AddedJson<'a> {
+    /// In the order of the request.
+    pub results: Vec<MemberJson<'a>>,
 }
 
 /// Adds members to a group.
@@ -153,19 +155,14 @@ pub(super) fn once(ids: Vec<i64>, without: Option<UserId>) -> Vec<UserId> {
     ids.into_iter().map(UserId).filter(fresh).collect()
 }
 
-/// The enumerations as the schema names them: the domain knows no schema.
-pub mod schema {
-    use utoipa::ToSchema;
-
-    /// What a member may do.
-    #[derive(ToSchema)]
-    #[schema(rename_all = "lowercase")]
-    pub enum Role {
-        /// Everything.
-        Owner,
-        /// Everything but roles and the group's end.
-        Admin,
-        /// Read and write.
-        Member,
-    }
+/// The role of a member.
+#[derive(ToSchema)]
+#[schema(as = Role, rename_all = "lowercase")]
+pub enum RoleSchema {
+    /// May do everything.
+    Owner,
+    /// May do everything except change roles and delete the group.
+    Admin,
+    /// May read and write.
+    Member,
 }

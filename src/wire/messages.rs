@@ -16,25 +16,26 @@ use crate::domain::urls::Urls;
 use super::fields::Fields;
 use super::kinds::{ObjectId, Text, text};
 use super::pages::PageJson;
-use super::users::UserRef;
+use super::users::UserRefJson;
 use super::visitor::{Visitor, describe};
 
-/// A message, or the tombstone of one: empty `content`, `deleted_at` set.
+/// A message, or the tombstone of a deleted one: `content` is empty, `deleted_at` is set.
 #[derive(Serialize, ToSchema)]
-pub struct Message<'a> {
+#[schema(as = Message)]
+pub struct MessageJson<'a> {
     #[schema(value_type = i64, minimum = 1, example = 12)]
     id: MessageId,
     /// The chat's id.
     #[schema(value_type = i64, minimum = 1, example = 3)]
     chat: ChatId,
-    /// Numbers a chat's messages 1, 2, 3, … without holes.
+    /// The position in the chat: 1, 2, 3, … without gaps.
     #[schema(value_type = i64, minimum = 1, example = 5)]
     seq: Seq,
-    /// The chat's version that this message's last change made.
+    /// The chat's version of the message's last change.
     #[schema(value_type = i64, minimum = 2, example = 6)]
     version: Version,
-    sender: UserRef<'a>,
-    /// Exactly as it was sent.
+    sender: UserRefJson<'a>,
+    /// Exactly as sent.
     #[schema(example = "Meow!")]
     content: &'a str,
     #[schema(value_type = String, format = DateTime)]
@@ -43,20 +44,20 @@ pub struct Message<'a> {
     edited_at: Option<Timestamp>,
     #[schema(required, value_type = Option<String>, format = DateTime)]
     deleted_at: Option<Timestamp>,
-    /// The id of the message that it answers.
+    /// The id of the message that it replies to.
     #[schema(required, value_type = Option<i64>, minimum = 1)]
     reply_to: Option<MessageId>,
-    /// The sender's own name for it.
+    /// The idempotency key that the sender chose.
     #[schema(required, max_length = 64)]
     client_id: Option<&'a str>,
-    #[schema(value_type = schema::MessageStatus)]
+    #[schema(value_type = MessageStatusSchema)]
     status: MessageStatus,
 }
 
 /// A page of messages.
-pub type MessagePage<'a> = PageJson<Message<'a>>;
+pub type MessagePage<'a> = PageJson<MessageJson<'a>>;
 
-impl<'a> Message<'a> {
+impl<'a> MessageJson<'a> {
     /// As every member sees it.
     pub fn of(message: &'a domain::message::Message, urls: &Urls) -> Self {
         Self {
@@ -64,7 +65,7 @@ impl<'a> Message<'a> {
             chat: message.chat,
             seq: message.seq,
             version: message.version,
-            sender: UserRef::of(&message.sender, urls),
+            sender: UserRefJson::of(&message.sender, urls),
             content: &message.content,
             timestamp: message.timestamp,
             edited_at: message.edited_at,
@@ -163,19 +164,14 @@ fn content(max: usize) -> Text<impl FnOnce(String) -> Result<Content, String>> {
     text(move |text| Content::parse(text, max)).min(1).max(max)
 }
 
-/// The enumerations as the schema names them: the domain knows no schema.
-pub mod schema {
-    use utoipa::ToSchema;
-
-    /// How far a message came.
-    #[derive(ToSchema)]
-    #[schema(rename_all = "lowercase")]
-    pub enum MessageStatus {
-        /// Committed.
-        Sent,
-        /// Every other member's device has it.
-        Delivered,
-        /// Every other member has read it.
-        Read,
-    }
+/// How far a message has got.
+#[derive(ToSchema)]
+#[schema(as = MessageStatus, rename_all = "lowercase")]
+pub enum MessageStatusSchema {
+    /// Committed.
+    Sent,
+    /// It has reached a device of every other member.
+    Delivered,
+    /// Every other member has read it.
+    Read,
 }

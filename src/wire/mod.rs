@@ -1,5 +1,6 @@
-//! The JSON that clients see, shared by REST and socket: objects, frames, errors, and the reading
-//! of bodies. Shapes only: what is allowed is decided elsewhere.
+//! The JSON that clients see, shared by REST and socket. A file for each noun has its objects and the
+//! bodies of its requests; `frames` and `client_frames` are the socket's; `visitor`, `kinds` and
+//! `fields` read and describe bodies. What a caller may do is decided elsewhere.
 
 pub mod account_version;
 pub mod accounts;

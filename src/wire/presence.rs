@@ -10,22 +10,22 @@ use crate::domain::user::{Profile, STATUS_TEXT_MAX, Status};
 use super::kinds::Text;
 use super::texts::trimmed;
 
-/// Most people whom a connection may watch besides its private chats' peers.
+/// How many users a connection can subscribe to, besides the peers of its private chats.
 pub const WATCH_MAX: usize = 1_000;
 
-/// How somebody is seen.
+/// A user's presence.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SeenAs)]
 pub(super) struct StatusOf<'a> {
     /// The user's id.
     #[schema(value_type = i64, minimum = 1, example = 7)]
     user: UserId,
-    #[schema(value_type = schema::Status)]
+    #[schema(value_type = StatusSchema)]
     status: Status,
-    /// A line of the user's own.
+    /// The user's status text.
     #[schema(max_length = 140)]
     status_text: &'a str,
-    /// When the user was last connected; it stands still while they are invisible.
+    /// When the user was last connected. It does not change while they are invisible.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     last_seen: Option<Timestamp>,
 }
@@ -47,35 +47,30 @@ pub(super) fn status_text() -> Text<impl FnOnce(String) -> Result<String, String
     trimmed(STATUS_TEXT_MAX)
 }
 
-/// The enumerations as the schema names them: the domain knows no schema.
-pub mod schema {
-    use utoipa::ToSchema;
+/// A user's presence, as others see it.
+#[derive(ToSchema)]
+#[schema(as = Status, rename_all = "lowercase")]
+pub enum StatusSchema {
+    /// Connected.
+    Online,
+    /// Connected, but away from the keyboard.
+    Away,
+    /// Connected, but not to be disturbed.
+    Busy,
+    /// Not connected, or invisible.
+    Offline,
+}
 
-    /// What others see of a person's presence.
-    #[derive(ToSchema)]
-    #[schema(rename_all = "lowercase")]
-    pub enum Status {
-        /// Connected.
-        Online,
-        /// Connected, not at the keyboard.
-        Away,
-        /// Connected, not to be disturbed.
-        Busy,
-        /// Not connected, or invisible.
-        Offline,
-    }
-
-    /// What a person chose to be seen as.
-    #[derive(ToSchema)]
-    #[schema(rename_all = "lowercase")]
-    pub enum Availability {
-        /// As connected, while connected.
-        Online,
-        /// As away, while connected.
-        Away,
-        /// As busy, while connected.
-        Busy,
-        /// Never as connected.
-        Invisible,
-    }
+/// The availability that a user chose.
+#[derive(ToSchema)]
+#[schema(as = Availability, rename_all = "lowercase")]
+pub enum AvailabilitySchema {
+    /// Appears online while connected.
+    Online,
+    /// Appears away while connected.
+    Away,
+    /// Appears busy while connected.
+    Busy,
+    /// Always appears offline.
+    Invisible,
 }

@@ -11,33 +11,36 @@ use crate::domain::receipt::ReadUpTo;
 
 use super::fields::Fields;
 use super::kinds::{Integer, ObjectId};
-use super::users::UserRef;
+use super::users::UserRefJson;
 use super::visitor::{Visitor, describe};
 
-/// One's marks in a chat.
+/// Your read marker in a chat.
 #[derive(Serialize, ToSchema)]
-pub struct Marks {
-    /// One's read mark.
+#[schema(as = Marks)]
+pub struct MarksJson {
+    /// You have read everything up to here.
     #[schema(value_type = i64, minimum = 0)]
     pub last_read_seq: Seq,
-    /// Messages by others, not deleted, after that.
+    /// Messages by others after that, without deleted ones.
     #[schema(minimum = 0)]
     pub unread_count: i64,
 }
 
-/// Who has a message. Its sender is not counted.
+/// Who has received and read a message, without its sender.
 #[derive(Serialize, ToSchema)]
-pub struct Receipts<'a> {
-    /// Who has read it: at most 1,000, by username.
+#[schema(as = Receipts)]
+pub struct ReceiptsJson<'a> {
+    /// The users who have read it: at most 1,000, ordered by username.
     #[schema(max_items = 1000)]
-    pub read: Vec<UserRef<'a>>,
-    /// Who has received it on a device, but not read it: at most 1,000, by username.
+    pub read: Vec<UserRefJson<'a>>,
+    /// The users who have received it on a device, but not read it: at most 1,000, ordered by
+    /// username.
     #[schema(max_items = 1000)]
-    pub delivered: Vec<UserRef<'a>>,
-    /// How many have read it.
+    pub delivered: Vec<UserRefJson<'a>>,
+    /// How many users have read it.
     #[schema(minimum = 0)]
     pub read_count: i64,
-    /// How many have received it, but not read it.
+    /// How many users have received it, but not read it.
     #[schema(minimum = 0)]
     pub delivered_count: i64,
 }

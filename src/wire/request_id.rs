@@ -1,4 +1,4 @@
-//! The name that a client gives a request, which the answer repeats exactly.
+//! The id that a client gives a request, which the answer repeats exactly.
 
 use std::collections::HashMap;
 
@@ -12,10 +12,10 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::domain::error::{Error, Result};
 use crate::domain::text;
 
-/// Longest name of a request, in characters.
+/// Longest id of a request, in characters.
 pub(super) const ID_MAX: usize = 256;
 
-/// What names a request: repeated in its `ack` or `error`.
+/// The id of a request, repeated in its `ack`, `pong` or `error`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum RequestId {
@@ -26,13 +26,13 @@ pub enum RequestId {
 }
 
 impl RequestId {
-    /// Reads the name, which is `value`, of the frame `text`.
+    /// Reads the id `value` of the frame `frame`.
     pub(super) fn parse(value: Value, frame: &str) -> Result<Self> {
         let too_long = |text: &str| text::check(text, ID_MAX).map_err(|e| Error::field("id", e));
         match &value {
             Value::String(text) => too_long(text)?,
             Value::Number(number) if number.is_f64() => {
-                // It was rounded when it was read. Of several of a name the last counts.
+                // It was rounded when it was read. Of several ids the last counts.
                 let written = serde_json::from_str::<HashMap<String, &RawValue>>(frame);
                 let written = written.ok().and_then(|mut fields| fields.remove("id"));
                 let written =
@@ -52,7 +52,7 @@ impl PartialSchema for RequestId {
         ObjectBuilder::new()
             .schema_type(SchemaType::from_iter([Type::String, Type::Number]))
             .max_length(Some(ID_MAX))
-            .description(Some("Names a request: repeated in its `ack`, `pong` or `error`."))
+            .description(Some("The id of a request, repeated in its `ack`, `pong` or `error`."))
             .examples([json!(1), json!("a7")])
             .into()
     }

@@ -15,36 +15,37 @@ use super::fields::Fields;
 use super::kinds::text;
 use super::pages::PageJson;
 use super::texts::{password, present};
-use super::users::OwnUser;
+use super::users::OwnUserJson;
 use super::visitor::{Visitor, describe};
 
 /// PostgreSQL's text cannot hold NUL.
 const NO_NUL: &str = r"^[^\x00]*$";
 
-/// A device that is logged in.
+/// A session: a device that is logged in.
 #[derive(Serialize, ToSchema)]
-pub struct Session<'a> {
+#[schema(as = Session)]
+pub struct SessionJson<'a> {
     /// The `sid` of its tokens.
     #[schema(value_type = i64, minimum = 1)]
     id: SessionId,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// Give or take a minute.
+    /// Accurate to a minute.
     #[schema(value_type = String, format = DateTime)]
     last_used_at: Timestamp,
-    /// Where the login came from.
+    /// The IP address of the login.
     ip: &'a str,
-    /// With what.
+    /// The `User-Agent` of the login.
     user_agent: &'a str,
-    /// Whether it is the one that asks.
+    /// Whether it is the session of this request.
     current: bool,
 }
 
 /// A page of sessions.
-pub type SessionPage<'a> = PageJson<Session<'a>>;
+pub type SessionPage<'a> = PageJson<SessionJson<'a>>;
 
-impl<'a> Session<'a> {
-    /// As its owner sees it from the session `current`.
+impl<'a> SessionJson<'a> {
+    /// As its user sees it from the session `current`.
     pub fn of(session: &'a SessionInfo, current: SessionId) -> Self {
         Self {
             id: session.id,
@@ -57,32 +58,35 @@ impl<'a> Session<'a> {
     }
 }
 
-/// A new session: whose it is, and its tokens.
+/// A new session: its user and its tokens.
 #[derive(Serialize, ToSchema)]
-pub struct Opened<'a> {
-    /// Oneself.
-    pub user: OwnUser<'a>,
-    /// Goes with every request, as `Authorization: Bearer …`.
+#[schema(as = Opened)]
+pub struct OpenedJson<'a> {
+    /// Your account.
+    pub user: OwnUserJson<'a>,
+    /// The access token, to be sent with every request: `Authorization: Bearer …`.
     pub access: &'a str,
-    /// Buys the next pair, once.
+    /// The refresh token, which returns the next pair. It can be used once.
     pub refresh: &'a str,
 }
 
-/// A session's next tokens.
+/// A session's new tokens.
 #[derive(Serialize, ToSchema)]
-pub struct TokenPair<'a> {
-    /// Goes with every request, as `Authorization: Bearer …`.
+#[schema(as = TokenPair)]
+pub struct TokenPairJson<'a> {
+    /// The access token, to be sent with every request: `Authorization: Bearer …`.
     pub access: &'a str,
-    /// Buys the next pair, once.
+    /// The refresh token, which returns the next pair. It can be used once.
     pub refresh: &'a str,
 }
 
-/// Opens one WebSocket, once.
+/// A ticket, which opens one WebSocket.
 #[derive(Serialize, ToSchema)]
-pub struct Ticket<'a> {
-    /// For `/ws/?ticket=…`.
+#[schema(as = Ticket)]
+pub struct TicketJson<'a> {
+    /// The ticket, for `/ws/?ticket=…`.
     pub ticket: &'a str,
-    /// Seconds.
+    /// The seconds for which it is valid.
     pub expires_in: u64,
 }
 

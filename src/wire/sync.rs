@@ -12,46 +12,52 @@ use crate::domain::sync::{Known, Versions};
 use crate::domain::urls::Urls;
 
 use super::account_version::AccountSync;
-use super::chats::Chat;
+use super::chats::ChatJson;
 use super::fields::Fields;
 use super::kinds::{Integer, VersionsByChat, text};
-use super::messages::Message;
+use super::messages::MessageJson;
 use super::visitor::{Visitor, describe};
 
 /// The largest `limit`.
 pub(super) const LIMIT_MAX: i64 = 1_000;
 
-/// What is new to a client.
+/// What changed since the versions of a client.
 #[derive(Serialize, ToSchema)]
-pub struct Changes<'a> {
-    /// The present epoch.
+#[schema(as = Changes)]
+pub struct ChangesJson<'a> {
+    /// The current epoch.
     epoch: &'a str,
-    changes: Vec<Change<'a>>,
-    /// The chats that were named and are not one's own.
+    changes: Vec<ChangeJson<'a>>,
+    /// The chats of the request that you are not a member of.
     #[schema(value_type = Vec<i64>)]
     gone: &'a [ChatId],
-    /// Whether anything is missing, be it chats that are left out or messages of one that is here: ask
-    /// again with the versions that one has now.
+    /// Whether anything is left out, chats or messages of a chat: ask again, with the versions that
+    /// you have now.
     more: bool,
     account: AccountSync<'a>,
 }
 
-/// A chat that is newer than what the client has.
+/// A chat that changed.
 #[derive(Serialize, ToSchema)]
-pub struct Change<'a> {
-    chat: Chat<'a>,
-    /// Those of a later version, in version order.
-    messages: Vec<Message<'a>>,
-    /// Whether there are more than fitted: ask again with the version of the last one that came.
+#[schema(as = Change)]
+pub struct ChangeJson<'a> {
+    chat: ChatJson<'a>,
+    /// The messages that changed, in the order of their versions.
+    messages: Vec<MessageJson<'a>>,
+    /// Whether messages are left out: ask again, with the version of the last one here.
     more: bool,
 }
 
-impl<'a> Changes<'a> {
-    /// As the one who asked sees them.
+impl<'a> ChangesJson<'a> {
+    /// As the user who asked sees them.
     pub fn of(found: &'a domain::sync::Changes, urls: &Urls) -> Self {
-        let change = |change: &'a domain::sync::Change| Change {
-            chat: Chat::of(&change.chat, urls),
-            messages: change.messages.iter().map(|message| Message::of(message, urls)).collect(),
+        let change = |change: &'a domain::sync::Change| ChangeJson {
+            chat: ChatJson::of(&change.chat, urls),
+            messages: change
+                .messages
+                .iter()
+                .map(|message| MessageJson::of(message, urls))
+                .collect(),
             more: change.more,
         };
         Self {

@@ -14,56 +14,59 @@ use crate::domain::user::{Availability, Profile, Status, UserChange};
 use super::fields::Fields;
 use super::kinds::{Reserved, choice};
 use super::pages::PageJson;
-use super::presence::{schema, status_text};
+use super::presence::{AvailabilitySchema, StatusSchema, status_text};
 use super::texts::{email, name, username};
 use super::visitor::{Visitor, describe};
 
-/// A person, as others see them.
+/// A user, as others see them.
 #[derive(Serialize, ToSchema)]
-pub struct User<'a> {
+#[schema(as = User)]
+pub struct UserJson<'a> {
     #[schema(value_type = i64, minimum = 1, example = 7)]
     id: UserId,
-    /// Unique without regard to case.
+    /// Unique, ignoring case.
     #[schema(min_length = 1, max_length = 150, example = "whiskers")]
     username: &'a str,
     #[schema(max_length = 150)]
     first_name: &'a str,
     #[schema(max_length = 150)]
     last_name: &'a str,
-    /// The picture's absolute URL.
+    /// The avatar's absolute URL.
     #[schema(required)]
     avatar: Option<String>,
-    #[schema(value_type = schema::Status)]
+    #[schema(value_type = StatusSchema)]
     status: Status,
-    /// A line of the user's own.
+    /// The user's status text.
     #[schema(max_length = 140)]
     status_text: &'a str,
-    /// When the user was last connected.
+    /// When the user was last connected. It does not change while they are invisible.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     last_seen: Option<Timestamp>,
     #[schema(value_type = String, format = DateTime)]
     date_joined: Timestamp,
 }
 
-/// Oneself: what only the owner of the account sees is added.
+/// Your own account, with its private fields.
 #[derive(Serialize, ToSchema)]
-pub struct OwnUser<'a> {
+#[schema(as = OwnUser)]
+pub struct OwnUserJson<'a> {
     #[serde(flatten)]
     #[schema(inline)]
-    user: User<'a>,
-    /// Empty where none was given.
+    user: UserJson<'a>,
+    /// Empty if there is none.
     #[schema(max_length = 254)]
     email: &'a str,
     is_staff: bool,
     is_superuser: bool,
-    /// What the user chose to be seen as.
-    #[schema(value_type = schema::Availability)]
+    /// The availability that the user chose.
+    #[schema(value_type = AvailabilitySchema)]
     availability: Availability,
 }
 
-/// A person inside of another object.
+/// A user inside another object.
 #[derive(Serialize, ToSchema)]
-pub struct UserRef<'a> {
+#[schema(as = UserRef)]
+pub struct UserRefJson<'a> {
     #[schema(value_type = i64, minimum = 1, example = 7)]
     id: UserId,
     #[schema(min_length = 1, max_length = 150, example = "whiskers")]
@@ -72,16 +75,16 @@ pub struct UserRef<'a> {
     first_name: &'a str,
     #[schema(max_length = 150)]
     last_name: &'a str,
-    /// The picture's absolute URL.
+    /// The avatar's absolute URL.
     #[schema(required)]
     avatar: Option<String>,
 }
 
 /// A page of users.
-pub type UserPage<'a> = PageJson<User<'a>>;
+pub type UserPage<'a> = PageJson<UserJson<'a>>;
 
-impl<'a> User<'a> {
-    /// As others see them.
+impl<'a> UserJson<'a> {
+    /// As others see the user.
     pub fn of(profile: &'a Profile, urls: &Urls) -> Self {
         let user = &profile.user;
         Self {
@@ -98,12 +101,12 @@ impl<'a> User<'a> {
     }
 }
 
-impl<'a> OwnUser<'a> {
+impl<'a> OwnUserJson<'a> {
     /// As the owner of the account sees it.
     pub fn of(profile: &'a Profile, urls: &Urls) -> Self {
         let user = &profile.user;
         Self {
-            user: User::of(profile, urls),
+            user: UserJson::of(profile, urls),
             email: &user.email,
             is_staff: user.is_staff,
             is_superuser: user.is_superuser,
@@ -112,8 +115,8 @@ impl<'a> OwnUser<'a> {
     }
 }
 
-impl<'a> UserRef<'a> {
-    /// As everybody sees them.
+impl<'a> UserRefJson<'a> {
+    /// As everybody sees the user.
     pub fn of(user: &'a domain::user::UserRef, urls: &Urls) -> Self {
         Self {
             id: user.id,
