@@ -23,10 +23,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::hashes::HashCost;
 use crate::auth::passwords::Passwords;
+use crate::auth::rate_limits::RateLimits;
 use crate::auth::secrets::{Sealer, random_hex};
-use crate::auth::throttles::Throttles;
 use crate::auth::tokens::Signer;
-use crate::config::{Ages, Config, DatabaseUrl, Limits, MediaPlace, Server};
+use crate::config::{Ages, Config, DatabaseUrl, Limits, MediaUrl, ServerSettings};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::urls::Urls;
@@ -84,7 +84,7 @@ pub struct App {
     /// Signs strings that only this site can have made.
     pub sealer: Sealer,
     /// Rate limits.
-    pub throttles: Throttles,
+    pub rate_limits: RateLimits,
     /// Permits for socket requests that use the database.
     pub socket_requests: FairSemaphore,
     /// Permits for heavy requests (`sync`, `status.watch`), over REST and sockets. None is held while
@@ -97,7 +97,7 @@ pub struct App {
     /// Sizes and counts that users may reach.
     pub limits: Limits,
     /// Addresses, proxies and connections.
-    pub server: Server,
+    pub server: ServerSettings,
     /// The public URL, for URLs in answers and events.
     pub urls: Arc<Urls>,
     /// Avatars.
@@ -171,7 +171,7 @@ impl App {
             ),
             ages: config.tokens.ages,
             sealer: Sealer::new(&secret_key),
-            throttles: Throttles::new(&config.throttles.rates),
+            rate_limits: RateLimits::new(&config.rate_limits.rates),
             socket_requests: FairSemaphore::new(
                 "requests of sockets",
                 SOCKET_REQUESTS,
@@ -296,9 +296,9 @@ pub async fn open_database(config: &Config) -> Result<Db, StartError> {
 
 /// Opens the storage for avatars that the settings name. Makes its folder.
 fn open_files(config: &Config) -> Result<Files, StartError> {
-    let files = match &config.media.place {
-        MediaPlace::Bucket { bucket, prefix, options } => Files::in_bucket(bucket, prefix, options),
-        MediaPlace::Folder(folder) => {
+    let files = match &config.media.url {
+        MediaUrl::Bucket { bucket, prefix, options } => Files::in_bucket(bucket, prefix, options),
+        MediaUrl::Folder(folder) => {
             let ours = || config.database.data_dir.join("media");
             let folder = folder.clone().unwrap_or_else(ours);
             make_folder(&folder)?;

@@ -1,10 +1,10 @@
-//! Sending mail: by SMTP, or onto the console where no server is named. Knows no user and no
-//! template, and never logs what it sends: secrets may be in it.
+//! Sending mail: by SMTP, or to stdout if no server is configured. Knows neither users nor templates,
+//! and never logs what it sends, since mails contain secrets.
 
 use std::io::Write;
 use std::time::Duration;
 
-use crate::config::mail::{self, MailUrl, Smtp, SmtpTls};
+use crate::config::mail::{MailSettings, MailUrl, Smtp, SmtpTls};
 use crate::domain::error::{Error, Result};
 use crate::shares::{FairSemaphore, Holder, Permit};
 use lettre::message::{Mailbox, header::ContentType};
@@ -12,40 +12,40 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
-/// Mails on their way at a time, and how many of them for one user or address; more are refused.
-const PLACES: u32 = 256;
-const PLACES_SHARE: usize = 16;
-/// Connections to the mail server at a time, and how many of them for one user or address.
+/// Maximum mails in the queue, and how many of them for one user or address. More are refused.
+const QUEUED: u32 = 256;
+const QUEUED_SHARE: usize = 16;
+/// Maximum connections to the mail server, and how many of them for one user or address.
 const CONNECTIONS: u32 = 4;
 const CONNECTIONS_SHARE: usize = 2;
-/// How long a mail may wait for a connection: a mail server that does not answer is given up after
-/// half a minute, so the last of a holder's mails gets its turn within this.
+/// How long a mail may wait for a connection. Sending to a server that does not answer fails after
+/// half a minute, so the last of a holder's mails gets a connection within this time.
 const CONNECTION_WAIT: Duration = Duration::from_secs(300);
-/// How long the mail server may take to answer a command.
-const TIME: Duration = Duration::from_secs(10);
-/// Pauses before the further tries, where the server was away or had no time.
+/// Timeout for each answer of the mail server.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Backoff before each retry, after a failure that may be temporary.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 
-/// A text to somebody.
+/// A mail.
 #[derive(Debug)]
 pub struct Mail {
-    /// An address.
+    /// The recipient's address.
     pub to: String,
     /// One line.
     pub subject: &'static str,
-    /// Lines of plain text.
+    /// Plain text.
     pub body: String,
 }
 
-/// The way out.
+/// Sends mails.
 #[derive(Debug)]
 pub struct Mailer {
     from: Mailbox,
     transport: Transport,
-    /// Bounds the requests of which it is not known yet whether they lead to a mail.
+    /// Limits requests that may or may not lead to a mail.
     requests: FairSemaphore,
-    /// Bounds the mails that wait, and so memory.
-    places: FairSemaphore,
+    /// Limits queued mails, and so memory.
+    queue: FairSemaphore,
     connections: FairSemaphore,
 }
 
@@ -55,16 +55,16 @@ enum Transport {
     Smtp(AsyncSmtpTransport<Tokio1Executor>),
 }
 
-/// A mail's place among those on their way, given back when dropped.
+/// A slot in the queue of mails, released when dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct MailSlot {
     holder: Holder,
     _permit: Permit,
 }
 
 impl Mailer {
-    /// Connects to nobody yet.
-    pub fn new(settings: &mail::Mail) -> Result<Self> {
+    /// Does not connect yet.
+    pub fn new(settings: &MailSettings) -> Result<Self> {
         let transport = match &settings.url {
             MailUrl::Console => Transport::Console,
             MailUrl::Smtp(server) => Transport::Smtp(smtp(server)?),
@@ -72,8 +72,8 @@ impl Mailer {
         Ok(Self {
             from: settings.from.clone(),
             transport,
-            requests: FairSemaphore::new("requests for mail", PLACES, PLACES_SHARE, Duration::ZERO),
-            places: FairSemaphore::new("mails", PLACES, PLACES_SHARE, Duration::ZERO),
+            requests: FairSemaphore::new("requests for mail", QUEUED, QUEUED_SHARE, Duration::ZERO),
+            queue: FairSemaphore::new("mails", QUEUED, QUEUED_SHARE, Duration::ZERO),
             connections: FairSemaphore::new(
                 "connections to the mail server",
                 CONNECTIONS,
@@ -83,22 +83,21 @@ impl Mailer {
         })
     }
 
-    /// Takes a place for a request that leads to a mail only where there is an account; to be given
-    /// back as soon as that is known. Whether it is refused must not hang on how many mails wait:
-    /// that would tell whether there are accounts. [`Error::Unavailable`] as below.
+    /// Takes a slot for a request that leads to a mail only if the account exists. Release it as soon as
+    /// that is known. It does not depend on how many mails are queued: that would reveal which accounts
+    /// exist. [`Error::Unavailable`] as in [`Mailer::slot`].
     pub fn request(&self, holder: Holder) -> Result<Permit> {
         self.requests.try_acquire(holder)
     }
 
-    /// Takes a place for a mail, at once. `holder` is who asked for the mail. [`Error::Unavailable`]
-    /// where there is no place, or the holder has its share already.
-    pub fn place(&self, holder: Holder) -> Result<Place> {
-        Ok(Place { holder, _permit: self.places.try_acquire(holder)? })
+    /// Takes a slot for a mail, without waiting. `holder` requested the mail. [`Error::Unavailable`] if
+    /// the queue is full, or the holder has its share of it already.
+    pub fn slot(&self, holder: Holder) -> Result<MailSlot> {
+        Ok(MailSlot { holder, _permit: self.queue.try_acquire(holder)? })
     }
 
-    /// Sends a mail; up to three tries, some seconds apart. The error may quote the mail
-    /// server.
-    pub async fn send(&self, place: &Place, mail: &Mail) -> Result<()> {
+    /// Sends a mail, with up to two retries. The error may quote the mail server.
+    pub async fn send(&self, slot: &MailSlot, mail: &Mail) -> Result<()> {
         let message = self.compose(mail).map_err(Error::internal)?;
         let transport = match &self.transport {
             Transport::Smtp(transport) => transport,
@@ -106,7 +105,7 @@ impl Mailer {
         };
         let mut pauses = PAUSES.iter();
         loop {
-            let connection = self.connections.acquire(place.holder).await?;
+            let connection = self.connections.acquire(slot.holder).await?;
             let sent = transport.send(message.clone()).await;
             drop(connection);
             match (sent, pauses.next()) {
@@ -147,7 +146,7 @@ fn smtp(server: &Smtp) -> Result<AsyncSmtpTransport<Tokio1Executor>> {
     };
     let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&server.host)
         .port(server.port)
-        .timeout(Some(TIME))
+        .timeout(Some(TIMEOUT))
         .tls(tls);
     if let Some((user, password)) = server.credentials.clone() {
         builder = builder.credentials(Credentials::new(user, password));

@@ -231,8 +231,8 @@ async fn an_older_version_starts_beside_a_newer_schema_that_allows_it() {
     shell.run(&["check"], &[]).expect(0);
     shell.run(&["migrate", "--check"], &[]).expect(0);
     shell.run(&["showmigrations"], &[]).expect(0).says(&[
-        " [X] 0007_runs_beside (runs beside versions from 0006 on)",
-        " [X] 9999_wings (runs beside versions from 0007 on), of a newer version",
+        " [X] 0007_runs_beside (compatible with programs from migration 0006 on)",
+        " [X] 9999_wings (compatible with programs from migration 0007 on), of a newer version",
     ]);
     let server = Running::start(&shell, &[]);
     assert_eq!(server.get("/readyz"), 200);
@@ -441,7 +441,7 @@ fn a_password_can_come_by_a_pipe() {
     let password = "nine-lives-2026\n".repeat(2);
     fed(&["createsuperuser"], &format!("tom\n\n{password}")).expect(0).says(&["created"]);
     fed(&["changepassword", "tom"], &password).expect(0).says(&["changed successfully"]);
-    fed(&["changepassword", "tom"], "nine-lives-2026\n").expect(1).says(&["no more input"]);
+    fed(&["changepassword", "tom"], "nine-lives-2026\n").expect(1).says(&["end of input"]);
 }
 
 /// The tests' PostgreSQL. `None` if there is none and none is required.

@@ -23,6 +23,8 @@ mod messages;
 mod pooler;
 #[path = "store/presence.rs"]
 mod presence;
+#[path = "store/rate_limits.rs"]
+mod rate_limits;
 #[path = "store/resets.rs"]
 mod resets;
 #[path = "store/schema.rs"]
@@ -31,7 +33,5 @@ mod schema;
 mod search;
 #[path = "store/support.rs"]
 mod support;
-#[path = "store/throttles.rs"]
-mod throttles;
 #[path = "store/transactions.rs"]
 mod transactions;

@@ -76,7 +76,7 @@ pub async fn register(
     registration: Result<Registration>,
     device: &Device,
 ) -> Result<Opened> {
-    app.throttles.registration(device.ip, app.clock.now())?;
+    app.rate_limits.registration(device.ip, app.clock.now())?;
     let (mut unit, id) = create(app, Holder::at(device.ip), names, registration, false).await?;
     let user = users::by_id(&mut unit.tx, id).await?;
     let user = user.ok_or_else(|| Error::internal("a user was inserted and is not there"))?;
@@ -121,10 +121,10 @@ pub async fn update(
     let email = change.email.as_ref().and_then(Option::as_ref);
     let wanted = NamesWanted::new(change.username.as_ref(), email);
     if actor.id == id && wanted.differs_from(&NamesWanted::of(&seen)) {
-        app.throttles.name_probe(id, device.ip, app.clock.now())?;
+        app.rate_limits.name_probe(id, device.ip, app.clock.now())?;
     }
     // Before the transaction, for which others wait.
-    let avatar = avatars::keep(app, actor.id, change.avatar.take(), &mut errors).await?;
+    let avatar = avatars::store(app, actor.id, change.avatar.take(), &mut errors).await?;
     let planned = apply(&seen, change.clone(), actor);
     let entry = indexing::changed(&seen, &planned).await?;
     let mut unit = Unit::begin(app).await?;
@@ -133,7 +133,7 @@ pub async fn update(
     errors.extend(taken(&mut unit.tx, &wanted, Some(id)).await?);
     errors.into_result()?;
     let mut after = apply(&before, change, actor);
-    after.avatar = avatar.unwrap_or(after.avatar);
+    after.avatar = avatar.apply(after.avatar);
     let names = NamesWanted::of(&after);
     if names != NamesWanted::of(&before) {
         match users::claim_names(&mut unit.tx, id, &names.keys()).await {

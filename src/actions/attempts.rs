@@ -1,6 +1,6 @@
-//! Rate limits that are counted across all nodes, in the database: password attempts, mails to an
-//! address, people added to groups. An attempt counts whether or not it succeeds, so that attackers gain
-//! nothing by logging in to an account of theirs between guesses.
+//! Rate limits that all nodes count together, in the database: password attempts, mails to an
+//! address, members added to groups. An attempt counts whether or not it succeeds, so logging in to
+//! your own account between guesses gains nothing.
 
 use std::sync::Arc;
 
@@ -12,40 +12,40 @@ use crate::domain::network::block;
 use crate::domain::rate::Rate;
 use crate::domain::session::Device;
 use crate::domain::text;
-use crate::store::{sessions, throttles};
+use crate::store::{rate_limits, sessions};
 
 use super::unit::Unit;
 
-/// The limit for an address on all accounts together, and for an account from all addresses together,
-/// as a multiple of the limit for an account from an address.
-const TOGETHER: i64 = 10;
+/// How many times the limit of one account from one address is allowed for an address with all
+/// accounts together, and for an account from all addresses together.
+const TOGETHER: u32 = 10;
 
-/// Kinds of mail. Each has its own limit, so that one kind cannot prevent another.
+/// Kinds of mail. Each has a rate limit of its own, so that none can keep another from being sent.
 #[derive(Clone, Copy, Debug)]
 pub enum MailKind {
-    /// A password reset link, which anybody can request.
+    /// A password reset link. Anybody can request one.
     ResetLink,
-    /// A notice about a change of the account.
+    /// A notice that the account was changed.
     Notice,
 }
 
-/// Counts a login attempt: on an account, under any of its names, or on an unknown name.
-/// [`Error::Throttled`] over one of the limits: for the account from this address, for this address, or
-/// for the account. The last one does not apply to an address from which its owner has logged in, so
-/// that others cannot lock the owner out.
+/// Counts a login attempt: for the account, whichever of its names was used, or for a name without an
+/// account. [`Error::Throttled`] after too many attempts: for the account from this address, from this
+/// address, or for the account. The last limit does not apply to addresses from which the owner has
+/// logged in recently, so others cannot lock the owner out.
 pub async fn login(
     app: &Arc<App>,
     name: &str,
     account: Option<UserId>,
     device: &Device,
 ) -> Result<()> {
-    let Some(rate) = app.throttles.login else {
+    let Some(rate) = app.rate_limits.login else {
         return Ok(());
     };
     let address = block(device.ip);
-    // Names contain no spaces, so none can be confused with an account's key.
+    // Names have no spaces, so no name looks like an account.
     let who = account.map_or_else(|| name.to_owned(), |id| format!("account {id}"));
-    // Always in this order, so that concurrent attempts cannot deadlock.
+    // Always in this order, so that two transactions never deadlock.
     let mut unit = Unit::begin(app).await?;
     take(&mut unit, &format!("login {address} {who}"), rate, 1).await?;
     take(&mut unit, &format!("login from {address}"), rate.times(TOGETHER), 1).await?;
@@ -56,10 +56,10 @@ pub async fn login(
     unit.commit().await
 }
 
-/// Counts an attempt at the password of a user who is logged in: a stolen token must not allow guessing
+/// Counts a check of the password of a user who is logged in: a stolen token must not allow guessing
 /// it.
 pub async fn own_password(app: &Arc<App>, user: UserId) -> Result<()> {
-    let Some(rate) = app.throttles.login else {
+    let Some(rate) = app.rate_limits.login else {
         return Ok(());
     };
     let mut unit = Unit::begin(app).await?;
@@ -67,9 +67,10 @@ pub async fn own_password(app: &Arc<App>, user: UserId) -> Result<()> {
     unit.commit().await
 }
 
-/// Counts a mail to an address, so that no mailbox is flooded, whichever accounts contain the address.
+/// Counts a mail to an address, so that no mailbox is flooded, however many accounts have the
+/// address.
 pub async fn mail(app: &Arc<App>, kind: MailKind, to: &str) -> Result<()> {
-    let Some(rate) = app.throttles.mails else {
+    let Some(rate) = app.rate_limits.mails else {
         return Ok(());
     };
     let mut unit = Unit::begin(app).await?;
@@ -77,32 +78,33 @@ pub async fn mail(app: &Arc<App>, kind: MailKind, to: &str) -> Result<()> {
     unit.commit().await
 }
 
-/// Counts the people that a user adds to groups against a rate limit, in the unit of work that adds
-/// them: all or none. Call it last, after every other lock is taken.
+/// Counts members that a user adds to groups, all or none, in the unit of work that adds them. Call it
+/// last, after every other lock is taken.
 pub(super) async fn members(app: &App, unit: &mut Unit, by: UserId, added: usize) -> Result<()> {
-    match app.throttles.members {
+    match app.rate_limits.members {
         Some(rate) if added > 0 => {
-            let added = i64::try_from(added).map_err(Error::internal)?;
+            let added = u32::try_from(added).map_err(Error::internal)?;
             take(unit, &format!("members added by {by}"), rate, added).await
         }
         _ => Ok(()),
     }
 }
 
-/// Whether the account was recently logged in to from the client's address; for IPv6, from its /64. For
-/// an unknown name the same query runs, and finds nothing.
+/// Whether the account was logged in to from the client's address recently (IPv6: from its /64).
+/// Without an account the same query runs, so that the time does not reveal which names exist.
 async fn is_used_from(unit: &mut Unit, account: Option<UserId>, device: &Device) -> Result<bool> {
     let used = sessions::addresses(&mut unit.tx, account.unwrap_or(UserId(0))).await?;
     let mut used = used.iter().filter_map(|address| address.parse().ok());
     Ok(used.any(|address| block(address) == block(device.ip)))
 }
 
-/// Counts so many against a limit. Its name is stored as a hash, since names and addresses are personal.
-async fn take(unit: &mut Unit, name: &str, rate: Rate, weight: i64) -> Result<()> {
+/// Takes `weight` uses of a limit. Its name is stored as a hash, since names and addresses are personal
+/// data.
+async fn take(unit: &mut Unit, name: &str, rate: Rate, weight: u32) -> Result<()> {
     let (key, now) = (sha256_hex(name), unit.now());
-    if throttles::take(&mut unit.tx, &key, rate, weight, now).await? {
+    if rate_limits::take(&mut unit.tx, &key, rate, weight, now).await? {
         return Ok(());
     }
-    let full_at = throttles::full_at(&mut unit.tx, &key).await?;
+    let full_at = rate_limits::full_at(&mut unit.tx, &key).await?;
     Err(Error::Throttled(rate.take(weight, full_at, now).err().unwrap_or_default()))
 }

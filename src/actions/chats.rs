@@ -100,7 +100,7 @@ pub async fn update(
     manageable(access::chat(&app.db, id, me).await?)?;
     let (change, mut errors) = change?;
     // Before the transaction, for which others wait.
-    let avatar = avatars::keep(app, me, change.avatar, &mut errors).await?;
+    let avatar = avatars::store(app, me, change.avatar, &mut errors).await?;
     let mut unit = Unit::begin(app).await?;
     let wanted = change.members;
     let active = members_action::hold(&mut unit.tx, wanted.as_deref().unwrap_or_default()).await?;
@@ -132,7 +132,7 @@ pub async fn update(
     if let Some(description) = change.description {
         described.description = description.as_str().to_owned();
     }
-    described.avatar = avatar.unwrap_or(described.avatar);
+    described.avatar = avatar.apply(described.avatar);
     if described.avatar != group.chat.avatar {
         unit.discard(group.chat.avatar.clone());
     }

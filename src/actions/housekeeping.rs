@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::app::{AGREEMENT, App};
 use crate::domain::error::Result;
-use crate::store::{chats, departures, sessions, site, throttles, tickets};
+use crate::store::{chats, departures, rate_limits, sessions, site, tickets};
 
 use super::tickets as tickets_action;
 use super::unit::Unit;
@@ -50,7 +50,7 @@ pub async fn forget(app: Arc<App>) -> Result<()> {
     let until = now.min(site::aged_until(&mut unit.tx).await?.plus(STRIDE));
     site::set_aged_until(&mut unit.tx, until).await?;
     tickets::forget_expired(&mut unit.tx, until, tickets_action::latest(now)).await?;
-    throttles::forget_full(&mut unit.tx, until).await?;
+    rate_limits::forget_full(&mut unit.tx, until).await?;
     sessions::forget_over(&mut unit.tx, until.minus(KEEP)).await?;
     sessions::forget_spent_after(&mut unit.tx, now.plus(AGREEMENT)).await?;
     departures::forget(&mut unit.tx, until.minus(KEEP)).await?;

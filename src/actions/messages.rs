@@ -48,7 +48,7 @@ pub fn send(
     draft: Result<Draft, Unfit>,
 ) -> impl Future<Output = Result<Sent>> + Send + 'static {
     let app = Arc::clone(app);
-    let allowed = app.throttles.message(user, app.clock.now());
+    let allowed = app.rate_limits.message(user, app.clock.now());
     let allowed = allowed.map_err(Unfit::from);
     let queued = allowed.and(draft).and_then(|Draft { content, reply_to, client_id }| {
         let message = NewMessage { chat, sender: user, content, reply_to, client_id };
@@ -137,7 +137,7 @@ pub async fn edit(
     id: MessageId,
     content: Result<Option<Content>>,
 ) -> Result<Message> {
-    app.throttles.message(user, app.clock.now())?;
+    app.rate_limits.message(user, app.clock.now())?;
     let mut unit = Unit::begin(app).await?;
     let (mut message, _) = access::message_to_change(&mut unit.tx, id, user).await?;
     if message.sender.id != user {
@@ -162,7 +162,7 @@ pub async fn edit(
 /// audit table records. A tombstone stays; deleting it again changes nothing. [`Error::Throttled`] over
 /// the rate limit, which sends and edits share.
 pub async fn delete(app: &Arc<App>, user: UserId, id: MessageId) -> Result<Message> {
-    app.throttles.message(user, app.clock.now())?;
+    app.rate_limits.message(user, app.clock.now())?;
     let mut unit = Unit::begin(app).await?;
     let found = access::message_to_change(&mut unit.tx, id, user).await;
     let own_right = found.as_ref().is_ok_and(|(message, role)| {

@@ -82,14 +82,14 @@ fn start_catchup(app: &Arc<App>) {
 }
 
 fn start_upkeep(app: &Arc<App>) {
-    let (logged, unnamed) = (Arc::default(), Arc::default());
+    let (logged, unreferenced) = (Arc::default(), Arc::default());
     app.every("clock", clocks::INTERVAL, move |app| clocks::follow(app, Arc::clone(&logged)));
     app.every("epoch", epoch::INTERVAL, epoch::check);
     app.every("session_use", sessions::TOUCH_INTERVAL, sessions::store_touched);
     app.every("indexing", indexing::INTERVAL, indexing::index);
     app.every("housekeeping", housekeeping::INTERVAL, housekeeping::forget);
     app.every("avatar_sweep", avatars::INTERVAL, move |app| {
-        avatars::sweep(app, Arc::clone(&unnamed))
+        avatars::sweep(app, Arc::clone(&unreferenced))
     });
     app.every("purge", housekeeping::PURGE_INTERVAL, housekeeping::purge);
     app.every("idle_connections", housekeeping::TRIM_INTERVAL, housekeeping::close_idle);

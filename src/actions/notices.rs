@@ -76,7 +76,7 @@ pub(super) fn send(app: &Arc<App>, before: &User, notice: Notice) {
 
 async fn deliver(app: &Arc<App>, user: UserId, mail: &Mail) -> Result<()> {
     // A bounded number waits here; a notice beyond that is lost.
-    let place = app.mailer.place(Holder::User(user))?;
+    let slot = app.mailer.slot(Holder::User(user))?;
     attempts::mail(app, MailKind::Notice, &mail.to).await?;
-    app.mailer.send(&place, mail).await
+    app.mailer.send(&slot, mail).await
 }

@@ -99,7 +99,7 @@ async fn account_of(app: &App, email: &Email) -> Result<Option<Account>> {
 }
 
 async fn mail_link(app: &Arc<App>, holder: Holder, account: Account, origin: &str) -> Result<()> {
-    let place = app.mailer.place(holder)?;
+    let slot = app.mailer.slot(holder)?;
     attempts::mail(app, MailKind::ResetLink, &account.user.email).await?;
     let uid = URL_SAFE_NO_PAD.encode(account.user.id.to_string());
     let token = token(app, &account, app.clock.now());
@@ -117,7 +117,7 @@ async fn mail_link(app: &Arc<App>, holder: Holder, account: Account, origin: &st
     );
     // The stored address, not the requested one: addresses that compare as equal can differ.
     let mail = Mail { to: account.user.email, subject: "Reset your password", body };
-    app.mailer.send(&place, &mail).await
+    app.mailer.send(&slot, &mail).await
 }
 
 /// The account of a valid link.

@@ -4,13 +4,16 @@ use async_nats::{ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
 
 use crate::auth::secrets::Sealer;
-use crate::config::Bus;
+use crate::config::BusSettings;
 use crate::hub::bus::link::Link;
 use crate::hub::bus::worker::BusWorker;
 
 /// Both ends of the link to NATS, if a bus is configured. Messages are signed with `key`. The error names
 /// the setting that is wrong.
-pub(super) async fn open(bus: &Bus, key: Sealer) -> Result<Option<(Link, BusWorker)>, String> {
+pub(super) async fn open(
+    bus: &BusSettings,
+    key: Sealer,
+) -> Result<Option<(Link, BusWorker)>, String> {
     if bus.urls.is_empty() {
         return Ok(None);
     }

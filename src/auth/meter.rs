@@ -1,5 +1,5 @@
-//! Counts what keys use of one rate limit, in memory of a fixed size however many keys there are.
-//! It knows neither what is counted nor who a key is.
+//! Counts the uses of one rate limit by key, in memory of a fixed size, however many keys there are.
+//! Knows neither what is counted nor what a key is.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -13,33 +13,33 @@ const ROWS: usize = 4;
 /// Cells in a row. The four rows take half a megabyte.
 const CELLS: usize = 1 << 14;
 
-/// Allowances by key, as a count-min sketch. Keys can share a cell, so each has one in every row, and
-/// is refused only if all of them are used up: other keys can use up an allowance only by sharing
-/// every cell with it. Nobody can choose such keys, since the hash has a random seed.
+/// A rate limit per key, as a count-min sketch. Keys can share a cell, so each key has a cell in every
+/// row, and is refused only if all of them are used up: other keys can use up a key's limit only if
+/// they share every cell with it. Nobody can choose such keys, since the hash has a random seed.
 #[derive(Debug)]
 pub(super) struct Meter {
     /// The rate of every key.
     pub(super) rate: Rate,
     hasher: RandomState,
-    /// When each allowance is full again, in microseconds (see [`Rate::take`]).
+    /// When each limit is full again, in microseconds since the epoch (see [`Rate::take`]).
     cells: Box<[AtomicI64]>,
 }
 
 impl Meter {
-    /// With nothing used.
+    /// Nothing is used yet.
     pub(super) fn new(rate: Rate) -> Self {
         let cells = (0..ROWS * CELLS).map(|_| AtomicI64::new(0)).collect();
         Self { rate, hasher: RandomState::new(), cells }
     }
 
-    /// Uses `weight` of a key's allowance. An error says how long to wait.
-    pub(super) fn take(&self, key: impl Hash, weight: i64, now: Timestamp) -> Result<(), Duration> {
+    /// Takes `weight` uses of a key's limit. The error says how long to wait.
+    pub(super) fn take(&self, key: impl Hash, weight: u32, now: Timestamp) -> Result<(), Duration> {
         let hash = self.hasher.hash_one(key).to_le_bytes();
         let mut taken = Err(Duration::MAX);
         for (row, bytes) in self.cells.chunks(CELLS).zip(hash.chunks_exact(8 / ROWS)) {
-            let place = bytes.iter().fold(0, |place, byte| place << 8 | usize::from(*byte));
-            let one = self.take_cell(&row[place % CELLS], weight, now);
-            // Counts in every cell that has room.
+            let index = bytes.iter().fold(0, |index, byte| index << 8 | usize::from(*byte));
+            let one = self.take_cell(&row[index % CELLS], weight, now);
+            // Counted in every cell that has room.
             taken = match (taken, one) {
                 (Err(least), Err(wait)) => Err(wait.min(least)),
                 _ => Ok(()),
@@ -48,10 +48,10 @@ impl Meter {
         taken
     }
 
-    fn take_cell(&self, cell: &AtomicI64, weight: i64, now: Timestamp) -> Result<(), Duration> {
+    fn take_cell(&self, cell: &AtomicI64, weight: u32, now: Timestamp) -> Result<(), Duration> {
         let mut full_at = cell.load(Ordering::Relaxed);
         loop {
-            let next = self.rate.take(weight, full_at, now)?;
+            let next = self.rate.take(weight, Timestamp::from_micros(full_at), now)?.micros();
             match cell.compare_exchange_weak(full_at, next, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Ok(()),
                 Err(other) => full_at = other,
@@ -67,7 +67,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 
     #[test]
-    fn each_key_has_an_allowance_of_its_own() {
+    fn each_key_has_a_limit_of_its_own() {
         let meter = Meter::new(Rate::parse("2/min").expect("a rate"));
         for _ in 0..5 {
             meter.take("tom", 1, NOW).expect("allowed");
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_does_not_use_up_the_allowance_of_others() {
+    fn many_keys_do_not_use_up_the_limit_of_others() {
         let meter = Meter::new(Rate::parse("2/min").expect("a rate"));
         for key in 0..20_000 {
             for _ in 0..2 {

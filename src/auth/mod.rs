@@ -3,6 +3,6 @@
 pub mod hashes;
 mod meter;
 pub mod passwords;
+pub mod rate_limits;
 pub mod secrets;
-pub mod throttles;
 pub mod tokens;

@@ -1,4 +1,4 @@
-//! `changepassword USER`: set a password, as an operator may. The user's sessions end.
+//! `changepassword USER`: sets a user's password and ends their sessions.
 
 use crate::actions::accounts;
 use crate::domain::error::Error;
@@ -6,32 +6,32 @@ use crate::domain::password;
 use crate::domain::text;
 use crate::domain::user::Password;
 
-use super::createsuperuser::in_words;
-use super::{Result, node, prompt, say};
+use super::context::{Result, describe, node, say};
+use super::prompt;
 
-/// See the fields.
+/// The arguments of `changepassword`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct ChangepasswordArguments {
     /// The username or e-mail address
     user: String,
 }
 
-pub(super) async fn run(arguments: &Arguments) -> Result {
+pub(super) async fn run(arguments: &ChangepasswordArguments) -> Result {
     let (app, _log) = node().await?;
     let found = accounts::by_login(&app, &text::fold(&arguments.user)).await;
     let user = match found {
         Err(Error::NotFound) => {
-            return Err(format!("no user is called {:?}", arguments.user).into());
+            return Err(format!("there is no user {:?}", arguments.user).into());
         }
-        found => found.map_err(in_words)?.user,
+        found => found.map_err(describe)?.user,
     };
     say(&format!("Changing password for user {:?}", user.username));
     let password = prompt::new_password()?;
-    let faults = password::faults(&password, &password::Attributes::from(&user));
-    if !faults.is_empty() {
-        return Err(faults.join(" ").into());
+    let errors = password::faults(&password, &password::Attributes::from(&user));
+    if !errors.is_empty() {
+        return Err(errors.join(" ").into());
     }
-    accounts::set_password(&app, user.id, &Password(password)).await.map_err(in_words)?;
+    accounts::set_password(&app, user.id, &Password(password)).await.map_err(describe)?;
     say(&format!("Password changed successfully for user {:?}", user.username));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `check [--deploy]`: what is wrong with the settings, and what is unsafe about them in production.
+//! `check [--deploy]`: reports settings that are wrong, or unsafe in production.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -11,17 +11,17 @@ use crate::domain::origin::WebOrigin;
 use crate::store::migrations::{self, State};
 use crate::store::open::sqlite_files;
 
-use super::{Result, say};
+use super::context::{Result, say};
 
-/// See the fields.
+/// The arguments of `check`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
-    /// Also tell what is unsafe where strangers can reach it
+pub(super) struct CheckArguments {
+    /// Also report what is unsafe on a public server
     #[arg(long)]
     deploy: bool,
 }
 
-pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode> {
+pub(super) async fn run(arguments: &CheckArguments) -> Result<ExitCode> {
     let variables = environment()?;
     let config = Config::read(&variables)?;
     let mut findings = exposed_files(&config);
@@ -40,9 +40,9 @@ pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Whether the database is there, as it should be, and current.
+/// Whether the database can be opened and its schema is current.
 async fn schema(config: &Config) -> Option<String> {
-    // A check makes nothing: an embedded database that is not there is made by the first start.
+    // A check creates nothing: the first start creates the embedded database.
     if config.database.sqlite_file().is_some_and(|file| !file.exists()) {
         return None;
     }
@@ -60,8 +60,8 @@ async fn schema(config: &Config) -> Option<String> {
     }
 }
 
-/// Files of the embedded database that others on this machine may read: messages and password
-/// hashes are in them.
+/// Files of the embedded database that other users of this machine may read. They hold messages and
+/// password hashes.
 fn exposed_files(config: &Config) -> Vec<String> {
     let files = config.database.sqlite_file().map(|file| sqlite_files(&file));
     let exposed = |file: PathBuf| {
@@ -79,7 +79,7 @@ fn unsafe_settings(config: &Config) -> Vec<String> {
     let public = server.public_url.as_deref();
     let findings = [
         (server.debug, "DEBUG is on"),
-        (!config.throttles.enabled, "THROTTLE is off: passwords can be guessed without a limit"),
+        (!config.rate_limits.enabled, "THROTTLE is off: nothing limits password guessing"),
         (
             key.is_some_and(|key| distinct(key) < 5 || key.starts_with("django-insecure-")),
             "SECRET_KEY is easy to guess",
@@ -87,19 +87,19 @@ fn unsafe_settings(config: &Config) -> Vec<String> {
         (server.allowed_hosts.iter().any(|host| host == "*"), "ALLOWED_HOSTS allows any host"),
         (
             public.is_none(),
-            "PUBLIC_URL is not set: links in answers are made of each request's Host, or of BIND",
+            "PUBLIC_URL is not set: links in responses use the Host of each request, or BIND",
         ),
         (
             public.is_some_and(|url| url.starts_with("http://")),
-            "PUBLIC_URL is not https: tokens and messages travel in the clear",
+            "PUBLIC_URL is not https: tokens and messages are sent unencrypted",
         ),
         (
             server.hsts.is_zero(),
-            "SECURE_HSTS_SECONDS is 0: browsers are not told to come by HTTPS alone (Django's W004)",
+            "SECURE_HSTS_SECONDS is 0: browsers do not enforce HTTPS (Django's W004)",
         ),
         (
             matches!(&config.mail.url, MailUrl::Smtp(smtp) if smtp.is_exposed()),
-            "EMAIL_URL is not encrypted: links that reset passwords travel in the clear",
+            "EMAIL_URL is not encrypted: password reset links are sent unencrypted",
         ),
         (
             server.cors_allowed_origins.iter().any(WebOrigin::is_http),

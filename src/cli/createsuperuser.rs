@@ -1,31 +1,31 @@
-//! `createsuperuser [--noinput]`: make an account that may do everything.
+//! `createsuperuser [--noinput]`: creates an account with all permissions.
 
 use serde_json::{Map, Value};
 
 use crate::actions::accounts::{self, NamesWanted};
 use crate::config::{Variables, environment};
-use crate::domain::error::Error;
 use crate::wire::accounts::Register;
 use crate::wire::fields::Fields;
 
-use super::{Result, node, prompt, say};
+use super::context::{Result, describe, node, say};
+use super::prompt;
 
-/// See the fields.
+/// The arguments of `createsuperuser`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
-    /// Ask nothing: take DJANGO_SUPERUSER_USERNAME, _EMAIL and _PASSWORD from the environment, or
-    /// the same with MEOWSENGER_ instead of DJANGO_
+pub(super) struct CreatesuperuserArguments {
+    /// Do not prompt: read DJANGO_SUPERUSER_USERNAME, _EMAIL and _PASSWORD from the environment;
+    /// MEOWSENGER_ may replace DJANGO_
     #[arg(long, visible_alias = "no-input")]
     noinput: bool,
-    /// The username, instead of asking
+    /// The username, instead of a prompt
     #[arg(long)]
     username: Option<String>,
-    /// The e-mail address, instead of asking; may be empty
+    /// The e-mail address, instead of a prompt; may be empty
     #[arg(long)]
     email: Option<String>,
 }
 
-pub(super) async fn run(arguments: &Arguments) -> Result {
+pub(super) async fn run(arguments: &CreatesuperuserArguments) -> Result {
     let (app, _log) = node().await?;
     let variables = environment()?;
     let given = |name: &str| given(&variables, name);
@@ -54,29 +54,14 @@ pub(super) async fn run(arguments: &Arguments) -> Result {
         values.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect();
     let (username, email, registration) = Register::parse(Fields::of(body));
     let names = NamesWanted::new(username.as_ref(), email.as_ref());
-    accounts::create_superuser(&app, &names, registration).await.map_err(in_words)?;
+    accounts::create_superuser(&app, &names, registration).await.map_err(describe)?;
     say("Superuser created successfully.");
     Ok(())
 }
 
-/// Under Django's name or ours.
+/// A variable, under Django's name or ours.
 fn given(variables: &Variables, name: &str) -> Option<String> {
     ["DJANGO_SUPERUSER_", "MEOWSENGER_SUPERUSER_"]
         .iter()
         .find_map(|prefix| variables.get(&format!("{prefix}{name}")).cloned())
-}
-
-/// Field by field, for a person.
-pub(super) fn in_words(error: Error) -> String {
-    match error {
-        Error::Invalid(errors) => {
-            let lines = errors
-                .by_field()
-                .iter()
-                .map(|(name, texts)| format!("{name}: {}", texts.join(" ")));
-            lines.collect::<Vec<_>>().join("\n  ")
-        }
-        Error::Internal(cause) | Error::Unavailable(cause) => cause.to_string(),
-        other => other.to_string(),
-    }
 }

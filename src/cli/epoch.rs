@@ -1,23 +1,22 @@
-//! `epoch [--renew]`: the identity of the data's past, which clients compare.
+//! `epoch [--renew]`: prints or renews the identity of the data's history, which clients compare.
 
 use crate::actions::epoch;
 use crate::app::open_database;
 use crate::store::seen::SeenFile;
 use crate::store::site;
 
-use super::createsuperuser::in_words;
-use super::{Result, require_current, say, settings};
+use super::context::{Result, describe, require_current, say, settings};
 
-/// See the fields.
+/// The arguments of `epoch`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
-    /// After a restore of the database: make a new one, so that clients start afresh. Nodes that
-    /// serve notice within seconds
+pub(super) struct EpochArguments {
+    /// Set a new epoch after restoring the database, so that clients discard their copies. Running
+    /// nodes notice within seconds
     #[arg(long)]
     renew: bool,
 }
 
-pub(super) async fn run(arguments: &Arguments) -> Result {
+pub(super) async fn run(arguments: &EpochArguments) -> Result {
     let (config, _log) = settings()?;
     let db = open_database(&config).await?;
     require_current(&db).await?;
@@ -25,8 +24,8 @@ pub(super) async fn run(arguments: &Arguments) -> Result {
         say(&site::epoch(&db).await?);
         return Ok(());
     }
-    say(&epoch::renew(&db).await.map_err(in_words)?);
-    // What it says of the past is settled, so the next start need not renew again.
+    say(&epoch::renew(&db).await.map_err(describe)?);
+    // It describes the old history: kept, it would make the next start renew the epoch again.
     if let Some(file) = config.database.sqlite_file() {
         SeenFile::beside(&file).remove()?;
     }

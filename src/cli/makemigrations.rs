@@ -1,5 +1,5 @@
-//! `makemigrations NAME`: begin a migration, as a file for each database under the next number.
-//! What is in it is written by hand: there are no models to compare.
+//! `makemigrations NAME`: creates the files of a migration, one per database, under the next number.
+//! Their content is written by hand: there are no models to compare.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 
 use crate::store::migrations::{self, RUNS_BESIDE};
 
-use super::{Result, say};
+use super::context::{Result, say};
 
-/// See the fields.
+/// The arguments of `makemigrations`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
-    /// What it does, such as `add_reactions`
+pub(super) struct MakemigrationsArguments {
+    /// What the migration does, such as `add_reactions`
     name: String,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result {
+pub(super) fn run(arguments: &MakemigrationsArguments) -> Result {
     let name = &arguments.name;
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if name.is_empty() || !name.chars().all(plain) {
-        return Err("a migration's name is made of a-z, 0-9 and _".into());
+        return Err("the name of a migration may have a-z, 0-9 and _".into());
     }
     let folder = Path::new("migrations");
     let last = last(&folder.join("sqlite"))?.max(last(&folder.join("postgres"))?);
@@ -31,8 +31,11 @@ pub(super) fn run(arguments: &Arguments) -> Result {
     for side in ["sqlite", "postgres"] {
         let path = folder.join(side).join(format!("{number:04}_{name}.sql"));
         let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        writeln!(file, "-- What it changes, and why. The other database has a file of this name.")?;
-        // Kept while migrations only add; raised by one that takes something away.
+        writeln!(
+            file,
+            "-- What it changes, and why. The other database has a file with the same name."
+        )?;
+        // The same as before, as long as migrations only add; one that removes something raises it.
         writeln!(file, "{RUNS_BESIDE}{beside:04}")?;
         say(&format!("  {}", path.display()));
     }
@@ -42,7 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> Result {
 /// The newest migration in a folder: its number and its file.
 fn last(folder: &Path) -> Result<Option<(u32, PathBuf)>> {
     let entries = fs::read_dir(folder).map_err(|error| {
-        format!("{}: {error}; run this where Meowsenger's source is", folder.display())
+        format!("{}: {error}; run this in Meowsenger's source tree", folder.display())
     })?;
     let mut last = None;
     for entry in entries {

@@ -1,24 +1,24 @@
-//! `migrate [--check|--plan]`: bring the database to this version.
+//! `migrate [--check|--plan]`: applies the migrations that the database lacks.
 
 use std::process::ExitCode;
 
 use crate::app::{Clock, SystemClock};
 use crate::store::migrations::{self, State, Step};
 
-use super::{Result, database, say};
+use super::context::{Result, database, say};
 
-/// See the fields.
+/// The arguments of `migrate`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
-    /// Change nothing; exit with 1 where a migration is missing
+pub(super) struct MigrateArguments {
+    /// Change nothing; exit with 1 if a migration is missing
     #[arg(long)]
     check: bool,
-    /// Change nothing; list what would be applied
+    /// Change nothing; list the migrations that would be applied
     #[arg(long, conflicts_with = "check")]
     plan: bool,
 }
 
-pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode> {
+pub(super) async fn run(arguments: &MigrateArguments) -> Result<ExitCode> {
     let (db, _log) = database().await?;
     if !arguments.check && !arguments.plan {
         let mut count = 0;
@@ -39,7 +39,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let pending: Vec<_> = steps.iter().filter(|step| !step.applied).collect();
     for step in &pending {
-        say(&format!("  {}", in_words(step)));
+        say(&format!("  {}", describe_step(step)));
     }
     if pending.is_empty() {
         say("No migrations to apply.");
@@ -48,10 +48,12 @@ pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// A migration, with who may run beside the database after it.
-pub(super) fn in_words(step: &Step) -> String {
+/// A migration, with the oldest version that may run beside it.
+pub(super) fn describe_step(step: &Step) -> String {
     match step.runs_beside {
-        Some(oldest) => format!("{} (runs beside versions from {oldest:04} on)", step.name),
+        Some(oldest) => {
+            format!("{} (compatible with programs from migration {oldest:04} on)", step.name)
+        }
         None => step.name.clone(),
     }
 }

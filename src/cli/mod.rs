@@ -1,8 +1,9 @@
-//! The command line: one file a subcommand, in the manner of Django's `manage.py`. A command reads
-//! the settings, does its work through the actions, and tells people what came of it.
+//! The command line: a file per subcommand, like Django's `manage.py`. A command reads the settings,
+//! works through the actions, and prints the result.
 
 mod changepassword;
 mod check;
+mod context;
 mod createsuperuser;
 mod epoch;
 mod makemigrations;
@@ -12,20 +13,12 @@ mod prompt;
 mod runserver;
 mod showmigrations;
 
-use std::io::{Write, stderr, stdout};
+use std::io::{Write, stderr};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
-use crate::app::{self, App};
-use crate::config::{Config, environment};
-use crate::store::Db;
-use crate::store::migrations::{self, State};
-use crate::telemetry::{self, Log};
-
-/// What went wrong, in words for the one who typed the command.
-pub(crate) type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+use context::Result;
 
 /// A messenger backend: private and group chats over REST and WebSocket.
 #[derive(Debug, Parser)]
@@ -37,33 +30,33 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve
-    Runserver(runserver::Arguments),
-    /// Bring the database to this version
-    Migrate(migrate::Arguments),
-    /// List the migrations and which of them are applied
+    /// Run the server
+    Runserver(runserver::RunserverArguments),
+    /// Apply the migrations that the database lacks
+    Migrate(migrate::MigrateArguments),
+    /// List the migrations, and which of them are applied
     Showmigrations,
-    /// Begin a new migration, in a source tree
-    Makemigrations(makemigrations::Arguments),
-    /// Make an account that may do everything
-    Createsuperuser(createsuperuser::Arguments),
-    /// Set a user's password; their sessions end
-    Changepassword(changepassword::Arguments),
-    /// Print the epoch, by which clients tell whether the data's past is the one they know
-    Epoch(epoch::Arguments),
-    /// Tell what is wrong or unsafe about the settings
-    Check(check::Arguments),
-    /// Print the OpenAPI document
-    Openapi(openapi::Arguments),
+    /// Create the files of a new migration, in a source tree
+    Makemigrations(makemigrations::MakemigrationsArguments),
+    /// Create an account with all permissions
+    Createsuperuser(createsuperuser::CreatesuperuserArguments),
+    /// Set a user's password and end their sessions
+    Changepassword(changepassword::ChangepasswordArguments),
+    /// Print the epoch, the identity of the data's history that clients compare
+    Epoch(epoch::EpochArguments),
+    /// Report settings that are wrong or unsafe
+    Check(check::CheckArguments),
+    /// Print the OpenAPI or AsyncAPI document
+    Openapi(openapi::OpenapiArguments),
 }
 
-/// Runs the command that the process was given. The exit status is 0 where it was done, 1 where it
-/// failed and 2 where it was not understood.
+/// Runs the command of this process. Exit status: 0 after success, 1 after a failure, 2 after a usage
+/// error.
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version come this way too, and are no failure.
+            // This is also how help and version are printed, which is no failure.
             error.print().ok();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -96,54 +89,4 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
 fn fail(error: &dyn std::error::Error) -> ExitCode {
     writeln!(stderr(), "meowsenger: {error}").ok();
     ExitCode::FAILURE
-}
-
-/// Prints a line. A reader that went away (`| head`) is no failure.
-pub(crate) fn say(line: &str) {
-    writeln!(stdout(), "{line}").ok();
-}
-
-/// The settings, and the log, started as they say.
-pub(crate) fn settings() -> Result<(Config, Log)> {
-    let variables = environment()?;
-    let config = Config::read(&variables)?;
-    let log = telemetry::start(&config);
-    for name in Config::without_effect(&variables) {
-        tracing::warn!(name, "this setting has no effect in this version");
-    }
-    Ok((config, log))
-}
-
-/// The database alone, for commands about its schema.
-pub(crate) async fn database() -> Result<(Db, Log)> {
-    let (config, log) = settings()?;
-    Ok((app::open_database(&config).await?, log))
-}
-
-/// A node that does not serve, for commands that act on users. The schema has to be current.
-pub(crate) async fn node() -> Result<(Arc<App>, Log)> {
-    let (config, log) = settings()?;
-    let (app, _) = App::open(&config).await?;
-    require_current(&app.db).await?;
-    Ok((app, log))
-}
-
-/// Fails where a migration is missing, or where a newer one forbids this version.
-pub(crate) async fn require_current(db: &Db) -> Result {
-    match migrations::state(db).await? {
-        State::Current => Ok(()),
-        State::NewerCompatible(names) => {
-            tracing::warn!(
-                migrations = names.join(" "),
-                "the database was migrated by a newer version, beside which this one may run"
-            );
-            Ok(())
-        }
-        State::NewerIncompatible(name) => Err(migrations::Error::Newer(name).into()),
-        State::Behind(names) => Err(format!(
-            "the database has not had the migration {}; run `meowsenger migrate` first",
-            names[0]
-        )
-        .into()),
-    }
 }

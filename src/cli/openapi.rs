@@ -1,19 +1,19 @@
-//! `openapi`: print the OpenAPI document, or the socket's AsyncAPI one, as a server with these
-//! settings gives it.
+//! `openapi`: prints the OpenAPI document, or the AsyncAPI document of the WebSocket, as a server with
+//! these settings serves it.
 
 use crate::config::{Config, environment};
 use crate::http;
 
-use super::{Result, say};
+use super::context::{Result, say};
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
-    /// The socket's document instead, in AsyncAPI 3.0
+pub(super) struct OpenapiArguments {
+    /// Print the AsyncAPI 3.0 document of the WebSocket instead
     #[arg(long)]
     socket: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result {
+pub(super) fn run(arguments: &OpenapiArguments) -> Result {
     let limits = Config::read(&environment()?)?.limits;
     if arguments.socket {
         say(&serde_json::to_string_pretty(&http::socket_document(limits.message_length)?)?);

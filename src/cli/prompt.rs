@@ -1,16 +1,16 @@
-//! Asking people: a line, or a secret that is not shown while it is typed.
+//! Prompts: a line, or a secret that is not echoed.
 
 use std::io::{BufRead, Write, stdin, stdout};
 
-use super::Result;
+use super::context::{Result, say};
 
-/// Asks for a line. An end of input is an error, so that a script does not loop.
+/// Asks for a line. End of input is an error, so that a script does not loop.
 pub(super) fn line(question: &str) -> Result<String> {
     write!(stdout(), "{question}")?;
     stdout().flush()?;
     let mut answer = String::new();
     if stdin().lock().read_line(&mut answer)? == 0 {
-        return Err("no more input; use --noinput where nobody can be asked".into());
+        return Err("end of input; use --noinput if nobody can answer".into());
     }
     Ok(answer.trim_end_matches(['\r', '\n']).to_owned())
 }
@@ -22,12 +22,12 @@ pub(super) fn new_password() -> Result<String> {
         if password == secret("Password (again): ")? {
             return Ok(password);
         }
-        super::say("Your passwords didn't match.");
+        say("Your passwords didn't match.");
     }
 }
 
-/// Read from the terminal itself, even where the input is a pipe: only it can be told not to show.
-/// Where there is none, nobody looks on, and the input has to do.
+/// Reads from the terminal even if stdin is a pipe, since only a terminal can turn off echo. Without a
+/// terminal, reads stdin.
 fn secret(question: &str) -> Result<String> {
     rpassword::prompt_password(question).or_else(|_| line(question))
 }

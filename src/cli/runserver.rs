@@ -1,4 +1,4 @@
-//! `runserver [ADDR]`: serve until SIGTERM or SIGINT.
+//! `runserver [ADDR]`: runs the server until SIGTERM or SIGINT.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,31 +13,30 @@ use crate::lifecycle::{self, StopReason};
 use crate::store::migrations;
 use crate::store::open::make_private;
 
-use super::createsuperuser::in_words;
-use super::{Result, require_current, say, settings};
+use super::context::{Result, describe, require_current, say, settings};
 
-/// Files that the connections to the embedded database have open.
+/// Files that the connections to the embedded database hold open.
 const SQLITE_FILES: u64 = 12;
 
-/// See the fields.
+/// The arguments of `runserver`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
-    /// Where to listen: PORT, ADDRESS or ADDRESS:PORT; instead of BIND
-    #[arg(value_name = "ADDR", value_parser = Place::parse)]
-    place: Option<Place>,
+pub(super) struct RunserverArguments {
+    /// PORT, ADDRESS or ADDRESS:PORT to listen on; overrides BIND
+    #[arg(value_name = "ADDR", value_parser = ListenAddress::parse)]
+    listen: Option<ListenAddress>,
 }
 
-pub(super) async fn run(arguments: &Arguments) -> Result {
+pub(super) async fn run(arguments: &RunserverArguments) -> Result {
     let (mut config, _log) = settings()?;
-    let bind = arguments.place.unwrap_or_default().or(config.server.bind);
+    let bind = arguments.listen.unwrap_or_default().or(config.server.bind);
     let files = lifecycle::raise_file_limit();
     config.server.max_connections = max_connections(&config, files)?;
     let (app, sends) = App::open(&config).await?;
     if let Some(file) = config.database.sqlite_file() {
         if let Err(error) = make_private(&file) {
-            tracing::warn!(%error, "the database's files may be readable by others");
+            tracing::warn!(%error, "cannot make the database files private; other users may be able to read them");
         }
-        // Nobody else uses it, so nobody else could migrate it first.
+        // No other node uses it, so none could migrate it.
         migrations::migrate(&app.db, app.clock.now(), |name| {
             tracing::info!(name, "migration applied");
         })
@@ -45,7 +44,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result {
         app.db.keep_reserve().await;
     }
     require_current(&app.db).await?;
-    actions::epoch::enter(&app).await.map_err(in_words)?;
+    actions::epoch::enter(&app).await.map_err(describe)?;
     let listener = TcpListener::bind(bind)
         .await
         .map_err(|error| format!("cannot listen on {bind}: {error}"))?;
@@ -61,7 +60,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result {
         signal = signals.next() => tracing::warn!("{} again; stopping at once", signal.name()),
     }
     if let Err(error) = actions::sessions::store_touched(Arc::clone(&app)).await {
-        tracing::warn!(%error, "cannot store when sessions were last used");
+        tracing::warn!(%error, "cannot store the last use of sessions");
     }
     // Otherwise the other nodes find it dead, a little later.
     if let Err(error) = actions::nodes::leave(&app).await {
@@ -71,35 +70,36 @@ pub(super) async fn run(arguments: &Arguments) -> Result {
         StopReason::Signal(_) => lifecycle::close(&app).await,
         // Closing would write to that disk.
         StopReason::DiskFault(reason) => {
-            return Err(format!("{reason}; start again to go on with what is there").into());
+            return Err(
+                format!("{reason}; restart to continue with the data that is on the disk").into()
+            );
         }
     }
     Ok(())
 }
 
-/// How many connections there may be: as `MAX_CONNECTIONS` says, and as the limit of open files
-/// allows.
+/// Maximum connections, by `MAX_CONNECTIONS` and the limit of open files.
 fn max_connections(config: &Config, files: u64) -> Result<usize> {
     let database = match &config.database.url {
         DatabaseUrl::Sqlite(_) => SQLITE_FILES,
         DatabaseUrl::Postgres(_) => config.database.pool_size.into(),
     };
-    // Unknown.
+    // 0: unknown.
     let files = if files == 0 { u64::MAX } else { files };
     let most = lifecycle::connections(files, database).ok_or_else(|| {
         format!(
-            "the limit of open files ({files}) is too low to serve with: raise it \
-             (`ulimit -n 1024`, or LimitNOFILE of systemd)"
+            "the limit of open files ({files}) is too low for a server: raise it \
+             (`ulimit -n 1024`, or LimitNOFILE in systemd)"
         )
     })?;
     let wanted = config.server.max_connections;
     if wanted > most {
-        tracing::warn!(wanted, most, "MAX_CONNECTIONS is more than the limit of open files allows");
+        tracing::warn!(wanted, most, "MAX_CONNECTIONS exceeds what the limit of open files allows");
     }
     Ok(if wanted == 0 { most } else { wanted.min(most) })
 }
 
-/// What somebody who starts it for the first time wants to know.
+/// Prints what a user who starts the server for the first time wants to know.
 fn greet(config: &Config, address: SocketAddr, files: u64) {
     let data = match &config.database.url {
         DatabaseUrl::Sqlite(None) => config.database.data_dir.display().to_string(),
@@ -114,15 +114,15 @@ fn greet(config: &Config, address: SocketAddr, files: u64) {
     say(&format!("  open files:  {files}, for {connections} connections"));
 }
 
-/// Where to listen; what is left out is as `BIND` says.
+/// An address to listen on; `BIND` provides what is left out.
 #[derive(Clone, Copy, Debug, Default)]
-struct Place {
+struct ListenAddress {
     ip: Option<IpAddr>,
     port: Option<u16>,
 }
 
-impl Place {
-    /// As `manage.py runserver` reads it.
+impl ListenAddress {
+    /// As in `manage.py runserver`.
     fn parse(text: &str) -> Result<Self, String> {
         if let Ok(address) = text.parse::<SocketAddr>() {
             return Ok(Self { ip: Some(address.ip()), port: Some(address.port()) });
@@ -132,7 +132,7 @@ impl Place {
         }
         let ip = text.trim_start_matches('[').trim_end_matches(']').parse();
         ip.map(|ip| Self { ip: Some(ip), port: None })
-            .map_err(|_| "no address such as 8000, 0.0.0.0 or [::]:8000".to_owned())
+            .map_err(|_| "must be an address such as 8000, 0.0.0.0 or [::]:8000".to_owned())
     }
 
     fn or(self, bind: SocketAddr) -> SocketAddr {

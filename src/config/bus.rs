@@ -1,4 +1,4 @@
-//! How the nodes of one site hear of each other.
+//! The bus between the nodes of a site.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,10 +7,10 @@ use url::Url;
 
 use super::reader::{Reader, list};
 
-/// See the fields.
+/// Settings of the bus.
 #[derive(Clone)]
-pub struct Bus {
-    /// `BUS_URL`; none: this node is alone, or leaves the others to find out by the database.
+pub struct BusSettings {
+    /// `BUS_URL`. Empty: no bus; nodes learn of each other's events from the database.
     pub urls: Vec<Url>,
     /// `BUS_CREDENTIALS`
     pub credentials: Option<PathBuf>,
@@ -21,42 +21,41 @@ pub struct Bus {
 }
 
 /// The URLs may hold passwords.
-impl fmt::Debug for Bus {
+impl fmt::Debug for BusSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hosts: Vec<_> = self.urls.iter().filter_map(Url::host_str).collect();
-        f.debug_struct("Bus").field("hosts", &hosts).finish_non_exhaustive()
+        f.debug_struct("BusSettings").field("hosts", &hosts).finish_non_exhaustive()
     }
 }
 
-impl Bus {
+impl BusSettings {
     pub(super) fn read(from: &mut Reader<'_>) -> Self {
         let urls = from.get(
             "BUS_URL",
             "",
-            "The NATS server through which several nodes tell each other what happens at once:\n\
-             nats://user:password@host:4222, or nats://token@host, or tls://host; several of one\n\
-             cluster comma-separated, to whom the first one's name and password are told. One node\n\
-             alone needs none.",
+            "The NATS server through which nodes deliver events to each other:\n\
+             nats://user:password@host:4222, nats://token@host or tls://host. Several servers of one\n\
+             cluster are comma-separated; the credentials of the first are used for all of them.\n\
+             A single node needs no bus.",
             |value| list(value, bus_url),
         );
-        let credentials = from.get(
-            "BUS_CREDENTIALS",
-            "",
-            "A NATS credentials file (.creds) to log in to the bus with.",
-            path,
-        );
+        let credentials =
+            from.get("BUS_CREDENTIALS", "", "A NATS credentials file (.creds).", path);
         let tls_ca = from.get(
             "BUS_TLS_CA",
             "",
-            "A PEM file with the authorities that the bus's certificate may be signed by, besides\n\
-             the system's.",
+            "A PEM file with certificate authorities to trust for the bus, besides the system's.",
             path,
         );
-        let certificate =
-            from.get("BUS_TLS_CERT", "", "A PEM file: the certificate shown to the bus.", path);
-        let key = from.get("BUS_TLS_KEY", "", "A PEM file: the key of BUS_TLS_CERT.", path);
+        let certificate = from.get(
+            "BUS_TLS_CERT",
+            "",
+            "A PEM file with the client certificate for the bus.",
+            path,
+        );
+        let key = from.get("BUS_TLS_KEY", "", "A PEM file with the key of BUS_TLS_CERT.", path);
         if certificate.is_some() != key.is_some() {
-            from.fault("BUS_TLS_CERT", "and BUS_TLS_KEY go together");
+            from.error("BUS_TLS_CERT", "and BUS_TLS_KEY must be set together");
         }
         Self { urls, credentials, tls_ca, tls_client: certificate.zip(key) }
     }
@@ -66,11 +65,11 @@ fn path(value: &str) -> Result<Option<PathBuf>, String> {
     Ok(Some(value).filter(|value| !value.is_empty()).map(PathBuf::from))
 }
 
-/// The value may hold a password, so faults do not repeat it.
+/// The value may hold a password, so the error does not quote it.
 fn bus_url(value: &str) -> Result<Url, String> {
     let url = Url::parse(value).ok().filter(|url| url.has_host());
     url.filter(|url| matches!(url.scheme(), "nats" | "tls"))
-        .ok_or_else(|| "must be made of URLs such as nats://host:4222 or tls://host".to_owned())
+        .ok_or_else(|| "must be URLs such as nats://host:4222 or tls://host".to_owned())
 }
 
 #[cfg(test)]
@@ -78,10 +77,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bus_is_one_or_several_servers_and_is_not_shown_with_its_password() {
+    fn several_servers_are_read_and_passwords_are_not_shown() {
         let urls = list("nats://meow:secret@one:4222, tls://two", bus_url).expect("URLs");
-        let bus = Bus { urls, credentials: None, tls_ca: None, tls_client: None };
-        assert_eq!(format!("{bus:?}"), r#"Bus { hosts: ["one", "two"], .. }"#);
+        let bus = BusSettings { urls, credentials: None, tls_ca: None, tls_client: None };
+        assert_eq!(format!("{bus:?}"), r#"BusSettings { hosts: ["one", "two"], .. }"#);
         for bad in ["one:4222", "http://one", "nats://", "nats:one"] {
             assert!(bus_url(bad).is_err(), "{bad}");
         }

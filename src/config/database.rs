@@ -1,13 +1,13 @@
-//! Where the data is.
+//! The database and the data folder.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::reader::{Reader, number, time};
 
-/// See the fields.
+/// Settings of the database.
 #[derive(Clone, Debug)]
-pub struct Database {
+pub struct DatabaseSettings {
     /// `DATA_DIR`
     pub data_dir: PathBuf,
     /// `DATABASE_URL`
@@ -20,12 +20,12 @@ pub struct Database {
     pub statement_timeout: Duration,
 }
 
-/// Which database.
+/// Which database is used.
 #[derive(Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
-    /// Embedded; `None`: `meowsenger.sqlite3` in the data folder.
+    /// The embedded one; `None`: `meowsenger.sqlite3` in the data folder.
     Sqlite(Option<PathBuf>),
-    /// A server; the whole URL, which may hold a password.
+    /// A PostgreSQL server. The URL may hold a password.
     Postgres(String),
 }
 
@@ -38,8 +38,8 @@ impl std::fmt::Debug for DatabaseUrl {
     }
 }
 
-impl Database {
-    /// The embedded database's file, where it is that.
+impl DatabaseSettings {
+    /// The file of the embedded database, if that is used.
     pub fn sqlite_file(&self) -> Option<PathBuf> {
         match &self.url {
             DatabaseUrl::Sqlite(Some(path)) => Some(path.clone()),
@@ -53,36 +53,36 @@ impl Database {
             data_dir: from.get(
                 "DATA_DIR",
                 "./data",
-                "The folder for what the server keeps itself: the embedded database and its key, pictures.",
+                "The folder for the server's own data: the embedded database, its key, and avatars.",
                 |value| Ok(PathBuf::from(value)),
             ),
             url: from.get(
                 "DATABASE_URL",
                 "sqlite://",
                 "sqlite:// for the embedded database in DATA_DIR, sqlite://PATH for one elsewhere,\n\
-                 or postgres://user:password@host:port/name. TLS by the URL's parameters:\n\
-                 ?sslmode=verify-full&sslrootcert=/path/ca.pem. The database must be UTF8; PgBouncer\n\
-                 works with pool_mode = session.",
+                 or postgres://user:password@host:port/name. For TLS add parameters:\n\
+                 ?sslmode=verify-full&sslrootcert=/path/ca.pem. The database's encoding must be UTF8.\n\
+                 PgBouncer needs pool_mode = session.",
                 database_url,
             ),
             pool_size: from.get(
                 "DATABASE_POOL_SIZE",
                 "10",
-                "The most connections of this node to PostgreSQL.",
+                "Maximum connections of this node to PostgreSQL.",
                 |value| number(value, 2, 1_000),
             ),
             connect_timeout: from.get(
                 "DATABASE_CONNECT_TIMEOUT",
                 "5s",
-                "How long a request waits for a connection before it is answered 503.",
+                "How long a request waits for a database connection before the answer is 503.",
                 time,
             ),
             statement_timeout: from.get(
                 "DATABASE_STATEMENT_TIMEOUT",
                 "5s",
-                "How long the database may work on one statement; a second later the connection is\n\
-                 dropped. A request that waits for a worker, such as a send, is answered 503 at most\n\
-                 three seconds after this timeout.",
+                "Timeout of one SQL statement. A second later the connection is dropped. A request\n\
+                 that waits for a worker, such as a send, gets 503 at most three seconds after this\n\
+                 timeout.",
                 time,
             ),
         }
@@ -94,14 +94,15 @@ fn database_url(value: &str) -> Result<DatabaseUrl, String> {
         let path = Some(path).filter(|path| !path.is_empty()).map(PathBuf::from);
         return Ok(DatabaseUrl::Sqlite(path));
     }
-    // The value may hold a password, so faults do not repeat it.
+    // The value may hold a password, so the error does not quote it.
     let scheme = value.split_once("://").map(|(scheme, _)| scheme);
     match scheme {
         Some("postgres" | "postgresql") if url::Url::parse(value).is_ok() => {
             Ok(DatabaseUrl::Postgres(value.to_owned()))
         }
         Some("postgres" | "postgresql") => {
-            Err("is not a valid URL; mind that signs in the password must be %-encoded".to_owned())
+            Err("is not a valid URL; special characters in the password must be %-encoded"
+                .to_owned())
         }
         _ => Err("must begin with sqlite:// or postgres://".to_owned()),
     }

@@ -1,8 +1,8 @@
-//! How much of anything.
+//! Limits of sizes and counts.
 
 use super::reader::{Reader, number};
 
-/// See the fields.
+/// Limits of sizes and counts.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// `MAX_SOCKETS_PER_USER`
@@ -23,33 +23,33 @@ impl Limits {
             sockets_per_user: from.get(
                 "MAX_SOCKETS_PER_USER",
                 "20",
-                "How many WebSockets a user may have on a node; one more is closed with 4003.",
+                "Maximum WebSockets of a user on one node. Another one is closed with 4003.",
                 |value| number(value, 1, 10_000),
             ),
             message_length: from.get(
                 "MESSAGE_MAX_LENGTH",
                 "10000",
-                "The longest message, in characters.",
-                // Any text of this length, escaped, still fits into a body of 128 KiB.
+                "Maximum length of a message, in characters.",
+                // A text of this length fits into a body of 128 KiB, however it is escaped.
                 |value| number(value, 1, 20_000),
             ),
             group_members: from.get(
                 "MAX_GROUP_MEMBERS",
                 "10000",
-                "The most members of a group.",
+                "Maximum members of a group.",
                 |value| number(value, 2, 100_000),
             ),
             groups_per_user: from.get(
                 "MAX_GROUPS_PER_USER",
                 "1000",
-                "How many groups made by one user may exist; ended ones do not count.",
+                "Maximum existing groups that a user has created. Deleted ones do not count.",
                 |value| number(value, 0, 1_000_000),
             ),
             avatar_bytes: from.get(
                 "AVATAR_MAX_BYTES",
                 "5242880",
-                "The largest file that is taken for a picture, in bytes.",
-                // A body up to a little more is read to its end before it is refused.
+                "Maximum size of an uploaded avatar, in bytes.",
+                // A body that is a little larger is read to its end before it is refused.
                 |value| number(value, 1_024, 31_457_280),
             ),
         }

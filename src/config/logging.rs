@@ -1,4 +1,4 @@
-//! What the server tells of itself.
+//! The log.
 
 use std::str::FromStr;
 
@@ -7,33 +7,33 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::reader::Reader;
 
-/// See the fields.
+/// Settings of the log.
 #[derive(Clone, Debug)]
-pub struct Logging {
+pub struct LogSettings {
     /// `LOG_LEVEL`
     pub level: Option<String>,
     /// `LOG_FORMAT`
     pub format: LogFormat,
 }
 
-/// How a log line looks.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
     Pretty,
-    /// For machines: an object a line.
+    /// For machines: one JSON object per line.
     Json,
 }
 
-impl Logging {
+impl LogSettings {
     pub(super) fn read(from: &mut Reader<'_>) -> Self {
         Self {
             level: from.get(
                 "LOG_LEVEL",
                 "",
-                "error, warn, info, debug or trace; also by module, such as\n\
-                 info,meowsenger::store=debug. Default: info, or debug where DEBUG is on. Other\n\
-                 crates log warnings and errors at most: below that, some write secrets.",
+                "error, warn, info, debug or trace; also per module, such as\n\
+                 info,meowsenger::store=debug. Default: info, or debug if DEBUG is on. Libraries log\n\
+                 only warnings and errors, whatever is set here: below that, some log secrets.",
                 level,
             ),
             format: from.get(
@@ -54,11 +54,11 @@ fn level(value: &str) -> Result<Option<String>, String> {
     if value.is_empty() {
         return Ok(None);
     }
-    // The filter takes any word for a module's name.
+    // The filter would accept any word, as the name of a module.
     let is_level = |item: &str| item.contains(['=', '[']) || LevelFilter::from_str(item).is_ok();
     EnvFilter::try_new(value)
         .ok()
         .filter(|_| value.split(',').map(str::trim).all(is_level))
         .map(|_| Some(value.to_owned()))
-        .ok_or_else(|| format!("is not a level or a list of them: {value:?}"))
+        .ok_or_else(|| format!("must be a level or a list of levels, not {value:?}"))
 }

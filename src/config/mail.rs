@@ -1,4 +1,4 @@
-//! How mail leaves the server.
+//! How mail is sent.
 
 use std::net::IpAddr;
 
@@ -8,21 +8,21 @@ use url::Url;
 
 use super::reader::Reader;
 
-/// See the fields.
+/// Settings of mail.
 #[derive(Clone, Debug)]
-pub struct Mail {
+pub struct MailSettings {
     /// `EMAIL_URL`
     pub url: MailUrl,
     /// `EMAIL_FROM`
     pub from: Mailbox,
 }
 
-/// Which way.
+/// How mail is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MailUrl {
-    /// Printed, for development.
+    /// Printed to stdout, for development.
     Console,
-    /// Handed to a server.
+    /// Sent through a mail server.
     Smtp(Smtp),
 }
 
@@ -31,9 +31,9 @@ pub enum MailUrl {
 pub struct Smtp {
     /// How the connection is protected.
     pub tls: SmtpTls,
-    /// A name or an address.
+    /// A host name or IP address.
     pub host: String,
-    /// By default that of the scheme.
+    /// The default depends on the scheme.
     pub port: u16,
     /// User and password.
     pub credentials: Option<(String, String)>,
@@ -44,9 +44,9 @@ pub struct Smtp {
 pub enum SmtpTls {
     /// `smtp://`: not at all.
     None,
-    /// `smtp+tls://`: by STARTTLS, or no mail is sent.
+    /// `smtp+tls://`: by STARTTLS. Without it no mail is sent.
     Starttls,
-    /// `smtps://`: from the beginning.
+    /// `smtps://`: TLS from the start.
     Implicit,
 }
 
@@ -60,7 +60,7 @@ impl std::fmt::Debug for Smtp {
 }
 
 impl Smtp {
-    /// Whether mail crosses a network in the clear.
+    /// Whether mail crosses a network unencrypted.
     pub fn is_exposed(&self) -> bool {
         let ip = self.host.parse::<IpAddr>();
         self.tls == SmtpTls::None
@@ -69,38 +69,38 @@ impl Smtp {
     }
 }
 
-impl Mail {
+impl MailSettings {
     pub(super) fn read(from: &mut Reader<'_>) -> Self {
         Self {
             url: from.get(
                 "EMAIL_URL",
                 "console:",
-                "How mail is sent: smtp+tls://user:password@host:587 (STARTTLS), smtps:// (TLS\n\
-                 from the beginning, 465), smtp:// (in the clear, 25), or console: to print it.",
+                "How mail is sent: smtp+tls://user:password@host:587 (STARTTLS), smtps:// (TLS from\n\
+                 the start, port 465), smtp:// (unencrypted, port 25), or console: to print it.",
                 mail_url,
             ),
             from: from.get(
                 "EMAIL_FROM",
                 "Meowsenger <noreply@localhost>",
-                "Whom mail is from.",
-                |value| value.parse().map_err(|_| format!("is not an e-mail address: {value:?}")),
+                "The sender of mails.",
+                |value| value.parse().map_err(|_| format!("must be an e-mail address, not {value:?}")),
             ),
         }
     }
 }
 
 fn mail_url(value: &str) -> Result<MailUrl, String> {
-    // The value may hold a password, so faults do not repeat it.
-    let fault = || "must be console:, or smtp://, smtps:// or smtp+tls:// and a host".to_owned();
-    let url = Url::parse(value).map_err(|_| fault())?;
+    // The value may hold a password, so the error does not quote it.
+    let error = || "must be console:, or smtp://, smtps:// or smtp+tls:// and a host".to_owned();
+    let url = Url::parse(value).map_err(|_| error())?;
     let (tls, port) = match url.scheme() {
         "console" => return Ok(MailUrl::Console),
         "smtp" => (SmtpTls::None, 25),
         "smtp+tls" => (SmtpTls::Starttls, 587),
         "smtps" => (SmtpTls::Implicit, 465),
-        _ => return Err(fault()),
+        _ => return Err(error()),
     };
-    let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(fault)?;
+    let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(error)?;
     let decode = |text| percent_decode_str(text).decode_utf8().map(String::from);
     let credentials = match (url.username(), url.password()) {
         ("", None) => None,
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mail_url_names_protection_server_and_credentials() {
+    fn a_mail_url_has_protection_server_and_credentials() {
         let Ok(MailUrl::Smtp(smtp)) = mail_url("smtp+tls://me%40x:p%2Fw%2B@mail.example.org")
         else {
             panic!("no server");
@@ -135,8 +135,8 @@ mod tests {
         assert_eq!((smtp.tls, smtp.host.as_str(), smtp.port), (SmtpTls::None, "::1", 2525));
         assert_eq!(smtp.credentials, None);
         for bad in ["", "mail.example.org", "smtp://", "smtp:", "http://x", "smtps://u:secret@"] {
-            let fault = mail_url(bad).expect_err(bad);
-            assert!(!fault.contains("secret"), "{fault}");
+            let error = mail_url(bad).expect_err(bad);
+            assert!(!error.contains("secret"), "{error}");
         }
     }
 }

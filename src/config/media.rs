@@ -1,4 +1,4 @@
-//! Where pictures are kept.
+//! Where avatars are stored.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,31 +7,31 @@ use url::Url;
 
 use super::reader::Reader;
 
-/// See the fields.
+/// Settings of the media storage.
 #[derive(Clone, Debug)]
-pub struct Media {
+pub struct MediaSettings {
     /// `MEDIA_URL`
-    pub place: MediaPlace,
+    pub url: MediaUrl,
 }
 
-/// Which store.
+/// Which storage is used.
 #[derive(Clone, PartialEq, Eq)]
-pub enum MediaPlace {
+pub enum MediaUrl {
     /// A folder; `None`: `media` in the data folder.
     Folder(Option<PathBuf>),
     /// An S3 bucket.
     Bucket {
         /// Its name.
         bucket: String,
-        /// What its keys begin with, as it stands in the URL.
+        /// The prefix of its keys, as in the URL.
         prefix: String,
-        /// Region, endpoint, credentials: of the `AWS_…` variables, then of the URL's query. They
-        /// hold secrets.
+        /// Region, endpoint, credentials and so on: first those of the `AWS_…` variables, then those
+        /// of the URL, which override them. May hold secrets.
         options: Vec<(String, String)>,
     },
 }
 
-impl fmt::Debug for MediaPlace {
+impl fmt::Debug for MediaUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(folder) => f.debug_tuple("Folder").field(folder).finish(),
@@ -40,7 +40,7 @@ impl fmt::Debug for MediaPlace {
     }
 }
 
-/// The variables that are handed on, as Amazon's own tools name them.
+/// The variables that are passed on, under the names of Amazon's own tools.
 const AWS_VARIABLES: [&str; 13] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -57,38 +57,38 @@ const AWS_VARIABLES: [&str; 13] = [
     "AWS_ALLOW_HTTP",
 ];
 
-impl Media {
+impl MediaSettings {
     pub(super) fn read(from: &mut Reader<'_>) -> Self {
-        let mut place = from.get(
+        let mut url = from.get(
             "MEDIA_URL",
             "",
-            "Where pictures are kept: file:///folder, or s3://bucket/prefix with the usual AWS_…\n\
-             variables, or ?region=…&endpoint=…&allow_http=true for a server of one's own. Without\n\
-             it, the folder media in DATA_DIR. Several nodes need one that all of them reach.",
-            media_place,
+            "Where avatars are stored: file:///folder, or s3://bucket/prefix with the usual AWS_…\n\
+             variables; for another S3 server add ?region=…&endpoint=…&allow_http=true. Default:\n\
+             the folder media in DATA_DIR. Several nodes need a storage that all of them reach.",
+            media_url,
         );
-        if let MediaPlace::Bucket { options, .. } = &mut place {
+        if let MediaUrl::Bucket { options, .. } = &mut url {
             let given =
                 AWS_VARIABLES.into_iter().filter_map(|name| Some((name, from.other(name)?)));
             let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
             options.splice(0..0, given.collect::<Vec<_>>());
         }
-        Self { place }
+        Self { url }
     }
 }
 
-/// The value may hold a password, so faults do not repeat it.
-fn media_place(value: &str) -> Result<MediaPlace, String> {
+/// The value may hold a password, so the error does not quote it.
+fn media_url(value: &str) -> Result<MediaUrl, String> {
     if value.is_empty() {
-        return Ok(MediaPlace::Folder(None));
+        return Ok(MediaUrl::Folder(None));
     }
     let url = Url::parse(value).map_err(|_| "is not a valid URL".to_owned())?;
     match (url.scheme(), url.host_str()) {
         ("file", None) => url
             .to_file_path()
-            .map(|path| MediaPlace::Folder(Some(path)))
+            .map(|path| MediaUrl::Folder(Some(path)))
             .map_err(|()| "must name a folder, as in file:///var/lib/meowsenger/media".to_owned()),
-        ("s3", Some(bucket)) => Ok(MediaPlace::Bucket {
+        ("s3", Some(bucket)) => Ok(MediaUrl::Bucket {
             bucket: bucket.to_owned(),
             prefix: url.path().to_owned(),
             options: url.query_pairs().into_owned().collect(),
@@ -102,19 +102,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_a_folder_or_a_bucket() {
-        assert_eq!(media_place(""), Ok(MediaPlace::Folder(None)));
-        assert_eq!(media_place("file:///a/b"), Ok(MediaPlace::Folder(Some("/a/b".into()))));
-        let place = media_place("s3://cats/pictures/?region=eu-1&endpoint=http%3A%2F%2Fx%3A9");
+    fn a_storage_is_a_folder_or_a_bucket() {
+        assert_eq!(media_url(""), Ok(MediaUrl::Folder(None)));
+        assert_eq!(media_url("file:///a/b"), Ok(MediaUrl::Folder(Some("/a/b".into()))));
+        let url = media_url("s3://cats/pictures/?region=eu-1&endpoint=http%3A%2F%2Fx%3A9");
         let option = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let bucket = MediaPlace::Bucket {
+        let bucket = MediaUrl::Bucket {
             bucket: "cats".to_owned(),
             prefix: "/pictures/".to_owned(),
             options: vec![option("region", "eu-1"), option("endpoint", "http://x:9")],
         };
-        assert_eq!(place, Ok(bucket));
+        assert_eq!(url, Ok(bucket));
         for bad in ["pictures", "file://host/a", "s3:///a", "https://x/y", "ftp://x"] {
-            assert!(media_place(bad).is_err(), "{bad}");
+            assert!(media_url(bad).is_err(), "{bad}");
         }
     }
 }

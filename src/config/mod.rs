@@ -1,5 +1,5 @@
-//! The settings: environment variables and an `.env` file, read once, with every fault named at
-//! once. Nothing here opens, connects or creates anything.
+//! The settings: read once, at the start, with all errors reported together. Nothing here opens,
+//! connects or creates anything.
 
 pub mod bus;
 pub mod database;
@@ -7,117 +7,59 @@ pub mod limits;
 pub mod logging;
 pub mod mail;
 pub mod media;
+pub mod rate_limits;
 mod reader;
 pub mod server;
-pub mod throttles;
 pub mod tokens;
+mod variables;
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::path::Path;
-
-pub use bus::Bus;
-pub use database::{Database, DatabaseUrl};
+pub use bus::BusSettings;
+pub use database::{DatabaseSettings, DatabaseUrl};
 pub use limits::Limits;
-pub use logging::{LogFormat, Logging};
-pub use mail::Mail;
-pub use media::{Media, MediaPlace};
+pub use logging::{LogFormat, LogSettings};
+pub use mail::MailSettings;
+pub use media::{MediaSettings, MediaUrl};
+pub use rate_limits::RateLimitSettings;
 use reader::Reader;
 pub use reader::Setting;
-pub use server::Server;
-pub use throttles::Throttles;
-pub use tokens::{Ages, Tokens};
+pub use server::ServerSettings;
+pub use tokens::{Ages, TokenSettings};
+pub use variables::{SettingsError, Variables, environment};
 
-/// Everything that can be set.
+/// All settings.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// How it is reached.
-    pub server: Server,
-    /// Where its data is.
-    pub database: Database,
-    /// How it hears of other nodes.
-    pub bus: Bus,
-    /// Where pictures are.
-    pub media: Media,
-    /// Its secret, and what it signs.
-    pub tokens: Tokens,
-    /// How often what may be done.
-    pub throttles: Throttles,
-    /// How it sends mail.
-    pub mail: Mail,
-    /// How much of anything.
+    /// Addresses, hosts and connections.
+    pub server: ServerSettings,
+    /// The database.
+    pub database: DatabaseSettings,
+    /// The bus between nodes.
+    pub bus: BusSettings,
+    /// Where avatars are stored.
+    pub media: MediaSettings,
+    /// The secret key, and how long what it signs is valid.
+    pub tokens: TokenSettings,
+    /// Rate limits.
+    pub rate_limits: RateLimitSettings,
+    /// How mail is sent.
+    pub mail: MailSettings,
+    /// Sizes and counts.
     pub limits: Limits,
-    /// What it tells of itself.
-    pub logging: Logging,
+    /// The log.
+    pub logging: LogSettings,
 }
 
-/// Settings that are planned: whoever gives one is told that nothing comes of it.
+/// Planned settings. Setting one logs a warning that it has no effect.
 const NOT_YET: [&str; 2] = ["LOG_DIR", "METRICS_BIND"];
-
-/// What is wrong with the settings: one line a fault.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Faults(pub Vec<String>);
-
-impl fmt::Display for Faults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the settings are not usable:")?;
-        self.0.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
-    }
-}
-
-impl std::error::Error for Faults {}
-
-/// Variables by name.
-pub type Variables = BTreeMap<String, String>;
-
-/// The environment, and below it what an `.env` file in the working directory says.
-pub fn environment() -> Result<Variables, Faults> {
-    let mut variables = Variables::new();
-    match dotenvy::from_path_iter(Path::new(".env")) {
-        Ok(lines) => {
-            let mut last = None;
-            for line in lines {
-                let (name, value) = line.map_err(|error| in_words(&error, last.as_deref()))?;
-                last = Some(name.clone());
-                variables.insert(name, value);
-            }
-        }
-        Err(error) if error.not_found() => {}
-        Err(error) => return Err(in_words(&error, None)),
-    }
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-    let environment = std::env::vars_os();
-    variables.extend(
-        environment.filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        }),
-    );
-    Ok(variables)
-}
-
-/// What is wrong with the `.env` file, after the setting that was read last; never the line itself,
-/// which may be a secret's.
-fn in_words(error: &dotenvy::Error, last: Option<&str>) -> Faults {
-    Faults(vec![match (error, last) {
-        (dotenvy::Error::LineParse(..), Some(last)) => {
-            format!(".env: the setting after {last} is not NAME=value, or lacks a quote")
-        }
-        (dotenvy::Error::LineParse(..), None) => {
-            ".env: the first setting is not NAME=value, or lacks a quote".to_owned()
-        }
-        (error, _) => format!(".env: {error}"),
-    }])
-}
 
 impl Config {
     /// Reads the settings.
-    pub fn read(variables: &Variables) -> Result<Self, Faults> {
+    pub fn read(variables: &Variables) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(variables);
         let config = Self::from_reader(&mut reader);
         if let (DatabaseUrl::Postgres(_), None) = (&config.database.url, &config.tokens.secret_key)
         {
-            reader
-                .fault("SECRET_KEY", "is required with PostgreSQL: every node needs the same one");
+            reader.error("SECRET_KEY", "is required with PostgreSQL: all nodes need the same one");
         }
         reader.finish()?;
         Ok(config)
@@ -131,7 +73,7 @@ impl Config {
         reader.settings()
     }
 
-    /// Settings that are given and have no effect in this version.
+    /// Settings that are set and have no effect in this version.
     pub fn without_effect(variables: &Variables) -> Vec<&'static str> {
         let given = |name: &&str| variables.get(*name).is_some_and(|value| !value.is_empty());
         NOT_YET.into_iter().filter(given).collect()
@@ -139,15 +81,15 @@ impl Config {
 
     fn from_reader(reader: &mut Reader<'_>) -> Self {
         Self {
-            server: Server::read(reader),
-            database: Database::read(reader),
-            bus: Bus::read(reader),
-            media: Media::read(reader),
-            tokens: Tokens::read(reader),
-            throttles: Throttles::read(reader),
-            mail: Mail::read(reader),
+            server: ServerSettings::read(reader),
+            database: DatabaseSettings::read(reader),
+            bus: BusSettings::read(reader),
+            media: MediaSettings::read(reader),
+            tokens: TokenSettings::read(reader),
+            rate_limits: RateLimitSettings::read(reader),
+            mail: MailSettings::read(reader),
             limits: Limits::read(reader),
-            logging: Logging::read(reader),
+            logging: LogSettings::read(reader),
         }
     }
 }
@@ -155,9 +97,9 @@ impl Config {
 /// An `.env` file with every setting at its default, commented out.
 pub fn example() -> String {
     let mut text = String::from(
-        "# Every setting of Meowsenger with its default. Copy this to .env and uncomment what you\n\
-         # change; variables of the environment win over the file.\n\
-         # Times are seconds, or 90s, 15m, 12h, 30d.\n",
+        "# All settings of Meowsenger with their defaults. Copy this file to .env and uncomment what\n\
+         # you change. Environment variables override the file.\n\
+         # Durations are in seconds, or have a unit: 90s, 15m, 12h, 30d.\n",
     );
     for setting in Config::settings() {
         text.push('\n');
@@ -173,7 +115,7 @@ pub fn example() -> String {
 mod tests {
     use super::*;
 
-    fn read(pairs: &[(&str, &str)]) -> Result<Config, Faults> {
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, SettingsError> {
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Config::read(&pairs.collect())
     }
@@ -184,8 +126,8 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_named_at_once() {
-        let faults = read(&[
+    fn all_errors_are_reported_together() {
+        let errors = read(&[
             ("BIND", "everywhere"),
             ("DEBUG", "perhaps"),
             ("SECRET_KEY", "short"),
@@ -197,8 +139,8 @@ mod tests {
             ("BUS_URL", "amqp://meow:secret@host"),
             ("BUS_TLS_KEY", "key.pem"),
         ])
-        .expect_err("faulty");
-        let names: Vec<_> = faults.0.iter().filter_map(|fault| fault.split(' ').next()).collect();
+        .expect_err("invalid");
+        let names: Vec<_> = errors.0.iter().filter_map(|error| error.split(' ').next()).collect();
         assert_eq!(
             names,
             [
@@ -214,8 +156,8 @@ mod tests {
                 "LOG_FORMAT"
             ]
         );
-        let faults = faults.to_string();
-        assert!(!faults.contains("short\"") && !faults.contains("meow:"), "no secret is repeated");
+        let errors = errors.to_string();
+        assert!(!errors.contains("short\"") && !errors.contains("meow:"), "no secret is repeated");
     }
 
     #[test]

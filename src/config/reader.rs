@@ -1,38 +1,38 @@
-//! Reading one setting after another: each is named with its default and meaning where it is read,
-//! so that the example file and the faults come from the same place.
+//! Reading settings one by one. Each is declared with its default and meaning where it is read, so the
+//! example file and the errors come from the same place.
 
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Faults, Variables};
+use super::variables::{SettingsError, Variables};
 
-/// One setting, as the example file shows it.
+/// A setting, as the example file shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     /// The variable's name.
     pub name: &'static str,
-    /// Its default, as it would be written.
+    /// Its default, as text.
     pub default: &'static str,
     /// What it does, in a sentence or two.
     pub meaning: &'static str,
 }
 
-/// Takes settings out of the variables and collects what is wrong with them.
+/// Reads settings from the variables, and collects errors.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     variables: &'a Variables,
     settings: Vec<Setting>,
-    faults: Vec<String>,
+    errors: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(variables: &'a Variables) -> Self {
-        Self { variables, settings: Vec::new(), faults: Vec::new() }
+        Self { variables, settings: Vec::new(), errors: Vec::new() }
     }
 
-    /// Reads one. An empty value is as good as none. On a fault the default stands in, so that
-    /// reading goes on and finds the others.
+    /// Reads a setting. An empty value counts as not set. After an error the default is used, so that
+    /// reading goes on and finds the other errors.
     pub(super) fn get<T>(
         &mut self,
         name: &'static str,
@@ -45,28 +45,28 @@ impl<'a> Reader<'a> {
         if let Some(value) = given {
             match parse(value) {
                 Ok(value) => return value,
-                Err(fault) => self.fault(name, &fault),
+                Err(error) => self.error(name, &error),
             }
         }
-        #[expect(clippy::expect_used, reason = "every default is read by a test")]
+        #[expect(clippy::expect_used, reason = "a test reads every default")]
         parse(default).expect("a setting's default is valid")
     }
 
-    /// A variable that is not ours, and so has no default and meaning here.
+    /// A variable that is not a setting of ours, and so has no default and meaning here.
     pub(super) fn other(&self, name: &str) -> Option<&'a str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    pub(super) fn fault(&mut self, name: &str, fault: &str) {
-        self.faults.push(format!("{name} {fault}"));
+    pub(super) fn error(&mut self, name: &str, error: &str) {
+        self.errors.push(format!("{name} {error}"));
     }
 
     pub(super) fn settings(self) -> Vec<Setting> {
         self.settings
     }
 
-    pub(super) fn finish(self) -> Result<(), Faults> {
-        if self.faults.is_empty() { Ok(()) } else { Err(Faults(self.faults)) }
+    pub(super) fn finish(self) -> Result<(), SettingsError> {
+        if self.errors.is_empty() { Ok(()) } else { Err(SettingsError(self.errors)) }
     }
 }
 
@@ -79,9 +79,9 @@ pub(super) fn boolean(value: &str) -> Result<bool, String> {
     }
 }
 
-/// Seconds, or a number with `s`, `m`, `h` or `d`; not zero.
+/// Seconds, or a number with `s`, `m`, `h` or `d`. Not zero.
 pub(super) fn time(value: &str) -> Result<Duration, String> {
-    let fault = || format!("must be a time such as 90, 90s, 15m, 12h or 30d, not {value:?}");
+    let error = || format!("must be a duration such as 90, 90s, 15m, 12h or 30d, not {value:?}");
     let (digits, unit) = match value.strip_suffix(['s', 'm', 'h', 'd']) {
         Some(digits) => (digits, &value[digits.len()..]),
         None => (value, "s"),
@@ -92,13 +92,13 @@ pub(super) fn time(value: &str) -> Result<Duration, String> {
         "d" => 86_400,
         _ => 1,
     };
-    let number: u64 = digits.parse().map_err(|_| fault())?;
-    // A hundred years: what comes out stays far from the end of every clock.
+    let number: u64 = digits.parse().map_err(|_| error())?;
+    // At most a hundred years, so that no sum with a time overflows.
     let seconds = number.checked_mul(seconds_a_unit).filter(|s| (1..=3_155_760_000).contains(s));
-    seconds.map(Duration::from_secs).ok_or_else(fault)
+    seconds.map(Duration::from_secs).ok_or_else(error)
 }
 
-/// The same, or zero.
+/// As [`time`], or zero.
 pub(super) fn time_or_zero(value: &str) -> Result<Duration, String> {
     match value {
         "0" | "0s" | "0m" | "0h" | "0d" => Ok(Duration::ZERO),
@@ -125,19 +125,19 @@ pub(super) fn address(value: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// Comma-separated, blanks ignored. All that is wrong is told.
+/// Comma-separated items; spaces around them are ignored. Reports the errors of all items.
 pub(super) fn list<T>(
     value: &str,
     parse: impl Fn(&str) -> Result<T, String>,
 ) -> Result<Vec<T>, String> {
-    let (mut items, mut faults) = (Vec::new(), Vec::new());
+    let (mut items, mut errors) = (Vec::new(), Vec::new());
     for item in value.split(',').map(str::trim).filter(|item| !item.is_empty()) {
         match parse(item) {
             Ok(item) => items.push(item),
-            Err(fault) => faults.push(fault),
+            Err(error) => errors.push(error),
         }
     }
-    if faults.is_empty() { Ok(items) } else { Err(faults.join("; ")) }
+    if errors.is_empty() { Ok(items) } else { Err(errors.join("; ")) }
 }
 
 #[cfg(test)]
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_have_units() {
+    fn durations_have_units() {
         for (text, seconds) in
             [("90", 90), ("90s", 90), ("15m", 900), ("12h", 43_200), ("30d", 2_592_000)]
         {

@@ -1,4 +1,4 @@
-//! How the server is reached.
+//! Addresses, host names and connections.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use crate::domain::origin::WebOrigin;
 
 use super::reader::{Reader, address, boolean, list, number, time_or_zero};
 
-/// See the fields.
+/// Settings of the HTTP server.
 #[derive(Clone, Debug)]
-pub struct Server {
+pub struct ServerSettings {
     /// `DEBUG`
     pub debug: bool,
     /// `BIND`
     pub bind: SocketAddr,
-    /// `PUBLIC_URL`, without a slash at the end
+    /// `PUBLIC_URL`, without a trailing slash
     pub public_url: Option<String>,
     /// `ALLOWED_HOSTS`
     pub allowed_hosts: Vec<String>,
@@ -25,71 +25,71 @@ pub struct Server {
     pub cors_allowed_origins: Vec<WebOrigin>,
     /// `TRUSTED_PROXIES`
     pub trusted_proxies: Vec<Network>,
-    /// `MAX_CONNECTIONS`; 0: as many as the limit of open files allows.
+    /// `MAX_CONNECTIONS`; 0: as many as the limit of open files allows
     pub max_connections: usize,
     /// `MAX_CONNECTIONS_PER_ADDRESS`
     pub max_connections_per_address: usize,
     /// `SHUTDOWN_DELAY`
     pub shutdown_delay: Duration,
-    /// `SECURE_HSTS_SECONDS`; zero: no such header.
+    /// `SECURE_HSTS_SECONDS`; zero: the header is not sent
     pub hsts: Duration,
 }
 
-impl Server {
+impl ServerSettings {
     pub(super) fn read(from: &mut Reader<'_>) -> Self {
         Self {
-            debug: from.get("DEBUG", "false", "Logs at level debug. Never shows secrets.", boolean),
+            debug: from.get("DEBUG", "false", "Log at level debug. Secrets are never logged.", boolean),
             bind: from.get(
                 "BIND",
                 "127.0.0.1:8000",
-                "The address and port to listen on. `runserver ADDR` wins over it.",
+                "The address and port to listen on. `runserver ADDR` overrides it.",
                 address,
             ),
             public_url: from.get(
                 "PUBLIC_URL",
                 "",
-                "Where clients reach the server, such as https://chat.example.org, for links in\n\
-                 answers, events and mails. Without it, links from page to page are made of each\n\
-                 request's Host, those to pictures of the address that the server listens on, and\n\
-                 those in mails of the Host where ALLOWED_HOSTS names exactly that one, else of the\n\
+                "The URL under which clients reach the server, such as https://chat.example.org, for\n\
+                 links in responses, events and mails. Without it, links between pages use the Host\n\
+                 of the request, links to avatars use the address that the server listens on, and\n\
+                 links in mails use the Host if ALLOWED_HOSTS names exactly that host, else the\n\
                  address that the server listens on.",
                 public_url,
             ),
             allowed_hosts: from.get(
                 "ALLOWED_HOSTS",
                 "localhost,.localhost,127.0.0.1,[::1]",
-                "Host names that requests may name, comma-separated: exact, .example.com with its\n\
-                 subdomains, or * for any. Others, and invalid ones, are answered 400.",
+                "Host names that requests may have, comma-separated: exact names, .example.com for\n\
+                 a domain with its subdomains, or * for any. Other and invalid hosts get 400.",
                 |value| list(value, host),
             ),
             cors_allowed_origins: from.get(
                 "CORS_ALLOWED_ORIGINS",
                 "",
-                "Origins of pages that may use the API and the socket from a browser,\n\
+                "Origins of pages that may use the API and the WebSocket from a browser,\n\
                  comma-separated, such as https://app.example.org or capacitor://localhost; no\n\
-                 patterns. The server's own may anyhow.",
+                 patterns. The server's own origin is always allowed.",
                 |value| list(value, origin),
             ),
             trusted_proxies: from.get(
                 "TRUSTED_PROXIES",
                 "",
-                "Addresses of the proxies before the server, comma-separated, such as\n\
-                 10.0.0.0/8,::1: what they say of the client in X-Forwarded-For and\n\
-                 X-Forwarded-Proto counts. Without it every client has the proxy's address.",
+                "Addresses of reverse proxies, comma-separated, such as 10.0.0.0/8,::1. Their\n\
+                 X-Forwarded-For and X-Forwarded-Proto headers are trusted. Without this setting,\n\
+                 every client behind a proxy has the proxy's address.",
                 |value| list(value, Network::parse),
             ),
             max_connections: from.get(
                 "MAX_CONNECTIONS",
                 "0",
-                "The most connections of the node, sockets included; 0: as many as its limit of open\n\
-                 files allows. Above it, idle connections are closed to make room for new ones.",
+                "Maximum connections of the node, WebSockets included; 0: as many as the limit of open\n\
+                 files allows. When it is reached, idle connections are closed for new ones.",
                 |value| number(value, 0, 1_000_000),
             ),
             max_connections_per_address: from.get(
                 "MAX_CONNECTIONS_PER_ADDRESS",
                 "1000",
-                "The most connections of one address (of IPv6: a /64); half of all connections if\n\
-                 that is less. TRUSTED_PROXIES and the machine itself have no such limit.",
+                "Maximum connections of one address (IPv6: a /64), or half of MAX_CONNECTIONS if that\n\
+                 is less. Does not apply to TRUSTED_PROXIES and the machine itself.",
                 |value| number(value, 1, 1_000_000),
             ),
             shutdown_delay: from.get(
@@ -108,9 +108,9 @@ impl Server {
             hsts: from.get(
                 "SECURE_HSTS_SECONDS",
                 "0",
-                "How long browsers must use HTTPS for this server (Strict-Transport-Security, on\n\
-                 answers by HTTPS); 0: the header is not sent. Begin with an hour: browsers\n\
-                 remember it.",
+                "How long browsers must use HTTPS for this server (Strict-Transport-Security, sent\n\
+                 over HTTPS only); 0: the header is not sent. Start with an hour: browsers remember\n\
+                 it.",
                 time_or_zero,
             ),
         }
@@ -128,22 +128,21 @@ fn public_url(value: &str) -> Result<Option<String>, String> {
     }
 }
 
-/// A pattern of `ALLOWED_HOSTS`: `*`, or a name or address, with a dot before it for its subdomains.
+/// A pattern of `ALLOWED_HOSTS`: `*`, or a name or address, with a leading dot for its subdomains.
 fn host(value: &str) -> Result<String, String> {
     let name = value.strip_prefix('.').unwrap_or(value);
     if value == "*" {
         return Ok(value.to_owned());
     }
-    // As requests name it: in lower case, by its punycode, an address in its shortest form.
+    // As requests have it: in lower case and punycode; an address in its shortest form.
     if let Some(host) = Host::parse(name).ok().filter(|_| !name.starts_with('*')) {
         let dot = if value.starts_with('.') { "." } else { "" };
         return Ok(format!("{dot}{}", host.to_string().trim_end_matches('.')));
     }
-    Err(format!("must be made of names such as chat.example.org or .example.org, not {value:?}"))
+    Err(format!("must be host names such as chat.example.org or .example.org, not {value:?}"))
 }
 
 fn origin(value: &str) -> Result<WebOrigin, String> {
-    WebOrigin::parse(value).ok_or_else(|| {
-        format!("must be made of origins such as https://app.example.org, not {value:?}")
-    })
+    WebOrigin::parse(value)
+        .ok_or_else(|| format!("must be origins such as https://app.example.org, not {value:?}"))
 }

@@ -1,15 +1,15 @@
-//! The site's secret, and how long what it signs is good.
+//! The secret key, and how long what it signs is valid.
 
 use std::time::Duration;
 
 use super::reader::{Reader, time};
 
-/// Shortest `SECRET_KEY`, in characters (Django's `check --deploy` asks for as many).
+/// Minimum length of `SECRET_KEY`, in characters (the same as in Django's `check --deploy`).
 pub const SECRET_KEY_MIN: usize = 50;
 
-/// See the fields.
+/// Settings of tokens and sessions.
 #[derive(Clone)]
-pub struct Tokens {
+pub struct TokenSettings {
     /// `SECRET_KEY`
     pub secret_key: Option<String>,
     /// `ACCESS_TOKEN_LIFETIME`
@@ -20,18 +20,18 @@ pub struct Tokens {
     pub ages: Ages,
 }
 
-/// How old things may grow that tokens and links depend on.
+/// Maximum ages of sessions and links.
 #[derive(Clone, Copy, Debug)]
 pub struct Ages {
-    /// `SESSION_MAX_AGE`: a session, from its login, however much it is used.
+    /// `SESSION_MAX_AGE`: of a session since its login, however much it is used.
     pub session: Duration,
-    /// `PASSWORD_RESET_TIMEOUT`: a link that resets a password.
+    /// `PASSWORD_RESET_TIMEOUT`: of a password reset link.
     pub reset_link: Duration,
 }
 
-impl std::fmt::Debug for Tokens {
+impl std::fmt::Debug for TokenSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tokens")
+        f.debug_struct("TokenSettings")
             .field("access_lifetime", &self.access_lifetime)
             .field("refresh_lifetime", &self.refresh_lifetime)
             .field("ages", &self.ages)
@@ -39,41 +39,41 @@ impl std::fmt::Debug for Tokens {
     }
 }
 
-impl Tokens {
+impl TokenSettings {
     pub(super) fn read(from: &mut Reader<'_>) -> Self {
         Self {
             secret_key: from.get(
                 "SECRET_KEY",
                 "",
                 "At least 50 random characters; the same on every node. The keys that sign tokens,\n\
-                 links and cursors are derived from it, so a new one logs everybody out.\n\
-                 Required with PostgreSQL. With the embedded database one is made on first start\n\
-                 and kept in DATA_DIR.",
+                 links and cursors are derived from it, so changing it logs everybody out. Required\n\
+                 with PostgreSQL. With the embedded database, one is generated on the first start\n\
+                 and stored in DATA_DIR.",
                 secret_key,
             ),
             access_lifetime: from.get(
                 "ACCESS_TOKEN_LIFETIME",
                 "15m",
-                "How long an access token is good.",
+                "How long an access token is valid.",
                 time,
             ),
             refresh_lifetime: from.get(
                 "REFRESH_TOKEN_LIFETIME",
                 "30d",
-                "How long a refresh token is good, and a session that is not used.",
+                "How long a refresh token is valid, and a session that is not used.",
                 time,
             ),
             ages: Ages {
                 session: from.get(
                     "SESSION_MAX_AGE",
                     "365d",
-                    "How long a session lasts from its login, however much it is used.",
+                    "Maximum age of a session since its login, however much it is used.",
                     time,
                 ),
                 reset_link: from.get(
                     "PASSWORD_RESET_TIMEOUT",
                     "1h",
-                    "How long a mailed password reset link is valid.",
+                    "How long a password reset link is valid.",
                     time,
                 ),
             },

@@ -1,4 +1,4 @@
-//! A moment, to the microsecond, in UTC. Reading the clock is not done here: see `app::Clock`.
+//! A point in time, to the microsecond, in UTC. Reading the clock is not done here: see `app::Clock`.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use time::macros::format_description;
 const RFC3339_MICROS: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
-/// Microseconds since 1970-01-01T00:00:00Z. Both databases keep exactly this precision, so a time
-/// reads back as it was written. Shown as RFC 3339 with six digits and `Z`.
+/// Microseconds since 1970-01-01T00:00:00Z. Both databases store exactly this precision, so a time
+/// reads back as it was written. Displayed as RFC 3339 with six digits and `Z`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// Before everything that happened to this program.
+    /// Before everything that this program does.
     pub const MIN: Self = Self(0);
     /// The end of the year 9999, which both databases and RFC 3339 can hold.
     pub const MAX: Self = Self(253_402_300_799_999_999);
@@ -37,14 +37,20 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
-    /// This moment and a while; stops at the end of time rather than wrapping.
-    pub fn plus(self, while_: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(while_.as_micros()).unwrap_or(i64::MAX)))
+    /// The time this much later. Saturates instead of wrapping.
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// This moment less a while.
-    pub fn minus(self, while_: Duration) -> Self {
-        Self(self.0.saturating_sub(i64::try_from(while_.as_micros()).unwrap_or(i64::MAX)))
+    /// The time this much earlier. Saturates instead of wrapping.
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// How much later this is than `earlier`; zero if it is not later.
+    pub fn since(self, earlier: Self) -> Duration {
+        let micros = self.0.saturating_sub(earlier.0);
+        Duration::from_micros(u64::try_from(micros).unwrap_or_default())
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) async fn open(
 /// would have been answered.
 pub(super) fn admit(app: &App, peer: Peer, found: Result<Caller>) -> Result<Caller> {
     match &found {
-        Ok(caller) => app.throttles.user(caller.user.id, 1, app.clock.now())?,
+        Ok(caller) => app.rate_limits.user(caller.user.id, 1, app.clock.now())?,
         Err(Error::NotAuthenticated | Error::TokenNotValid) => anonymous(app, peer)?,
         // It is not known who asked.
         Err(_) => {}
@@ -49,7 +49,7 @@ pub(super) fn admit(app: &App, peer: Peer, found: Result<Caller>) -> Result<Call
 
 /// Counts a call without a valid token.
 pub(super) fn anonymous(app: &App, peer: Peer) -> Result<()> {
-    app.throttles.anonymous(peer.address, app.clock.now())
+    app.rate_limits.anonymous(peer.address, app.clock.now())
 }
 
 /// Refuses requests on a connection that exceeds its address's limit, except the health checks.

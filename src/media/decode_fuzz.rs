@@ -68,5 +68,5 @@ fn frames_within_frames_do_not_exhaust_the_stack() {
         file.extend((16 + 24 * level as u32).to_le_bytes());
         file.extend([0; 16]);
     }
-    assert_eq!(memory(&file), Err(NO_PICTURE));
+    assert_eq!(memory(&file), Err(NOT_AN_IMAGE));
 }

@@ -1,5 +1,5 @@
-//! Kept files, in a folder or in an S3 bucket, each under a path such as `avatars/0f3a.png`. It
-//! takes any path: names that cannot be guessed are made elsewhere.
+//! Stored files, in a folder or an S3 bucket, each under a path such as `avatars/0f3a.png`. Any path
+//! is accepted: unguessable names are made elsewhere.
 
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -15,25 +15,24 @@ use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, RetryConfig
 
 use crate::domain::error::{Error, Result};
 
-/// How long a bucket that does not answer is asked again. Somebody waits.
+/// How long requests to a bucket are retried. A client waits meanwhile.
 const RETRY_TIME: Duration = Duration::from_secs(10);
 const RETRIES: usize = 2;
 
-/// Where files are kept. Every error but that of a file that is not there is
-/// [`Error::Unavailable`].
+/// The storage of files. Every error except a missing file is [`Error::Unavailable`].
 #[derive(Clone, Debug)]
 pub struct Files(Arc<dyn ObjectStore>);
 
 impl Files {
-    /// In a folder, which must be there.
+    /// A storage in a folder, which must exist.
     pub fn in_folder(folder: &FilePath) -> Result<Self, String> {
-        // As durable as the row that names the file.
+        // As durable as the row that refers to the file.
         let store = LocalFileSystem::new_with_prefix(folder).map_err(|e| e.to_string())?;
         Ok(Self(Arc::new(store.with_fsync(true))))
     }
 
-    /// In an S3 bucket, below a prefix. `options` are object_store's, such as `region`, `endpoint`
-    /// or `aws_access_key_id`; a later one wins. Nothing is connected yet.
+    /// A storage in an S3 bucket, under a prefix. `options` are those of object_store, such as `region`,
+    /// `endpoint` or `aws_access_key_id`; later ones override earlier ones. Does not connect yet.
     pub fn in_bucket(
         bucket: &str,
         prefix: &str,
@@ -44,7 +43,7 @@ impl Files {
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(bucket)
             .with_retry(retry)
-            // Files are removed one by one, and not every server knows the other way.
+            // Files are removed one by one, and not every server supports bulk deletion.
             .with_disable_bulk_delete(true);
         for (name, value) in options {
             let key: AmazonS3ConfigKey =
@@ -56,36 +55,36 @@ impl Files {
         Ok(Self(Arc::new(PrefixStore::new(store, prefix))))
     }
 
-    /// Keeps a file, whole or not at all.
+    /// Stores a file, completely or not at all.
     pub async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<()> {
-        self.0.put(&Path::from(path), bytes.into()).await.map(drop).map_err(fault)
+        self.0.put(&Path::from(path), bytes.into()).await.map(drop).map_err(unavailable)
     }
 
-    /// A file's content; `None` where there is no such file.
+    /// The content of a file; `None` if it does not exist.
     pub async fn get(&self, path: &str) -> Result<Option<Bytes>> {
         match self.0.get(&Path::from(path)).await {
-            Ok(found) => Ok(Some(found.bytes().await.map_err(fault)?)),
+            Ok(found) => Ok(Some(found.bytes().await.map_err(unavailable)?)),
             Err(StoreError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(fault(error)),
+            Err(error) => Err(unavailable(error)),
         }
     }
 
-    /// Removes a file. One that is not there is as good as removed.
+    /// Removes a file. A file that does not exist counts as removed.
     pub async fn remove(&self, path: &str) -> Result<()> {
         match self.0.delete(&Path::from(path)).await {
             Err(StoreError::NotFound { .. }) => Ok(()),
-            removed => removed.map_err(fault),
+            removed => removed.map_err(unavailable),
         }
     }
 
-    /// The paths of a folder's files, in no order.
+    /// The paths of the files in a folder, in no order.
     pub fn list(&self, folder: &str) -> impl Stream<Item = Result<String>> {
         self.0
             .list(Some(&Path::from(folder)))
-            .map(|file| file.map(|file| file.location.to_string()).map_err(fault))
+            .map(|file| file.map(|file| file.location.to_string()).map_err(unavailable))
     }
 }
 
-fn fault(error: StoreError) -> Error {
+fn unavailable(error: StoreError) -> Error {
     Error::Unavailable(error.into())
 }

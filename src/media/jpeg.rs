@@ -14,7 +14,7 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::canvas::Canvas;
-use super::decode::{Result, SIDE, broken, check_size, orientation};
+use super::limits::{Decoded, SIDE, broken, check_size, orientation};
 
 /// Most scans of a picture. Encoders make about ten; each costs a pass over the whole picture,
 /// however small it is in the file.
@@ -31,7 +31,7 @@ struct Layout {
 }
 
 /// Memory for decoding, in bytes.
-pub(super) fn memory(file: &[u8]) -> Result<u64> {
+pub(super) fn memory(file: &[u8]) -> Decoded<u64> {
     let layout = layout(file)?;
     let decoder = open(file, false)?;
     let (width, height) = decoder.dimensions().ok_or_else(|| broken(()))?;
@@ -46,7 +46,7 @@ pub(super) fn memory(file: &[u8]) -> Result<u64> {
 }
 
 /// Decodes.
-pub(super) fn decode(file: &[u8]) -> Result<(RgbaImage, Orientation)> {
+pub(super) fn decode(file: &[u8]) -> Decoded<(RgbaImage, Orientation)> {
     let layout = layout(file)?;
     let file = match layout.is_progressive && !layout.has_end {
         // Of these the decoder asks for the marker itself.
@@ -74,7 +74,7 @@ pub(super) fn decode(file: &[u8]) -> Result<(RgbaImage, Orientation)> {
 }
 
 /// A decoder that has read the headers. A strict one gives up where something is missing.
-fn open(file: &[u8], is_strict: bool) -> Result<JpegDecoder<ZCursor<&[u8]>>> {
+fn open(file: &[u8], is_strict: bool) -> Decoded<JpegDecoder<ZCursor<&[u8]>>> {
     let options = DecoderOptions::default()
         .set_strict_mode(is_strict)
         .set_max_width(usize::MAX)
@@ -93,7 +93,7 @@ fn open(file: &[u8], is_strict: bool) -> Result<JpegDecoder<ZCursor<&[u8]>>> {
 }
 
 /// Reads the segments before the first scan, and counts the scans.
-fn layout(file: &[u8]) -> Result<Layout> {
+fn layout(file: &[u8]) -> Decoded<Layout> {
     let layout = segments(file).filter(|layout| layout.scans <= SCANS_MAX);
     layout.ok_or_else(|| broken(()))
 }

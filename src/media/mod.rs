@@ -1,11 +1,12 @@
-//! Pictures and where they are kept, and how much memory uploads may take. Who may change a picture
-//! is decided elsewhere.
+//! Images and where they are stored, and how much memory uploads may take. Who may change an avatar is
+//! decided elsewhere.
 
+pub mod avatar;
 mod canvas;
 mod decode;
 pub mod files;
 mod jpeg;
-pub mod picture;
+mod limits;
 mod rows;
 mod webp;
 
@@ -13,39 +14,39 @@ use std::time::Duration;
 
 use crate::shares::FairSemaphore;
 
+use avatar::AvatarEncoder;
 use files::Files;
-use picture::Pictures;
 
-/// Uploads that are received at a time for one user. There is no limit for all together: while a
-/// client sends, an upload costs a connection and disk space, and little memory.
+/// Concurrent uploads of one user. All users together have no limit: while a client sends, an upload
+/// costs a connection and disk space, and little memory.
 const RECEIVING_SHARE: usize = 8;
-/// How long an upload may wait for the user's other uploads.
+/// How long an upload may wait for other uploads of the same user.
 const RECEIVING_WAIT: Duration = Duration::from_secs(60);
-/// Memory for received files, in KiB, and for how many files of one user at a time.
+/// Memory for received files, in KiB, and how many files of one user may use it at a time.
 const RECEIVED_KIB: u32 = 64 << 10;
 const RECEIVED_SHARE: usize = 2;
 /// How long a received file may wait for memory.
 const RECEIVED_WAIT: Duration = Duration::from_secs(60);
 
-/// What a node needs to take pictures and give them.
+/// What a node needs to store and serve images.
 #[derive(Debug)]
 pub struct Media {
-    /// Where they are kept.
+    /// Where files are stored.
     pub files: Files,
-    /// Makes of files what is kept.
-    pub pictures: Pictures,
-    /// Held while a file is received.
+    /// Makes avatars of uploaded files.
+    pub avatars: AvatarEncoder,
+    /// Held while an upload is received.
     pub receiving: FairSemaphore,
-    /// Memory for files that were received, in KiB: held until the picture is stored.
+    /// Memory for received files, in KiB; held until the image is stored.
     pub received: FairSemaphore,
 }
 
 impl Media {
-    /// With the files kept there.
+    /// With this storage.
     pub fn new(files: Files) -> Self {
         Self {
             files,
-            pictures: Pictures::default(),
+            avatars: AvatarEncoder::default(),
             receiving: FairSemaphore::new("uploads", u32::MAX, RECEIVING_SHARE, RECEIVING_WAIT),
             received: FairSemaphore::new("files", RECEIVED_KIB, RECEIVED_SHARE, RECEIVED_WAIT),
         }

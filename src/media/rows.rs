@@ -9,7 +9,7 @@ use image::metadata::Orientation;
 use png::Transformations;
 
 use super::canvas::Canvas;
-use super::decode::{Result, SIDE, broken, check_size, orientation};
+use super::limits::{Decoded, SIDE, broken, check_size, orientation};
 
 /// Which rows and columns come in a pass: the first, and the distance to the next.
 struct Pass {
@@ -37,14 +37,14 @@ const GIF_INTERLACED: &[Pass] = &[
 ];
 
 /// Memory for decoding a PNG, in bytes: three rows, at the depth of the file.
-pub(super) fn png_memory(file: &[u8]) -> Result<u64> {
+pub(super) fn png_memory(file: &[u8]) -> Decoded<u64> {
     let png = open_png(file)?;
     let info = png.info();
     Ok(3 * info.raw_row_length() as u64)
 }
 
 /// Decodes a PNG. What comes after the last row is not looked at: it could be large.
-pub(super) fn decode_png(file: &[u8]) -> Result<(RgbaImage, Orientation)> {
+pub(super) fn decode_png(file: &[u8]) -> Decoded<(RgbaImage, Orientation)> {
     let mut png = open_png(file)?;
     let info = png.info();
     let (width, height, passes) =
@@ -64,7 +64,7 @@ pub(super) fn decode_png(file: &[u8]) -> Result<(RgbaImage, Orientation)> {
 
 /// With eight bits a sample, and no palette. Colour profiles and texts may be compressed a
 /// thousandfold, so they are skipped.
-fn open_png(file: &[u8]) -> Result<png::Reader<Cursor<&[u8]>>> {
+fn open_png(file: &[u8]) -> Decoded<png::Reader<Cursor<&[u8]>>> {
     let mut decoder = png::Decoder::new(Cursor::new(file));
     decoder.set_transformations(Transformations::normalize_to_color8());
     decoder.set_ignore_iccp_chunk(true);
@@ -85,13 +85,13 @@ fn colour(samples: &[u8]) -> [u8; 4] {
 }
 
 /// Memory for decoding a GIF, in bytes: a row.
-pub(super) fn gif_memory(file: &[u8]) -> Result<u64> {
+pub(super) fn gif_memory(file: &[u8]) -> Decoded<u64> {
     let gif = open_gif(file)?;
     Ok(u64::from(gif.width()))
 }
 
 /// Decodes a GIF.
-pub(super) fn decode_gif(file: &[u8]) -> Result<(RgbaImage, Orientation)> {
+pub(super) fn decode_gif(file: &[u8]) -> Decoded<(RgbaImage, Orientation)> {
     let mut gif = open_gif(file)?;
     let mut canvas = Canvas::new(gif.width().into(), gif.height().into(), SIDE);
     let frame = gif.next_frame_info().map_err(broken)?.ok_or_else(|| broken(()))?;
@@ -119,7 +119,7 @@ pub(super) fn decode_gif(file: &[u8]) -> Result<(RgbaImage, Orientation)> {
     Ok((canvas.finish(), Orientation::NoTransforms))
 }
 
-fn open_gif(file: &[u8]) -> Result<gif::Decoder<Cursor<&[u8]>>> {
+fn open_gif(file: &[u8]) -> Decoded<gif::Decoder<Cursor<&[u8]>>> {
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
     let decoder = options.read_info(Cursor::new(file)).map_err(broken)?;

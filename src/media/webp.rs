@@ -8,7 +8,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, RgbaImage};
 
 use super::canvas::Canvas;
-use super::decode::{Result, SIDE, broken, check_size, orientation};
+use super::limits::{Decoded, SIDE, broken, check_size, orientation};
 
 /// VP8X: something in the picture is transparent.
 const ALPHA: u8 = 0x10;
@@ -35,7 +35,7 @@ struct Frame<'a> {
 }
 
 /// Memory for decoding, in bytes.
-pub(super) fn memory(file: &[u8]) -> Result<u64> {
+pub(super) fn memory(file: &[u8]) -> Decoded<u64> {
     let parts = Parts::of(file)?;
     let frame = parts.frame.ok_or_else(|| broken(()))?;
     let pixels = u64::from(frame.size.0) * u64::from(frame.size.1);
@@ -50,7 +50,7 @@ pub(super) fn memory(file: &[u8]) -> Result<u64> {
 }
 
 /// Decodes.
-pub(super) fn decode(file: &[u8]) -> Result<(RgbaImage, Orientation)> {
+pub(super) fn decode(file: &[u8]) -> Decoded<(RgbaImage, Orientation)> {
     let parts = Parts::of(file)?;
     let frame = parts.frame.ok_or_else(|| broken(()))?;
     let (width, height) = parts.size.unwrap_or(frame.size);
@@ -101,7 +101,7 @@ fn append(to: &mut Vec<u8>, name: &[u8; 4], content: &[u8]) {
 }
 
 impl<'a> Parts<'a> {
-    fn of(file: &'a [u8]) -> Result<Self> {
+    fn of(file: &'a [u8]) -> Decoded<Self> {
         let mut parts = Self::default();
         let body = file.get(12..).ok_or_else(|| broken(()))?;
         parts.read(body, true).ok_or_else(|| broken(()))?;

@@ -15,8 +15,8 @@ pub(super) struct FrameLimiter {
     rate: Option<Rate>,
     began: Instant,
     /// The state of the bucket of accepted frames, and of that of rejected ones.
-    accepted: i64,
-    rejected: i64,
+    accepted: Timestamp,
+    rejected: Timestamp,
 }
 
 /// The decision about a frame.
@@ -32,7 +32,7 @@ pub(super) enum FrameVerdict {
 
 impl FrameLimiter {
     pub(super) fn new(rate: Option<Rate>, now: Instant) -> Self {
-        Self { rate, began: now, accepted: 0, rejected: 0 }
+        Self { rate, began: now, accepted: Timestamp::MIN, rejected: Timestamp::MIN }
     }
 
     /// Counts a frame of any kind.
@@ -40,8 +40,7 @@ impl FrameLimiter {
         let Some(rate) = self.rate else {
             return FrameVerdict::Accept;
         };
-        let elapsed = i64::try_from((now - self.began).as_micros()).unwrap_or(i64::MAX / 2);
-        let now = Timestamp::from_micros(elapsed);
+        let now = Timestamp::MIN.plus(now - self.began);
         let wait = match rate.take(1, self.accepted, now) {
             Ok(accepted) => {
                 self.accepted = accepted;

@@ -26,7 +26,7 @@ use super::requests::SocketRequest;
 /// When to reconnect after a handshake that failed on the server's side, in milliseconds.
 const RETRY_AFTER_MS: u128 = 2_000;
 /// The cost of a `sync` or `status.watch` for `THROTTLE_USER`; other requests cost 1.
-const HEAVY_COST: i64 = 10;
+const HEAVY_COST: u32 = 10;
 /// Expected size of an `ack` beside the text of its request, in bytes.
 const REPLY: usize = 2 * 1024;
 
@@ -130,7 +130,7 @@ impl Session {
             Ok(Request::Sync(_) | Request::Watch { .. }) => HEAVY_COST,
             _ => 1,
         };
-        let allowed = app.throttles.user(user, cost, app.clock.now());
+        let allowed = app.rate_limits.user(user, cost, app.clock.now());
         let request = match allowed.and(request) {
             Ok(request) => request,
             Err(error) => return Reaction::Reply(frames::error(id.as_ref(), &error)),

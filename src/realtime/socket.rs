@@ -42,7 +42,7 @@ pub enum SocketAuth {
 
 /// Answers the handshake. The socket then runs as a task of its own, for which shutdown waits.
 pub fn upgrade(upgrade: Upgrade, app: Arc<App>, entry: SocketAuth) -> Response {
-    let (answer, opened) = upgrade.accept(MESSAGE_MAX, app.throttles.frames);
+    let (answer, opened) = upgrade.accept(MESSAGE_MAX, app.rate_limits.frames);
     app.clone().spawn(async move {
         let Some(mut socket) = opened.await else { return };
         let stopping = app.stopping.clone();

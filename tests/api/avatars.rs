@@ -384,16 +384,16 @@ async fn files_that_are_nobodys_are_swept(
     app.media.files.put(path, b"meow".to_vec()).await.expect("kept");
     let orphan = format!("/media/{path}");
 
-    let sweep = async |unnamed: &Arc<avatars::Unnamed>| {
-        avatars::sweep(app.clone(), Arc::clone(unnamed)).await.expect("swept");
+    let sweep = async |unreferenced: &Arc<avatars::Unreferenced>| {
+        avatars::sweep(app.clone(), Arc::clone(unreferenced)).await.expect("swept");
     };
-    let unnamed = Arc::default();
-    sweep(&unnamed).await;
+    let unreferenced = Arc::default();
+    sweep(&unreferenced).await;
     tom.get(&orphan).await.expect(200);
     app.clock.advance(Duration::from_secs(3_600));
     sweep(&Arc::default()).await;
     tom.get(&orphan).await.expect(200);
-    sweep(&unnamed).await;
+    sweep(&unreferenced).await;
     tom.get(&orphan).await.expect_not_found();
     tom.get(&used).await.expect(200);
 }
@@ -417,9 +417,9 @@ async fn pictures_can_be_kept_in_a_bucket(
 
     let orphan = "avatars/0123456789abcdef0123456789abcdef.png";
     server.app.media.files.put(orphan, b"meow".to_vec()).await.expect("kept");
-    let unnamed = Arc::default();
-    avatars::sweep(server.app.clone(), Arc::clone(&unnamed)).await.expect("swept");
+    let unreferenced = Arc::default();
+    avatars::sweep(server.app.clone(), Arc::clone(&unreferenced)).await.expect("swept");
     server.app.clock.advance(Duration::from_secs(3_600));
-    avatars::sweep(server.app.clone(), unnamed).await.expect("swept");
+    avatars::sweep(server.app.clone(), unreferenced).await.expect("swept");
     assert_eq!(bucket.keys().len(), 1, "the orphan is gone, the other is used");
 }

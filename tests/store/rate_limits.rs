@@ -5,27 +5,27 @@ use std::time::Duration;
 use meowsenger::domain::rate::Rate;
 use meowsenger::domain::session::Device;
 use meowsenger::domain::time::Timestamp;
-use meowsenger::store::{sessions, throttles};
+use meowsenger::store::{rate_limits, sessions};
 use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store, later};
 
 #[rstest]
 #[tokio::test]
-async fn an_allowance_is_taken_as_the_arithmetic_says(
+async fn a_limit_is_used_as_the_arithmetic_says(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(store) = Store::new(backend).await else { return };
     let rate = Rate::parse("10/min").expect("a rate");
     let mut tx = store.tx().await;
-    let mut expected = 0;
-    let mut check_of = async |weight: i64, now: Timestamp| {
-        let taken = throttles::take(&mut tx, "key", rate, weight, now).await.expect("taken");
+    let mut expected = Timestamp::MIN;
+    let mut check_of = async |weight: u32, now: Timestamp| {
+        let taken = rate_limits::take(&mut tx, "key", rate, weight, now).await.expect("taken");
         assert_eq!(taken, rate.take(weight, expected, now).map(|next| expected = next).is_ok());
-        assert_eq!(throttles::full_at(&mut tx, "key").await.expect("read"), expected);
+        assert_eq!(rate_limits::full_at(&mut tx, "key").await.expect("read"), expected);
         taken
     };
-    assert!(!check_of(26, NOW).await, "never so many at once, not even of a full allowance");
+    assert!(!check_of(26, NOW).await, "more than a burst is never allowed");
     for _ in 0..15 {
         assert!(check_of(1, NOW).await);
     }
@@ -42,14 +42,14 @@ async fn an_allowance_is_taken_as_the_arithmetic_says(
 
 #[rstest]
 #[tokio::test]
-async fn of_those_who_race_no_more_pass_than_may(
+async fn concurrent_uses_are_all_counted(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(store) = Store::new(backend).await else { return };
     let rate = Rate::parse("2/min").expect("a rate");
     let take = async || {
         let mut tx = store.tx().await;
-        let taken = throttles::take(&mut tx, "key", rate, 1, NOW).await.expect("taken");
+        let taken = rate_limits::take(&mut tx, "key", rate, 1, NOW).await.expect("taken");
         tx.commit().await.expect("committed");
         taken
     };
@@ -59,23 +59,23 @@ async fn of_those_who_race_no_more_pass_than_may(
 
 #[rstest]
 #[tokio::test]
-async fn full_allowances_are_forgotten(
+async fn rows_of_full_limits_are_deleted(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(store) = Store::new(backend).await else { return };
     let rate = Rate::parse("10/min").expect("a rate");
     let mut tx = store.tx().await;
     for (key, now) in [("old", NOW), ("new", later(60))] {
-        assert!(throttles::take(&mut tx, key, rate, 1, now).await.expect("taken"));
+        assert!(rate_limits::take(&mut tx, key, rate, 1, now).await.expect("taken"));
     }
-    throttles::forget_full(&mut tx, later(60)).await.expect("forgotten");
-    assert_eq!(throttles::full_at(&mut tx, "old").await.expect("read"), 0);
-    assert_eq!(throttles::full_at(&mut tx, "new").await.expect("read"), later(66).micros());
+    rate_limits::forget_full(&mut tx, later(60)).await.expect("forgotten");
+    assert_eq!(rate_limits::full_at(&mut tx, "old").await.expect("read"), Timestamp::MIN);
+    assert_eq!(rate_limits::full_at(&mut tx, "new").await.expect("read"), later(66));
 }
 
 #[rstest]
 #[tokio::test]
-async fn it_is_known_from_where_an_account_was_used(
+async fn the_addresses_of_logins_are_known(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(store) = Store::new(backend).await else { return };

@@ -1,19 +1,20 @@
-//! Rate limits that all nodes share: one row per key, with the time at which the full burst is available
-//! again. The arithmetic of `domain::rate` in SQL, so that concurrent calls are all counted.
+//! Rate limits that all nodes count together: one row per key, with the time at which the limit is
+//! full again. The arithmetic is that of `domain::rate`, in SQL, so that of two concurrent uses both
+//! are counted. Times are microseconds on both databases here.
 
-use crate::domain::rate::Rate;
+use crate::domain::rate::{Bounds, Rate};
 use crate::domain::time::Timestamp;
 
 use super::db::Tx;
 use super::error::Result;
 use super::query::Target;
 
-/// Counts `weight` uses against a limit. False, without a write, if fewer are left.
-pub async fn take(tx: &mut Tx, key: &str, rate: Rate, weight: i64, now: Timestamp) -> Result<bool> {
+/// Takes `weight` uses. Returns false, and writes nothing, if fewer are left.
+pub async fn take(tx: &mut Tx, key: &str, rate: Rate, weight: u32, now: Timestamp) -> Result<bool> {
     if weight > rate.burst() {
         return Ok(false);
     }
-    let (latest, absurd) = rate.bounds(weight, now);
+    let Bounds { latest, absurd } = rate.bounds(weight, now);
     let taken = tx
         .query(
             "insert into throttles (key, full_at) values ($1, $2 + $3) \
@@ -25,26 +26,26 @@ pub async fn take(tx: &mut Tx, key: &str, rate: Rate, weight: i64, now: Timestam
         )
         .bind(key)
         .bind(now.micros())
-        .bind(rate.cost(weight))
-        .bind(latest)
-        .bind(absurd)
+        .bind(now.plus(rate.cost(weight)).micros() - now.micros())
+        .bind(latest.micros())
+        .bind(absurd.micros())
         .execute()
         .await?;
     Ok(taken > 0)
 }
 
-/// When the full burst is available again, in microseconds since 1970; 0 if it is available now.
-pub async fn full_at(at: impl Into<Target<'_>>, key: &str) -> Result<i64> {
+/// When a limit is full again; [`Timestamp::MIN`] if it is.
+pub async fn full_at(at: impl Into<Target<'_>>, key: &str) -> Result<Timestamp> {
     let row: Option<(i64,)> = at
         .into()
         .query("select full_at from throttles where key = $1")
         .bind(key)
         .optional()
         .await?;
-    Ok(row.map_or(0, |(full_at,)| full_at))
+    Ok(row.map_or(Timestamp::MIN, |(micros,)| Timestamp::from_micros(micros)))
 }
 
-/// Removes limits that are not in use.
+/// Deletes the rows of limits that are full.
 pub async fn forget_full(tx: &mut Tx, now: Timestamp) -> Result<()> {
     tx.query("delete from throttles where full_at <= $1")
         .bind(now.micros())

@@ -1,10 +1,10 @@
-//! Pictures of every kind, and what only claims to be one. The files are made here.
+//! Images of every format, and files that only claim to be images. The files are made here.
 
 use image::codecs::gif::GifEncoder;
 use image::{Frame, GrayImage, ImageReader, Rgb, RgbImage, Rgba, RgbaImage};
 
-use super::decode::TOO_MANY_PIXELS;
 use super::*;
+use crate::media::limits::TOO_MANY_PIXELS;
 
 const RED: Rgb<u8> = Rgb([250, 10, 10]);
 const BLUE: Rgb<u8> = Rgb([10, 10, 250]);
@@ -14,30 +14,30 @@ fn flag(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, _| if x < width / 2 { RED } else { BLUE })
 }
 
-fn file(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+fn file(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
-    picture.into().write_to(&mut bytes, format).expect("written");
+    image.into().write_to(&mut bytes, format).expect("written");
     bytes.into_inner()
 }
 
 fn kept(file: &[u8]) -> DynamicImage {
-    let picture = read(file).expect("a picture");
-    let format = ImageReader::new(Cursor::new(&picture.bytes)).with_guessed_format().expect("read");
-    let expected = match picture.kind {
-        Kind::Jpeg => ImageFormat::Jpeg,
-        Kind::Png => ImageFormat::Png,
+    let image = read(file).expect("an image");
+    let format = ImageReader::new(Cursor::new(&image.bytes)).with_guessed_format().expect("read");
+    let expected = match image.format {
+        AvatarFormat::Jpeg => ImageFormat::Jpeg,
+        AvatarFormat::Png => ImageFormat::Png,
     };
     assert_eq!(format.format(), Some(expected));
-    image::load_from_memory(&picture.bytes).expect("decoded")
+    image::load_from_memory(&image.bytes).expect("decoded")
 }
 
 /// Whether a point is nearly of a colour: JPEG is not exact.
-fn is(picture: &DynamicImage, (x, y): (u32, u32), colour: Rgb<u8>) -> bool {
-    let found = picture.to_rgb8()[(x, y)];
+fn is(image: &DynamicImage, (x, y): (u32, u32), colour: Rgb<u8>) -> bool {
+    let found = image.to_rgb8()[(x, y)];
     found.0.iter().zip(colour.0).all(|(a, b)| a.abs_diff(b) < 40)
 }
 
-/// An EXIF block that says nothing but how to turn the picture, and where it was taken.
+/// An EXIF block that says nothing but how to turn the image, and where it was taken.
 fn exif(orientation: u8) -> Vec<u8> {
     let mut block = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01".to_vec();
     block.extend([0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0]);
@@ -76,35 +76,35 @@ fn red_in_cmyk() -> Vec<u8> {
 #[test]
 fn every_format_is_read_by_content() {
     for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Gif] {
-        let picture = kept(&file(flag(64, 32), format));
-        assert_eq!((picture.width(), picture.height()), (64, 32), "{format:?}: not enlarged");
-        assert!(is(&picture, (8, 8), RED) && is(&picture, (56, 8), BLUE), "{format:?}");
+        let image = kept(&file(flag(64, 32), format));
+        assert_eq!((image.width(), image.height()), (64, 32), "{format:?}: not enlarged");
+        assert!(is(&image, (8, 8), RED) && is(&image, (56, 8), BLUE), "{format:?}");
     }
 }
 
 #[test]
-fn a_large_picture_is_made_small_and_keeps_its_proportions() {
+fn a_large_image_is_made_small_and_keeps_its_proportions() {
     for (width, height, expected) in
         [(2_000, 1_000, (512, 256)), (700, 1_400, (256, 512)), (5_000, 2, (512, 1))]
     {
-        let picture = kept(&file(flag(width, height), ImageFormat::Png));
-        assert_eq!((picture.width(), picture.height()), expected);
+        let image = kept(&file(flag(width, height), ImageFormat::Png));
+        assert_eq!((image.width(), image.height()), expected);
     }
 }
 
 #[test]
-fn a_picture_is_turned_upright_and_its_metadata_is_gone() {
+fn a_image_is_turned_upright_and_its_metadata_is_gone() {
     let jpeg = with_exif(&file(flag(64, 32), ImageFormat::Jpeg), &exif(6));
-    let picture = read(&jpeg).expect("a picture");
-    assert!(!picture.bytes.windows(5).any(|part| part == b"Exif\0" || part == b"13.40"));
+    let image = read(&jpeg).expect("an image");
+    assert!(!image.bytes.windows(5).any(|part| part == b"Exif\0" || part == b"13.40"));
     // 6: to be turned a quarter to the right.
-    let picture = kept(&jpeg);
-    assert_eq!((picture.width(), picture.height()), (32, 64));
-    assert!(is(&picture, (16, 8), RED) && is(&picture, (16, 56), BLUE));
+    let image = kept(&jpeg);
+    assert_eq!((image.width(), image.height()), (32, 64));
+    assert!(is(&image, (16, 8), RED) && is(&image, (16, 56), BLUE));
 }
 
 #[test]
-fn of_an_animation_the_first_picture_is_kept() {
+fn of_an_animation_the_first_image_is_kept() {
     let mut bytes = Vec::new();
     let frame = |colour: [u8; 4]| Frame::new(RgbaImage::from_pixel(8, 8, Rgba(colour)));
     let mut encoder = GifEncoder::new(&mut bytes);
@@ -121,17 +121,17 @@ fn every_kind_of_colour_is_read() {
     assert!(is(&kept(&file(gray, ImageFormat::Jpeg)), (4, 4), Rgb([128; 3])));
 
     let clear = RgbaImage::from_pixel(8, 8, Rgba([250, 10, 10, 100]));
-    let picture = kept(&file(clear, ImageFormat::Png));
-    assert_eq!(picture.to_rgba8()[(4, 4)], Rgba([250, 10, 10, 100]), "transparency is kept");
+    let image = kept(&file(clear, ImageFormat::Png));
+    assert_eq!(image.to_rgba8()[(4, 4)], Rgba([250, 10, 10, 100]), "transparency is kept");
     let opaque = RgbaImage::from_pixel(8, 8, Rgba([250, 10, 10, 255]));
-    assert_eq!(read(&file(opaque, ImageFormat::Png)).expect("read").kind, Kind::Jpeg);
+    assert_eq!(read(&file(opaque, ImageFormat::Png)).expect("read").format, AvatarFormat::Jpeg);
 
     assert!(is(&kept(&red_in_cmyk()), (4, 4), RED));
 
     let mut palette = Vec::new();
     let clear = RgbaImage::from_pixel(4, 4, Rgba([0, 0, 0, 0]));
     GifEncoder::new(&mut palette).encode_frames([Frame::new(clear)]).expect("written");
-    assert_eq!(read(&palette).expect("read").kind, Kind::Png);
+    assert_eq!(read(&palette).expect("read").format, AvatarFormat::Png);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn a_bomb_is_refused_by_its_header() {
 }
 
 #[test]
-fn what_is_no_picture_is_told_in_djangos_words() {
+fn what_is_no_image_is_told_in_djangos_words() {
     let whole = file(flag(64, 64), ImageFormat::Png);
     let mut truncated = whole.clone();
     truncated.truncate(whole.len() / 2);
@@ -156,18 +156,18 @@ fn what_is_no_picture_is_told_in_djangos_words() {
     let html = b"<!doctype html><script>alert(1)</script>".to_vec();
     let bitmap = b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x02\0\0\0\x02\0\0\0\x01\0".to_vec();
     for file in [truncated, whole[..20].to_vec(), svg, html, bitmap, b"x".to_vec()] {
-        assert_eq!(read(&file).expect_err("refused"), NO_PICTURE);
+        assert_eq!(read(&file).expect_err("refused"), NOT_AN_IMAGE);
     }
     // One with another's end within, which is not its own.
     let jpeg = with_exif(&file(flag(64, 64), ImageFormat::Jpeg), b"Exif\0\0\xff\xd9");
     for length in [3, 20, jpeg.len() / 2, jpeg.len() - 5] {
-        assert_eq!(read(&jpeg[..length]).expect_err("refused"), NO_PICTURE, "{length}");
+        assert_eq!(read(&jpeg[..length]).expect_err("refused"), NOT_AN_IMAGE, "{length}");
     }
     assert!(read(&[&jpeg, &b"behind"[..]].concat()).is_ok());
 }
 
 #[test]
-fn what_browsers_show_is_a_picture() {
+fn what_browsers_show_is_a_image() {
     let jpeg = file(flag(64, 64), ImageFormat::Jpeg);
     let without_end = &jpeg[..jpeg.len() - 2];
     for file in [
@@ -193,23 +193,23 @@ fn webp(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
 }
 
 #[test]
-fn a_webp_is_turned_and_of_its_animation_the_first_picture_is_in_its_place() {
+fn a_webp_is_turned_and_of_its_animation_the_first_image_is_in_its_place() {
     let plain = file(flag(64, 32), ImageFormat::WebP);
     let frame = &plain[20..];
     let header = [8, 0, 0, 0, 63, 0, 0, 31, 0, 0];
     for exif in [&exif(6)[6..], &exif(6)] {
-        let picture = kept(&webp(&[(b"VP8X", &header), (b"VP8L", frame), (b"EXIF", exif)]));
-        assert_eq!((picture.width(), picture.height()), (32, 64));
+        let image = kept(&webp(&[(b"VP8X", &header), (b"VP8L", frame), (b"EXIF", exif)]));
+        assert_eq!((image.width(), image.height()), (32, 64));
     }
     // A canvas of 256 by 128, and a frame at (64, 32).
     let header = [0x12, 0, 0, 0, 255, 0, 0, 127, 0, 0];
     let place = [32, 0, 0, 16, 0, 0, 63, 0, 0, 31, 0, 0, 100, 0, 0, 0];
     let size = u32::try_from(frame.len()).expect("short").to_le_bytes();
     let still = [&place, &b"VP8L"[..], &size, frame].concat();
-    let picture = kept(&webp(&[(b"VP8X", &header), (b"ANIM", &[0; 6]), (b"ANMF", &still)]));
-    assert_eq!((picture.width(), picture.height()), (256, 128));
-    assert!(is(&picture, (70, 40), RED) && is(&picture, (120, 60), BLUE));
-    assert_eq!(picture.to_rgba8()[(10, 10)][3], 0);
+    let image = kept(&webp(&[(b"VP8X", &header), (b"ANIM", &[0; 6]), (b"ANMF", &still)]));
+    assert_eq!((image.width(), image.height()), (256, 128));
+    assert!(is(&image, (70, 40), RED) && is(&image, (120, 60), BLUE));
+    assert_eq!(image.to_rgba8()[(10, 10)][3], 0);
 }
 
 /// A PNG as deep as there are, of nothing, with a colour profile of nothing.
@@ -226,8 +226,8 @@ fn deep_png(width: u32, height: u32, profile: usize) -> Vec<u8> {
 }
 
 #[test]
-fn what_a_picture_costs_is_bounded_and_known_before() {
-    let mib = |file: &[u8]| decode::memory(file).expect("a picture") >> 20;
+fn what_a_image_costs_is_bounded_and_known_before() {
+    let mib = |file: &[u8]| decode::memory(file).expect("an image") >> 20;
     assert!(mib(&deep_png(7_000, 40, 0)) <= 40);
     let bomb = deep_png(64, 64, 100 << 20);
     assert!(bomb.len() < 1 << 20, "{}", bomb.len());
@@ -242,10 +242,10 @@ fn what_a_picture_costs_is_bounded_and_known_before() {
     progressive[frame + 1] = 0xc2;
     assert!((75..110).contains(&mib(&progressive)), "{}", mib(&progressive));
 
-    // A small file that has the whole picture gone through again and again.
+    // A small file that has the whole image gone through again and again.
     let scan = jpeg.windows(2).rposition(|two| two == [0xff, 0xda]).expect("a scan");
     let scans = [&jpeg[..jpeg.len() - 2], &jpeg[scan..scan + 14].repeat(1_000), &[0xff, 0xd9]];
-    assert_eq!(decode::memory(&scans.concat()), Err(NO_PICTURE));
+    assert_eq!(decode::memory(&scans.concat()), Err(NOT_AN_IMAGE));
 }
 
 #[test]
@@ -267,11 +267,11 @@ fn a_png_in_passes_is_read() {
 }
 
 #[test]
-fn what_hides_behind_a_picture_is_gone() {
+fn what_hides_behind_a_image_is_gone() {
     let mut polyglot = file(flag(8, 8), ImageFormat::Png);
     polyglot.extend(b"<script>alert(1)</script>");
-    let picture = read(&polyglot).expect("a picture");
-    assert!(!picture.bytes.windows(6).any(|part| part == b"script"));
+    let image = read(&polyglot).expect("an image");
+    assert!(!image.bytes.windows(6).any(|part| part == b"script"));
 }
 
 /// PNG's checksum, for headers that are made up.

@@ -1,5 +1,6 @@
-//! Who has asked too often, on this node: calls, registrations and sends. Kept in memory of a fixed
-//! size, whoever asks. (Tries of passwords are counted in the database, by `actions::attempts`.)
+//! The rate limits of this node: requests, registrations and sends. Kept in memory of a fixed size,
+//! however many users and addresses there are. (Password attempts are counted in the database, by
+//! `actions::attempts`.)
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -12,19 +13,19 @@ use crate::domain::time::Timestamp;
 
 use super::meter::Meter;
 
-/// Frames of any kind that a socket may send for each send that its user may.
-const FRAMES: i64 = 5;
+/// Frames of any kind that a socket may send for each message that its user may.
+const FRAMES_PER_MESSAGE: u32 = 5;
 
-/// The limits of a node, and how much of them is used.
+/// The limits, and what is used of them.
 #[derive(Debug)]
-pub struct Throttles {
-    /// Tries of a password; counted in the database, by `actions::attempts`, like the next two.
+pub struct RateLimits {
+    /// Password attempts. This and the next two are counted in the database, by `actions::attempts`.
     pub login: Option<Rate>,
-    /// People added to groups.
+    /// Members added to groups.
     pub members: Option<Rate>,
     /// Mails of one kind to one address.
     pub mails: Option<Rate>,
-    /// Frames of a socket; counted by the socket.
+    /// Frames of one socket, which counts them itself.
     pub frames: Option<Rate>,
     register: Option<Meter>,
     anon: Option<Meter>,
@@ -32,14 +33,14 @@ pub struct Throttles {
     messages: Option<Meter>,
 }
 
-impl Throttles {
-    /// With nothing used.
+impl RateLimits {
+    /// Nothing is used yet.
     pub fn new(rates: &Rates) -> Self {
         Self {
             login: rates.login,
             members: rates.members,
             mails: rates.mails,
-            frames: rates.messages.map(|rate| rate.times(FRAMES)),
+            frames: rates.messages.map(|rate| rate.times(FRAMES_PER_MESSAGE)),
             register: rates.register.map(Meter::new),
             anon: rates.anon.map(Meter::new),
             user: rates.user.map(Meter::new),
@@ -47,37 +48,37 @@ impl Throttles {
         }
     }
 
-    /// A call without a valid token. [`Error::Throttled`], as from all of these, where too many
-    /// came.
+    /// Counts a request without a valid token. Over the limit, all of these return
+    /// [`Error::Throttled`].
     pub fn anonymous(&self, address: IpAddr, now: Timestamp) -> Result<()> {
         take(self.anon.as_ref(), block(address), 1, now)
     }
 
-    /// A call or a socket's frame of a user that counts as `weight` calls; as a whole burst at most, so that none is
-    /// out of reach for ever.
-    pub fn user(&self, user: UserId, weight: i64, now: Timestamp) -> Result<()> {
+    /// Counts a request or frame of a user, which counts as `weight` requests, but at most as a whole
+    /// burst: otherwise it would never be allowed.
+    pub fn user(&self, user: UserId, weight: u32, now: Timestamp) -> Result<()> {
         let Some(meter) = &self.user else { return Ok(()) };
         meter.take(user.0, weight.min(meter.rate.burst()), now).map_err(Error::Throttled)
     }
 
-    /// A try to make an account.
+    /// Counts a registration attempt.
     pub fn registration(&self, address: IpAddr, now: Timestamp) -> Result<()> {
         take(self.register.as_ref(), block(address), 1, now)
     }
 
-    /// A try of a username or address by somebody who has an account: whether it is taken tells as
-    /// much as a registration does. Counted for the address, with registrations, and for the user.
+    /// Counts an attempt to change a username or e-mail address: whether a name is taken shows as in a
+    /// registration. Counts for the address, together with registrations, and for the user.
     pub fn name_probe(&self, user: UserId, address: IpAddr, now: Timestamp) -> Result<()> {
         self.registration(address, now)?;
         take(self.register.as_ref(), user.0, 1, now)
     }
 
-    /// A message sent, edited or deleted.
+    /// Counts a message that is sent, edited or deleted.
     pub fn message(&self, user: UserId, now: Timestamp) -> Result<()> {
         take(self.messages.as_ref(), user.0, 1, now)
     }
 }
 
-fn take(meter: Option<&Meter>, key: impl Hash, weight: i64, now: Timestamp) -> Result<()> {
+fn take(meter: Option<&Meter>, key: impl Hash, weight: u32, now: Timestamp) -> Result<()> {
     meter.map_or(Ok(()), |meter| meter.take(key, weight, now)).map_err(Error::Throttled)
 }

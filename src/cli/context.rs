@@ -1,0 +1,80 @@
+//! What the commands share: reading the settings, opening the database or a node, printing. It knows
+//! no command.
+
+use std::io::{Write, stdout};
+use std::sync::Arc;
+
+use crate::app::{self, App};
+use crate::config::{Config, environment};
+use crate::domain::error::Error;
+use crate::store::Db;
+use crate::store::migrations::{self, State};
+use crate::telemetry::{self, Log};
+
+/// The result of a command; the error is a text for the operator.
+pub(super) type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+/// Prints a line. If nobody reads it any more (`| head`), that is no failure.
+pub(super) fn say(line: &str) {
+    writeln!(stdout(), "{line}").ok();
+}
+
+/// Reads the settings, and starts the log by them.
+pub(super) fn settings() -> Result<(Config, Log)> {
+    let variables = environment()?;
+    let config = Config::read(&variables)?;
+    let log = telemetry::start(&config);
+    for name in Config::without_effect(&variables) {
+        tracing::warn!(name, "this setting has no effect in this version");
+    }
+    Ok((config, log))
+}
+
+/// Opens only the database, for commands about its schema.
+pub(super) async fn database() -> Result<(Db, Log)> {
+    let (config, log) = settings()?;
+    Ok((app::open_database(&config).await?, log))
+}
+
+/// Opens a node that does not serve, for commands that act on users. The schema has to be current.
+pub(super) async fn node() -> Result<(Arc<App>, Log)> {
+    let (config, log) = settings()?;
+    let (app, _) = App::open(&config).await?;
+    require_current(&app.db).await?;
+    Ok((app, log))
+}
+
+/// Fails if a migration is missing, or if a newer one forbids this version.
+pub(super) async fn require_current(db: &Db) -> Result {
+    match migrations::state(db).await? {
+        State::Current => Ok(()),
+        State::NewerCompatible(names) => {
+            tracing::warn!(
+                migrations = names.join(" "),
+                "the database was migrated by a newer version; this version may run beside it"
+            );
+            Ok(())
+        }
+        State::NewerIncompatible(name) => Err(migrations::Error::Newer(name).into()),
+        State::Behind(names) => Err(format!(
+            "the migration {} is not applied; run `meowsenger migrate` first",
+            names[0]
+        )
+        .into()),
+    }
+}
+
+/// An error of an action, for the operator.
+pub(super) fn describe(error: Error) -> String {
+    match error {
+        Error::Invalid(errors) => {
+            let lines = errors
+                .by_field()
+                .iter()
+                .map(|(name, texts)| format!("{name}: {}", texts.join(" ")));
+            lines.collect::<Vec<_>>().join("\n  ")
+        }
+        Error::Internal(cause) | Error::Unavailable(cause) => cause.to_string(),
+        other => other.to_string(),
+    }
+}
