@@ -1,12 +1,12 @@
-//! What the audit table keeps of a change: which fields, before and after. Pure.
+//! What the audit table records of a change: the fields, before and after. Pure.
 
 use serde_json::{Map, Value, json};
 
 use super::user::User;
 
 /// The fields that differ between two states of a user, as JSON:
-/// `{"email": {"before": "…", "after": "…"}}`. `None` where nothing does. A password is not among
-/// them: a [`User`] has none.
+/// `{"email": {"before": "…", "after": "…"}}`. `None` if none does. Passwords are never included: a
+/// [`User`] has none.
 pub fn changes(before: &User, after: &User) -> Option<String> {
     let changed: Map<_, _> = fields(before)
         .into_iter()
@@ -19,7 +19,7 @@ pub fn changes(before: &User, after: &User) -> Option<String> {
     if changed.is_empty() { None } else { Some(Value::Object(changed).to_string()) }
 }
 
-/// What staff can change.
+/// The fields that staff can change.
 fn fields(user: &User) -> [(&'static str, Value); 9] {
     [
         ("username", json!(user.username)),

@@ -1,13 +1,12 @@
-//! What somebody wants their own picture, or a group's, to be. What is in a file is not looked at
-//! here.
+//! A requested change of an avatar, a user's or a group's. Does not look into files.
 
 use bytes::Bytes;
 
-/// A change of a picture.
+/// A change of an avatar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NewAvatar {
-    /// There shall be none.
+    /// Removes it.
     Removed,
-    /// A file, as it was sent: it may be anything but empty.
+    /// The uploaded file: any bytes, but not empty.
     Uploaded(Bytes),
 }

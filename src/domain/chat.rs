@@ -1,4 +1,4 @@
-//! Chats: what they are, what their names may be, and how a member sees one.
+//! Chats: their types, the rules for names, and a chat as a member sees it.
 
 use serde::Serialize;
 
@@ -22,9 +22,9 @@ pub const MEMBERS_SHOWN: i64 = 100;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChatType {
-    /// Two people, once a pair, for ever.
+    /// Two users; at most one chat for each pair.
     Private,
-    /// An owner and those whom they let in.
+    /// An owner and members.
     Group,
 }
 
@@ -54,7 +54,7 @@ impl TryFrom<String> for ChatType {
 pub struct ChatName(String);
 
 impl ChatName {
-    /// Trims and checks; the error is DRF's text.
+    /// Trims and validates; the error is DRF's text.
     pub fn parse(value: &str) -> Result<Self, String> {
         let value = value.trim();
         text::check_present(value, NAME_MAX)?;
@@ -72,7 +72,7 @@ impl ChatName {
 pub struct Description(String);
 
 impl Description {
-    /// Trims and checks; the error is DRF's text.
+    /// Trims and validates; the error is DRF's text.
     pub fn parse(value: &str) -> Result<Self, String> {
         let value = value.trim();
         text::check(value, DESCRIPTION_MAX)?;
@@ -85,111 +85,111 @@ impl Description {
     }
 }
 
-/// A chat to be made.
+/// A chat to create.
 #[derive(Clone, Debug)]
 pub enum NewChat {
-    /// With exactly one other.
+    /// With exactly one other user.
     Private {
-        /// The other one.
+        /// The other user.
         peer: UserId,
     },
-    /// With the maker as owner.
+    /// With the creator as owner.
     Group {
         /// Its name.
         name: ChatName,
         /// Its description.
         description: Description,
-        /// Those who are in from the start, beside the maker.
+        /// The first members, in addition to the creator.
         members: Vec<UserId>,
     },
 }
 
-/// What is to change about a group; what is `None` stays.
+/// A change of a group; `None` leaves a field unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct ChatChange {
     /// Its new name.
     pub name: Option<ChatName>,
     /// Its new description.
     pub description: Option<Description>,
-    /// Its picture.
+    /// Its avatar.
     pub avatar: Option<NewAvatar>,
-    /// All who are to be in it, beside the one who changes it.
+    /// All members that it shall have, in addition to the caller.
     pub members: Option<Vec<UserId>>,
 }
 
-/// Who is to come into a group.
+/// Users to add to a group.
 #[derive(Clone, Debug)]
 pub struct NewMembers {
-    /// In the order in which they were named, each once.
+    /// In the order of the request, each once.
     pub users: Vec<UserId>,
     /// The field that named them.
     pub field: &'static str,
-    /// As what.
+    /// Their role.
     pub role: Role,
 }
 
-/// What is said of a group that would become too large.
+/// The error for a group that would become too large.
 pub fn too_many_members(max: usize) -> String {
     format!("A group has at most {max} members.")
 }
 
-/// Which of one's chats to list; what is `None` filters nothing.
+/// A filter of a user's chats; `None` has no effect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChatFilter {
-    /// Of one type.
+    /// The type.
     pub kind: Option<ChatType>,
-    /// With anything unread, or with nothing.
+    /// With unread messages, or without.
     pub unread: Option<bool>,
-    /// Whose name, or whose other one's names, contain this `search::key`.
+    /// The group's name, or the other user's names, contain this `search::key`.
     pub search: Option<String>,
 }
 
-/// What is the same for every member of a chat.
+/// The part of a chat that is the same for every member.
 #[derive(Clone, Debug)]
 pub struct Chat {
     /// Its id.
     pub id: ChatId,
     /// Private or group.
     pub kind: ChatType,
-    /// Empty for a private chat, whose name depends on who looks.
+    /// Empty for a private chat, whose name depends on the viewer.
     pub name: String,
     /// May be empty.
     pub description: String,
-    /// Path of the picture below the media root.
+    /// Path of the avatar below the media root.
     pub avatar: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// Who made it.
+    /// Who created it.
     pub created_by: Option<UserRef>,
-    /// How many members it has now.
+    /// The number of its members.
     pub members_count: i64,
-    /// The place of its newest message; 0 where there is none.
+    /// The `seq` of its newest message; 0 if there is none.
     pub last_seq: Seq,
-    /// The number of its newest change.
+    /// The number of its latest change.
     pub version: Version,
 }
 
 /// A chat as one of its members sees it.
 #[derive(Clone, Debug)]
 pub struct ChatView {
-    /// What all see alike.
+    /// What all members see alike.
     pub chat: Chat,
-    /// The other one, in a private chat.
+    /// The other user of a private chat.
     pub peer: Option<Profile>,
     /// The viewer's role.
     pub my_role: Role,
     /// The newest message, a tombstone included.
     pub last_message: Option<Message>,
-    /// Messages by others, not deleted, after the viewer's read mark.
+    /// Messages by others, not deleted, after the viewer's read marker.
     pub unread_count: i64,
-    /// The viewer's read mark.
+    /// The viewer's read marker.
     pub last_read_seq: Seq,
-    /// The first [`MEMBERS_SHOWN`], owner and admins first; only where one chat is asked for.
+    /// The first [`MEMBERS_SHOWN`], owner and admins first; only for a request of a single chat.
     pub members: Option<Vec<Member>>,
 }
 
 impl ChatView {
-    /// A private chat's name is the other one's.
+    /// A private chat's name is that of the other user.
     pub fn name(&self) -> String {
         match &self.peer {
             Some(peer) => peer.user.display_name(),
@@ -198,17 +198,17 @@ impl ChatView {
     }
 }
 
-/// A person in a chat.
+/// A member of a chat.
 #[derive(Clone, Debug)]
 pub struct Member {
-    /// Who.
+    /// The user.
     pub user: UserRef,
-    /// As what.
+    /// Their role.
     pub role: Role,
-    /// Since when.
+    /// When the user joined.
     pub joined_at: Timestamp,
-    /// Everything up to here has reached one of the member's devices.
+    /// The delivery marker: everything up to it has reached one of the member's devices.
     pub last_delivered_seq: Seq,
-    /// Everything up to here has been read.
+    /// The read marker.
     pub last_read_seq: Seq,
 }

@@ -1,5 +1,5 @@
-//! What can go wrong, for REST, socket and command line alike. Statuses and bodies are made of it
-//! elsewhere (`wire::errors`, `http::errors`).
+//! The errors of all actions, for REST, socket and command line alike. `wire::errors` and `http::errors`
+//! turn them into bodies and statuses.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,16 +9,16 @@ use std::time::Duration;
 /// The result of every action.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Every way in which an action can fail.
+/// All ways in which an action can fail.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Fields that are wrong, all at once, with DRF's texts.
+    /// Validation errors of all fields, with DRF's texts.
     #[error("invalid input")]
     Invalid(FieldErrors),
-    /// The request as a whole cannot be understood, such as a body that is no JSON.
+    /// The request as a whole cannot be parsed, for example because the body is not JSON.
     #[error("{0}")]
     Malformed(Cow<'static, str>),
-    /// Credentials were due and none came.
+    /// Credentials are required and missing.
     #[error("Authentication credentials were not provided.")]
     NotAuthenticated,
     /// A token that is forged, expired, revoked or of the wrong type.
@@ -27,61 +27,61 @@ pub enum Error {
     /// Unknown user, wrong password and inactive user, indistinguishable on purpose.
     #[error("No active account found with the given credentials")]
     LoginFailed,
-    /// The caller may know of the thing, but not do this with it.
+    /// The caller may know of the object, but not do this with it.
     #[error("You do not have permission to perform this action.")]
     PermissionDenied,
-    /// Not there, or not the caller's to know of.
+    /// Does not exist, or the caller may not know of it.
     #[error("Not found.")]
     NotFound,
-    /// A page's cursor that we did not make for this list.
+    /// A cursor that was not made for this list.
     #[error("Invalid cursor")]
     InvalidCursor,
-    /// It clashes with the present state; the text says how.
+    /// The current state does not allow it; the text says why.
     #[error("{0}")]
     Conflict(&'static str),
     /// The body or frame is over its limit.
     #[error("{0}")]
     TooLarge(&'static str),
-    /// The body is of a type that is not read here: this one, as it was named.
+    /// The body's media type, which is not supported here.
     #[error("Unsupported media type \"{0}\" in request.")]
     MediaType(String),
-    /// Asked too often; after this while it may work. Nothing was done.
+    /// Over a rate limit; it may work after this duration. Nothing was done.
     #[error("Request was throttled. Expected available in {} second{}.",
             in_seconds(*.0), if in_seconds(*.0) == 1 { "" } else { "s" })]
     Throttled(Duration),
-    /// A store or queue is away or full; trying again later may work. Nothing was acknowledged.
+    /// A database or queue is unavailable or full; a retry may work later. Nothing was acknowledged.
     #[error("Service temporarily unavailable, try again later.")]
     Unavailable(#[source] Cause),
-    /// The answer to a commit was lost, or did not come in time: it may have been done. Under the
-    /// same `client_id` a send may be repeated without harm.
+    /// The answer to a commit was lost, or late: the change may have been made. A send may be retried under
+    /// the same `client_id`.
     #[error(
         "The outcome is unknown: it may have been done. Look, or repeat it with the same client_id."
     )]
     OutcomeUnknown(#[source] Cause),
-    /// Our fault.
+    /// A bug.
     #[error("A server error occurred.")]
     Internal(#[source] Cause),
 }
 
-/// What lies behind an [`Error::Unavailable`], [`Error::OutcomeUnknown`] or [`Error::Internal`]: for
-/// the log, never for a client.
+/// The cause of an [`Error::Unavailable`], [`Error::OutcomeUnknown`] or [`Error::Internal`], for the log,
+/// never for a client.
 pub type Cause = Box<dyn StdError + Send + Sync>;
 
 impl Error {
-    /// Whether it is what was sent that is wrong: told after whether one may, and whether it is time.
+    /// Whether the input is wrong: reported after permission and state have been checked.
     pub fn is_of_the_body(&self) -> bool {
         use Error::{Invalid, Malformed, MediaType, TooLarge};
         matches!(self, Invalid(_) | Malformed(_) | TooLarge(_) | MediaType(_))
     }
 
-    /// One wrong field.
+    /// A validation error of one field.
     pub fn field(name: &str, text: impl Into<String>) -> Self {
         let mut errors = FieldErrors::default();
         errors.add(name, text);
         Self::Invalid(errors)
     }
 
-    /// When it is worth trying again, in seconds, where that is known.
+    /// When a retry makes sense, in seconds, if that is known.
     pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Throttled(wait) => Some(in_seconds(*wait)),
@@ -90,23 +90,23 @@ impl Error {
         }
     }
 
-    /// A state that the code's own rules exclude.
+    /// A state that cannot occur.
     pub fn internal(cause: impl Into<Cause>) -> Self {
         Self::Internal(cause.into())
     }
 }
 
-/// Rounded up, so that who waits as long is not too early.
+/// Rounded up, so that a client that waits so long is not too early.
 fn in_seconds(wait: Duration) -> u64 {
     wait.as_micros().div_ceil(1_000_000).max(1).try_into().unwrap_or(u64::MAX)
 }
 
-/// Wrong fields with their texts, as DRF's serializers collect them.
+/// Validation errors by field, as DRF's serializers collect them.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct FieldErrors(BTreeMap<String, Vec<String>>);
 
 impl FieldErrors {
-    /// DRF's name for what concerns no single field.
+    /// DRF's name for errors of no single field.
     pub const NON_FIELD: &'static str = "non_field_errors";
 
     /// Adds a text to a field.
@@ -114,24 +114,24 @@ impl FieldErrors {
         self.0.entry(field.to_owned()).or_default().push(text.into());
     }
 
-    /// Forgets the errors of a field.
+    /// Removes the errors of a field.
     pub fn remove(&mut self, field: &str) {
         self.0.remove(field);
     }
 
-    /// Whether the field has a fault already.
+    /// Whether the field has an error.
     pub fn contains(&self, field: &str) -> bool {
         self.0.contains_key(field)
     }
 
-    /// Takes over what another found.
+    /// Adds the errors of another collection.
     pub fn extend(&mut self, other: Self) {
         for (field, texts) in other.0 {
             self.0.entry(field).or_default().extend(texts);
         }
     }
 
-    /// `Err` where there is any fault.
+    /// `Err` if there are any errors.
     pub fn into_result(self) -> Result<()> {
         if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self)) }
     }

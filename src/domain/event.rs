@@ -1,6 +1,5 @@
-//! What happened, as those who are connected hear of it. An event is made by an action, and
-//! published by `actions::unit` or `actions::committer` once its transaction is committed, or by
-//! `actions::catchup` when that did not happen.
+//! Events: what happened, as subscribers receive it. An action creates an event; `actions::unit` or
+//! `actions::committer` publish it after the commit, or `actions::catchup` if it was lost.
 
 use std::sync::Arc;
 
@@ -13,34 +12,34 @@ use super::numbering::Version;
 use super::role::Role;
 use super::user::{Profile, UserRef};
 
-/// A durable change of a chat that is already there, for every connection of every member. Each
-/// version of a chat is exactly one of these, save version 1, which is [`Event::ChatCreated`].
+/// A durable change of an existing chat, for every connection of every member. Each version of a chat is
+/// exactly one of these, except version 1, which is [`Event::ChatCreated`].
 #[derive(Clone, Debug)]
 pub struct ChatEvent {
-    /// Which chat.
+    /// The chat.
     pub chat: ChatId,
-    /// The chat's version that this change made.
+    /// The chat's version that this change took.
     pub version: Version,
-    /// What changed.
+    /// The change.
     pub change: Change,
 }
 
-/// What changed in a chat.
+/// The kinds of changes of a chat.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// A message was sent.
     MessageCreated(Arc<Message>),
-    /// It changed otherwise than by becoming a tombstone; today its content.
+    /// A message changed, other than by becoming a tombstone; today its content.
     MessageUpdated(Arc<Message>),
-    /// It became a tombstone.
+    /// A message became a tombstone.
     MessageDeleted(Arc<Message>),
-    /// Name, description or picture changed; as the chat is now.
+    /// Name, description or avatar changed; the chat as it is now.
     ChatUpdated(Arc<Chat>),
-    /// Somebody came in.
+    /// A member joined.
     MemberJoined(Arc<Member>),
-    /// Somebody's role changed.
+    /// A member's role changed.
     MemberUpdated(Arc<Member>),
-    /// Somebody left or was removed, as they were before.
+    /// A member left or was removed; as they were before.
     MemberLeft(Arc<Member>),
 }
 
@@ -58,65 +57,65 @@ impl ChatEvent {
     }
 }
 
-/// Anything that a transaction makes known when it is committed.
+/// Everything that is published after a commit.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A change in a chat.
     Chat(ChatEvent),
-    /// Somebody is in a chat from now on: each gets it as they see it, and its later events.
+    /// Users joined a chat: each gets it as they see it, and its later events.
     ChatCreated {
         /// What all see alike.
         chat: Arc<Chat>,
         /// Its newest message.
         last_message: Option<Arc<Message>>,
-        /// Those who came in.
+        /// The new members.
         newcomers: Vec<Newcomer>,
     },
-    /// Somebody is out of a chat, or the chat is no more: they hear so, and nothing of it again.
+    /// Users left a chat, or it was deleted: they get `chat.deleted`, and none of its later events.
     ChatDeleted {
         /// Which chat.
         chat: ChatId,
-        /// Those who are out.
+        /// The former members.
         departed: Vec<Departed>,
     },
-    /// A user is in a chat, which their connections may not know of: as [`Event::ChatCreated`], when
-    /// that was lost.
+    /// A user is a member of a chat, which their connections may not know: replaces a lost
+    /// [`Event::ChatCreated`].
     ChatFound(UserId, Box<ChatView>),
-    /// Somebody is seen otherwise; by which connection, where it was one.
+    /// A user's presence changed, and the connection that changed it, if it was one.
     StatusChanged(Profile, Option<u64>),
-    /// Somebody's names or picture changed.
+    /// A user's names or avatar changed.
     UserUpdated(UserRef),
     /// Sessions of a user ended: their sockets are closed.
     SessionsEnded(UserId, Vec<SessionId>),
 }
 
-/// One who is out of a chat.
+/// A former member of a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Departed {
     /// Who.
     pub user: UserId,
-    /// The chat's version that it made; [`Departed::ENDED`] where there is no chat any more.
+    /// The chat's version that this took; [`Departed::ENDED`] if the chat was deleted.
     pub version: Version,
 }
 
 impl Departed {
-    /// After every version that a chat ever had.
+    /// Later than every version that the chat had.
     pub const ENDED: Version = Version::MAX;
 }
 
-/// One who is in a chat from now on.
+/// A new member of a chat.
 #[derive(Clone, Debug)]
 pub struct Newcomer {
     /// Who.
     pub user: UserId,
     /// As what.
     pub role: Role,
-    /// The other one, in a private chat.
+    /// The other user of a private chat.
     pub peer: Option<Profile>,
 }
 
 impl Newcomer {
-    /// The chat as the newcomer sees it: with nothing in it left to read.
+    /// The chat as the new member sees it: with everything read.
     pub fn view(&self, chat: &Chat, last_message: Option<&Message>) -> ChatView {
         ChatView {
             chat: chat.clone(),

@@ -1,13 +1,13 @@
-//! The ids of rows: one type a noun, so that they cannot be swapped. Nothing here knows a row.
+//! The ids of rows: one type for each noun, so that they cannot be confused.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The largest id that JavaScript's numbers hold exactly (2⁵³ − 1); no id of ours is above it.
+/// The largest id that a JavaScript number represents exactly (2⁵³ − 1). Our ids are never larger.
 pub const MAX_ID: i64 = (1 << 53) - 1;
 
-/// A user's id. (The ids are declared one by one, not by a macro: readers and editors see them.)
+/// A user's id. (The ids are declared one by one, not by a macro, so that readers and editors see them.)
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, sqlx::Type,
 )]

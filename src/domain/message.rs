@@ -1,4 +1,4 @@
-//! Messages: what may be sent, and what a message is. Numbering is the store's business.
+//! Messages: drafts, sent messages, and the kind of their last change. The store numbers them.
 
 use super::error::Error;
 use super::ids::{ChatId, MessageId, UserId};
@@ -11,13 +11,13 @@ use super::user::UserRef;
 /// Longest `client_id`, in characters.
 pub const CLIENT_ID_MAX: usize = 64;
 
-/// What a message says: not blank, no NUL, at most the configured number of characters, and
-/// otherwise exactly what was sent.
+/// The text of a message: not blank, no NUL, at most the configured number of characters, and otherwise
+/// exactly as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content(String);
 
 impl Content {
-    /// Checks; `max` is `MESSAGE_MAX_LENGTH`, in characters. The error is DRF's text.
+    /// Validates; `max` is `MESSAGE_MAX_LENGTH`, in characters. The error is DRF's text.
     pub fn parse(value: String, max: usize) -> Result<Self, String> {
         text::check_present(&value, max)?;
         Ok(Self(value))
@@ -29,7 +29,7 @@ impl Content {
     }
 }
 
-/// The sender's own name for a message: a retry under the same one makes no second message.
+/// The sender's idempotency key: a retry under the same one creates no second message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClientId(String);
 
@@ -49,24 +49,24 @@ impl ClientId {
     }
 }
 
-/// What a sender wrote, valid in itself.
+/// A valid draft of a message.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    /// What it says.
+    /// The text.
     pub content: Content,
-    /// The message of the same chat that it answers.
+    /// The message in the same chat that it replies to.
     pub reply_to: Option<MessageId>,
-    /// Names the attempt, see [`ClientId`].
+    /// The idempotency key.
     pub client_id: Option<ClientId>,
 }
 
-/// What a sender wrote that is not valid.
+/// An invalid draft.
 #[derive(Debug)]
 pub struct Unfit {
-    /// What is wrong with it in itself.
+    /// Its validation errors.
     pub error: Error,
-    /// The message that it answers, where that could be read: whether it is there is told together
-    /// with the rest.
+    /// The message that it replies to, if that could be parsed: whether it exists is reported together
+    /// with the other errors.
     pub reply_to: Option<MessageId>,
 }
 
@@ -76,18 +76,18 @@ impl From<Error> for Unfit {
     }
 }
 
-/// A draft on its way. Whether its sender may is decided in the transaction that sends it.
+/// A draft in the queue. The sending transaction checks the sender's membership.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
-    /// Where to.
+    /// The chat.
     pub chat: ChatId,
-    /// Who.
+    /// The sender.
     pub sender: UserId,
     /// What.
     pub content: Content,
-    /// The message of the same chat that it answers.
+    /// The message in the same chat that it replies to.
     pub reply_to: Option<MessageId>,
-    /// Names the attempt, see [`ClientId`].
+    /// The idempotency key.
     pub client_id: Option<ClientId>,
 }
 
@@ -106,7 +106,7 @@ pub enum LastChange {
 }
 
 impl LastChange {
-    /// The kind as a row tells it: what is `stored`, and whether the row has the times of an edit and of a
+    /// The kind of a row: what is `stored`, and whether the row has the times of an edit and of a
     /// deletion. Older programs, which may run beside this one, store no kind and leave one that is there as
     /// it is. The times correct that: nothing follows a deletion, and an edited message is not just created.
     pub fn of_row(stored: Option<&str>, edited: bool, deleted: bool) -> Self {
@@ -120,20 +120,20 @@ impl LastChange {
     }
 }
 
-/// A message as it stands, a tombstone included.
+/// A message as it is now, possibly a tombstone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Its id.
     pub id: MessageId,
-    /// Where it is.
+    /// The chat.
     pub chat: ChatId,
-    /// Its place in the chat: 1, 2, 3, … without holes.
+    /// Its position in the chat: 1, 2, 3, … without gaps.
     pub seq: Seq,
-    /// The chat's version that its last change made.
+    /// The chat's version of its last change.
     pub version: Version,
-    /// Who sent it, a member or not any more.
+    /// The sender, who may no longer be a member.
     pub sender: UserRef,
-    /// Empty where deleted.
+    /// Empty if it is deleted.
     pub content: String,
     /// When it was committed, by the server's clock.
     pub timestamp: Timestamp,
@@ -143,11 +143,11 @@ pub struct Message {
     pub deleted_at: Option<Timestamp>,
     /// The kind of its last change, which made `version`.
     pub last_change: LastChange,
-    /// The message that it answers.
+    /// The message that it replies to.
     pub reply_to: Option<MessageId>,
-    /// The sender's own name for it.
+    /// The sender's idempotency key.
     pub client_id: Option<String>,
-    /// How far it came.
+    /// Sent, delivered or read.
     pub status: MessageStatus,
 }
 

@@ -1,4 +1,4 @@
-//! Addresses of clients, and ranges of them.
+//! Client addresses, and ranges of them.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -10,7 +10,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads a range in CIDR notation, or a single address.
+    /// Parses a range in CIDR notation, or a single address.
     pub fn parse(text: &str) -> Result<Self, String> {
         let fault = || format!("must be made of ranges such as 10.0.0.0/8 or ::1, not {text:?}");
         let (address, bits) = match text.split_once('/') {
@@ -27,14 +27,14 @@ impl Network {
         Ok(Self { address: number(address) & mask, mask })
     }
 
-    /// Whether an address is in it.
+    /// Whether the range contains an address.
     pub fn contains(&self, address: IpAddr) -> bool {
         number(address) & self.mask == self.address
     }
 }
 
-/// What counts as one client: an IPv4 address, or the /64 of an IPv6 address, which one customer
-/// has whole.
+/// What counts as one client: an IPv4 address, or the /64 of an IPv6 address, since a customer usually has
+/// a whole one.
 pub fn block(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
@@ -42,7 +42,7 @@ pub fn block(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Both kinds in one space: IPv4 is mapped into IPv6.
+/// Both kinds in one address space: IPv4 is mapped into IPv6.
 fn number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),

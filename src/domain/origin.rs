@@ -1,17 +1,17 @@
-//! Origins of pages, as browsers send them (RFC 6454).
+//! Origins of web pages, as browsers send them (RFC 6454).
 
 use std::fmt;
 
 use url::Url;
 
-/// A scheme, a host and a port; written in one way only, so that two are equal where they are the
-/// same: in lower case, without the scheme's default port.
+/// A scheme, a host and a port, normalised for comparison: in lower case, without the scheme's default
+/// port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebOrigin(String);
 
 impl WebOrigin {
-    /// Reads `scheme://host` or `scheme://host:port` with nothing behind it, of any scheme, or `null`
-    /// (what a page without an origin sends).
+    /// Parses `scheme://host` or `scheme://host:port` with any scheme and nothing after it, or `null` (which
+    /// a page without an origin sends).
     pub fn parse(text: &str) -> Option<Self> {
         if text == "null" {
             return Some(Self(text.to_owned()));
@@ -29,19 +29,19 @@ impl WebOrigin {
         Some(Self(format!("{}://{host}{port}", url.scheme())))
     }
 
-    /// Whether it is a server's that is reached under this host, which may name a port.
+    /// Whether it is the origin of a server with this `Host`, which may contain a port.
     pub fn is_of_host(&self, host: &str) -> bool {
         let of_scheme = |scheme| Self::parse(&format!("{scheme}://{host}"));
         (self.is_http() && of_scheme("http").as_ref() == Some(self))
             || (self.is_https() && of_scheme("https").as_ref() == Some(self))
     }
 
-    /// Whether its pages come by HTTP, unencrypted.
+    /// Whether it uses unencrypted HTTP.
     pub fn is_http(&self) -> bool {
         self.0.starts_with("http://")
     }
 
-    /// Whether its pages come by HTTPS.
+    /// Whether it uses HTTPS.
     pub fn is_https(&self) -> bool {
         self.0.starts_with("https://")
     }

@@ -1,9 +1,9 @@
-//! Pages of lists that are walked by place, never by number: rows that stay where they are are
-//! neither skipped nor repeated, however many come in between. Cursors are HTTP's business.
+//! Keyset pagination: pages are addressed by the last row's key, never by an offset. Rows that keep their
+//! place in the order are neither skipped nor repeated, however many are added. HTTP makes the cursors.
 
-/// Fewest and most rows a page.
+/// The minimum and maximum page size.
 pub const SIZES: std::ops::RangeInclusive<i64> = 1..=100;
-/// Rows a page where the client does not say.
+/// The default page size.
 pub const DEFAULT_SIZE: i64 = 50;
 
 /// Which page of a list, in the list's own order.

@@ -1,7 +1,6 @@
-//! Which passwords an account may have: Django's four default validators, in its order and words.
+//! Validation of passwords: Django's four default validators, in its order and words.
 //!
-//! Pure rules over text that the caller holds. Nothing here hashes a password for storage, reads or
-//! writes anything, logs, or keeps what it was given.
+//! Pure rules. Nothing here hashes a password for storage, does I/O, logs, or keeps its input.
 
 use std::collections::HashMap;
 
@@ -10,24 +9,24 @@ use aws_lc_rs::digest;
 use super::text::is_word;
 use super::user::User;
 
-/// The longest password, in characters: our own limit, so that no request buys unbounded work.
+/// The longest password, in characters: our own limit, so that no request causes unbounded work.
 pub const MAX_CHARS: usize = 1024;
 
 /// The shortest password, in characters (`MinimumLengthValidator`, `min_length=8`).
 pub const MIN_CHARS: usize = 8;
 
-/// What is known of the account, which its password must not resemble. Empty when not known.
+/// Attributes of the account, which its password must not resemble. Empty if unknown.
 ///
 /// Django's `UserAttributeSimilarityValidator.DEFAULT_USER_ATTRIBUTES`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Attributes<'a> {
-    /// The name that logs in: the first thing that an attacker knows.
+    /// The login name: the first thing that an attacker knows.
     pub username: &'a str,
-    /// The whole address; each side of the `@` is compared too.
+    /// The whole address; each side of the `@` is compared as well.
     pub email: &'a str,
-    /// As the person wrote it, and often public.
+    /// As the user wrote it; often public.
     pub first_name: &'a str,
-    /// As the person wrote it, and often public.
+    /// As the user wrote it; often public.
     pub last_name: &'a str,
 }
 
@@ -38,10 +37,10 @@ impl<'a> From<&'a User> for Attributes<'a> {
     }
 }
 
-/// Everything that is wrong with a password, as the messages that clients see; empty if it is good.
+/// The validation errors of a password, as clients see them; empty if it is valid.
 ///
-/// Django's `validate_password`: all faults together, ordered as `AUTH_PASSWORD_VALIDATORS` is in a
-/// new project. A password above [`MAX_CHARS`] gets that one message and nothing else is checked.
+/// Django's `validate_password`: all errors, in the order of `AUTH_PASSWORD_VALIDATORS` in a new project.
+/// A password above [`MAX_CHARS`] gets only that error, and nothing else is checked.
 /// Linear in the lengths of the password and the attributes.
 pub fn faults(password: &str, of: &Attributes<'_>) -> Vec<String> {
     let length = password.chars().count();
@@ -72,7 +71,7 @@ fn similar_to(lower: &str, of: &Attributes<'_>) -> Option<&'static str> {
         let value = value.to_lowercase();
         let separator = |c| !is_word(c);
         if password.is_empty() {
-            // Two empty texts are alike, and only a separator at an end leaves an empty part.
+            // Two empty texts are equal; only a separator at an end leaves an empty part.
             return value.starts_with(separator) || value.ends_with(separator);
         }
         value.split(separator).any(|part| alike(&password, part)) || alike(&password, &value)
@@ -85,8 +84,8 @@ fn similar_to(lower: &str, of: &Attributes<'_>) -> Option<&'static str> {
 fn alike(a: &[char], b: &str) -> bool {
     let b_length = b.chars().count();
     let enough = |shared: usize| 20 * shared >= 7 * (a.len() + b_length);
-    // No more can be shared than the shorter has. This skips all that Django skips for its length
-    // (`exceeds_maximum_length_ratio`), and keeps many short parts from costing a pass each.
+    // The shorter text limits what can be shared. This skips what Django skips by its length
+    // (`exceeds_maximum_length_ratio`), and avoids a pass for each of many short parts.
     if !enough(a.len().min(b_length)) {
         return false;
     }
@@ -104,27 +103,26 @@ fn alike(a: &[char], b: &str) -> bool {
     enough(shared)
 }
 
-/// Whether the lower-cased password, without the space around it, is in Django's list
-/// (`CommonPasswordValidator`). One in 56 million others shares a prefix with a word of it, and is
-/// refused.
+/// Whether the lower-cased, trimmed password is in Django's list (`CommonPasswordValidator`). One in 56
+/// million others shares a prefix with a word of the list, and is refused by mistake.
 fn is_common(lower: &str) -> bool {
-    // Python's `str.strip` also takes these four separators for space.
+    // Python's `str.strip` also considers these four separators white space.
     let word = lower.trim_matches(|c: char| c.is_whitespace() || ('\x1c'..='\x1f').contains(&c));
     let digest = digest::digest(&digest::SHA256, word.as_bytes());
     digest.as_ref().first_chunk().is_some_and(|prefix| COMMON.binary_search(prefix).is_ok())
 }
 
-/// Whether all is numerals, in any script (`NumericPasswordValidator`).
+/// Whether all characters are numerals, in any script (`NumericPasswordValidator`).
 ///
-/// A little stricter than Python's `str.isdigit`: fractions and Roman numerals count as well. What
-/// Django refuses is always refused, without a table of digits.
+/// Slightly stricter than Python's `str.isdigit`: fractions and Roman numerals count as well. So
+/// everything that Django refuses is refused, without a table of digits.
 fn is_numeric(password: &str) -> bool {
     !password.is_empty() && password.chars().all(char::is_numeric)
 }
 
 /// SHA-256 prefixes of Django's 19,640 common passwords, sorted.
 ///
-/// Made by `scripts/common_passwords.py`, which says where the words are from.
+/// Made by `scripts/common_passwords.py`, which names the source of the words.
 static COMMON: &[[u8; 5]] = include_bytes!("common_passwords.bin").as_chunks().0;
 
 #[cfg(test)]
@@ -133,7 +131,7 @@ mod tests {
 
     use super::*;
 
-    /// Made by the real Django; see `password_validators.py` beside it.
+    /// Made by Django; see `password_validators.py` in the same folder.
     const VECTORS: &str = include_str!("../../tests/data/password_validators.json");
 
     #[test]

@@ -1,32 +1,33 @@
-//! Receipts: two marks a member, and the status of a message that follows from everybody's.
+//! Receipts: the two markers of a member, and the status of a message, which follows from all members'
+//! markers.
 
 use serde::Serialize;
 
 use super::ids::{MessageId, UserId};
 use super::numbering::Seq;
 
-/// How far a message came. The same for every viewer.
+/// The status of a message. The same for every viewer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MessageStatus {
     /// Committed.
     Sent,
-    /// Every other member's delivered mark has reached it.
+    /// Every other member's delivery marker has reached it.
     Delivered,
-    /// Every other member's read mark has reached it.
+    /// Every other member's read marker has reached it.
     Read,
 }
 
-/// How far somebody has read.
+/// How a client names the position up to which the user has read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReadUpTo {
-    /// Up to a message's number.
+    /// By a `seq`.
     Seq(Seq),
-    /// Up to a message of the chat.
+    /// By a message of the chat.
     Message(MessageId),
 }
 
-/// How far somebody got in a chat. Marks only grow, and reading implies delivery.
+/// The markers of a member. They only grow, and reading implies delivery.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Marks {
     /// Everything up to here has reached one of the devices.
@@ -35,20 +36,20 @@ pub struct Marks {
     pub read_seq: Seq,
 }
 
-/// The least marks of a chat's members, of which every message's status follows.
+/// The least markers of a chat's members, from which the status of every message follows.
 ///
-/// Sending moves the sender's own marks to the message, so a sender who is still a member never
-/// holds the minimum back: "every *other* member" and "every member" come to the same. The one
-/// exception is a sender who is alone.
+/// Sending moves the sender's markers to the message, so a sender who is still a member never has the
+/// minimum: "every *other* member" and "every member" are equivalent, except for a sender without other
+/// members.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, sqlx::FromRow)]
 pub struct LeastMarks {
-    /// How many members the chat has.
+    /// The number of members.
     pub members: i64,
-    /// The one member with the lowest id; where `members` is 1, the only one.
+    /// The member with the lowest id; if `members` is 1, the only one.
     pub first_member: UserId,
-    /// The least read mark of all members.
+    /// The least read marker of all members.
     pub read_seq: Seq,
-    /// The least delivered mark of all members.
+    /// The least delivery marker of all members.
     pub delivered_seq: Seq,
 }
 

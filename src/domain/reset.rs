@@ -1,18 +1,18 @@
-//! A wish to set a new password by a mailed link.
+//! A request to set a new password by a mailed link.
 
 use super::error::FieldErrors;
 use super::user::Password;
 
-/// What the holder of a link sends, each part where it was readable. Whether the link is good
-/// decides what the new password is compared with, so not everything that is wrong is known yet.
+/// The parts of the request that could be parsed. The new password is compared with the attributes of the
+/// link's account, so not all validation errors are known yet.
 #[derive(Clone, Debug)]
 pub struct NewPassword {
-    /// The account's id, as the link spells it.
+    /// The account's id, as encoded in the link.
     pub uid: Option<String>,
-    /// The link's proof.
+    /// The link's token.
     pub token: Option<String>,
-    /// Not looked at by the validators yet.
+    /// The new password, not yet validated.
     pub password: Option<Password>,
-    /// What was found wrong already.
+    /// The validation errors so far.
     pub errors: FieldErrors,
 }

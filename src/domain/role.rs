@@ -1,16 +1,16 @@
-//! What a member's role allows. The table is here alone; the actions ask it.
+//! Permissions: what a member's role allows. The actions ask this table, and there is no other one.
 
 use serde::Serialize;
 
-/// A member's role in a chat. The order is rank: a later one may do all that an earlier one may.
+/// A member's role in a chat, in the order of rank: a later one may do everything that an earlier one may.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// May read and write. Both people of a private chat are this.
+    /// May read and write. Both users of a private chat have this role.
     Member,
     /// May also rename the group, add and remove members, and delete anyone's message.
     Admin,
-    /// May also give roles, pass the group on, and delete it. One a group.
+    /// May also change roles, transfer the group, and delete it. One for each group.
     Owner,
 }
 
@@ -24,27 +24,27 @@ impl Role {
         }
     }
 
-    /// Whether it may delete a message that another sent.
+    /// Whether it may delete a message of another user.
     pub fn may_delete_messages_of_others(self) -> bool {
         self >= Self::Admin
     }
 
-    /// Whether it may change the group's name, description and picture, and add members.
+    /// Whether it may change the group's name, description and avatar, and add members.
     pub fn may_manage(self) -> bool {
         self >= Self::Admin
     }
 
-    /// Whether it may give and take roles, and end the group.
+    /// Whether it may change roles, and delete the group.
     pub fn may_rule(self) -> bool {
         self == Self::Owner
     }
 
-    /// Whether it may remove somebody of a role: those below it; the owner, anybody.
+    /// Whether it may remove a member with a role: a lower one; the owner, any.
     pub fn may_remove(self, other: Self) -> bool {
         self.may_manage() && (self > other || self.may_rule())
     }
 
-    /// Whether it may add somebody in a role.
+    /// Whether it may add a member with a role.
     pub fn may_add_as(self, other: Self) -> bool {
         self.may_manage() && self > other
     }

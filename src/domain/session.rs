@@ -1,4 +1,4 @@
-//! A login that lasts: one device of a user. Its id is the `sid` of its tokens.
+//! Sessions: a session is one login on one device. Its id is the `sid` of its tokens.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,37 +7,37 @@ use super::ids::SessionId;
 use super::time::Timestamp;
 use super::user::User;
 
-/// Who is asking, and by which session. Made only by `actions::sessions` and `actions::tickets`, from
-/// a token or ticket whose session was alive when they looked.
+/// An authenticated caller. Made only by `actions::sessions` and `actions::tickets`, from a token or
+/// ticket whose session was alive when they checked.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// The account, as it was when the request came.
+    /// The account, as it was when the request arrived.
     pub user: User,
-    /// The device.
+    /// The session.
     pub session: SessionId,
 }
 
-/// A session as its owner sees it in the list of devices.
+/// A session as its user sees it in the list of sessions.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct SessionInfo {
     /// The `sid` of its tokens.
     pub id: SessionId,
-    /// When the login was.
+    /// The time of the login.
     pub created_at: Timestamp,
-    /// When it was last seen in use, give or take a minute.
+    /// The time of its last use, to the minute.
     pub last_used_at: Timestamp,
-    /// Where the login came from.
+    /// The address of the login.
     pub ip: String,
-    /// With what.
+    /// The client of the login.
     pub user_agent: String,
 }
 
 /// The tokens of one session, as a client keeps them.
 #[derive(Clone)]
 pub struct TokenPair {
-    /// Short-lived; goes with every request.
+    /// Short-lived; sent with every request.
     pub access: String,
-    /// Long-lived and good for one use.
+    /// Long-lived, and valid for one use.
     pub refresh: String,
 }
 
@@ -47,7 +47,7 @@ impl fmt::Debug for TokenPair {
     }
 }
 
-/// Where a login came from, as its owner sees it in the list of devices.
+/// The origin of a login, as its user sees it in the list of sessions.
 #[derive(Clone, Debug)]
 pub struct Device {
     /// The client's address.

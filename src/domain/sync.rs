@@ -1,4 +1,4 @@
-//! Catching up: what a client knows, and what is new to it.
+//! Sync: what a client has, and what has changed since.
 
 use std::ops::Deref;
 
@@ -8,25 +8,25 @@ use super::ids::ChatId;
 use super::message::Message;
 use super::numbering::{AccountVersion, Version};
 
-/// What a client knows.
+/// A client's state.
 #[derive(Clone, Debug)]
 pub struct Known {
     /// The version that it has of each chat.
     pub versions: Versions,
-    /// The epoch that these are of; none where it does not say.
+    /// The epoch of these versions, if the client names it.
     pub epoch: Option<String>,
     /// Most messages in the answer, 1–1000.
     pub limit: i64,
-    /// The account's version that it has; none where it does not say.
+    /// The account's version that it has, if the client names it.
     pub account: Option<AccountVersion>,
 }
 
 impl Known {
-    /// Messages in an answer where the client does not say how many.
+    /// The default number of messages in an answer.
     pub const LIMIT: i64 = 500;
 }
 
-/// Versions by chat: in the ids' order, each chat once.
+/// Versions by chat, in the order of the ids, each chat once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Versions(Vec<(ChatId, Version)>);
 
@@ -47,7 +47,7 @@ impl IntoIterator for Versions {
     }
 }
 
-/// Of several of one chat the last counts, as everywhere in JSON.
+/// If a chat occurs more than once, the last version counts, as everywhere in JSON.
 impl FromIterator<(ChatId, Version)> for Versions {
     fn from_iter<T: IntoIterator<Item = (ChatId, Version)>>(versions: T) -> Self {
         let mut versions: Vec<_> = versions.into_iter().collect();
@@ -63,7 +63,7 @@ impl FromIterator<(ChatId, Version)> for Versions {
     }
 }
 
-/// A whole number of 1 to 18 digits and nothing else, as ids and versions are written.
+/// Parses an id or a version: 1 to 18 digits and nothing else.
 pub fn digits(text: &[u8]) -> Option<i64> {
     if !(1..=18).contains(&text.len()) {
         return None;
@@ -72,40 +72,40 @@ pub fn digits(text: &[u8]) -> Option<i64> {
     text.iter().try_fold(0, |number, byte| Some(number * 10 + digit(*byte)?))
 }
 
-/// What is new to it.
+/// What has changed since.
 #[derive(Clone, Debug)]
 pub struct Changes {
-    /// The present epoch.
+    /// The current epoch.
     pub epoch: String,
-    /// The chats that are newer than what it has.
+    /// The chats with a later version.
     pub changes: Vec<Change>,
-    /// The chats that it named and that are not its user's.
+    /// The named chats that the user is not a member of.
     pub gone: Vec<ChatId>,
-    /// Something is missing: chats for which there was no room, or messages of a chat.
+    /// The answer is incomplete: chats or messages did not fit.
     pub more: bool,
     /// What changed in the account.
     pub account: AccountDelta,
 }
 
-/// A chat that is newer than what the client has.
+/// A chat with a later version than the client's.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// The chat as it is.
+    /// The chat as it is now.
     pub chat: ChatView,
-    /// Its messages of a later version, in version order; of a chat that the client does not know,
-    /// the newest alone.
+    /// Its messages with a later version, in version order; for a chat that the client does not have, only
+    /// the newest.
     pub messages: Vec<Message>,
-    /// There are more than fitted.
+    /// There are more messages.
     pub more: bool,
 }
 
-/// How many bytes an answer may have, about.
+/// The approximate maximum size of an answer, in bytes.
 pub const BYTES: usize = 1024 * 1024;
-/// What a message and a chat are reckoned at beside their texts.
+/// The estimated size of a message and of a chat, without their texts.
 const MESSAGE: usize = 128;
 const CHAT: usize = 256;
 
-/// The room that is left in an answer. What comes first always fits.
+/// The remaining space in an answer. The first item always fits.
 #[derive(Debug)]
 pub struct Room {
     left: usize,
@@ -119,19 +119,19 @@ impl Default for Room {
 }
 
 impl Room {
-    /// Takes room for a chat whose texts, with its newest message's, have so many bytes. False where
-    /// there is too little.
+    /// Takes space for a chat whose texts, including its newest message, have so many bytes. False if there
+    /// is not enough.
     pub fn take_chat(&mut self, bytes: usize) -> bool {
         self.take(CHAT + bytes)
     }
 
-    /// Takes room for a chat as its member sees it, and for a message of it.
+    /// Takes space for a chat as its member sees it, and for one of its messages.
     pub fn take_view(&mut self, view: &ChatView, first: Option<&Message>) -> bool {
         let messages = view.last_message.iter().chain(first).map(size).sum::<usize>();
         self.take(CHAT + written(&view.chat.name) + written(&view.chat.description) + messages)
     }
 
-    /// Takes room for another message.
+    /// Takes space for another message.
     pub fn take_message(&mut self, message: &Message) -> bool {
         self.take(size(message))
     }
@@ -150,7 +150,7 @@ fn size(message: &Message) -> usize {
     MESSAGE + written(&message.content)
 }
 
-/// How many bytes a text has in JSON.
+/// The size of a text in JSON, in bytes.
 fn written(text: &str) -> usize {
     let byte = |byte: u8| match byte {
         b'"' | b'\\' => 2,

@@ -1,5 +1,5 @@
-//! Rules for text that several nouns share: lengths in Unicode code points, DRF's wording, and the
-//! key under which names are compared. Nothing here knows which field it looks at.
+//! Rules for text that several nouns share: lengths in Unicode code points, DRF's wording, and the key by
+//! which names are compared. Knows no field.
 
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizerBorrowed;
@@ -12,7 +12,7 @@ pub const REQUIRED: &str = "This field is required.";
 pub const NULL: &str = "This field may not be null.";
 /// DRF's `blank`.
 pub const BLANK: &str = "This field may not be blank.";
-/// Django's `ProhibitNullCharactersValidator`. PostgreSQL's text cannot hold NUL.
+/// Django's `ProhibitNullCharactersValidator`. PostgreSQL's text cannot contain NUL.
 pub const NO_NUL: &str = "Null characters are not allowed.";
 
 /// DRF's `does_not_exist` of `PrimaryKeyRelatedField`.
@@ -25,19 +25,19 @@ pub fn too_long(max: usize) -> String {
     format!("Ensure this field has no more than {max} characters.")
 }
 
-/// Faults of a text with a limit in characters: NUL, then length.
+/// The validation errors of a text with a limit in characters: NUL, then length.
 pub fn check(value: &str, max: usize) -> Result<(), String> {
     if value.contains('\0') {
         return Err(NO_NUL.to_owned());
     }
-    // Bytes bound characters from above, so most texts are never counted.
+    // A text has at most as many characters as bytes, so most texts need no counting.
     if value.len() > max && value.chars().count() > max {
         return Err(too_long(max));
     }
     Ok(())
 }
 
-/// Whether Python's `strip` would leave nothing: it takes four control characters along.
+/// Whether Python's `strip` would leave nothing: it also strips four control characters.
 pub fn is_blank(value: &str) -> bool {
     value.chars().all(|c| c.is_whitespace() || matches!(c, '\x1c'..='\x1f'))
 }
@@ -50,7 +50,7 @@ pub fn check_present(value: &str, max: usize) -> Result<(), String> {
     check(value, max)
 }
 
-/// Whether Python's regular expressions take the character for one of a word (`\w`): letters,
+/// Whether Python's regular expressions consider it a word character (`\w`): letters,
 /// numbers and the underscore. (Rust's `is_alphanumeric` also takes vowel signs and circled
 /// letters.)
 pub fn is_word(c: char) -> bool {
@@ -64,8 +64,8 @@ pub fn nfkc(value: &str) -> String {
     ComposingNormalizerBorrowed::new_nfkc().normalize(value).into_owned()
 }
 
-/// The key under which two names are the same: NFKC, then Unicode's full case folding, then NFKC
-/// again, since folding can undo it.
+/// The key by which names are compared: NFKC, then Unicode's full case folding, then NFKC again, since
+/// folding can undo it.
 pub fn fold(value: &str) -> String {
     nfkc(&CaseMapper::new().fold_string(&nfkc(value)))
 }

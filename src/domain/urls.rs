@@ -1,26 +1,26 @@
-//! Where clients reach this server, for the absolute URLs in objects and events. An event is
-//! written once for all who get it, so its URLs cannot depend on anybody's request.
+//! Absolute URLs in objects and events. An event is encoded once for all its subscribers, so its URLs
+//! cannot depend on a request.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
 
-/// Makes absolute URLs: of `PUBLIC_URL`, or of the address that the node listens on.
+/// Makes absolute URLs, from `PUBLIC_URL` or from the address that the node listens on.
 #[derive(Debug, Default)]
 pub struct Urls {
-    /// Scheme, host and port. Unknown only until the node listens, when nobody is answered yet.
+    /// Scheme, host and port. Unknown only until the node listens, before any answer.
     base: OnceLock<String>,
 }
 
 impl Urls {
-    /// Of `PUBLIC_URL`, where it is set.
+    /// From `PUBLIC_URL`, if it is set.
     pub fn new(public_url: Option<&str>) -> Self {
         Self { base: public_url.map(|url| OnceLock::from(url.to_owned())).unwrap_or_default() }
     }
 
-    /// Notes the address that the node listens on, which stands in where there is no `PUBLIC_URL`.
+    /// Sets the address that the node listens on, which is used without a `PUBLIC_URL`.
     pub fn listen_on(&self, address: SocketAddr) {
         self.base.get_or_init(|| match address.ip().is_unspecified() {
-            // Every address of this machine: this one is as good as any.
+            // It listens on every address of this machine, so any will do.
             true => format!("http://localhost:{}", address.port()),
             false => format!("http://{address}"),
         });
@@ -31,7 +31,7 @@ impl Urls {
         self.base.get().map_or("", String::as_str)
     }
 
-    /// Of a stored file, by its path in the store.
+    /// The URL of a stored file, by its path.
     pub fn media(&self, path: &str) -> String {
         format!("{}/media/{path}", self.base())
     }

@@ -1,4 +1,4 @@
-//! Users: who they are, what their names may be, and how others see them.
+//! Users: accounts, the rules for names, availability, and the presence that others see.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,13 +19,13 @@ pub const EMAIL_MAX: usize = 254;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Username(String);
 
-/// How the name of an account that was ended begins; its id follows.
+/// The prefix of an anonymised account's name; its id follows.
 const SHELL: &str = "deleted_";
 /// Django's text.
 pub const TAKEN: &str = "A user with that username already exists.";
 
 impl Username {
-    /// Normalises and checks; the error is Django's text.
+    /// Normalises and validates; the error is Django's text.
     pub fn parse(value: &str) -> Result<Self, String> {
         text::check_present(value, NAME_MAX)?;
         let name = text::nfkc(value);
@@ -43,23 +43,23 @@ impl Username {
         Ok(Self(name))
     }
 
-    /// The name as it is shown.
+    /// The displayed name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The key under which it is unique.
+    /// The key by which it is unique.
     pub fn key(&self) -> String {
         text::fold(&self.0)
     }
 }
 
-/// A plausible e-mail address: something, one `@`, a domain with a dot or `localhost`.
+/// A plausible e-mail address: a local part, one `@`, a domain with a dot or `localhost`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Email(String);
 
 impl Email {
-    /// Checks; the error is Django's text. The domain is lower-cased, as Django's
+    /// Validates; the error is Django's text. The domain is lower-cased, as Django's
     /// `normalize_email` does.
     pub fn parse(value: &str) -> Result<Self, String> {
         let invalid = || "Enter a valid email address.".to_owned();
@@ -98,20 +98,20 @@ impl Email {
         &self.0
     }
 
-    /// The key under which it is unique.
+    /// The key by which it is unique.
     pub fn key(&self) -> String {
         text::fold(&self.0)
     }
 }
 
-/// An account to be made, valid in itself. Whether its names are free is decided by the database.
+/// A valid registration. Whether its names are available is decided by the database.
 #[derive(Clone, Debug)]
 pub struct Registration {
-    /// Shown name and login.
+    /// The displayed name, and a login name.
     pub username: Username,
-    /// A second login.
+    /// A second login name.
     pub email: Option<Email>,
-    /// In the clear; never logged or kept.
+    /// In plain text; never logged or stored.
     pub password: Password,
     /// May be empty.
     pub first_name: String,
@@ -119,7 +119,7 @@ pub struct Registration {
     pub last_name: String,
 }
 
-/// What is to change about an account; what is `None` stays.
+/// A change of an account; `None` leaves a field unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct UserChange {
     /// Its new name.
@@ -128,21 +128,21 @@ pub struct UserChange {
     pub first_name: Option<String>,
     /// May be empty.
     pub last_name: Option<String>,
-    /// `Some(None)` takes it away.
+    /// `Some(None)` removes it.
     pub email: Option<Option<Email>>,
     /// May be empty.
     pub status_text: Option<String>,
-    /// What the user chose to be seen as.
+    /// The availability that the user chose.
     pub availability: Option<Availability>,
-    /// The picture.
+    /// The avatar.
     pub avatar: Option<NewAvatar>,
-    /// Staff's to say; from others it is ignored.
+    /// Only staff may set it; from others it is ignored.
     pub is_active: Option<bool>,
-    /// A superuser's to say; from others it is ignored.
+    /// Only superusers may set it; from others it is ignored.
     pub is_staff: Option<bool>,
 }
 
-/// A password in the clear, hidden from debug output.
+/// A password in plain text, hidden from debug output.
 #[derive(Clone)]
 pub struct Password(pub String);
 
@@ -152,17 +152,17 @@ impl std::fmt::Debug for Password {
     }
 }
 
-/// What a user chose to be seen as.
+/// The availability that a user chose.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Availability {
-    /// Seen as connected while connected.
+    /// Appears online while connected.
     Online,
-    /// Seen as away while connected.
+    /// Appears away while connected.
     Away,
-    /// Seen as busy while connected.
+    /// Appears busy while connected.
     Busy,
-    /// Never seen as connected.
+    /// Always appears offline.
     Invisible,
 }
 
@@ -189,12 +189,12 @@ impl TryFrom<String> for Availability {
     }
 }
 
-/// Whether anybody sits before a connected device.
+/// Whether a connected device is in use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Activity {
-    /// So it is assumed.
+    /// In use; the default.
     Active,
-    /// The device says that nobody does.
+    /// The device has reported that it is idle.
     Idle,
 }
 
@@ -206,57 +206,57 @@ pub enum Status {
     Online,
     /// Connected, not at the keyboard.
     Away,
-    /// Connected, not to be disturbed.
+    /// Connected, do not disturb.
     Busy,
     /// Not connected, or invisible.
     Offline,
 }
 
-/// A user's row, less the password. Never sent as it is: `wire::users` decides who sees what.
+/// A user's row, without the password. Never sent as it is: `wire::users` decides who sees what.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct User {
     /// Its id.
     pub id: UserId,
-    /// Shown name, in NFKC.
+    /// The displayed name, in NFKC.
     pub username: String,
-    /// Empty where none was given, as in Django.
+    /// Empty if there is none, as in Django.
     pub email: String,
     /// May be empty.
     pub first_name: String,
     /// May be empty.
     pub last_name: String,
-    /// Path of the picture below the media root.
+    /// Path of the avatar below the media root.
     pub avatar: Option<String>,
-    /// A line of the user's own, at most 140 characters.
+    /// The user's status text, at most 140 characters.
     pub status_text: String,
-    /// What the user chose to be seen as.
+    /// The availability that the user chose.
     #[sqlx(try_from = "String")]
     pub availability: Availability,
     /// When the user was last connected.
     pub last_seen: Option<Timestamp>,
-    /// When the account was made.
+    /// When the account was created.
     pub date_joined: Timestamp,
-    /// When the account was ended: what is left is a shell without a name, inactive for ever.
+    /// When the account was deleted: it is anonymised, and inactive for ever.
     pub deleted_at: Option<Timestamp>,
-    /// False: may not log in, and every token is dead.
+    /// False: cannot log in, and all tokens are invalid.
     pub is_active: bool,
     /// May moderate.
     pub is_staff: bool,
-    /// May do everything that staff may, and make staff.
+    /// May do everything that staff may, and grant staff.
     pub is_superuser: bool,
     /// The account's version.
     pub account_version: AccountVersion,
 }
 
 impl User {
-    /// Whether somebody may know of them: the inactive are staff's business, and of those who are
-    /// gone there is nothing to know.
+    /// Whether a viewer may know of the user: only staff know of inactive users, and nobody of deleted
+    /// ones.
     pub fn is_there_for(&self, viewer: &Self) -> bool {
         self.is_active || (viewer.is_staff && self.deleted_at.is_none())
     }
 
-    /// The status that others see, given what the connected devices say, if there is any. The last
-    /// of them may be there for a moment after the account has ended.
+    /// The status that others see, given the activity of the connected devices, if there are any. One may
+    /// still be connected for a moment after the account was deleted.
     pub fn status(&self, devices: Option<Activity>) -> Status {
         match (devices.filter(|_| self.deleted_at.is_none()), self.availability) {
             (None, _) | (_, Availability::Invisible) => Status::Offline,
@@ -266,12 +266,12 @@ impl User {
         }
     }
 
-    /// The names by which people search them: username, first and last name.
+    /// The names for the search: username, first and last name.
     pub fn names(&self) -> [&str; 3] {
         [&self.username, &self.first_name, &self.last_name]
     }
 
-    /// The full name, or the username where there is none: a private chat's name.
+    /// The full name, or the username if there is none: a private chat's name.
     pub fn display_name(&self) -> String {
         let full = format!("{} {}", self.first_name, self.last_name);
         match full.trim() {
@@ -303,24 +303,24 @@ pub struct UserRef {
     pub first_name: String,
     /// May be empty.
     pub last_name: String,
-    /// Path of the picture below the media root.
+    /// Path of the avatar below the media root.
     pub avatar: Option<String>,
 }
 
 impl UserRef {
-    /// What is left of an account that was ended. Nobody else can be called so.
+    /// The name of an anonymised account. Nobody else can have it.
     pub fn of_shell(id: UserId) -> Self {
         let (username, no_name) = (format!("{SHELL}{id}"), String::new());
         Self { id, username, first_name: no_name.clone(), last_name: no_name, avatar: None }
     }
 }
 
-/// A user together with the presence that others see.
+/// A user, with the presence that others see.
 #[derive(Clone, Debug)]
 pub struct Profile {
     /// The account.
     pub user: User,
-    /// As others see it.
+    /// The status that others see.
     pub status: Status,
 }
 
@@ -341,7 +341,7 @@ mod tests {
             assert!(Username::parse(bad).is_err(), "{bad:?}");
         }
         assert!(Username::parse(&"a".repeat(151)).is_err());
-        // One character that NFKC makes three of: 60 of them are under the limit, 180 are not.
+        // A character that becomes three by NFKC: 60 of them are under the limit, 180 are not.
         assert!(Username::parse(&"\u{fb03}".repeat(60)).is_err());
     }
 
