@@ -273,6 +273,10 @@ impl Inner {
 }
 
 #[cfg(test)]
+#[path = "queue_races.rs"]
+mod races;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
