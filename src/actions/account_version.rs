@@ -10,7 +10,7 @@ use crate::store::users;
 
 use super::profiles;
 
-/// What changed after `known`. An answer without changes tells only the version: the client named none, or one
+/// What changed after `known`. An answer without changes has only the version: the client named none, or one
 /// that this account has not reached.
 pub async fn changes(
     app: &App,

@@ -40,7 +40,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const CHUNK: usize = 1_000;
 
 /// Fills the gaps that have stood open for too long, or skips them. Users who left the
-/// chat in a gap are told first, since later events are not theirs. They are found by version, not by
+/// chat in a gap get `chat.deleted` first, since later events are not theirs. They are found by version, not by
 /// time: a departure takes a version like any other change.
 pub async fn fill_gaps(app: Arc<App>) -> Result<()> {
     for gap in app.hub.feeds.gaps(GAP_TIMEOUT) {
@@ -62,7 +62,7 @@ pub async fn fill_gaps(app: Arc<App>) -> Result<()> {
     Ok(())
 }
 
-/// Fills a gap from the messages' rows, each of which tells its last change. Where every missing version is
+/// Fills a gap from the messages' rows, each of which has its last change. Where every missing version is
 /// one of these, they are the events. Where not (a message changed twice, a change that is no message's),
 /// the listeners have to sync: false.
 async fn fill(app: &App, gap: &Gap) -> Result<bool> {

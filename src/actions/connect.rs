@@ -18,7 +18,7 @@ use crate::store::{chats, members, site};
 use super::live::LiveSocket;
 use super::{presence, profiles};
 
-/// What a client is told first.
+/// The content of `ready`.
 #[derive(Debug)]
 pub struct Ready {
     /// The user.

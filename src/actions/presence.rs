@@ -93,7 +93,7 @@ pub async fn subscribe(
     Ok(profiles)
 }
 
-/// Records the status of users to whom somebody has just subscribed, so that only changes are sent.
+/// Records the status of users who have just got a subscriber, so that only changes are sent.
 pub(super) async fn record(app: &App, users: &[UserId]) -> Result<()> {
     for chunk in users.chunks(CHUNK) {
         let users = users::by_ids(&app.db, chunk).await?;

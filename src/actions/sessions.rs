@@ -144,7 +144,7 @@ pub async fn refresh(app: &Arc<App>, token: &str) -> Result<TokenPair> {
             pair(app, user, id, refresh_jti, now, refreshed_at)
         }
         Some(_) => {
-            tracing::warn!(session = id.0, user = user.0, "a spent refresh token came again");
+            tracing::warn!(session = id.0, user = user.0, "refresh token reuse detected; session revoked");
             end_in(app, &mut unit, user, id).await?;
             unit.commit().await?;
             Err(Error::TokenNotValid)
@@ -163,7 +163,7 @@ pub async fn verify(app: &App, token: &str) -> Result<()> {
     if good { Ok(()) } else { Err(Error::TokenNotValid) }
 }
 
-/// One's live sessions, the newest first. A place is a session's id.
+/// The user's live sessions, the newest first. The cursor is a session's id.
 pub async fn list(
     app: &App,
     caller: &Caller,

@@ -1,11 +1,11 @@
-//! Random strings and keyed sums, all from the one crypto provider (aws-lc-rs).
+//! Random strings, hashes and signatures (HMAC), all from one crypto provider (aws-lc-rs).
 
 use aws_lc_rs::{constant_time, digest, hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// `N` random bytes from the system, in hexadecimal. The error says that the system has none,
-/// which no caller can mend.
+/// `N` random bytes from the system, in hexadecimal. The error says that the system has none, which no
+/// caller can fix.
 pub fn random_hex<const N: usize>() -> Result<String, aws_lc_rs::error::Unspecified> {
     let mut bytes = [0; N];
     rand::fill(&mut bytes)?;
@@ -17,41 +17,41 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// SHA-256 in hexadecimal: how a secret that is its own proof is kept.
+/// SHA-256 in hexadecimal: how tickets and similar secrets are stored.
 pub fn sha256_hex(text: &str) -> String {
     hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
 }
 
-/// The key for one use of the site's `SECRET_KEY`, which itself signs nothing: what is signed for
-/// one use is never valid for another. (HMAC-SHA-256 of the use; a new use needs a name of its own.)
+/// The key for one use of the site's `SECRET_KEY`, which itself signs nothing: a signature for one use is
+/// never valid for another. (HMAC-SHA-256 of the use's name; a new use needs a new name.)
 pub fn derived_key(secret_key: &str, used_for: &str) -> hmac::Tag {
     let root = hmac::Key::new(hmac::HMAC_SHA256, secret_key.as_bytes());
     hmac::sign(&root, used_for.as_bytes())
 }
 
-/// Makes strings that only this site can have made (HMAC-SHA-256, cut to 96 bits), such as
-/// pages' cursors. What they say can be read by anyone.
+/// Signs strings, such as cursors (HMAC-SHA-256, truncated to 96 bits). Only this site can make them;
+/// anybody can read them.
 #[derive(Debug)]
 pub struct Sealer(hmac::Key);
 
-/// Bytes of the sum that a sealed string carries.
+/// Bytes of the signature in a signed string.
 const SUM: usize = 12;
 
 impl Sealer {
-    /// Its key is derived, so that a sealed string is never taken for a token.
+    /// The key is derived, so that a signed string is never valid as a token.
     pub fn new(secret_key: &str) -> Self {
         let key = derived_key(secret_key, "meowsenger sealed strings");
         Self(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
     }
 
-    /// Seals a text for one purpose.
+    /// Signs a text for one purpose.
     pub fn seal(&self, purpose: &str, text: &str) -> String {
         let mut bytes = self.sum(purpose, text.as_bytes()).as_ref()[..SUM].to_vec();
         bytes.extend_from_slice(text.as_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The text of a string that was sealed here for the same purpose.
+    /// The text of a string that this site has signed for the same purpose.
     pub fn open(&self, purpose: &str, sealed: &str) -> Option<String> {
         let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let (sum, text) = bytes.split_at_checked(SUM)?;

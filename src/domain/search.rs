@@ -18,7 +18,7 @@ pub use entry::{IndexEntry, RULES};
 pub use query::{Match, Query, Range, Tier};
 pub use typos::Effort;
 
-/// Longest indexed part of a word, in characters. Names that differ only behind it are told apart
+/// Longest indexed part of a word, in characters. Names that differ only after it are distinguished
 /// by [`Query`].
 const WORD_MAX: usize = 32;
 /// Longest part of a name that is searched, in characters. A username or a full name has at most

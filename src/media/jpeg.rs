@@ -1,4 +1,4 @@
-//! Decoding JPEG. The decoder holds the whole picture, and of one that comes in several scans every
+//! Decoding JPEG. The decoder holds the whole picture, and of one that has several scans every
 //! coefficient too, so what a file costs is read from its headers first.
 //!
 //! It is as lenient as browsers are, and makes grey of what is missing. So a file that does not say

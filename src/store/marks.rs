@@ -117,8 +117,8 @@ const ADVANCE_POSTGRES: &str = "\
     returning m.chat_id, m.user_id, m.last_delivered_seq, m.last_read_seq, h.last_seq, \
               v.account_version";
 
-/// The users of whom a read marker is behind what is wanted. On PostgreSQL their rows are held from now on; those
-/// that somebody else holds are left out.
+/// The users with a read marker that has to move. On PostgreSQL their rows are locked from now on; rows that
+/// another transaction has locked are skipped.
 async fn hold_readers(tx: &mut Tx, rows: &[Wanted]) -> Result<HashSet<UserId>> {
     let reading: Vec<_> = rows.iter().filter(|(.., read)| *read > Seq(0)).copied().collect();
     if reading.is_empty() {

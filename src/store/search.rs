@@ -19,7 +19,7 @@ use super::query::{Dialects, Target};
 pub struct IndexRow {
     /// What is indexed.
     pub piece: String,
-    /// For whom.
+    /// The user.
     pub user: UserId,
     /// As in [`IndexEntry::names`]; empty if the user is not active.
     pub names: String,

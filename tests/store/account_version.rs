@@ -110,8 +110,8 @@ async fn a_change_of_the_profile_takes_a_version(
     assert_eq!(version(&store, b).await, 0, "of that user alone");
 }
 
-/// Whoever adds people to a group holds their rows and waits for the chat's; a committer holds that and waits for
-/// its senders' rows as members. If moving markers waited too, these three could wait in a circle.
+/// A request that adds people to a group locks their rows and waits for the chat's; a committer locks that one and
+/// waits for its senders' rows as members. If moving markers waited too, these three could deadlock.
 #[tokio::test]
 async fn markers_wait_for_nobody_on_postgres() {
     let Some(store) = Store::new(Backend::Postgres).await else { return };

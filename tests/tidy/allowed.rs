@@ -17,27 +17,4 @@ pub(crate) const SHARED_NAMES: &[&str] = &[
 ];
 
 /// Files with banned words (`words::BANNED`), in their texts or headers.
-pub(crate) const QUAINT_FILES: &[&str] = &[
-    // Others.
-    "tests/store/account_version.rs",
-    // REST, the bodies, and their documents.
-    "docs/api/auth.md",
-    "docs/api/chats.md",
-    "docs/api/members.md",
-    "docs/api/messages.md",
-    "docs/api/sync.md",
-    "docs/api/users.md",
-    // The rest of src.
-    "src/actions/account_version.rs",
-    "src/actions/catchup.rs",
-    "src/actions/connect.rs",
-    "src/actions/presence.rs",
-    "src/actions/sessions.rs",
-    "src/auth/secrets.rs",
-    "src/domain/search.rs",
-    "src/domain/search/query.rs",
-    "src/domain/search/tests.rs",
-    "src/media/jpeg.rs",
-    "src/store/marks.rs",
-    "src/store/search.rs",
-];
+pub(crate) const QUAINT_FILES: &[&str] = &[];

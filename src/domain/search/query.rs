@@ -105,7 +105,7 @@ impl Query {
         words.max_by_key(|at| self.words[*at].len())
     }
 
-    /// The whole names of everybody whom [`Tier::Name`] may have.
+    /// The whole names of all users that [`Tier::Name`] may contain.
     pub fn names_range(&self) -> Range {
         Range::of(piece(WHOLE, &self.joined))
     }
@@ -127,7 +127,7 @@ impl Query {
     }
 
     /// How names match without a typo. In [`Tier::Words`] they are ordered by the word with this
-    /// number, so it is that one's range where they are found.
+    /// number, so they are found in its range.
     pub fn plain(&self, names: &str, word: usize) -> Option<Match> {
         let driver = self.words.get(word)?;
         let whole = names.lines().map(joined).filter(|name| name.starts_with(&self.joined));

@@ -136,7 +136,7 @@ fn an_emoji_is_a_word_with_and_without_its_selector() {
     assert!(ask("👧", ("x", "👨‍👩‍👧", "")).is_some());
 }
 
-/// If the counts of two words are the same, the longer one is looked up. So a piece tells by which
+/// If the counts of two words are the same, the longer one is looked up. So a piece shows by which
 /// word it was found.
 #[test]
 fn the_rarest_word_is_looked_up() {
