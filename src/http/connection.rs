@@ -27,7 +27,7 @@ pub(super) const FRESH: Duration = Duration::from_millis(500);
 
 /// One accepted connection.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct ClientConnection {
     /// Larger for those that were accepted later.
     pub(super) id: u64,
     /// What counts as one client.
@@ -68,7 +68,7 @@ enum Phase {
     Socket,
 }
 
-impl Connection {
+impl ClientConnection {
     pub(super) fn new(id: u64, block: IpAddr, refused: bool) -> Self {
         let state = State {
             phase: Phase::Idle,
@@ -234,8 +234,8 @@ mod tests {
 
     use super::*;
 
-    fn connection() -> Connection {
-        Connection::new(1, Ipv4Addr::LOCALHOST.into(), false)
+    fn connection() -> ClientConnection {
+        ClientConnection::new(1, Ipv4Addr::LOCALHOST.into(), false)
     }
 
     async fn pass(seconds: u64) -> Instant {

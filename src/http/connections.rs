@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::domain::network::{Network, block};
 
-use super::connection::{Connection, FRESH};
+use super::connection::{ClientConnection, FRESH};
 
 /// How often overdue connections are looked for.
 pub(super) const SWEEP: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ const NO_SOCKETS_MAX: usize = 256;
 /// The connections of a node.
 #[derive(Debug)]
 pub(super) struct Connections {
-    limits: Limits,
+    limits: ConnectionLimits,
     trusted: Vec<Network>,
     table: Mutex<Table>,
     /// Notified when a connection ends.
@@ -39,7 +39,7 @@ pub(super) struct Connections {
 
 /// How many connections there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Limits {
+pub(super) struct ConnectionLimits {
     all: usize,
     sockets: usize,
     /// Of one address, sockets included.
@@ -51,21 +51,21 @@ struct Table {
     next_id: u64,
     count: usize,
     sockets: usize,
-    blocks: HashMap<IpAddr, HashMap<u64, Arc<Connection>>>,
+    blocks: HashMap<IpAddr, HashMap<u64, Arc<ClientConnection>>>,
 }
 
 /// A counted connection.
 #[derive(Clone, Debug)]
 pub(super) struct ConnectionHandle {
     connections: Arc<Connections>,
-    connection: Arc<Connection>,
+    connection: Arc<ClientConnection>,
 }
 
 /// A connection's slot. Dropping it frees the slot.
 #[derive(Debug)]
 pub(super) struct Slot(ConnectionHandle);
 
-impl Limits {
+impl ConnectionLimits {
     /// Of so many connections in all (0: any number), and of one address.
     pub(super) fn new(all: usize, of_address: usize) -> Self {
         let all = if all == 0 { usize::MAX - SPARE } else { all };
@@ -76,7 +76,7 @@ impl Limits {
 }
 
 impl Connections {
-    pub(super) fn new(limits: Limits, trusted: Vec<Network>) -> Arc<Self> {
+    pub(super) fn new(limits: ConnectionLimits, trusted: Vec<Network>) -> Arc<Self> {
         let (table, freed) = (Mutex::default(), Notify::new());
         Arc::new(Self { limits, trusted, table, freed })
     }
@@ -101,7 +101,7 @@ impl Connections {
         let own = table.blocks.entry(block).or_default();
         let is_full = own.len() >= self.limits.of_address && !self.is_exempt(peer);
         let refused = is_full && call(waiting(own.values(), Instant::now()), 1) == 0;
-        let connection = Arc::new(Connection::new(id, block, refused));
+        let connection = Arc::new(ClientConnection::new(id, block, refused));
         own.insert(id, Arc::clone(&connection));
         table.count += 1;
         let is_full = table.count > self.limits.all;
@@ -161,17 +161,18 @@ impl Connections {
 /// Connections that can be closed without losing anything, in the order of closing: first those
 /// that never sent a request, then those that have waited longest.
 fn waiting<'a>(
-    connections: impl Iterator<Item = &'a Arc<Connection>>,
+    connections: impl Iterator<Item = &'a Arc<ClientConnection>>,
     now: Instant,
-) -> Vec<&'a Arc<Connection>> {
-    let since = |connection: &'a Arc<Connection>| Some((connection.waits_since(now)?, connection));
+) -> Vec<&'a Arc<ClientConnection>> {
+    let since =
+        |connection: &'a Arc<ClientConnection>| Some((connection.waits_since(now)?, connection));
     let mut waiting: Vec<_> = connections.filter_map(since).collect();
     waiting.sort_by_key(|((served, since), connection)| (*served, *since, connection.id));
     waiting.into_iter().map(|(_, connection)| connection).collect()
 }
 
 /// Asks the first ones to end. Returns how many.
-fn call(connections: Vec<&Arc<Connection>>, most: usize) -> usize {
+fn call(connections: Vec<&Arc<ClientConnection>>, most: usize) -> usize {
     connections.into_iter().take(most).map(|connection| connection.call()).count()
 }
 
@@ -197,9 +198,9 @@ impl ConnectionHandle {
 }
 
 impl Deref for ConnectionHandle {
-    type Target = Connection;
+    type Target = ClientConnection;
 
-    fn deref(&self) -> &Connection {
+    fn deref(&self) -> &ClientConnection {
         &self.connection
     }
 }
@@ -212,9 +213,9 @@ impl Slot {
 }
 
 impl Deref for Slot {
-    type Target = Connection;
+    type Target = ClientConnection;
 
-    fn deref(&self) -> &Connection {
+    fn deref(&self) -> &ClientConnection {
         &self.0
     }
 }
@@ -247,7 +248,7 @@ mod tests {
 
     fn connections(all: usize, of_address: usize) -> Arc<Connections> {
         let proxy = Network::parse("10.0.0.1").expect("an address");
-        Connections::new(Limits { all, sockets: all - 1, of_address }, vec![proxy])
+        Connections::new(ConnectionLimits { all, sockets: all - 1, of_address }, vec![proxy])
     }
 
     fn ip(last: u8) -> IpAddr {

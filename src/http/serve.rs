@@ -22,7 +22,7 @@ use tower_http::normalize_path::NormalizePath;
 
 use crate::app::App;
 
-use super::connections::{ConnectionHandle, Connections, Limits, SWEEP, Slot};
+use super::connections::{ConnectionHandle, ConnectionLimits, Connections, SWEEP, Slot};
 use super::proxies;
 use super::stream::{Answer, Stream};
 use super::unreadable;
@@ -43,7 +43,7 @@ pub(super) async fn serve(service: NormalizePath<Router>, app: Arc<App>, listene
         Err(error) => tracing::warn!(%error, "the listener does not know its address"),
     }
     let server = &app.server;
-    let limits = Limits::new(server.max_connections, server.max_connections_per_address);
+    let limits = ConnectionLimits::new(server.max_connections, server.max_connections_per_address);
     let connections = Connections::new(limits, server.trusted_proxies.clone());
     app.background(sweep(Arc::clone(&connections)));
     while let Some((stream, peer)) = accept(&app, &listener, &connections).await {

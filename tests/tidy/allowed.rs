@@ -9,9 +9,7 @@ pub(crate) const CYCLES: &[&[&str]] = &[];
 #[rustfmt::skip] // one a line
 pub(crate) const SHARED_NAMES: &[&str] = &[
     "Change",
-    "Connection",
     "Error",
-    "Limits",
     "Place",
     "Result",
 ];
