@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::hashes::HashCost;
 use crate::auth::passwords::Passwords;
 use crate::auth::rate_limits::RateLimits;
-use crate::auth::secrets::{Sealer, random_hex};
+use crate::auth::secrets::{SigningKey, random_hex};
 use crate::auth::tokens::Signer;
 use crate::config::{Ages, Config, DatabaseUrl, Limits, MediaUrl, ServerSettings};
 use crate::domain::error::{Error, Result};
@@ -82,7 +82,7 @@ pub struct App {
     /// How long sessions and links live.
     pub ages: Ages,
     /// Signs strings that only this site can have made.
-    pub sealer: Sealer,
+    pub signing_key: SigningKey,
     /// Rate limits.
     pub rate_limits: RateLimits,
     /// Permits for socket requests that use the database.
@@ -151,7 +151,7 @@ impl App {
         let (sends, receivers) = SendQueue::new(committers);
         let (markers, markers_receiver) = MarkerQueue::new();
         let urls = Arc::new(Urls::new(config.server.public_url.as_deref()));
-        let (link, bus) = bus::open(&config.bus, Sealer::new(&secret_key))
+        let (link, bus) = bus::open(&config.bus, SigningKey::new(&secret_key))
             .await
             .map_err(StartError::Bus)?
             .unzip();
@@ -170,7 +170,7 @@ impl App {
                 config.tokens.refresh_lifetime,
             ),
             ages: config.tokens.ages,
-            sealer: Sealer::new(&secret_key),
+            signing_key: SigningKey::new(&secret_key),
             rate_limits: RateLimits::new(&config.rate_limits.rates),
             socket_requests: FairSemaphore::new(
                 "requests of sockets",

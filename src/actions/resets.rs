@@ -135,12 +135,12 @@ fn user_id(uid: &str) -> Option<UserId> {
 }
 
 fn token(app: &App, account: &Account, made: Timestamp) -> String {
-    let sum = app.sealer.sum_text(PURPOSE, &state(account, made.seconds()));
-    format!("{:x}-{sum}", made.seconds())
+    let hmac = app.signing_key.hmac_of_text(PURPOSE, &state(account, made.seconds()));
+    format!("{:x}-{hmac}", made.seconds())
 }
 
 fn is_good(app: &App, account: &Account, token: &str) -> bool {
-    let Some((made, sum)) = token.split_once('-') else {
+    let Some((made, hmac)) = token.split_once('-') else {
         return false;
     };
     let Ok(made) = i64::from_str_radix(made, 16) else {
@@ -149,7 +149,9 @@ fn is_good(app: &App, account: &Account, token: &str) -> bool {
     let now = app.clock.now();
     let (oldest, newest) =
         (now.minus(app.ages.reset_link).seconds(), now.plus(AGREEMENT).seconds());
-    made > oldest && made <= newest && app.sealer.is_sum(PURPOSE, &state(account, made), sum)
+    made > oldest
+        && made <= newest
+        && app.signing_key.is_hmac_of_text(PURPOSE, &state(account, made), hmac)
 }
 
 /// A duration in words, in the largest unit of which it is a whole number.

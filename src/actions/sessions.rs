@@ -74,7 +74,7 @@ pub async fn login(
         // Hashes from Django cost more or less than ours, and remain until their users log in. So an
         // unknown user, and one without a password, is checked against the hash of a user who has one;
         // always the same for the same name.
-        let place = app.sealer.number("a stand-in", key);
+        let place = app.signing_key.number("a stand-in", key);
         let stand_in = users::some_password(&app.db, place).await?;
         app.passwords.verify(holder, &password.0, stand_in.as_deref()).await?;
         return Err(Error::LoginFailed);

@@ -3,7 +3,7 @@
 use async_nats::{ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
 
-use crate::auth::secrets::Sealer;
+use crate::auth::secrets::SigningKey;
 use crate::config::BusSettings;
 use crate::hub::bus::link::Link;
 use crate::hub::bus::worker::BusWorker;
@@ -12,7 +12,7 @@ use crate::hub::bus::worker::BusWorker;
 /// the setting that is wrong.
 pub(super) async fn open(
     bus: &BusSettings,
-    key: Sealer,
+    key: SigningKey,
 ) -> Result<Option<(Link, BusWorker)>, String> {
     if bus.urls.is_empty() {
         return Ok(None);

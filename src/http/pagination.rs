@@ -116,7 +116,7 @@ impl Paging {
         let Some(cursor) = &self.cursor else {
             return Ok(Turn::First);
         };
-        let text = self.app.sealer.open(list, cursor).ok_or(Error::InvalidCursor)?;
+        let text = self.app.signing_key.verify_text(list, cursor).ok_or(Error::InvalidCursor)?;
         let (way, place) = text.split_at_checked(1).ok_or(Error::InvalidCursor)?;
         let place = parse(place).ok_or(Error::InvalidCursor)?;
         match way {
@@ -144,7 +144,7 @@ impl Paging {
     }
 
     fn link(&self, list: &str, text: &str) -> String {
-        let cursor = self.app.sealer.seal(list, text);
+        let cursor = self.app.signing_key.sign_text(list, text);
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("cursor", &cursor).extend_pairs(&self.parameters);
         format!("{}?{}", self.base, query.finish())

@@ -9,7 +9,7 @@ use async_nats::{ConnectOptions, ServerAddr};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::auth::secrets::Sealer;
+use crate::auth::secrets::SigningKey;
 
 use super::envelope::Envelope;
 use super::state::LinkState;
@@ -39,7 +39,7 @@ impl Link {
     pub fn new(
         servers: Vec<ServerAddr>,
         options: ConnectOptions,
-        key: Sealer,
+        key: SigningKey,
     ) -> (Self, BusWorker) {
         let (sender, outgoing) = mpsc::channel(OUTGOING_MAX);
         let state = Arc::new(LinkState::default());

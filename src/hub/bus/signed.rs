@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_nats::Message;
 use tokio::time::Instant;
 
-use crate::auth::secrets::Sealer;
+use crate::auth::secrets::SigningKey;
 
 use super::envelope::{Envelope, Topic};
 
@@ -16,7 +16,7 @@ const FORGED_LOGGED: Duration = Duration::from_secs(60);
 /// How a site's messages are named and signed.
 pub(super) struct Signing<'a> {
     pub(super) site: &'a str,
-    pub(super) key: &'a Sealer,
+    pub(super) key: &'a SigningKey,
 }
 
 impl Signing<'_> {
@@ -30,7 +30,7 @@ impl Signing<'_> {
     }
 
     /// The subject and the signed bytes of an envelope.
-    pub(super) fn seal(&self, envelope: &Envelope) -> Result<(String, Vec<u8>), serde_json::Error> {
+    pub(super) fn sign(&self, envelope: &Envelope) -> Result<(String, Vec<u8>), serde_json::Error> {
         let subject = self.subject(envelope.topic());
         let signed = self.key.sign(&subject, &envelope.encode()?);
         Ok((subject, signed))

@@ -13,7 +13,7 @@ use futures_util::stream::{FuturesUnordered, SelectAll, TakeUntil};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use crate::auth::secrets::Sealer;
+use crate::auth::secrets::SigningKey;
 
 use super::envelope::{Envelope, Topic};
 use super::interest::{Interest, InterestChanges};
@@ -33,7 +33,7 @@ pub struct BusWorker {
     options: ConnectOptions,
     outgoing: mpsc::Receiver<Envelope>,
     state: Arc<LinkState>,
-    key: Sealer,
+    key: SigningKey,
 }
 
 impl std::fmt::Debug for BusWorker {
@@ -48,7 +48,7 @@ impl BusWorker {
         options: ConnectOptions,
         outgoing: mpsc::Receiver<Envelope>,
         state: Arc<LinkState>,
-        key: Sealer,
+        key: SigningKey,
     ) -> Self {
         Self { servers, options, outgoing, state, key }
     }
@@ -101,7 +101,7 @@ async fn send(
         if !state.is_connected() {
             continue;
         }
-        let (subject, signed) = signing.seal(&envelope)?;
+        let (subject, signed) = signing.sign(&envelope)?;
         if let Err(error) = client.publish(subject, signed.into()).await {
             tracing::warn!(%error, "NATS publish failed");
         }
