@@ -1,4 +1,4 @@
-//! Runs the bus: this node exchanges events with the others of its site. How is the hub's business.
+//! Runs the bus: this node exchanges events with the others of its site. The hub knows how.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! The connections of a node: how many there may be, in all and of one address, and which are closed
-//! when room runs short. Connections are bounded by the limit of open files, less what the rest of
-//! the server needs; sockets by a little less than that, so that REST, logouts and probes go on.
+//! The connections of a node: their limits, in total and per address, and which ones are closed when the
+//! node is nearly full. The limit of open files, less what the rest of the server needs, bounds connections;
+//! sockets are bounded by slightly less, so that REST, logouts and health checks still work.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;

@@ -1,5 +1,5 @@
-//! What every body looks like: examples for the OpenAPI document, one a schema. They are of one small
-//! world, in which Whiskers writes to Tom. That each is as its schema says is a test's to see.
+//! Examples of bodies for the OpenAPI document, one for each schema, from one small world in which Whiskers
+//! writes to Tom. A test validates each against its schema.
 
 use serde_json::{Value, json};
 

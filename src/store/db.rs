@@ -1,8 +1,5 @@
-//! The seam between one SQL text and two databases: pools, transactions and queries as closed
-//! enums. Nothing here knows a table.
-//!
-//! A statement is written once, with `$1` placeholders, which both understand. Where a statement
-//! must differ, [`Target::either`] takes both texts side by side.
+//! The databases: their pools and transactions, with timeouts for every wait. Knows no table, and no
+//! statement: those are in [`super::query`].
 
 use std::io;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The bodies that make, secure and end an account.
+//! The bodies that register, secure and delete an account.
 
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};

@@ -1,4 +1,4 @@
-//! Catching up: the versions that a client has, and what changed since.
+//! Sync: the versions that a client has, and what has changed since.
 
 use serde::Serialize;
 use utoipa::openapi::{RefOr, Schema};
