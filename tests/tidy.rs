@@ -100,6 +100,7 @@ const MUTABLE_TYPES: &[&str] = &[
 /// Who may publish events: those who have committed them or read them from the database, and the door
 /// itself with its sinks.
 const PUBLISHERS: &[&str] = &[
+    "src/actions/account_events.rs",
     "src/actions/unit.rs",
     "src/actions/committer.rs",
     "src/actions/catchup.rs",

@@ -61,6 +61,7 @@ mod tests {
         let chat = |n: usize| ReadState {
             chat: ChatId(1),
             account_version: AccountVersion(i64::try_from(n / 400).expect("small")),
+            last_delivered_seq: Seq(1),
             last_read_seq: Seq(1),
             unread_count: 0,
         };

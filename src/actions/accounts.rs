@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::domain::audit::changes;
 use crate::domain::error::{Error, FieldErrors, Result};
-use crate::domain::event::Event;
+use crate::domain::event::{AccountEvent, Event};
 use crate::domain::ids::UserId;
 use crate::domain::session::{Caller, Device, TokenPair};
 use crate::domain::text;
@@ -146,6 +146,7 @@ pub async fn update(
     }
     if after != before {
         after.account_version = users::update(&mut unit.tx, &after).await?;
+        unit.emit(Event::Account(AccountEvent::reached(id, after.account_version, None)));
     }
     // Another device may have changed the names that this one keeps.
     let entry = match planned.names() == after.names() {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::app::App;
+use crate::domain::account_version::Fingerprint;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::ChatId;
 use crate::domain::numbering::Version;
@@ -13,7 +14,7 @@ use crate::domain::session::Caller;
 use crate::domain::time::Timestamp;
 use crate::domain::user::Profile;
 use crate::hub::presence::status::ShownStatus;
-use crate::store::{chats, members, site};
+use crate::store::{chats, members, site, users};
 
 use super::live::LiveSocket;
 use super::{presence, profiles};
@@ -118,8 +119,11 @@ impl Subscribed<'_> {
     async fn start(self) -> Result<(LiveSocket, Ready)> {
         let Dated { before: Registered { app, caller, socket }, epoch } = self.0;
         let versions = chats::versions_of(&app.db, caller.user.id).await?;
-        let me = profiles::profile(app, caller.user.clone()).await?;
+        // Read now, since the connection is sent what changes after this version.
+        let user = users::by_id(&app.db, caller.user.id).await?.ok_or(Error::TokenNotValid)?;
+        let me = profiles::profile(app, user).await?;
         app.hub.presence.local.record_ready(me.user.id, ShownStatus::of(&me));
+        app.hub.accounts.start(me.user.id, me.user.account_version, Fingerprint::of(&me.user));
         let versions = app.hub.start(&socket.connection, &versions);
         let ready = Ready { me, server_time: app.clock.now(), epoch, versions };
         Ok((socket, ready))

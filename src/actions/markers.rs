@@ -86,7 +86,7 @@ async fn write(
         let present = marks::read(&mut tx, &who).await?;
         tx.commit().await?;
         for one in moved {
-            app.hub.marker_moved(one.to.chat, one.to.user, one.to.marks);
+            app.hub.marker_moved(one.to.chat, one.to.user, one.to.marks, one.account);
         }
         found.extend(present.into_iter().map(|one| ((one.chat, one.user), one)));
         // Rows that other transactions had locked have not moved yet.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::domain::error::{Error, Result};
-use crate::domain::event::Event;
+use crate::domain::event::{AccountEvent, Event};
 use crate::domain::ids::UserId;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Activity, Availability, Profile, UserChange};
@@ -66,7 +66,8 @@ async fn set_status(app: &Arc<App>, id: UserId, device: u64, change: UserChange)
     }
     after.status_text = change.status_text.unwrap_or(after.status_text);
     if (after.availability, &after.status_text) != (before.availability, &before.status_text) {
-        users::update(&mut unit.tx, &after).await?;
+        let version = users::update(&mut unit.tx, &after).await?;
+        unit.emit(Event::Account(AccountEvent::reached(id, version, Some(device))));
         unit.commit().await?;
         app.hub.presence.local.mark_changed(id, Some(device));
     }

@@ -1,9 +1,11 @@
 //! The account's version: it numbers the durable changes of what only the user sees (the own profile and
 //! availability, the own read markers), so that a device learns after any absence what it missed.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::ids::ChatId;
 use super::numbering::{AccountVersion, Seq};
-use super::user::Profile;
+use super::user::{Profile, User};
 
 /// Most chats in one answer. A batch of read markers, whose chats share one version, is smaller, so that every
 /// answer gets its client on.
@@ -37,8 +39,33 @@ pub struct ReadState {
     pub chat: ChatId,
     /// The account version that the last move of the read marker made.
     pub account_version: AccountVersion,
+    /// The delivery marker.
+    pub last_delivered_seq: Seq,
     /// The read marker.
     pub last_read_seq: Seq,
     /// Messages by others, not deleted, after it.
     pub unread_count: i64,
+}
+
+/// The profile that a device was sent, as two hashes: they show which frames a change needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Of what a `status` frame is sent for.
+    pub status: u64,
+    /// Of the rest.
+    pub rest: u64,
+}
+
+impl Fingerprint {
+    /// The fingerprint of a user.
+    pub fn of(user: &User) -> Self {
+        let rest = (user.reference(), &user.email, user.is_staff, user.is_superuser);
+        Self { status: hash(&(user.availability, &user.status_text)), rest: hash(&rest) }
+    }
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::chat::{Chat, ChatView, Member};
 use super::ids::{ChatId, SessionId, UserId};
 use super::message::{LastChange, Message};
-use super::numbering::Version;
+use super::numbering::{AccountVersion, Version};
+use super::receipt::Marks;
 use super::role::Role;
 use super::user::{Profile, UserRef};
 
@@ -57,6 +58,40 @@ impl ChatEvent {
     }
 }
 
+/// What changed in an account, for the user's own connections.
+#[derive(Clone, Debug)]
+pub struct AccountEvent {
+    /// The user.
+    pub user: UserId,
+    /// The account's version before the first of these changes.
+    pub after: AccountVersion,
+    /// The version that they lead to. Where it equals `after`, the event only says that the account has reached it,
+    /// and nodes read the changes.
+    pub upto: AccountVersion,
+    /// The latest state of what changed, each with the version of its last change, in their order.
+    pub changes: Vec<(AccountVersion, AccountChange)>,
+    /// The connection that made the change and is not sent it. Its number means nothing on other nodes.
+    pub except: Option<u64>,
+}
+
+impl AccountEvent {
+    /// Says that an account has reached a version, by the doing of the connection `except` if it was one.
+    pub fn reached(user: UserId, upto: AccountVersion, except: Option<u64>) -> Self {
+        Self { user, after: upto, upto, changes: Vec::new(), except }
+    }
+}
+
+/// The latest state of something that only the user sees.
+#[derive(Clone, Debug)]
+pub enum AccountChange {
+    /// The markers of a chat whose read marker the user moved.
+    Marks(ChatId, Marks),
+    /// The names, the avatar, or what only the user sees of the account.
+    Profile(UserRef),
+    /// Availability or status text.
+    Status(Profile),
+}
+
 /// Everything that is published after a commit.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -85,6 +120,8 @@ pub enum Event {
     StatusChanged(Profile, Option<u64>),
     /// A user's names or avatar changed.
     UserUpdated(UserRef),
+    /// Something changed that only the user sees.
+    Account(AccountEvent),
     /// Sessions of a user ended: their sockets are closed.
     SessionsEnded(UserId, Vec<SessionId>),
 }

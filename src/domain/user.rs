@@ -153,7 +153,7 @@ impl std::fmt::Debug for Password {
 }
 
 /// The availability that a user chose.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Availability {
     /// Appears online while connected.
@@ -246,6 +246,8 @@ pub struct User {
     pub is_superuser: bool,
     /// The account's version.
     pub account_version: AccountVersion,
+    /// The one that the last change of the profile or availability made.
+    pub profile_version: AccountVersion,
 }
 
 impl User {
@@ -293,7 +295,7 @@ impl User {
 }
 
 /// The short form of a user, inside other objects.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UserRef {
     /// Its id.
     pub id: UserId,

@@ -7,6 +7,7 @@ use crate::domain::event::Departed;
 use crate::domain::ids::ChatId;
 use crate::wire::frames;
 
+use super::accounts::Accounts;
 use super::bus::envelope::{Entered, Envelope, Route};
 use super::feeds::Feeds;
 use super::lock::Order;
@@ -19,6 +20,7 @@ pub(super) struct Delivery<'a> {
     pub(super) people: &'a People,
     pub(super) feeds: &'a Feeds,
     pub(super) presence: &'a Presence,
+    pub(super) accounts: &'a Accounts,
 }
 
 impl Delivery<'_> {
@@ -37,19 +39,25 @@ impl Delivery<'_> {
             Route::Typing { user, chat, .. } => {
                 self.feeds.signal(chat, SignalKey::Typing(chat, user), text, Some(user));
             }
-            Route::Receipt { user, chat } => {
-                self.feeds.signal(chat, SignalKey::Receipt(chat, user), text, None);
+            Route::Receipt { user, chat, others } => {
+                let except = others.then_some(user);
+                self.feeds.signal(chat, SignalKey::Receipt(chat, user), text, except);
             }
-            Route::Status { user, ref seen, except } => {
+            Route::Status { user, ref seen, except, profile } => {
                 self.presence.subscriptions.send_status(user, seen, text);
-                if self.presence.local.record_published(user, seen) {
+                if !self.accounts.has_delivered(user, profile) {
+                    self.presence.local.record_published_to_others(user, seen);
+                    self.accounts.reached(user, profile, except);
+                } else if self.presence.local.record_published(user, seen) {
                     self.people.signal(user, SignalKey::Status(user), text, except);
                 }
             }
-            Route::Renamed { user } => {
-                self.presence.subscriptions.send_profile(user, text);
-                self.people.signal(user, SignalKey::User(user), text, None);
+            Route::Account { user, after, upto, except } => {
+                let lines = text.split('\n').filter(|line| !line.is_empty());
+                let frames: Vec<_> = lines.map(|line| Frame::of_account(line.into())).collect();
+                self.accounts.deliver(self.people, user, (after, upto), &frames, except);
             }
+            Route::Renamed { user } => self.presence.subscriptions.send_profile(user, text),
             Route::SessionsEnded { ref sessions, .. } => self.people.end_sessions(sessions),
         }
     }

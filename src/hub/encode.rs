@@ -2,8 +2,9 @@
 //! nothing.
 
 use crate::domain::chat::ChatView;
-use crate::domain::event::{Change, ChatEvent, Event};
+use crate::domain::event::{AccountChange, AccountEvent, Change, ChatEvent, Event};
 use crate::domain::ids::UserId;
+use crate::domain::numbering::AccountVersion;
 use crate::domain::urls::Urls;
 use crate::wire::frames;
 
@@ -45,14 +46,16 @@ impl Encoder<'_> {
             Event::StatusChanged(profile, except) => {
                 let (user, seen) = (profile.user.id, ShownStatus::of(profile));
                 if !self.presence.is_published(user, &seen) {
-                    let text = frames::status(profile).into();
-                    send(Envelope { route: Route::Status { user, seen, except: *except }, text });
+                    let text = frames::status(profile, None).into();
+                    let (except, profile) = (*except, profile.user.profile_version);
+                    send(Envelope { route: Route::Status { user, seen, except, profile }, text });
                 }
             }
             Event::UserUpdated(user) => {
-                let text = frames::user_updated(user, self.urls).into();
+                let text = frames::user_updated(user, None, self.urls).into();
                 send(Envelope { route: Route::Renamed { user: user.id }, text });
             }
+            Event::Account(event) => send(self.account(event)),
             // Where it is lost, the other nodes find it in the database (`actions::revocations`).
             Event::SessionsEnded(user, sessions) => {
                 let (user, sessions) = (*user, sessions.clone());
@@ -69,6 +72,21 @@ impl Encoder<'_> {
         };
         let text = frames::chat_event(event, self.urls).into();
         Envelope { route: Route::Change { chat, version, out }, text }
+    }
+
+    fn account(&self, event: &AccountEvent) -> Envelope {
+        let AccountEvent { user, after, upto, except, .. } = *event;
+        let frame = |(version, change): &(AccountVersion, AccountChange)| match change {
+            AccountChange::Marks(chat, marks) => {
+                frames::receipt(*chat, user, *marks, Some(*version))
+            }
+            AccountChange::Profile(user) => frames::user_updated(user, Some(*version), self.urls),
+            AccountChange::Status(profile) => frames::status(profile, Some(*version)),
+        };
+        let frames: Vec<_> = event.changes.iter().map(frame).collect();
+        let route = Route::Account { user, after, upto, except };
+        // JSON has no line breaks inside.
+        Envelope { route, text: frames.join("\n").into() }
     }
 
     fn entered(&self, user: UserId, view: &ChatView, joined: bool) -> Envelope {

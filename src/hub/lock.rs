@@ -10,13 +10,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// No lock of the hub is held.
 #[derive(Debug)]
 pub(crate) enum Unlocked {}
-/// The first level: the connections of all users.
+/// The first level: how far accounts were delivered.
+#[derive(Debug)]
+pub(crate) enum AccountsLevel {}
+/// The next: the connections of all users.
 #[derive(Debug)]
 pub(crate) enum PeopleLevel {}
-/// The second: a shard of the feeds.
+/// Then: a shard of the feeds.
 #[derive(Debug)]
 pub(crate) enum FeedsLevel {}
-/// The third: what one connection subscribes to.
+/// Then: what one connection subscribes to.
 #[derive(Debug)]
 pub(crate) enum ConnectionLevel {}
 /// The last: who subscribes to whose presence.
@@ -26,7 +29,9 @@ pub(crate) enum PresenceLevel {}
 /// A lock of level `Later` may be taken while one of `Self` is held.
 pub(crate) trait Before<Later> {}
 
+impl Before<AccountsLevel> for Unlocked {}
 impl Before<PeopleLevel> for Unlocked {}
+impl Before<PeopleLevel> for AccountsLevel {}
 impl Before<FeedsLevel> for Unlocked {}
 impl Before<ConnectionLevel> for Unlocked {}
 impl Before<PresenceLevel> for Unlocked {}

@@ -1,6 +1,7 @@
 //! The fan-out on this node: takes committed events, encodes each once, and delivers it to the connections
 //! that subscribe to it, in the order of its chat's versions. Reads no database and checks no right.
 
+pub mod accounts;
 pub mod bus;
 pub mod connection;
 mod delivery;
@@ -23,10 +24,11 @@ use std::time::Duration;
 
 use crate::domain::event::Event;
 use crate::domain::ids::{ChatId, SessionId, UserId};
-use crate::domain::numbering::Version;
+use crate::domain::numbering::{AccountVersion, Version};
 use crate::domain::receipt::Marks;
 use crate::domain::urls::Urls;
 
+use accounts::Accounts;
 use bus::PeerBus;
 use bus::envelope::{Envelope, Reach, Route};
 use bus::link::Link;
@@ -45,6 +47,8 @@ use witness::Witness;
 pub struct Hub {
     /// Who is connected here.
     pub people: People,
+    /// How far their accounts were delivered.
+    pub accounts: Accounts,
     /// The chats that somebody here subscribes to.
     pub feeds: Feeds,
     /// Who is online here, and who subscribes to whose presence.
@@ -66,6 +70,7 @@ impl Hub {
         let interest = || Arc::clone(&bus.interest);
         Self {
             people: People::new(queue_bytes, interest()),
+            accounts: Accounts::default(),
             feeds: Feeds::new(interest()),
             presence: Presence::new(interest()),
             signals: Signals::default(),
@@ -84,6 +89,7 @@ impl Hub {
         max: usize,
     ) -> Result<Arc<Connection>, TooManyConnections> {
         let connection = self.people.add(user, session, max)?;
+        self.accounts.open(user);
         self.presence.local.connected(user, connection.number);
         Ok(connection)
     }
@@ -104,6 +110,7 @@ impl Hub {
     /// Forgets a connection.
     pub fn disconnect(&self, connection: &Connection, now: Duration) {
         self.people.remove(connection);
+        self.accounts.close(connection.user, &self.people);
         self.feeds.leave_all(connection);
         self.presence.disconnected(connection, now);
     }
@@ -131,15 +138,26 @@ impl Hub {
     }
 
     /// A user's read or delivery marker moved. Its receipt is sent by the next [`Self::send_signals`].
-    pub fn marker_moved(&self, chat: ChatId, user: UserId, marks: Marks) {
-        self.signals.marker_moved(chat, user, marks);
+    /// `account` is the account version that moving the read marker made.
+    pub fn marker_moved(
+        &self,
+        chat: ChatId,
+        user: UserId,
+        marks: Marks,
+        account: Option<AccountVersion>,
+    ) {
+        self.signals.marker_moved(chat, user, marks, account);
     }
 
     /// Sends receipts, and the ends of typing indicators that have expired. The interval of the calls
     /// bounds how often a receipt is sent.
     pub fn send_signals(&self, now: Duration) {
-        for (envelope, reach) in self.signals.take_due(now) {
+        let (signals, account_events) = self.signals.take_due(now);
+        for (envelope, reach) in signals {
             self.send(envelope, reach);
+        }
+        for event in account_events {
+            self.publish(&Event::Account(event), Reach::AllNodes);
         }
     }
 
@@ -158,6 +176,7 @@ impl Hub {
     /// Forgets every chat's versions: they belong to another epoch. Connections have to be closed.
     pub fn forget(&self) {
         self.feeds.clear();
+        self.accounts.clear();
         self.witness.forget();
     }
 
@@ -174,8 +193,8 @@ impl Hub {
     }
 
     fn deliver(&self, envelope: &Envelope) {
-        let (people, feeds, presence) = (&self.people, &self.feeds, &self.presence);
-        Delivery { people, feeds, presence }.deliver(envelope);
+        let Self { people, feeds, presence, accounts, .. } = self;
+        Delivery { people, feeds, presence, accounts }.deliver(envelope);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::domain::ids::{ChatId, SessionId, UserId};
 use super::bus::envelope::Topic;
 use super::bus::interest::Interest;
 use super::connection::Connection;
-use super::lock::{Order, Ordered, PeopleLevel, Unlocked};
+use super::lock::{Before, Order, Ordered, PeopleLevel};
 use super::queue::{Closing, SignalKey};
 
 type ByUser = HashMap<UserId, Vec<Arc<Connection>>>;
@@ -70,9 +70,9 @@ impl People {
     }
 
     /// Holds off connections that come or go.
-    pub(super) fn lock<'a>(
+    pub(super) fn lock<'a, Held: Before<PeopleLevel>>(
         &'a self,
-        order: &'a mut Order<'_, Unlocked>,
+        order: &'a mut Order<'_, Held>,
     ) -> (MutexGuard<'a, ByUser>, Order<'a, PeopleLevel>) {
         self.by_user.lock(order)
     }

@@ -22,14 +22,36 @@ const OVERHEAD: usize = 64;
 pub struct Frame {
     /// The JSON.
     pub text: Utf8Bytes,
-    /// The chat and its version, where it is an event of one.
-    version: Option<(ChatId, Version)>,
+    subject: Subject,
+}
+
+/// What a frame is about: if it is dropped, the client gets `resync` for that.
+#[derive(Clone, Copy, Debug)]
+enum Subject {
+    /// A chat at a version.
+    Chat(ChatId, Version),
+    /// The account.
+    Account,
+    /// Nothing that can be synced.
+    None,
 }
 
 impl Frame {
     /// An event of a chat, at a version.
     pub fn of_chat(chat: ChatId, version: Version, text: Utf8Bytes) -> Self {
-        Self { text, version: Some((chat, version)) }
+        Self { text, subject: Subject::Chat(chat, version) }
+    }
+
+    /// A change of the user's account.
+    pub fn of_account(text: Utf8Bytes) -> Self {
+        Self { text, subject: Subject::Account }
+    }
+
+    fn chat(&self) -> Option<(ChatId, Version)> {
+        match self.subject {
+            Subject::Chat(chat, version) => Some((chat, version)),
+            Subject::Account | Subject::None => None,
+        }
     }
 
     fn cost(&self) -> usize {
@@ -84,6 +106,8 @@ struct Inner {
     bytes: usize,
     /// Chats whose events were dropped. The `resync` for them is sent first.
     lost: BTreeSet<ChatId>,
+    /// Changes of the account were dropped.
+    lost_account: bool,
     /// The queue overflowed, and nothing was taken from it since.
     overflowed: bool,
     closing: Option<Closing>,
@@ -171,7 +195,7 @@ impl Queue {
     /// Keeps only the events for which `keep` returns true, by chat and version.
     pub fn retain(&self, keep: impl Fn(ChatId, Version) -> bool) {
         let mut inner = self.lock();
-        inner.frames.retain(|f| f.version.is_none_or(|(chat, version)| keep(chat, version)));
+        inner.frames.retain(|f| f.chat().is_none_or(|(chat, version)| keep(chat, version)));
         let signals = inner.signals.values().map(|text| text.len() + OVERHEAD).sum::<usize>();
         inner.bytes = signals + inner.frames.iter().map(Frame::cost).sum::<usize>();
     }
@@ -224,13 +248,18 @@ impl Queue {
         inner.bytes = 0;
         inner.overflowed = false;
         let mut frames = std::mem::take(&mut inner.frames);
-        if !inner.lost.is_empty() {
-            let chats: Vec<_> = std::mem::take(&mut inner.lost).into_iter().collect();
-            frames.push_front(Frame { text: frames::resync(Some(&chats)).into(), version: None });
+        let chats: Vec<_> = std::mem::take(&mut inner.lost).into_iter().collect();
+        // Without chats, it says that anything may be missing.
+        let resync = match std::mem::take(&mut inner.lost_account) {
+            true => Some(frames::resync(None)),
+            false => (!chats.is_empty()).then(|| frames::resync(Some(&chats))),
+        };
+        if let Some(text) = resync {
+            frames.push_front(Frame { text: text.into(), subject: Subject::None });
         }
         // After the events, which they may refer to.
         let signals = std::mem::take(&mut inner.signals).into_values();
-        frames.extend(signals.map(|text| Frame { text, version: None }));
+        frames.extend(signals.map(|text| Frame { text, subject: Subject::None }));
         Taken { frames, replies: inner.replies.take(), closing: inner.closing }
     }
 
@@ -250,8 +279,13 @@ impl Inner {
         let dropped = std::mem::take(&mut self.frames);
         self.bytes = 0;
         self.overflowed = true;
-        let versions = dropped.iter().chain([last]).filter_map(|frame| frame.version);
-        self.lost.extend(versions.map(|(chat, _)| chat));
+        for frame in dropped.iter().chain([last]) {
+            match frame.subject {
+                Subject::Chat(chat, _) => drop(self.lost.insert(chat)),
+                Subject::Account => self.lost_account = true,
+                Subject::None => {}
+            }
+        }
     }
 
     fn drop_signals(&mut self) {
@@ -299,6 +333,15 @@ mod tests {
             queue.push(frame(1, version));
         }
         assert_eq!(queue.take().closing, Some(Closing::TooSlow));
+    }
+
+    #[test]
+    fn a_dropped_change_of_the_account_is_a_resync_of_everything() {
+        let queue = Queue::new(300);
+        queue.push(Frame::of_account("x".repeat(36).into()));
+        (1..=3).for_each(|version| queue.push(frame(1, version)));
+        let texts: Vec<_> = queue.take().frames.iter().map(|f| f.text.to_string()).collect();
+        assert_eq!(texts, [r#"{"type":"resync"}"#]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::domain::ids::UserId;
 use crate::domain::numbering::AccountVersion;
 
 use super::error::Result;
-use super::query::Target;
+use super::query::{Dialects, Target};
 
 /// Where an account stands.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -40,7 +40,7 @@ pub async fn read_since(
 ) -> Result<Vec<ReadState>> {
     at.into()
         .query(
-            "select me.chat_id, me.account_version, me.last_read_seq, \
+            "select me.chat_id, me.account_version, me.last_delivered_seq, me.last_read_seq, \
                     c.last_seq - me.last_read_seq \
                         - (select count(*) from messages t where t.chat_id = me.chat_id \
                                and t.seq > me.last_read_seq and t.deleted_at is not null) \
@@ -52,6 +52,22 @@ pub async fn read_since(
         .bind(user)
         .bind(after)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .all()
+        .await
+}
+
+/// The versions of several accounts.
+pub async fn versions(
+    at: impl Into<Target<'_>>,
+    users: &[UserId],
+) -> Result<Vec<(UserId, AccountVersion)>> {
+    at.into()
+        .query(Dialects {
+            sqlite: "\
+            select id, account_version from users where id in (select value from json_each($1))",
+            postgres: "select id, account_version from users where id = any($1)",
+        })
+        .bind_list(users)
         .all()
         .await
 }

@@ -13,7 +13,7 @@ use crate::domain::chat::ChatView;
 use crate::domain::error::Error;
 use crate::domain::event::{Change, ChatEvent};
 use crate::domain::ids::{ChatId, SessionId, UserId};
-use crate::domain::numbering::{Seq, Version};
+use crate::domain::numbering::{AccountVersion, Seq, Version};
 use crate::domain::receipt::Marks;
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
@@ -55,6 +55,9 @@ enum ServerFrame<'a> {
         /// The version of each of your chats, by the chat's id.
         #[schema(schema_with = numbers_by_id)]
         versions: &'a BTreeMap<ChatId, Version>,
+        /// The account's version: later changes of what only you see come with a greater `account`.
+        #[schema(value_type = i64, minimum = 0, example = 12)]
+        account: AccountVersion,
     },
     /// The answer to `ping`.
     #[serde(rename = "pong")]
@@ -208,6 +211,10 @@ enum ServerFrame<'a> {
         /// The read marker: the user has read everything up to here.
         #[schema(value_type = i64, minimum = 0)]
         last_read_seq: Seq,
+        /// Only if it is your own read marker that moved, on any device: the account's version.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false, value_type = Option<i64>, minimum = 1)]
+        account: Option<AccountVersion>,
     },
     /// A member started or stopped typing.
     #[serde(rename = "typing")]
@@ -223,10 +230,25 @@ enum ServerFrame<'a> {
     },
     /// The presence of a user you are subscribed to changed, or your own, by another device.
     #[serde(rename = "status")]
-    Status(#[schema(inline)] StatusOf<'a>),
+    Status {
+        #[serde(flatten)]
+        #[schema(inline)]
+        status: StatusOf<'a>,
+        /// Only if it is your own availability or status text that changed, by another device: the account's version.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false, value_type = Option<i64>, minimum = 1)]
+        account: Option<AccountVersion>,
+    },
     /// The names or the avatar of a user you are subscribed to changed, or your own.
     #[serde(rename = "user.updated")]
-    UserUpdated { user: UserRefJson<'a> },
+    UserUpdated {
+        user: UserRefJson<'a>,
+        /// Only if it is your own profile that changed, possibly in what only you see: the account's version. `sync`
+        /// has the rest of the profile.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false, value_type = Option<i64>, minimum = 1)]
+        account: Option<AccountVersion>,
+    },
     /// Events for this connection were dropped: `sync` to catch up.
     #[serde(rename = "resync")]
     Resync {
@@ -260,6 +282,7 @@ pub fn ready(
         epoch,
         heartbeat: HEARTBEAT,
         versions,
+        account: me.user.account_version,
     })
 }
 
@@ -343,14 +366,20 @@ pub fn chat_deleted(chat: ChatId) -> String {
     write(&ServerFrame::ChatDeleted { chat })
 }
 
-/// A member's delivery or read marker moved.
-pub fn receipt(chat: ChatId, user: UserId, marks: Marks) -> String {
+/// A member's delivery or read marker moved. `account` is given to the member's own connections.
+pub fn receipt(
+    chat: ChatId,
+    user: UserId,
+    marks: Marks,
+    account: Option<AccountVersion>,
+) -> String {
     let Marks { delivered_seq, read_seq } = marks;
     write(&ServerFrame::Receipt {
         chat,
         user,
         last_delivered_seq: delivered_seq,
         last_read_seq: read_seq,
+        account,
     })
 }
 
@@ -360,13 +389,17 @@ pub fn typing(chat: ChatId, user: UserId, active: bool) -> String {
 }
 
 /// A user's presence changed.
-pub fn status(profile: &Profile) -> String {
-    write(&ServerFrame::Status(StatusOf::of(profile)))
+pub fn status(profile: &Profile, account: Option<AccountVersion>) -> String {
+    write(&ServerFrame::Status { status: StatusOf::of(profile), account })
 }
 
 /// A user's names or avatar changed.
-pub fn user_updated(user: &domain::user::UserRef, urls: &Urls) -> String {
-    write(&ServerFrame::UserUpdated { user: UserRefJson::of(user, urls) })
+pub fn user_updated(
+    user: &domain::user::UserRef,
+    account: Option<AccountVersion>,
+    urls: &Urls,
+) -> String {
+    write(&ServerFrame::UserUpdated { user: UserRefJson::of(user, urls), account })
 }
 
 /// Events were dropped: of these chats, or of any chat.

@@ -1,9 +1,16 @@
 //! The account's version: what only the user sees is right on every device, after any absence.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use rstest::rstest;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
-use crate::support::{Backend, Client, TestApp};
+use crate::support::{Backend, Chance, Client, Socket, TestApp};
+
+/// What another node or program did is known here after a sweep of 5 seconds, without any bus.
+const LATE: Duration = Duration::from_secs(10);
 
 async fn sync(client: &Client, body: Value) -> Value {
     client.post("/api/sync/", body).await.expect(200).json
@@ -173,4 +180,238 @@ async fn more_than_a_thousand_chats_come_in_several_answers(
     assert_eq!(reached, [3, 6, 7]);
     let expected: Vec<_> = (1..=2_100).map(|n| entry(first + n, 1, 2)).collect();
     assert_eq!(found, expected);
+}
+
+/// The account's version that a socket's `ready` named.
+fn ready_version(socket: &Socket) -> i64 {
+    socket.ready["account"].as_i64().expect("a version")
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn own_receipts_carry_the_account_s_version_and_others_do_not(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let (one, two) = (tom.private_chat(&kitty).await, tom.group(&[&kitty]).await);
+    tom.say(one, "meow").await;
+    tom.say(two, "meow").await;
+    let mut device = Socket::open(&kitty).await.loud();
+    let mut peer = Socket::open(&tom).await.loud();
+    let start = ready_version(&device);
+    assert_eq!(start, version(&kitty).await);
+
+    kitty.get(&format!("/api/chats/{one}/messages/")).await.expect(200);
+    assert_eq!(device.next_of("receipt").await.get("account"), None, "delivered only");
+    for (chat, expected) in [(one, start + 1), (two, start + 2)] {
+        read(&kitty, chat, 1).await;
+        let own = device.next_of("receipt").await;
+        assert_eq!((&own["chat"], &own["account"]), (&json!(chat), &json!(expected)));
+        assert_eq!(own["last_read_seq"], 1);
+    }
+    for _ in 0..3 {
+        assert_eq!(peer.next_of("receipt").await.get("account"), None);
+    }
+    assert_eq!(since(&kitty, start + 2).await["chats"], json!([]));
+    let chats = since(&kitty, start + 1).await;
+    assert_eq!(chats["chats"], json!([entry(two, 1, 0)]));
+    // The frame `sync` answers alike.
+    let ask = json!({"type": "sync", "versions": {}, "account": start + 1});
+    assert_eq!(device.request(ask).await["account"], chats);
+    let wrong = device.request(json!({"type": "sync", "versions": {}, "account": "x"})).await;
+    assert_eq!(wrong["errors"]["account"], json!(["A valid integer is required."]));
+    assert_eq!(ready_version(&Socket::open(&kitty).await), start + 2);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_profile_reaches_the_user_s_devices_with_the_version(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    tom.private_chat(&kitty).await;
+    let mut device = Socket::open(&tom).await.loud();
+    let mut peer = Socket::open(&kitty).await.loud();
+    let start = ready_version(&device);
+    let me = "/api/auth/me/";
+
+    tom.patch(me, json!({"first_name": "Thomas"})).await.expect(200);
+    let own = device.next_of("user.updated").await;
+    assert_eq!(
+        (&own["account"], &own["user"]["first_name"]),
+        (&json!(start + 1), &json!("Thomas"))
+    );
+    assert_eq!(peer.next_of("user.updated").await.get("account"), None);
+    // Nobody else sees the address.
+    tom.patch(me, json!({"email": "tom@cat.example"})).await.expect(200);
+    assert_eq!(device.next_of("user.updated").await["account"], start + 2);
+
+    tom.patch(me, json!({"availability": "busy"})).await.expect(200);
+    let own = device.next_of("status").await;
+    assert_eq!((&own["account"], &own["status"]), (&json!(start + 3), &json!("busy")));
+    let seen = peer.next_of("status").await;
+    assert_eq!((seen.get("account"), &seen["status"]), (None, &json!("busy")));
+
+    // By a device: all others get it, the one that asked does not.
+    let mut other = Socket::open(&tom).await.loud();
+    device.request(json!({"type": "status", "status": "invisible"})).await;
+    let own = other.next_of("status").await;
+    assert_eq!((&own["account"], &own["status"]), (&json!(start + 4), &json!("offline")));
+    assert!(device.drain().await.is_empty());
+    assert!(other.drain().await.is_empty(), "each change once");
+    // What changes nothing that others see is a change of the account all the same.
+    device.request(json!({"type": "status", "status": "online"})).await;
+    assert_eq!(other.next_of("status").await["account"], start + 5);
+    assert_eq!(since(&tom, start + 4).await["user"]["availability"], "online");
+    assert!(other.drain().await.is_empty());
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_changed_elsewhere_without_a_bus_reaches_the_devices_here(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let elsewhere = server.second_node().await;
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let chats = [tom.private_chat(&kitty).await, tom.group(&[&kitty]).await];
+    for chat in chats {
+        tom.say(chat, "meow").await;
+    }
+    let mut device = Socket::open(&kitty).await.loud();
+    let start = ready_version(&device);
+    let there = Client { base: elsewhere.base.clone(), ..kitty.clone() };
+    read(&there, chats[0], 1).await;
+    there.patch("/api/auth/me/", json!({"first_name": "Kit"})).await.expect(200);
+    // A later change on this node does not hide them.
+    read(&kitty, chats[1], 1).await;
+    let mut found = BTreeMap::new();
+    while found.len() < 3 {
+        let frame = timeout(LATE, device.next()).await.expect("in time");
+        if let Some(version) = frame["account"].as_i64() {
+            found.entry(version).or_insert(frame["type"].clone());
+        }
+    }
+    let expected = [(1, "receipt"), (2, "user.updated"), (3, "receipt")];
+    let expected = expected.map(|(n, kind)| (start + n, json!(kind)));
+    assert_eq!(found, BTreeMap::from(expected));
+}
+
+/// What a device keeps, by the rules of `docs/realtime.md`.
+#[derive(Default)]
+struct Device {
+    versions: BTreeMap<String, Value>,
+    /// Chat by chat: read marker and unread count.
+    counts: BTreeMap<String, (Value, Value)>,
+    account: Option<i64>,
+    me: Value,
+}
+
+impl Device {
+    /// Comes back after an absence: one sync, in as many answers as that takes.
+    async fn come_back(&mut self, client: &Client) {
+        loop {
+            let mut body = json!({"versions": self.versions, "limit": 3});
+            if let Some(version) = self.account {
+                body["account"] = json!(version);
+            }
+            let answer = sync(client, body).await;
+            let account = &answer["account"];
+            for entry in account["chats"].as_array().into_iter().flatten() {
+                let counts = (entry["last_read_seq"].clone(), entry["unread_count"].clone());
+                self.counts.insert(entry["chat"].to_string(), counts);
+            }
+            if !account["user"].is_null() {
+                self.me = account["user"].clone();
+            }
+            self.account = account["version"].as_i64();
+            for chat in answer["gone"].as_array().expect("gone") {
+                self.versions.remove(&chat.to_string());
+                self.counts.remove(&chat.to_string());
+            }
+            for change in answer["changes"].as_array().expect("changes") {
+                let (chat, last) =
+                    (&change["chat"], change["messages"].as_array().expect("list").last());
+                let id = chat["id"].to_string();
+                let version =
+                    if change["more"] == true { last.map(|m| &m["version"]) } else { None };
+                self.versions.insert(id.clone(), version.unwrap_or(&chat["version"]).clone());
+                let counts = (chat["last_read_seq"].clone(), chat["unread_count"].clone());
+                self.counts.insert(id, counts);
+            }
+            if answer["more"] == false && account["more"] != true {
+                return;
+            }
+        }
+    }
+}
+
+/// Does something at random that changes what a user sees; `path` is of one of the chats.
+async fn stir(chance: &mut Chance, (me, peer): (&Client, &Client), chats: &[i64]) {
+    let chat = chats[chance.below(chats.len())];
+    let list = peer.get(&format!("/api/chats/{chat}/messages/?page_size=4")).await;
+    let newest = list.json["results"].as_array().cloned().unwrap_or_default();
+    match chance.below(8) {
+        0..3 => {
+            drop(peer.post(&format!("/api/chats/{chat}/messages/"), json!({"content": "x"})).await)
+        }
+        3 => drop(me.post(&format!("/api/chats/{chat}/messages/"), json!({"content": "y"})).await),
+        4 if !newest.is_empty() => {
+            let message = &newest[chance.below(newest.len())]["id"];
+            drop(peer.delete(&format!("/api/messages/{message}/")).await);
+        }
+        5 => {
+            let path = format!("/api/chats/{chat}/members/");
+            if chance.one_in(2) {
+                drop(peer.delete(&format!("{path}{}/", me.id)).await);
+            } else {
+                drop(peer.post(&path, json!({"user": me.id})).await);
+            }
+        }
+        6 => {
+            let name = format!("n{}", chance.below(3));
+            me.patch("/api/auth/me/", json!({"first_name": name})).await.expect(200);
+        }
+        _ => {
+            let seq = newest.first().map_or(0, |message| message["seq"].as_i64().unwrap_or(0));
+            let seq = seq - i64::try_from(chance.below(3)).expect("small");
+            drop(me.post(&format!("/api/chats/{chat}/read/"), json!({"seq": seq.max(0)})).await);
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn devices_that_come_and_go_agree_with_the_server_after_one_sync(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let mut chance = Chance::new("devices that come and go");
+    let (me, peer) = (server.user("tom").await, server.user("kitty").await);
+    let mut chats = vec![peer.private_chat(&me).await];
+    for _ in 0..3 {
+        chats.push(peer.group(&[&me]).await);
+    }
+    let mut devices = [Device::default(), Device::default(), Device::default()];
+    for _ in 0..40 {
+        for _ in 0..chance.below(6) {
+            stir(&mut chance, (&me, &peer), &chats).await;
+        }
+        let device = &mut devices[chance.below(3)];
+        let is_first = device.account.is_none();
+        device.come_back(&me).await;
+        let listed = me.get("/api/chats/").await.expect(200);
+        let counts = |chat: &Value| {
+            let counts = (chat["last_read_seq"].clone(), chat["unread_count"].clone());
+            (chat["id"].to_string(), counts)
+        };
+        let expected: BTreeMap<_, _> = listed.results().iter().map(counts).collect();
+        assert_eq!(device.counts, expected);
+        if is_first {
+            device.me = me.get("/api/auth/me/").await.expect(200).json;
+        }
+        assert_eq!(device.me["first_name"], me.get("/api/auth/me/").await.json["first_name"]);
+    }
 }

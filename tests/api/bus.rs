@@ -49,6 +49,35 @@ async fn heard(socket: &mut Socket, kind: &str) -> Value {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_of_an_account_reach_its_devices_on_the_other_node_at_once(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(bus) = bus_url() else { return };
+    let Some([one, two]) = two_nodes(backend, &bus).await else { return };
+    let (tom, kitty) = (one.user("tom").await, one.user("kitty").await);
+    let chat = tom.private_chat(&kitty).await;
+    for _ in 0..6 {
+        tom.say(chat, "meow").await;
+    }
+    let mut socket = Socket::open(&at(&two, &kitty)).await.loud();
+    let mut version = socket.ready["account"].as_i64().expect("a version");
+    for seq in 1..=6 {
+        // In turn, so that each node has every other version from the bus.
+        let device = if seq % 2 == 0 { kitty.clone() } else { at(&two, &kitty) };
+        device.post(&format!("/api/chats/{chat}/read/"), json!({"seq": seq})).await.expect(200);
+        version += 1;
+        let receipt = heard(&mut socket, "receipt").await;
+        assert_eq!(
+            (&receipt["account"], &receipt["last_read_seq"]),
+            (&json!(version), &json!(seq))
+        );
+    }
+    kitty.patch("/api/auth/me/", json!({"email": "kitty@cat.example"})).await.expect(200);
+    assert_eq!(heard(&mut socket, "user.updated").await["account"], version + 1);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_of_one_node_reach_the_other_at_once(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {

@@ -43,8 +43,12 @@ async fn receipts_reach_every_member_and_only_when_a_marker_moves(
     }
     // Beyond the newest message counts as the newest; never back; reading implies delivery.
     sockets[1].request(mark("message.read", chat, 99)).await;
-    for socket in &mut sockets {
-        assert_eq!(socket.next().await, receipt(chat, &kitty, 3, 3));
+    assert_eq!(sockets[0].next().await, receipt(chat, &kitty, 3, 3));
+    for socket in &mut sockets[1..] {
+        let mut own = socket.next().await;
+        let version = own.as_object_mut().expect("a frame").remove("account");
+        let before = socket.ready["account"].as_i64().expect("a version");
+        assert_eq!((own, version), (receipt(chat, &kitty, 3, 3), Some(json!(before + 1))));
     }
     sockets[1].request(mark("message.read", chat, 1)).await;
     sockets[1].request(mark("message.delivered", chat, 3)).await;

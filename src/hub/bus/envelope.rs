@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::domain::event::Departed;
 use crate::domain::ids::{ChatId, SessionId, UserId};
-use crate::domain::numbering::Version;
+use crate::domain::numbering::{AccountVersion, Version};
 use crate::hub::presence::status::ShownStatus;
 
 /// A frame on its way to sockets.
@@ -68,6 +68,9 @@ pub enum Route {
         user: UserId,
         /// The chat.
         chat: ChatId,
+        /// The member's own connections get it as a change of the account instead.
+        #[serde(default)]
+        others: bool,
     },
     /// A user's status changed: presence subscribers, and the user's other devices.
     Status {
@@ -78,8 +81,25 @@ pub enum Route {
         /// The connection that changed it, which does not get the frame. Its number means nothing on other nodes.
         #[serde(skip)]
         except: Option<u64>,
+        /// The account version of the profile that it follows from: while that is still to be delivered to the
+        /// user's own devices, they get the status with it.
+        #[serde(default)]
+        profile: AccountVersion,
     },
-    /// A user's names or avatar changed: presence subscribers, and the user.
+    /// A user's account changed: the user's connections, in the order of its versions. The text has a line for each
+    /// frame.
+    Account {
+        /// The user.
+        user: UserId,
+        /// The version before these changes.
+        after: AccountVersion,
+        /// The version that they lead to.
+        upto: AccountVersion,
+        /// The connection that made the change, which is not sent it. Its number means nothing on other nodes.
+        #[serde(skip)]
+        except: Option<u64>,
+    },
+    /// A user's names or avatar changed: presence subscribers.
     Renamed {
         /// The user.
         user: UserId,
@@ -154,6 +174,7 @@ impl Envelope {
             | Route::Receipt { chat, .. } => Topic::of_chat(chat),
             Route::Entered(Entered { user, .. })
             | Route::Status { user, .. }
+            | Route::Account { user, .. }
             | Route::Renamed { user }
             | Route::SessionsEnded { user, .. } => Topic::of_user(user),
         }
@@ -196,8 +217,14 @@ mod tests {
             Route::Entered(Entered { user, chat, version: Version(7), peer, joined: true }),
             Route::Departed { chat, departed: vec![Departed { user, version: Version::MAX }] },
             Route::Typing { user, chat, active: true },
-            Route::Receipt { user, chat },
-            Route::Status { user, seen, except: None },
+            Route::Receipt { user, chat, others: true },
+            Route::Status { user, seen, except: None, profile: AccountVersion(4) },
+            Route::Account {
+                user,
+                after: AccountVersion(4),
+                upto: AccountVersion(6),
+                except: None,
+            },
             Route::Renamed { user },
             Route::SessionsEnded { user, sessions: vec![SessionId(5)] },
         ] {
@@ -218,12 +245,20 @@ mod tests {
         let sent = Envelope { route, text: "{}".into() }.encode().expect("bytes");
         let expected = r#"{"entered":{"user":1,"chat":2,"version":7,"peer":[3,{"status":"busy","text":"hunting"}],"joined":true}}"#;
         assert_eq!(String::from_utf8_lossy(&sent), format!("{expected}\n{{}}"));
+        let earlier = b"{\"receipt\":{\"user\":1,\"chat\":2}}\n{}";
+        let received = Envelope::decode(earlier).expect("an envelope");
+        assert_eq!(received.route, Route::Receipt { user, chat, others: false });
     }
 
     #[test]
     fn the_number_of_a_connection_is_not_sent() {
         let seen = ShownStatus { status: Status::Busy, text: String::new() };
-        let route = |except| Route::Status { user: UserId(1), seen: seen.clone(), except };
+        let route = |except| Route::Status {
+            user: UserId(1),
+            seen: seen.clone(),
+            except,
+            profile: AccountVersion(0),
+        };
         let sent = Envelope { route: route(Some(9)), text: "{}".into() };
         let received = Envelope::decode(&sent.encode().expect("bytes")).expect("an envelope");
         assert_eq!(received.route, route(None));

@@ -12,6 +12,7 @@ use crate::domain::user::Status;
 fn any_route() -> impl Strategy<Value = Route> {
     let (user, chat) = (any::<i64>().prop_map(UserId), any::<i64>().prop_map(ChatId));
     let version = any::<i64>().prop_map(Version);
+    let account = any::<i64>().prop_map(AccountVersion);
     let seen = ".{0,9}".prop_map(|text| ShownStatus { status: Status::Busy, text });
     let departed = vec((user.clone(), version.clone()), 0..3)
         .prop_map(|list| list.into_iter().map(|(user, version)| Departed { user, version }));
@@ -35,7 +36,18 @@ fn any_route() -> impl Strategy<Value = Route> {
             chat,
             active
         }),
-        (user.clone(), seen).prop_map(|(user, seen)| Route::Status { user, seen, except: None }),
+        (user.clone(), seen, account.clone()).prop_map(|(user, seen, profile)| Route::Status {
+            user,
+            seen,
+            except: None,
+            profile
+        }),
+        (user.clone(), account.clone(), account).prop_map(|(user, after, upto)| Route::Account {
+            user,
+            after,
+            upto,
+            except: None
+        }),
         (user, vec(any::<i64>().prop_map(SessionId), 0..3))
             .prop_map(|(user, sessions)| Route::SessionsEnded { user, sessions }),
     ]

@@ -171,6 +171,20 @@ impl LocalPresence {
         online.own.as_mut().is_some_and(|own| std::mem::replace(own, status.clone()) != *status)
     }
 
+    /// Records the published status of a user whose own devices are sent it with the change that it follows from.
+    pub(crate) fn record_published_to_others(&self, user: UserId, status: &ShownStatus) {
+        if let Some(online) = lock(&self.state).online.get_mut(&user) {
+            online.published = Some(status.clone());
+        }
+    }
+
+    /// Records the status that the user's own devices are sent.
+    pub fn record_own(&self, user: UserId, status: ShownStatus) {
+        if let Some(online) = lock(&self.state).online.get_mut(&user) {
+            online.own = Some(status);
+        }
+    }
+
     /// Records the status that a device of the user gets in its `ready`.
     pub fn record_ready(&self, user: UserId, status: ShownStatus) {
         let mut state = lock(&self.state);

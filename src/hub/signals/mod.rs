@@ -7,13 +7,15 @@ mod typing;
 
 use std::time::Duration;
 
+use crate::domain::event::AccountEvent;
 use crate::domain::ids::{ChatId, UserId};
+use crate::domain::numbering::AccountVersion;
 use crate::domain::receipt::Marks;
 use crate::wire::frames;
 
 use super::bus::envelope::{Envelope, Reach, Route};
 
-use receipts::MovedMarkers;
+use receipts::{Marker, MovedMarkers};
 use typing::Typing;
 
 /// The signals of this node.
@@ -48,21 +50,30 @@ impl Signals {
     }
 
     /// A user's read or delivery marker in a chat moved.
-    pub(super) fn marker_moved(&self, chat: ChatId, user: UserId, marks: Marks) {
-        self.moved.add((chat, user), marks);
+    pub(super) fn marker_moved(
+        &self,
+        chat: ChatId,
+        user: UserId,
+        marks: Marks,
+        account: Option<AccountVersion>,
+    ) {
+        self.moved.add((chat, user), marks, account);
     }
 
-    /// Takes the receipts, and the ends of typing indicators that have expired.
-    pub(super) fn take_due(&self, now: Duration) -> Vec<(Envelope, Reach)> {
-        let receipt = |((chat, user), marks)| {
-            let text = frames::receipt(chat, user, marks).into();
-            (Envelope { route: Route::Receipt { user, chat }, text }, Reach::AllNodes)
+    /// Takes the receipts, the changes of accounts that moved read markers are, and the ends of typing indicators
+    /// that have expired.
+    pub(super) fn take_due(&self, now: Duration) -> (Vec<(Envelope, Reach)>, Vec<AccountEvent>) {
+        let moved = self.moved.take();
+        let account_events = moved.account_events();
+        let receipt = |((chat, user), Marker { marks, account })| {
+            let text = frames::receipt(chat, user, marks, None).into();
+            let route = Route::Receipt { user, chat, others: account.is_some() };
+            (Envelope { route, text }, Reach::AllNodes)
         };
-        let receipts = self.moved.take().into_iter().map(receipt);
+        let receipts = moved.markers.into_iter().map(receipt);
         let expired = self.typing.take_expired(now).into_iter();
-        receipts
-            .chain(expired.map(|((chat, user), reach)| (typing(chat, user, false), reach)))
-            .collect()
+        let expired = expired.map(|((chat, user), reach)| (typing(chat, user, false), reach));
+        (receipts.chain(expired).collect(), account_events)
     }
 }
 
