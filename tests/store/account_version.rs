@@ -8,6 +8,7 @@ use meowsenger::domain::ids::{ChatId, UserId};
 use meowsenger::domain::numbering::{AccountVersion, Seq, Version};
 use meowsenger::domain::receipt::Marks;
 use meowsenger::store::{Target, account_version, marks, members, messages, users};
+use meowsenger_testing::eventually;
 use rstest::rstest;
 use tokio::time::timeout;
 
@@ -134,14 +135,8 @@ async fn markers_wait_for_nobody_on_postgres() {
         drop(holder);
     }
     // The rollback of the holder is not waited for either.
-    let moved = async {
-        loop {
-            let moved = advance(&store, &[read(chat, b, 1)]).await;
-            if !moved.is_empty() {
-                return moved;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    assert_eq!(timeout(Duration::from_secs(5), moved).await.expect("in time"), [Some(1)]);
+    let look =
+        async || Some(advance(&store, &[read(chat, b, 1)]).await).filter(|moved| !moved.is_empty());
+    let moved = eventually(Duration::from_secs(5), "the lock is released", look).await;
+    assert_eq!(moved, [Some(1)]);
 }

@@ -16,6 +16,7 @@ use meowsenger::store::sends::{self, Added, Numbered};
 use meowsenger::store::users::{self, NewUser};
 use meowsenger::store::{Db, Tx, chats, members, migrations, search};
 pub use meowsenger_testing::Backend;
+use meowsenger_testing::Watchdog;
 use meowsenger_testing::services::database;
 use tempfile::TempDir;
 
@@ -33,6 +34,8 @@ pub struct Store {
     pub variables: Variables,
     /// Removed when the test ends.
     _folder: Arc<TempDir>,
+    /// Ends the run if the test hangs.
+    _watchdog: Watchdog,
 }
 
 impl Store {
@@ -41,7 +44,8 @@ impl Store {
     pub async fn empty(backend: Backend) -> Option<Self> {
         let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
         let variables = database(backend, folder.path(), 4).await?;
-        Some(Self { db: open(&variables).await, variables, _folder: folder })
+        let db = open(&variables).await;
+        Some(Self { db, variables, _folder: folder, _watchdog: Watchdog::start() })
     }
 
     /// A database with the schema.
