@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use meowsenger::actions::messages::{Place, Span};
+use meowsenger::actions::messages::{MessageCursor, MessagesRequest};
 use meowsenger::actions::search as searching;
 use meowsenger::actions::{chats, messages, sync, users};
 use meowsenger::app::App;
@@ -16,12 +16,12 @@ use meowsenger::domain::chat::ChatFilter;
 use meowsenger::domain::ids::{ChatId, SessionId, UserId};
 use meowsenger::domain::numbering::AccountVersion;
 use meowsenger::domain::numbering::{Seq, Version};
-use meowsenger::domain::page::Turn;
-use meowsenger::domain::receipt::Marks;
+use meowsenger::domain::page::PageRequest;
+use meowsenger::domain::receipt::Markers;
 use meowsenger::domain::search::{IndexEntry, Query};
 use meowsenger::domain::session::Caller;
 use meowsenger::domain::sync::Known;
-use meowsenger::store::{Target, marks, migrations, search};
+use meowsenger::store::{Target, markers, migrations, search};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -114,10 +114,13 @@ async fn site(app: &App) -> Caller {
 /// One call of each kind, with `size` rows if it has a size.
 async fn calls(app: &Arc<App>, me: &Caller, size: i64) {
     let filter = ChatFilter::default();
-    chats::list(app, me, &filter, Turn::First, size).await.expect("chats");
+    chats::list(app, me, &filter, PageRequest::First, size).await.expect("chats");
     let search = ChatFilter { search: Some("kitch".to_owned()), unread: Some(false), kind: None };
-    chats::list(app, me, &search, Turn::First, size).await.expect("chats");
-    let older = Span::Turn(Turn::After(Place { newest_first: true, seq: Seq(3) }));
+    chats::list(app, me, &search, PageRequest::First, size).await.expect("chats");
+    let older = MessagesRequest::Page(PageRequest::After(MessageCursor {
+        newest_first: true,
+        seq: Seq(3),
+    }));
     messages::list(app, me, ChatId(1), Ok(older), size, true).await.expect("messages");
     let current = (1..=40).map(|id| (ChatId(id), Version(5))).collect();
     let known = Known { versions: current, epoch: None, limit: size, account: None };
@@ -136,16 +139,16 @@ async fn calls(app: &Arc<App>, me: &Caller, size: i64) {
     assert_eq!(i64::try_from(found.changes.expect("some").chats.len()), Ok(size));
     let mut tx = app.db.begin().await.expect("begun");
     let wanted =
-        |chat| (ChatId(chat), UserId(1), Marks { delivered_seq: Seq(3), read_seq: Seq(3) });
-    let moved = marks::advance(&mut tx, &(1..=size).map(wanted).collect::<Vec<_>>()).await;
+        |chat| (ChatId(chat), UserId(1), Markers { delivered_seq: Seq(3), read_seq: Seq(3) });
+    let moved = markers::advance(&mut tx, &(1..=size).map(wanted).collect::<Vec<_>>()).await;
     assert!(moved.expect("moved").iter().all(|one| one.account.is_some()));
     tx.commit().await.expect("committed");
     // By the whole name, by words, by typos.
     for text in ["user", "user ser", "usr19", "usr19 user"] {
-        let found = searching::people(app, &Query::parse(text), Turn::First, size).await;
+        let found = searching::people(app, &Query::parse(text), PageRequest::First, size).await;
         assert_eq!(found.expect("found").rows.is_empty(), text.contains("ser "), "{text}");
     }
-    users::list(app, Turn::First, size).await.expect("users");
+    users::list(app, PageRequest::First, size).await.expect("users");
 }
 
 async fn walked_by_sqlite(app: &App, folder: &Path, statements: &[String]) -> Vec<String> {

@@ -9,7 +9,7 @@ use crate::domain::account_version::{AccountChanges, Fingerprint};
 use crate::domain::error::Result;
 use crate::domain::event::{AccountChange, AccountEvent, Event};
 use crate::domain::numbering::AccountVersion;
-use crate::domain::receipt::Marks;
+use crate::domain::receipt::Markers;
 use crate::domain::user::Profile;
 use crate::hub::accounts::Behind;
 use crate::hub::presence::status::ShownStatus;
@@ -67,8 +67,9 @@ fn events(app: &App, behind: &Behind, upto: AccountVersion, found: AccountChange
     let profile = found.user.map(|profile| profile_changes(app, behind, profile));
     let mut changes = profile.unwrap_or_default();
     changes.extend(found.chats.iter().map(|chat| {
-        let marks = Marks { delivered_seq: chat.last_delivered_seq, read_seq: chat.last_read_seq };
-        (chat.account_version, AccountChange::Marks(chat.chat, marks))
+        let marks =
+            Markers { delivered_seq: chat.last_delivered_seq, read_seq: chat.last_read_seq };
+        (chat.account_version, AccountChange::Markers(chat.chat, marks))
     }));
     changes.sort_by_key(|(version, _)| *version);
     for (version, _) in &mut changes {

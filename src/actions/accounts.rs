@@ -14,7 +14,7 @@ use crate::domain::user::{
     Email, Password, Profile, Registration, TAKEN, User, UserChange, UserRef, Username,
 };
 use crate::shares::Holder;
-use crate::store::error::Error as StoreError;
+use crate::store::error::StoreError;
 use crate::store::users::NewUser;
 use crate::store::{Target, audit, chats, members, search, sessions as session_rows, users};
 

@@ -13,7 +13,7 @@ use crate::domain::event::{ChatEvent, Departed, Event};
 use crate::domain::ids::ChatId;
 use crate::domain::time::Timestamp;
 use crate::hub::feed::Gap;
-use crate::store::least::least_marks;
+use crate::store::least::least_markers;
 use crate::store::{chats, departures, members, messages};
 
 use super::chats::views;
@@ -73,7 +73,7 @@ async fn fill(app: &App, gap: &Gap) -> Result<bool> {
     if i64::try_from(found.len()) != Ok(gap.upto.since(gap.after)) {
         return Ok(false);
     }
-    let least = least_marks(&app.db, &app.laggards, &[gap.chat]).await?;
+    let least = least_markers(&app.db, &app.laggards, &[gap.chat]).await?;
     for message in found {
         let message = message.with_status(least.get(&gap.chat));
         app.republish(&[Event::Chat(ChatEvent::of_last_change(message))]);

@@ -11,13 +11,13 @@ use crate::domain::error::{Error, FieldErrors, Result};
 use crate::domain::event::{Event, Newcomer};
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::numbering::{Seq, Version};
-use crate::domain::page::{Page, Turn};
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::role::Role;
 use crate::domain::session::Caller;
 use crate::domain::text::no_such;
 use crate::domain::time::Timestamp;
 use crate::store::chats::ChatOfMember;
-use crate::store::least::least_marks;
+use crate::store::least::least_markers;
 use crate::store::{audit, chat_lists, chats, members, messages, users};
 
 use super::grouping::{self, Grouping};
@@ -25,31 +25,31 @@ use super::profiles::{profile, profiles};
 use super::unit::Unit;
 use super::{access, attempts, avatars, members as members_action};
 
-pub use crate::store::chats::Place;
+pub use crate::store::chats::ChatCursor;
 
 /// The user's chats that match a filter, newest activity first.
 pub async fn list(
     app: &App,
     caller: &Caller,
     filter: &ChatFilter,
-    turn: Turn<Place>,
+    request: PageRequest<ChatCursor>,
     size: i64,
-) -> Result<Page<ChatView, Place>> {
+) -> Result<Page<ChatView, ChatCursor>> {
     let me = caller.user.id;
-    let nearest = match &turn {
-        Turn::First => chat_lists::ids_after(&app.db, me, None, filter, size + 1).await?,
-        Turn::After(place) => {
+    let nearest = match &request {
+        PageRequest::First => chat_lists::ids_after(&app.db, me, None, filter, size + 1).await?,
+        PageRequest::After(place) => {
             chat_lists::ids_after(&app.db, me, Some(*place), filter, size + 1).await?
         }
-        Turn::Before(place) => {
+        PageRequest::Before(place) => {
             chat_lists::ids_before(&app.db, me, *place, filter, size + 1).await?
         }
     };
     let mut rows = chats::of_member(&app.db, me, &nearest).await?;
-    if matches!(turn, Turn::Before(_)) {
+    if matches!(request, PageRequest::Before(_)) {
         rows.reverse();
     }
-    let page = Page::of(&turn, rows, size, |row| row.place);
+    let page = Page::of(&request, rows, size, |row| row.place);
     Ok(Page { rows: views(app, page.rows).await?, previous: page.previous, next: page.next })
 }
 
@@ -57,7 +57,8 @@ pub async fn list(
 pub async fn one(app: &App, caller: &Caller, id: ChatId) -> Result<ChatView> {
     let row = access::chat(&app.db, id, caller.user.id).await?;
     let mut view = views(app, vec![row]).await?.pop().ok_or(Error::NotFound)?;
-    view.members = Some(members::after(&app.db, id, members::Place::START, MEMBERS_SHOWN).await?);
+    view.members =
+        Some(members::after(&app.db, id, members::MemberCursor::START, MEMBERS_SHOWN).await?);
     Ok(view)
 }
 
@@ -260,7 +261,7 @@ pub(super) async fn views(app: &App, rows: Vec<ChatOfMember>) -> Result<Vec<Chat
     let peer_ids: Vec<_> = rows.iter().filter_map(|row| row.peer).collect();
     let message_ids: Vec<_> = rows.iter().filter_map(|row| row.last_message).collect();
 
-    let least = least_marks(&app.db, &app.laggards, &chat_ids).await?;
+    let least = least_markers(&app.db, &app.laggards, &chat_ids).await?;
     let peers = users::by_ids(&app.db, &peer_ids).await?;
     let peers = profiles(app, peers).await?.into_iter();
     let peers: HashMap<_, _> = peers.map(|peer| (peer.user.id, peer)).collect();

@@ -25,7 +25,7 @@ use crate::domain::receipt::MessageStatus;
 use crate::domain::text;
 use crate::domain::time::Timestamp;
 use crate::store::error::is_conflict;
-use crate::store::least::least_marks;
+use crate::store::least::least_markers;
 use crate::store::sends::{self, Added, Numbered, Resolved};
 use crate::store::{Tx, messages};
 
@@ -247,7 +247,7 @@ async fn existing(
     }
     let found = messages::by_ids(&mut *tx, &ids).await?;
     let chats: Vec<_> = found.iter().map(|message| message.chat).collect();
-    let least = least_marks(tx, &app.laggards, &chats).await?;
+    let least = least_markers(tx, &app.laggards, &chats).await?;
     Ok(found
         .into_iter()
         .map(|message| {
@@ -278,7 +278,7 @@ async fn insert(
 
     let mut created = Vec::with_capacity(numbered.len());
     let mut added: HashMap<ChatId, Added> = HashMap::new();
-    let mut marks: HashMap<(ChatId, UserId), Seq> = HashMap::new();
+    let mut markers: HashMap<(ChatId, UserId), Seq> = HashMap::new();
     for &(index, seq, version) in numbered {
         let NewMessage { chat, sender, content, reply_to, client_id } = batch[index];
         let (Some(id), Some(found), Some(&timestamp)) =
@@ -293,7 +293,7 @@ async fn insert(
             active_at: timestamp,
         });
         (entry.count, entry.last) = (entry.count + 1, *id);
-        marks.insert((*chat, *sender), seq);
+        markers.insert((*chat, *sender), seq);
         created.push(Arc::new(Message {
             id: *id,
             chat: *chat,
@@ -312,8 +312,9 @@ async fn insert(
         }));
     }
     sends::advance_chats(tx, &added.into_values().collect::<Vec<_>>()).await?;
-    let marks: Vec<_> = marks.into_iter().map(|((chat, user), seq)| (chat, user, seq)).collect();
-    sends::advance_senders(tx, &marks).await?;
+    let markers: Vec<_> =
+        markers.into_iter().map(|((chat, user), seq)| (chat, user, seq)).collect();
+    sends::advance_senders(tx, &markers).await?;
     Ok(created)
 }
 

@@ -14,7 +14,7 @@ use crate::domain::role::Role;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::store::chats::ChatOfMember;
-use crate::store::least::least_marks;
+use crate::store::least::least_markers;
 use crate::store::{Tx, chats, departures, members, messages};
 
 use super::unit::Unit;
@@ -185,7 +185,7 @@ async fn last_message_of(
     id: Option<MessageId>,
 ) -> Result<Option<Arc<Message>>> {
     let Some(id) = id else { return Ok(None) };
-    let least = least_marks(&mut unit.tx, &unit.app.laggards, &[chat.id]).await?;
+    let least = least_markers(&mut unit.tx, &unit.app.laggards, &[chat.id]).await?;
     let found = messages::by_ids(&mut unit.tx, &[id]).await?.pop();
     Ok(found.map(|message| Arc::new(message.with_status(least.get(&chat.id)))))
 }

@@ -59,7 +59,7 @@ async fn look(app: &App) -> Result<(), Unready> {
     site::try_to_write(&app.db).await.map_err(|error| unready(&error))
 }
 
-fn unready(error: &crate::store::error::Error) -> Unready {
+fn unready(error: &crate::store::error::StoreError) -> Unready {
     tracing::warn!(%error, "not ready: database check failed");
     Unready::Database
 }

@@ -14,8 +14,8 @@ use crate::app::{App, PendingMarkers, answered};
 use crate::domain::account_version::CHATS_MAX;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::{ChatId, UserId};
-use crate::domain::receipt::Marks;
-use crate::store::marks::{self, MemberMarks};
+use crate::domain::receipt::Markers;
+use crate::store::markers::{self, MemberMarkers};
 
 /// Most moves in one transaction. A user's read markers among them share one account version, and a sync
 /// answers with whole versions.
@@ -29,8 +29,13 @@ type MemberKey = (ChatId, UserId);
 
 /// Moves a member's markers forward, up to the newest message at most, and returns them as they are then.
 /// [`Error::NotFound`] where the user is no member.
-pub async fn advance(app: &App, chat: ChatId, user: UserId, marks: Marks) -> Result<MemberMarks> {
-    let answer = app.markers.push(chat, user, marks)?;
+pub async fn advance(
+    app: &App,
+    chat: ChatId,
+    user: UserId,
+    markers: Markers,
+) -> Result<MemberMarkers> {
+    let answer = app.markers.push(chat, user, markers)?;
     answered(app.worker_timeout(), answer).await
 }
 
@@ -48,11 +53,11 @@ pub async fn run(app: Arc<App>, mut queue: mpsc::Receiver<PendingMarkers>) {
 /// Moves what can be moved, and answers every caller.
 async fn move_all(app: &App, batch: Vec<PendingMarkers>) {
     let mut found = HashMap::new();
-    let mut wanted: HashMap<MemberKey, Marks> = HashMap::new();
+    let mut wanted: HashMap<MemberKey, Markers> = HashMap::new();
     for pending in &batch {
-        let marks = wanted.entry(pending.member()).or_insert(pending.marks);
-        marks.delivered_seq = marks.delivered_seq.max(pending.marks.delivered_seq);
-        marks.read_seq = marks.read_seq.max(pending.marks.read_seq);
+        let markers = wanted.entry(pending.member()).or_insert(pending.markers);
+        markers.delivered_seq = markers.delivered_seq.max(pending.markers.delivered_seq);
+        markers.read_seq = markers.read_seq.max(pending.markers.read_seq);
     }
     let outcome = write(app, &mut wanted, &mut found).await;
     if let Err(error) = &outcome {
@@ -74,23 +79,23 @@ async fn move_all(app: &App, batch: Vec<PendingMarkers>) {
 /// delays nobody else's answer.
 async fn write(
     app: &App,
-    wanted: &mut HashMap<MemberKey, Marks>,
-    found: &mut HashMap<MemberKey, MemberMarks>,
+    wanted: &mut HashMap<MemberKey, Markers>,
+    found: &mut HashMap<MemberKey, MemberMarkers>,
 ) -> Result<()> {
     for _ in 0..TRIES {
         let rows: Vec<_> =
-            wanted.iter().map(|((chat, user), marks)| (*chat, *user, *marks)).collect();
+            wanted.iter().map(|((chat, user), markers)| (*chat, *user, *markers)).collect();
         let mut tx = app.db.begin().await?;
-        let moved = marks::advance(&mut tx, &rows).await?;
+        let moved = markers::advance(&mut tx, &rows).await?;
         let who: Vec<_> = wanted.keys().copied().collect();
-        let present = marks::read(&mut tx, &who).await?;
+        let present = markers::read(&mut tx, &who).await?;
         tx.commit().await?;
         for one in moved {
-            app.hub.marker_moved(one.to.chat, one.to.user, one.to.marks, one.account);
+            app.hub.marker_moved(one.to.chat, one.to.user, one.to.markers, one.account);
         }
         found.extend(present.into_iter().map(|one| ((one.chat, one.user), one)));
         // Rows that other transactions had locked have not moved yet.
-        wanted.retain(|who, marks| found.get(who).is_some_and(|one| is_behind(one, *marks)));
+        wanted.retain(|who, markers| found.get(who).is_some_and(|one| is_behind(one, *markers)));
         if wanted.is_empty() {
             return Ok(());
         }
@@ -99,7 +104,7 @@ async fn write(
     Err(Error::Unavailable("members' rows are locked".into()))
 }
 
-fn is_behind(one: &MemberMarks, wanted: Marks) -> bool {
-    one.marks.delivered_seq < wanted.delivered_seq.min(one.last_seq)
-        || one.marks.read_seq < wanted.read_seq.min(one.last_seq)
+fn is_behind(one: &MemberMarkers, wanted: Markers) -> bool {
+    one.markers.delivered_seq < wanted.delivered_seq.min(one.last_seq)
+        || one.markers.read_seq < wanted.read_seq.min(one.last_seq)
 }

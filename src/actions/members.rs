@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::domain::chat::{ChatType, Member, NewMembers, too_many_members};
 use crate::domain::error::{Error, FieldErrors, Result};
 use crate::domain::ids::{ChatId, UserId};
-use crate::domain::page::{Page, Turn};
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::role::Role;
 use crate::domain::session::Caller;
 use crate::domain::text::no_such;
@@ -20,24 +20,24 @@ use super::attempts;
 use super::grouping::{self, Grouping};
 use super::unit::Unit;
 
-pub use crate::store::members::Place;
+pub use crate::store::members::MemberCursor;
 
 /// A page of a chat's members: owner, admins, then the others in the order in which they joined.
 pub async fn list(
     app: &App,
     caller: &Caller,
     chat: ChatId,
-    turn: impl FnOnce() -> Result<Turn<Place>>,
+    request: impl FnOnce() -> Result<PageRequest<MemberCursor>>,
     size: i64,
-) -> Result<Page<Member, Place>> {
+) -> Result<Page<Member, MemberCursor>> {
     access::membership(&app.db, chat, caller.user.id).await?;
-    let turn = turn()?;
-    let rows = match &turn {
-        Turn::First => members::after(&app.db, chat, Place::START, size + 1).await?,
-        Turn::After(place) => members::after(&app.db, chat, *place, size + 1).await?,
-        Turn::Before(place) => members::before(&app.db, chat, *place, size + 1).await?,
+    let request = request()?;
+    let rows = match &request {
+        PageRequest::First => members::after(&app.db, chat, MemberCursor::START, size + 1).await?,
+        PageRequest::After(place) => members::after(&app.db, chat, *place, size + 1).await?,
+        PageRequest::Before(place) => members::before(&app.db, chat, *place, size + 1).await?,
     };
-    Ok(Page::of(&turn, rows, size, Place::of))
+    Ok(Page::of(&request, rows, size, MemberCursor::of))
 }
 
 /// One member.

@@ -8,11 +8,11 @@ use crate::domain::event::{ChatEvent, Event};
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::{Content, Draft, LastChange, Message, NewMessage, Unfit};
 use crate::domain::numbering::Seq;
-use crate::domain::page::{Page, Turn};
-use crate::domain::receipt::Marks;
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::receipt::Markers;
 use crate::domain::session::Caller;
 use crate::domain::text::no_such;
-use crate::store::least::least_marks;
+use crate::store::least::least_markers;
 use crate::store::{audit, chats, messages};
 
 use super::unit::Unit;
@@ -23,7 +23,7 @@ pub(super) const LEFT_ALONE: &str = "The other account was deleted.";
 
 /// A place in a chat's messages, and the way in which its list runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct MessageCursor {
     /// Whether the list begins with the newest.
     pub newest_first: bool,
     /// The message's number.
@@ -32,9 +32,9 @@ pub struct Place {
 
 /// Which messages to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Span {
-    /// A page of a list that is being walked; [`Turn::First`] is the newest, newest first.
-    Turn(Turn<Place>),
+pub enum MessagesRequest {
+    /// A page of a list that is being walked; [`PageRequest::First`] is the newest, newest first.
+    Page(PageRequest<MessageCursor>),
     /// The messages around one, oldest first.
     Around(Seq),
 }
@@ -93,16 +93,16 @@ pub async fn list(
     app: &Arc<App>,
     caller: &Caller,
     chat: ChatId,
-    span: Result<Span>,
+    span: Result<MessagesRequest>,
     size: i64,
     delivers: bool,
-) -> Result<Page<Message, Place>> {
+) -> Result<Page<Message, MessageCursor>> {
     let me = caller.user.id;
     let membership = access::membership(&app.db, chat, me).await?;
     let (newest_first, rows) = read(app, chat, span?, size, membership.last_seq).await?;
     let newest = rows.iter().map(|message| message.seq).max().unwrap_or_default();
     if delivers && newest > membership.last_delivered_seq {
-        let delivered = Marks { delivered_seq: newest, read_seq: Seq::ZERO };
+        let delivered = Markers { delivered_seq: newest, read_seq: Seq::ZERO };
         // If the database accepts no writes, reading still works; a later page moves the marker.
         match markers::advance(app, chat, me, delivered).await {
             Err(Error::Unavailable(_) | Error::OutcomeUnknown(_)) | Ok(_) => {}
@@ -113,7 +113,7 @@ pub async fn list(
 
     // Numbers are dense, so the ends of the page show whether there is more.
     let last_seq = membership.last_seq.max(newest);
-    let place = |message: &Message| Place { newest_first, seq: message.seq };
+    let place = |message: &Message| MessageCursor { newest_first, seq: message.seq };
     let (older, newer) = (|m: &&Message| m.seq > Seq::FIRST, |m: &&Message| m.seq < last_seq);
     let (previous, next) = if newest_first {
         (rows.first().filter(newer).map(place), rows.last().filter(older).map(place))
@@ -193,7 +193,7 @@ pub async fn delete(app: &Arc<App>, user: UserId, id: MessageId) -> Result<Messa
 
 /// Commits a change of a message and publishes it.
 async fn publish(app: &App, mut unit: Unit, message: Message) -> Result<Message> {
-    let least = least_marks(&mut unit.tx, &app.laggards, &[message.chat]).await?;
+    let least = least_markers(&mut unit.tx, &app.laggards, &[message.chat]).await?;
     let least = least.get(&message.chat);
     let message = message.with_status(least);
     unit.emit(Event::Chat(ChatEvent::of_last_change(message.clone())));
@@ -205,15 +205,15 @@ async fn publish(app: &App, mut unit: Unit, message: Message) -> Result<Message>
 async fn read(
     app: &App,
     chat: ChatId,
-    span: Span,
+    span: MessagesRequest,
     size: i64,
     last_seq: Seq,
 ) -> Result<(bool, Vec<Message>)> {
     let (newest_first, backwards, seq) = match span {
-        Span::Turn(Turn::First) => (true, false, Seq(i64::MAX)),
-        Span::Turn(Turn::After(place)) => (place.newest_first, false, place.seq),
-        Span::Turn(Turn::Before(place)) => (place.newest_first, true, place.seq),
-        Span::Around(anchor) => {
+        MessagesRequest::Page(PageRequest::First) => (true, false, Seq(i64::MAX)),
+        MessagesRequest::Page(PageRequest::After(place)) => (place.newest_first, false, place.seq),
+        MessagesRequest::Page(PageRequest::Before(place)) => (place.newest_first, true, place.seq),
+        MessagesRequest::Around(anchor) => {
             // A position beyond an end means the end.
             let anchor = anchor.0.clamp(1, last_seq.0.max(1));
             let first = anchor.saturating_sub(size / 2).max(1);
@@ -239,7 +239,7 @@ async fn with_status(app: &App, message: Message) -> Result<Message> {
 }
 
 async fn with_statuses(app: &App, chat: ChatId, rows: Vec<Message>) -> Result<Vec<Message>> {
-    let least = least_marks(&app.db, &app.laggards, &[chat]).await?;
+    let least = least_markers(&app.db, &app.laggards, &[chat]).await?;
     let least = least.get(&chat);
     Ok(rows.into_iter().map(|message| message.with_status(least)).collect())
 }

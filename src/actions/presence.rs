@@ -16,7 +16,7 @@ use crate::hub::presence::local::{GRACE, LAST_SEEN_INTERVAL, PresenceChange};
 use crate::hub::presence::recheck::Recheck;
 use crate::hub::presence::status::ShownStatus;
 use crate::shares::Holder;
-use crate::store::presence::Place;
+use crate::store::presence::NodePresence;
 use crate::store::{members, presence, users};
 
 use super::live::LiveSocket;
@@ -131,7 +131,11 @@ async fn write(app: &Arc<App>, changes: &[PresenceChange], now: Timestamp) -> Re
     let mut unit = Unit::begin(app).await?;
     let place = |change: &PresenceChange| {
         let (connections, activity) = change.here?;
-        Some(Place { user: change.user, connections: i64::try_from(connections).ok()?, activity })
+        Some(NodePresence {
+            user: change.user,
+            connections: i64::try_from(connections).ok()?,
+            activity,
+        })
     };
     let places: Vec<_> = changes.iter().filter_map(place).collect();
     let gone = changes.iter().filter(|change| change.is_gone && change.here.is_none());

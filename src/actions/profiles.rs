@@ -6,7 +6,7 @@ use crate::app::{App, living_heartbeats};
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::UserId;
 use crate::domain::user::{Activity, Profile, User};
-use crate::store::presence::{self, Place};
+use crate::store::presence::{self, NodePresence};
 
 /// Users with their status, in the same order. Connections to this node count at once, those to other
 /// nodes as soon as these have written them to the database.
@@ -45,7 +45,7 @@ pub(super) async fn connections_elsewhere(app: &App, user: UserId) -> Result<usi
     Ok(usize::try_from(connections).unwrap_or_default())
 }
 
-async fn elsewhere(app: &App, users: &[UserId]) -> Result<Vec<Place>> {
+async fn elsewhere(app: &App, users: &[UserId]) -> Result<Vec<NodePresence>> {
     if users.is_empty() || !app.nodes.has_peers() {
         return Ok(Vec::new());
     }

@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::numbering::Seq;
-use crate::domain::receipt::{Marks, ReadUpTo};
+use crate::domain::receipt::{Markers, ReadUpTo};
 use crate::domain::session::Caller;
 use crate::domain::text::no_such;
 use crate::domain::user::UserRef;
@@ -57,7 +57,7 @@ pub async fn read(
             found.ok_or_else(|| Error::field("message", no_such(id)))?.seq
         }
     };
-    markers::advance(app, chat, me, Marks { delivered_seq: read_seq, read_seq }).await?;
+    markers::advance(app, chat, me, Markers { delivered_seq: read_seq, read_seq }).await?;
     let row = access::chat(&app.db, chat, me).await?;
     Ok(Marked { last_read_seq: row.last_read_seq, unread_count: row.unread_count })
 }
@@ -78,7 +78,7 @@ pub async fn mark(
         }
     };
     let read_seq = if read { seq } else { Seq::ZERO };
-    markers::advance(app, chat, user, Marks { delivered_seq: seq, read_seq }).await?;
+    markers::advance(app, chat, user, Markers { delivered_seq: seq, read_seq }).await?;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::UserId;
-use crate::domain::page::{Page, Turn};
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::search::{Effort, Match, Query, Tier};
 use crate::domain::user::Profile;
 use crate::store::search::{self, IndexRow, Start};
@@ -43,12 +43,12 @@ pub struct Position {
 pub async fn people(
     app: &App,
     query: &Query,
-    turn: Turn<Position>,
+    request: PageRequest<Position>,
     size: i64,
 ) -> Result<Page<Profile, Position>> {
     let count = usize::try_from(size + 1).map_err(Error::internal)?;
-    let positions = Search::new(app, query, &turn, count).await?.run().await?;
-    let page = Page::of(&turn, positions, size, Position::clone);
+    let positions = Search::new(app, query, &request, count).await?.run().await?;
+    let page = Page::of(&request, positions, size, Position::clone);
     let ids: Vec<_> = page.rows.iter().map(|position| position.user).collect();
     let mut users: HashMap<_, _> =
         users::by_ids(&app.db, &ids).await?.into_iter().map(|user| (user.id, user)).collect();
@@ -61,7 +61,7 @@ pub async fn people(
 struct Search<'a> {
     app: &'a App,
     query: &'a Query,
-    turn: &'a Turn<Position>,
+    request: &'a PageRequest<Position>,
     /// How many positions are wanted.
     count: usize,
     /// Who has exactly this username: first in the results, and nowhere else.
@@ -79,7 +79,7 @@ impl<'a> Search<'a> {
     async fn new(
         app: &'a App,
         query: &'a Query,
-        turn: &'a Turn<Position>,
+        request: &'a PageRequest<Position>,
         count: usize,
     ) -> Result<Self> {
         let named = search::by_username(&app.db, query.username()).await?;
@@ -87,13 +87,13 @@ impl<'a> Search<'a> {
             let found = Match { tier: Tier::Username, typos: 0, key };
             Position { found, user }
         });
-        Ok(Self { app, query, turn, count, named })
+        Ok(Self { app, query, request, count, named })
     }
 
     /// From the turn's position outwards, nearest first.
     async fn run(&self) -> Result<Vec<Position>> {
         let mut tiers = [Tier::Username, Tier::Name, Tier::Words, Tier::Typos];
-        if matches!(self.turn, Turn::Before(_)) {
+        if matches!(self.request, PageRequest::Before(_)) {
             tiers.reverse();
         }
         let mut positions = Vec::new();
@@ -120,20 +120,22 @@ impl<'a> Search<'a> {
     }
 
     fn is_ahead(&self, tier: Tier) -> bool {
-        match self.turn {
-            Turn::First => true,
-            Turn::After(at) => tier >= at.found.tier,
-            Turn::Before(at) => tier <= at.found.tier,
+        match self.request {
+            PageRequest::First => true,
+            PageRequest::After(at) => tier >= at.found.tier,
+            PageRequest::Before(at) => tier <= at.found.tier,
         }
     }
 
     /// Those of the positions that are ahead, in order.
     fn in_order(&self, all: impl IntoIterator<Item = Position>, wanted: usize) -> Vec<Position> {
         let all: BTreeSet<_> = all.into_iter().collect();
-        match self.turn {
-            Turn::First => all.into_iter().take(wanted).collect(),
-            Turn::After(at) => all.into_iter().filter(|one| one > at).take(wanted).collect(),
-            Turn::Before(at) => all.into_iter().rev().filter(|one| one < at).take(wanted).collect(),
+        match self.request {
+            PageRequest::First => all.into_iter().take(wanted).collect(),
+            PageRequest::After(at) => all.into_iter().filter(|one| one > at).take(wanted).collect(),
+            PageRequest::Before(at) => {
+                all.into_iter().rev().filter(|one| one < at).take(wanted).collect()
+            }
         }
     }
 
@@ -143,12 +145,14 @@ impl<'a> Search<'a> {
             Tier::Name => self.query.names_range(),
             _ => self.query.word_range(word),
         };
-        let mut start = match self.turn {
-            Turn::After(at) if at.found.tier == tier => Start::After(at.found.key.clone(), at.user),
-            Turn::Before(at) if at.found.tier == tier => {
+        let mut start = match self.request {
+            PageRequest::After(at) if at.found.tier == tier => {
+                Start::After(at.found.key.clone(), at.user)
+            }
+            PageRequest::Before(at) if at.found.tier == tier => {
                 Start::Before(at.found.key.clone(), at.user)
             }
-            Turn::Before(_) => Start::Before(range.end.clone(), UserId(0)),
+            PageRequest::Before(_) => Start::Before(range.end.clone(), UserId(0)),
             _ => Start::After(range.start.clone(), UserId(0)),
         };
         // So many may be of users who are on the page already. More are read only if others are met
@@ -229,8 +233,8 @@ impl<'a> Search<'a> {
             (0..query.words()).map(|word| (query.word_range(word), query.lacking(word))).collect();
         let counts = search::counts(&self.app.db, &sets, COUNTED_MAX).await?;
         let rarest = |count: fn(&(i64, i64)) -> i64| query.rarest(counts.iter().map(count));
-        let words = match self.turn {
-            Turn::After(at) | Turn::Before(at) if at.found.tier == Tier::Words => {
+        let words = match self.request {
+            PageRequest::After(at) | PageRequest::Before(at) if at.found.tier == Tier::Words => {
                 query.word_of(&at.found.key)
             }
             _ if counts.iter().any(|(plain, _)| *plain == 0) => None,

@@ -11,7 +11,7 @@ use crate::auth::tokens::{Claims, TokenType};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::ids::{SessionId, UserId};
-use crate::domain::page::{Page, Turn};
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::session::{Caller, Device, SessionInfo, TokenPair};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Password, Profile};
@@ -167,16 +167,18 @@ pub async fn verify(app: &App, token: &str) -> Result<()> {
 pub async fn list(
     app: &App,
     caller: &Caller,
-    turn: Turn<SessionId>,
+    request: PageRequest<SessionId>,
     size: i64,
 ) -> Result<Page<SessionInfo, SessionId>> {
     let (me, now) = (caller.user.id, app.clock.now());
-    let rows = match turn {
-        Turn::First => sessions::below(&app.db, me, SessionId(i64::MAX), now, size + 1).await?,
-        Turn::After(id) => sessions::below(&app.db, me, id, now, size + 1).await?,
-        Turn::Before(id) => sessions::above(&app.db, me, id, now, size + 1).await?,
+    let rows = match request {
+        PageRequest::First => {
+            sessions::below(&app.db, me, SessionId(i64::MAX), now, size + 1).await?
+        }
+        PageRequest::After(id) => sessions::below(&app.db, me, id, now, size + 1).await?,
+        PageRequest::Before(id) => sessions::above(&app.db, me, id, now, size + 1).await?,
     };
-    Ok(Page::of(&turn, rows, size, |session: &SessionInfo| session.id))
+    Ok(Page::of(&request, rows, size, |session: &SessionInfo| session.id))
 }
 
 /// Ends one of the user's sessions. [`Error::NotFound`] if it is not the user's.

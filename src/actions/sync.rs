@@ -9,10 +9,10 @@ use crate::domain::error::Result;
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::message::Message;
 use crate::domain::numbering::Version;
-use crate::domain::sync::{BYTES, Change, Changes, Known, Room};
+use crate::domain::sync::{BYTES, Changes, ChatDelta, Known, Room};
 use crate::shares::Holder;
 use crate::store::chats::ChatOfMember;
-use crate::store::least::least_marks;
+use crate::store::least::least_markers;
 use crate::store::{self, chats, messages};
 
 use super::account_version;
@@ -110,7 +110,7 @@ async fn changed(app: &App, behind: &[(ChatId, Version)], limit: i64) -> Result<
     };
     let chats: HashSet<_> = rows.iter().map(|message| message.chat).collect();
     let chats: Vec<_> = chats.into_iter().collect();
-    let least = least_marks(&app.db, &app.laggards, &chats).await?;
+    let least = least_markers(&app.db, &app.laggards, &chats).await?;
     let mut by_chat: HashMap<ChatId, Vec<Message>> = HashMap::new();
     for message in rows {
         let least = least.get(&message.chat);
@@ -121,7 +121,7 @@ async fn changed(app: &App, behind: &[(ChatId, Version)], limit: i64) -> Result<
 
 /// Puts chats with their messages into an answer while there is room, and returns whether all chats fit.
 /// The first one always does, with its first message, so that every answer makes progress.
-fn fill(views: Vec<ChatView>, newer: &Newer, mut found: Found) -> (Vec<Change>, bool) {
+fn fill(views: Vec<ChatView>, newer: &Newer, mut found: Found) -> (Vec<ChatDelta>, bool) {
     let count = views.len();
     let (mut room, mut changes) = (Room::default(), Vec::new());
     for chat in views {
@@ -139,7 +139,7 @@ fn fill(views: Vec<ChatView>, newer: &Newer, mut found: Found) -> (Vec<Change>, 
         let mut messages: Vec<_> = candidates.next().into_iter().collect();
         messages.extend(candidates.take_while(|message| room.take_message(message)));
         let is_cut = messages.len() < candidate_count;
-        changes.push(Change { chat, messages, more: is_cut || found.unfinished.contains(&id) });
+        changes.push(ChatDelta { chat, messages, more: is_cut || found.unfinished.contains(&id) });
         if is_cut {
             break;
         }

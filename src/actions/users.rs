@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::UserId;
-use crate::domain::page::{Page, Turn};
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::session::Caller;
 use crate::domain::text;
 use crate::domain::user::Profile;
@@ -12,14 +12,18 @@ use crate::store::users;
 use super::profiles::{profile, profiles};
 
 /// Active users by username. A position is the folded username.
-pub async fn list(app: &App, turn: Turn<String>, size: i64) -> Result<Page<Profile, String>> {
-    let rows = match &turn {
-        Turn::First => users::after(&app.db, "", size + 1).await?,
-        Turn::After(key) => users::after(&app.db, key, size + 1).await?,
-        Turn::Before(key) => users::before(&app.db, key, size + 1).await?,
+pub async fn list(
+    app: &App,
+    request: PageRequest<String>,
+    size: i64,
+) -> Result<Page<Profile, String>> {
+    let rows = match &request {
+        PageRequest::First => users::after(&app.db, "", size + 1).await?,
+        PageRequest::After(key) => users::after(&app.db, key, size + 1).await?,
+        PageRequest::Before(key) => users::before(&app.db, key, size + 1).await?,
     };
     let profiles = profiles(app, rows).await?;
-    Ok(Page::of(&turn, profiles, size, |profile: &Profile| text::fold(&profile.user.username)))
+    Ok(Page::of(&request, profiles, size, |profile: &Profile| text::fold(&profile.user.username)))
 }
 
 /// One user. [`Error::NotFound`] if the caller may not know of them.

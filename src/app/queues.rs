@@ -10,9 +10,9 @@ use tokio::time::{Instant, timeout};
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::message::{Message, NewMessage};
-use crate::domain::receipt::Marks;
+use crate::domain::receipt::Markers;
 use crate::hub::bus::worker::BusWorker;
-use crate::store::marks::MemberMarks;
+use crate::store::markers::MemberMarkers;
 
 /// Sends that may wait for one committer; more are refused with 503.
 const SENDS_WAITING: usize = 2_048;
@@ -90,9 +90,9 @@ pub struct PendingMarkers {
     chat: ChatId,
     user: UserId,
     /// The new markers.
-    pub marks: Marks,
+    pub markers: Markers,
     /// Answered after the commit, with the markers as they are then.
-    pub answer: oneshot::Sender<Result<MemberMarks>>,
+    pub answer: oneshot::Sender<Result<MemberMarkers>>,
 }
 
 impl PendingMarkers {
@@ -117,11 +117,11 @@ impl MarkerQueue {
         &self,
         chat: ChatId,
         user: UserId,
-        marks: Marks,
-    ) -> Result<oneshot::Receiver<Result<MemberMarks>>> {
+        markers: Markers,
+    ) -> Result<oneshot::Receiver<Result<MemberMarkers>>> {
         let (answer, answered) = oneshot::channel();
         self.0
-            .try_send(PendingMarkers { chat, user, marks, answer })
+            .try_send(PendingMarkers { chat, user, markers, answer })
             .map_err(|_| Error::Unavailable("the queue of markers is full or closed".into()))?;
         Ok(answered)
     }

@@ -8,7 +8,7 @@ use crate::app;
 use crate::config::mail::MailUrl;
 use crate::config::{Config, environment};
 use crate::domain::origin::WebOrigin;
-use crate::store::migrations::{self, State};
+use crate::store::migrations::{self, MigrationError, State};
 use crate::store::open::sqlite_files;
 
 use super::context::{Result, say};
@@ -55,7 +55,7 @@ async fn schema(config: &Config) -> Option<String> {
         Ok(State::Behind(names)) => {
             Some(format!("{} migrations are not applied: run `migrate`", names.len()))
         }
-        Ok(State::NewerIncompatible(name)) => Some(migrations::Error::Newer(name).to_string()),
+        Ok(State::NewerIncompatible(name)) => Some(MigrationError::Newer(name).to_string()),
         Ok(State::Current | State::NewerCompatible(_)) => None,
     }
 }

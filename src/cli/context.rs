@@ -8,7 +8,7 @@ use crate::app::{self, App};
 use crate::config::{Config, environment};
 use crate::domain::error::Error;
 use crate::store::Db;
-use crate::store::migrations::{self, State};
+use crate::store::migrations::{self, MigrationError, State};
 use crate::telemetry::{self, Log};
 
 /// The result of a command; the error is a text for the operator.
@@ -55,7 +55,7 @@ pub(super) async fn require_current(db: &Db) -> Result {
             );
             Ok(())
         }
-        State::NewerIncompatible(name) => Err(migrations::Error::Newer(name).into()),
+        State::NewerIncompatible(name) => Err(MigrationError::Newer(name).into()),
         State::Behind(names) => Err(format!(
             "the migration {} is not applied; run `meowsenger migrate` first",
             names[0]

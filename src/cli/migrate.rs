@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::app::{Clock, SystemClock};
-use crate::store::migrations::{self, State, Step};
+use crate::store::migrations::{self, MigrationError, State, Step};
 
 use super::context::{Result, database, say};
 
@@ -35,7 +35,7 @@ pub(super) async fn run(arguments: &MigrateArguments) -> Result<ExitCode> {
     }
     let steps = migrations::status(&db).await?;
     if let State::NewerIncompatible(name) = State::of(&steps) {
-        return Err(migrations::Error::Newer(name).into());
+        return Err(MigrationError::Newer(name).into());
     }
     let pending: Vec<_> = steps.iter().filter(|step| !step.applied).collect();
     for step in &pending {

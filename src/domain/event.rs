@@ -9,7 +9,7 @@ use super::chat::{Chat, ChatView, Member};
 use super::ids::{ChatId, SessionId, UserId};
 use super::message::{LastChange, Message};
 use super::numbering::{AccountVersion, Version};
-use super::receipt::Marks;
+use super::receipt::Markers;
 use super::role::Role;
 use super::user::{Profile, UserRef};
 
@@ -85,7 +85,7 @@ impl AccountEvent {
 #[derive(Clone, Debug)]
 pub enum AccountChange {
     /// The markers of a chat whose read marker the user moved.
-    Marks(ChatId, Marks),
+    Markers(ChatId, Markers),
     /// The names, the avatar, or what only the user sees of the account.
     Profile(UserRef),
     /// Availability or status text.

@@ -3,7 +3,7 @@
 use super::error::Error;
 use super::ids::{ChatId, MessageId, UserId};
 use super::numbering::{Seq, Version};
-use super::receipt::{LeastMarks, MessageStatus};
+use super::receipt::{LeastMarkers, MessageStatus};
 use super::text;
 use super::time::Timestamp;
 use super::user::UserRef;
@@ -152,8 +152,8 @@ pub struct Message {
 }
 
 impl Message {
-    /// The same with its status worked out anew; as it is where its chat has no marks any more.
-    pub fn with_status(mut self, least: Option<&LeastMarks>) -> Self {
+    /// The same with its status worked out anew; as it is where its chat has no markers any more.
+    pub fn with_status(mut self, least: Option<&LeastMarkers>) -> Self {
         if let Some(least) = least {
             self.status = least.status(self.seq, self.sender.id);
         }

@@ -8,7 +8,7 @@ pub const DEFAULT_SIZE: i64 = 50;
 
 /// Which page of a list, in the list's own order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Turn<P> {
+pub enum PageRequest<P> {
     /// The first.
     First,
     /// The one that begins after a place.
@@ -31,16 +31,21 @@ pub struct Page<T, P> {
 impl<T, P> Page<T, P> {
     /// Of rows read from the turn's place outwards, nearest first, one more than `size` where
     /// there are as many.
-    pub fn of(turn: &Turn<P>, mut rows: Vec<T>, size: i64, place: impl Fn(&T) -> P) -> Self {
+    pub fn of(
+        request: &PageRequest<P>,
+        mut rows: Vec<T>,
+        size: i64,
+        place: impl Fn(&T) -> P,
+    ) -> Self {
         let size = usize::try_from(size).unwrap_or(1);
         let more = rows.len() > size;
         rows.truncate(size);
-        let backwards = matches!(turn, Turn::Before(_));
+        let backwards = matches!(request, PageRequest::Before(_));
         if backwards {
             rows.reverse();
         }
         let (has_previous, has_next) =
-            if backwards { (more, true) } else { (matches!(turn, Turn::After(_)), more) };
+            if backwards { (more, true) } else { (matches!(request, PageRequest::After(_)), more) };
         Self {
             previous: rows.first().filter(|_| has_previous).map(&place),
             next: rows.last().filter(|_| has_next).map(&place),
@@ -51,32 +56,34 @@ impl<T, P> Page<T, P> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Page, Turn};
+    use super::{Page, PageRequest};
 
     /// Reads a list of numbers as a store would.
-    fn page(list: &[i32], turn: Turn<i32>, size: usize) -> Page<i32, i32> {
-        let rows: Vec<i32> = match turn {
-            Turn::First => list.iter().take(size + 1).copied().collect(),
-            Turn::After(at) => list.iter().filter(|n| **n > at).take(size + 1).copied().collect(),
-            Turn::Before(at) => {
+    fn page(list: &[i32], request: PageRequest<i32>, size: usize) -> Page<i32, i32> {
+        let rows: Vec<i32> = match request {
+            PageRequest::First => list.iter().take(size + 1).copied().collect(),
+            PageRequest::After(at) => {
+                list.iter().filter(|n| **n > at).take(size + 1).copied().collect()
+            }
+            PageRequest::Before(at) => {
                 list.iter().rev().filter(|n| **n < at).take(size + 1).copied().collect()
             }
         };
-        Page::of(&turn, rows, i64::try_from(size).expect("small"), |n| *n)
+        Page::of(&request, rows, i64::try_from(size).expect("small"), |n| *n)
     }
 
     #[test]
     fn walking_there_and_back_meets_every_row_once() {
         let list: Vec<i32> = (1..=7).collect();
-        let mut forth = vec![page(&list, Turn::First, 3)];
+        let mut forth = vec![page(&list, PageRequest::First, 3)];
         while let Some(at) = forth.last().and_then(|p| p.next) {
-            forth.push(page(&list, Turn::After(at), 3));
+            forth.push(page(&list, PageRequest::After(at), 3));
         }
         assert_eq!(forth.iter().flat_map(|p| p.rows.clone()).collect::<Vec<_>>(), list);
 
         let mut back = forth.pop().into_iter().collect::<Vec<_>>();
         while let Some(at) = back.last().and_then(|p| p.previous) {
-            back.push(page(&list, Turn::Before(at), 3));
+            back.push(page(&list, PageRequest::Before(at), 3));
         }
         assert_eq!(back.iter().rev().flat_map(|p| p.rows.clone()).collect::<Vec<_>>(), list);
         assert_eq!(back.last().and_then(|p| p.previous), None);

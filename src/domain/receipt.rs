@@ -29,7 +29,7 @@ pub enum ReadUpTo {
 
 /// The markers of a member. They only grow, and reading implies delivery.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Marks {
+pub struct Markers {
     /// Everything up to here has reached one of the devices.
     pub delivered_seq: Seq,
     /// Everything up to here has been read.
@@ -42,7 +42,7 @@ pub struct Marks {
 /// minimum: "every *other* member" and "every member" are equivalent, except for a sender without other
 /// members.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, sqlx::FromRow)]
-pub struct LeastMarks {
+pub struct LeastMarkers {
     /// The number of members.
     pub members: i64,
     /// The member with the lowest id; if `members` is 1, the only one.
@@ -53,7 +53,7 @@ pub struct LeastMarks {
     pub delivered_seq: Seq,
 }
 
-impl LeastMarks {
+impl LeastMarkers {
     /// The status of a message.
     pub fn status(&self, seq: Seq, sender: UserId) -> MessageStatus {
         let alone = self.members == 1 && self.first_member == sender;
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn status_follows_the_least_marks_and_a_lone_sender_has_none() {
-        let least = LeastMarks {
+        let least = LeastMarkers {
             members: 3,
             first_member: UserId(1),
             read_seq: Seq(2),
@@ -85,7 +85,7 @@ mod tests {
         use MessageStatus::{Delivered, Read, Sent};
         assert_eq!(statuses, [Read, Delivered, Delivered, Sent]);
 
-        let alone = LeastMarks { members: 1, ..least };
+        let alone = LeastMarkers { members: 1, ..least };
         assert_eq!(alone.status(Seq(1), UserId(1)), Sent);
         assert_eq!(alone.status(Seq(1), UserId(9)), Read, "a sender who left is not a member");
     }

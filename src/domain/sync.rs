@@ -78,7 +78,7 @@ pub struct Changes {
     /// The current epoch.
     pub epoch: String,
     /// The chats with a later version.
-    pub changes: Vec<Change>,
+    pub changes: Vec<ChatDelta>,
     /// The named chats that the user is not a member of.
     pub gone: Vec<ChatId>,
     /// The answer is incomplete: chats or messages did not fit.
@@ -89,7 +89,7 @@ pub struct Changes {
 
 /// A chat with a later version than the client's.
 #[derive(Clone, Debug)]
-pub struct Change {
+pub struct ChatDelta {
     /// The chat as it is now.
     pub chat: ChatView,
     /// Its messages with a later version, in version order; for a chat that the client does not have, only

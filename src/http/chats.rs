@@ -172,11 +172,11 @@ fn filter(paging: &Paging) -> DomainResult<ChatFilter> {
 /// Marks these places. Those of the previous version began with a time, and are refused.
 const PLACE: &str = "a";
 
-fn write_place(place: &chats::Place) -> String {
+fn write_place(place: &chats::ChatCursor) -> String {
     format!("{PLACE}{},{}", place.activity, place.id)
 }
 
-fn read_place(text: &str) -> Option<chats::Place> {
+fn read_place(text: &str) -> Option<chats::ChatCursor> {
     let (activity, id) = text.strip_prefix(PLACE)?.split_once(',')?;
-    Some(chats::Place { activity: activity.parse().ok()?, id: ChatId(id.parse().ok()?) })
+    Some(chats::ChatCursor { activity: activity.parse().ok()?, id: ChatId(id.parse().ok()?) })
 }

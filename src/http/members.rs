@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use crate::actions::members::{self, Place};
+use crate::actions::members::{self, MemberCursor};
 use crate::app::App;
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::time::Timestamp;
@@ -147,13 +147,13 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn write_place(place: &Place) -> String {
+fn write_place(place: &MemberCursor) -> String {
     format!("{},{},{}", place.rank, place.joined_at.micros(), place.user)
 }
 
-fn read_place(text: &str) -> Option<Place> {
+fn read_place(text: &str) -> Option<MemberCursor> {
     let mut parts = text.split(',');
-    Some(Place {
+    Some(MemberCursor {
         rank: parts.next()?.parse().ok()?,
         joined_at: Timestamp::from_micros(parts.next()?.parse().ok()?),
         user: UserId(parts.next()?.parse().ok()?),

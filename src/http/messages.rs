@@ -7,13 +7,13 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use crate::actions::messages::{self, Place, Span};
+use crate::actions::messages::{self, MessageCursor, MessagesRequest};
 use crate::app::App;
 use crate::domain::error::{Error, Result as DomainResult};
 use crate::domain::ids::{ChatId, MessageId};
 use crate::domain::message::Unfit;
 use crate::domain::numbering::Seq;
-use crate::domain::page::Turn;
+use crate::domain::page::PageRequest;
 use crate::wire::errors::{Detail, FieldTexts};
 use crate::wire::messages::{EditMessage, MessageJson, MessagePage, SendMessage};
 
@@ -153,7 +153,7 @@ pub(super) async fn delete(
 
 /// Which messages a request asks for. An error is reported only after the caller's rights are
 /// checked.
-fn span(paging: &Paging, list: &str) -> DomainResult<Span> {
+fn span(paging: &Paging, list: &str) -> DomainResult<MessagesRequest> {
     let seq = |name: &str| -> DomainResult<Option<Seq>> {
         let wrong = || Error::field(name, "A valid integer is required.");
         paging
@@ -162,23 +162,29 @@ fn span(paging: &Paging, list: &str) -> DomainResult<Span> {
             .transpose()
     };
     if let Some(seq) = seq("before")? {
-        return Ok(Span::Turn(Turn::After(Place { newest_first: true, seq })));
+        return Ok(MessagesRequest::Page(PageRequest::After(MessageCursor {
+            newest_first: true,
+            seq,
+        })));
     }
     if let Some(seq) = seq("after")? {
-        return Ok(Span::Turn(Turn::After(Place { newest_first: false, seq })));
+        return Ok(MessagesRequest::Page(PageRequest::After(MessageCursor {
+            newest_first: false,
+            seq,
+        })));
     }
     if let Some(seq) = seq("around")? {
-        return Ok(Span::Around(seq));
+        return Ok(MessagesRequest::Around(seq));
     }
-    paging.turn(list, read_place).map(Span::Turn)
+    paging.turn(list, read_place).map(MessagesRequest::Page)
 }
 
-fn write_place(place: &Place) -> String {
+fn write_place(place: &MessageCursor) -> String {
     format!("{}{}", if place.newest_first { 'n' } else { 'o' }, place.seq)
 }
 
-fn read_place(text: &str) -> Option<Place> {
+fn read_place(text: &str) -> Option<MessageCursor> {
     let newest_first = text.starts_with('n');
     let seq = text.strip_prefix(['n', 'o'])?.parse().map(Seq).ok()?;
-    Some(Place { newest_first, seq })
+    Some(MessageCursor { newest_first, seq })
 }

@@ -17,7 +17,7 @@ use utoipa::{IntoParams, PartialSchema};
 
 use crate::app::App;
 use crate::domain::error::Error;
-use crate::domain::page::{DEFAULT_SIZE, Page, SIZES, Turn};
+use crate::domain::page::{DEFAULT_SIZE, Page, PageRequest, SIZES};
 use crate::wire::pages::PageJson;
 
 use super::errors::{ApiError, Result};
@@ -112,16 +112,16 @@ impl Paging {
         &self,
         list: &str,
         parse: impl Fn(&str) -> Option<P>,
-    ) -> Result<Turn<P>, Error> {
+    ) -> Result<PageRequest<P>, Error> {
         let Some(cursor) = &self.cursor else {
-            return Ok(Turn::First);
+            return Ok(PageRequest::First);
         };
         let text = self.app.signing_key.verify_text(list, cursor).ok_or(Error::InvalidCursor)?;
         let (way, place) = text.split_at_checked(1).ok_or(Error::InvalidCursor)?;
         let place = parse(place).ok_or(Error::InvalidCursor)?;
         match way {
-            ">" => Ok(Turn::After(place)),
-            "<" => Ok(Turn::Before(place)),
+            ">" => Ok(PageRequest::After(place)),
+            "<" => Ok(PageRequest::Before(place)),
             _ => Err(Error::InvalidCursor),
         }
     }

@@ -77,7 +77,7 @@ impl Encoder<'_> {
     fn account(&self, event: &AccountEvent) -> Envelope {
         let AccountEvent { user, after, upto, except, .. } = *event;
         let frame = |(version, change): &(AccountVersion, AccountChange)| match change {
-            AccountChange::Marks(chat, marks) => {
+            AccountChange::Markers(chat, marks) => {
                 frames::receipt(*chat, user, *marks, Some(*version))
             }
             AccountChange::Profile(user) => frames::user_updated(user, Some(*version), self.urls),

@@ -25,7 +25,7 @@ use std::time::Duration;
 use crate::domain::event::Event;
 use crate::domain::ids::{ChatId, SessionId, UserId};
 use crate::domain::numbering::{AccountVersion, Version};
-use crate::domain::receipt::Marks;
+use crate::domain::receipt::Markers;
 use crate::domain::urls::Urls;
 
 use accounts::Accounts;
@@ -143,10 +143,10 @@ impl Hub {
         &self,
         chat: ChatId,
         user: UserId,
-        marks: Marks,
+        markers: Markers,
         account: Option<AccountVersion>,
     ) {
-        self.signals.marker_moved(chat, user, marks, account);
+        self.signals.marker_moved(chat, user, markers, account);
     }
 
     /// Sends receipts, and the ends of typing indicators that have expired. The interval of the calls

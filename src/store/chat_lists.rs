@@ -5,7 +5,7 @@ use constcat::concat;
 use crate::domain::chat::{ChatFilter, ChatType};
 use crate::domain::ids::{ChatId, UserId};
 
-use super::chats::Place;
+use super::chats::ChatCursor;
 use super::error::Result;
 use super::query::{Dialects, Statement, Target};
 
@@ -37,11 +37,11 @@ const BEFORE: &str = "\
 pub async fn ids_after(
     at: impl Into<Target<'_>>,
     user: UserId,
-    place: Option<Place>,
+    place: Option<ChatCursor>,
     filter: &ChatFilter,
     limit: i64,
 ) -> Result<Vec<ChatId>> {
-    let top = Place { activity: i64::MAX, id: ChatId(i64::MAX) };
+    let top = ChatCursor { activity: i64::MAX, id: ChatId(i64::MAX) };
     let query = at.into().query(Dialects {
         sqlite: concat!(LISTED, CONTAINING_SQLITE, AFTER, "limit $7"),
         postgres: concat!(LISTED, CONTAINING_POSTGRES, AFTER, "limit $7"),
@@ -53,7 +53,7 @@ pub async fn ids_after(
 pub async fn ids_before(
     at: impl Into<Target<'_>>,
     user: UserId,
-    place: Place,
+    place: ChatCursor,
     filter: &ChatFilter,
     limit: i64,
 ) -> Result<Vec<ChatId>> {
@@ -67,7 +67,7 @@ pub async fn ids_before(
 async fn ids(
     query: Statement<'_>,
     user: UserId,
-    place: Place,
+    place: ChatCursor,
     filter: &ChatFilter,
     limit: i64,
 ) -> Result<Vec<ChatId>> {

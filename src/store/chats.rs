@@ -32,12 +32,12 @@ pub struct ChatOfMember {
     /// The newest message.
     pub last_message: Option<MessageId>,
     /// The sort key of lists.
-    pub place: Place,
+    pub place: ChatCursor,
 }
 
 /// A chat's place in lists. It depends on no clock: message ids grow over the whole site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ChatCursor {
     /// First by the id of the newest message; for a chat without one, by where the ids stood when the chat
     /// was made. Greatest first.
     pub activity: i64,
@@ -87,7 +87,7 @@ impl From<Row> for ChatOfMember {
             // Sending moves the sender's marker, so nobody's own messages are after their marker.
             unread_count: row.last_seq.since(row.last_read_seq) - row.tombstones,
             last_message: row.last_message_id,
-            place: Place { activity: row.activity, id: row.id },
+            place: ChatCursor { activity: row.activity, id: row.id },
             chat: Chat {
                 id: row.id,
                 kind: row.kind,

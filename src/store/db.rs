@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
-use super::error::{Error, Result};
+use super::error::{Result, StoreError};
 use super::faults::Faults;
 use super::lease::{self, Lease};
 use super::pools::{Pool, Pooled, Timeouts};
@@ -208,7 +208,7 @@ impl Tx {
         self.lease.script(sql).await
     }
 
-    /// Commits. On success everything is durable. [`Error::Unknown`]: it may have been committed or
+    /// Commits. On success everything is durable. [`StoreError::Unknown`]: it may have been committed or
     /// not. Any other error: nothing was committed.
     pub async fn commit(mut self) -> Result<()> {
         if self.lease.failed && !self.sqlite {
@@ -217,7 +217,7 @@ impl Tx {
             return Err(sqlx::Error::InvalidArgument(text.to_owned()).into());
         }
         let sql = if self.sqlite { "commit" } else { COMMIT_POSTGRES };
-        self.lease.script(sql.to_owned()).await.map_err(Error::at_commit)?;
+        self.lease.script(sql.to_owned()).await.map_err(StoreError::at_commit)?;
         self.lease.in_transaction = false;
         with_reserve(self.reserve.take(), Reserve::take).await;
         Ok(())

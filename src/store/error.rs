@@ -8,11 +8,11 @@ use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use crate::domain::error::{Cause, Error as DomainError};
 
 /// The result of every query.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// A failed query, by what can be done about it.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum StoreError {
     /// A row with this key already exists: another request was faster.
     #[error("unique constraint: {0}")]
     Unique(#[source] sqlx::Error),
@@ -31,8 +31,8 @@ pub enum Error {
     Other(#[source] sqlx::Error),
 }
 
-impl Error {
-    /// [`Error::Unavailable`] for a reason of our own.
+impl StoreError {
+    /// [`StoreError::Unavailable`] for a reason of our own.
     pub(super) fn unavailable(reason: impl Into<Cause>) -> Self {
         Self::Unavailable(sqlx::Error::Io(io::Error::other(reason)))
     }
@@ -60,10 +60,10 @@ impl Error {
 
 /// Whether the whole transaction may be retried at once after this error.
 pub fn is_conflict(cause: &Cause) -> bool {
-    matches!(cause.downcast_ref(), Some(Error::Conflict(_)))
+    matches!(cause.downcast_ref(), Some(StoreError::Conflict(_)))
 }
 
-impl From<sqlx::Error> for Error {
+impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::Database(database) => match database.kind() {
@@ -87,12 +87,14 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-impl From<Error> for DomainError {
-    fn from(error: Error) -> Self {
+impl From<StoreError> for DomainError {
+    fn from(error: StoreError) -> Self {
         match error {
-            Error::Unavailable(_) | Error::Conflict(_) => Self::Unavailable(Box::new(error)),
-            Error::Unknown(_) => Self::OutcomeUnknown(Box::new(error)),
-            Error::Unique(_) | Error::Other(_) => Self::Internal(Box::new(error)),
+            StoreError::Unavailable(_) | StoreError::Conflict(_) => {
+                Self::Unavailable(Box::new(error))
+            }
+            StoreError::Unknown(_) => Self::OutcomeUnknown(Box::new(error)),
+            StoreError::Unique(_) | StoreError::Other(_) => Self::Internal(Box::new(error)),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
-use super::error::{Error, Result};
+use super::error::{Result, StoreError};
 
 /// A database's faults, shared by all its connections.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ impl Faults {
     /// Fails if all writes are refused.
     pub(super) fn check(&self) -> Result<()> {
         match &*self.lost.borrow() {
-            Some(reason) => Err(Error::unavailable(reason.clone())),
+            Some(reason) => Err(StoreError::unavailable(reason.clone())),
             None => Ok(()),
         }
     }

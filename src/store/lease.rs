@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::error::{Error, Harm, Result};
+use super::error::{Harm, Result, StoreError};
 use super::faults::Faults;
 use super::pools::{DbConnection, Opener, Pooled};
 
@@ -54,7 +54,7 @@ impl Lease {
     /// The connection, for one statement. The caller must pass the outcome to [`Lease::judge`].
     pub(super) fn connection(&mut self) -> Result<&mut DbConnection> {
         let Some(pooled) = &mut self.pooled else {
-            return Err(Error::unavailable("the connection was lost before"));
+            return Err(StoreError::unavailable("the connection was lost before"));
         };
         self.busy = true;
         Ok(&mut pooled.connection)
@@ -77,7 +77,7 @@ impl Lease {
             }
             drop(Object::take(pooled));
         }
-        let error = Error::from(error);
+        let error = StoreError::from(error);
         if harm == Harm::Disk {
             let reason = format!("the disk did not keep what was written to it: {error}");
             self.faults.refuse_writes(reason);

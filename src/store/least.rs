@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use constcat::concat;
 
 use crate::domain::ids::{ChatId, UserId};
-use crate::domain::receipt::LeastMarks;
+use crate::domain::receipt::LeastMarkers;
 
 use super::error::Result;
 use super::query::{Dialects, Target};
@@ -30,14 +30,14 @@ pub struct Laggards(Mutex<HashMap<ChatId, Slowest>>);
 struct Slowest {
     reader: UserId,
     receiver: UserId,
-    least: LeastMarks,
+    least: LeastMarkers,
 }
 
 #[derive(sqlx::FromRow)]
 struct Row {
     chat_id: ChatId,
     #[sqlx(flatten)]
-    least: LeastMarks,
+    least: LeastMarkers,
     /// Only for large chats.
     reader: Option<UserId>,
     receiver: Option<UserId>,
@@ -68,11 +68,11 @@ impl Laggards {
 }
 
 /// The least markers of some chats; none for a chat without members.
-pub async fn least_marks(
+pub async fn least_markers(
     at: impl Into<Target<'_>>,
     laggards: &Laggards,
     chats: &[ChatId],
-) -> Result<HashMap<ChatId, LeastMarks>> {
+) -> Result<HashMap<ChatId, LeastMarkers>> {
     let mut at = at.into();
     let known = laggards.of(chats);
     let mut found = HashMap::new();
@@ -82,7 +82,7 @@ pub async fn least_marks(
         for (chat, slowest) in known {
             let members = unmoved.get(&chat).copied().filter(|members| *members > SMALL);
             if let Some(members) = members {
-                found.insert(chat, LeastMarks { members, ..slowest.least });
+                found.insert(chat, LeastMarkers { members, ..slowest.least });
             }
         }
     }

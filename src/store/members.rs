@@ -185,7 +185,7 @@ pub async fn successor(
 
 /// Where a page of a chat's members begins: after (or before) this place in the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct MemberCursor {
     /// First by this: owner, admins, the others.
     pub rank: i64,
     /// Then by this.
@@ -194,7 +194,7 @@ pub struct Place {
     pub user: UserId,
 }
 
-impl Place {
+impl MemberCursor {
     /// Before everybody.
     pub const START: Self = Self { rank: -1, joined_at: Timestamp::MIN, user: UserId(0) };
 
@@ -209,7 +209,7 @@ impl Place {
     }
 }
 
-/// What members are ordered by, as [`Place`] has it.
+/// What members are ordered by, as [`MemberCursor`] has it.
 const PLACE: &str = "(case me.role when 'owner' then 0 when 'admin' then 1 else 2 end, \
                       me.joined_at, me.user_id)";
 
@@ -217,7 +217,7 @@ const PLACE: &str = "(case me.role when 'owner' then 0 when 'admin' then 1 else 
 pub async fn after(
     at: impl Into<Target<'_>>,
     chat: ChatId,
-    place: Place,
+    place: MemberCursor,
     limit: i64,
 ) -> Result<Vec<Member>> {
     page(
@@ -240,7 +240,7 @@ pub async fn after(
 pub async fn before(
     at: impl Into<Target<'_>>,
     chat: ChatId,
-    place: Place,
+    place: MemberCursor,
     limit: i64,
 ) -> Result<Vec<Member>> {
     page(
@@ -259,7 +259,12 @@ pub async fn before(
     .await
 }
 
-async fn page(query: Statement<'_>, chat: ChatId, place: Place, limit: i64) -> Result<Vec<Member>> {
+async fn page(
+    query: Statement<'_>,
+    chat: ChatId,
+    place: MemberCursor,
+    limit: i64,
+) -> Result<Vec<Member>> {
     let query = query.bind(chat).bind(place.rank).bind(place.joined_at).bind(place.user);
     let rows: Vec<Row> = query.bind(limit).all().await?;
     Ok(rows.into_iter().map(Into::into).collect())

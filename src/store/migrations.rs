@@ -9,7 +9,7 @@ use rust_embed::RustEmbed;
 use crate::domain::time::Timestamp;
 
 use super::db::{Db, Tx};
-use super::error::{Error as StoreError, Result as StoreResult};
+use super::error::{Result as StoreResult, StoreError};
 use super::query::{Dialects, Target};
 
 #[derive(RustEmbed)]
@@ -29,7 +29,7 @@ pub const RUNS_BESIDE: &str = "-- Runs beside: ";
 
 /// Why the schema cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum MigrationError {
     /// A newer version has changed the schema so that this program must not use it.
     #[error(
         "the database is newer than this program and cannot be used by it: it has the migration {0}, \
@@ -88,7 +88,7 @@ pub async fn migrate(
     db: &Db,
     now: Timestamp,
     mut on_applied: impl FnMut(&str),
-) -> Result<(), Error> {
+) -> Result<(), MigrationError> {
     loop {
         let mut tx = db.begin().await?;
         // Waiting for another node, and rewriting a large table, may take long.
@@ -104,7 +104,7 @@ pub async fn migrate(
         let columns = columns(&mut tx).await?;
         let missing = match State::of(&steps(applied(&mut tx, columns).await?)) {
             State::Current | State::NewerCompatible(_) => return Ok(()),
-            State::NewerIncompatible(name) => return Err(Error::Newer(name)),
+            State::NewerIncompatible(name) => return Err(MigrationError::Newer(name)),
             State::Behind(missing) => missing,
         };
         let Some(name) = missing.into_iter().next() else { return Ok(()) };
@@ -114,7 +114,7 @@ pub async fn migrate(
     }
 }
 
-async fn apply(tx: &mut Tx, name: &str, now: Timestamp) -> Result<(), Error> {
+async fn apply(tx: &mut Tx, name: &str, now: Timestamp) -> Result<(), MigrationError> {
     tx.script(TABLE.to_owned()).await?;
     let sql = text(tx, name)?;
     let beside = runs_beside(&sql).map(|number| format!("{number:04}"));
@@ -232,7 +232,7 @@ fn names() -> Vec<String> {
     names
 }
 
-fn text(tx: &Tx, name: &str) -> Result<String, Error> {
+fn text(tx: &Tx, name: &str) -> Result<String, MigrationError> {
     let file = format!("{name}.sql");
     let found = match tx.is_sqlite() {
         true => SqliteFiles::get(&file),
@@ -240,7 +240,7 @@ fn text(tx: &Tx, name: &str) -> Result<String, Error> {
     };
     found
         .and_then(|file| String::from_utf8(file.data.into_owned()).ok())
-        .ok_or_else(|| Error::NotText(name.to_owned()))
+        .ok_or_else(|| MigrationError::NotText(name.to_owned()))
 }
 
 #[cfg(test)]

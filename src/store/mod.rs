@@ -12,7 +12,7 @@ pub mod error;
 mod faults;
 mod lease;
 pub mod least;
-pub mod marks;
+pub mod markers;
 pub mod members;
 pub mod messages;
 pub mod migrations;

@@ -14,7 +14,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use tokio::time::timeout;
 
 use super::db::Db;
-use super::error::Error;
+use super::error::StoreError;
 use super::faults::Faults;
 use super::pooler::{self, OpenError};
 use super::pools::{Opener, Options, Timeouts};
@@ -116,7 +116,7 @@ impl Db {
         let db = Self::open(pool.clone(), pool.clone(), settings.timeouts, faults, None).await?;
         timeout(db.patience(), pooler::inspect(&pool))
             .await
-            .unwrap_or_else(|_| Err(Error::unavailable("it does not answer").into()))?;
+            .unwrap_or_else(|_| Err(StoreError::unavailable("it does not answer").into()))?;
         Ok(db)
     }
 }

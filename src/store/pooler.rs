@@ -4,7 +4,7 @@
 use deadpool::managed::{Object, PoolError};
 use sqlx::{PgConnection, Row};
 
-use super::error::Error as StoreError;
+use super::error::StoreError;
 use super::pools::{DbConnection, Opener, Pool};
 
 /// Why a database cannot be opened.

@@ -14,7 +14,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection, Row, SqliteConnection};
 use tokio::time::timeout;
 
-use super::error::{Error, Result};
+use super::error::{Result, StoreError};
 use super::faults::Faults;
 
 /// A connection to PostgreSQL that was last handed out this long ago is tested before it is used.
@@ -72,13 +72,13 @@ impl Opener {
             // Other connections are not kept warm: a dead one is detected when it is needed.
             .queue_mode(QueueMode::Lifo)
             .build()
-            .map_err(|error| Error::unavailable(error.to_string()))
+            .map_err(|error| StoreError::unavailable(error.to_string()))
     }
 }
 
 impl Manager for Opener {
     type Type = Pooled;
-    type Error = Error;
+    type Error = StoreError;
 
     /// The caller sets the timeout.
     async fn create(&self) -> Result<Pooled> {
@@ -86,7 +86,7 @@ impl Manager for Opener {
         let generation = self.faults.generation();
         let connection = match &self.options {
             Options::Sqlite(options) => {
-                DbConnection::Sqlite(options.connect().await.map_err(Error::Unavailable)?)
+                DbConnection::Sqlite(options.connect().await.map_err(StoreError::Unavailable)?)
             }
             Options::Postgres { options, session } => {
                 DbConnection::Postgres(connect_postgres(options, session).await?)
@@ -96,7 +96,7 @@ impl Manager for Opener {
     }
 
     /// Refuses connections opened before the last fault: they may be dead as well.
-    async fn recycle(&self, pooled: &mut Pooled, metrics: &Metrics) -> RecycleResult<Error> {
+    async fn recycle(&self, pooled: &mut Pooled, metrics: &Metrics) -> RecycleResult<StoreError> {
         if pooled.generation != self.faults.generation() {
             return Err(RecycleError::message("opened before the last fault"));
         }
@@ -117,15 +117,15 @@ impl Manager for Opener {
 /// Opens a connection that can write. sqlx does not expose the TCP socket, so we cannot set
 /// keepalive and user timeout on our side. The deadlines detect what these would.
 async fn connect_postgres(options: &PgConnectOptions, session: &str) -> Result<PgConnection> {
-    let mut connection = options.connect().await.map_err(Error::Unavailable)?;
+    let mut connection = options.connect().await.map_err(StoreError::Unavailable)?;
     let script = format!(
         "{session} select pg_is_in_recovery() or current_setting('transaction_read_only')::bool"
     );
     let row = sqlx::raw_sql(AssertSqlSafe(script)).fetch_one(&mut connection).await;
     let read_only: bool =
-        row.and_then(|row| row.try_get_unchecked(0)).map_err(Error::Unavailable)?;
+        row.and_then(|row| row.try_get_unchecked(0)).map_err(StoreError::Unavailable)?;
     if read_only {
-        return Err(Error::Unavailable(sqlx::Error::Io(io::Error::other(
+        return Err(StoreError::Unavailable(sqlx::Error::Io(io::Error::other(
             "the PostgreSQL server takes no writes: a standby, or read-only by its settings",
         ))));
     }

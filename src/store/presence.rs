@@ -12,7 +12,7 @@ use super::query::{Dialects, Target};
 
 /// A user's connections to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct NodePresence {
     /// The user.
     pub user: UserId,
     /// The number of connections.
@@ -74,7 +74,7 @@ pub async fn leave(tx: &mut Tx, node: &str, at: Timestamp) -> Result<Vec<UserId>
 }
 
 /// Writes which users are connected to a node, and how.
-pub async fn write(tx: &mut Tx, node: &str, places: &[Place]) -> Result<()> {
+pub async fn write(tx: &mut Tx, node: &str, places: &[NodePresence]) -> Result<()> {
     let rows: Vec<_> = places
         .iter()
         .map(|place| (place.user, place.connections, i64::from(place.activity == Activity::Idle)))
@@ -123,7 +123,7 @@ pub async fn elsewhere(
     node: &str,
     alive: Timestamp,
     users: &[UserId],
-) -> Result<Vec<Place>> {
+) -> Result<Vec<NodePresence>> {
     let rows: Vec<(UserId, i64, bool)> = at
         .into()
         .query(Dialects {
@@ -140,7 +140,7 @@ pub async fn elsewhere(
         .bind_list(users)
         .all()
         .await?;
-    let place = |(user, connections, idle)| Place {
+    let place = |(user, connections, idle)| NodePresence {
         user,
         connections,
         activity: if idle { Activity::Idle } else { Activity::Active },

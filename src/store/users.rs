@@ -40,7 +40,7 @@ pub(super) const COLUMNS: &str = "u.id, u.username, u.email, u.first_name, u.las
 const SELECT: &str = concat!("select ", COLUMNS, " from users u ");
 
 /// Creates a user and claims the names; [`search::index`] adds it to the search index.
-/// [`super::error::Error::Unique`] if a name is taken.
+/// [`super::error::StoreError::Unique`] if a name is taken.
 pub async fn insert(tx: &mut Tx, user: &NewUser<'_>, now: Timestamp) -> Result<UserId> {
     let key = user.username.key();
     let (id,): (UserId,) = tx
@@ -213,7 +213,7 @@ pub async fn update(tx: &mut Tx, user: &User) -> Result<AccountVersion> {
     Ok(version)
 }
 
-/// Releases a user's login names and claims others. [`super::error::Error::Unique`] if one belongs to
+/// Releases a user's login names and claims others. [`super::error::StoreError::Unique`] if one belongs to
 /// another user.
 pub async fn claim_names(tx: &mut Tx, id: UserId, keys: &[String]) -> Result<()> {
     tx.query("delete from login_names where user_id = $1").bind(id).execute().await?;

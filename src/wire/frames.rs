@@ -14,7 +14,7 @@ use crate::domain::error::Error;
 use crate::domain::event::{Change, ChatEvent};
 use crate::domain::ids::{ChatId, SessionId, UserId};
 use crate::domain::numbering::{AccountVersion, Seq, Version};
-use crate::domain::receipt::Marks;
+use crate::domain::receipt::Markers;
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
 use crate::domain::user::Profile;
@@ -370,10 +370,10 @@ pub fn chat_deleted(chat: ChatId) -> String {
 pub fn receipt(
     chat: ChatId,
     user: UserId,
-    marks: Marks,
+    markers: Markers,
     account: Option<AccountVersion>,
 ) -> String {
-    let Marks { delivered_seq, read_seq } = marks;
+    let Markers { delivered_seq, read_seq } = markers;
     write(&ServerFrame::Receipt {
         chat,
         user,

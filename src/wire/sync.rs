@@ -51,7 +51,7 @@ pub struct ChangeJson<'a> {
 impl<'a> ChangesJson<'a> {
     /// As the user who asked sees them.
     pub fn of(found: &'a domain::sync::Changes, urls: &Urls) -> Self {
-        let change = |change: &'a domain::sync::Change| ChangeJson {
+        let change = |change: &'a domain::sync::ChatDelta| ChangeJson {
             chat: ChatJson::of(&change.chat, urls),
             messages: change
                 .messages

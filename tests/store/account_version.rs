@@ -6,8 +6,8 @@ use std::time::Duration;
 use meowsenger::domain::account_version::ReadState;
 use meowsenger::domain::ids::{ChatId, UserId};
 use meowsenger::domain::numbering::{AccountVersion, Seq, Version};
-use meowsenger::domain::receipt::Marks;
-use meowsenger::store::{Target, account_version, marks, members, messages, users};
+use meowsenger::domain::receipt::Markers;
+use meowsenger::store::{Target, account_version, markers, members, messages, users};
 use meowsenger_testing::eventually;
 use rstest::rstest;
 use tokio::time::timeout;
@@ -18,14 +18,14 @@ async fn version(store: &Store, user: UserId) -> i64 {
     account_version::position(&store.db, user).await.expect("read").account_version.0
 }
 
-fn read(chat: ChatId, user: UserId, seq: i64) -> (ChatId, UserId, Marks) {
-    (chat, user, Marks { delivered_seq: Seq(seq), read_seq: Seq(seq) })
+fn read(chat: ChatId, user: UserId, seq: i64) -> (ChatId, UserId, Markers) {
+    (chat, user, Markers { delivered_seq: Seq(seq), read_seq: Seq(seq) })
 }
 
 /// Moves markers and commits; the account versions that this took.
-async fn advance(store: &Store, wanted: &[(ChatId, UserId, Marks)]) -> Vec<Option<i64>> {
+async fn advance(store: &Store, wanted: &[(ChatId, UserId, Markers)]) -> Vec<Option<i64>> {
     let mut tx = store.tx().await;
-    let mut moved = marks::advance(&mut tx, wanted).await.expect("advanced");
+    let mut moved = markers::advance(&mut tx, wanted).await.expect("advanced");
     tx.commit().await.expect("committed");
     moved.sort_by_key(|one| (one.to.chat, one.to.user));
     moved.iter().map(|one| one.account.map(|version| version.0)).collect()
@@ -43,7 +43,7 @@ async fn a_read_marker_takes_one_version_and_sending_and_delivery_take_none(
         store.say(chat, a, "meow").await;
     }
     assert_eq!((version(&store, a).await, version(&store, b).await), (0, 0), "sending");
-    let delivered = Marks { delivered_seq: Seq(2), read_seq: Seq(0) };
+    let delivered = Markers { delivered_seq: Seq(2), read_seq: Seq(0) };
     assert_eq!(advance(&store, &[(one, b, delivered)]).await, [None]);
     assert_eq!(version(&store, b).await, 0, "delivery");
 

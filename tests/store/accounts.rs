@@ -7,7 +7,7 @@ use meowsenger::domain::ids::{SessionId, UserId};
 use meowsenger::domain::session::Device;
 use meowsenger::domain::time::Timestamp;
 use meowsenger::domain::user::{Email, Username};
-use meowsenger::store::error::Error;
+use meowsenger::store::error::StoreError;
 use meowsenger::store::users::{self, NewUser};
 use meowsenger::store::{Target, Tx, sessions, site, tickets};
 use rstest::rstest;
@@ -62,7 +62,7 @@ async fn a_user_is_found_by_every_login_name(
     let thief = Username::parse("a@B.cat").unwrap();
     let mut tx = store.tx().await;
     let user = NewUser { username: &thief, email: None, is_superuser: false, ..user };
-    assert!(matches!(users::insert(&mut tx, &user, NOW).await, Err(Error::Unique(_))));
+    assert!(matches!(users::insert(&mut tx, &user, NOW).await, Err(StoreError::Unique(_))));
 }
 
 #[rstest]

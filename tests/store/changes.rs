@@ -4,13 +4,13 @@ use std::net::Ipv6Addr;
 
 use meowsenger::domain::ids::{ChatId, SessionId, UserId};
 use meowsenger::domain::numbering::{Seq, Version};
-use meowsenger::domain::receipt::Marks;
+use meowsenger::domain::receipt::Markers;
 use meowsenger::domain::session::{Device, SessionInfo};
 use meowsenger::domain::time::Timestamp;
 use meowsenger::domain::user::Availability;
-use meowsenger::store::error::Error;
+use meowsenger::store::error::StoreError;
 use meowsenger::store::members::Receipt;
-use meowsenger::store::{Target, audit, marks, members, messages, sessions, users};
+use meowsenger::store::{Target, audit, markers, members, messages, sessions, users};
 use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store, later};
@@ -86,7 +86,7 @@ async fn names_are_given_up_and_claimed_by_one_alone(
 
     let mut tx = store.tx().await;
     let claimed = users::claim_names(&mut tx, other, &keys(&["cat", "thomas"])).await;
-    assert!(matches!(claimed, Err(Error::Unique(_))), "{claimed:?}");
+    assert!(matches!(claimed, Err(StoreError::Unique(_))), "{claimed:?}");
     drop(tx);
     let found = users::by_login(&store.db, "kitty").await.unwrap().map(|(id, _)| id);
     assert_eq!(found, Some(other), "nothing was given up");
@@ -208,33 +208,34 @@ async fn read_marks_are_clamped_and_never_go_back(
         store.say(other, a, "meow").await;
     }
     let mut tx = store.tx().await;
-    let read = |seq| Marks { delivered_seq: Seq(seq), read_seq: Seq(seq) };
+    let read = |seq| Markers { delivered_seq: Seq(seq), read_seq: Seq(seq) };
     for (seq, expected) in [(0, 0), (2, 2), (1, 2), (-5, 2), (i64::MAX, 3), (2, 3)] {
-        let moved = marks::advance(&mut tx, &[(chat, b, read(seq))]).await.unwrap();
-        let now = marks::read(&mut tx, &[(chat, b)]).await.unwrap();
-        assert_eq!((now[0].marks, now[0].last_seq.0), (read(expected), 3), "{seq}");
+        let moved = markers::advance(&mut tx, &[(chat, b, read(seq))]).await.unwrap();
+        let now = markers::read(&mut tx, &[(chat, b)]).await.unwrap();
+        assert_eq!((now[0].markers, now[0].last_seq.0), (read(expected), 3), "{seq}");
         assert!(moved.is_empty() || moved[0].to == now[0], "{seq}");
     }
     // Many at once. Non-members are skipped, and a delivery marker never moves back.
-    let delivered = Marks { delivered_seq: Seq(3), read_seq: Seq(0) };
+    let delivered = Markers { delivered_seq: Seq(3), read_seq: Seq(0) };
     let wanted = [(other, c, read(1)), (ChatId(999), b, read(1)), (chat, c, delivered)];
-    let moved = marks::advance(&mut tx, &wanted).await.unwrap();
+    let moved = markers::advance(&mut tx, &wanted).await.unwrap();
     assert_eq!(moved.iter().map(|one| (one.to.chat, one.to.user)).collect::<Vec<_>>(), [(chat, c)]);
-    assert_eq!(marks::read(&mut tx, &[(other, c), (ChatId(999), b)]).await.unwrap(), []);
-    let moved = marks::advance(&mut tx, &[(chat, c, read(1))]).await.unwrap();
-    assert_eq!(moved[0].to.marks, Marks { delivered_seq: Seq(3), read_seq: Seq(1) });
-    assert!(marks::advance(&mut tx, &[]).await.unwrap().is_empty());
+    assert_eq!(markers::read(&mut tx, &[(other, c), (ChatId(999), b)]).await.unwrap(), []);
+    let moved = markers::advance(&mut tx, &[(chat, c, read(1))]).await.unwrap();
+    assert_eq!(moved[0].to.markers, Markers { delivered_seq: Seq(3), read_seq: Seq(1) });
+    assert!(markers::advance(&mut tx, &[]).await.unwrap().is_empty());
     tx.commit().await.expect("committed");
 
-    let marks = async |chat: ChatId| {
-        let members = members::after(&store.db, chat, members::Place::START, 9).await.unwrap();
+    let markers = async |chat: ChatId| {
+        let members =
+            members::after(&store.db, chat, members::MemberCursor::START, 9).await.unwrap();
         let mark = |m: &meowsenger::domain::chat::Member| {
             (m.user.id, m.last_delivered_seq.0, m.last_read_seq.0)
         };
         members.iter().map(mark).collect::<Vec<_>>()
     };
-    assert_eq!(marks(chat).await, [(a, 3, 3), (b, 3, 3), (c, 3, 1)]);
-    assert_eq!(marks(other).await, [(a, 3, 3), (b, 0, 0)], "of that chat alone");
+    assert_eq!(markers(chat).await, [(a, 3, 3), (b, 3, 3), (c, 3, 1)]);
+    assert_eq!(markers(other).await, [(a, 3, 3), (b, 0, 0)], "of that chat alone");
 
     // In the order of names, without the sender.
     let who = async |seq: i64, sender: UserId| {
@@ -326,8 +327,8 @@ async fn newcomers_are_found_by_when_they_came(
     let Some(store) = Store::new(backend).await else { return };
     let (a, b) = (store.user("a").await, store.user("b").await);
     let chat = store.group(a, &[b]).await;
-    let joined =
-        members::after(&store.db, chat, members::Place::START, 9).await.unwrap()[0].joined_at;
+    let joined = members::after(&store.db, chat, members::MemberCursor::START, 9).await.unwrap()[0]
+        .joined_at;
     let mut found = members::joined_since(&store.db, joined).await.unwrap();
     found.sort();
     assert_eq!(found, [(a, chat), (b, chat)]);

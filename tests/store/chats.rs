@@ -3,11 +3,11 @@
 use meowsenger::domain::chat::{ChatFilter, ChatType};
 use meowsenger::domain::ids::{ChatId, UserId};
 use meowsenger::domain::numbering::{Seq, Version};
-use meowsenger::domain::receipt::Marks;
+use meowsenger::domain::receipt::Markers;
 use meowsenger::domain::role::Role;
 use meowsenger::domain::time::Timestamp;
 use meowsenger::store::chats;
-use meowsenger::store::{Target, chat_lists, least, marks, members, messages};
+use meowsenger::store::{Target, chat_lists, least, markers, members, messages};
 use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store, later, message};
@@ -189,13 +189,16 @@ async fn members_are_listed_by_rank_then_by_when_they_came(
     members::insert(&mut tx, chat, &[b], Role::Member, Seq(0), later(1)).await.expect("added");
     members::insert(&mut tx, chat, &[c], Role::Admin, Seq(0), later(3)).await.expect("added");
     members::insert(&mut tx, chat, &[], Role::Member, Seq(0), later(3)).await.expect("nobody");
-    let list = members::after(&mut tx, chat, members::Place::START, 9).await.unwrap();
+    let list = members::after(&mut tx, chat, members::MemberCursor::START, 9).await.unwrap();
     let ids: Vec<_> = list.iter().map(|member| member.user.id).collect();
     assert_eq!(ids, [d, c, b, a]);
     let admin = &list[1];
     assert_eq!((admin.role, admin.joined_at), (Role::Admin, later(3)));
     assert_eq!((admin.last_delivered_seq.0, admin.last_read_seq.0), (0, 0));
-    assert_eq!(members::after(&mut tx, chat, members::Place::START, 2).await.unwrap().len(), 2);
+    assert_eq!(
+        members::after(&mut tx, chat, members::MemberCursor::START, 2).await.unwrap().len(),
+        2
+    );
 }
 
 #[rstest]
@@ -211,17 +214,18 @@ async fn marks_only_grow_and_the_least_of_them_are_found(
     }
     let mut tx = store.tx().await;
     for seq in [2, 1] {
-        let delivered = Marks { delivered_seq: Seq(seq), read_seq: Seq(0) };
-        marks::advance(&mut tx, &[(chat, a, delivered)]).await.expect("marked");
+        let delivered = Markers { delivered_seq: Seq(seq), read_seq: Seq(0) };
+        markers::advance(&mut tx, &[(chat, a, delivered)]).await.expect("marked");
         let place = members::membership(&mut tx, chat, a).await.unwrap().expect("a member");
         assert_eq!((place.last_delivered_seq.0, place.last_seq.0), (2, 3));
     }
     let laggards = least::Laggards::default();
-    let least = least::least_marks(&mut tx, &laggards, &[chat, alone, ChatId(999)]).await.unwrap();
+    let least =
+        least::least_markers(&mut tx, &laggards, &[chat, alone, ChatId(999)]).await.unwrap();
     assert_eq!(least.len(), 2);
     let of = |id: ChatId| {
-        let marks = least[&id];
-        (marks.members, marks.first_member, marks.read_seq.0, marks.delivered_seq.0)
+        let markers = least[&id];
+        (markers.members, markers.first_member, markers.read_seq.0, markers.delivered_seq.0)
     };
     assert_eq!(of(chat), (3, a, 1, 2));
     assert_eq!(of(alone), (1, c, 0, 0));

@@ -7,14 +7,14 @@ use meowsenger::domain::event::Departed;
 use meowsenger::domain::ids::{ChatId, MessageId, SessionId, UserId};
 use meowsenger::domain::message::NewMessage;
 use meowsenger::domain::numbering::{Seq, Version};
-use meowsenger::domain::receipt::Marks;
+use meowsenger::domain::receipt::Markers;
 use meowsenger::domain::role::Role;
 use meowsenger::domain::search::IndexEntry;
 use meowsenger::domain::user::Activity;
-use meowsenger::store::presence::Place;
+use meowsenger::store::presence::NodePresence;
 use meowsenger::store::sends::{Added, Numbered};
 use meowsenger::store::{
-    Tx, avatars, chats, departures, least, marks, members, messages, presence, search, sends,
+    Tx, avatars, chats, departures, least, markers, members, messages, presence, search, sends,
     sessions, users,
 };
 use rstest::rstest;
@@ -35,9 +35,9 @@ const STATEMENTS: &[&str] = &[
     "chats::sizes",
     "chats::versions",
     "departures::insert",
-    "least::least_marks",
-    "marks::advance",
-    "marks::read",
+    "least::least_markers",
+    "markers::advance",
+    "markers::read",
     "members::acquainted",
     "members::among",
     "members::insert",
@@ -135,20 +135,20 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
             let out = lists.map(|id| Departed { user: UserId(id), version: Version(id) });
             departures::insert(tx, chat, &out, NOW).await
         }
-        "marks::advance" => {
-            let wanted = Marks { delivered_seq: Seq(1), read_seq: Seq(1) };
+        "markers::advance" => {
+            let wanted = Markers { delivered_seq: Seq(1), read_seq: Seq(1) };
             let wanted = lists.map(|id| (chat, UserId(id), wanted));
-            marks::advance(tx, &wanted).await.map(drop)
+            markers::advance(tx, &wanted).await.map(drop)
         }
-        "marks::read" => marks::read(tx, &lists.map(|id| (chat, UserId(id)))).await.map(drop),
+        "markers::read" => markers::read(tx, &lists.map(|id| (chat, UserId(id)))).await.map(drop),
         "members::acquainted" => members::acquainted(tx, one, &lists.map(UserId)).await.map(drop),
         "members::among" => members::among(tx, chat, &lists.map(UserId)).await.map(drop),
         "members::insert" => {
             members::insert(tx, ChatId(0), &lists.map(UserId), Role::Member, Seq(0), NOW).await
         }
-        "least::least_marks" => {
+        "least::least_markers" => {
             let laggards = least::Laggards::default();
-            least::least_marks(tx, &laggards, &lists.map(ChatId)).await.map(drop)
+            least::least_markers(tx, &laggards, &lists.map(ChatId)).await.map(drop)
         }
         "sessions::touch" => sessions::touch(tx, &lists.map(SessionId), later(1)).await,
         "members::remove" => members::remove(tx, chat, &lists.map(UserId)).await,
@@ -173,7 +173,8 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
         }
         "presence::write" => {
             let activity = Activity::Idle;
-            let places = lists.map(|id| Place { user: UserId(id), connections: 1, activity });
+            let places =
+                lists.map(|id| NodePresence { user: UserId(id), connections: 1, activity });
             presence::write(tx, "one", &places).await
         }
         "search::having" => search::having(tx, lists.names.clone(), 9_999).await.map(drop),

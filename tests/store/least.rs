@@ -2,10 +2,10 @@
 
 use meowsenger::domain::ids::{ChatId, UserId};
 use meowsenger::domain::numbering::Seq;
-use meowsenger::domain::receipt::Marks;
+use meowsenger::domain::receipt::Markers;
 use meowsenger::domain::role::Role;
-use meowsenger::store::least::{Laggards, least_marks};
-use meowsenger::store::{marks, members};
+use meowsenger::store::least::{Laggards, least_markers};
+use meowsenger::store::{markers, members};
 use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store};
@@ -28,8 +28,8 @@ async fn group(store: &Store) -> (ChatId, Vec<UserId>) {
 async fn mark(store: &Store, chat: ChatId, user: UserId, delivered_seq: i64, read_seq: i64) {
     let mut tx = store.tx().await;
     let wanted =
-        [(chat, user, Marks { delivered_seq: Seq(delivered_seq), read_seq: Seq(read_seq) })];
-    marks::advance(&mut tx, &wanted).await.expect("advanced");
+        [(chat, user, Markers { delivered_seq: Seq(delivered_seq), read_seq: Seq(read_seq) })];
+    markers::advance(&mut tx, &wanted).await.expect("advanced");
     tx.commit().await.expect("committed");
 }
 
@@ -49,7 +49,7 @@ async fn the_least_markers_are_right_whoever_moves_leaves_or_joins(
     let (laggards, fresh) = (Laggards::default(), Laggards::default);
     let check = async |expected: (i64, i64)| {
         for hints in [&laggards, &fresh()] {
-            let least = least_marks(&store.db, hints, &[chat]).await.unwrap()[&chat];
+            let least = least_markers(&store.db, hints, &[chat]).await.unwrap()[&chat];
             assert_eq!((least.read_seq.0, least.delivered_seq.0), expected);
         }
     };
@@ -67,7 +67,7 @@ async fn the_least_markers_are_right_whoever_moves_leaves_or_joins(
     // The result of a transaction that does not commit is not cached.
     let mut tx = store.tx().await;
     members::remove(&mut tx, chat, &[users[70]]).await.expect("removed");
-    let least = least_marks(&mut tx, &laggards, &[chat]).await.unwrap()[&chat];
+    let least = least_markers(&mut tx, &laggards, &[chat]).await.unwrap()[&chat];
     assert_eq!(least.read_seq, Seq(4));
     drop(tx);
     check((2, 4)).await;
@@ -80,7 +80,7 @@ async fn the_least_markers_are_right_whoever_moves_leaves_or_joins(
     members::remove(&mut tx, chat, &users[1..]).await.expect("removed");
     tx.commit().await.expect("committed");
     run(&store, "update chats set members_count = 1").await;
-    let least = least_marks(&store.db, &laggards, &[chat]).await.unwrap()[&chat];
+    let least = least_markers(&store.db, &laggards, &[chat]).await.unwrap()[&chat];
     assert_eq!((least.members, least.first_member, least.read_seq.0), (1, users[0], 9));
 }
 
@@ -92,7 +92,7 @@ async fn the_members_of_a_large_chat_are_not_read_each_time(
     let Some(store) = Store::new(backend).await else { return };
     let (chat, users) = group(&store).await;
     let laggards = Laggards::default();
-    let least = async || least_marks(&store.db, &laggards, &[chat]).await.unwrap()[&chat];
+    let least = async || least_markers(&store.db, &laggards, &[chat]).await.unwrap()[&chat];
     for user in &users {
         mark(&store, chat, *user, 5, if *user == users[70] { 2 } else { 5 }).await;
     }

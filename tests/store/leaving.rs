@@ -5,7 +5,7 @@ use meowsenger::domain::event::Departed;
 use meowsenger::domain::ids::UserId;
 use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::role::Role;
-use meowsenger::store::members::Place;
+use meowsenger::store::members::MemberCursor;
 use meowsenger::store::{Tx, chats, departures, members, messages, users};
 use rstest::rstest;
 
@@ -38,12 +38,12 @@ async fn members_are_found_changed_and_removed(
     let successor = members::successor(&mut tx, chat, a).await.unwrap();
     assert_eq!(successor.expect("an active one").user.id, c);
 
-    let all = members::after(&mut tx, chat, Place::START, 9).await.unwrap();
+    let all = members::after(&mut tx, chat, MemberCursor::START, 9).await.unwrap();
     let ids = |rows: &[_]| rows.iter().map(|one: &_| member_id(one)).collect::<Vec<_>>();
     assert_eq!(ids(&all), [a, b, c]);
-    let after = members::after(&mut tx, chat, Place::of(&all[0]), 9).await.unwrap();
+    let after = members::after(&mut tx, chat, MemberCursor::of(&all[0]), 9).await.unwrap();
     assert_eq!(ids(&after), [b, c]);
-    let before = members::before(&mut tx, chat, Place::of(&all[2]), 1).await.unwrap();
+    let before = members::before(&mut tx, chat, MemberCursor::of(&all[2]), 1).await.unwrap();
     assert_eq!(ids(&before), [b]);
 
     members::remove(&mut tx, chat, &[b, c, UserId(999)]).await.expect("removed");

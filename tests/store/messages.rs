@@ -187,7 +187,7 @@ async fn a_batch_over_several_chats_moves_each_on(
         assert_eq!((seen.last_read_seq.0, seen.unread_count), (seq, 0), "a wrote the last one");
     }
     let b_in_one =
-        members::after(&store.db, one, members::Place::START, 9).await.unwrap().remove(1);
+        members::after(&store.db, one, members::MemberCursor::START, 9).await.unwrap().remove(1);
     assert_eq!((b_in_one.last_read_seq.0, b_in_one.last_delivered_seq.0), (2, 2));
 
     // A clock that was set back does not move a chat down the list, and markers never move back.

@@ -6,7 +6,7 @@ use meowsenger::domain::ids::UserId;
 use meowsenger::domain::numbering::Seq;
 use meowsenger::domain::role::Role;
 use meowsenger::domain::user::Activity;
-use meowsenger::store::presence::{self, Place};
+use meowsenger::store::presence::{self, NodePresence};
 use meowsenger::store::{chats, members, users};
 use rstest::rstest;
 
@@ -19,7 +19,7 @@ async fn nodes_tell_who_is_connected_and_are_given_up_when_silent(
 ) {
     let Some(store) = Store::new(backend).await else { return };
     let (a, b) = (store.user("a").await, store.user("b").await);
-    let place = |user, connections, activity| Place { user, connections, activity };
+    let place = |user, connections, activity| NodePresence { user, connections, activity };
     let mut tx = store.tx().await;
     assert!(!presence::beat(&mut tx, "one", NOW).await.unwrap(), "it is new");
     assert!(presence::beat(&mut tx, "one", later(1)).await.unwrap());

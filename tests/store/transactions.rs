@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use meowsenger::store::error::Error;
+use meowsenger::store::error::StoreError;
 use meowsenger::store::{Db, Target};
 use meowsenger_testing::eventually;
 use rstest::rstest;
@@ -58,7 +58,7 @@ async fn a_transaction_with_a_failed_statement_is_never_taken_for_committed(
     let mut tx = store.db.begin().await.expect("begun");
     let twice = "insert into kept values (1), (2); insert into kept values (2)";
     let refused = tx.script(twice.to_owned()).await;
-    assert!(matches!(refused, Err(Error::Unique(_))), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::Unique(_))), "{refused:?}");
     // SQLite rolls back the statement, PostgreSQL the transaction.
     let committed = tx.commit().await.is_ok();
     assert_eq!(committed, backend == Backend::Sqlite);
@@ -74,7 +74,7 @@ async fn a_statement_may_take_longer_where_it_is_allowed_to() {
     let sleep = || "select pg_sleep(1.2)".to_owned();
     let mut hasty = db.begin().await.expect("begun");
     let refused = hasty.script(sleep()).await;
-    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     let mut patient = db.begin().await.expect("begun");
     patient.allow(Some(Duration::from_secs(10))).await.expect("set");
     patient.script(sleep()).await.expect("it took its time");
@@ -91,7 +91,7 @@ async fn closing_waits_for_nobody(#[values(Backend::Sqlite, Backend::Postgres)] 
     let Some(store) = with_table(backend).await else { return };
     let tx = store.db.begin().await.expect("begun");
     timeout(Duration::from_secs(5), store.db.close()).await.expect("closed at once");
-    assert!(matches!(store.db.begin().await, Err(Error::Unavailable(_))));
+    assert!(matches!(store.db.begin().await, Err(StoreError::Unavailable(_))));
     drop(tx);
 }
 

@@ -8,9 +8,6 @@ pub(crate) const CYCLES: &[&[&str]] = &[];
 /// each module's own alias.
 #[rustfmt::skip] // one a line
 pub(crate) const SHARED_NAMES: &[&str] = &[
-    "Change",
-    "Error",
-    "Place",
     "Result",
 ];
 

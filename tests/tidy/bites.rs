@@ -180,7 +180,7 @@ fn sql() {
 fn zipped() {
     finds(
         zipped_lists,
-        "src/store/marks.rs",
+        "src/store/markers.rs",
         &[
             r#"f("select u.value from json_each($1) u join json_each($2) c on c.key = u.key")"#,
             r#"f("select 1 from json_each($1) u, json_each($2) c where u.key=c.key")"#,
@@ -191,7 +191,7 @@ fn zipped() {
     );
     passes(
         zipped_lists,
-        "src/store/marks.rs",
+        "src/store/markers.rs",
         &[
             r#"f("select r.key as n, r.value ->> 0 from json_each($1) r order by r.key")"#,
             r#"f("delete from members where user_id in (select value from json_each($2))")"#,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::domain::event::AccountEvent;
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::numbering::AccountVersion;
-use crate::domain::receipt::Marks;
+use crate::domain::receipt::Markers;
 use crate::wire::frames;
 
 use super::bus::envelope::{Envelope, Reach, Route};
@@ -54,10 +54,10 @@ impl Signals {
         &self,
         chat: ChatId,
         user: UserId,
-        marks: Marks,
+        markers: Markers,
         account: Option<AccountVersion>,
     ) {
-        self.moved.add((chat, user), marks, account);
+        self.moved.add((chat, user), markers, account);
     }
 
     /// Takes the receipts, the changes of accounts that moved read markers are, and the ends of typing indicators
@@ -65,8 +65,8 @@ impl Signals {
     pub(super) fn take_due(&self, now: Duration) -> (Vec<(Envelope, Reach)>, Vec<AccountEvent>) {
         let moved = self.moved.take();
         let account_events = moved.account_events();
-        let receipt = |((chat, user), Marker { marks, account })| {
-            let text = frames::receipt(chat, user, marks, None).into();
+        let receipt = |((chat, user), Marker { markers, account })| {
+            let text = frames::receipt(chat, user, markers, None).into();
             let route = Route::Receipt { user, chat, others: account.is_some() };
             (Envelope { route, text }, Reach::AllNodes)
         };

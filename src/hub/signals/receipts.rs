@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use crate::domain::event::{AccountChange, AccountEvent};
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::numbering::AccountVersion;
-use crate::domain::receipt::Marks;
+use crate::domain::receipt::Markers;
 use crate::hub::lock::lock;
 
 /// Markers that moved.
@@ -24,7 +24,7 @@ pub(super) struct MovedSinceTick {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Marker {
-    pub(super) marks: Marks,
+    pub(super) markers: Markers,
     /// The user's own connections get it as a change of the account, which this version numbers.
     pub(super) account: Option<AccountVersion>,
 }
@@ -33,14 +33,14 @@ impl MovedMarkers {
     pub(super) fn add(
         &self,
         member: (ChatId, UserId),
-        marks: Marks,
+        markers: Markers,
         account: Option<AccountVersion>,
     ) {
         let mut moved = lock(&self.0);
-        let known = moved.markers.entry(member).or_insert(Marker { marks, account });
+        let known = moved.markers.entry(member).or_insert(Marker { markers, account });
         // Two that moved at the same time may come in either order.
-        known.marks.delivered_seq = known.marks.delivered_seq.max(marks.delivered_seq);
-        known.marks.read_seq = known.marks.read_seq.max(marks.read_seq);
+        known.markers.delivered_seq = known.markers.delivered_seq.max(markers.delivered_seq);
+        known.markers.read_seq = known.markers.read_seq.max(markers.read_seq);
         known.account = known.account.max(account);
         if let Some(version) = account {
             moved.versions.entry(member.1).or_default().insert(version);
@@ -59,7 +59,7 @@ impl MovedSinceTick {
         let mut changes: HashMap<UserId, Vec<_>> = HashMap::new();
         for ((chat, user), marker) in &self.markers {
             if let Some(version) = marker.account {
-                let change = AccountChange::Marks(*chat, marker.marks);
+                let change = AccountChange::Markers(*chat, marker.markers);
                 changes.entry(*user).or_default().push((version, change));
             }
         }
@@ -84,17 +84,17 @@ mod tests {
 
     const MEMBER: (ChatId, UserId) = (ChatId(1), UserId(2));
 
-    fn marks(delivered: i64, read: i64) -> Marks {
-        Marks { delivered_seq: Seq(delivered), read_seq: Seq(read) }
+    fn markers(delivered: i64, read: i64) -> Markers {
+        Markers { delivered_seq: Seq(delivered), read_seq: Seq(read) }
     }
 
     #[test]
     fn receipts_are_coalesced_into_the_latest() {
         let moved = MovedMarkers::default();
-        moved.add(MEMBER, marks(5, 4), None);
-        moved.add(MEMBER, marks(4, 5), Some(AccountVersion(7)));
-        moved.add(MEMBER, marks(6, 0), None);
-        let expected = Marker { marks: marks(6, 5), account: Some(AccountVersion(7)) };
+        moved.add(MEMBER, markers(5, 4), None);
+        moved.add(MEMBER, markers(4, 5), Some(AccountVersion(7)));
+        moved.add(MEMBER, markers(6, 0), None);
+        let expected = Marker { markers: markers(6, 5), account: Some(AccountVersion(7)) };
         assert_eq!(moved.take().markers[&MEMBER], expected);
         assert!(moved.take().markers.is_empty());
     }
@@ -105,7 +105,7 @@ mod tests {
             let moved = MovedMarkers::default();
             for (chat, version) in versions {
                 let member = (ChatId(*chat), MEMBER.1);
-                moved.add(member, marks(1, 1), Some(AccountVersion(*version)));
+                moved.add(member, markers(1, 1), Some(AccountVersion(*version)));
             }
             let AccountEvent { after, upto, changes, .. } =
                 moved.take().account_events().pop().expect("one");

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::numbering::{AccountVersion, Seq};
-use crate::domain::receipt::Marks;
+use crate::domain::receipt::Markers;
 
 use super::db::Tx;
 use super::error::Result;
@@ -12,13 +12,13 @@ use super::query::{Dialects, Statement, Target, Writes};
 
 /// A member's markers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MemberMarks {
+pub struct MemberMarkers {
     /// The chat.
     pub chat: ChatId,
     /// The member.
     pub user: UserId,
     /// The markers.
-    pub marks: Marks,
+    pub markers: Markers,
     /// The chat's newest message.
     pub last_seq: Seq,
 }
@@ -27,29 +27,29 @@ pub struct MemberMarks {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moved {
     /// Their new positions.
-    pub to: MemberMarks,
+    pub to: MemberMarkers,
     /// The account version that this made, if the read marker moved.
     pub account: Option<AccountVersion>,
 }
 
 type Row = (ChatId, UserId, Seq, Seq, Seq);
 
-fn member((chat, user, delivered_seq, read_seq, last_seq): Row) -> MemberMarks {
-    MemberMarks { chat, user, marks: Marks { delivered_seq, read_seq }, last_seq }
+fn member((chat, user, delivered_seq, read_seq, last_seq): Row) -> MemberMarkers {
+    MemberMarkers { chat, user, markers: Markers { delivered_seq, read_seq }, last_seq }
 }
 
-/// A member's marks, as they are to be: chat, user, delivered, read.
+/// A member's markers, as they are to be: chat, user, delivered, read.
 type Wanted = (ChatId, UserId, Seq, Seq);
 
-/// Moves marks forward, never back and never beyond the newest message; each member may be named once. Returns
+/// Moves markers forward, never back and never beyond the newest message; each member may be named once. Returns
 /// those that moved. Moving a read marker takes the account's next version: one for all markers of a user.
 ///
 /// On PostgreSQL this never waits for a row: what somebody else holds is passed over, and to be tried again (see
 /// [`read`]). So it may hold rows of users and members in any order without a deadlock.
-pub async fn advance(tx: &mut Tx, wanted: &[(ChatId, UserId, Marks)]) -> Result<Vec<Moved>> {
+pub async fn advance(tx: &mut Tx, wanted: &[(ChatId, UserId, Markers)]) -> Result<Vec<Moved>> {
     let mut rows: Vec<Wanted> = wanted
         .iter()
-        .map(|(chat, user, marks)| (*chat, *user, marks.delivered_seq, marks.read_seq))
+        .map(|(chat, user, markers)| (*chat, *user, markers.delivered_seq, markers.read_seq))
         .collect();
     let readers = hold_readers(tx, &rows).await?;
     for (_, user, _, read) in &mut rows {
@@ -168,11 +168,11 @@ fn bind<'a>(query: Statement<'a, Writes>, rows: &[Wanted]) -> Statement<'a, Writ
     })
 }
 
-/// The marks as they are. Who is no member is not in the answer.
+/// The markers as they are. Who is no member is not in the answer.
 pub async fn read(
     at: impl Into<Target<'_>>,
     members: &[(ChatId, UserId)],
-) -> Result<Vec<MemberMarks>> {
+) -> Result<Vec<MemberMarkers>> {
     let rows: Vec<Row> = at
         .into()
         .query(Dialects {
