@@ -20,9 +20,9 @@ use crate::store::users;
 
 use super::profiles::profiles;
 
-/// Most rows of the index that a tier reads for a page. Somebody is missed only behind so many rows
-/// of people who are on the page already, or lack one of the words.
-const ROWS_MAX: i64 = 300;
+/// Most rows of the index that a tier reads for a page: more than twice the largest page. Somebody is
+/// missed only behind so many rows of people who are on the page already, or lack one of the words.
+const ROWS_MAX: i64 = 250;
 /// Most rows that are compared for typos, shared by the pieces that are looked up.
 const TYPO_ROWS: i64 = 256;
 /// How far the rows of each word are counted, to look up the rarest word.
@@ -73,6 +73,9 @@ struct Drivers {
     /// `None` where nobody has one of the words.
     words: Option<usize>,
     typos: usize,
+    /// Whether another word than the one for [`Tier::Typos`] may have the typo. Not looked for if
+    /// that one is common: of its rows only a few could be read.
+    others: bool,
 }
 
 impl<'a> Search<'a> {
@@ -193,8 +196,7 @@ impl<'a> Search<'a> {
         let pieces = query.lacking(word);
         let share = TYPO_ROWS / i64::try_from(pieces.len().max(1)).map_err(Error::internal)?;
         let mut rows = search::having(&self.app.db, pieces, share).await?;
-        if query.words() > 1 {
-            // Another word may have the typo.
+        if drivers.others {
             let range = query.word_range(word);
             let start = Start::After(range.start.clone(), UserId(0));
             rows.extend(search::walk(&self.app.db, &range, &start, COUNTED_MAX).await?);
@@ -227,7 +229,7 @@ impl<'a> Search<'a> {
     async fn drivers(&self) -> Result<Drivers> {
         let query = self.query;
         if query.words() < 2 {
-            return Ok(Drivers { words: Some(0), typos: 0 });
+            return Ok(Drivers { words: Some(0), typos: 0, others: false });
         }
         let sets: Vec<_> =
             (0..query.words()).map(|word| (query.word_range(word), query.lacking(word))).collect();
@@ -240,6 +242,8 @@ impl<'a> Search<'a> {
             _ if counts.iter().any(|(plain, _)| *plain == 0) => None,
             _ => Some(rarest(|(plain, _)| *plain)),
         };
-        Ok(Drivers { words, typos: rarest(|(plain, lacking)| plain + lacking) })
+        let typos = rarest(|(plain, lacking)| plain + lacking);
+        let others = counts.get(typos).is_some_and(|(plain, _)| *plain < COUNTED_MAX);
+        Ok(Drivers { words, typos, others })
     }
 }
