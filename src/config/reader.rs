@@ -98,7 +98,7 @@ pub(super) fn time(value: &str) -> Result<Duration, String> {
     seconds.map(Duration::from_secs).ok_or_else(error)
 }
 
-/// As [`time`], or zero.
+/// As [`time()`], or zero.
 pub(super) fn time_or_zero(value: &str) -> Result<Duration, String> {
     match value {
         "0" | "0s" | "0m" | "0h" | "0d" => Ok(Duration::ZERO),

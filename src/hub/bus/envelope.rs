@@ -128,7 +128,7 @@ pub struct Entered {
     pub joined: bool,
 }
 
-/// What a node subscribes to on the bus. Chats and users are numbered modulo [`Topic::SPREAD`], which
+/// What a node subscribes to on the bus. Chats and users are numbered modulo 4,096, which
 /// bounds the number of subscriptions and their memory, however many chats there are. Envelopes of other
 /// chats with the same number are ignored by the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
