@@ -22,7 +22,7 @@ use super::epoch;
 /// A gap is filled when it has been open for this long. Events that only overtook each other close it
 /// much sooner.
 const GAP_TIMEOUT: Duration = Duration::from_millis(200);
-/// How often gaps are looked for.
+/// How often gaps are looked for, and chats compared that users have just entered.
 pub const GAP_INTERVAL: Duration = Duration::from_millis(100);
 /// How often every feed is compared. A lost event that no other follows is late by this at most.
 pub const COMPARE_INTERVAL: Duration = Duration::from_secs(5);
@@ -133,6 +133,22 @@ pub async fn after_outages(app: Arc<App>, seen: Arc<AtomicI64>) {
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Compares the chats that users here have just entered with the database, once the bus has the node's
+/// subscriptions. Events published on other nodes in between do not arrive.
+pub async fn compare_entered(app: Arc<App>) -> Result<()> {
+    let entered = app.hub.feeds.take_entered();
+    if entered.is_empty() {
+        return Ok(());
+    }
+    app.hub.bus.subscribed().await;
+    for chunk in entered.chunks(CHUNK) {
+        for (chat, version) in chats::versions(&app.db, chunk).await? {
+            app.hub.feeds.is_in_database(chat, version);
+        }
+    }
+    Ok(())
 }
 
 /// Compares every feed with the database. A version that was delivered must be in the database, unless

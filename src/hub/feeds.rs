@@ -2,7 +2,7 @@
 //! deliver. Checks no right: a connection enters a chat when its user's membership was read or published.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -15,7 +15,7 @@ use super::bus::envelope::{Entered, Topic};
 use super::bus::interest::Interest;
 use super::connection::Connection;
 use super::feed::{Feed, Gap, Knows};
-use super::lock::{Before, FeedsLevel, Order, Ordered};
+use super::lock::{Before, FeedsLevel, Order, Ordered, lock};
 use super::presence::subscriptions::Subscriptions;
 use super::queue::{Closing, Frame, SignalKey};
 
@@ -31,11 +31,18 @@ type Shard = Ordered<FeedsLevel, HashMap<ChatId, Feed>>;
 pub struct Feeds {
     shards: [Shard; SHARDS],
     interest: Arc<Interest>,
+    /// Chats that began a feed when somebody entered them. What other nodes publish before the bus has this
+    /// node's subscription does not arrive here.
+    entered: Mutex<Vec<ChatId>>,
 }
 
 impl Feeds {
     pub(super) fn new(interest: Arc<Interest>) -> Self {
-        Self { shards: std::array::from_fn(|_| Shard::default()), interest }
+        Self {
+            shards: std::array::from_fn(|_| Shard::default()),
+            interest,
+            entered: Mutex::default(),
+        }
     }
 
     /// Subscribes to chats. Their events are queued from now on, until [`super::Hub::start`] says which
@@ -111,6 +118,9 @@ impl Feeds {
             return;
         }
         subscribed.left.forget(chat);
+        if !feeds.contains_key(&chat) && !self.interest.is_alone() {
+            lock(&self.entered).push(chat);
+        }
         let feed = self.feed(&mut feeds, chat);
         let is_new = feed.subscribe(connection, Knows::Upto(version));
         // Another client got the chat by its `ready`, or will.
@@ -165,6 +175,11 @@ impl Feeds {
             // The client has not received the chat yet, and will not.
             Knows::AwaitsReady => connection.queue.retain(|other, _| other != chat),
         }
+    }
+
+    /// Takes the chats whose feeds began when somebody entered them. Empty without a bus.
+    pub fn take_entered(&self) -> Vec<ChatId> {
+        std::mem::take(&mut *lock(&self.entered))
     }
 
     /// Delivers an event of a chat.

@@ -46,6 +46,11 @@ impl Interest {
         Self { is_alone, ..Self::default() }
     }
 
+    /// Whether there is no bus.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.is_alone
+    }
+
     /// Adds a reason to be interested in a topic.
     pub(crate) fn begins(&self, topic: Topic) {
         if self.is_alone {
