@@ -8,10 +8,12 @@ use crate::domain::audit::changes;
 use crate::domain::error::{Error, FieldErrors, Result};
 use crate::domain::event::{AccountEvent, Event};
 use crate::domain::ids::UserId;
+use crate::domain::input::Input;
 use crate::domain::session::{Caller, Device, TokenPair};
 use crate::domain::text;
 use crate::domain::user::{
-    Email, Password, Profile, Registration, TAKEN, User, UserChange, UserRef, Username,
+    Email, Password, PasswordChange, Profile, Registration, TAKEN, User, UserChange, UserRef,
+    Username,
 };
 use crate::shares::Holder;
 use crate::store::error::StoreError;
@@ -72,12 +74,11 @@ impl NamesWanted {
 /// Creates an account and its first session.
 pub async fn register(
     app: &Arc<App>,
-    names: &NamesWanted,
-    registration: Result<Registration>,
+    registration: Input<Registration>,
     device: &Device,
 ) -> Result<Opened> {
     app.rate_limits.registration(device.ip, app.clock.now())?;
-    let (mut unit, id) = create(app, Holder::at(device.ip), names, registration, false).await?;
+    let (mut unit, id) = create(app, Holder::at(device.ip), registration, false).await?;
     let user = users::by_id(&mut unit.tx, id).await?;
     let user = user.ok_or_else(|| Error::internal("a user was inserted and is not there"))?;
     let tokens = sessions::open(app, &mut unit, id, device).await?;
@@ -86,12 +87,8 @@ pub async fn register(
 }
 
 /// Creates a superuser.
-pub async fn create_superuser(
-    app: &Arc<App>,
-    names: &NamesWanted,
-    registration: Result<Registration>,
-) -> Result<UserId> {
-    let (unit, id) = create(app, OPERATOR, names, registration, true).await?;
+pub async fn create_superuser(app: &Arc<App>, registration: Input<Registration>) -> Result<UserId> {
+    let (unit, id) = create(app, OPERATOR, registration, true).await?;
     unit.commit().await?;
     Ok(id)
 }
@@ -107,11 +104,11 @@ pub async fn update(
     caller: &Caller,
     device: &Device,
     id: UserId,
-    change: Result<(UserChange, FieldErrors)>,
+    change: Result<Input<UserChange>>,
 ) -> Result<Profile> {
     let actor = &caller.user;
     let seen = changeable(&app.db, id, actor).await?;
-    let (mut change, mut errors) = change?;
+    let Input { value: mut change, mut errors } = change?;
     // Fields that the actor may not set are ignored, even if they are invalid.
     for (field, may_set) in [("is_active", actor.is_staff), ("is_staff", actor.is_superuser)] {
         if !may_set {
@@ -186,19 +183,19 @@ pub async fn update(
 pub async fn change_password(
     app: &Arc<App>,
     caller: &Caller,
-    old: Option<&Password>,
-    new: Result<Password>,
+    change: Input<PasswordChange>,
 ) -> Result<TokenPair> {
     let me = caller.user.id;
-    let mut errors = FieldErrors::default();
+    let Input { value: PasswordChange { old, new }, mut errors } = change;
     attempts::own_password(app, me).await?;
     let verified = users::password(&app.db, me).await?;
-    if let Some(old) = old
+    if let Some(old) = &old
         && !app.passwords.verify(Holder::User(me), &old.0, verified.as_deref()).await?
     {
         errors.add("old_password", WRONG_PASSWORD);
     }
-    let new = together(errors, new)?;
+    errors.into_result()?;
+    let new = new.ok_or_else(|| Error::internal("a password was refused without an error"))?;
     let encoded = app.passwords.hash(Holder::User(me), &new.0).await?;
     let now = app.clock.now();
     let mut unit = Unit::begin(app).await?;
@@ -312,24 +309,26 @@ fn apply(user: &User, change: UserChange, actor: &User) -> User {
 async fn create(
     app: &Arc<App>,
     holder: Holder,
-    names: &NamesWanted,
-    registration: Result<Registration>,
+    registration: Input<Registration>,
     is_superuser: bool,
 ) -> Result<(Unit, UserId)> {
-    let registration = together(taken(&app.db, names, None).await?, registration)?;
-    let encoded = app.passwords.hash(holder, &registration.password.0).await?;
-    let entry = indexing::entry([
-        registration.username.as_str(),
-        &registration.first_name,
-        &registration.last_name,
-    ])
-    .await?;
+    let Input { value: Registration { username, email, password, first_name, last_name }, errors } =
+        registration;
+    let names = &NamesWanted::new(username.as_ref(), email.as_ref());
+    let mut all = taken(&app.db, names, None).await?;
+    all.extend(errors);
+    all.into_result()?;
+    let (Some(username), Some(password)) = (username, password) else {
+        return Err(Error::internal("an account was refused without an error"));
+    };
+    let encoded = app.passwords.hash(holder, &password.0).await?;
+    let entry = indexing::entry([username.as_str(), &first_name, &last_name]).await?;
     let user = NewUser {
-        username: &registration.username,
-        email: registration.email.as_ref(),
+        username: &username,
+        email: email.as_ref(),
         password: &encoded,
-        first_name: &registration.first_name,
-        last_name: &registration.last_name,
+        first_name: &first_name,
+        last_name: &last_name,
         is_superuser,
     };
     let mut unit = Unit::begin(app).await?;
@@ -344,17 +343,6 @@ async fn create(
             search::index(&mut unit.tx, id, &entry).await?;
             Ok((unit, id))
         }
-    }
-}
-
-/// The input, if it is valid; otherwise its validation errors and the given ones.
-fn together<T>(mut errors: FieldErrors, given: Result<T>) -> Result<T> {
-    match given {
-        Err(Error::Invalid(others)) => {
-            errors.extend(others);
-            Err(Error::Invalid(errors))
-        }
-        given => errors.into_result().and(given),
     }
 }
 

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::domain::chat::{
-    Chat, ChatChange, ChatFilter, ChatName, ChatType, ChatView, Description, MEMBERS_SHOWN, NewChat,
+    Chat, ChatChange, ChatFilter, ChatName, ChatRequest, ChatType, ChatView, Description,
+    MEMBERS_SHOWN, NewChat,
 };
-use crate::domain::error::{Error, FieldErrors, Result};
+use crate::domain::error::{Error, Result};
 use crate::domain::event::{Event, Newcomer};
 use crate::domain::ids::{ChatId, UserId};
+use crate::domain::input::Input;
 use crate::domain::numbering::{Seq, Version};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::role::Role;
@@ -67,20 +69,18 @@ pub async fn one(app: &App, caller: &Caller, id: ChatId) -> Result<ChatView> {
 pub async fn create(
     app: &Arc<App>,
     caller: &Caller,
-    named: Vec<UserId>,
-    new: Result<NewChat>,
+    new: Input<ChatRequest>,
 ) -> Result<(ChatView, bool)> {
-    let new = match new {
-        Err(Error::Invalid(mut errors)) if !errors.contains("members") => {
-            let found = users::by_ids(&app.db, &named).await?;
-            let active = found.into_iter().filter(|user| user.is_active);
-            let active = active.map(|user| (user.id, user)).collect();
-            errors.extend(members_action::known(&active, &named, "members").1);
-            return Err(Error::Invalid(errors));
-        }
-        new => new?,
-    };
-    let (id, created) = match new {
+    let Input { value: ChatRequest { members: named, chat }, mut errors } = new;
+    if !errors.is_empty() && !errors.contains("members") {
+        let found = users::by_ids(&app.db, &named).await?;
+        let active = found.into_iter().filter(|user| user.is_active);
+        let active = active.map(|user| (user.id, user)).collect();
+        errors.extend(members_action::known(&active, &named, "members").1);
+    }
+    errors.into_result()?;
+    let chat = chat.ok_or_else(|| Error::internal("a chat was refused without an error"))?;
+    let (id, created) = match chat {
         NewChat::Private { peer } => create_private(app, caller, peer).await?,
         NewChat::Group { name, description, members } => {
             (create_group(app, caller, &name, &description, members).await?, true)
@@ -95,11 +95,11 @@ pub async fn update(
     app: &Arc<App>,
     caller: &Caller,
     id: ChatId,
-    change: Result<(ChatChange, FieldErrors)>,
+    change: Result<Input<ChatChange>>,
 ) -> Result<ChatView> {
     let me = caller.user.id;
     manageable(access::chat(&app.db, id, me).await?)?;
-    let (change, mut errors) = change?;
+    let Input { value: change, mut errors } = change?;
     // Before the transaction, for which others wait.
     let avatar = avatars::store(app, me, change.avatar, &mut errors).await?;
     let mut unit = Unit::begin(app).await?;

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::domain::chat::{ChatType, Member, NewMembers, too_many_members};
 use crate::domain::error::{Error, FieldErrors, Result};
 use crate::domain::ids::{ChatId, UserId};
+use crate::domain::input::Input;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::role::Role;
 use crate::domain::session::Caller;
@@ -52,16 +53,16 @@ pub async fn add(
     app: &Arc<App>,
     caller: &Caller,
     id: ChatId,
-    new: Result<(NewMembers, FieldErrors)>,
+    new: Result<Input<NewMembers>>,
 ) -> Result<Vec<Member>> {
     let mut unit = Unit::begin(app).await?;
-    let named = new.as_ref().map(|(new, _)| new.users.clone()).unwrap_or_default();
+    let named = new.as_ref().map(|new| new.value.users.clone()).unwrap_or_default();
     let active = hold(&mut unit.tx, &named).await?;
     let chat = group_to_change(&mut unit.tx, id, caller.user.id).await?;
     if !chat.my_role.may_manage() {
         return Err(Error::PermissionDenied);
     }
-    let (NewMembers { users, field, role }, mut errors) = new?;
+    let Input { value: NewMembers { users, field, role }, mut errors } = new?;
     if !chat.my_role.may_add_as(role) {
         return Err(Error::PermissionDenied);
     }

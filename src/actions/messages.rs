@@ -6,7 +6,8 @@ use crate::app::{App, Sent, answered};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::{ChatEvent, Event};
 use crate::domain::ids::{ChatId, MessageId, UserId};
-use crate::domain::message::{Content, Draft, LastChange, Message, NewMessage, Unfit};
+use crate::domain::input::Input;
+use crate::domain::message::{Content, Draft, LastChange, Message, NewMessage};
 use crate::domain::numbering::Seq;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::receipt::Markers;
@@ -45,45 +46,42 @@ pub fn send(
     app: &Arc<App>,
     user: UserId,
     chat: ChatId,
-    draft: Result<Draft, Unfit>,
+    draft: Result<Input<Draft>>,
 ) -> impl Future<Output = Result<Sent>> + Send + 'static {
     let app = Arc::clone(app);
     let allowed = app.rate_limits.message(user, app.clock.now());
-    let allowed = allowed.map_err(Unfit::from);
-    let queued = allowed.and(draft).and_then(|Draft { content, reply_to, client_id }| {
-        let message = NewMessage { chat, sender: user, content, reply_to, client_id };
-        app.sends.push(message).map_err(Unfit::from)
-    });
+    let queued = match allowed.and(draft) {
+        Ok(Input { value: Draft { content: Some(content), reply_to, client_id }, errors })
+            if errors.is_empty() =>
+        {
+            Ok(app.sends.push(NewMessage { chat, sender: user, content, reply_to, client_id }))
+        }
+        refused => Err(refused),
+    };
     async move {
         match queued {
-            Ok(answer) => answered(app.worker_timeout(), answer).await,
+            Ok(answer) => answered(app.worker_timeout(), answer?).await,
+            Err(Err(error)) if !error.is_of_the_body() => Err(error),
             // Whether the caller may know of the chat is checked before the validation errors.
-            Err(Unfit { error, reply_to }) if error.is_of_the_body() => {
+            Err(refused) => {
                 access::membership(&app.db, chat, user).await?;
                 if chats::is_left_alone(&app.db, chat).await? {
                     return Err(Error::Conflict(LEFT_ALONE));
                 }
-                Err(with_reply(&app, chat, error, reply_to).await?)
+                Err(with_reply(&app, chat, refused?).await?)
             }
-            Err(unfit) => Err(unfit.error),
         }
     }
 }
 
 /// The validation errors of a draft, and of the message that it replies to.
-async fn with_reply(
-    app: &App,
-    chat: ChatId,
-    error: Error,
-    reply_to: Option<MessageId>,
-) -> Result<Error> {
-    let (mut errors, id) = match (error, reply_to) {
-        (Error::Invalid(errors), Some(id)) => (errors, id),
-        (error, _) => return Ok(error),
-    };
-    let found = messages::by_ids(&app.db, &[id]).await?.pop();
-    if !found.is_some_and(|message| message.chat == chat && message.deleted_at.is_none()) {
-        errors.add("reply_to", no_such(id));
+async fn with_reply(app: &App, chat: ChatId, draft: Input<Draft>) -> Result<Error> {
+    let Input { value, mut errors } = draft;
+    if let Some(id) = value.reply_to {
+        let found = messages::by_ids(&app.db, &[id]).await?.pop();
+        if !found.is_some_and(|message| message.chat == chat && message.deleted_at.is_none()) {
+            errors.add("reply_to", no_such(id));
+        }
     }
     Ok(Error::Invalid(errors))
 }

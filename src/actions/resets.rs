@@ -14,6 +14,7 @@ use crate::app::{AGREEMENT, App};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::ids::UserId;
+use crate::domain::input::Input;
 use crate::domain::password::{self, Attributes};
 use crate::domain::reset::NewPassword;
 use crate::domain::text;
@@ -56,8 +57,8 @@ pub fn request(app: &Arc<App>, email: Email, origin: String, address: IpAddr) ->
 
 /// Sets a new password by a link. Every session of the account ends. Returns all validation errors at
 /// once.
-pub async fn confirm(app: &Arc<App>, wish: NewPassword) -> Result<()> {
-    let NewPassword { uid, token, password, mut errors } = wish;
+pub async fn confirm(app: &Arc<App>, wish: Input<NewPassword>) -> Result<()> {
+    let Input { value: NewPassword { uid, token, password }, mut errors } = wish;
     let account = proven(app, uid.as_deref(), token.as_deref()).await?;
     if account.is_none() && uid.is_some() && token.is_some() {
         errors.add("token", BAD_TOKEN);

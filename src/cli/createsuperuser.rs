@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::actions::accounts::{self, NamesWanted};
+use crate::actions::accounts;
 use crate::config::{Variables, environment};
 use crate::wire::accounts::Register;
 use crate::wire::fields::Fields;
@@ -52,9 +52,8 @@ pub(super) async fn run(arguments: &CreatesuperuserArguments) -> Result {
     let values = [("username", username), ("email", email), ("password", password)];
     let body: Map<_, _> =
         values.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect();
-    let (username, email, registration) = Register::parse(Fields::of(body));
-    let names = NamesWanted::new(username.as_ref(), email.as_ref());
-    accounts::create_superuser(&app, &names, registration).await.map_err(describe)?;
+    let registration = Register::parse(Fields::of(body));
+    accounts::create_superuser(&app, registration).await.map_err(describe)?;
     say("Superuser created successfully.");
     Ok(())
 }

@@ -104,6 +104,15 @@ pub enum NewChat {
     },
 }
 
+/// A chat to be created, as far as it could be parsed.
+#[derive(Clone, Debug)]
+pub struct ChatRequest {
+    /// The users named as members, without its creator.
+    pub members: Vec<UserId>,
+    /// The chat; `None` if anything is wrong.
+    pub chat: Option<NewChat>,
+}
+
 /// A change of a group; `None` leaves a field unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct ChatChange {

@@ -114,6 +114,11 @@ impl FieldErrors {
         self.0.entry(field.to_owned()).or_default().push(text.into());
     }
 
+    /// Whether there are no errors.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Removes the errors of a field.
     pub fn remove(&mut self, field: &str) {
         self.0.remove(field);
@@ -133,7 +138,7 @@ impl FieldErrors {
 
     /// `Err` if there are any errors.
     pub fn into_result(self) -> Result<()> {
-        if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self)) }
+        if self.is_empty() { Ok(()) } else { Err(Error::Invalid(self)) }
     }
 
     /// Field by field, in alphabetical order.

@@ -1,6 +1,5 @@
 //! Messages: drafts, sent messages, and the kind of their last change. The store numbers them.
 
-use super::error::Error;
 use super::ids::{ChatId, MessageId, UserId};
 use super::numbering::{Seq, Version};
 use super::receipt::{LeastMarkers, MessageStatus};
@@ -49,31 +48,15 @@ impl ClientId {
     }
 }
 
-/// A valid draft of a message.
+/// A message to be sent; fields that could not be parsed are `None`.
 #[derive(Clone, Debug)]
 pub struct Draft {
     /// The text.
-    pub content: Content,
+    pub content: Option<Content>,
     /// The message in the same chat that it replies to.
     pub reply_to: Option<MessageId>,
     /// The idempotency key.
     pub client_id: Option<ClientId>,
-}
-
-/// An invalid draft.
-#[derive(Debug)]
-pub struct Unfit {
-    /// Its validation errors.
-    pub error: Error,
-    /// The message that it replies to, if that could be parsed: whether it exists is reported together
-    /// with the other errors.
-    pub reply_to: Option<MessageId>,
-}
-
-impl From<Error> for Unfit {
-    fn from(error: Error) -> Self {
-        Self { error, reply_to: None }
-    }
 }
 
 /// A draft in the queue. The sending transaction checks the sender's membership.

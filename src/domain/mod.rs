@@ -8,6 +8,7 @@ pub mod chat;
 pub mod error;
 pub mod event;
 pub mod ids;
+pub mod input;
 pub mod message;
 pub mod network;
 pub mod numbering;

@@ -1,6 +1,5 @@
 //! A request to set a new password by a mailed link.
 
-use super::error::FieldErrors;
 use super::user::Password;
 
 /// The parts of the request that could be parsed. The new password is compared with the attributes of the
@@ -13,6 +12,4 @@ pub struct NewPassword {
     pub token: Option<String>,
     /// The new password, not yet validated.
     pub password: Option<Password>,
-    /// The validation errors so far.
-    pub errors: FieldErrors,
 }

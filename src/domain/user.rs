@@ -104,19 +104,29 @@ impl Email {
     }
 }
 
-/// A valid registration. Whether its names are available is decided by the database.
+/// A registration; a username or password that could not be parsed is `None`. Whether its names are
+/// available is decided by the database.
 #[derive(Clone, Debug)]
 pub struct Registration {
     /// The displayed name, and a login name.
-    pub username: Username,
+    pub username: Option<Username>,
     /// A second login name.
     pub email: Option<Email>,
     /// In plain text; never logged or stored.
-    pub password: Password,
+    pub password: Option<Password>,
     /// May be empty.
     pub first_name: String,
     /// May be empty.
     pub last_name: String,
+}
+
+/// A change of the user's own password; a password that could not be parsed is `None`.
+#[derive(Clone, Debug)]
+pub struct PasswordChange {
+    /// The current password.
+    pub old: Option<Password>,
+    /// The new one.
+    pub new: Option<Password>,
 }
 
 /// A change of an account; `None` leaves a field unchanged.

@@ -87,8 +87,8 @@ pub(super) async fn change_password(
     Authenticated(caller): Authenticated,
     body: Body,
 ) -> Result<Response> {
-    let (old, new, wants_tokens) = ChangePassword::parse(body.fields()?, &caller.user);
-    let tokens = accounts::change_password(&app, &caller, old.as_ref(), new).await?;
+    let (change, wants_tokens) = ChangePassword::parse(body.fields()?, &caller.user);
+    let tokens = accounts::change_password(&app, &caller, change).await?;
     Ok(match wants_tokens {
         true => show_pair(&tokens),
         false => StatusCode::NO_CONTENT.into_response(),

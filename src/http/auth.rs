@@ -8,8 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use crate::actions::accounts::{self, NamesWanted};
-use crate::actions::{sessions, tickets};
+use crate::actions::{accounts, sessions, tickets};
 use crate::app::App;
 use crate::domain::session::{self, Device};
 use crate::wire::accounts::Register;
@@ -34,9 +33,8 @@ pub(super) async fn register(
     device: Device,
     body: Body,
 ) -> Result<Response> {
-    let (username, email, registration) = Register::parse(body.fields()?);
-    let names = NamesWanted::new(username.as_ref(), email.as_ref());
-    let opened = accounts::register(&app, &names, registration, &device).await?;
+    let registration = Register::parse(body.fields()?);
+    let opened = accounts::register(&app, registration, &device).await?;
     Ok((StatusCode::CREATED, show(&app, &opened)).into_response())
 }
 

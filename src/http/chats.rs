@@ -73,8 +73,8 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<Response> {
     let (me, max) = (caller.user.id, app.limits.group_members);
-    let (named, new) = CreateChat::parse(body.fields()?, me, max);
-    let (view, created) = chats::create(&app, &caller, named, new).await?;
+    let new = CreateChat::parse(body.fields()?, me, max);
+    let (view, created) = chats::create(&app, &caller, new).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(ChatJson::of(&view, &app.urls))).into_response())
 }

@@ -11,7 +11,6 @@ use crate::actions::messages::{self, MessageCursor, MessagesRequest};
 use crate::app::App;
 use crate::domain::error::{Error, Result as DomainResult};
 use crate::domain::ids::{ChatId, MessageId};
-use crate::domain::message::Unfit;
 use crate::domain::numbering::Seq;
 use crate::domain::page::PageRequest;
 use crate::wire::errors::{Detail, FieldTexts};
@@ -79,8 +78,7 @@ pub(super) async fn send(
     Id(chat): Id<ChatId>,
     body: Body,
 ) -> Result<Response> {
-    let fields = body.fields().map_err(Unfit::from);
-    let draft = fields.and_then(|fields| SendMessage::parse(fields, app.limits.message_length));
+    let draft = body.read(|fields| Ok(SendMessage::parse(fields, app.limits.message_length)));
     let sent = messages::send(&app, caller.user.id, chat, draft).await?;
     let status = if sent.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(MessageJson::of(&sent.message, &app.urls))).into_response())

@@ -144,8 +144,8 @@ impl Session {
             Request::Ping => return Reaction::Reply(frames::pong(id.as_ref())),
             Request::Send { chat, draft } => {
                 // A valid message goes to the committer; only a refusal uses the database.
-                let uses_database = draft.is_err();
-                let sent = messages::send(&app, user, chat, draft);
+                let uses_database = !draft.is_valid();
+                let sent = messages::send(&app, user, chat, Ok(draft));
                 let sent = async move { Ok(sent.await?.message) };
                 let show = |id: &_, message: &Arc<_>, urls: &_| frames::ack(id, message, urls);
                 match uses_database {

@@ -4,9 +4,12 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::error::Result;
+use crate::domain::input::Input;
 use crate::domain::password;
 use crate::domain::reset::NewPassword;
-use crate::domain::user::{self, EMAIL_MAX, Email, Password, Username};
+use crate::domain::user::{
+    EMAIL_MAX, Email, Password, PasswordChange, Registration, User, Username,
+};
 
 use super::fields::Fields;
 use super::kinds::{Boolean, text};
@@ -53,11 +56,8 @@ impl Register {
         }
     }
 
-    /// Reads the body. The names are returned separately where they are valid: whether they are free
-    /// is reported together with any other error.
-    pub fn parse(
-        mut body: Fields,
-    ) -> (Option<Username>, Option<Email>, Result<user::Registration>) {
+    /// Reads the body.
+    pub fn parse(mut body: Fields) -> Input<Registration> {
         let Self { username, password, email, first_name, last_name } = Self::visit(&mut body);
         let first_name = first_name.unwrap_or_default();
         let last_name = last_name.unwrap_or_default();
@@ -73,14 +73,9 @@ impl Register {
                 body.fault("password", fault);
             }
         }
-        let made = username.clone().zip(password).map(|(username, password)| user::Registration {
-            username,
-            email: email.clone(),
-            password: Password(password),
-            first_name,
-            last_name,
-        });
-        (username, email, body.finish(made))
+        let password = password.map(Password);
+        let value = Registration { username, email, password, first_name, last_name };
+        Input { value, errors: body.into_errors() }
     }
 }
 
@@ -113,16 +108,15 @@ impl ChangePassword {
         }
     }
 
-    /// Reads the body: the old password if it is well-formed, the new one, and whether new tokens
-    /// are wanted. `of` is the account.
-    pub fn parse(mut body: Fields, of: &user::User) -> (Option<Password>, Result<Password>, bool) {
+    /// Reads the body, and whether new tokens are wanted. `of` is the account.
+    pub fn parse(mut body: Fields, of: &User) -> (Input<PasswordChange>, bool) {
         let Self { old, new, wants_tokens } = Self::visit(&mut body);
         let attributes = password::Attributes::from(of);
         for fault in new.iter().flat_map(|new| password::faults(new, &attributes)) {
             body.fault("new_password", fault);
         }
-        let new = body.finish(new.map(Password));
-        (old.map(Password), new, wants_tokens.unwrap_or_default())
+        let value = PasswordChange { old: old.map(Password), new: new.map(Password) };
+        (Input { value, errors: body.into_errors() }, wants_tokens.unwrap_or_default())
     }
 }
 
@@ -208,8 +202,9 @@ impl ConfirmReset {
     }
 
     /// Reads the body.
-    pub fn parse(mut body: Fields) -> NewPassword {
+    pub fn parse(mut body: Fields) -> Input<NewPassword> {
         let Self { uid, token, new } = Self::visit(&mut body);
-        NewPassword { uid, token, password: new.map(Password), errors: body.into_errors() }
+        let value = NewPassword { uid, token, password: new.map(Password) };
+        Input { value, errors: body.into_errors() }
     }
 }

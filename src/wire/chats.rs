@@ -7,11 +7,11 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::avatar::NewAvatar;
 use crate::domain::chat::{
-    ChatChange, ChatName, ChatType, ChatView, DESCRIPTION_MAX, Description, NAME_MAX, NewChat,
-    too_many_members,
+    ChatChange, ChatName, ChatRequest, ChatType, ChatView, DESCRIPTION_MAX, Description, NAME_MAX,
+    NewChat, too_many_members,
 };
-use crate::domain::error::{FieldErrors, Result};
 use crate::domain::ids::{ChatId, UserId};
+use crate::domain::input::Input;
 use crate::domain::numbering::{Seq, Version};
 use crate::domain::role::Role;
 use crate::domain::time::Timestamp;
@@ -144,16 +144,15 @@ impl CreateChat {
     }
 
     /// Reads the body. `me` creates the chat and is ignored among the members; `max` is the largest
-    /// group, its creator included. The members are returned separately: whether they exist is
-    /// reported together with any other error.
-    pub fn parse(mut body: Fields, me: UserId, max: usize) -> (Vec<UserId>, Result<NewChat>) {
+    /// group, its creator included.
+    pub fn parse(mut body: Fields, me: UserId, max: usize) -> Input<ChatRequest> {
         let kind = body.required("type", "", choice::<ChatType>("ChatType"));
         let others = |listed: Option<Vec<i64>>| {
             let mut members = once(listed.unwrap_or_default(), Some(me));
             members.sort_unstable();
             members
         };
-        match kind {
+        let (members, chat) = match kind {
             Some(ChatType::Private) => {
                 let listed = Self::visit_private(&mut body);
                 let is_read = listed.is_some();
@@ -162,7 +161,7 @@ impl CreateChat {
                     body.fault("members", "A private chat is with exactly one other user.");
                 }
                 let peer = members.first().map(|peer| NewChat::Private { peer: *peer });
-                (members, body.finish(peer))
+                (members, peer)
             }
             Some(ChatType::Group) => {
                 let Group { name, description, members } = Group::visit(&mut body);
@@ -172,10 +171,11 @@ impl CreateChat {
                 }
                 let (named, description) = (members.clone(), description.unwrap_or_default());
                 let group = name.map(|name| NewChat::Group { name, description, members });
-                (named, body.finish(group))
+                (named, group)
             }
-            None => (others(body.optional("members", "", ObjectIds::default())), body.finish(None)),
-        }
+            None => (others(body.optional("members", "", ObjectIds::default())), None),
+        };
+        Input { value: ChatRequest { members, chat }, errors: body.into_errors() }
     }
 }
 
@@ -213,16 +213,15 @@ impl UpdateChat {
     }
 
     /// Reads the body. `me` is ignored among the members; `max` is the largest group, `me` included.
-    /// What could be read comes with all errors: who may be removed is decided before they are
-    /// reported.
-    pub fn parse(mut body: Fields, me: UserId, max: usize) -> (ChatChange, FieldErrors) {
+    pub fn parse(mut body: Fields, me: UserId, max: usize) -> Input<ChatChange> {
         let Self { name, description, avatar, members } = Self::visit(&mut body);
         let mut members = members.map(|ids| once(ids, Some(me)));
         if members.as_ref().is_some_and(|members| members.len() >= max) {
             body.fault("members", too_many_members(max));
             members = None;
         }
-        (ChatChange { name, description, avatar, members }, body.into_errors())
+        let value = ChatChange { name, description, avatar, members };
+        Input { value, errors: body.into_errors() }
     }
 }
 

@@ -3,7 +3,8 @@
 
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::{ChatId, MessageId, UserId};
-use crate::domain::message::{Content, Draft, Unfit};
+use crate::domain::input::Input;
+use crate::domain::message::{Content, Draft};
 use crate::domain::numbering::Seq;
 use crate::domain::sync::Known;
 use crate::domain::user::Availability;
@@ -41,7 +42,7 @@ pub enum Request {
         /// The chat.
         chat: ChatId,
         /// The message.
-        draft: Result<Draft, Unfit>,
+        draft: Input<Draft>,
     },
     /// Edits a message.
     Edit {
@@ -121,7 +122,7 @@ impl Request {
                 let draft = message.finish(fields);
                 match chat {
                     Some(chat) => Ok(Self::Send { chat, draft }),
-                    None => without_target(draft.map_err(|unfit| unfit.error)),
+                    None => without_target(draft.into_valid()),
                 }
             }
             "message.edit" => {

@@ -8,8 +8,9 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain;
 use crate::domain::chat::{NewMembers, too_many_members};
-use crate::domain::error::{FieldErrors, Result};
+use crate::domain::error::Result;
 use crate::domain::ids::UserId;
+use crate::domain::input::Input;
 use crate::domain::numbering::Seq;
 use crate::domain::role::Role;
 use crate::domain::time::Timestamp;
@@ -96,9 +97,8 @@ impl AddMembers {
         }
     }
 
-    /// Reads the body; `max` is the largest group. What could be read comes with all errors: whether
-    /// the users exist is reported together with them.
-    pub fn parse(mut body: Fields, max: usize) -> (NewMembers, FieldErrors) {
+    /// Reads the body; `max` is the largest group.
+    pub fn parse(mut body: Fields, max: usize) -> Input<NewMembers> {
         let Self { user, users: several, role } = Self::visit(&mut body);
         if role == Some(Role::Owner) {
             body.fault("role", "A group has one owner, who passes it on.");
@@ -119,7 +119,7 @@ impl AddMembers {
             users.clear();
         }
         let role = role.filter(|role| *role != Role::Owner).unwrap_or(Role::Member);
-        (NewMembers { users, field, role }, body.into_errors())
+        Input { value: NewMembers { users, field, role }, errors: body.into_errors() }
     }
 }
 

@@ -7,7 +7,8 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::domain;
 use crate::domain::error::Result;
 use crate::domain::ids::{ChatId, MessageId};
-use crate::domain::message::{CLIENT_ID_MAX, ClientId, Content, Draft, Unfit};
+use crate::domain::input::Input;
+use crate::domain::message::{CLIENT_ID_MAX, ClientId, Content, Draft};
 use crate::domain::numbering::{Seq, Version};
 use crate::domain::receipt::MessageStatus;
 use crate::domain::time::Timestamp;
@@ -115,15 +116,14 @@ impl SendMessage {
     }
 
     /// Reads the body; `max` is the longest content, in characters.
-    pub fn parse(mut body: Fields, max: usize) -> Result<Draft, Unfit> {
+    pub fn parse(mut body: Fields, max: usize) -> Input<Draft> {
         Self::visit(&mut body, max).finish(body)
     }
 
-    /// The draft, or what is wrong with the body.
-    pub(super) fn finish(self, body: Fields) -> Result<Draft, Unfit> {
+    /// The draft, and what is wrong with the body.
+    pub(super) fn finish(self, body: Fields) -> Input<Draft> {
         let Self { content, reply_to, client_id } = self;
-        body.finish(content.map(|content| Draft { content, reply_to, client_id }))
-            .map_err(|error| Unfit { error, reply_to })
+        Input { value: Draft { content, reply_to, client_id }, errors: body.into_errors() }
     }
 }
 

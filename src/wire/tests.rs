@@ -29,20 +29,18 @@ fn bodies() -> Vec<(Value, Parse)> {
         (serde_json::to_value(B::schema()).expect("JSON"), parse)
     }
     vec![
-        body::<Register>(|fields| errors(Register::parse(fields).2)),
+        body::<Register>(|fields| Register::parse(fields).errors),
         body::<EndAccount>(|fields| errors(EndAccount::parse(fields))),
         body::<RequestReset>(|fields| errors(RequestReset::parse(fields))),
         body::<ConfirmReset>(|fields| ConfirmReset::parse(fields).errors),
         body::<Login>(|fields| errors(Login::parse(fields))),
         body::<Refresh>(|fields| errors(Refresh::parse(fields))),
         body::<Verify>(|fields| errors(Verify::parse(fields))),
-        body::<UpdateUser>(|fields| UpdateUser::parse(fields).1),
-        body::<UpdateChat>(|fields| UpdateChat::parse(fields, UserId(1), 100).1),
-        body::<AddMembers>(|fields| AddMembers::parse(fields, 100).1),
+        body::<UpdateUser>(|fields| UpdateUser::parse(fields).errors),
+        body::<UpdateChat>(|fields| UpdateChat::parse(fields, UserId(1), 100).errors),
+        body::<AddMembers>(|fields| AddMembers::parse(fields, 100).errors),
         body::<ChangeRole>(|fields| errors(ChangeRole::parse(fields))),
-        body::<SendMessage>(|fields| {
-            errors(SendMessage::parse(fields, 100).map_err(|unfit| unfit.error))
-        }),
+        body::<SendMessage>(|fields| SendMessage::parse(fields, 100).errors),
         body::<EditMessage>(|fields| errors(EditMessage::parse(fields, 100))),
         body::<ReadMessages>(|fields| errors(ReadMessages::parse(fields))),
         body::<Sync>(|fields| errors(Sync::parse(fields))),

@@ -5,8 +5,8 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain;
-use crate::domain::error::FieldErrors;
 use crate::domain::ids::UserId;
+use crate::domain::input::Input;
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
 use crate::domain::user::{Availability, Profile, Status, UserChange};
@@ -171,10 +171,9 @@ impl UpdateUser {
         })
     }
 
-    /// Reads the body. The change comes with all errors: whether a name is free is reported together
-    /// with them.
-    pub fn parse(mut body: Fields) -> (UserChange, FieldErrors) {
-        let Self(change) = Self::visit(&mut body);
-        (change, body.into_errors())
+    /// Reads the body.
+    pub fn parse(mut body: Fields) -> Input<UserChange> {
+        let Self(value) = Self::visit(&mut body);
+        Input { value, errors: body.into_errors() }
     }
 }
