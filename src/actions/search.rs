@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::UserId;
-use crate::domain::page::{Page, PageRequest};
+use crate::domain::page::{Page, PageRequest, SIZES};
 use crate::domain::search::{Effort, Match, Query, Tier};
 use crate::domain::user::Profile;
 use crate::store::search::{self, IndexRow, Start};
@@ -23,6 +23,7 @@ use super::profiles::profiles;
 /// Most rows of the index that a tier reads for a page: more than twice the largest page. Somebody is
 /// missed only behind so many rows of people who are on the page already, or lack one of the words.
 const ROWS_MAX: i64 = 250;
+const _: () = assert!(ROWS_MAX > 2 * (*SIZES.end() + 1), "a limit would be negative");
 /// Most rows that are compared for typos, shared by the pieces that are looked up.
 const TYPO_ROWS: i64 = 256;
 /// How far the rows of each word are counted, to look up the rarest word.

@@ -19,19 +19,18 @@ async fn person(server: &TestApp, username: &str, first: &str, last: &str) -> Cl
     server.anonymous().with_session(&answer.json)
 }
 
-async fn search(client: &Client, question: &str) -> Answer {
-    let query: String =
-        form_urlencoded::Serializer::new(String::new()).append_pair("q", question).finish();
+async fn search(client: &Client, query: &str) -> Answer {
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("q", query).finish();
     client.get(&format!("/api/users/search/?{query}")).await
 }
 
-async fn found(client: &Client, question: &str) -> Vec<Value> {
-    search(client, question).await.expect(200).column("username")
+async fn found(client: &Client, query: &str) -> Vec<Value> {
+    search(client, query).await.expect(200).column("username")
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn people_are_found_by_every_name_and_never_by_address(
+async fn people_are_found_by_every_name_and_never_by_email(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };
@@ -39,7 +38,7 @@ async fn people_are_found_by_every_name_and_never_by_address(
     person(&server, "анна_к", "Анна", "Королёва").await;
     person(&server, "xiaoming", "小明", "王").await;
     person(&server, "Zoë.B", "Zoë", "Bjørnson").await;
-    for (question, expected) in [
+    for (query, expected) in [
         ("VANYA", "vanya"),
         ("Petrov Ivan", "vanya"),
         ("petr iv", "vanya"),
@@ -57,7 +56,7 @@ async fn people_are_found_by_every_name_and_never_by_address(
         ("BJORN", "Zoë.B"),
         ("  zoe\tb ", "Zoë.B"),
     ] {
-        assert_eq!(found(&me, question).await, [expected], "{question}");
+        assert_eq!(found(&me, query).await, [expected], "{query}");
     }
     for nothing in ["mail", "example", "example.com", "%", "_%", "\\", "'", "van%", "x\0y", "🐈"]
     {
@@ -90,7 +89,9 @@ async fn the_best_are_found_first(#[values(Backend::Sqlite, Backend::Postgres)] 
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_search_is_for_something(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+async fn an_empty_search_is_refused(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
     let Some(server) = TestApp::start(backend).await else { return };
     let me = server.user("tom").await;
     let required = "This field is required.";
@@ -181,7 +182,7 @@ async fn pages_go_through_every_tier_and_back(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_name_is_found_at_once_and_the_old_one_no_more(
+async fn a_new_name_is_found_at_once_and_the_old_one_is_not(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };
@@ -195,7 +196,7 @@ async fn a_new_name_is_found_at_once_and_the_old_one_no_more(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_was_there_before_the_index_is_found_after_a_turn(
+async fn users_from_before_the_index_are_found_once_the_task_has_run(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(server) = TestApp::start(backend).await else { return };

@@ -82,7 +82,7 @@ async fn pieces_are_looked_up_and_counted(
 
 #[rstest]
 #[tokio::test]
-async fn who_was_indexed_by_earlier_rules_is_indexed_again(
+async fn users_indexed_by_earlier_rules_are_indexed_again(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(store) = Store::new(backend).await else { return };
@@ -117,7 +117,7 @@ async fn who_was_indexed_by_earlier_rules_is_indexed_again(
 
 #[rstest]
 #[tokio::test]
-async fn ones_chats_are_filtered(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+async fn chat_lists_are_filtered(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
     let Some(store) = Store::new(backend).await else { return };
     let (me, ivan) = (store.user("me").await, store.user("ivan").await);
     let (quiet, loud) = (store.group(me, &[]).await, store.group(me, &[ivan]).await);
