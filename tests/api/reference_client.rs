@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use meowsenger_client::types::Role;
 use meowsenger_client::{
-    Anchor, Auth, Change, Error, ErrorKind, Event, Events, Options, Resynced, Server, Signal,
+    Anchor, Auth, Change, Connection, Error, ErrorKind, Event, Events, Options, Resynced, Server,
+    Signal,
 };
 use rstest::rstest;
+use serde_json::json;
 use tokio::time::timeout;
 
 use crate::support::socket::DEADLINE;
-use crate::support::{Backend, PASSWORD, Proxy, TestApp};
+use crate::support::{Backend, PASSWORD, Proxy, TestApp, eventually};
 
 /// Skips events until the expected one.
 async fn wait_for<T>(events: &mut Events, wanted: impl Fn(Event) -> Option<T>) -> T {
@@ -207,4 +209,52 @@ async fn a_send_whose_answer_does_not_come_is_repeated_and_there_once(
     let page = client.messages(chat, Anchor::Newest, 10).await.expect("a page");
     let found: Vec<_> = page.results.iter().map(|message| (message.id, &message.content)).collect();
     assert_eq!(found, [(sent.id, &"once".to_owned())]);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_learns_what_other_devices_of_its_user_did_meanwhile(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(app) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (app.user("tom").await, app.user("kitty").await);
+    let chat = tom.private_chat(&kitty).await;
+    for _ in 0..3 {
+        tom.say(chat, "meow").await;
+    }
+    let client = Server::new(&app.base).log_in(&kitty.username, PASSWORD).await.expect("in");
+    let read = async |seq: i64| {
+        let path = format!("/api/chats/{chat}/read/");
+        kitty.post(&path, json!({ "seq": seq })).await.expect(200);
+    };
+    let follows = async |live: &Connection, unread: i64, name: &str, version: i64| {
+        let looks = async || {
+            let replica = live.replica();
+            let known = replica.chat(chat)?.chat().unread_count;
+            let user = replica.user()?.first_name.clone();
+            let up_to_date = replica.account_version() >= Some(version);
+            (replica.is_up_to_date() && up_to_date && (known, user.as_str()) == (unread, name))
+                .then_some(())
+        };
+        eventually(DEADLINE, &format!("{unread} unread for {name:?}"), looks).await;
+    };
+    let (live, events) = client.connect(hasty());
+    follows(&live, 3, "", 0).await;
+    let start = live.replica().account_version().expect("a version");
+    // While it is connected: a frame that may not be the last of its version does not count as known.
+    read(1).await;
+    follows(&live, 2, "", start).await;
+
+    let replica = live.replica().clone();
+    drop((live, events));
+    read(3).await;
+    kitty.patch("/api/auth/me/", json!({"first_name": "Kit"})).await.expect(200);
+    let (live, _events) = client.connect(Options { replica, ..hasty() });
+    follows(&live, 0, "Kit", start + 3).await;
+    kitty.patch("/api/auth/me/", json!({"email": "kit@cat.example"})).await.expect(200);
+    follows(&live, 0, "Kit", start + 4).await;
+    assert_eq!(
+        live.replica().user().and_then(|user| user.email.clone()).as_deref(),
+        Some("kit@cat.example")
+    );
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::frames::Change;
+use crate::frames::{Change, ReadState};
 use crate::types::{Chat, Markers, Member, Message, Role};
 
 /// A chat as the client knows it.
@@ -85,8 +85,23 @@ impl ChatReplica {
 
     /// Replaces the chat after a sync, which brings it to `version`.
     pub(crate) fn replace_chat(&mut self, chat: &Chat, version: i64) {
+        let read = self.chat.last_read_seq;
         self.chat = Chat { members: None, ..chat.clone() };
         self.version = version;
+        // A receipt may have been faster than the answer.
+        self.move_read_marker(read);
+    }
+
+    /// Takes a read marker and the unread count that belongs to it from a sync. `is_exact`: no change arrived since
+    /// it was read.
+    pub(crate) fn apply_read_state(&mut self, state: &ReadState, is_exact: bool) {
+        if state.last_read_seq < self.chat.last_read_seq {
+            return;
+        }
+        self.move_read_marker(state.last_read_seq);
+        if is_exact {
+            self.chat.unread_count = state.unread_count;
+        }
     }
 
     /// Applies the next change. `me` is the client's user id.
@@ -149,11 +164,18 @@ impl ChatReplica {
         let known = self.markers.entry(user).or_default();
         known.last_delivered_seq = known.last_delivered_seq.max(markers.last_delivered_seq);
         known.last_read_seq = known.last_read_seq.max(markers.last_read_seq);
-        if is_me && markers.last_read_seq > self.chat.last_read_seq {
-            self.chat.last_read_seq = markers.last_read_seq;
-            let after = self.messages.range(markers.last_read_seq + 1..);
+        if is_me {
+            self.move_read_marker(markers.last_read_seq);
+        }
+    }
+
+    /// Moves the client's own read marker forward, and counts what is unread after it.
+    fn move_read_marker(&mut self, seq: i64) {
+        if seq > self.chat.last_read_seq {
+            self.chat.last_read_seq = seq;
+            let after = self.messages.range(seq + 1..);
             let tombstones = after.filter(|(_, message)| message.deleted_at.is_some()).count();
-            let unread = self.chat.last_seq - markers.last_read_seq - tombstones as i64;
+            let unread = self.chat.last_seq - seq - tombstones as i64;
             // Sending a message moves the sender's own read marker, so all of these are by others.
             self.chat.unread_count = unread.clamp(0, self.chat.unread_count);
         }

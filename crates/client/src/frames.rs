@@ -94,6 +94,9 @@ pub enum Signal {
         user: i64,
         #[serde(flatten)]
         markers: Markers,
+        /// The account's version, if your own read marker moved.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<i64>,
     },
     /// A member started or stopped typing.
     #[serde(rename = "typing")]
@@ -103,7 +106,12 @@ pub enum Signal {
     Presence(Presence),
     /// The name or avatar of a user you subscribed to changed.
     #[serde(rename = "user.updated")]
-    UserUpdated { user: UserRef },
+    UserUpdated {
+        user: UserRef,
+        /// The account's version, if it is your own profile.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<i64>,
+    },
 }
 
 /// The first frame after authentication.
@@ -123,6 +131,9 @@ pub struct Ready {
     pub heartbeat: u64,
     /// Your chats and their versions. Every later change is delivered over this connection.
     pub versions: BTreeMap<i64, i64>,
+    /// The version of your account. Every later change is delivered over this connection.
+    #[serde(default)]
+    pub account: i64,
 }
 
 /// Asks for everything newer than what a client knows.
@@ -136,6 +147,9 @@ pub struct SyncRequest {
     /// The most messages in the answer, 1–1000. The default is 500.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
+    /// The known version of the account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<i64>,
 }
 
 /// The answer to a [`SyncRequest`].
@@ -150,6 +164,36 @@ pub struct SyncResponse {
     /// The answer is incomplete: it lacks chats, or messages of a chat. Ask again.
     #[serde(default)]
     pub more: bool,
+    /// What is new in your account.
+    #[serde(default)]
+    pub account: Option<AccountDelta>,
+}
+
+/// What is new in your account. Only its version, if none was named that counts.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct AccountDelta {
+    /// How far the answer reaches.
+    pub version: i64,
+    /// Your account, if it changed.
+    #[serde(default)]
+    pub user: Option<User>,
+    /// Chats whose read marker you moved.
+    #[serde(default)]
+    pub chats: Vec<ReadState>,
+    /// More chats follow: ask again.
+    #[serde(default)]
+    pub more: Option<bool>,
+}
+
+/// How far you have read a chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct ReadState {
+    /// The chat.
+    pub chat: i64,
+    /// The read marker.
+    pub last_read_seq: i64,
+    /// Messages by others after it, without tombstones.
+    pub unread_count: i64,
 }
 
 /// What is new in one chat.

@@ -33,6 +33,7 @@
 //! again over new connections, under the same `client_id`, until there is one. To keep the order of
 //! messages, await each send before the next.
 
+mod account_replica;
 mod backoff;
 mod calls;
 mod chat_replica;
@@ -57,7 +58,9 @@ pub use chat_replica::ChatReplica;
 pub use connection::{Connection, Events};
 pub use errors::{ApiError, Error, ErrorKind, Result};
 pub use events::{Event, Resynced};
-pub use frames::{Change, ChatDelta, Frame, Ready, Signal, SyncRequest, SyncResponse};
+pub use frames::{
+    AccountDelta, Change, ChatDelta, Frame, ReadState, Ready, Signal, SyncRequest, SyncResponse,
+};
 pub use options::{Auth, FrameTap, Options};
 pub use replica::Replica;
 pub use rest::{Client, Server};

@@ -7,10 +7,11 @@ use std::mem;
 
 use serde::{Deserialize, Serialize};
 
+use crate::account_replica::AccountReplica;
 use crate::chat_replica::ChatReplica;
 use crate::events::{Event, Resynced};
 use crate::frames::{Change, ChatDelta, Frame, Ready, Signal, SyncRequest, SyncResponse};
-use crate::types::{Chat, Member, Message};
+use crate::types::{Chat, Member, Message, User};
 
 /// The most changes of a chat that are buffered behind a gap. More are dropped: the sync brings
 /// them.
@@ -22,6 +23,8 @@ pub struct Replica {
     me: i64,
     epoch: Option<String>,
     chats: BTreeMap<i64, ChatReplica>,
+    #[serde(default)]
+    account: AccountReplica,
     #[serde(skip)]
     gaps: Gaps,
 }
@@ -35,6 +38,8 @@ struct Gaps {
     syncing: bool,
     /// Chats joined or left since the sync was sent: its answer may predate that.
     stale: BTreeSet<i64>,
+    /// Chats that changed since the sync was sent: its unread counts do not include that.
+    changed: BTreeSet<i64>,
     /// Changes behind a gap, by chat and version.
     buffered: BTreeMap<i64, BTreeMap<i64, Change>>,
 }
@@ -43,6 +48,16 @@ impl Replica {
     /// Your user id; 0 before the first connection.
     pub fn me(&self) -> i64 {
         self.me
+    }
+
+    /// Your profile, after the first connection.
+    pub fn user(&self) -> Option<&User> {
+        self.account.user()
+    }
+
+    /// The version of your account up to which everything is known.
+    pub fn account_version(&self) -> Option<i64> {
+        self.account.version()
     }
 
     /// One chat.
@@ -89,14 +104,11 @@ impl Replica {
             }
             Frame::Resync(_) => {
                 self.gaps.needs_sync = true;
+                self.account.miss();
                 Vec::new()
             }
             Frame::Signal(signal) => {
-                if let Signal::Receipt { chat, user, markers } = signal
-                    && let Some(chat) = self.chats.get_mut(&chat)
-                {
-                    chat.move_markers(user, markers, user == self.me);
-                }
+                self.receive_signal(&signal);
                 vec![Event::Signal(signal)]
             }
             Frame::Ack(..) | Frame::Error(..) | Frame::Other => Vec::new(),
@@ -111,8 +123,10 @@ impl Replica {
         }
         (self.gaps.needs_sync, self.gaps.syncing) = (false, true);
         self.gaps.stale.clear();
+        self.gaps.changed.clear();
+        let account = self.account.ask(!self.chats.is_empty());
         let versions = self.chats.iter().map(|(id, chat)| (*id, chat.version())).collect();
-        Some(SyncRequest { versions, epoch: self.epoch.clone(), limit: None })
+        Some(SyncRequest { versions, epoch: self.epoch.clone(), limit: None, account })
     }
 
     /// Whether [`Self::next_sync`] has a request.
@@ -131,6 +145,16 @@ impl Replica {
             return events;
         }
         self.gaps.needs_sync |= response.more || !stale.is_empty();
+        // Before the chats, which were read later.
+        if let Some(delta) = response.account {
+            self.gaps.needs_sync |= self.account.apply(&delta);
+            for state in delta.chats.iter().filter(|state| !stale.contains(&state.chat)) {
+                let is_exact = !self.gaps.changed.contains(&state.chat);
+                if let Some(chat) = self.chats.get_mut(&state.chat) {
+                    chat.apply_read_state(state, is_exact);
+                }
+            }
+        }
         for chat in response.gone.into_iter().filter(|chat| !stale.contains(chat)) {
             events.extend(self.leave(chat));
         }
@@ -150,11 +174,38 @@ impl Replica {
     /// The sync failed: another one is needed.
     pub fn sync_failed(&mut self) {
         (self.gaps.needs_sync, self.gaps.syncing) = (true, false);
+        self.account.fall_behind();
     }
 
     /// The connection is lost, and with it the sync in progress and everything buffered.
     pub fn disconnected(&mut self) {
         self.gaps = Gaps::default();
+        self.account.disconnected();
+    }
+
+    fn receive_signal(&mut self, signal: &Signal) {
+        let profile = match signal {
+            Signal::Receipt { chat, user, markers, account } => {
+                if let Some(chat) = self.chats.get_mut(chat) {
+                    chat.move_markers(*user, *markers, *user == self.me);
+                }
+                account.iter().for_each(|version| self.account.receive(*version));
+                None
+            }
+            Signal::UserUpdated { user, account } => {
+                if account.is_some() {
+                    self.account.rename(user);
+                }
+                *account
+            }
+            Signal::Presence(presence) => presence.account,
+            Signal::Typing { .. } => None,
+        };
+        if let Some(version) = profile.filter(|version| Some(*version) > self.account.version()) {
+            self.account.receive(version);
+            // The frame has only a part of the profile.
+            self.gaps.needs_sync = true;
+        }
     }
 
     fn start(&mut self, ready: Ready) -> Vec<Event> {
@@ -168,8 +219,9 @@ impl Replica {
         let gone: Vec<_> =
             self.chats.iter().filter(|entry| !exists(*entry)).map(|(id, _)| *id).collect();
         events.extend(gone.into_iter().filter_map(|chat| self.leave(chat)));
-        self.gaps.needs_sync =
-            ready.versions.iter().any(|(chat, version)| self.version(*chat) != Some(*version));
+        let account_changed = self.account.start(&ready, !self.chats.is_empty());
+        self.gaps.needs_sync = account_changed
+            || ready.versions.iter().any(|(chat, version)| self.version(*chat) != Some(*version));
         events.insert(0, Event::Ready(ready));
         events
     }
@@ -198,6 +250,7 @@ impl Replica {
     }
 
     fn apply_change(&mut self, change: Change) -> Event {
+        self.gaps.changed.insert(change.chat());
         if let Some(chat) = self.chats.get_mut(&change.chat()) {
             chat.apply(&change, self.me);
         }
@@ -276,6 +329,7 @@ impl Replica {
             Some(old) if self.epoch.as_ref() != Some(&old) => {
                 self.chats.clear();
                 self.gaps.buffered.clear();
+                self.account.forget_version();
                 vec![Event::EpochChanged]
             }
             _ => Vec::new(),

@@ -187,7 +187,13 @@ impl World {
             changes.push(ChatDelta { chat: chat.view(*id), messages, more });
         }
         let more = left_out || changes.iter().any(|delta| delta.more);
-        self.answered = Some(SyncResponse { epoch: self.epoch.to_string(), changes, gone, more });
+        self.answered = Some(SyncResponse {
+            epoch: self.epoch.to_string(),
+            changes,
+            gone,
+            more,
+            account: None,
+        });
     }
 
     fn deliver(&mut self) {

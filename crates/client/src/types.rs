@@ -160,6 +160,9 @@ pub struct Presence {
     /// When the user was last connected, if others may see it.
     #[serde(with = "rfc3339::option")]
     pub last_seen: Option<OffsetDateTime>,
+    /// The account's version, if you changed your own status on another device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<i64>,
 }
 
 /// Who has received and read a message, apart from its sender.

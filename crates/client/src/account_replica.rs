@@ -1,0 +1,159 @@
+//! What a client knows of its own account, and up to which version. Pure: `replica` gives it what the server sends.
+
+use serde::{Deserialize, Serialize};
+
+use crate::frames::{AccountDelta, Ready};
+use crate::types::{User, UserRef};
+
+/// The own account.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct AccountReplica {
+    user: Option<User>,
+    version: Option<i64>,
+    /// Something is missing that the sync in progress may not bring.
+    #[serde(skip)]
+    is_behind: bool,
+    /// The version that the sync in progress names.
+    #[serde(skip)]
+    asked: Option<Option<i64>>,
+}
+
+impl AccountReplica {
+    /// The profile.
+    pub(crate) fn user(&self) -> Option<&User> {
+        self.user.as_ref()
+    }
+
+    /// Everything up to this version is known.
+    pub(crate) fn version(&self) -> Option<i64> {
+        self.version
+    }
+
+    /// Starts on a new connection. Returns whether a sync is needed.
+    pub(crate) fn start(&mut self, ready: &Ready, has_chats: bool) -> bool {
+        self.disconnected();
+        self.user = Some(ready.user.clone());
+        if self.version.is_none() && !has_chats {
+            // The chats come with their read markers.
+            self.version = Some(ready.account);
+        }
+        self.is_behind = self.version != Some(ready.account);
+        self.is_behind
+    }
+
+    /// The version to name in a sync. Without one, chats that are known may have other read markers by now.
+    pub(crate) fn ask(&mut self, has_chats: bool) -> Option<i64> {
+        let named = self.version.or(has_chats.then_some(0));
+        (self.is_behind, self.asked) = (false, Some(named));
+        named
+    }
+
+    /// Applies the answer to a sync. Returns whether another one is needed.
+    pub(crate) fn apply(&mut self, delta: &AccountDelta) -> bool {
+        let asked = self.asked.take().flatten();
+        if asked.is_some() && delta.more.is_none() {
+            // The server has not reached the version that was named.
+            self.version = Some(0);
+            self.is_behind = true;
+            return true;
+        }
+        if let Some(user) = &delta.user {
+            self.user = Some(user.clone());
+        }
+        self.version = self.version.max(Some(delta.version));
+        self.is_behind |= delta.more == Some(true);
+        self.is_behind
+    }
+
+    /// A change arrived with this version. Everything before it has arrived, but others may have the same one.
+    pub(crate) fn receive(&mut self, version: i64) {
+        if !self.is_behind && self.asked.is_none() {
+            self.version = self.version.max(Some(version - 1));
+        }
+    }
+
+    /// Names or avatar of the user changed.
+    pub(crate) fn rename(&mut self, new: &UserRef) {
+        if let Some(user) = &mut self.user {
+            user.username.clone_from(&new.username);
+            user.first_name.clone_from(&new.first_name);
+            user.last_name.clone_from(&new.last_name);
+            user.avatar.clone_from(&new.avatar);
+        }
+    }
+
+    /// Changes were dropped, which the sync in progress may not bring.
+    pub(crate) fn miss(&mut self) {
+        self.is_behind = true;
+    }
+
+    /// The sync in progress failed.
+    pub(crate) fn fall_behind(&mut self) {
+        (self.is_behind, self.asked) = (true, None);
+    }
+
+    /// The connection is lost.
+    pub(crate) fn disconnected(&mut self) {
+        (self.is_behind, self.asked) = (false, None);
+    }
+
+    /// The version belongs to another epoch.
+    pub(crate) fn forget_version(&mut self) {
+        self.version = None;
+        self.disconnected();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(version: i64) -> AccountReplica {
+        AccountReplica { version: Some(version), ..AccountReplica::default() }
+    }
+
+    fn delta(version: i64, more: Option<bool>) -> AccountDelta {
+        AccountDelta { version, more, ..AccountDelta::default() }
+    }
+
+    #[test]
+    fn a_frame_says_that_everything_before_its_version_has_arrived() {
+        let mut account = account(4);
+        account.receive(5);
+        assert_eq!(account.version(), Some(4), "others may have version 5, too");
+        account.receive(7);
+        account.receive(6);
+        assert_eq!(account.version(), Some(6));
+    }
+
+    #[test]
+    fn a_frame_proves_nothing_while_something_is_missing() {
+        let mut account = account(4);
+        account.miss();
+        account.receive(9);
+        assert_eq!(account.ask(true), Some(4));
+        account.receive(10);
+        assert!(account.apply(&delta(8, Some(true))), "there is more");
+        account.receive(11);
+        assert_eq!((account.version(), account.ask(true)), (Some(8), Some(8)));
+        account.miss();
+        assert!(account.apply(&delta(11, Some(false))), "dropped since the question");
+        account.ask(true);
+        assert!(!account.apply(&delta(11, Some(false))));
+        account.receive(13);
+        assert_eq!(account.version(), Some(12));
+    }
+
+    #[test]
+    fn a_version_that_the_server_has_not_reached_starts_over() {
+        let mut ahead = account(9);
+        ahead.miss();
+        ahead.ask(true);
+        assert!(ahead.apply(&delta(3, None)));
+        assert_eq!(ahead.ask(true), Some(0));
+        assert!(!ahead.apply(&delta(3, Some(false))));
+        assert_eq!(ahead.version(), Some(3));
+        // A replica that was stored before there were versions.
+        assert_eq!(AccountReplica::default().ask(true), Some(0));
+    }
+}
