@@ -50,7 +50,7 @@ llvm_tools = $(if $(call llvm_tool,cov),LLVM_COV=$(call llvm_tool,cov) LLVM_PROF
 not_ours = (^|/)(tests|bench|examples|crates/testing)/|_(fuzz|tests)\.rs$$|/(fuzz|tests)\.rs$$
 
 coverage: cargo-llvm-cov ## run all tests and print how many lines they run; ARGS goes to cargo test
-	$(with_tools) $(llvm_tools) scripts/with-services cargo llvm-cov test --locked --workspace --no-fail-fast \
+	$(with_tools) $(llvm_tools) scripts/with-services cargo llvm-cov test --locked --workspace --ignore-run-fail \
 		--ignore-filename-regex '$(not_ours)' $(ARGS)
 
 mutants: cargo-mutants ## change the code of src/domain, src/hub and src/auth, and list the changes that no unit test notices; ARGS as in `--file src/hub/feed.rs`

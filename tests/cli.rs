@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use meowsenger::app::open_database;
 use meowsenger::auth::secrets::random_hex;
 use meowsenger::config::Config;
+use meowsenger_testing::program;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
@@ -36,7 +37,7 @@ impl Shell {
     fn command(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_meowsenger"));
         command.args(arguments).env_clear().env("SHUTDOWN_DELAY", "0");
-        command.envs(variables.iter().copied());
+        command.envs(variables.iter().copied()).envs(program::coverage());
         command.current_dir(self.path()).stdin(Stdio::null());
         command
     }

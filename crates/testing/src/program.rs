@@ -11,6 +11,12 @@ use crate::services::environment;
 
 const COVERAGE: &str = "LLVM_PROFILE_FILE";
 
+/// Where `make coverage` collects what a process has run. Otherwise the process would write it into its
+/// working directory.
+pub fn coverage() -> Option<(&'static str, String)> {
+    environment(COVERAGE).map(|file| (COVERAGE, file))
+}
+
 /// A running server, killed when dropped.
 pub struct Program {
     process: Child,
@@ -26,8 +32,7 @@ impl Program {
     pub fn command(binary: &str, arguments: &[&str], variables: &Variables) -> Command {
         let mut command = Command::new(binary);
         command.args(arguments).env_clear().envs(variables).stdin(Stdio::null());
-        // Where `make coverage` collects what a process has run.
-        command.envs(environment(COVERAGE).map(|file| (COVERAGE, file)));
+        command.envs(coverage());
         command
     }
 
