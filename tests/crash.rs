@@ -268,21 +268,21 @@ async fn a_disk_that_is_full_for_a_while_costs_503_and_nothing_else() {
     let mut socket = Socket::open(&alice).await;
     until_ready(&alice, 200).await;
 
-    for _ in 0..2 {
+    for name in ["Alice", "Alicia"] {
         limit_files(&server, "4096");
         for answer in join_all((0..6).map(|_| send("meanwhile"))).await {
             answer.expect(503);
         }
         let frame = json!({"type": "message.send", "chat": chat, "content": "meanwhile"});
         assert_eq!(socket.request(frame).await["code"], "unavailable");
-        alice.patch("/api/auth/me/", json!({"first_name": "Alice"})).await.expect(503);
+        alice.patch("/api/auth/me/", json!({"first_name": name})).await.expect(503);
         bob.get(&path).await.expect(200);
         bob.get("/api/chats/").await.expect(200);
         until_ready(&alice, 503).await;
 
         limit_files(&server, "unlimited");
         send("afterwards").await.expect(201);
-        alice.patch("/api/auth/me/", json!({"first_name": "Alice"})).await.expect(200);
+        alice.patch("/api/auth/me/", json!({"first_name": name})).await.expect(200);
         until_ready(&alice, 200).await;
     }
     drop(server);

@@ -41,7 +41,8 @@ async fn ready_tells_who_one_is_and_where_every_chat_stands(
     let ready = Socket::open(&alice).await.ready;
     let mut names: Vec<_> = ready.as_object().expect("an object").keys().collect();
     names.sort();
-    let expected = ["epoch", "heartbeat", "server_time", "session", "type", "user", "versions"];
+    let expected =
+        ["account", "epoch", "heartbeat", "server_time", "session", "type", "user", "versions"];
     assert_eq!(names, expected);
     assert_eq!(ready["heartbeat"], 30);
     assert!(ready["session"].is_i64() && !ready["epoch"].as_str().expect("text").is_empty());

@@ -46,6 +46,7 @@ async fn a_user_s_row_is_written_and_no_other(
     // `update` does not write this column.
     changed.is_superuser = true;
     changed.account_version = users::update(&mut tx, &changed).await.expect("updated");
+    changed.profile_version = changed.account_version;
     tx.commit().await.expect("committed");
 
     let found = users::by_id(&store.db, user).await.unwrap().expect("there");

@@ -14,8 +14,8 @@ use meowsenger::domain::user::Activity;
 use meowsenger::store::presence::NodePresence;
 use meowsenger::store::sends::{Added, Numbered};
 use meowsenger::store::{
-    Tx, avatars, chats, departures, least, markers, members, messages, presence, search, sends,
-    sessions, users,
+    Tx, account_version, avatars, chats, departures, least, markers, members, messages, presence,
+    search, sends, sessions, users,
 };
 use rstest::rstest;
 
@@ -30,6 +30,7 @@ const TRIES: usize = 30;
 
 /// The statements, as `module::function`. A test checks that the list is complete.
 const STATEMENTS: &[&str] = &[
+    "account_version::versions",
     "avatars::used",
     "chats::of_member",
     "chats::sizes",
@@ -127,6 +128,9 @@ impl Lists {
 async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::error::Result<()> {
     let (one, chat) = (UserId(1), ChatId(1));
     match statement {
+        "account_version::versions" => {
+            account_version::versions(tx, &lists.map(UserId)).await.map(drop)
+        }
         "avatars::used" => avatars::used(tx, lists.names.clone()).await.map(drop),
         "chats::of_member" => chats::of_member(tx, one, &lists.map(ChatId)).await.map(drop),
         "chats::sizes" => chats::sizes(tx, one, &lists.map(ChatId)).await.map(drop),
