@@ -300,7 +300,7 @@ async fn insert(
             seq,
             version,
             sender: found.sender.clone(),
-            content: content.as_str().to_owned(),
+            content: content.clone(),
             timestamp,
             edited_at: None,
             deleted_at: None,
@@ -326,7 +326,7 @@ fn outcomes(
 ) -> Vec<Result<Sent>> {
     let again = |asked: &NewMessage, message: &Arc<Message>| {
         let untouched = message.edited_at.is_none() && message.deleted_at.is_none();
-        if untouched && message.content != asked.content.as_str() {
+        if untouched && message.content != asked.content {
             return Err(Error::Conflict(CLASH));
         }
         Ok(Sent { message: Arc::clone(message), created: false })

@@ -144,10 +144,10 @@ pub async fn edit(
     if message.deleted_at.is_some() {
         return Err(Error::Conflict("A deleted message cannot be edited."));
     }
-    if let Some(content) = content?.filter(|content| content.as_str() != message.content) {
+    if let Some(content) = content?.filter(|content| *content != message.content) {
         let now = app.clock.now();
         message.version = chats::next_version(&mut unit.tx, message.chat).await?;
-        message.content = content.as_str().to_owned();
+        message.content = content;
         (message.edited_at, message.last_change) = (Some(now), LastChange::Edited);
         messages::edit(&mut unit.tx, id, &message.content, message.version, now).await?;
         return publish(app, unit, message).await;
@@ -180,7 +180,7 @@ pub async fn delete(app: &Arc<App>, user: UserId, id: MessageId) -> Result<Messa
             audit::insert(&mut unit.tx, user, "message.delete", id.0, &detail, now).await?;
         }
         message.version = chats::next_version(&mut unit.tx, message.chat).await?;
-        message.content = String::new();
+        message.content = Content::default();
         (message.deleted_at, message.last_change) = (Some(now), LastChange::Deleted);
         messages::bury(&mut unit.tx, id, message.version, now).await?;
         return publish(app, unit, message).await;

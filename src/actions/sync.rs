@@ -96,7 +96,7 @@ struct Found {
 
 async fn changed(app: &App, behind: &[(ChatId, Version)], limit: i64) -> Result<Found> {
     let rows = messages::changed_since(&app.db, behind, limit, BYTES).await?;
-    let bytes: usize = rows.iter().map(|message| message.content.len()).sum();
+    let bytes: usize = rows.iter().map(|message| message.content.as_str().len()).sum();
     let is_cut = i64::try_from(rows.len()).unwrap_or(i64::MAX) >= limit || bytes >= BYTES;
     let unfinished = match rows.last().filter(|_| is_cut) {
         Some(last) => {

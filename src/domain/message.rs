@@ -1,5 +1,7 @@
 //! Messages: drafts, sent messages, and the kind of their last change. The store numbers them.
 
+use std::sync::Arc;
+
 use super::ids::{ChatId, MessageId, UserId};
 use super::numbering::{Seq, Version};
 use super::receipt::{LeastMarkers, MessageStatus};
@@ -11,15 +13,21 @@ use super::user::UserRef;
 pub const CLIENT_ID_MAX: usize = 64;
 
 /// The text of a message: not blank, no NUL, at most the configured number of characters, and otherwise
-/// exactly as it was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Content(String);
+/// exactly as it was sent; empty for a tombstone. Shared, so that the text is never copied on its way
+/// from the parser to the row and to the event. (`Arc<str>` would copy the parser's string once.)
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Content(Arc<String>);
 
 impl Content {
     /// Validates; `max` is `MESSAGE_MAX_LENGTH`, in characters. The error is DRF's text.
     pub fn parse(value: String, max: usize) -> Result<Self, String> {
         text::check_present(&value, max)?;
-        Ok(Self(value))
+        Ok(Self(Arc::new(value)))
+    }
+
+    /// The content of a row, which was validated when it was sent.
+    pub fn of_row(value: String) -> Self {
+        Self(Arc::new(value))
     }
 
     /// The text.
@@ -117,7 +125,7 @@ pub struct Message {
     /// The sender, who may no longer be a member.
     pub sender: UserRef,
     /// Empty if it is deleted.
-    pub content: String,
+    pub content: Content,
     /// When it was committed, by the server's clock.
     pub timestamp: Timestamp,
     /// When its content last changed.
@@ -146,7 +154,16 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
+    use super::Content;
     use super::LastChange::{self, Created, Deleted, Edited, Other};
+
+    #[test]
+    fn the_text_is_never_copied() {
+        let sent = "meow".to_owned();
+        let buffer = sent.as_ptr();
+        let content = Content::parse(sent, 9).expect("valid");
+        assert_eq!(content.clone().as_str().as_ptr(), buffer);
+    }
 
     #[test]
     fn a_row_tells_the_last_change_also_after_an_older_program_wrote_it() {

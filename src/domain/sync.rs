@@ -147,7 +147,7 @@ impl Room {
 }
 
 fn size(message: &Message) -> usize {
-    MESSAGE + written(&message.content)
+    MESSAGE + written(message.content.as_str())
 }
 
 /// The size of a text in JSON, in bytes.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domain::chat::{Chat, ChatType};
 use crate::domain::event::{ChatEvent, Departed, Event, Newcomer};
 use crate::domain::ids::MessageId;
-use crate::domain::message::{LastChange, Message};
+use crate::domain::message::{Content, LastChange, Message};
 use crate::domain::numbering::{Seq, Version};
 use crate::domain::receipt::MessageStatus;
 use crate::domain::role::Role;
@@ -34,7 +34,7 @@ fn event(version: i64) -> Event {
         seq: Seq(version),
         version: Version(version),
         sender,
-        content: "meow".into(),
+        content: Content::of_row("meow".into()),
         timestamp: Timestamp::from_micros(0),
         edited_at: None,
         deleted_at: None,

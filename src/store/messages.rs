@@ -5,7 +5,7 @@
 use constcat::concat;
 
 use crate::domain::ids::{ChatId, MessageId, UserId};
-use crate::domain::message::{LastChange, Message};
+use crate::domain::message::{Content, LastChange, Message};
 use crate::domain::numbering::{Seq, Version};
 use crate::domain::receipt::MessageStatus;
 use crate::domain::time::Timestamp;
@@ -54,7 +54,7 @@ impl From<Row> for Message {
                 last_name: row.last_name,
                 avatar: row.avatar,
             },
-            content: row.content,
+            content: Content::of_row(row.content),
             timestamp: row.timestamp,
             edited_at: row.edited_at,
             deleted_at: row.deleted_at,
@@ -242,7 +242,7 @@ pub async fn chat_for_member(
 pub async fn edit(
     tx: &mut Tx,
     id: MessageId,
-    content: &str,
+    content: &Content,
     version: Version,
     now: Timestamp,
 ) -> Result<()> {
@@ -251,7 +251,7 @@ pub async fn edit(
                                  last_change = 'edited' where id = $1",
     )
     .bind(id)
-    .bind(content)
+    .bind(content.as_str())
     .bind(version)
     .bind(now)
     .execute()

@@ -175,14 +175,13 @@ pub async fn insert(
             (new.chat, m.seq, m.version, new.sender, content, at, reply_to(m), client_id(m))
         })
         .collect();
-    let content = |m: &Numbered<'_>| m.message.content.as_str().to_owned();
     let query = query.bind_rows(&rows, |query| {
         query
             .bind_list(messages.iter().map(|m| m.message.chat))
             .bind_list(messages.iter().map(|m| m.seq))
             .bind_list(messages.iter().map(|m| m.version))
             .bind_list(messages.iter().map(|m| m.message.sender))
-            .bind_list(messages.iter().map(content))
+            .bind_list(messages.iter().map(|m| m.message.content.as_str()))
             .bind_list(messages.iter().map(|m| m.timestamp))
             .bind_list(messages.iter().map(reply_to))
             .bind_list(messages.iter().map(client_id))

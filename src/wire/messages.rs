@@ -67,7 +67,7 @@ impl<'a> MessageJson<'a> {
             seq: message.seq,
             version: message.version,
             sender: UserRefJson::of(&message.sender, urls),
-            content: &message.content,
+            content: message.content.as_str(),
             timestamp: message.timestamp,
             edited_at: message.edited_at,
             deleted_at: message.deleted_at,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use meowsenger::domain::ids::{ChatId, MessageId};
+use meowsenger::domain::message::Content;
 use meowsenger::store::{chats, messages};
 use rstest::rstest;
 use serde_json::json;
@@ -24,7 +25,9 @@ async fn edit_without_event(
     let version = chats::next_version(&mut tx, ChatId(chat)).await.expect("a version");
     let id = MessageId(message["id"].as_i64().expect("an id"));
     let now = server.app.clock.now();
-    messages::edit(&mut tx, id, content, version, now).await.expect("edited");
+    messages::edit(&mut tx, id, &Content::of_row(content.to_owned()), version, now)
+        .await
+        .expect("edited");
     tx.commit().await.expect("committed");
 }
 

@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use meowsenger::domain::ids::{ChatId, SessionId, UserId};
+use meowsenger::domain::message::Content;
 use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::receipt::Markers;
 use meowsenger::domain::session::{Device, SessionInfo};
@@ -275,7 +276,9 @@ async fn what_changed_is_read_chat_by_chat_in_version_order(
         store.say(two, a, "meow").await;
     }
     let mut tx = store.tx().await;
-    messages::edit(&mut tx, ids[0], "miau", Version(5), later(1)).await.expect("edited");
+    messages::edit(&mut tx, ids[0], &Content::of_row("miau".into()), Version(5), later(1))
+        .await
+        .expect("edited");
     messages::bury(&mut tx, ids[1], Version(6), later(2)).await.expect("buried");
     tx.commit().await.expect("committed");
 

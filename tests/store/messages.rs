@@ -1,7 +1,7 @@
 //! Messages, and the batches in which they are sent.
 
 use meowsenger::domain::ids::{ChatId, MessageId};
-use meowsenger::domain::message::{ClientId, LastChange, Message, NewMessage};
+use meowsenger::domain::message::{ClientId, Content, LastChange, Message, NewMessage};
 use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::receipt::MessageStatus;
 use meowsenger::store::{chats, members, messages, sends};
@@ -40,7 +40,9 @@ async fn messages_are_paged_by_seq_and_by_version(
     assert_eq!(seqs(&messages::after(db, chat, Seq(3), 9).await.unwrap()), [4]);
 
     let mut tx = store.tx().await;
-    messages::edit(&mut tx, ids[0], "miau", Version(6), later(1)).await.expect("edited");
+    messages::edit(&mut tx, ids[0], &Content::of_row("miau".into()), Version(6), later(1))
+        .await
+        .expect("edited");
     messages::bury(&mut tx, ids[2], Version(7), later(2)).await.expect("buried");
     tx.commit().await.expect("committed");
     let changed = messages::changed(db, chat, Version(3), Version(7)).await.unwrap();
@@ -142,16 +144,16 @@ async fn content_comes_back_exactly(
     store.send(&batch, NOW).await;
     let kept = messages::after(&store.db, chat, Seq(0), 99).await.unwrap();
     for (n, (kept, content)) in kept.iter().zip(&contents).enumerate() {
-        assert_eq!(&kept.content, content);
+        assert_eq!(kept.content.as_str(), content);
         assert_eq!(kept.client_id, Some(format!("'{n}\\\" 🐈")));
     }
     assert_eq!(kept.len(), contents.len());
 
     let mut tx = store.tx().await;
-    for content in &contents {
-        messages::edit(&mut tx, kept[0].id, content, Version(99), NOW).await.expect("edited");
+    for content in contents.map(Content::of_row) {
+        messages::edit(&mut tx, kept[0].id, &content, Version(99), NOW).await.expect("edited");
         let read = messages::by_ids(&mut tx, &[kept[0].id]).await.unwrap();
-        assert_eq!(&read[0].content, content);
+        assert_eq!(read[0].content, content);
     }
 }
 
