@@ -1,25 +1,23 @@
-//! Accounts: registration, updates, passwords and deletion, over the API and from the command line.
+//! Accounts: registration, updates and deletion, over the API and from the command line.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use crate::app::App;
 use crate::domain::audit::changes;
-use crate::domain::error::{Error, FieldErrors, Result};
+use crate::domain::error::{Error, Result};
 use crate::domain::event::{AccountEvent, Event};
 use crate::domain::ids::UserId;
 use crate::domain::input::Input;
-use crate::domain::session::{Caller, Device, TokenPair};
+use crate::domain::session::{Caller, Device};
 use crate::domain::text;
-use crate::domain::user::{
-    Email, Password, PasswordChange, Profile, Registration, TAKEN, User, UserChange, UserRef,
-    Username,
-};
+use crate::domain::user::{Password, Profile, Registration, User, UserChange, UserRef};
 use crate::shares::Holder;
 use crate::store::error::StoreError;
 use crate::store::users::NewUser;
 use crate::store::{Target, audit, chats, members, search, sessions as session_rows, users};
 
+use super::login_names::{NamesWanted, taken, taken_meanwhile};
 use super::notices::{self, Notice};
 use super::profiles::profile;
 use super::sessions::{self, Opened};
@@ -27,49 +25,8 @@ use super::unit::Unit;
 use super::{access, grouping, indexing};
 use super::{attempts, avatars};
 
-/// The login names of a request, as far as they are valid: they are looked up even if another field is
-/// invalid, so that all validation errors are reported at once.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct NamesWanted {
-    /// The username's key.
-    pub username: Option<String>,
-    /// The address's key.
-    pub email: Option<String>,
-}
-
 /// Counted for what is done on the command line.
 const OPERATOR: Holder = Holder::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
-
-/// Django's `PasswordChangeForm`.
-const WRONG_PASSWORD: &str = "Your old password was entered incorrectly. Please enter it again.";
-
-impl NamesWanted {
-    /// The distinct keys: a user's address and username may be the same.
-    fn keys(&self) -> Vec<String> {
-        let mut keys: Vec<_> =
-            [&self.username, &self.email].into_iter().flatten().cloned().collect();
-        keys.dedup();
-        keys
-    }
-
-    /// Whether any of them is not one of these.
-    fn differs_from(&self, own: &Self) -> bool {
-        let is_new =
-            |wanted: &Option<String>, own: &Option<String>| wanted.is_some() && wanted != own;
-        is_new(&self.username, &own.username) || is_new(&self.email, &own.email)
-    }
-
-    /// The names of an account.
-    fn of(user: &User) -> Self {
-        let email = Some(user.email.as_str()).filter(|email| !email.is_empty());
-        Self { username: Some(text::fold(&user.username)), email: email.map(text::fold) }
-    }
-
-    /// The keys of a username and an address.
-    pub fn new(username: Option<&Username>, email: Option<&Email>) -> Self {
-        Self { username: username.map(Username::key), email: email.map(Email::key) }
-    }
-}
 
 /// Creates an account and its first session.
 pub async fn register(
@@ -177,45 +134,6 @@ pub async fn update(
     profile(app, after).await
 }
 
-/// Changes the caller's password. All other sessions end; this one gets new tokens, and its old refresh
-/// token is retired. The old password is checked even if something else is invalid, so that all
-/// validation errors are reported at once.
-pub async fn change_password(
-    app: &Arc<App>,
-    caller: &Caller,
-    change: Input<PasswordChange>,
-) -> Result<TokenPair> {
-    let me = caller.user.id;
-    let Input { value: PasswordChange { old, new }, mut errors } = change;
-    attempts::own_password(app, me).await?;
-    let verified = users::password(&app.db, me).await?;
-    if let Some(old) = &old
-        && !app.passwords.verify(Holder::User(me), &old.0, verified.as_deref()).await?
-    {
-        errors.add("old_password", WRONG_PASSWORD);
-    }
-    errors.into_result()?;
-    let new = new.ok_or_else(|| Error::internal("a password was refused without an error"))?;
-    let encoded = app.passwords.hash(Holder::User(me), &new.0).await?;
-    let now = app.clock.now();
-    let mut unit = Unit::begin(app).await?;
-    // Another request may have changed it, and ended this session, while this one hashed.
-    users::lock(&mut unit.tx, me).await?;
-    if !session_rows::is_of(&mut unit.tx, caller.session, me, now).await? {
-        return Err(Error::TokenNotValid);
-    }
-    if users::password(&mut unit.tx, me).await? != verified {
-        return Err(Error::field("old_password", WRONG_PASSWORD));
-    }
-    users::set_password(&mut unit.tx, me, &encoded).await?;
-    let ended = session_rows::end_others(&mut unit.tx, me, caller.session, now).await?;
-    unit.emit(Event::SessionsEnded(me, ended));
-    let tokens = sessions::replace_tokens(app, &mut unit, caller).await?;
-    unit.commit().await?;
-    notices::send(app, &caller.user, Notice::PasswordChanged);
-    Ok(tokens)
-}
-
 /// Deletes the caller's account, which is anonymised: its messages and private chats stay. The user
 /// leaves every group, and transfers ownership of those they own.
 pub async fn end(app: &Arc<App>, caller: &Caller, password: Result<Password>) -> Result<()> {
@@ -255,16 +173,6 @@ pub async fn end(app: &Arc<App>, caller: &Caller, password: Result<Password>) ->
     unit.commit().await?;
     app.hub.presence.local.mark_changed(me, None);
     Ok(())
-}
-
-/// Sets a password, for an operator. Every session of the user ends.
-pub async fn set_password(app: &Arc<App>, id: UserId, password: &Password) -> Result<()> {
-    let encoded = app.passwords.hash(Holder::User(id), &password.0).await?;
-    let mut unit = Unit::begin(app).await?;
-    users::set_password(&mut unit.tx, id, &encoded).await?;
-    let ended = session_rows::end_all(&mut unit.tx, id, app.clock.now()).await?;
-    unit.emit(Event::SessionsEnded(id, ended));
-    unit.commit().await
 }
 
 /// The account with a username or address, for an operator. [`Error::NotFound`] if there is none.
@@ -344,33 +252,4 @@ async fn create(
             Ok((unit, id))
         }
     }
-}
-
-async fn taken_meanwhile(app: &App, names: &NamesWanted, me: Option<UserId>) -> Error {
-    match taken(&app.db, names, me).await.map(FieldErrors::into_result) {
-        Ok(Err(errors)) => errors,
-        // It may have been released since.
-        Ok(Ok(())) => Error::Unavailable("a login name was taken for a moment".into()),
-        Err(error) => error,
-    }
-}
-
-/// Which of the names belong to users other than `me`.
-async fn taken(
-    at: impl Into<Target<'_>>,
-    names: &NamesWanted,
-    me: Option<UserId>,
-) -> Result<FieldErrors> {
-    let taken = users::taken(at, names.keys()).await?;
-    let is_taken = |key: &Option<String>| {
-        taken.iter().any(|(name, id)| Some(name) == key.as_ref() && Some(*id) != me)
-    };
-    let mut errors = FieldErrors::default();
-    if is_taken(&names.username) {
-        errors.add("username", TAKEN);
-    }
-    if is_taken(&names.email) {
-        errors.add("email", "This field must be unique.");
-    }
-    Ok(errors)
 }

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use crate::app::{App, living_heartbeats};
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::UserId;
-use crate::domain::user::{Activity, Profile, User};
+use crate::domain::presence::Activity;
+use crate::domain::user::{Profile, User};
 use crate::store::presence::{self, NodePresence};
 
 /// Users with their status, in the same order. Connections to this node count at once, those to other

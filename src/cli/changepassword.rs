@@ -1,6 +1,6 @@
 //! `changepassword USER`: sets a user's password and ends their sessions.
 
-use crate::actions::accounts;
+use crate::actions::{accounts, passwords};
 use crate::domain::error::Error;
 use crate::domain::password;
 use crate::domain::text;
@@ -31,7 +31,7 @@ pub(super) async fn run(arguments: &ChangepasswordArguments) -> Result {
     if !errors.is_empty() {
         return Err(errors.join(" ").into());
     }
-    accounts::set_password(&app, user.id, &Password(password)).await.map_err(describe)?;
+    passwords::set_password(&app, user.id, &Password(password)).await.map_err(describe)?;
     say(&format!("Password changed successfully for user {:?}", user.username));
     Ok(())
 }

@@ -1,108 +1,14 @@
-//! Users: accounts, the rules for names, availability, and the presence that others see.
-
-use serde::{Deserialize, Serialize};
+//! Users: accounts as they are stored, requested and shown to others.
 
 use super::avatar::NewAvatar;
 use super::ids::UserId;
+use super::login_names::{ANONYMISED, Email, Username};
 use super::numbering::AccountVersion;
-use super::text;
+use super::presence::{Activity, Availability, Status};
 use super::time::Timestamp;
 
-/// Longest username, first name and last name, in characters.
-pub const NAME_MAX: usize = 150;
 /// Longest `status_text`, in characters.
 pub const STATUS_TEXT_MAX: usize = 140;
-/// Longest e-mail address, in characters (Django's `EmailField`).
-pub const EMAIL_MAX: usize = 254;
-
-/// A valid username: 1–150 Unicode letters, digits and `@.+-_`, in NFKC (Django's rule).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Username(String);
-
-/// The prefix of an anonymised account's name; its id follows.
-const SHELL: &str = "deleted_";
-/// Django's text.
-pub const TAKEN: &str = "A user with that username already exists.";
-
-impl Username {
-    /// Normalises and validates; the error is Django's text.
-    pub fn parse(value: &str) -> Result<Self, String> {
-        text::check_present(value, NAME_MAX)?;
-        let name = text::nfkc(value);
-        if !name.chars().all(|c| text::is_word(c) || "@.+-".contains(c)) {
-            return Err("Enter a valid username. This value may contain only letters, numbers, \
-                        and @/./+/-/_ characters."
-                .to_owned());
-        }
-        // NFKC can lengthen.
-        text::check(&name, NAME_MAX)?;
-        let number = text::fold(&name).strip_prefix(SHELL).map(str::to_owned);
-        if number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit())) {
-            return Err(TAKEN.to_owned());
-        }
-        Ok(Self(name))
-    }
-
-    /// The displayed name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The key by which it is unique.
-    pub fn key(&self) -> String {
-        text::fold(&self.0)
-    }
-}
-
-/// A plausible e-mail address: a local part, one `@`, a domain with a dot or `localhost`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Email(String);
-
-impl Email {
-    /// Validates; the error is Django's text. The domain is lower-cased, as Django's
-    /// `normalize_email` does.
-    pub fn parse(value: &str) -> Result<Self, String> {
-        let invalid = || "Enter a valid email address.".to_owned();
-        text::check(value, EMAIL_MAX)?;
-        let (local, domain) = value.rsplit_once('@').ok_or_else(invalid)?;
-        let local_ok = !local.is_empty()
-            && local.len() <= 64
-            && !local.starts_with('.')
-            && !local.ends_with('.')
-            && !local.contains("..")
-            && local
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+/=?^_`{|}~.-".contains(c));
-        let label_ok = |label: &str| {
-            !label.is_empty()
-                && label.len() <= 63
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-                && label.chars().all(|c| c.is_alphanumeric() || c == '-')
-        };
-        let domain = domain.to_lowercase();
-        let last = domain.rsplit('.').next().unwrap_or_default();
-        let domain_ok = domain == "localhost"
-            || (domain.contains('.')
-                && domain.split('.').all(label_ok)
-                && last.chars().count() > 1
-                && !last.chars().all(|c| c.is_ascii_digit()));
-        if !local_ok || !domain_ok {
-            return Err(invalid());
-        }
-        Ok(Self(format!("{local}@{domain}")))
-    }
-
-    /// The address as it was given.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The key by which it is unique.
-    pub fn key(&self) -> String {
-        text::fold(&self.0)
-    }
-}
 
 /// A registration; a username or password that could not be parsed is `None`. Whether its names are
 /// available is decided by the database.
@@ -160,66 +66,6 @@ impl std::fmt::Debug for Password {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Password")
     }
-}
-
-/// The availability that a user chose.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Availability {
-    /// Appears online while connected.
-    Online,
-    /// Appears away while connected.
-    Away,
-    /// Appears busy while connected.
-    Busy,
-    /// Always appears offline.
-    Invisible,
-}
-
-impl Availability {
-    /// The name in JSON and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Online => "online",
-            Self::Away => "away",
-            Self::Busy => "busy",
-            Self::Invisible => "invisible",
-        }
-    }
-}
-
-impl TryFrom<String> for Availability {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, Self::Error> {
-        [Self::Online, Self::Away, Self::Busy, Self::Invisible]
-            .into_iter()
-            .find(|choice| choice.as_str() == name)
-            .ok_or_else(|| format!("no availability is called {name:?}"))
-    }
-}
-
-/// Whether a connected device is in use.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Activity {
-    /// In use; the default.
-    Active,
-    /// The device has reported that it is idle.
-    Idle,
-}
-
-/// What others see of a user's presence.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// Connected.
-    Online,
-    /// Connected, not at the keyboard.
-    Away,
-    /// Connected, do not disturb.
-    Busy,
-    /// Not connected, or invisible.
-    Offline,
 }
 
 /// A user's row, without the password. Never sent as it is: `wire::users` decides who sees what.
@@ -322,7 +168,7 @@ pub struct UserRef {
 impl UserRef {
     /// The name of an anonymised account. Nobody else can have it.
     pub fn of_shell(id: UserId) -> Self {
-        let (username, no_name) = (format!("{SHELL}{id}"), String::new());
+        let (username, no_name) = (format!("{ANONYMISED}{id}"), String::new());
         Self { id, username, first_name: no_name.clone(), last_name: no_name, avatar: None }
     }
 }
@@ -334,39 +180,4 @@ pub struct Profile {
     pub user: User,
     /// The status that others see.
     pub status: Status,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn usernames_follow_djangos_rule() {
-        for good in ["a", "zoë", "Иван.П", "猫+1", "x@y_z-1", "ＭＥＯＷ"] {
-            assert!(Username::parse(good).is_ok(), "{good}");
-        }
-        assert_eq!(
-            Username::parse("ＭＥＯＷ").map(|n| n.as_str().to_owned()).as_deref(),
-            Ok("MEOW")
-        );
-        for bad in ["", " ", "a b", "a/b", "a\0b", "a\u{200d}b", "🐈"] {
-            assert!(Username::parse(bad).is_err(), "{bad:?}");
-        }
-        assert!(Username::parse(&"a".repeat(151)).is_err());
-        // A character that becomes three by NFKC: 60 of them are under the limit, 180 are not.
-        assert!(Username::parse(&"\u{fb03}".repeat(60)).is_err());
-    }
-
-    #[test]
-    fn emails_are_checked_and_their_domain_lowered() {
-        assert_eq!(
-            Email::parse("Zoe@Example.COM").map(|e| e.as_str().to_owned()).as_deref(),
-            Ok("Zoe@example.com")
-        );
-        for bad in
-            ["", "a", "a@", "@b.c", "a@b", "a b@c.de", "a..b@c.de", "a@c.d", "a@-c.de", "a@1.2.3.4"]
-        {
-            assert!(Email::parse(bad).is_err(), "{bad:?}");
-        }
-    }
 }

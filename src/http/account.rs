@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use crate::actions::{accounts, profiles};
+use crate::actions::{accounts, passwords, profiles};
 use crate::app::App;
 use crate::domain::session::Device;
 use crate::wire::accounts::{ChangePassword, EndAccount};
@@ -88,7 +88,7 @@ pub(super) async fn change_password(
     body: Body,
 ) -> Result<Response> {
     let (change, wants_tokens) = ChangePassword::parse(body.fields()?, &caller.user);
-    let tokens = accounts::change_password(&app, &caller, change).await?;
+    let tokens = passwords::change_password(&app, &caller, change).await?;
     Ok(match wants_tokens {
         true => show_pair(&tokens),
         false => StatusCode::NO_CONTENT.into_response(),

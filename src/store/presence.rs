@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::domain::ids::UserId;
+use crate::domain::presence::Activity;
 use crate::domain::time::Timestamp;
-use crate::domain::user::Activity;
 
 use super::db::Tx;
 use super::error::Result;

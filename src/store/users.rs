@@ -3,11 +3,12 @@
 use constcat::concat;
 
 use crate::domain::ids::UserId;
+use crate::domain::login_names::{Email, Username};
 use crate::domain::numbering::AccountVersion;
 use crate::domain::search::IndexEntry;
 use crate::domain::text;
 use crate::domain::time::Timestamp;
-use crate::domain::user::{Email, User, Username};
+use crate::domain::user::User;
 
 use super::db::Tx;
 use super::error::Result;

@@ -5,11 +5,10 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::error::Result;
 use crate::domain::input::Input;
+use crate::domain::login_names::{EMAIL_MAX, Email, Username};
 use crate::domain::password;
 use crate::domain::reset::NewPassword;
-use crate::domain::user::{
-    EMAIL_MAX, Email, Password, PasswordChange, Registration, User, Username,
-};
+use crate::domain::user::{Password, PasswordChange, Registration, User};
 
 use super::fields::Fields;
 use super::kinds::{Boolean, text};

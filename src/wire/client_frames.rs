@@ -7,7 +7,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::ids::{ChatId, MessageId};
 use crate::domain::numbering::Seq;
-use crate::domain::user::Availability;
+use crate::domain::presence::Availability;
 
 use super::kinds::{Boolean, Integer, ObjectId, ObjectIds, choice, text};
 use super::messages::{EditMessage, SendMessage};

@@ -6,8 +6,8 @@ use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::input::Input;
 use crate::domain::message::{Content, Draft};
 use crate::domain::numbering::Seq;
+use crate::domain::presence::Availability;
 use crate::domain::sync::Known;
-use crate::domain::user::Availability;
 
 use super::client_frames::{auth, delete, edit, mark, send, status, typing, watch};
 use super::fields::Fields;

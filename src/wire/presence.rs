@@ -4,8 +4,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::ids::UserId;
+use crate::domain::presence::Status;
 use crate::domain::time::Timestamp;
-use crate::domain::user::{Profile, STATUS_TEXT_MAX, Status};
+use crate::domain::user::{Profile, STATUS_TEXT_MAX};
 
 use super::kinds::Text;
 use super::texts::trimmed;

@@ -6,10 +6,11 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::error::Result;
 use crate::domain::ids::SessionId;
+use crate::domain::login_names::EMAIL_MAX;
 use crate::domain::session::SessionInfo;
 use crate::domain::text::{check_present, fold};
 use crate::domain::time::Timestamp;
-use crate::domain::user::{EMAIL_MAX, Password};
+use crate::domain::user::Password;
 
 use super::fields::Fields;
 use super::kinds::text;

@@ -1,9 +1,9 @@
 //! Texts that several bodies have.
 
+use crate::domain::login_names::{EMAIL_MAX, Email, NAME_MAX, Username};
 use crate::domain::password;
 use crate::domain::text as rules;
 use crate::domain::text::BLANK;
-use crate::domain::user::{EMAIL_MAX, Email, NAME_MAX, Username};
 
 use super::kinds::{Text, text};
 

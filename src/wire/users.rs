@@ -7,9 +7,10 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::domain;
 use crate::domain::ids::UserId;
 use crate::domain::input::Input;
+use crate::domain::presence::{Availability, Status};
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
-use crate::domain::user::{Availability, Profile, Status, UserChange};
+use crate::domain::user::{Profile, UserChange};
 
 use super::fields::Fields;
 use super::kinds::{Reserved, choice};

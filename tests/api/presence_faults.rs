@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use meowsenger::actions::{nodes, presence};
 use meowsenger::domain::ids::UserId;
-use meowsenger::domain::user::Activity;
+use meowsenger::domain::presence::Activity;
 use meowsenger::store::Target;
 use rstest::rstest;
 use serde_json::json;

@@ -4,9 +4,9 @@ use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
 use meowsenger::domain::ids::{SessionId, UserId};
+use meowsenger::domain::login_names::{Email, Username};
 use meowsenger::domain::session::Device;
 use meowsenger::domain::time::Timestamp;
-use meowsenger::domain::user::{Email, Username};
 use meowsenger::store::error::StoreError;
 use meowsenger::store::users::{self, NewUser};
 use meowsenger::store::{Target, Tx, sessions, site, tickets};

@@ -7,10 +7,10 @@ use meowsenger::domain::event::Departed;
 use meowsenger::domain::ids::{ChatId, MessageId, SessionId, UserId};
 use meowsenger::domain::message::NewMessage;
 use meowsenger::domain::numbering::{Seq, Version};
+use meowsenger::domain::presence::Activity;
 use meowsenger::domain::receipt::Markers;
 use meowsenger::domain::role::Role;
 use meowsenger::domain::search::IndexEntry;
-use meowsenger::domain::user::Activity;
 use meowsenger::store::presence::NodePresence;
 use meowsenger::store::sends::{Added, Numbered};
 use meowsenger::store::{

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use meowsenger::domain::ids::UserId;
 use meowsenger::domain::numbering::Seq;
+use meowsenger::domain::presence::Activity;
 use meowsenger::domain::role::Role;
-use meowsenger::domain::user::Activity;
 use meowsenger::store::presence::{self, NodePresence};
 use meowsenger::store::{chats, members, users};
 use rstest::rstest;
@@ -71,7 +71,7 @@ async fn that_somebody_was_seen_is_noted_once_a_minute_unless_they_hide(
     let (a, hidden) = (store.user("a").await, store.user("b").await);
     let mut tx = store.tx().await;
     let mut row = users::by_id(&mut tx, hidden).await.unwrap().expect("a user");
-    row.availability = meowsenger::domain::user::Availability::Invisible;
+    row.availability = meowsenger::domain::presence::Availability::Invisible;
     users::update(&mut tx, &row).await.expect("updated");
     let minute = Duration::from_secs(60);
     for (seconds, expected) in [(0, 0), (59, 0), (60, 60), (90, 60)] {

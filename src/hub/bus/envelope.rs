@@ -204,7 +204,7 @@ mod fuzz;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::user::Status;
+    use crate::domain::presence::Status;
 
     #[test]
     fn envelopes_survive_the_bus_and_rubbish_is_none() {

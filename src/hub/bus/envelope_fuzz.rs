@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
-use crate::domain::user::Status;
+use crate::domain::presence::Status;
 
 fn any_route() -> impl Strategy<Value = Route> {
     let (user, chat) = (any::<i64>().prop_map(UserId), any::<i64>().prop_map(ChatId));

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::domain::ids::UserId;
-use crate::domain::user::Activity;
+use crate::domain::presence::Activity;
 use crate::hub::lock::lock;
 
 use super::status::ShownStatus;

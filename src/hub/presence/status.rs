@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::user::{Profile, Status};
+use crate::domain::presence::Status;
+use crate::domain::user::Profile;
 
 /// A user's status as others see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
