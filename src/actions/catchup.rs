@@ -4,20 +4,19 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::domain::event::{ChatEvent, Departed, Event};
 use crate::domain::ids::ChatId;
-use crate::domain::time::Timestamp;
 use crate::hub::feed::Gap;
 use crate::store::least::least_markers;
 use crate::store::{chats, departures, members, messages};
 
 use super::chats::views;
 use super::epoch;
+use super::look_back::LookBack;
 
 /// A gap is filled when it has been open for this long. Events that only overtook each other close it
 /// much sooner.
@@ -30,9 +29,6 @@ pub const COMPARE_INTERVAL: Duration = Duration::from_secs(5);
 pub const DEPARTURE_INTERVAL: Duration = Duration::from_millis(500);
 /// A wider gap, in versions, is not filled; the clients sync instead.
 const FILL_MAX: i64 = 1_000;
-/// How far back newcomers and departures are looked for: rows are dated before their transaction commits,
-/// which may take as long as the statement timeout.
-const LOOK_BACK: Duration = Duration::from_secs(60);
 /// Pause after catching up with an outage, so that a bus that drops messages all the time does not cause
 /// one sweep after the other.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -82,10 +78,10 @@ async fn fill(app: &App, gap: &Gap) -> Result<bool> {
 }
 
 /// Sends recent members the chats that their connections do not have: a chat was created on another node,
-/// or its node died before publishing it. Looks back to its last success (`seen`, in microseconds).
-pub async fn find_chats(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
+/// or its node died before publishing it. Looks back to its last success, `seen`.
+pub async fn find_chats(app: Arc<App>, seen: Arc<LookBack>) -> Result<()> {
     let now = app.clock.now();
-    let joined = members::joined_since(&app.db, since(&seen, now)).await?;
+    let joined = members::joined_since(&app.db, seen.since(now)).await?;
     for (user, chat) in
         joined.into_iter().filter(|(user, chat)| app.hub.people.any_lacks(*user, *chat))
     {
@@ -94,34 +90,29 @@ pub async fn find_chats(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
             app.republish(&[Event::ChatFound(user, Box::new(view))]);
         }
     }
-    seen.store(now.micros(), Ordering::Relaxed);
+    seen.succeeded(now);
     Ok(())
 }
 
 /// Publishes here that users have left chats, or that chats were deleted, on other nodes. Looks back to its
-/// last success (`seen`, in microseconds).
-pub async fn publish_departures(app: Arc<App>, seen: Arc<AtomicI64>) -> Result<()> {
+/// last success, `seen`.
+pub async fn publish_departures(app: Arc<App>, seen: Arc<LookBack>) -> Result<()> {
     let now = app.clock.now();
     // One event per chat: a group that ends has ten thousand departures, and its frame is the same
     // for all of them.
     let mut by_chat: HashMap<ChatId, Vec<Departed>> = HashMap::new();
-    for (chat, user, version) in departures::since(&app.db, since(&seen, now)).await? {
+    for (chat, user, version) in departures::since(&app.db, seen.since(now)).await? {
         by_chat.entry(chat).or_default().push(Departed { user, version });
     }
     for (chat, departed) in by_chat {
         app.republish(&[Event::ChatDeleted { chat, departed }]);
     }
-    seen.store(now.micros(), Ordering::Relaxed);
+    seen.succeeded(now);
     Ok(())
 }
 
-/// The time from which to look, after the last success.
-fn since(seen: &AtomicI64, now: Timestamp) -> Timestamp {
-    Timestamp::from_micros(seen.load(Ordering::Relaxed)).min(now).minus(LOOK_BACK)
-}
-
 /// Catches up at once whenever the bus was disconnected or dropped messages.
-pub async fn after_outages(app: Arc<App>, seen: Arc<AtomicI64>) {
+pub async fn after_outages(app: Arc<App>, seen: Arc<LookBack>) {
     loop {
         app.hub.bus.may_have_lost().await;
         let caught_up = async {

@@ -21,6 +21,7 @@ pub mod housekeeping;
 pub mod indexing;
 pub mod live;
 mod login_names;
+pub mod look_back;
 pub mod markers;
 pub mod members;
 pub mod messages;
@@ -41,9 +42,10 @@ pub mod unit;
 pub mod users;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 
 use crate::app::{App, Workers};
+
+use look_back::LookBack;
 
 /// Starts the background tasks, which run for as long as the node serves.
 pub fn start(app: &Arc<App>, workers: Workers) {
@@ -68,7 +70,7 @@ fn start_presence(app: &Arc<App>) {
 
 /// Each of these looks back to its own last success.
 fn start_catchup(app: &Arc<App>) {
-    let since_now = || Arc::new(AtomicI64::new(app.clock.now().micros()));
+    let since_now = || Arc::new(LookBack::new(app.clock.now()));
     let (found, departed, revoked) = (since_now(), since_now(), since_now());
     app.every("compare_versions", catchup::COMPARE_INTERVAL, catchup::compare_versions);
     app.every("compare_entered", catchup::GAP_INTERVAL, catchup::compare_entered);
