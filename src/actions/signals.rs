@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::domain::error::{Error, Result};
+use crate::domain::event::Event;
 use crate::domain::ids::ChatId;
 
 use super::live::LiveSocket;
@@ -21,8 +22,9 @@ pub fn typing(app: &App, socket: &LiveSocket, chat: ChatId, is_active: Result<bo
     Ok(())
 }
 
-/// Sends what is due.
+/// Sends the signals that are due, and publishes the changes of accounts that moved read markers are.
 pub async fn tick(app: Arc<App>) -> Result<()> {
-    app.hub.send_signals(app.clock.uptime());
+    let account_events = app.hub.send_signals(app.clock.uptime());
+    app.publish(&account_events.into_iter().map(Event::Account).collect::<Vec<_>>());
     Ok(())
 }

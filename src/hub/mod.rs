@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::event::Event;
+use crate::domain::event::{AccountEvent, Event};
 use crate::domain::ids::{ChatId, SessionId, UserId};
 use crate::domain::numbering::{AccountVersion, Version};
 use crate::domain::receipt::Markers;
@@ -150,15 +150,15 @@ impl Hub {
     }
 
     /// Sends receipts, and the ends of typing indicators that have expired. The interval of the calls
-    /// bounds how often a receipt is sent.
-    pub fn send_signals(&self, now: Duration) {
+    /// bounds how often a receipt is sent. Returns the changes of accounts that moved read markers are,
+    /// which are still to be published.
+    #[must_use]
+    pub fn send_signals(&self, now: Duration) -> Vec<AccountEvent> {
         let (signals, account_events) = self.signals.take_due(now);
         for (envelope, reach) in signals {
             self.send(envelope, reach);
         }
-        for event in account_events {
-            self.publish(&Event::Account(event), Reach::AllNodes);
-        }
+        account_events
     }
 
     /// Delivers an envelope that another node has sent.

@@ -29,8 +29,8 @@ struct Indicator {
     sent_at: Duration,
     /// When it was last repeated.
     said_at: Duration,
-    /// Whether the user is typing, as far as was sent. One who has stopped is kept until an indicator
-    /// may be sent again.
+    /// The last state that was sent. The entry of a user who has stopped stays until the next indicator may
+    /// be sent.
     is_active: bool,
     /// Which nodes get its end. The end of an indicator from elsewhere is published by its own node.
     reach: Reach,
