@@ -19,6 +19,7 @@ use crate::store::{Target, audit, chats, members, search, sessions as session_ro
 
 use super::login_names::{NamesWanted, taken, taken_meanwhile};
 use super::notices::{self, Notice};
+use super::passwords::lock_verified;
 use super::profiles::profile;
 use super::sessions::{self, Opened};
 use super::unit::Unit;
@@ -137,24 +138,17 @@ pub async fn update(
 /// Deletes the caller's account, which is anonymised: its messages and private chats stay. The user
 /// leaves every group, and transfers ownership of those they own.
 pub async fn end(app: &Arc<App>, caller: &Caller, password: Result<Password>) -> Result<()> {
-    const WRONG: &str = "Invalid password.";
+    let wrong = || Error::field("password", "Invalid password.");
     let me = caller.user.id;
     let password = password?;
     attempts::own_password(app, me).await?;
     let verified = users::password(&app.db, me).await?;
     if !app.passwords.verify(Holder::User(me), &password.0, verified.as_deref()).await? {
-        return Err(Error::field("password", WRONG));
+        return Err(wrong());
     }
     let now = app.clock.now();
     let mut unit = Unit::begin(app).await?;
-    users::lock(&mut unit.tx, me).await?;
-    // Another request may have changed it, or ended this session, while this one hashed.
-    if !session_rows::is_of(&mut unit.tx, caller.session, me, now).await? {
-        return Err(Error::TokenNotValid);
-    }
-    if users::password(&mut unit.tx, me).await? != verified {
-        return Err(Error::field("password", WRONG));
-    }
+    lock_verified(&mut unit, caller, verified, wrong(), now).await?;
     let user = users::by_id(&mut unit.tx, me).await?.ok_or(Error::TokenNotValid)?;
     let shell = UserRef::of_shell(me);
     // Emitted while the user still has chats, whose members receive it.

@@ -8,6 +8,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::UserId;
 use crate::domain::input::Input;
 use crate::domain::session::{Caller, TokenPair};
+use crate::domain::time::Timestamp;
 use crate::domain::user::{Password, PasswordChange};
 use crate::shares::Holder;
 use crate::store::{sessions as session_rows, users};
@@ -41,14 +42,8 @@ pub async fn change_password(
     let encoded = app.passwords.hash(Holder::User(me), &new.0).await?;
     let now = app.clock.now();
     let mut unit = Unit::begin(app).await?;
-    // Another request may have changed it, and ended this session, while this one hashed.
-    users::lock(&mut unit.tx, me).await?;
-    if !session_rows::is_of(&mut unit.tx, caller.session, me, now).await? {
-        return Err(Error::TokenNotValid);
-    }
-    if users::password(&mut unit.tx, me).await? != verified {
-        return Err(Error::field("old_password", WRONG_PASSWORD));
-    }
+    let wrong = Error::field("old_password", WRONG_PASSWORD);
+    lock_verified(&mut unit, caller, verified, wrong, now).await?;
     users::set_password(&mut unit.tx, me, &encoded).await?;
     let ended = session_rows::end_others(&mut unit.tx, me, caller.session, now).await?;
     unit.emit(Event::SessionsEnded(me, ended));
@@ -56,6 +51,26 @@ pub async fn change_password(
     unit.commit().await?;
     notices::send(app, &caller.user, Notice::PasswordChanged);
     Ok(tokens)
+}
+
+/// Locks the caller's account, if the password that was `verified` is still its own. While this request
+/// hashed, another one may have changed it (then the error is `wrong`), or ended this session.
+pub(super) async fn lock_verified(
+    unit: &mut Unit,
+    caller: &Caller,
+    verified: Option<String>,
+    wrong: Error,
+    now: Timestamp,
+) -> Result<()> {
+    let me = caller.user.id;
+    users::lock(&mut unit.tx, me).await?;
+    if !session_rows::is_of(&mut unit.tx, caller.session, me, now).await? {
+        return Err(Error::TokenNotValid);
+    }
+    match users::password(&mut unit.tx, me).await? == verified {
+        true => Ok(()),
+        false => Err(wrong),
+    }
 }
 
 /// Sets a password, for an operator. Every session of the user ends.
