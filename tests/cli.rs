@@ -16,6 +16,8 @@ use meowsenger_testing::program;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
+#[path = "cli/settings.rs"]
+mod settings;
 #[path = "cli/stopping.rs"]
 mod stopping;
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::actions::accounts;
-use crate::config::{Variables, environment};
+use crate::config::{Variables, environment, secret};
 use crate::wire::accounts::Register;
 use crate::wire::fields::Fields;
 
@@ -30,12 +30,14 @@ pub(super) async fn run(arguments: &CreatesuperuserArguments) -> Result {
     let variables = environment()?;
     let given = |name: &str| given(&variables, name);
     let (username, email, password) = if arguments.noinput {
-        let username = arguments.username.clone().or_else(|| given("USERNAME"));
-        let email = arguments.email.clone().or_else(|| given("EMAIL"));
+        let username =
+            arguments.username.clone().map_or_else(|| given("USERNAME"), |name| Ok(Some(name)))?;
+        let email =
+            arguments.email.clone().map_or_else(|| given("EMAIL"), |email| Ok(Some(email)))?;
         (
             username.ok_or("--noinput needs DJANGO_SUPERUSER_USERNAME or --username")?,
             email.unwrap_or_default(),
-            given("PASSWORD").ok_or("--noinput needs DJANGO_SUPERUSER_PASSWORD")?,
+            given("PASSWORD")?.ok_or("--noinput needs DJANGO_SUPERUSER_PASSWORD")?,
         )
     } else {
         let ask = |given: &Option<String>, question: &str| match given {
@@ -58,9 +60,10 @@ pub(super) async fn run(arguments: &CreatesuperuserArguments) -> Result {
     Ok(())
 }
 
-/// A variable, under Django's name or ours.
-fn given(variables: &Variables, name: &str) -> Option<String> {
-    ["DJANGO_SUPERUSER_", "MEOWSENGER_SUPERUSER_"]
-        .iter()
-        .find_map(|prefix| variables.get(&format!("{prefix}{name}")).cloned())
+/// A variable, under Django's name or ours, or the content of the file that it names with `_FILE`.
+fn given(variables: &Variables, name: &str) -> Result<Option<String>, String> {
+    match secret(variables, &format!("DJANGO_SUPERUSER_{name}"))? {
+        None => secret(variables, &format!("MEOWSENGER_SUPERUSER_{name}")),
+        found => Ok(found),
+    }
 }

@@ -6,6 +6,7 @@ mod check;
 mod context;
 mod createsuperuser;
 mod epoch;
+mod listen;
 mod makemigrations;
 mod migrate;
 mod openapi;

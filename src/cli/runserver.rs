@@ -1,19 +1,18 @@
 //! `runserver [ADDR]`: runs the server until SIGTERM or SIGINT.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-
-use tokio::net::TcpListener;
 
 use crate::actions;
 use crate::app::App;
-use crate::config::{Config, DatabaseUrl};
+use crate::config::{Config, DatabaseUrl, ListenAddress};
 use crate::http;
 use crate::lifecycle::{self, StopReason};
 use crate::store::migrations;
 use crate::store::open::make_private;
 
 use super::context::{Result, describe, require_current, say, settings};
+use super::listen::Port;
 
 /// Files that the connections to the embedded database hold open.
 const SQLITE_FILES: u64 = 12;
@@ -21,14 +20,15 @@ const SQLITE_FILES: u64 = 12;
 /// The arguments of `runserver`.
 #[derive(Debug, clap::Args)]
 pub(super) struct RunserverArguments {
-    /// PORT, ADDRESS or ADDRESS:PORT to listen on; overrides BIND
+    /// PORT, HOST or HOST:PORT to listen on; overrides BIND
     #[arg(value_name = "ADDR", value_parser = ListenAddress::parse)]
     listen: Option<ListenAddress>,
 }
 
 pub(super) async fn run(arguments: &RunserverArguments) -> Result {
     let (mut config, _log) = settings()?;
-    let bind = arguments.listen.unwrap_or_default().or(config.server.bind);
+    let listen = arguments.listen.clone().unwrap_or_default();
+    let port = Port::take(listen.or(&config.server.bind)).await?;
     let files = lifecycle::raise_file_limit();
     config.server.max_connections = max_connections(&config, files)?;
     let (app, sends) = App::open(&config).await?;
@@ -45,9 +45,7 @@ pub(super) async fn run(arguments: &RunserverArguments) -> Result {
     }
     require_current(&app.db).await?;
     actions::epoch::enter(&app).await.map_err(describe)?;
-    let listener = TcpListener::bind(bind)
-        .await
-        .map_err(|error| format!("cannot listen on {bind}: {error}"))?;
+    let listener = port.listen()?;
     let mut signals = lifecycle::StopSignals::listen()?;
     actions::start(&app, sends);
 
@@ -112,30 +110,4 @@ fn greet(config: &Config, address: SocketAddr, files: u64) {
     say("  first user:  POST /api/auth/register/, or `meowsenger createsuperuser`");
     let connections = config.server.max_connections;
     say(&format!("  open files:  {files}, for {connections} connections"));
-}
-
-/// An address to listen on; `BIND` provides what is left out.
-#[derive(Clone, Copy, Debug, Default)]
-struct ListenAddress {
-    ip: Option<IpAddr>,
-    port: Option<u16>,
-}
-
-impl ListenAddress {
-    /// As in `manage.py runserver`.
-    fn parse(text: &str) -> Result<Self, String> {
-        if let Ok(address) = text.parse::<SocketAddr>() {
-            return Ok(Self { ip: Some(address.ip()), port: Some(address.port()) });
-        }
-        if let Ok(port) = text.parse() {
-            return Ok(Self { ip: None, port: Some(port) });
-        }
-        let ip = text.trim_start_matches('[').trim_end_matches(']').parse();
-        ip.map(|ip| Self { ip: Some(ip), port: None })
-            .map_err(|_| "must be an address such as 8000, 0.0.0.0 or [::]:8000".to_owned())
-    }
-
-    fn or(self, bind: SocketAddr) -> SocketAddr {
-        SocketAddr::new(self.ip.unwrap_or(bind.ip()), self.port.unwrap_or(bind.port()))
-    }
 }

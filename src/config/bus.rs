@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use super::credentials::{self, ENCODE};
 use super::reader::{Reader, list};
 
 /// Settings of the bus.
@@ -30,7 +31,7 @@ impl fmt::Debug for BusSettings {
 
 impl BusSettings {
     pub(super) fn read(from: &mut Reader<'_>) -> Self {
-        let urls = from.get(
+        let urls = from.secret(
             "BUS_URL",
             "",
             "The NATS server through which nodes deliver events to each other:\n\
@@ -67,9 +68,11 @@ fn path(value: &str) -> Result<Option<PathBuf>, String> {
 
 /// The value may hold a password, so the error does not quote it.
 fn bus_url(value: &str) -> Result<Url, String> {
-    let url = Url::parse(value).ok().filter(|url| url.has_host());
-    url.filter(|url| matches!(url.scheme(), "nats" | "tls"))
-        .ok_or_else(|| "must be URLs such as nats://host:4222 or tls://host".to_owned())
+    let url = credentials::url(value)?;
+    match url.scheme() {
+        "nats" | "tls" if url.has_host() => Ok(url),
+        _ => Err(format!("must be URLs such as nats://host:4222 or tls://host; {ENCODE}")),
+    }
 }
 
 #[cfg(test)]

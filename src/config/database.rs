@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::credentials;
 use super::reader::{Reader, number, time};
 
 /// Settings of the database.
@@ -56,7 +57,7 @@ impl DatabaseSettings {
                 "The folder for the server's own data: the embedded database, its key, and avatars.",
                 |value| Ok(PathBuf::from(value)),
             ),
-            url: from.get(
+            url: from.secret(
                 "DATABASE_URL",
                 "sqlite://",
                 "sqlite:// for the embedded database in DATA_DIR, sqlite://PATH for one elsewhere,\n\
@@ -97,12 +98,8 @@ fn database_url(value: &str) -> Result<DatabaseUrl, String> {
     // The value may hold a password, so the error does not quote it.
     let scheme = value.split_once("://").map(|(scheme, _)| scheme);
     match scheme {
-        Some("postgres" | "postgresql") if url::Url::parse(value).is_ok() => {
-            Ok(DatabaseUrl::Postgres(value.to_owned()))
-        }
         Some("postgres" | "postgresql") => {
-            Err("is not a valid URL; special characters in the password must be %-encoded"
-                .to_owned())
+            credentials::url(value).map(|_| DatabaseUrl::Postgres(value.to_owned()))
         }
         _ => Err("must begin with sqlite:// or postgres://".to_owned()),
     }

@@ -5,6 +5,8 @@ use std::str::FromStr;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::domain::text::quoted;
+
 use super::reader::Reader;
 
 /// Settings of the log.
@@ -43,7 +45,7 @@ impl LogSettings {
                 |value| match value {
                     "pretty" => Ok(LogFormat::Pretty),
                     "json" => Ok(LogFormat::Json),
-                    other => Err(format!("must be pretty or json, not {other:?}")),
+                    other => Err(format!("must be pretty or json, not {}", quoted(other))),
                 },
             ),
         }
@@ -60,5 +62,5 @@ fn level(value: &str) -> Result<Option<String>, String> {
         .ok()
         .filter(|_| value.split(',').map(str::trim).all(is_level))
         .map(|_| Some(value.to_owned()))
-        .ok_or_else(|| format!("must be a level or a list of levels, not {value:?}"))
+        .ok_or_else(|| format!("must be a level or a list of levels, not {}", quoted(value)))
 }

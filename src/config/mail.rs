@@ -4,8 +4,10 @@ use std::net::IpAddr;
 
 use lettre::message::Mailbox;
 use percent_encoding::percent_decode_str;
-use url::Url;
 
+use crate::domain::text::quoted;
+
+use super::credentials;
 use super::reader::Reader;
 
 /// Settings of mail.
@@ -72,7 +74,7 @@ impl Smtp {
 impl MailSettings {
     pub(super) fn read(from: &mut Reader<'_>) -> Self {
         Self {
-            url: from.get(
+            url: from.secret(
                 "EMAIL_URL",
                 "console:",
                 "How mail is sent: smtp+tls://user:password@host:587 (STARTTLS), smtps:// (TLS from\n\
@@ -83,7 +85,7 @@ impl MailSettings {
                 "EMAIL_FROM",
                 "Meowsenger <noreply@localhost>",
                 "The sender of mails.",
-                |value| value.parse().map_err(|_| format!("must be an e-mail address, not {value:?}")),
+                |value| value.parse().map_err(|_| format!("must be an e-mail address, not {}", quoted(value))),
             ),
         }
     }
@@ -92,7 +94,7 @@ impl MailSettings {
 fn mail_url(value: &str) -> Result<MailUrl, String> {
     // The value may hold a password, so the error does not quote it.
     let error = || "must be console:, or smtp://, smtps:// or smtp+tls:// and a host".to_owned();
-    let url = Url::parse(value).map_err(|_| error())?;
+    let url = credentials::url(value)?;
     let (tls, port) = match url.scheme() {
         "console" => return Ok(MailUrl::Console),
         "smtp" => (SmtpTls::None, 25),

@@ -40,11 +40,11 @@ impl fmt::Debug for MediaUrl {
     }
 }
 
-/// The variables that are passed on, under the names of Amazon's own tools.
-const AWS_VARIABLES: [&str; 13] = [
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
+/// The secrets that are passed on, under the names of Amazon's own tools.
+pub const AWS_SECRETS: [&str; 3] =
+    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+/// The other variables that are passed on.
+pub const AWS_VARIABLES: [&str; 10] = [
     "AWS_DEFAULT_REGION",
     "AWS_REGION",
     "AWS_ENDPOINT_URL",
@@ -59,7 +59,7 @@ const AWS_VARIABLES: [&str; 13] = [
 
 impl MediaSettings {
     pub(super) fn read(from: &mut Reader<'_>) -> Self {
-        let mut url = from.get(
+        let mut url = from.secret(
             "MEDIA_URL",
             "",
             "Where avatars are stored: file:///folder, or s3://bucket/prefix with the usual AWS_…\n\
@@ -68,10 +68,14 @@ impl MediaSettings {
             media_url,
         );
         if let MediaUrl::Bucket { options, .. } = &mut url {
-            let given =
-                AWS_VARIABLES.into_iter().filter_map(|name| Some((name, from.other(name)?)));
-            let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            options.splice(0..0, given.collect::<Vec<_>>());
+            let mut given = Vec::new();
+            for name in AWS_VARIABLES {
+                given.extend(from.other(name).map(|value| (name.to_owned(), value.to_owned())));
+            }
+            for name in AWS_SECRETS {
+                given.extend(from.other_secret(name).map(|value| (name.to_owned(), value)));
+            }
+            options.splice(0..0, given);
         }
         Self { url }
     }
@@ -88,6 +92,9 @@ fn media_url(value: &str) -> Result<MediaUrl, String> {
             .to_file_path()
             .map(|path| MediaUrl::Folder(Some(path)))
             .map_err(|()| "must name a folder, as in file:///var/lib/meowsenger/media".to_owned()),
+        ("s3", Some(_)) if url.query_pairs().any(|(_, value)| value.contains(' ')) => {
+            Err("has a + or a space in its parameters; write + as %2B".to_owned())
+        }
         ("s3", Some(bucket)) => Ok(MediaUrl::Bucket {
             bucket: bucket.to_owned(),
             prefix: url.path().to_owned(),

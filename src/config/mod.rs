@@ -1,7 +1,9 @@
-//! The settings: read once, at the start, with all errors reported together. Nothing here opens,
-//! connects or creates anything.
+//! The settings: read once, at the start, with all errors reported together. Nothing here connects or
+//! creates anything; the only files read are `.env` and those of secrets.
 
+pub mod bind;
 pub mod bus;
+mod credentials;
 pub mod database;
 pub mod limits;
 pub mod logging;
@@ -9,10 +11,12 @@ pub mod mail;
 pub mod media;
 pub mod rate_limits;
 mod reader;
+mod secrets;
 pub mod server;
 pub mod tokens;
 mod variables;
 
+pub use bind::{Bind, ListenAddress};
 pub use bus::BusSettings;
 pub use database::{DatabaseSettings, DatabaseUrl};
 pub use limits::Limits;
@@ -22,6 +26,7 @@ pub use media::{MediaSettings, MediaUrl};
 pub use rate_limits::RateLimitSettings;
 use reader::Reader;
 pub use reader::Setting;
+pub use secrets::secret;
 pub use server::ServerSettings;
 pub use tokens::{Ages, TokenSettings};
 pub use variables::{SettingsError, Variables, environment};
@@ -99,8 +104,20 @@ pub fn example() -> String {
     let mut text = String::from(
         "# All settings of Meowsenger with their defaults. Copy this file to .env and uncomment what\n\
          # you change. Environment variables override the file.\n\
-         # Durations are in seconds, or have a unit: 90s, 15m, 12h, 30d.\n",
+         # Durations are in seconds, or have a unit: 90s, 15m, 12h, 30d.\n\
+         #\n\
+         # A value with spaces, #, quotes or backslashes needs single quotes: NAME='value'. A $ is an\n\
+         # ordinary character: variables are not substituted, and ${NAME} is refused outside single\n\
+         # quotes. Other readers of this file, such as Docker Compose or a shell, do substitute: for\n\
+         # them, put a value with $ into single quotes.\n\
+         # In a URL, user names and passwords are %-encoded: p@ss/w%rd is p%40ss%2Fw%25rd.\n",
     );
+    let secrets: Vec<_> =
+        Config::settings().iter().filter(|s| s.is_secret).map(|s| s.name).collect();
+    text.push_str(&format!(
+        "#\n# A secret may be in a file instead, which NAME_FILE names:\n# {}\n",
+        [&secrets[..], &media::AWS_SECRETS].concat().join(", ").replace(", AWS_A", ",\n# AWS_A")
+    ));
     for setting in Config::settings() {
         text.push('\n');
         for line in setting.meaning.lines() {

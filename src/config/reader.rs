@@ -1,10 +1,12 @@
 //! Reading settings one by one. Each is declared with its default and meaning where it is read, so the
 //! example file and the errors come from the same place.
 
-use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::domain::text::quoted;
+
+use super::secrets::secret;
 use super::variables::{SettingsError, Variables};
 
 /// A setting, as the example file shows it.
@@ -16,6 +18,8 @@ pub struct Setting {
     pub default: &'static str,
     /// What it does, in a sentence or two.
     pub meaning: &'static str,
+    /// Whether its value may hold a secret, and may be in a file.
+    pub is_secret: bool,
 }
 
 /// Reads settings from the variables, and collects errors.
@@ -40,8 +44,31 @@ impl<'a> Reader<'a> {
         meaning: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> T {
-        self.settings.push(Setting { name, default, meaning });
+        self.settings.push(Setting { name, default, meaning, is_secret: false });
         let given = self.variables.get(name).map(|value| value.trim()).filter(|v| !v.is_empty());
+        self.parse(name, default, given, parse)
+    }
+
+    /// As [`Reader::get`], for a setting that may hold a secret.
+    pub(super) fn secret<T>(
+        &mut self,
+        name: &'static str,
+        default: &'static str,
+        meaning: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> T {
+        self.settings.push(Setting { name, default, meaning, is_secret: true });
+        let given = self.other_secret(name);
+        self.parse(name, default, given.as_deref().map(str::trim), parse)
+    }
+
+    fn parse<T>(
+        &mut self,
+        name: &'static str,
+        default: &'static str,
+        given: Option<&str>,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> T {
         if let Some(value) = given {
             match parse(value) {
                 Ok(value) => return value,
@@ -55,6 +82,14 @@ impl<'a> Reader<'a> {
     /// A variable that is not a setting of ours, and so has no default and meaning here.
     pub(super) fn other(&self, name: &str) -> Option<&'a str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// As [`Reader::other`], for a secret.
+    pub(super) fn other_secret(&mut self, name: &str) -> Option<String> {
+        secret(self.variables, name).unwrap_or_else(|error| {
+            self.errors.push(error);
+            None
+        })
     }
 
     pub(super) fn error(&mut self, name: &str, error: &str) {
@@ -75,13 +110,14 @@ pub(super) fn boolean(value: &str) -> Result<bool, String> {
     match value.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Ok(true),
         "false" | "no" | "off" | "0" => Ok(false),
-        _ => Err(format!("must be true or false, not {value:?}")),
+        _ => Err(format!("must be true or false, not {}", quoted(value))),
     }
 }
 
 /// Seconds, or a number with `s`, `m`, `h` or `d`. Not zero.
 pub(super) fn time(value: &str) -> Result<Duration, String> {
-    let error = || format!("must be a duration such as 90, 90s, 15m, 12h or 30d, not {value:?}");
+    let error =
+        || format!("must be a duration such as 90, 90s, 15m, 12h or 30d, not {}", quoted(value));
     let (digits, unit) = match value.strip_suffix(['s', 'm', 'h', 'd']) {
         Some(digits) => (digits, &value[digits.len()..]),
         None => (value, "s"),
@@ -115,17 +151,13 @@ where
         .parse()
         .ok()
         .filter(|number| *number >= min && *number <= max)
-        .ok_or_else(|| format!("must be a whole number from {min} to {max}, not {value:?}"))
+        .ok_or_else(|| format!("must be a whole number from {min} to {max}, not {}", quoted(value)))
 }
 
-/// `address:port`.
-pub(super) fn address(value: &str) -> Result<SocketAddr, String> {
-    value.parse().map_err(|_| {
-        format!("must be an address and port such as 127.0.0.1:8000 or [::]:8000, not {value:?}")
-    })
-}
+/// Errors of a list that are reported.
+const LISTED_MAX: usize = 10;
 
-/// Comma-separated items; spaces around them are ignored. Reports the errors of all items.
+/// Comma-separated items; spaces around them are ignored. Reports the errors of the first items.
 pub(super) fn list<T>(
     value: &str,
     parse: impl Fn(&str) -> Result<T, String>,
@@ -134,7 +166,8 @@ pub(super) fn list<T>(
     for item in value.split(',').map(str::trim).filter(|item| !item.is_empty()) {
         match parse(item) {
             Ok(item) => items.push(item),
-            Err(error) => errors.push(error),
+            Err(error) if errors.len() < LISTED_MAX => errors.push(error),
+            Err(_) => {}
         }
     }
     if errors.is_empty() { Ok(items) } else { Err(errors.join("; ")) }

@@ -1,14 +1,15 @@
 //! Addresses, host names and connections.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use url::Host;
 
 use crate::domain::network::Network;
 use crate::domain::origin::WebOrigin;
+use crate::domain::text::quoted;
 
-use super::reader::{Reader, address, boolean, list, number, time_or_zero};
+use super::bind::{Bind, ListenAddress};
+use super::reader::{Reader, boolean, list, number, time_or_zero};
 
 /// Settings of the HTTP server.
 #[derive(Clone, Debug)]
@@ -16,7 +17,7 @@ pub struct ServerSettings {
     /// `DEBUG`
     pub debug: bool,
     /// `BIND`
-    pub bind: SocketAddr,
+    pub bind: Bind,
     /// `PUBLIC_URL`, without a trailing slash
     pub public_url: Option<String>,
     /// `ALLOWED_HOSTS`
@@ -42,8 +43,11 @@ impl ServerSettings {
             bind: from.get(
                 "BIND",
                 "127.0.0.1:8000",
-                "The address and port to listen on. `runserver ADDR` overrides it.",
-                address,
+                "The address or host name, and the port, to listen on. `runserver ADDR` overrides it.",
+                |value| {
+                    let default = Bind { host: "127.0.0.1".to_owned(), port: 8000 };
+                    ListenAddress::parse(value).map(|address| address.or(&default))
+                },
             ),
             public_url: from.get(
                 "PUBLIC_URL",
@@ -100,7 +104,7 @@ impl ServerSettings {
                  At most 20s.",
                 |value| match time_or_zero(value) {
                     Ok(time) if time > Duration::from_secs(20) => {
-                        Err(format!("must be at most 20s, not {value:?}"))
+                        Err(format!("must be at most 20s, not {}", quoted(value)))
                     }
                     time => time,
                 },
@@ -124,7 +128,9 @@ fn public_url(value: &str) -> Result<Option<String>, String> {
     let origin = WebOrigin::parse(value.strip_suffix('/').unwrap_or(value));
     match origin.filter(|origin| origin.is_http() || origin.is_https()) {
         Some(origin) => Ok(Some(origin.to_string())),
-        None => Err(format!("must be a URL such as https://chat.example.org, not {value:?}")),
+        None => {
+            Err(format!("must be a URL such as https://chat.example.org, not {}", quoted(value)))
+        }
     }
 }
 
@@ -139,10 +145,14 @@ fn host(value: &str) -> Result<String, String> {
         let dot = if value.starts_with('.') { "." } else { "" };
         return Ok(format!("{dot}{}", host.to_string().trim_end_matches('.')));
     }
-    Err(format!("must be host names such as chat.example.org or .example.org, not {value:?}"))
+    Err(format!(
+        "must be host names such as chat.example.org or .example.org, not {}",
+        quoted(value)
+    ))
 }
 
 fn origin(value: &str) -> Result<WebOrigin, String> {
-    WebOrigin::parse(value)
-        .ok_or_else(|| format!("must be origins such as https://app.example.org, not {value:?}"))
+    WebOrigin::parse(value).ok_or_else(|| {
+        format!("must be origins such as https://app.example.org, not {}", quoted(value))
+    })
 }

@@ -42,7 +42,7 @@ impl std::fmt::Debug for TokenSettings {
 impl TokenSettings {
     pub(super) fn read(from: &mut Reader<'_>) -> Self {
         Self {
-            secret_key: from.get(
+            secret_key: from.secret(
                 "SECRET_KEY",
                 "",
                 "At least 50 random characters; the same on every node. The keys that sign tokens,\n\

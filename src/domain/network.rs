@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use super::text::quoted;
+
 /// A range of addresses, such as `10.0.0.0/8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
@@ -12,7 +14,8 @@ pub struct Network {
 impl Network {
     /// Parses a range in CIDR notation, or a single address.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let fault = || format!("must be made of ranges such as 10.0.0.0/8 or ::1, not {text:?}");
+        let fault =
+            || format!("must be made of ranges such as 10.0.0.0/8 or ::1, not {}", quoted(text));
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits)),
             None => (text, None),

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::text::quoted;
 use super::time::Timestamp;
 
 /// A rate such as `10/min`. Bursts of up to 2.5 times the number are allowed; after a burst, uses are
@@ -54,7 +55,8 @@ impl Rate {
 
     /// Reads `10/min`, as DRF does: only the first letter of the period counts.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let error = || format!("must be a rate such as 10/min or 20/second, or off, not {text:?}");
+        let error =
+            || format!("must be a rate such as 10/min or 20/second, or off, not {}", quoted(text));
         let (count, period) = text.split_once('/').ok_or_else(error)?;
         let count: u32 = count.trim().parse().map_err(|_| error())?;
         let seconds = match period.trim().chars().next() {

@@ -15,6 +15,23 @@ pub const BLANK: &str = "This field may not be blank.";
 /// Django's `ProhibitNullCharactersValidator`. PostgreSQL's text cannot contain NUL.
 pub const NO_NUL: &str = "Null characters are not allowed.";
 
+/// Characters of a value that an error quotes.
+const QUOTED_MAX: usize = 100;
+
+/// A value for an error message, in quotes: cut if it is long, and without the user and password of a URL.
+pub fn quoted(value: &str) -> String {
+    let value = match (value.find("://"), value.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => {
+            format!("{}://…{}", &value[..scheme], &value[at..])
+        }
+        _ => value.to_owned(),
+    };
+    match value.char_indices().nth(QUOTED_MAX) {
+        Some((end, _)) => format!("{:?} (cut)", &value[..end]),
+        None => format!("{value:?}"),
+    }
+}
+
 /// DRF's `does_not_exist` of `PrimaryKeyRelatedField`.
 pub fn no_such(id: impl std::fmt::Display) -> String {
     format!("Invalid pk \"{id}\" - object does not exist.")
@@ -73,6 +90,14 @@ pub fn fold(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_quotes_neither_a_long_value_nor_a_password() {
+        assert_eq!(quoted("every\nwhere"), r#""every\nwhere""#);
+        assert_eq!(quoted("https://tom:hunter2@x.org"), r#""https://…@x.org""#);
+        let long = quoted(&"ü".repeat(100_000));
+        assert!(long.len() < 250 && long.ends_with("ü\" (cut)"), "{long}");
+    }
 
     #[test]
     fn names_fold_over_case_width_and_composition() {
