@@ -117,6 +117,7 @@ async fn calls(app: &Arc<App>, me: &Caller, size: i64) {
     chats::list(app, me, &filter, PageRequest::First, size).await.expect("chats");
     let search = ChatFilter { search: Some("kitch".to_owned()), unread: Some(false), kind: None };
     chats::list(app, me, &search, PageRequest::First, size).await.expect("chats");
+    chats::unread(app, me).await.expect("sums");
     let older = MessagesRequest::Page(PageRequest::After(MessageCursor {
         newest_first: true,
         seq: Seq(3),
@@ -149,6 +150,9 @@ async fn calls(app: &Arc<App>, me: &Caller, size: i64) {
         assert_eq!(found.expect("found").rows.is_empty(), text.contains("ser "), "{text}");
     }
     users::list(app, PageRequest::First, size).await.expect("users");
+    let ids: Vec<_> = (1..=size).map(UserId).collect();
+    let named = users::named(app, &ids).await.expect("users");
+    assert_eq!(i64::try_from(named.len()), Ok(size));
 }
 
 async fn walked_by_sqlite(app: &App, folder: &Path, statements: &[String]) -> Vec<String> {

@@ -55,6 +55,21 @@ pub async fn list(
     Ok(Page { rows: views(app, page.rows).await?, previous: page.previous, next: page.next })
 }
 
+/// What the user has not read, over all chats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// The sum of the chats' unread counts.
+    pub messages: i64,
+    /// Chats with unread messages.
+    pub chats: i64,
+}
+
+/// Counts what the user has not read.
+pub async fn unread(app: &App, caller: &Caller) -> Result<Unread> {
+    let (messages, chats) = chat_lists::unread(&app.db, caller.user.id).await?;
+    Ok(Unread { messages, chats })
+}
+
 /// One chat, with its first members.
 pub async fn one(app: &App, caller: &Caller, id: ChatId) -> Result<ChatView> {
     let row = access::chat(&app.db, id, caller.user.id).await?;

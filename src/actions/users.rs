@@ -26,6 +26,14 @@ pub async fn list(
     Ok(Page::of(&request, profiles, size, |profile: &Profile| text::fold(&profile.user.username)))
 }
 
+/// The active users among these, by username.
+pub async fn named(app: &App, ids: &[UserId]) -> Result<Vec<Profile>> {
+    let mut found = users::by_ids(&app.db, ids).await?;
+    found.retain(|user| user.is_active);
+    found.sort_by_cached_key(|user| text::fold(&user.username));
+    profiles(app, found).await
+}
+
 /// One user. [`Error::NotFound`] if the caller may not know of them.
 pub async fn one(app: &App, caller: &Caller, id: UserId) -> Result<Profile> {
     let user = users::by_id(&app.db, id).await?.filter(|user| user.is_there_for(&caller.user));

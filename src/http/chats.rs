@@ -13,7 +13,7 @@ use crate::domain::chat::{ChatFilter, ChatType};
 use crate::domain::error::{FieldErrors, Result as DomainResult};
 use crate::domain::ids::ChatId;
 use crate::domain::search;
-use crate::wire::chats::{ChatJson, ChatPage, CreateChat, UpdateChat};
+use crate::wire::chats::{ChatJson, ChatPage, CreateChat, UnreadJson, UpdateChat};
 use crate::wire::errors::{Detail, FieldTexts};
 
 use super::bodies::Body;
@@ -77,6 +77,21 @@ pub(super) async fn create(
     let (view, created) = chats::create(&app, &caller, new).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(ChatJson::of(&view, &app.urls))).into_response())
+}
+
+/// Count unread messages
+///
+/// Over all your chats, for a badge.
+#[utoipa::path(
+    get, path = "/api/chats/unread/", tag = "chats", operation_id = "chats_unread",
+    responses((status = 200, description = "The sums", body = UnreadJson))
+)]
+pub(super) async fn unread(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+) -> Result<Json<UnreadJson>> {
+    let chats::Unread { messages, chats } = chats::unread(&app, &caller).await?;
+    Ok(Json(UnreadJson { messages, chats, mentions: 0 }))
 }
 
 /// Get a chat

@@ -23,6 +23,7 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         "UpdateUser" => {
             json!({"username": "whiskers", "first_name": "Ada", "availability": "busy"})
         }
+        "ReplaceAvatar" => json!({"avatar": "(the bytes of the file)"}),
         "PatchUser" => json!({"status_text": "Asleep"}),
         "CreateChat" => json!({"type": "private", "members": [8]}),
         "UpdateChat" => json!({"name": "Kitchen", "description": "Where the food is"}),
@@ -49,6 +50,7 @@ pub(super) fn of(schema: &str) -> Option<Value> {
             chat
         }
         "ChatPage" => page(chat()),
+        "Unread" => json!({"messages": 4, "chats": 2, "mentions": 0}),
         "Member" => member(),
         "MemberPage" => page(member()),
         "Added" => json!({"results": [member()]}),

@@ -43,17 +43,35 @@ impl FromRequest<Arc<App>> for FormBody {
             return Ok(Self(body));
         }
         let holder = holder(&request);
-        let receiving = app.media.receiving.acquire(holder).await?;
         let max = BODY_MAX + SEPARATORS_MAX + app.limits.avatar_bytes;
-        let body = receive(request, max, BODY_TOO_LARGE).await;
-        drop(receiving);
-        let fields = match body {
+        let fields = match receive_upload(request, app, max, BODY_TOO_LARGE).await? {
             Ok(body) if body.len() == 0 => Ok(Fields::default()),
-            Ok(body) => load(app, holder, body, &kind).await,
+            Ok(body) => load_form(app, holder, body, &kind).await,
             Err(error) => Err(error),
         };
         Ok(Self(Body::of(&method, fields)))
     }
+}
+
+/// A body that is one file, whatever its type.
+pub(super) async fn receive_file(request: Request, app: &App) -> Result<DomainResult<Bytes>> {
+    let holder = holder(&request);
+    let max = app.limits.avatar_bytes;
+    Ok(match receive_upload(request, app, max, FILE_TOO_LARGE).await? {
+        Ok(body) => load(app, holder, body, 1).await.map(|(content, room)| kept(content, &room)),
+        Err(error) => Err(error),
+    })
+}
+
+/// Receives a body within the user's share of concurrent uploads.
+async fn receive_upload(
+    request: Request,
+    app: &App,
+    max: usize,
+    too_large: &'static str,
+) -> Result<DomainResult<Spool>> {
+    let _receiving = app.media.receiving.acquire(holder(&request)).await?;
+    Ok(receive(request, max, too_large).await)
 }
 
 /// Whose share an upload uses: the user's, who is authenticated by now on every path that accepts files.
@@ -64,14 +82,28 @@ fn holder(request: &Request) -> Holder {
     user.map_or_else(address, Holder::User)
 }
 
-/// Loads a received form into memory, once there is room for it, and parses it. The room is released
-/// with the form's last file.
-async fn load(app: &App, holder: Holder, body: Spool, kind: &str) -> DomainResult<Fields> {
+/// Loads a received form and parses it. The room is released with the form's last file.
+async fn load_form(app: &App, holder: Holder, body: Spool, kind: &str) -> DomainResult<Fields> {
     // The form as it arrived, and once more in parts.
-    let kib = u32::try_from(2 * body.len().div_ceil(1024)).unwrap_or(u32::MAX);
-    let room = Arc::new(app.media.received.acquire_many(holder, kib).await?);
-    let body = body.into_bytes().await?.into();
+    let (body, room) = load(app, holder, body, 2).await?;
     parse(kind, body, app.limits.avatar_bytes, &room).await.map(Fields::from)
+}
+
+/// Loads a received body into memory, once there is room for so many copies of it.
+async fn load(
+    app: &App,
+    holder: Holder,
+    body: Spool,
+    copies: usize,
+) -> DomainResult<(Bytes, Arc<Permit>)> {
+    let kib = u32::try_from(copies * body.len().div_ceil(1024)).unwrap_or(u32::MAX);
+    let room = Arc::new(app.media.received.acquire_many(holder, kib).await?);
+    Ok((body.into_bytes().await?.into(), room))
+}
+
+/// A file that releases its room when it is dropped.
+fn kept(content: Bytes, room: &Arc<Permit>) -> Bytes {
+    Bytes::from_owner(Kept { content, _room: Arc::clone(room) })
 }
 
 /// A file's content, and the memory that is reserved for it.
@@ -104,10 +136,7 @@ async fn parse(kind: &str, body: Bytes, file_max: usize, room: &Arc<Permit>) -> 
         match file_name {
             Some(_) if content.len() > file_max => return Err(Error::TooLarge(FILE_TOO_LARGE)),
             Some(file_name) if file_name.is_empty() && content.is_empty() => {}
-            Some(_) => {
-                let kept = Kept { content, _room: Arc::clone(room) };
-                form.add_file(name, Bytes::from_owner(kept));
-            }
+            Some(_) => form.add_file(name, kept(content, room)),
             None => {
                 size += name.len() + content.len();
                 if size > BODY_MAX {

@@ -4,6 +4,7 @@
 mod account;
 mod asyncapi;
 mod auth;
+mod avatars;
 mod bodies;
 mod caller;
 mod chats;
@@ -26,6 +27,7 @@ mod messages;
 mod middleware;
 mod openapi;
 mod pagination;
+mod picture_body;
 mod proxies;
 mod rate_limits;
 mod receipts;
@@ -127,6 +129,7 @@ fn private_routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(auth::logout))
         .routes(routes!(account::one, account::update, account::end))
+        .routes(routes!(avatars::replace_own, avatars::remove_own))
         .routes(routes!(account::change_password))
         .routes(routes!(sessions::list, sessions::end_others))
         .routes(routes!(sessions::end))
@@ -134,8 +137,11 @@ fn private_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(users::list))
         .routes(routes!(users::search))
         .routes(routes!(users::one, users::update))
+        .routes(routes!(avatars::replace_of_user, avatars::remove_of_user))
         .routes(routes!(chats::list, chats::create))
+        .routes(routes!(chats::unread))
         .routes(routes!(chats::one, chats::update, chats::delete))
+        .routes(routes!(avatars::replace_of_chat, avatars::remove_of_chat))
         .routes(routes!(members::list, members::add))
         .routes(routes!(members::one, members::update, members::remove))
         .routes(routes!(messages::list, messages::send))

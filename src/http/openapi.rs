@@ -63,6 +63,13 @@ const OF_A_FORM: [&str; 3] = [
     "The `Content-Type` is neither JSON nor a form",
 ];
 
+/// The same for a body that is a picture.
+const OF_A_PICTURE: [&str; 3] = [
+    "There is no picture, or it is not one",
+    "The file is larger than 5 MiB (`AVATAR_MAX_BYTES`)",
+    "The `Content-Type` is neither a form nor an image",
+];
+
 fn limit_content(body: &mut Schema, length: usize) {
     if let Schema::Object(body) = body
         && let Some(RefOr::T(Schema::Object(content))) = body.properties.get_mut("content")
@@ -115,12 +122,16 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [get, post, put, patch, delete].into_iter().flatten()
 }
 
-/// Adds the answers of every call with a body (see `bodies::Body`, `forms::FormBody`), so that no
+/// Adds the answers of every call with a body (see `bodies::Body`, `forms::FormBody`,
+/// `picture_body::PictureBody`), so that no
 /// handler repeats them.
 fn describe_bodies(operation: &mut Operation) {
-    let form = matches!(&operation.request_body, Some(RefOr::T(body))
-        if body.content.contains_key("multipart/form-data"));
-    let [unreadable, large, foreign] = if form { OF_A_FORM } else { OF_JSON };
+    let takes = |kind| matches!(&operation.request_body, Some(RefOr::T(body)) if body.content.contains_key(kind));
+    let [unreadable, large, foreign] = match takes("multipart/form-data") {
+        true if takes("application/json") => OF_A_FORM,
+        true => OF_A_PICTURE,
+        false => OF_JSON,
+    };
     let either = ["FieldTexts", "Detail"].map(Ref::from_schema_name);
     let either = either.into_iter().fold(OneOfBuilder::new(), OneOfBuilder::item);
     let responses = &mut operation.responses.responses;

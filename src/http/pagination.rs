@@ -107,6 +107,13 @@ impl Paging {
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// A parameter that lists values, separated by commas or sent several times. An empty one is there.
+    pub(super) fn list(&self, name: &str) -> Option<String> {
+        let found = self.parameters.iter().filter(|(other, _)| other == name);
+        let found: Vec<_> = found.map(|(_, value)| value.as_str()).collect();
+        (!found.is_empty()).then(|| found.join(","))
+    }
+
     /// Which page. `list` identifies the list; `parse` reads the key of a row.
     pub(super) fn turn<P>(
         &self,

@@ -15,12 +15,13 @@ use crate::actions::{accounts, users};
 use crate::app::App;
 use crate::domain::error::Error;
 use crate::domain::ids::UserId;
+use crate::domain::page::Page;
 use crate::domain::search::{Match, Query, Tier};
 use crate::domain::session::{Caller, Device};
 use crate::domain::text::{BLANK, REQUIRED};
 use crate::domain::user::Profile;
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::users::{OwnUserJson, UpdateUser, UserJson, UserPage};
+use crate::wire::users::{OwnUserJson, UpdateUser, UserIds, UserJson, UserPage};
 
 use super::caller::Authenticated;
 use super::errors::Result;
@@ -30,15 +31,18 @@ use super::pagination::Paging;
 
 /// List users
 ///
-/// Active users, ordered by name; with `search`, those who match it, best first.
+/// Active users, ordered by name; with `search`, those who match it, best first; with `ids`, these.
 #[utoipa::path(
     get, path = "/api/users/", tag = "users", operation_id = "users_list",
     params(
         ("search" = Option<String>, Query, description = "As `q` of the search."),
+        ("ids" = inline(Option<UserIds>), Query, style = Form, explode = false,
+            description = "Only these users, on one page. Not together with `search`."),
         Paging,
     ),
     responses(
         (status = 200, description = "A page of users", body = UserPage),
+        (status = 400, description = "`ids` is wrong", body = FieldTexts),
         (status = 404, description = "The cursor does not belong to this list", body = Detail),
     )
 )]
@@ -48,6 +52,9 @@ pub(super) async fn list(
     paging: Paging,
 ) -> Result<Response> {
     const LIST: &str = "users";
+    if let Some(ids) = paging.list("ids") {
+        return named(&app, &paging, &ids).await;
+    }
     let query = Query::parse(paging.filter("search").unwrap_or_default());
     if !query.key().is_empty() {
         return found(&app, &paging, LIST, &query).await;
@@ -55,6 +62,24 @@ pub(super) async fn list(
     let turn = paging.turn(LIST, |key| Some(key.to_owned()))?;
     let page = users::list(&app, turn, paging.size).await?;
     Ok(paging.envelope(LIST, &page, String::clone, |user| UserJson::of(user, &app.urls)))
+}
+
+/// The users with these ids, on one page: there are no more of them than a page can have.
+async fn named(app: &App, paging: &Paging, ids: &str) -> Result<Response> {
+    if paging.filter("search").is_some() {
+        return Err(Error::field("ids", "Not together with `search`.").into());
+    }
+    let ids = UserIds::parse(ids)?.0;
+    // Any cursor is another list's.
+    paging.turn("users by id", |_| None::<()>)?;
+    let rows = users::named(app, &ids).await?;
+    let page: Page<_, ()> = Page { rows, previous: None, next: None };
+    Ok(paging.envelope(
+        "users by id",
+        &page,
+        |_| String::new(),
+        |user| UserJson::of(user, &app.urls),
+    ))
 }
 
 /// Search users
@@ -166,7 +191,8 @@ pub(super) async fn update(
     Ok(show(&app, &profile, &caller))
 }
 
-fn show(app: &App, profile: &Profile, caller: &Caller) -> Response {
+/// A user as the caller sees them.
+pub(super) fn show(app: &App, profile: &Profile, caller: &Caller) -> Response {
     Json(match profile.user.id == caller.user.id {
         true => UserOrOwn::Own(OwnUserJson::of(profile, &app.urls)),
         false => UserOrOwn::Other(UserJson::of(profile, &app.urls)),
@@ -177,7 +203,7 @@ fn show(app: &App, profile: &Profile, caller: &Caller) -> Response {
 /// A user as others see them, or the caller's own account.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum UserOrOwn<'a> {
+pub(super) enum UserOrOwn<'a> {
     Own(OwnUserJson<'a>),
     Other(UserJson<'a>),
 }

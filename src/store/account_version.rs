@@ -1,10 +1,13 @@
 //! Reading what changed in an account. Who changes something takes the account's next version in the same
 //! statement or transaction: `users` for the profile, `marks` for read markers.
 
+use constcat::concat;
+
 use crate::domain::account_version::ReadState;
 use crate::domain::ids::UserId;
 use crate::domain::numbering::AccountVersion;
 
+use super::chats::UNREAD;
 use super::error::Result;
 use super::query::{Dialects, Target};
 
@@ -39,16 +42,14 @@ pub async fn read_since(
     limit: usize,
 ) -> Result<Vec<ReadState>> {
     at.into()
-        .query(
-            "select me.chat_id, me.account_version, me.last_delivered_seq, me.last_read_seq, \
-                    c.last_seq - me.last_read_seq \
-                        - (select count(*) from messages t where t.chat_id = me.chat_id \
-                               and t.seq > me.last_read_seq and t.deleted_at is not null) \
-                        as unread_count \
+        .query(concat!(
+            "select me.chat_id, me.account_version, me.last_delivered_seq, me.last_read_seq, ",
+            UNREAD,
+            " as unread_count \
              from members me join chats c on c.id = me.chat_id \
              where me.user_id = $1 and me.account_version > $2 \
-             order by me.account_version, me.chat_id limit $3",
-        )
+             order by me.account_version, me.chat_id limit $3"
+        ))
         .bind(user)
         .bind(after)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))

@@ -5,18 +5,20 @@ use constcat::concat;
 use crate::domain::chat::{ChatFilter, ChatType};
 use crate::domain::ids::{ChatId, UserId};
 
-use super::chats::ChatCursor;
+use super::chats::{ChatCursor, UNREAD};
 use super::error::Result;
 use super::query::{Dialects, Statement, Target};
 
 /// Which of a user's chats (`$1`) are listed. The filters: `$4` a type, `$5` whether there are unread
 /// messages, `$6` a text in the name of the group or of the other user. A null filter has no effect.
-const LISTED: &str = "\
+const LISTED: &str = concat!(
+    "\
     select c.id from members me join chats c on c.id = me.chat_id \
     where me.user_id = $1 and ($4 is null or c.type = $4) \
-      and ($5 is null or $5 = (c.last_seq - me.last_read_seq > \
-          (select count(*) from messages t where t.chat_id = c.id \
-              and t.seq > me.last_read_seq and t.deleted_at is not null))) ";
+      and ($5 is null or $5 = (",
+    UNREAD,
+    " > 0)) "
+);
 const CONTAINING_SQLITE: &str = "\
     and ($6 is null or instr(c.search_text, $6) > 0 or exists (select 1 from users p \
         where p.id = case when c.low_user = $1 then c.high_user else c.low_user end \
@@ -62,6 +64,23 @@ pub async fn ids_before(
         postgres: concat!(LISTED, CONTAINING_POSTGRES, BEFORE, "limit $7"),
     });
     ids(query, user, place, filter, limit).await
+}
+
+/// Unread messages over all chats of a user, and the number of chats with any. Chats that are read cost
+/// no more than their row.
+pub async fn unread(at: impl Into<Target<'_>>, user: UserId) -> Result<(i64, i64)> {
+    at.into()
+        .query(concat!(
+            "select cast(coalesce(sum(unread), 0) as bigint), count(*) from ( \
+                 select ",
+            UNREAD,
+            " as unread from members me join chats c on c.id = me.chat_id \
+                 where me.user_id = $1 and c.last_seq > me.last_read_seq \
+             ) counted where unread > 0"
+        ))
+        .bind(user)
+        .one()
+        .await
 }
 
 async fn ids(

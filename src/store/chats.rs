@@ -63,7 +63,7 @@ struct Row {
     #[sqlx(try_from = "String")]
     role: Role,
     last_read_seq: Seq,
-    tombstones: i64,
+    unread_count: i64,
     creator_id: Option<UserId>,
     creator_username: Option<String>,
     creator_first_name: Option<String>,
@@ -84,8 +84,7 @@ impl From<Row> for ChatOfMember {
             peer: row.peer,
             my_role: row.role,
             last_read_seq: row.last_read_seq,
-            // Sending moves the sender's marker, so nobody's own messages are after their marker.
-            unread_count: row.last_seq.since(row.last_read_seq) - row.tombstones,
+            unread_count: row.unread_count,
             last_message: row.last_message_id,
             place: ChatCursor { activity: row.activity, id: row.id },
             chat: Chat {
@@ -104,22 +103,31 @@ impl From<Row> for ChatOfMember {
     }
 }
 
+/// Unread messages of a member `me` in a chat `c`: those after the read marker, without deleted ones. None
+/// of them is the member's own, since sending moves the sender's marker.
+pub(super) const UNREAD: &str = "\
+    c.last_seq - me.last_read_seq \
+        - (select count(*) from messages t where t.chat_id = c.id \
+               and t.seq > me.last_read_seq and t.deleted_at is not null)";
+
 /// The beginning of queries of a member's chats; `$1` is the member.
-const OF_MEMBER: &str = "\
+const OF_MEMBER: &str = concat!(
+    "\
     select c.id, c.type, c.name, c.description, c.avatar, c.created_at, c.members_count, \
            c.last_seq, c.version, c.last_message_id, \
            coalesce(c.last_message_id, c.first_activity, 0) as activity, \
            case when c.low_user = me.user_id then c.high_user else c.low_user end as peer, \
-           me.role, me.last_read_seq, \
-           (select count(*) from messages t where t.chat_id = c.id \
-               and t.seq > me.last_read_seq and t.deleted_at is not null) as tombstones, \
+           me.role, me.last_read_seq, ",
+    UNREAD,
+    " as unread_count, \
            u.id as creator_id, u.username as creator_username, \
            u.first_name as creator_first_name, u.last_name as creator_last_name, \
            u.avatar as creator_avatar \
     from members me \
     join chats c on c.id = me.chat_id \
     left join users u on u.id = c.created_by \
-    where me.user_id = $1 ";
+    where me.user_id = $1 "
+);
 const SIZES: &str = "\
     select me.chat_id, cast(octet_length(c.name) + octet_length(c.description) \
                + coalesce(octet_length(m.content), 0) as bigint) as bytes, \

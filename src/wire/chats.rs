@@ -104,6 +104,21 @@ impl<'a> ChatJson<'a> {
     }
 }
 
+/// What you have not read, over all your chats.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Unread)]
+pub struct UnreadJson {
+    /// The sum of the chats' `unread_count`.
+    #[schema(minimum = 0)]
+    pub messages: i64,
+    /// Chats with unread messages.
+    #[schema(minimum = 0)]
+    pub chats: i64,
+    /// Unread mentions: 0, as this version has no mentions.
+    #[schema(minimum = 0)]
+    pub mentions: i64,
+}
+
 /// Opens a chat.
 #[derive(Debug)]
 pub struct CreateChat;

@@ -17,7 +17,7 @@ use super::visitor::{Requirement, Visitor};
 /// DRF's `invalid` of `FileField`.
 const NOT_A_FILE: &str = "The submitted data was not a file. Check the encoding type on the form.";
 /// DRF's `empty` of `FileField`.
-const EMPTY_FILE: &str = "The submitted file is empty.";
+pub(super) const EMPTY_FILE: &str = "The submitted file is empty.";
 
 /// A form: texts and files by name, of which there may be several.
 #[derive(Debug, Default)]

@@ -4,6 +4,7 @@
 
 pub mod account_version;
 pub mod accounts;
+pub mod avatars;
 pub mod chats;
 pub mod client_frames;
 pub mod errors;

@@ -1,11 +1,15 @@
 //! Users as the API shows them, and the bodies that change them.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
+use utoipa::openapi::schema::ArrayBuilder;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain;
-use crate::domain::ids::UserId;
+use crate::domain::error::{Error, Result};
+use crate::domain::ids::{MAX_ID, UserId};
 use crate::domain::input::Input;
 use crate::domain::presence::{Availability, Status};
 use crate::domain::time::Timestamp;
@@ -13,7 +17,7 @@ use crate::domain::urls::Urls;
 use crate::domain::user::{Profile, UserChange};
 
 use super::fields::Fields;
-use super::kinds::{Reserved, choice};
+use super::kinds::{FieldKind, Integer, Reserved, choice};
 use super::pages::PageJson;
 use super::presence::{AvailabilitySchema, StatusSchema, status_text};
 use super::texts::{email, name, username};
@@ -132,6 +136,43 @@ impl<'a> UserRefJson<'a> {
 pub(super) fn avatar(path: Option<&str>, urls: &Urls) -> Option<String> {
     path.map(|path| urls.media(path))
 }
+
+/// Ids of users in a query, separated by commas.
+#[derive(Debug)]
+pub struct UserIds(pub Vec<UserId>);
+
+impl UserIds {
+    const MAX: usize = 100;
+    const EACH: Integer = Integer { min: 1, max: MAX_ID };
+
+    /// Reads at most 100 different ids. What is no id at all is an error; ids of nobody are not.
+    pub fn parse(list: &str) -> Result<Self> {
+        let fault = |text: String| Err(Error::field("ids", text));
+        if list.trim().is_empty() {
+            return fault("This list may not be empty.".to_owned());
+        }
+        let id = |text: &str| {
+            let number = Integer::of_form(vec![text.into()]).unwrap_or_default();
+            Self::EACH.parse(number).map(UserId)
+        };
+        match list.split(',').map(id).collect::<Result<BTreeSet<_>, _>>() {
+            Err(text) => fault(text),
+            Ok(ids) if ids.len() > Self::MAX => {
+                fault(format!("Ensure this field has no more than {} elements.", Self::MAX))
+            }
+            Ok(ids) => Ok(Self(ids.into_iter().collect())),
+        }
+    }
+}
+
+impl PartialSchema for UserIds {
+    fn schema() -> RefOr<Schema> {
+        let items = Self::EACH.schema("", false);
+        ArrayBuilder::new().items(items).min_items(Some(1)).max_items(Some(Self::MAX)).into()
+    }
+}
+
+impl ToSchema for UserIds {}
 
 /// Changes an account.
 #[derive(Debug)]

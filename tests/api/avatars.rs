@@ -14,11 +14,12 @@ use crate::support::bucket::Bucket;
 use crate::support::{Answer, Backend, Client, PASSWORD, Socket, TestApp, eventually};
 
 const ME: &str = "/api/auth/me/";
-const FORBIDDEN: &str = "You do not have permission to perform this action.";
+pub const FORBIDDEN: &str = "You do not have permission to perform this action.";
 const FORM: &str = "multipart/form-data; boundary=meow";
-const NO_PICTURE: &str =
+pub const NO_PICTURE: &str =
     "Upload a valid image. The file you uploaded was either not an image or a corrupted image.";
-const NOT_A_FILE: &str = "The submitted data was not a file. Check the encoding type on the form.";
+pub const NOT_A_FILE: &str =
+    "The submitted data was not a file. Check the encoding type on the form.";
 
 pub fn png(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
@@ -28,7 +29,7 @@ pub fn png(width: u32, height: u32) -> Vec<u8> {
 }
 
 /// A part of a form; a file if it has a file name.
-fn part(name: &str, file_name: Option<&str>, content: impl AsRef<[u8]>) -> Vec<u8> {
+pub fn part(name: &str, file_name: Option<&str>, content: impl AsRef<[u8]>) -> Vec<u8> {
     let file_name = file_name.map(|name| format!("; filename=\"{name}\"")).unwrap_or_default();
     let head = format!("--meow\r\ncontent-disposition: form-data; name=\"{name}\"{file_name}");
     [head.as_bytes(), b"\r\n\r\n", content.as_ref(), b"\r\n"].concat()
@@ -38,11 +39,11 @@ pub fn file(content: impl AsRef<[u8]>) -> Vec<u8> {
     part("avatar", Some("cat.png"), content)
 }
 
-fn text(name: &str, content: &str) -> Vec<u8> {
+pub fn text(name: &str, content: &str) -> Vec<u8> {
     part(name, None, content)
 }
 
-async fn send(client: &Client, method: Method, path: &str, parts: &[Vec<u8>]) -> Answer {
+pub async fn send(client: &Client, method: Method, path: &str, parts: &[Vec<u8>]) -> Answer {
     let body = [parts.concat(), b"--meow--\r\n".to_vec()].concat();
     client.raw(method, path, FORM, body).await
 }
@@ -58,7 +59,7 @@ async fn set_picture(client: &Client) -> String {
 }
 
 /// Waits until a file is removed, which happens after the answer.
-async fn gone(client: &Client, url: &str) {
+pub async fn gone(client: &Client, url: &str) {
     let look = async || (client.get(url).await.status == 404).then_some(());
     eventually(Duration::from_secs(10), "the file is removed", look).await;
 }

@@ -1,4 +1,4 @@
-//! Filters of the chat list: type, name, unread.
+//! Filters of the chat list: type, name, unread; and the sums of what is unread.
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -96,4 +96,49 @@ async fn pages_keep_their_filters_and_a_cursor_is_good_for_them_alone(
         let answer = me.get(&format!("/api/chats/?{other}&cursor={cursor}")).await;
         answer.expect_detail(404, "Invalid cursor");
     }
+}
+
+/// The sums, which must be those of the list.
+async fn unread(client: &Client) -> (i64, i64) {
+    let sums = client.get("/api/chats/unread/").await.expect(200).json;
+    let counts = client.walk("/api/chats/", "next").await;
+    let counts = counts.iter().map(|chat| chat["unread_count"].as_i64().expect("a number"));
+    let counts: Vec<_> = counts.filter(|count| *count > 0).collect();
+    let (messages, chats) = (counts.iter().sum(), i64::try_from(counts.len()).expect("few"));
+    assert_eq!(sums, json!({"messages": messages, "chats": chats, "mentions": 0}));
+    (messages, chats)
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sums_of_unread_messages_are_exact_at_every_moment(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (me, tom) = (server.user("me").await, server.user("tom").await);
+    assert_eq!(unread(&me).await, (0, 0));
+    let (group, private) = (me.group(&[&tom]).await, me.private_chat(&tom).await);
+    assert_eq!(unread(&me).await, (0, 0));
+    let mut said = Vec::new();
+    for n in 0..3 {
+        said.push(tom.say(group, &format!("meow {n}")).await["id"].clone());
+    }
+    tom.say(private, "purr").await;
+    assert_eq!((unread(&me).await, unread(&tom).await), ((4, 2), (0, 0)));
+    tom.delete(&format!("/api/messages/{}/", said[1])).await.expect(204);
+    assert_eq!(unread(&me).await, (3, 2));
+    me.post(&format!("/api/chats/{group}/read/"), json!({"seq": 2})).await.expect(200);
+    assert_eq!(unread(&me).await, (2, 2));
+    tom.delete(&format!("/api/messages/{}/", said[2])).await.expect(204);
+    assert_eq!(unread(&me).await, (1, 1));
+    tom.say(group, "meow").await;
+    me.say(group, "read by answering").await;
+    assert_eq!((unread(&me).await, unread(&tom).await), ((1, 1), (1, 1)));
+    tom.delete(&format!("/api/chats/{private}/")).await.expect(204);
+    assert_eq!(unread(&me).await, (0, 0));
+
+    server.anonymous().get("/api/chats/unread/").await.expect_no_credentials();
+    let answer = me.post("/api/chats/unread/", json!({})).await.expect(405);
+    assert_eq!(answer.header("allow"), Some("GET, HEAD, OPTIONS"));
+    me.head("/api/chats/unread").await.expect(200);
 }

@@ -6,6 +6,7 @@ mod account_version;
 mod allowances;
 mod asyncapi;
 mod auth;
+mod avatar_calls;
 mod avatars;
 mod bus;
 mod catchup;

@@ -3,15 +3,18 @@
 
 use std::collections::BTreeSet;
 
+use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use crate::avatars::png;
 use crate::support::openapi::{check, document, operations};
 use crate::support::scene::{Cast, Of, Place, Scene, Who, actor};
 use crate::support::{Answer, Backend, Client, MailServer, PASSWORD, TestApp};
 use Of::{Admin, Another, Own, Owner, Superuser};
 
-/// A call, its variant, the owner of its object, and a valid body; `null` for none.
+/// A call, its variant, the owner of its object, and a valid body; `null` for none. An avatar is always
+/// replaced by the same picture.
 type Row = (&'static str, &'static str, Of, fn(&Scene<'_>) -> Value);
 
 const NONE: fn(&Scene<'_>) -> Value = |_| Value::Null;
@@ -57,6 +60,8 @@ const ANYWHERE: &[Row] = &[
     ("PUT /api/auth/me/", "", Own, |s| json!({"username": s.me.username})),
     ("PATCH /api/auth/me/", "", Own, |_| json!({"first_name": "Tom"})),
     ("DELETE /api/auth/me/", "", Own, |_| json!({"password": PASSWORD})),
+    ("PUT /api/auth/me/avatar/", "", Own, NONE),
+    ("DELETE /api/auth/me/avatar/", "", Own, NONE),
     (
         "POST /api/auth/password/change/",
         "",
@@ -84,7 +89,14 @@ const ANYWHERE: &[Row] = &[
     ("PATCH /api/users/{id}/", "one's own", Own, |_| json!({"last_name": "Cat"})),
     ("PATCH /api/users/{id}/", "another's", Another, |_| json!({"last_name": "Cat"})),
     ("PATCH /api/users/{id}/", "a superuser's", Superuser, |_| json!({"last_name": "Cat"})),
+    ("PUT /api/users/{id}/avatar/", "one's own", Own, NONE),
+    ("PUT /api/users/{id}/avatar/", "another's", Another, NONE),
+    ("PUT /api/users/{id}/avatar/", "a superuser's", Superuser, NONE),
+    ("DELETE /api/users/{id}/avatar/", "one's own", Own, NONE),
+    ("DELETE /api/users/{id}/avatar/", "another's", Another, NONE),
+    ("DELETE /api/users/{id}/avatar/", "a superuser's", Superuser, NONE),
     ("GET /api/chats/", "", Own, NONE),
+    ("GET /api/chats/unread/", "", Own, NONE),
     (
         "POST /api/chats/",
         "",
@@ -100,6 +112,8 @@ const IN_A_CHAT: &[Row] = &[
     ("PUT /api/chats/{id}/", "", Own, |_| json!({"name": "Roof"})),
     ("PATCH /api/chats/{id}/", "", Own, |_| json!({"description": "High up"})),
     ("DELETE /api/chats/{id}/", "", Own, NONE),
+    ("PUT /api/chats/{id}/avatar/", "", Own, NONE),
+    ("DELETE /api/chats/{id}/avatar/", "", Own, NONE),
     ("GET /api/chats/{id}/members/", "", Own, NONE),
     ("POST /api/chats/{id}/members/", "", Own, |s| json!({"user": s.cast.newcomer.id})),
     ("GET /api/chats/{id}/members/{user_id}/", "another's", Another, NONE),
@@ -222,9 +236,15 @@ async fn ask(scene: &Scene<'_>, method: &str, path: &str, body: Value) -> Answer
     let id = if path.starts_with("/api/chats/") { scene.chat } else { scene.subject };
     let path = path.replace("{id}", &id.to_string());
     let path = path.replace("{user_id}", &scene.subject.to_string());
-    let method = method.to_uppercase().parse().expect("a method");
+    let method: Method = method.to_uppercase().parse().expect("a method");
+    let is_picture = method == Method::PUT && path.ends_with("/avatar/");
     let request = scene.me.request(method, &path);
-    let answer = Answer::of(if body.is_null() { request } else { request.json(&body) }).await;
+    let request = match body {
+        Value::Null if is_picture => request.header("content-type", "image/png").body(png(8, 8)),
+        Value::Null => request,
+        body => request.json(&body),
+    };
+    let answer = Answer::of(request).await;
     match answer.status.as_u16() {
         200 | 201 | 204 => answer,
         401 => answer.expect_no_credentials(),

@@ -1,5 +1,6 @@
 //! Users: the list, and a single one.
 
+use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -83,4 +84,70 @@ async fn who_is_connected_is_online(
     assert_eq!(status().await, json!("offline"));
     let _socket = Socket::open(&tom).await;
     assert_eq!(status().await, json!("online"));
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_are_found_by_their_ids(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, root, gone, left) = (
+        server.user("tom").await,
+        server.user("root").await,
+        server.user("gone").await,
+        server.user("left").await,
+    );
+    let ada = server.anonymous().register("Ada", PASSWORD).await;
+    server.make_staff(&root, true).await;
+    server.deactivate(&gone).await;
+    let password = json!({"password": PASSWORD});
+    Answer::of(left.request(Method::DELETE, "/api/auth/me/").json(&password)).await.expect(204);
+
+    // By username, as in the list; each as others see them.
+    let _online = Socket::open(&ada).await;
+    let all = tom.get("/api/users/").await.expect(200);
+    let of = |ids: &[i64]| -> Vec<Value> {
+        let listed = |user: &&Value| ids.iter().any(|id| user["id"] == *id);
+        all.results().iter().filter(listed).cloned().collect()
+    };
+    let (t, a) = (tom.id, ada.id);
+    let everybody = format!("{t},{a},{},{},999999,{},{t}", gone.id, left.id, i64::MAX >> 10);
+    for (query, expected) in [
+        (format!("ids={t}"), of(&[t])),
+        (format!("ids={everybody}&page_size=1"), of(&[t, a])),
+        (format!("ids=%20{a}%20,%20{t}&search="), of(&[t, a])),
+        (format!("ids={a}&ids={t}"), of(&[t, a])),
+        ("ids=999999".to_owned(), vec![]),
+    ] {
+        let body = json!({"next": null, "previous": null, "results": expected});
+        tom.get(&format!("/api/users/?{query}")).await.expect_body(200, body);
+        let staff = root.get(&format!("/api/users/?{query}")).await.expect(200);
+        assert_eq!(staff.results().len(), expected.len(), "{query}");
+    }
+
+    let many = |count: i64| (1..=count).map(|id| id.to_string()).collect::<Vec<_>>().join(",");
+    tom.get(&format!("/api/users/?ids={},1,2", many(100))).await.expect(200);
+    let integer = "A valid integer is required.";
+    for (query, fault) in [
+        ("", "This list may not be empty."),
+        ("a", integer),
+        ("1,,2", integer),
+        ("1,", integer),
+        ("1.5", integer),
+        ("9223372036854775808", integer),
+        ("0", "Ensure this value is greater than or equal to 1."),
+        ("-1", "Ensure this value is greater than or equal to 1."),
+        ("9007199254740992", "Ensure this value is less than or equal to 9007199254740991."),
+        ("1&search=tom", "Not together with `search`."),
+        (&many(101), "Ensure this field has no more than 100 elements."),
+    ] {
+        tom.get(&format!("/api/users/?ids={query}")).await.expect_fault("ids", fault);
+    }
+    let next = tom.get("/api/users/?page_size=1").await.json["next"].clone();
+    let cursor = next.as_str().and_then(|url| url.split("cursor=").nth(1)).expect("a cursor");
+    for cursor in [cursor, "meow"] {
+        let answer = tom.get(&format!("/api/users/?ids=1&cursor={cursor}")).await;
+        answer.expect_detail(404, "Invalid cursor");
+    }
 }
