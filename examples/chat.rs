@@ -18,7 +18,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use meowsenger_client::types::Message;
-use meowsenger_client::{Change, Client, Connection, Event, Events, Options, Resynced, Server};
+use meowsenger_client::{
+    Change, ChatId, Client, Connection, Event, Events, MessageId, Options, Resynced, Server,
+    Version,
+};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -51,7 +54,7 @@ struct Arguments {
     url: String,
     username: String,
     password: String,
-    chat: i64,
+    chat: ChatId,
     listen: Option<Duration>,
 }
 
@@ -118,15 +121,15 @@ type Request = Pin<Box<dyn Future<Output = Result<Message, meowsenger_client::Er
 struct Conversation {
     connection: Connection,
     events: Events,
-    chat: i64,
+    chat: ChatId,
     /// The chats' versions when the program started. Older messages are not shown.
-    initial_versions: BTreeMap<i64, i64>,
+    initial_versions: BTreeMap<ChatId, Version>,
     failed: usize,
 }
 
 impl Conversation {
     /// Connects, and waits until the chat is known.
-    async fn open(chat: i64, client: &Client) -> Result<Self> {
+    async fn open(chat: ChatId, client: &Client) -> Result<Self> {
         let (connection, events) = client.connect(Options::default());
         let initial_versions = BTreeMap::new();
         let mut this = Self { connection, events, chat, initial_versions, failed: 0 };
@@ -140,7 +143,7 @@ impl Conversation {
         let ready = timeout(DEADLINE, ready).await??;
         this.initial_versions = ready.versions;
         if !this.initial_versions.contains_key(&chat) {
-            let chats: Vec<_> = this.initial_versions.keys().map(i64::to_string).collect();
+            let chats: Vec<_> = this.initial_versions.keys().map(ChatId::to_string).collect();
             let chats = if chats.is_empty() { "none".to_owned() } else { chats.join(", ") };
             return Err(format!("no such chat: {chat}; yours: {chats}").into());
         }
@@ -200,7 +203,7 @@ impl Conversation {
     fn request(&mut self, line: &str) -> Option<Request> {
         let mut words = line.splitn(3, ' ');
         let (command, message, text) = (words.next(), words.next(), words.next());
-        let message = message.and_then(|id| id.trim_start_matches('#').parse::<i64>().ok());
+        let message = message.and_then(|id| id.trim_start_matches('#').parse::<MessageId>().ok());
         let (connection, chat, text) =
             (self.connection.clone(), self.chat, text.map(str::to_owned));
         let line = line.to_owned();
@@ -228,7 +231,7 @@ impl Conversation {
             }
             Event::ChatDeleted(chat) => (chat, "* you are no longer in this chat".to_owned()),
             Event::Resynced(Resynced { chat, messages, .. }) => {
-                let known = self.initial_versions.get(&chat.id).copied().unwrap_or(0);
+                let known = self.initial_versions.get(&chat.id).copied().unwrap_or_default();
                 for message in messages.iter().filter(|message| message.version > known) {
                     self.show_in(chat.id, &describe(message));
                 }
@@ -242,7 +245,7 @@ impl Conversation {
         self.show_in(chat, &what);
     }
 
-    fn show_in(&self, chat: i64, what: &str) {
+    fn show_in(&self, chat: ChatId, what: &str) {
         let prefix = if chat == self.chat { String::new() } else { format!("[chat {chat}] ") };
         say(&format!("{prefix}{what}"));
     }
@@ -267,6 +270,7 @@ fn describe_change(change: &Change) -> String {
             format!("* the role of {} changed", text(&member.user.username))
         }
         Change::MemberLeft { member, .. } => format!("* {} left", text(&member.user.username)),
+        _ => "* the chat changed".to_owned(),
     }
 }
 

@@ -29,6 +29,8 @@ use tokio::time::{sleep, timeout};
 use actor::{Actor, Notes};
 use cluster::{BINARY, Cluster};
 use history::{History, What};
+use meowsenger_client::UserId;
+use meowsenger_client::types::NewGroup;
 use meowsenger_testing::services::{nats_server, variables};
 use meowsenger_testing::{Backend, Chance, Program};
 
@@ -108,14 +110,17 @@ async fn everybody_ends_with_what_the_server_has() {
 }
 
 /// Small groups, and some private chats.
-async fn make_chats(actors: &[Arc<Actor>], ids: &[i64], chance: &mut Chance) {
+async fn make_chats(actors: &[Arc<Actor>], ids: &[UserId], chance: &mut Chance) {
     for number in 0..CHATS {
         let actor = &actors[number % actors.len()];
         let others: Vec<_> = (0..2 + chance.below(6)).filter_map(|_| chance.pick(ids)).collect();
         let others: Vec<_> = others.into_iter().copied().filter(|id| *id != actor.id).collect();
         let made = match others.first() {
             Some(other) if number % 5 == 0 => actor.client.private_chat(*other).await,
-            _ => actor.client.create_group(&format!("Room {number}"), &others).await,
+            _ => {
+                let group = NewGroup::new(format!("Room {number}")).members(others);
+                actor.client.create_group(&group).await
+            }
         };
         made.expect("made");
     }

@@ -2,7 +2,8 @@
 //! sockets that do as little as possible.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use meowsenger_client::{Client, Server};
+use meowsenger_client::types::Registration;
+use meowsenger_client::{Client, Server, UserId};
 use reqwest::Method;
 use serde_json::Value;
 use tokio::net::{TcpSocket, TcpStream};
@@ -18,7 +19,7 @@ pub type Socket = WebSocketStream<TcpStream>;
 /// A registered user.
 #[derive(Clone)]
 pub struct User {
-    pub id: i64,
+    pub id: UserId,
     /// The server on which the user registered.
     pub client: Client,
 }
@@ -26,7 +27,7 @@ pub struct User {
 impl User {
     /// Registers an account.
     pub async fn register(server: &Server, name: &str) -> Result<Self> {
-        let client = server.register(name, "nine-lives-2026").await?;
+        let client = server.register(&Registration::new(name, "nine-lives-2026")).await?;
         Ok(Self { id: client.me().await?.id, client })
     }
 
@@ -81,6 +82,6 @@ impl User {
     }
 
     fn access(&self) -> String {
-        self.client.tokens().borrow().access.clone()
+        self.client.tokens().access
     }
 }

@@ -101,11 +101,11 @@ async fn prepare(
         Some(url) => Database::postgres(url).await?,
         None => Database::sqlite(folder).await?,
     };
-    let other = users.pop().ok_or("three users")?.id;
+    let other = users.pop().ok_or("three users")?.id.0;
     for (user, name, count, messages, unread) in
         [(0, "many", 999, 500, 50), (0, "long", 1, 500_000, 0), (1, "few", 10, 100, 1)]
     {
-        let user = users[user].id;
+        let user = users[user].id.0;
         database.add(&Chats { user, name, count, messages, unread }, other).await?;
     }
     let chats = (database.group("long", 1).await?, database.group("few", 1).await?);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use meowsenger_client::types::NewGroup;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -95,7 +96,7 @@ async fn prepare(program: &Path, folder: &Path, count: u16) -> Result<Vec<User>>
         one.client.private_chat(other.id).await?;
     }
     let all: Vec<_> = users.iter().map(|user| user.id).collect();
-    users[0].client.create_group("Everybody", &all).await?;
+    users[0].client.create_group(&NewGroup::new("Everybody").members(all)).await?;
     Ok(users)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use meowsenger::actions::{catchup, epoch};
 use meowsenger::store::{Dialects, site};
-use meowsenger_client::{Event, Options, Server};
+use meowsenger_client::{ChatId, Event, Options, Server};
 use rstest::rstest;
 use tokio::time::timeout;
 
@@ -70,7 +70,7 @@ async fn clients_that_were_ahead_of_a_restored_database_start_afresh(
     }
     let contents = || {
         let replica = live.replica();
-        let known = replica.chat(chat).map(|known| known.messages().values());
+        let known = replica.chat(ChatId(chat)).map(|known| known.messages().values());
         known.map(|messages| messages.map(|m| m.content.clone()).collect()).unwrap_or_default()
     };
     let mut wait_for = async |wanted: &[&str]| {

@@ -7,9 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use meowsenger_client::types::{Chat, ChatType, Message, Role};
+use meowsenger_client::types::{
+    Chat, ChatType, GroupUpdate, Message, MessageStatus, NewGroup, Registration, Role,
+};
 use meowsenger_client::{
-    Anchor, Client, Connection, Error, ErrorKind, Event, Options, Replica, Result, Server,
+    Anchor, Client, Connection, Error, ErrorKind, Event, Options, Replica, Result, Seq, Server,
+    UserId,
 };
 use rstest::rstest;
 use serde_json::Value;
@@ -26,8 +29,8 @@ const STEPS: usize = 60;
 
 /// A user with a connection that can be cut.
 struct Person {
-    id: i64,
-    others: Vec<i64>,
+    id: UserId,
+    others: Vec<UserId>,
     client: Client,
     connection: Connection,
     proxy: Proxy,
@@ -50,20 +53,27 @@ impl Person {
     async fn change(&mut self, step: usize) -> Result<()> {
         let other = *self.chance.pick(&self.others).expect("somebody");
         let Some(chat) = self.random_chat() else {
-            return self.client.create_group(&format!("Kitchen {step}"), &[other]).await.map(drop);
+            let group = NewGroup::new(format!("Kitchen {step}")).members([other]);
+            return self.client.create_group(&group).await.map(drop);
         };
         let (client, id) = (&self.client, chat.id);
         let last = chat.last_message.as_ref().filter(|message| message.sender.id == self.id);
         match self.chance.below(20) {
-            0 => client.create_group(&format!("Kitchen {step}"), &self.others).await.map(drop),
+            0 => {
+                let group = NewGroup::new(format!("Kitchen {step}")).members(&self.others[..]);
+                client.create_group(&group).await.map(drop)
+            }
             1 => client.private_chat(other).await.map(drop),
             _ if chat.kind == ChatType::Private => client.send(id, "meow").await.map(drop),
             2 => client.delete_chat(id).await,
             3 | 4 => client.remove_member(id, self.id).await,
             5 | 6 => client.remove_member(id, other).await,
-            7..=10 => client.add_members(id, &[other]).await.map(drop),
+            7..=10 => client.add_members(id, &[other], Role::Member).await.map(drop),
             11 => client.set_role(id, other, Role::Admin).await.map(drop),
-            12 => client.update_group(id, &format!("Kitchen {step}"), "").await.map(drop),
+            12 => {
+                let update = GroupUpdate::new().name(format!("Kitchen {step}"));
+                client.update_group(id, &update).await.map(drop)
+            }
             13 | 14 => match last {
                 Some(message) => client.edit(message.id, &format!("purr {step}")).await.map(drop),
                 None => client.send(id, "hiss").await.map(drop),
@@ -86,7 +96,7 @@ impl Person {
         let replica = self.reconnect(known, &syncs).await;
         assert!(syncs.load(Ordering::Relaxed) <= 1, "more than one sync was needed");
 
-        let chats = self.client.chats().await.expect("chats").results;
+        let chats = self.client.chats().collect().await.expect("chats");
         let ids: Vec<_> = replica.chats().keys().copied().collect();
         let mut expected: Vec<_> = chats.iter().map(|chat| chat.id).collect();
         expected.sort_unstable();
@@ -104,7 +114,7 @@ impl Person {
                 counter.fetch_add(1, Ordering::Relaxed);
             }
         };
-        let options = Options { replica, tap: Some(Arc::new(tap)), ..Options::default() };
+        let options = Options::new().replica(replica).tap(tap);
         let (connection, mut events) = self.client.connect(options);
         let up_to_date = async {
             while !matches!(events.next().await.expect("connected"), Event::Ready(_)) {}
@@ -122,8 +132,8 @@ impl Person {
         let known = replica.chat(chat.id).expect("known");
         assert_eq!(known.version(), chat.version, "{chat:?}");
         assert_eq!(summary(known.chat()), summary(chat));
-        let page = self.client.messages(chat.id, Anchor::After(0), 100).await.expect("messages");
-        for message in page.results {
+        let messages = self.client.messages(chat.id, Anchor::After(Seq(0))).collect().await;
+        for message in messages.expect("messages") {
             match known.messages().get(&message.seq) {
                 Some(copy) => assert_eq!(lasting(copy), lasting(&message)),
                 None => assert!(message.seq < known.complete_from(), "missing: {message:?}"),
@@ -146,14 +156,16 @@ fn check(outcome: Result<()>) {
     assert!(expected, "{outcome:?}");
 }
 
-fn summary(chat: &Chat) -> (&str, i64, Role, i64, Option<Message>) {
+fn summary(chat: &Chat) -> (&str, i64, Role, Seq, Option<Message>) {
     let last = chat.last_message.as_ref().map(lasting);
     (&chat.name, chat.members_count, chat.my_role, chat.last_seq, last)
 }
 
 /// A message without its status, which changes without a version.
 fn lasting(message: &Message) -> Message {
-    Message { status: meowsenger_client::types::MessageStatus::Sent, ..message.clone() }
+    let mut message = message.clone();
+    message.status = MessageStatus::Sent;
+    message
 }
 
 #[rstest]
@@ -172,9 +184,10 @@ async fn replicas_agree_after_one_sync(
     for number in 0..PEOPLE {
         let proxy = Proxy::start(&[&one.base, &two.base]).await;
         let server = Server::new(&proxy.base);
-        let client = server.register(&format!("cat{number}"), PASSWORD).await.expect("registered");
+        let account = Registration::new(format!("cat{number}"), PASSWORD);
+        let client = server.register(&account).await.expect("registered");
         let id = client.me().await.expect("me").id;
-        let options = Options { backoff_base: Duration::from_millis(1), ..Options::default() };
+        let options = Options::new().backoff(Duration::from_millis(1), Duration::from_secs(30));
         let (connection, mut events) = client.connect(options);
         reading.spawn(async move { while events.next().await.is_some() {} });
         let (others, chance) = (Vec::new(), chance.fork());

@@ -3,10 +3,10 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use meowsenger_client::types::Role;
+use meowsenger_client::types::{NewGroup, Registration, Role};
 use meowsenger_client::{
-    Anchor, Auth, Change, Connection, Error, ErrorKind, Event, Events, Options, Resynced, Server,
-    Signal,
+    Anchor, Auth, Change, ChatId, Connection, Error, ErrorKind, Event, Events, Options, Resynced,
+    Seq, Server, Signal, Version,
 };
 use rstest::rstest;
 use serde_json::json;
@@ -30,7 +30,7 @@ async fn wait_for<T>(events: &mut Events, wanted: impl Fn(Event) -> Option<T>) -
 
 /// Options with a short backoff.
 fn hasty() -> Options {
-    Options { backoff_base: Duration::from_millis(1), ..Options::default() }
+    Options::new().backoff(Duration::from_millis(1), Duration::from_secs(30))
 }
 
 #[rstest]
@@ -38,17 +38,17 @@ fn hasty() -> Options {
 async fn two_bots_talk(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
     let Some(app) = TestApp::start(backend).await else { return };
     let server = Server::new(&app.base);
-    let alice = server.register("alice", PASSWORD).await.expect("registered");
-    let bob = server.register("bob", PASSWORD).await.expect("registered");
+    let alice = server.register(&Registration::new("alice", PASSWORD)).await.expect("registered");
+    let bob = server.register(&Registration::new("bob", PASSWORD)).await.expect("registered");
     let (alice_id, bob_id) = (alice.me().await.expect("me").id, bob.me().await.expect("me").id);
     let (alice_live, mut alice_hears) = alice.connect(Options::default());
-    let (bob_live, mut bob_hears) =
-        bob.connect(Options { auth: Auth::Frame, ..Options::default() });
+    let (bob_live, mut bob_hears) = bob.connect(Options::new().auth(Auth::Frame));
     for events in [&mut alice_hears, &mut bob_hears] {
         wait_for(events, |event| matches!(event, Event::Ready(_)).then_some(())).await;
     }
 
-    let chat = alice.create_group("Kitchen", &[bob_id]).await.expect("made").id;
+    let chat =
+        alice.create_group(&NewGroup::new("Kitchen").members([bob_id])).await.expect("made").id;
     let created = |event| match event {
         Event::ChatCreated(chat) => Some(chat.id),
         _ => None,
@@ -60,7 +60,7 @@ async fn two_bots_talk(#[values(Backend::Sqlite, Backend::Postgres)] backend: Ba
     alice_live.edit(sent.id, "purr").await.expect("acked");
     let second = alice.send(chat, "hiss").await.expect("sent");
     alice_live.delete(second.id).await.expect("acked");
-    bob_live.mark_read(chat, 2).await.expect("acked");
+    bob_live.mark_read(chat, Seq(2)).await.expect("acked");
     let mut changes = Vec::new();
     while changes.len() < 4 {
         let next = |event| match event {
@@ -72,19 +72,20 @@ async fn two_bots_talk(#[values(Backend::Sqlite, Backend::Postgres)] backend: Ba
     assert!(matches!(
         &changes[..],
         [
-            Change::MessageCreated { version: 2, .. },
-            Change::MessageUpdated { version: 3, .. },
-            Change::MessageCreated { version: 4, .. },
-            Change::MessageDeleted { version: 5, .. },
+            Change::MessageCreated { version: Version(2), .. },
+            Change::MessageUpdated { version: Version(3), .. },
+            Change::MessageCreated { version: Version(4), .. },
+            Change::MessageDeleted { version: Version(5), .. },
         ]
     ));
     let receipt = |event| match event {
         Event::Signal(Signal::Receipt { user, markers, .. }) if user == bob_id => Some(markers),
         _ => None,
     };
-    assert_eq!(wait_for(&mut alice_hears, receipt).await.last_read_seq, 2);
+    assert_eq!(wait_for(&mut alice_hears, receipt).await.last_read_seq, Seq(2));
 
-    let page = bob.messages(chat, Anchor::After(0), 100).await.expect("a page");
+    let page = bob.messages(chat, Anchor::After(Seq(0))).next_page().await.expect("a page");
+    let page = page.expect("the first");
     let replica = alice_live.replica().clone();
     let known = replica.chat(chat).expect("known");
     assert_eq!(known.messages().len(), 2);
@@ -92,7 +93,7 @@ async fn two_bots_talk(#[values(Backend::Sqlite, Backend::Postgres)] backend: Ba
         let copy = &known.messages()[&message.seq];
         assert_eq!((copy.version, &copy.content), (message.version, &message.content));
     }
-    assert_eq!(known.markers()[&bob_id].last_read_seq, 2);
+    assert_eq!(known.markers()[&bob_id].last_read_seq, Seq(2));
     assert_eq!(bob_live.replica().chat(chat).expect("known").chat().unread_count, 0);
 
     let refused = bob.set_role(chat, alice_id, Role::Member).await.expect_err("no owner");
@@ -119,14 +120,15 @@ async fn what_was_missed_is_made_good_on_another_node(
         Event::Resynced(resynced) => Some(resynced),
         _ => None,
     };
-    let Resynced { from: 0, to: 2, .. } = wait_for(&mut events, resynced).await else {
+    let Resynced { from: Version(0), to: Version(2), .. } = wait_for(&mut events, resynced).await
+    else {
         panic!("the chat as it is")
     };
 
     proxy.lead_to(&[]);
     proxy.cut();
     wait_for(&mut events, |e| matches!(e, Event::Disconnected { .. }).then_some(())).await;
-    let sending = live.send(chat, "from afar");
+    let sending = live.send(ChatId(chat), "from afar");
     let away = async {
         alice.say(chat, "two").await;
         let body = serde_json::json!({"content": "one, edited"});
@@ -134,18 +136,18 @@ async fn what_was_missed_is_made_good_on_another_node(
         proxy.lead_to(&[&other_node.base]);
     };
     let (sent, ()) = tokio::join!(sending, away);
-    assert_eq!(sent.expect("acked").seq, 3);
+    assert_eq!(sent.expect("acked").seq, Seq(3));
     // Missed messages come at once; its own may come with them or later.
     let Resynced { from, messages, .. } = wait_for(&mut events, resynced).await;
-    assert_eq!(from, 2);
+    assert_eq!(from, Version(2));
     let contents: Vec<_> = messages.iter().map(|message| message.content.as_str()).collect();
     assert_eq!(contents[..2], ["two", "one, edited"]);
-    while live.replica().chat(chat).is_some_and(|known| known.version() < 5) {
+    while live.replica().chat(ChatId(chat)).is_some_and(|known| known.version() < Version(5)) {
         wait_for(&mut events, Some).await;
     }
     let replica = live.replica().clone();
     let contents: Vec<_> =
-        replica.chats()[&chat].messages().values().map(|m| m.content.clone()).collect();
+        replica.chats()[&ChatId(chat)].messages().values().map(|m| m.content.clone()).collect();
     assert_eq!(contents, ["one, edited", "two", "from afar"]);
 }
 
@@ -156,9 +158,9 @@ async fn an_expired_token_is_renewed_and_an_ended_session_is_the_end(
 ) {
     let Some(app) = TestApp::start(backend).await else { return };
     let proxy = Proxy::start(&[&app.base]).await;
-    let client = Server::new(&proxy.base).register("alice", PASSWORD).await.expect("registered");
-    let tokens = client.tokens();
-    let first = tokens.borrow().clone();
+    let client = Server::new(&proxy.base);
+    let client = client.register(&Registration::new("alice", PASSWORD)).await.expect("registered");
+    let first = client.tokens();
     let (_live, mut events) = client.connect(hasty());
     let ready = |event: Event| matches!(event, Event::Ready(_)).then_some(());
     wait_for(&mut events, ready).await;
@@ -166,10 +168,10 @@ async fn an_expired_token_is_renewed_and_an_ended_session_is_the_end(
     app.app.clock.advance(Duration::from_secs(16 * 60));
     proxy.cut();
     wait_for(&mut events, ready).await;
-    let second = tokens.borrow().clone();
+    let second = client.tokens();
     assert_ne!(second, first, "renewed by the socket");
     app.app.clock.advance(Duration::from_secs(16 * 60));
-    let (me, chats) = tokio::join!(client.me(), client.chats());
+    let (me, chats) = tokio::join!(client.me(), client.chats().collect());
     assert!(me.is_ok() && chats.is_ok(), "renewed once, by one of them: {me:?} {chats:?}");
 
     client.clone().log_out().await.expect("logged out");
@@ -192,13 +194,13 @@ async fn a_send_whose_answer_does_not_come_is_repeated_and_there_once(
     let (alice, bob) = (app.user("alice").await, app.user("bob").await);
     let chat = alice.private_chat(&bob).await;
     let client = Server::new(&proxy.base).log_in(&bob.username, PASSWORD).await.expect("in");
-    let options = Options { timeout: Duration::from_millis(300), ..hasty() };
+    let options = hasty().timeout(Duration::from_millis(300));
     let (live, mut events) = client.connect(options);
     wait_for(&mut events, |event| matches!(event, Event::Resynced(_)).then_some(())).await;
 
     // The message may reach the server, but the answer is lost.
     proxy.stall(true);
-    let mut sending = pin!(live.send(chat, "once"));
+    let mut sending = pin!(live.send(ChatId(chat), "once"));
     let lost = wait_for(&mut events, |e| matches!(e, Event::Disconnected { .. }).then_some(()));
     tokio::select! {
         () = lost => {}
@@ -206,8 +208,8 @@ async fn a_send_whose_answer_does_not_come_is_repeated_and_there_once(
     }
     proxy.stall(false);
     let sent = sending.await.expect("acked");
-    let page = client.messages(chat, Anchor::Newest, 10).await.expect("a page");
-    let found: Vec<_> = page.results.iter().map(|message| (message.id, &message.content)).collect();
+    let messages = client.messages(ChatId(chat), Anchor::Newest).collect().await.expect("messages");
+    let found: Vec<_> = messages.iter().map(|message| (message.id, &message.content)).collect();
     assert_eq!(found, [(sent.id, &"once".to_owned())]);
 }
 
@@ -230,9 +232,9 @@ async fn a_replica_learns_what_other_devices_of_its_user_did_meanwhile(
     let follows = async |live: &Connection, unread: i64, name: &str, version: i64| {
         let looks = async || {
             let replica = live.replica();
-            let known = replica.chat(chat)?.chat().unread_count;
+            let known = replica.chat(ChatId(chat))?.chat().unread_count;
             let user = replica.user()?.first_name.clone();
-            let up_to_date = replica.account_version() >= Some(version);
+            let up_to_date = replica.account_version() >= Some(Version(version));
             (replica.is_up_to_date() && up_to_date && (known, user.as_str()) == (unread, name))
                 .then_some(())
         };
@@ -240,7 +242,7 @@ async fn a_replica_learns_what_other_devices_of_its_user_did_meanwhile(
     };
     let (live, events) = client.connect(hasty());
     follows(&live, 3, "", 0).await;
-    let start = live.replica().account_version().expect("a version");
+    let start = live.replica().account_version().expect("a version").0;
     // While it is connected: a frame that may not be the last of its version does not count as known.
     read(1).await;
     follows(&live, 2, "", start).await;
@@ -249,7 +251,7 @@ async fn a_replica_learns_what_other_devices_of_its_user_did_meanwhile(
     drop((live, events));
     read(3).await;
     kitty.patch("/api/auth/me/", json!({"first_name": "Kit"})).await.expect(200);
-    let (live, _events) = client.connect(Options { replica, ..hasty() });
+    let (live, _events) = client.connect(hasty().replica(replica));
     follows(&live, 0, "Kit", start + 3).await;
     kitty.patch("/api/auth/me/", json!({"email": "kit@cat.example"})).await.expect(200);
     follows(&live, 0, "Kit", start + 4).await;

@@ -4,9 +4,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use meowsenger_client::types::{ChatType, Draft, Message, Role};
+use meowsenger_client::types::{
+    ChatType, Draft, GroupUpdate, Message, NewGroup, Registration, Role,
+};
 use meowsenger_client::{
-    Client, Connection, Error, ErrorKind, Event, Events, Options, Result, Server,
+    ChatId, Client, Connection, Error, ErrorKind, Event, Events, Options, Result, Seq, Server,
+    UserId,
 };
 use meowsenger_testing::{Chance, PASSWORD};
 use serde_json::{Value, json};
@@ -33,7 +36,7 @@ pub struct Notes {
 /// A user with a client.
 pub struct Actor {
     pub number: usize,
-    pub id: i64,
+    pub id: UserId,
     pub client: Client,
     pub live: Connection,
     history: Arc<History>,
@@ -50,7 +53,8 @@ impl Actor {
     ) -> (Self, Events) {
         let (timeout, deadline) = (Duration::from_secs(5), Duration::from_secs(300));
         let server = Server::new(way).with_timeouts(timeout, deadline);
-        let client = server.register(&format!("cat{number}"), PASSWORD).await.expect("registered");
+        let account = Registration::new(format!("cat{number}"), PASSWORD);
+        let client = server.register(&account).await.expect("registered");
         let id = client.me().await.expect("me").id;
         let tap = {
             let history = Arc::clone(history);
@@ -58,13 +62,11 @@ impl Actor {
                 history.add(Some(number), What::Frame(connection, digest(text)));
             }
         };
-        let (live, events) = client.connect(Options {
-            backoff_base: Duration::from_millis(50),
-            backoff_cap: Duration::from_secs(1),
-            timeout: Duration::from_secs(15),
-            tap: Some(Arc::new(tap)),
-            ..Options::default()
-        });
+        let options = Options::new()
+            .backoff(Duration::from_millis(50), Duration::from_secs(1))
+            .timeout(Duration::from_secs(15))
+            .tap(tap);
+        let (live, events) = client.connect(options);
         let (history, notes) = (Arc::clone(history), Arc::clone(notes));
         (Self { number, id, client, live, history, notes }, events)
     }
@@ -73,7 +75,7 @@ impl Actor {
     pub async fn act(
         self: Arc<Self>,
         mut chance: Chance,
-        others: Vec<i64>,
+        others: Vec<UserId>,
         stop: watch::Receiver<bool>,
     ) {
         let mut count = 0;
@@ -93,7 +95,7 @@ impl Actor {
     async fn once(
         &self,
         chance: &mut Chance,
-        others: &[i64],
+        others: &[UserId],
         count: usize,
     ) -> Result<Option<String>> {
         let Some((chat, kind, messages)) = self.somewhere(chance) else { return Ok(None) };
@@ -122,7 +124,7 @@ impl Actor {
                 format!("deleted {}", message.id)
             }
             75..85 => {
-                let seq = messages.last().map_or(0, |message| message.seq);
+                let seq = messages.last().map_or(Seq(0), |message| message.seq);
                 match by_socket {
                     true => live.mark_read(chat, seq).await?,
                     false => drop(client.mark_read(chat, seq).await?),
@@ -136,7 +138,7 @@ impl Actor {
             _ if kind != ChatType::Group => return Ok(None),
             88..94 => {
                 let Some(other) = chance.pick(others) else { return Ok(None) };
-                client.add_members(chat, &[*other]).await?;
+                client.add_members(chat, &[*other], Role::Member).await?;
                 format!("added {other} to {chat}")
             }
             94 => {
@@ -149,12 +151,15 @@ impl Actor {
                 format!("put {other} out of {chat}")
             }
             97..99 => {
-                client.update_group(chat, &format!("Room {count}"), "").await?;
+                client
+                    .update_group(chat, &GroupUpdate::new().name(format!("Room {count}")))
+                    .await?;
                 format!("renamed {chat}")
             }
             _ if chance.one_in(2) => {
                 let Some(other) = chance.pick(others) else { return Ok(None) };
-                let made = client.create_group(&format!("Room {count}"), &[*other]).await?;
+                let group = NewGroup::new(format!("Room {count}")).members([*other]);
+                let made = client.create_group(&group).await?;
                 format!("made {}", made.id)
             }
             _ => {
@@ -169,7 +174,7 @@ impl Actor {
     async fn send(
         &self,
         chance: &mut Chance,
-        chat: i64,
+        chat: ChatId,
         count: usize,
         by_socket: bool,
     ) -> Result<String> {
@@ -186,12 +191,12 @@ impl Actor {
 
     async fn send_one(
         &self,
-        chat: i64,
+        chat: ChatId,
         name: String,
         content: String,
         by_socket: bool,
-    ) -> Result<i64> {
-        let draft = Draft { content, client_id: Some(name.clone()), reply_to: None };
+    ) -> Result<Seq> {
+        let draft = Draft::new(content).client_id(name.clone());
         self.notes.sends.lock().expect("not poisoned").tried.insert(name.clone(), chat);
         let message = match by_socket {
             true => self.live.send(chat, draft).await?,
@@ -203,7 +208,7 @@ impl Actor {
     }
 
     /// A chat that the user owns, according to the client.
-    fn somewhere(&self, chance: &mut Chance) -> Option<(i64, ChatType, Vec<Message>)> {
+    fn somewhere(&self, chance: &mut Chance) -> Option<(ChatId, ChatType, Vec<Message>)> {
         let replica = self.live.replica();
         let chats: Vec<_> = replica.chats().keys().copied().collect();
         let known = replica.chat(*chance.pick(&chats)?)?;

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use meowsenger_client::types::{Chat, Message};
-use meowsenger_client::{Frame, Replica};
+use meowsenger_client::{ChatId, Frame, MessageId, Replica, Version};
 use serde_json::{Value, json};
 
 use super::history::{Entry, Reported, What};
 use super::judge::{self, Sends, Truth};
 
+const CHAT: ChatId = ChatId(3);
 const TIME: &str = "2026-01-01T00:00:00.000001Z";
 
 fn entries(whats: impl IntoIterator<Item = What>) -> Vec<Entry> {
@@ -24,8 +25,8 @@ fn change(version: i64) -> Value {
 }
 
 fn reported(versions: &[i64]) -> Vec<Entry> {
-    let first = Reported::Created { chat: 3, version: 1 };
-    let change = |version: &i64| Reported::Change { chat: 3, version: *version };
+    let first = Reported::Created { chat: CHAT, version: Version(1) };
+    let change = |version: &i64| Reported::Change { chat: CHAT, version: Version(*version) };
     entries([first].into_iter().chain(versions.iter().map(change)).map(What::Reported))
 }
 
@@ -55,7 +56,7 @@ fn chat(last_seq: i64) -> Chat {
 /// Three acknowledged messages.
 fn sends() -> Sends {
     let acked: HashMap<_, _> = (1..=3).map(|seq| (format!("m{seq}"), message(seq))).collect();
-    let tried = acked.keys().map(|name| (name.clone(), 3)).collect();
+    let tried = acked.keys().map(|name| (name.clone(), CHAT)).collect();
     Sends { acked, tried }
 }
 
@@ -84,10 +85,14 @@ fn events_that_are_lost_repeated_or_reordered_are_found() {
     {
         assert!(!judge::reported(&reported(&versions)).is_empty(), "{what}");
     }
+    let resynced = |from, upto| {
+        let (from, upto) = (Version(from), Version(upto));
+        entries([What::Reported(Reported::Resynced { chat: CHAT, from, upto })])
+    };
     let mut announced = reported(&[2]);
-    announced.extend(entries([What::Reported(Reported::Resynced { chat: 3, from: 2, upto: 9 })]));
+    announced.extend(resynced(2, 9));
     assert!(judge::reported(&announced).is_empty());
-    announced.extend(entries([What::Reported(Reported::Resynced { chat: 3, from: 8, upto: 10 })]));
+    announced.extend(resynced(8, 10));
     assert_eq!(judge::reported(&announced).len(), 1, "not from where one was");
 }
 
@@ -100,10 +105,12 @@ fn messages_that_are_lost_doubled_or_nobodys_are_found() {
     assert_eq!(judged(&right), 0);
     assert_eq!(judged(&right[..2]), 1, "an acknowledged one is lost");
     assert!(judged(&[message(1), message(3)]) >= 2, "and leaves a gap");
-    let doubled = Message { client_id: right[1].client_id.clone(), ..message(4) };
+    let mut doubled = message(4);
+    doubled.client_id.clone_from(&right[1].client_id);
     assert!(judged(&[message(1), message(2), message(3), doubled]) > 0);
     assert_eq!(judged(&[message(1), message(2), message(3), message(4)]), 1, "nobody sent it");
-    let other = Message { id: 99, ..message(2) };
+    let mut other = message(2);
+    other.id = MessageId(99);
     assert_eq!(judged(&[message(1), other, message(3)]), 1, "not the one acknowledged");
 }
 
@@ -112,16 +119,18 @@ fn a_replica_or_a_node_that_differs_is_found() {
     let mut replica = Replica::default();
     replica.apply(Frame::ChatCreated(chat(2)));
     replica.merge_messages(&[message(1), message(2)]);
-    let truth = |messages: Vec<Message>, last_seq| Truth::from([(3, (chat(last_seq), messages))]);
+    let truth =
+        |messages: Vec<Message>, last_seq| Truth::from([(CHAT, (chat(last_seq), messages))]);
     assert!(judge::replica(1, &replica, &truth(vec![message(1), message(2)], 2)).is_empty());
     assert!(!judge::replica(1, &replica, &Truth::new()).is_empty(), "a chat that is not there");
     let newer = truth(vec![message(1), message(2), message(3)], 3);
     assert!(!judge::replica(1, &replica, &newer).is_empty(), "behind");
-    let edited = Message { content: "purr".to_owned(), ..message(1) };
+    let mut edited = message(1);
+    edited.content = "purr".to_owned();
     assert!(!judge::replica(1, &replica, &truth(vec![edited, message(2)], 2)).is_empty());
     assert!(!judge::replica(1, &replica, &truth(vec![message(1)], 2)).is_empty(), "one too many");
 
-    let node = |version| BTreeMap::from([(3, (version, vec![message(1)]))]);
+    let node = |version| BTreeMap::from([(CHAT, (Version(version), vec![message(1)]))]);
     assert!(judge::nodes(&[node(2), node(2), node(2)]).is_empty());
     assert_eq!(judge::nodes(&[node(2), node(3), node(3)]).len(), 1);
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Instant;
 
+use meowsenger_client::{ChatId, Version};
 use serde_json::{Value, json};
 
 /// An entry of the history.
@@ -34,13 +35,13 @@ pub enum What {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reported {
     /// A chat's change.
-    Change { chat: i64, version: i64 },
+    Change { chat: ChatId, version: Version },
     /// A chat's version advanced.
-    Resynced { chat: i64, from: i64, upto: i64 },
+    Resynced { chat: ChatId, from: Version, upto: Version },
     /// A chat was added.
-    Created { chat: i64, version: i64 },
+    Created { chat: ChatId, version: Version },
     /// A chat was removed.
-    Deleted { chat: i64 },
+    Deleted { chat: ChatId },
     /// All chats were dropped.
     Forgotten,
 }

@@ -3,19 +3,19 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use meowsenger_client::Replica;
 use meowsenger_client::types::{Chat, Message};
+use meowsenger_client::{ChatId, Replica, Seq, Version};
 
 use super::history::{Entry, Reported, What};
 
 /// The server's state, as one user sees it through one node.
-pub type Truth = BTreeMap<i64, (Chat, Vec<Message>)>;
+pub type Truth = BTreeMap<ChatId, (Chat, Vec<Message>)>;
 
 /// Acknowledged sends by `client_id`, and those whose outcome is unknown.
 #[derive(Debug, Default)]
 pub struct Sends {
     pub acked: HashMap<String, Message>,
-    pub tried: HashMap<String, i64>,
+    pub tried: HashMap<String, ChatId>,
 }
 
 /// On a connection, the events of a chat arrive once and in order, and a gap is announced by a
@@ -90,16 +90,16 @@ impl Connection {
 /// The client library reports each chat's changes once and in order, and announces a gap.
 pub fn reported(entries: &[Entry]) -> Vec<String> {
     let mut faults = Vec::new();
-    let mut clients: HashMap<Option<usize>, HashMap<i64, i64>> = HashMap::new();
+    let mut clients: HashMap<Option<usize>, HashMap<ChatId, Version>> = HashMap::new();
     for Entry { at, client, what } in entries {
         let What::Reported(reported) = what else { continue };
         let versions = clients.entry(*client).or_default();
         let right = match *reported {
             Reported::Change { chat, version } => {
-                versions.insert(chat, version) == Some(version - 1)
+                versions.insert(chat, version) == Some(version.previous())
             }
             Reported::Resynced { chat, from, upto } => {
-                versions.insert(chat, upto).unwrap_or(0) == from && from < upto
+                versions.insert(chat, upto).unwrap_or_default() == from && from < upto
             }
             Reported::Created { chat, version } => versions.insert(chat, version).is_none(),
             Reported::Deleted { chat } => versions.remove(&chat).is_some(),
@@ -142,7 +142,7 @@ pub fn replica(client: usize, replica: &Replica, truth: &Truth) -> Vec<String> {
             let copy = known_messages.get(&message.seq);
             faults.push(format!("client {client}, chat {id}: {copy:?} is not {message:?}"));
         }
-        let last = messages.last().map_or(0, |message| message.seq);
+        let last = messages.last().map_or(Seq(0), |message| message.seq);
         if let Some((seq, message)) =
             known_messages.last_key_value().filter(|(seq, _)| **seq > last)
         {
@@ -159,7 +159,7 @@ pub fn messages(chat: &Chat, messages: &[Message], sends: &Sends) -> Vec<String>
     let mut faults = Vec::new();
     let id = chat.id;
     let seqs: Vec<_> = messages.iter().map(|message| message.seq).collect();
-    if !seqs.iter().copied().eq(1..=chat.last_seq) {
+    if !seqs.iter().map(|seq| seq.0).eq(1..=chat.last_seq.0) {
         faults.push(format!("chat {id} is not 1..{}: {seqs:?}", chat.last_seq));
     }
     let mut found: HashMap<&str, &Message> = HashMap::new();
@@ -186,10 +186,10 @@ pub fn messages(chat: &Chat, messages: &[Message], sends: &Sends) -> Vec<String>
 }
 
 /// All nodes return the same state. Reading moves the markers and statuses of a private chat.
-pub fn nodes(truths: &[BTreeMap<i64, (i64, Vec<Message>)>]) -> Vec<String> {
+pub fn nodes(truths: &[BTreeMap<ChatId, (Version, Vec<Message>)>]) -> Vec<String> {
     let lasting =
-        |truth: &BTreeMap<i64, (i64, Vec<Message>)>| -> BTreeMap<i64, (i64, Vec<Message>)> {
-            let chat = |(id, (version, messages)): (&i64, &(i64, Vec<Message>))| {
+        |truth: &BTreeMap<ChatId, (Version, Vec<Message>)>| -> BTreeMap<ChatId, (Version, Vec<Message>)> {
+            let chat = |(id, (version, messages)): (&ChatId, &(Version, Vec<Message>))| {
                 (*id, (*version, messages.iter().map(self::lasting).collect()))
             };
             truth.iter().map(chat).collect()
@@ -201,5 +201,7 @@ pub fn nodes(truths: &[BTreeMap<i64, (i64, Vec<Message>)>]) -> Vec<String> {
 /// Without the status, which changes without a version, and the sender's names.
 fn lasting(message: &Message) -> Message {
     use meowsenger_client::types::MessageStatus;
-    Message { status: MessageStatus::Sent, ..message.clone() }
+    let mut message = message.clone();
+    message.status = MessageStatus::Sent;
+    message
 }

@@ -5,8 +5,8 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
-use meowsenger_client::types::{Chat, Message};
-use meowsenger_client::{Anchor, Client, Server, SyncRequest};
+use meowsenger_client::types::{Message, SyncRequest};
+use meowsenger_client::{Anchor, ChatId, Client, Seq, Server, Version};
 use tokio::time::timeout;
 
 use super::actor::{Actor, Notes};
@@ -31,13 +31,14 @@ pub async fn judge(actors: &[Arc<Actor>], nodes: &[&str], notes: &Notes) -> Vec<
     let mut faults = Vec::new();
     let mut of_nodes = Vec::new();
     for (number, node) in nodes.iter().enumerate() {
-        let mut read: BTreeMap<i64, (i64, Vec<Message>)> = BTreeMap::new();
+        let mut read: BTreeMap<ChatId, (Version, Vec<Message>)> = BTreeMap::new();
         for actor in actors {
             let client = at(actor, node);
             let mut truth = Truth::new();
-            for chat in chats(&client).await {
+            for chat in client.chats().collect().await.expect("chats") {
                 if let Entry::Vacant(unread) = read.entry(chat.id) {
-                    let messages = messages(&client, chat.id).await;
+                    let messages = client.messages(chat.id, Anchor::After(Seq(0))).collect().await;
+                    let messages = messages.expect("messages");
                     if number == 0 {
                         let sends = notes.sends.lock().expect("not poisoned");
                         faults.extend(judge::messages(&chat, &messages, &sends));
@@ -61,32 +62,11 @@ async fn knows_all(actor: &Actor, client: &Client) -> bool {
         let versions = replica.chats().iter().map(|(id, known)| (*id, known.version()));
         (versions.collect(), replica.is_up_to_date())
     };
-    let known = SyncRequest { versions, ..SyncRequest::default() };
-    let news = client.sync(&known).await.expect("an answer");
+    let news = client.sync(&SyncRequest::new(versions)).await.expect("an answer");
     in_step && news.changes.is_empty() && news.gone.is_empty()
 }
 
 /// The same session, asking one node.
 fn at(actor: &Actor, node: &str) -> Client {
-    Server::new(node).resume(actor.client.tokens().borrow().clone())
-}
-
-async fn chats(client: &Client) -> Vec<Chat> {
-    let mut page = client.chats().await.expect("chats");
-    let mut chats = std::mem::take(&mut page.results);
-    while let Some(next) = page.next {
-        page = client.follow(&next).await.expect("a page");
-        chats.append(&mut page.results);
-    }
-    chats
-}
-
-async fn messages(client: &Client, chat: i64) -> Vec<Message> {
-    let mut page = client.messages(chat, Anchor::After(0), 100).await.expect("messages");
-    let mut messages = std::mem::take(&mut page.results);
-    while let Some(next) = page.next {
-        page = client.follow(&next).await.expect("a page");
-        messages.append(&mut page.results);
-    }
-    messages
+    Server::new(node).resume(actor.client.tokens())
 }

@@ -2,20 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::frames::{AccountDelta, Ready};
-use crate::types::{User, UserRef};
+use crate::frames::Ready;
+use crate::ids::Version;
+use crate::types::{AccountDelta, User, UserRef};
 
 /// The own account.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct AccountReplica {
     user: Option<User>,
-    version: Option<i64>,
+    version: Option<Version>,
     /// Something is missing that the sync in progress may not bring.
     #[serde(skip)]
     is_behind: bool,
     /// The version that the sync in progress names.
     #[serde(skip)]
-    asked: Option<Option<i64>>,
+    asked: Option<Option<Version>>,
 }
 
 impl AccountReplica {
@@ -25,7 +26,7 @@ impl AccountReplica {
     }
 
     /// Everything up to this version is known.
-    pub(crate) fn version(&self) -> Option<i64> {
+    pub(crate) fn version(&self) -> Option<Version> {
         self.version
     }
 
@@ -42,8 +43,8 @@ impl AccountReplica {
     }
 
     /// The version to name in a sync. Without one, chats that are known may have other read markers by now.
-    pub(crate) fn ask(&mut self, has_chats: bool) -> Option<i64> {
-        let named = self.version.or(has_chats.then_some(0));
+    pub(crate) fn ask(&mut self, has_chats: bool) -> Option<Version> {
+        let named = self.version.or(has_chats.then_some(Version(0)));
         (self.is_behind, self.asked) = (false, Some(named));
         named
     }
@@ -53,7 +54,7 @@ impl AccountReplica {
         let asked = self.asked.take().flatten();
         if asked.is_some() && delta.more.is_none() {
             // The server has not reached the version that was named.
-            self.version = Some(0);
+            self.version = Some(Version(0));
             self.is_behind = true;
             return true;
         }
@@ -66,9 +67,9 @@ impl AccountReplica {
     }
 
     /// A change arrived with this version. Everything before it has arrived, but others may have the same one.
-    pub(crate) fn receive(&mut self, version: i64) {
+    pub(crate) fn receive(&mut self, version: Version) {
         if !self.is_behind && self.asked.is_none() {
-            self.version = self.version.max(Some(version - 1));
+            self.version = self.version.max(Some(version.previous()));
         }
     }
 
@@ -109,39 +110,39 @@ mod tests {
     use super::*;
 
     fn account(version: i64) -> AccountReplica {
-        AccountReplica { version: Some(version), ..AccountReplica::default() }
+        AccountReplica { version: Some(Version(version)), ..AccountReplica::default() }
     }
 
     fn delta(version: i64, more: Option<bool>) -> AccountDelta {
-        AccountDelta { version, more, ..AccountDelta::default() }
+        AccountDelta { version: Version(version), more, ..AccountDelta::default() }
     }
 
     #[test]
     fn a_frame_says_that_everything_before_its_version_has_arrived() {
         let mut account = account(4);
-        account.receive(5);
-        assert_eq!(account.version(), Some(4), "others may have version 5, too");
-        account.receive(7);
-        account.receive(6);
-        assert_eq!(account.version(), Some(6));
+        account.receive(Version(5));
+        assert_eq!(account.version(), Some(Version(4)), "others may have version 5, too");
+        account.receive(Version(7));
+        account.receive(Version(6));
+        assert_eq!(account.version(), Some(Version(6)));
     }
 
     #[test]
     fn a_frame_proves_nothing_while_something_is_missing() {
         let mut account = account(4);
         account.miss();
-        account.receive(9);
-        assert_eq!(account.ask(true), Some(4));
-        account.receive(10);
+        account.receive(Version(9));
+        assert_eq!(account.ask(true), Some(Version(4)));
+        account.receive(Version(10));
         assert!(account.apply(&delta(8, Some(true))), "there is more");
-        account.receive(11);
-        assert_eq!((account.version(), account.ask(true)), (Some(8), Some(8)));
+        account.receive(Version(11));
+        assert_eq!((account.version(), account.ask(true)), (Some(Version(8)), Some(Version(8))));
         account.miss();
         assert!(account.apply(&delta(11, Some(false))), "dropped since the question");
         account.ask(true);
         assert!(!account.apply(&delta(11, Some(false))));
-        account.receive(13);
-        assert_eq!(account.version(), Some(12));
+        account.receive(Version(13));
+        assert_eq!(account.version(), Some(Version(12)));
     }
 
     #[test]
@@ -150,10 +151,10 @@ mod tests {
         ahead.miss();
         ahead.ask(true);
         assert!(ahead.apply(&delta(3, None)));
-        assert_eq!(ahead.ask(true), Some(0));
+        assert_eq!(ahead.ask(true), Some(Version(0)));
         assert!(!ahead.apply(&delta(3, Some(false))));
-        assert_eq!(ahead.version(), Some(3));
+        assert_eq!(ahead.version(), Some(Version(3)));
         // A replica that was stored before there were versions.
-        assert_eq!(AccountReplica::default().ask(true), Some(0));
+        assert_eq!(AccountReplica::default().ask(true), Some(Version(0)));
     }
 }

@@ -5,25 +5,26 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::frames::{Change, ReadState};
-use crate::types::{Chat, Markers, Member, Message, Role};
+use crate::frames::Change;
+use crate::ids::{Seq, UserId, Version};
+use crate::types::{Chat, Markers, Member, Message, ReadState, Role};
 
 /// A chat as the client knows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChatReplica {
     chat: Chat,
-    version: i64,
-    messages: BTreeMap<i64, Message>,
-    complete_from: i64,
-    markers: BTreeMap<i64, Markers>,
-    roles: BTreeMap<i64, Role>,
+    version: Version,
+    messages: BTreeMap<Seq, Message>,
+    complete_from: Seq,
+    markers: BTreeMap<UserId, Markers>,
+    roles: BTreeMap<UserId, Role>,
 }
 
 impl ChatReplica {
     pub(crate) fn new(chat: Chat) -> Self {
         let messages: BTreeMap<_, _> =
             chat.last_message.iter().map(|message| (message.seq, message.clone())).collect();
-        let complete_from = messages.keys().next().copied().unwrap_or(chat.last_seq + 1);
+        let complete_from = messages.keys().next().copied().unwrap_or(chat.last_seq.next());
         let (markers, roles) = (BTreeMap::new(), BTreeMap::new());
         let mut replica =
             Self { version: chat.version, chat, messages, complete_from, markers, roles };
@@ -40,27 +41,27 @@ impl ChatReplica {
 
     /// The version up to which changes are applied. While a sync is in progress, [`Self::chat`] may
     /// be newer.
-    pub fn version(&self) -> i64 {
+    pub fn version(&self) -> Version {
         self.version
     }
 
     /// The known messages by `seq`, including tombstones.
-    pub fn messages(&self) -> &BTreeMap<i64, Message> {
+    pub fn messages(&self) -> &BTreeMap<Seq, Message> {
         &self.messages
     }
 
     /// Every message from this `seq` on is known. Some older ones may be.
-    pub fn complete_from(&self) -> i64 {
+    pub fn complete_from(&self) -> Seq {
         self.complete_from
     }
 
     /// The markers of members by user id, as far as the client has received them.
-    pub fn markers(&self) -> &BTreeMap<i64, Markers> {
+    pub fn markers(&self) -> &BTreeMap<UserId, Markers> {
         &self.markers
     }
 
     /// The roles of members by user id, as far as the client has received them.
-    pub fn roles(&self) -> &BTreeMap<i64, Role> {
+    pub fn roles(&self) -> &BTreeMap<UserId, Role> {
         &self.roles
     }
 
@@ -71,8 +72,8 @@ impl ChatReplica {
         if known.is_none_or(|known| known.version <= message.version) {
             self.messages.insert(seq, message);
         }
-        while self.messages.contains_key(&(self.complete_from - 1)) {
-            self.complete_from -= 1;
+        while self.messages.contains_key(&(self.complete_from.previous())) {
+            self.complete_from = self.complete_from.previous();
         }
     }
 
@@ -84,7 +85,7 @@ impl ChatReplica {
     }
 
     /// Replaces the chat after a sync, which brings it to `version`.
-    pub(crate) fn replace_chat(&mut self, chat: &Chat, version: i64) {
+    pub(crate) fn replace_chat(&mut self, chat: &Chat, version: Version) {
         let read = self.chat.last_read_seq;
         self.chat = Chat { members: None, ..chat.clone() };
         self.version = version;
@@ -105,7 +106,7 @@ impl ChatReplica {
     }
 
     /// Applies the next change. `me` is the client's user id.
-    pub(crate) fn apply(&mut self, change: &Change, me: i64) {
+    pub(crate) fn apply(&mut self, change: &Change, me: Option<UserId>) {
         self.version = change.version();
         if self.version <= self.chat.version {
             // `chat` already includes this change; only the message may be missing.
@@ -119,10 +120,11 @@ impl ChatReplica {
             Change::MessageCreated { message, .. } => {
                 let chat = &mut self.chat;
                 chat.last_seq = chat.last_seq.max(message.seq);
-                if message.sender.id == me {
+                let sender = message.sender.id;
+                if Some(sender) == me {
                     let markers =
                         Markers { last_delivered_seq: message.seq, last_read_seq: message.seq };
-                    self.move_markers(me, markers, true);
+                    self.move_markers(sender, markers, true);
                 } else {
                     chat.unread_count += 1;
                 }
@@ -130,7 +132,7 @@ impl ChatReplica {
             }
             Change::MessageUpdated { message, .. } => self.update_message(message),
             Change::MessageDeleted { message, .. } => {
-                if message.sender.id != me && message.seq > self.chat.last_read_seq {
+                if Some(message.sender.id) != me && message.seq > self.chat.last_read_seq {
                     self.chat.unread_count = (self.chat.unread_count - 1).max(0);
                 }
                 self.update_message(message);
@@ -147,7 +149,7 @@ impl ChatReplica {
             }
             Change::MemberUpdated { member, .. } => {
                 self.roles.insert(member.user.id, member.role);
-                if member.user.id == me {
+                if Some(member.user.id) == me {
                     self.chat.my_role = member.role;
                 }
             }
@@ -160,7 +162,7 @@ impl ChatReplica {
     }
 
     /// Moves a member's markers. They only move forward.
-    pub(crate) fn move_markers(&mut self, user: i64, markers: Markers, is_me: bool) {
+    pub(crate) fn move_markers(&mut self, user: UserId, markers: Markers, is_me: bool) {
         let known = self.markers.entry(user).or_default();
         known.last_delivered_seq = known.last_delivered_seq.max(markers.last_delivered_seq);
         known.last_read_seq = known.last_read_seq.max(markers.last_read_seq);
@@ -170,12 +172,12 @@ impl ChatReplica {
     }
 
     /// Moves the client's own read marker forward, and counts what is unread after it.
-    fn move_read_marker(&mut self, seq: i64) {
+    fn move_read_marker(&mut self, seq: Seq) {
         if seq > self.chat.last_read_seq {
             self.chat.last_read_seq = seq;
-            let after = self.messages.range(seq + 1..);
+            let after = self.messages.range(seq.next()..);
             let tombstones = after.filter(|(_, message)| message.deleted_at.is_some()).count();
-            let unread = self.chat.last_seq - seq - tombstones as i64;
+            let unread = self.chat.last_seq.0 - seq.0 - tombstones as i64;
             // Sending a message moves the sender's own read marker, so all of these are by others.
             self.chat.unread_count = unread.clamp(0, self.chat.unread_count);
         }

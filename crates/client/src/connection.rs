@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::driver;
 use crate::errors::{Error, Result};
 use crate::events::Event;
+use crate::ids::{ChatId, MessageId, Seq, UserId};
 use crate::options::Options;
 use crate::outbox::Command;
 use crate::replica::Replica;
@@ -67,7 +68,7 @@ impl Connection {
     /// Sends a message. It is sent again under its `client_id`, over new connections and while the
     /// server is busy, until it is acknowledged or refused. If the future is dropped before that, the
     /// message may or may not have been created.
-    pub async fn send(&self, chat: i64, draft: impl Into<Draft>) -> Result<Message> {
+    pub async fn send(&self, chat: ChatId, draft: impl Into<Draft>) -> Result<Message> {
         let mut frame = json!(draft.into().with_client_id());
         (frame["type"], frame["chat"]) = (json!("message.send"), json!(chat));
         let MessageAck { message } = self.request(frame).await?;
@@ -75,27 +76,27 @@ impl Connection {
     }
 
     /// Edits a message you sent. Retried as in [`Self::send`].
-    pub async fn edit(&self, message: i64, content: &str) -> Result<Message> {
+    pub async fn edit(&self, message: MessageId, content: &str) -> Result<Message> {
         let frame = json!({"type": "message.edit", "message": message, "content": content});
         let MessageAck { message } = self.request(frame).await?;
         Ok(message)
     }
 
     /// Deletes a message. Retried as in [`Self::send`].
-    pub async fn delete(&self, message: i64) -> Result<Message> {
+    pub async fn delete(&self, message: MessageId) -> Result<Message> {
         let frame = json!({"type": "message.delete", "message": message});
         let MessageAck { message } = self.request(frame).await?;
         Ok(message)
     }
 
     /// Moves your read marker in a chat to a `seq`.
-    pub async fn mark_read(&self, chat: i64, seq: i64) -> Result<()> {
+    pub async fn mark_read(&self, chat: ChatId, seq: Seq) -> Result<()> {
         let frame = json!({"type": "message.read", "chat": chat, "seq": seq});
         self.request::<Value>(frame).await.map(drop)
     }
 
     /// Moves your delivery marker in a chat to a `seq`.
-    pub async fn mark_delivered(&self, chat: i64, seq: i64) -> Result<()> {
+    pub async fn mark_delivered(&self, chat: ChatId, seq: Seq) -> Result<()> {
         let frame = json!({"type": "message.delivered", "chat": chat, "seq": seq});
         self.request::<Value>(frame).await.map(drop)
     }
@@ -109,14 +110,14 @@ impl Connection {
 
     /// Subscribes this connection to the presence of users, instead of those subscribed to before,
     /// and returns their current presence.
-    pub async fn subscribe_presence(&self, users: &[i64]) -> Result<Vec<Presence>> {
+    pub async fn subscribe_presence(&self, users: &[UserId]) -> Result<Vec<Presence>> {
         let PresenceAck { users } =
             self.request(json!({"type": "status.watch", "users": users})).await?;
         Ok(users)
     }
 
     /// Sends a typing indicator. It is lost while there is no connection.
-    pub fn send_typing(&self, chat: i64, active: bool) {
+    pub fn send_typing(&self, chat: ChatId, active: bool) {
         let frame = json!({"type": "typing", "chat": chat, "active": active});
         // A connection that has ended has nothing to send it over.
         drop(self.commands.send(Command::Ephemeral(frame.to_string())));

@@ -11,13 +11,14 @@ use crate::backoff::Backoff;
 use crate::errors::{ApiError, Error, Result};
 use crate::event_queue::{Delivery, EventQueue};
 use crate::events::Event;
-use crate::frames::{Frame, SyncResponse};
+use crate::frames::Frame;
 use crate::options::Options;
 use crate::outbox::{Command, Outbox};
 use crate::rest::Client;
 use crate::shared::SharedReplica;
 use crate::socket::{self, Disconnect, Socket};
 use crate::timers::{Liveness, Timers};
+use crate::types::SyncResponse;
 
 /// A connection that lasted this long resets the backoff.
 const STABLE_AFTER: Duration = Duration::from_secs(10);

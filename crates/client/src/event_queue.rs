@@ -68,18 +68,19 @@ impl EventQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::ChatId;
 
     #[tokio::test]
     async fn nothing_is_lost_and_the_order_is_kept() {
         let (sender, mut receiver) = mpsc::channel(2);
         let mut queue = EventQueue::new(sender);
-        queue.push((1..=5).map(Event::ChatDeleted));
+        queue.push((1..=5).map(ChatId).map(Event::ChatDeleted));
         assert!(!queue.is_empty());
         let read = async {
             let mut read = Vec::new();
             while read.len() < 5 {
                 let Some(Event::ChatDeleted(chat)) = receiver.recv().await else { panic!("ended") };
-                read.push(chat);
+                read.push(chat.0);
             }
             read
         };

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use crate::errors::Error;
 use crate::frames::{Change, Ready, Signal};
+use crate::ids::{ChatId, Version};
 use crate::types::{Chat, Message};
 
 /// An event. A chat's changes arrive in version order, each exactly once. If the connection missed
 /// some, [`Event::Resynced`] takes their place.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Event {
     /// Connected: the first time, or after a reconnection.
     Ready(Ready),
@@ -17,7 +19,7 @@ pub enum Event {
     /// You are a member of a new chat.
     ChatCreated(Chat),
     /// You are no longer a member of a chat, or it was deleted. The replica has dropped it.
-    ChatDeleted(i64),
+    ChatDeleted(ChatId),
     /// A chat moved forward by more than one change.
     Resynced(Resynced),
     /// The server's data has a different history, as after a restore from a backup. The replica is
@@ -38,11 +40,12 @@ pub enum Event {
 
 /// A chat's step from one version to a later one.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Resynced {
     /// The version that was known before; 0 for a chat that was not known.
-    pub from: i64,
+    pub from: Version,
     /// The version that is known now. The chat's own version is later if more is to follow.
-    pub to: i64,
+    pub to: Version,
     /// The current chat, including changes of its name, picture and members in between.
     pub chat: Chat,
     /// The messages that were created or changed in between, in their current state and in version

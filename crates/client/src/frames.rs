@@ -9,11 +9,13 @@ use time::OffsetDateTime;
 use time::serde::rfc3339;
 
 use crate::errors::{ApiError, Error, ErrorKind, Result};
+use crate::ids::{ChatId, SessionId, UserId, Version};
 use crate::types::{Chat, Markers, Member, Message, Presence, User, UserRef};
 
 /// A durable change in a chat. Its version is one more than that of the chat's previous change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
+#[non_exhaustive]
 #[expect(
     missing_docs,
     reason = "the fields are the chat's id, the change's version, and the new state"
@@ -21,45 +23,45 @@ use crate::types::{Chat, Markers, Member, Message, Presence, User, UserRef};
 pub enum Change {
     /// A message was sent.
     #[serde(rename = "message.created")]
-    MessageCreated { chat: i64, version: i64, message: Message },
+    MessageCreated { chat: ChatId, version: Version, message: Message },
     /// A message was edited.
     #[serde(rename = "message.updated")]
-    MessageUpdated { chat: i64, version: i64, message: Message },
+    MessageUpdated { chat: ChatId, version: Version, message: Message },
     /// A message was deleted; it is a tombstone now.
     #[serde(rename = "message.deleted")]
-    MessageDeleted { chat: i64, version: i64, message: Message },
+    MessageDeleted { chat: ChatId, version: Version, message: Message },
     /// The group's name, description or avatar changed.
     #[serde(rename = "chat.updated")]
     ChatUpdated {
-        chat: i64,
-        version: i64,
+        chat: ChatId,
+        version: Version,
         name: String,
         description: String,
         avatar: Option<String>,
     },
     /// Another user joined the group.
     #[serde(rename = "member.joined")]
-    MemberJoined { chat: i64, version: i64, member: Member },
+    MemberJoined { chat: ChatId, version: Version, member: Member },
     /// A member's role changed.
     #[serde(rename = "member.updated")]
-    MemberUpdated { chat: i64, version: i64, member: Member },
+    MemberUpdated { chat: ChatId, version: Version, member: Member },
     /// Another user left the group or was removed.
     #[serde(rename = "member.left")]
-    MemberLeft { chat: i64, version: i64, member: Member },
+    MemberLeft { chat: ChatId, version: Version, member: Member },
 }
 
 impl Change {
     /// The chat that changed.
-    pub fn chat(&self) -> i64 {
+    pub fn chat(&self) -> ChatId {
         self.chat_and_version().0
     }
 
     /// The version that the change created.
-    pub fn version(&self) -> i64 {
+    pub fn version(&self) -> Version {
         self.chat_and_version().1
     }
 
-    fn chat_and_version(&self) -> (i64, i64) {
+    fn chat_and_version(&self) -> (ChatId, Version) {
         match *self {
             Self::MessageCreated { chat, version, .. }
             | Self::MessageUpdated { chat, version, .. }
@@ -85,22 +87,23 @@ impl Change {
 /// An ephemeral signal. It has no version, may be coalesced with a later one, and may be lost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
+#[non_exhaustive]
 #[expect(missing_docs, reason = "`chat` and `user` are ids; the rest is the state")]
 pub enum Signal {
     /// A member's markers moved.
     #[serde(rename = "receipt")]
     Receipt {
-        chat: i64,
-        user: i64,
+        chat: ChatId,
+        user: UserId,
         #[serde(flatten)]
         markers: Markers,
         /// The account's version, if your own read marker moved.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<i64>,
+        account: Option<Version>,
     },
     /// A member started or stopped typing.
     #[serde(rename = "typing")]
-    Typing { chat: i64, user: i64, active: bool },
+    Typing { chat: ChatId, user: UserId, active: bool },
     /// The presence of a user you subscribed to changed.
     #[serde(rename = "status")]
     Presence(Presence),
@@ -110,17 +113,18 @@ pub enum Signal {
         user: UserRef,
         /// The account's version, if it is your own profile.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<i64>,
+        account: Option<Version>,
     },
 }
 
 /// The first frame after authentication.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[non_exhaustive]
 pub struct Ready {
     /// Your account.
     pub user: User,
     /// The session that the connection belongs to.
-    pub session: i64,
+    pub session: SessionId,
     /// The server's time.
     #[serde(with = "rfc3339")]
     pub server_time: OffsetDateTime,
@@ -130,86 +134,15 @@ pub struct Ready {
     /// dead.
     pub heartbeat: u64,
     /// Your chats and their versions. Every later change is delivered over this connection.
-    pub versions: BTreeMap<i64, i64>,
+    pub versions: BTreeMap<ChatId, Version>,
     /// The version of your account. Every later change is delivered over this connection.
     #[serde(default)]
-    pub account: i64,
-}
-
-/// Asks for everything newer than what a client knows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct SyncRequest {
-    /// The known chats and their known versions.
-    pub versions: BTreeMap<i64, i64>,
-    /// The epoch that the versions belong to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<String>,
-    /// The most messages in the answer, 1–1000. The default is 500.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u32>,
-    /// The known version of the account.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub account: Option<i64>,
-}
-
-/// The answer to a [`SyncRequest`].
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct SyncResponse {
-    /// The current epoch.
-    pub epoch: String,
-    /// Chats that are newer than the version asked for, or were not named.
-    pub changes: Vec<ChatDelta>,
-    /// Chats that were named and that you are not a member of.
-    pub gone: Vec<i64>,
-    /// The answer is incomplete: it lacks chats, or messages of a chat. Ask again.
-    #[serde(default)]
-    pub more: bool,
-    /// What is new in your account.
-    #[serde(default)]
-    pub account: Option<AccountDelta>,
-}
-
-/// What is new in your account. Only its version, if none was named that counts.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub struct AccountDelta {
-    /// How far the answer reaches.
-    pub version: i64,
-    /// Your account, if it changed.
-    #[serde(default)]
-    pub user: Option<User>,
-    /// Chats whose read marker you moved.
-    #[serde(default)]
-    pub chats: Vec<ReadState>,
-    /// More chats follow: ask again.
-    #[serde(default)]
-    pub more: Option<bool>,
-}
-
-/// How far you have read a chat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct ReadState {
-    /// The chat.
-    pub chat: i64,
-    /// The read marker.
-    pub last_read_seq: i64,
-    /// Messages by others after it, without tombstones.
-    pub unread_count: i64,
-}
-
-/// What is new in one chat.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct ChatDelta {
-    /// The current chat.
-    pub chat: Chat,
-    /// Its messages with a later version, in version order. Only the newest one for a chat that was
-    /// not named.
-    pub messages: Vec<Message>,
-    /// More messages follow: ask again.
-    pub more: bool,
+    pub account: Version,
 }
 
 /// A frame from the server.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 #[expect(clippy::large_enum_variant, reason = "each is inspected once and taken apart")]
 pub enum Frame {
     /// See [`Ready`].
@@ -219,11 +152,11 @@ pub enum Frame {
     /// You became a member of a chat.
     ChatCreated(Chat),
     /// You are no longer a member of a chat, or it was deleted.
-    ChatDeleted(i64),
+    ChatDeleted(ChatId),
     /// See [`Signal`].
     Signal(Signal),
     /// The server dropped events of these chats for this connection; of any chat if none is named.
-    Resync(Option<Vec<i64>>),
+    Resync(Option<Vec<ChatId>>),
     /// A request succeeded: its number, and the whole frame.
     Ack(u64, Value),
     /// A request failed. Without a number, what failed was not a valid request.
@@ -263,8 +196,15 @@ impl Frame {
                     expect(text, serde_json::from_value(value))?;
                 let retry_after = seconds_in(&detail).filter(|_| code == ErrorKind::Throttled);
                 let (status, request_id) = (None, None);
-                let error =
-                    ApiError { kind: code, status, detail, errors, retry_after, request_id };
+                let error = ApiError {
+                    kind: code,
+                    status,
+                    detail,
+                    code: None,
+                    errors,
+                    retry_after,
+                    request_id,
+                };
                 Self::Error(id, error)
             }
             "receipt" | "typing" | "status" | "user.updated" => {

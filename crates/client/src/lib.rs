@@ -6,9 +6,11 @@
 //! # Guide
 //!
 //! **REST.** A [`Server`] is an address. Logging in, registering or resuming a stored session gives
-//! a [`Client`], whose methods are the calls of the API. Idempotent requests are retried until the
-//! deadline set by [`Server::with_timeouts`]. Any other failure is an [`Error`]; [`ApiError`] holds
-//! the server's own texts, field by field.
+//! a [`Client`], whose methods are the calls of the API. A call that returns many items returns a
+//! [`List`], which reads page by page. Idempotent requests are retried until the deadline set by
+//! [`Server::with_timeouts`]; a repeated deletion that finds nothing any more has succeeded. Any other
+//! failure is an [`Error`]; [`ApiError`] holds the server's own texts, field by field.
+//! [`Client::request`] makes calls that are newer than this crate.
 //!
 //! **WebSocket.** [`Client::connect`] returns a [`Connection`], for requests, and [`Events`].
 //! Whatever the network does, a chat's changes arrive in version order, each exactly once:
@@ -32,9 +34,16 @@
 //! **Sending** over the WebSocket ([`Connection::send`]) waits for the server's `ack`, and sends
 //! again over new connections, under the same `client_id`, until there is one. To keep the order of
 //! messages, await each send before the next.
+//!
+//! # The bot
+//!
+//! ```no_run
+#![doc = include_str!("../examples/bot.rs")]
+//! ```
 
 mod account_replica;
 mod backoff;
+mod call;
 mod calls;
 mod chat_replica;
 mod connection;
@@ -43,6 +52,8 @@ mod errors;
 mod event_queue;
 mod events;
 mod frames;
+mod ids;
+mod lists;
 mod options;
 mod outbox;
 mod replica;
@@ -58,10 +69,14 @@ pub use chat_replica::ChatReplica;
 pub use connection::{Connection, Events};
 pub use errors::{ApiError, Error, ErrorKind, Result};
 pub use events::{Event, Resynced};
-pub use frames::{
-    AccountDelta, Change, ChatDelta, Frame, ReadState, Ready, Signal, SyncRequest, SyncResponse,
-};
-pub use options::{Auth, FrameTap, Options};
+pub use frames::{Change, Frame, Ready, Signal};
+pub use ids::{ChatId, MessageId, Seq, SessionId, UserId, Version};
+pub use lists::{List, Page};
+pub use options::{Auth, Options};
 pub use replica::Replica;
 pub use rest::{Client, Server};
-pub use tokens::TokenPair;
+pub use tokens::TokenWatch;
+
+// Named in the signatures of this crate.
+pub use futures_util::Stream;
+pub use {reqwest, serde_json, time};

@@ -161,6 +161,7 @@ mod tests {
             kind,
             status: None,
             detail: String::new(),
+            code: None,
             errors: BTreeMap::new(),
             retry_after: Some(Duration::from_secs(seconds)),
             request_id: None,

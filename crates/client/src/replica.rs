@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::account_replica::AccountReplica;
 use crate::chat_replica::ChatReplica;
 use crate::events::{Event, Resynced};
-use crate::frames::{Change, ChatDelta, Frame, Ready, Signal, SyncRequest, SyncResponse};
-use crate::types::{Chat, Member, Message, User};
+use crate::frames::{Change, Frame, Ready, Signal};
+use crate::ids::{ChatId, UserId, Version};
+use crate::types::{Chat, ChatDelta, Member, Message, SyncRequest, SyncResponse, User};
 
 /// The most changes of a chat that are buffered behind a gap. More are dropped: the sync brings
 /// them.
@@ -20,9 +21,9 @@ const MAX_BUFFERED: usize = 1_000;
 /// One user's chats. It can be stored, and continued later.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Replica {
-    me: i64,
+    me: Option<UserId>,
     epoch: Option<String>,
-    chats: BTreeMap<i64, ChatReplica>,
+    chats: BTreeMap<ChatId, ChatReplica>,
     #[serde(default)]
     account: AccountReplica,
     #[serde(skip)]
@@ -37,16 +38,16 @@ struct Gaps {
     /// A sync was sent and is not answered.
     syncing: bool,
     /// Chats joined or left since the sync was sent: its answer may predate that.
-    stale: BTreeSet<i64>,
+    stale: BTreeSet<ChatId>,
     /// Chats that changed since the sync was sent: its unread counts do not include that.
-    changed: BTreeSet<i64>,
+    changed: BTreeSet<ChatId>,
     /// Changes behind a gap, by chat and version.
-    buffered: BTreeMap<i64, BTreeMap<i64, Change>>,
+    buffered: BTreeMap<ChatId, BTreeMap<Version, Change>>,
 }
 
 impl Replica {
-    /// Your user id; 0 before the first connection.
-    pub fn me(&self) -> i64 {
+    /// Your user id, after the first connection.
+    pub fn me(&self) -> Option<UserId> {
         self.me
     }
 
@@ -56,17 +57,17 @@ impl Replica {
     }
 
     /// The version of your account up to which everything is known.
-    pub fn account_version(&self) -> Option<i64> {
+    pub fn account_version(&self) -> Option<Version> {
         self.account.version()
     }
 
     /// One chat.
-    pub fn chat(&self, id: i64) -> Option<&ChatReplica> {
+    pub fn chat(&self, id: ChatId) -> Option<&ChatReplica> {
         self.chats.get(&id)
     }
 
     /// All chats, by id.
-    pub fn chats(&self) -> &BTreeMap<i64, ChatReplica> {
+    pub fn chats(&self) -> &BTreeMap<ChatId, ChatReplica> {
         &self.chats
     }
 
@@ -86,7 +87,7 @@ impl Replica {
     }
 
     /// Merges members that were read over REST.
-    pub fn merge_members(&mut self, chat: i64, members: &[Member]) {
+    pub fn merge_members(&mut self, chat: ChatId, members: &[Member]) {
         if let Some(chat) = self.chats.get_mut(&chat) {
             chat.merge_members(members);
         }
@@ -187,7 +188,7 @@ impl Replica {
         let profile = match signal {
             Signal::Receipt { chat, user, markers, account } => {
                 if let Some(chat) = self.chats.get_mut(chat) {
-                    chat.move_markers(*user, *markers, *user == self.me);
+                    chat.move_markers(*user, *markers, Some(*user) == self.me);
                 }
                 account.iter().for_each(|version| self.account.receive(*version));
                 None
@@ -210,10 +211,10 @@ impl Replica {
 
     fn start(&mut self, ready: Ready) -> Vec<Event> {
         self.gaps = Gaps::default();
-        self.me = ready.user.id;
+        self.me = Some(ready.user.id);
         let mut events = self.adopt_epoch(ready.epoch.clone());
         // A chat that the server has at an earlier version is not the chat that is known.
-        let exists = |(id, chat): (&i64, &ChatReplica)| {
+        let exists = |(id, chat): (&ChatId, &ChatReplica)| {
             ready.versions.get(id).is_some_and(|version| *version >= chat.version())
         };
         let gone: Vec<_> =
@@ -231,7 +232,7 @@ impl Replica {
         let (chat, version) = (change.chat(), change.version());
         match self.version(chat) {
             Some(known) if version <= known => Vec::new(),
-            Some(known) if version == known + 1 => {
+            Some(known) if version == known.next() => {
                 let mut events = vec![self.apply_change(change)];
                 events.extend(self.apply_buffered(chat));
                 events
@@ -258,15 +259,15 @@ impl Replica {
     }
 
     /// Applies the buffered changes that are next, and drops those that are already known.
-    fn apply_buffered(&mut self, chat: i64) -> Vec<Event> {
+    fn apply_buffered(&mut self, chat: ChatId) -> Vec<Event> {
         let Some(mut buffered) = self.gaps.buffered.remove(&chat) else { return Vec::new() };
         let mut events = Vec::new();
-        let mut version = self.version(chat).unwrap_or(0);
-        while let Some(next) = buffered.remove(&(version + 1)) {
+        let mut version = self.version(chat).unwrap_or_default();
+        while let Some(next) = buffered.remove(&version.next()) {
             events.push(self.apply_change(next));
-            version += 1;
+            version = version.next();
         }
-        let behind_gap = buffered.split_off(&(version + 1));
+        let behind_gap = buffered.split_off(&version.next());
         if !behind_gap.is_empty() {
             self.gaps.needs_sync |= !self.gaps.syncing;
             self.gaps.buffered.insert(chat, behind_gap);
@@ -292,7 +293,7 @@ impl Replica {
         }
     }
 
-    fn leave(&mut self, chat: i64) -> Option<Event> {
+    fn leave(&mut self, chat: ChatId) -> Option<Event> {
         self.gaps.buffered.remove(&chat);
         self.chats.remove(&chat).map(|_| Event::ChatDeleted(chat))
     }
@@ -301,7 +302,7 @@ impl Replica {
     fn apply_delta(&mut self, delta: ChatDelta) -> Vec<Event> {
         let ChatDelta { chat, mut messages, more } = delta;
         let id = chat.id;
-        let from = self.version(id).unwrap_or(0);
+        let from = self.version(id).unwrap_or_default();
         // The server reads messages after the chat, so one may be newer than the chat: it arrives as
         // a change.
         let newer = messages.iter().position(|message| message.version > chat.version);
@@ -336,7 +337,7 @@ impl Replica {
         }
     }
 
-    fn version(&self, chat: i64) -> Option<i64> {
+    fn version(&self, chat: ChatId) -> Option<Version> {
         self.chats.get(&chat).map(ChatReplica::version)
     }
 }

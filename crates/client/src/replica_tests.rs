@@ -24,7 +24,7 @@ fn user(id: i64) -> Value {
 /// A chat on the server.
 #[derive(Clone, Debug, Default)]
 struct ServerChat {
-    version: i64,
+    version: Version,
     name: String,
     others: i64,
     is_member: bool,
@@ -32,7 +32,7 @@ struct ServerChat {
 }
 
 impl ServerChat {
-    fn view(&self, id: i64) -> Chat {
+    fn view(&self, id: ChatId) -> Chat {
         parse(json!({
             "id": id, "type": "group", "name": self.name, "description": "", "avatar": null,
             "created_at": TIME, "created_by": user(ME), "members_count": self.others + 1,
@@ -42,7 +42,7 @@ impl ServerChat {
         }))
     }
 
-    fn since(&self, version: i64) -> Vec<Message> {
+    fn since(&self, version: Version) -> Vec<Message> {
         let newer = self.messages.iter().filter(|message| message.version > version);
         let mut newer: Vec<_> = newer.cloned().collect();
         newer.sort_by_key(|message| message.version);
@@ -54,19 +54,19 @@ impl ServerChat {
 #[derive(Default)]
 struct World {
     epoch: u32,
-    chats: BTreeMap<i64, ServerChat>,
+    chats: BTreeMap<ChatId, ServerChat>,
     wire: VecDeque<Wire>,
     /// A sync request that the server has not started on.
     requested: Option<SyncRequest>,
     /// One that it has started on. It reads the chats first and their messages later.
-    started: Option<(SyncRequest, BTreeMap<i64, ServerChat>)>,
+    started: Option<(SyncRequest, BTreeMap<ChatId, ServerChat>)>,
     /// An answer that it has not sent.
     answered: Option<SyncResponse>,
     /// The most messages in an answer.
     limit: usize,
     replica: Replica,
     /// By chat, the version of the last event.
-    seen: BTreeMap<i64, i64>,
+    seen: BTreeMap<ChatId, Version>,
 }
 
 #[derive(Clone, Debug)]
@@ -79,22 +79,22 @@ enum Wire {
 impl World {
     /// Changes something on the server.
     fn change(&mut self, what: u8, which: u8) {
-        let id = i64::from(which % 3) + 1;
+        let id = ChatId(i64::from(which % 3) + 1);
         let by = if which.is_multiple_of(2) { ME } else { OTHER };
         let chat = self.chats.entry(id).or_default();
-        if chat.version == 0 || !chat.is_member {
+        if chat.version == Version(0) || !chat.is_member {
             // Create it, or rejoin it.
-            (chat.version, chat.is_member) = (chat.version + 1, true);
+            (chat.version, chat.is_member) = (chat.version.next(), true);
             let chat = chat.view(id);
             return self.send(Frame::ChatCreated(chat));
         }
-        let version = chat.version + 1;
+        let version = chat.version.next();
         chat.version = version;
         let pick = usize::from(which) % chat.messages.len().max(1);
         let change = match what % 9 {
             0..=2 => {
                 let message: Message = parse(json!({
-                    "id": id * 1000 + chat.messages.len() as i64, "chat": id,
+                    "id": id.0 * 1000 + chat.messages.len() as i64, "chat": id,
                     "seq": chat.messages.len() + 1, "version": version, "sender": user(by),
                     "content": version.to_string(), "timestamp": TIME, "edited_at": null,
                     "deleted_at": null, "reply_to": null, "client_id": null, "status": "sent",
@@ -120,7 +120,7 @@ impl World {
             }
             // Leave and rejoin; only the latter is delivered.
             7 => {
-                chat.version += 1;
+                chat.version = chat.version.next();
                 let chat = chat.view(id);
                 return self.send(Frame::ChatCreated(chat));
             }
@@ -160,7 +160,7 @@ impl World {
             return;
         };
         let same_epoch = request.epoch.is_none_or(|epoch| epoch == self.epoch.to_string());
-        let is_mine = |id: &i64| before.get(id).is_some_and(|chat| chat.is_member);
+        let is_mine = |id: &ChatId| before.get(id).is_some_and(|chat| chat.is_member);
         let gone = request.versions.keys().copied().filter(|id| !is_mine(id)).collect();
         let (mut left, mut changes) = (self.limit, Vec::new());
         let mut left_out = false;
@@ -291,15 +291,19 @@ impl World {
                     assert_eq!(self.seen.insert(chat.id, chat.version), None, "created twice");
                 }
                 Event::Resynced(Resynced { from, to, chat, messages }) => {
-                    assert_eq!(self.seen.insert(chat.id, to).unwrap_or(0), from);
+                    assert_eq!(self.seen.insert(chat.id, to).unwrap_or_default(), from);
                     assert!(from < to && to <= chat.version);
                     let versions: Vec<_> = messages.iter().map(|message| message.version).collect();
                     assert!(versions.is_sorted_by(|a, b| a < b), "{versions:?}");
-                    assert!(versions.iter().all(|version| (from + 1..=to).contains(version)));
+                    assert!(versions.iter().all(|version| (from.next()..=to).contains(version)));
                 }
                 Event::Change(change) => {
                     let (chat, version) = (change.chat(), change.version());
-                    assert_eq!(self.seen.insert(chat, version), Some(version - 1), "{change:?}");
+                    assert_eq!(
+                        self.seen.insert(chat, version),
+                        Some(version.previous()),
+                        "{change:?}"
+                    );
                 }
                 _ => {}
             }
@@ -380,11 +384,11 @@ fn a_gap_is_filled_before_later_changes_are_applied() {
     world.wire.pop_front();
     world.deliver();
     let request = world.requested.clone().expect("a sync request");
-    assert_eq!(request.versions, BTreeMap::from([(1, 1)]));
+    assert_eq!(request.versions, BTreeMap::from([(ChatId(1), Version(1))]));
     world.deliver();
-    assert_eq!(world.seen[&1], 1, "later changes are buffered");
+    assert_eq!(world.seen[&ChatId(1)], Version(1), "later changes are buffered");
     world.settle();
-    assert_eq!(world.seen[&1], 4);
+    assert_eq!(world.seen[&ChatId(1)], Version(4));
     world.check_converged();
 }
 

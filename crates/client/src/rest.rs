@@ -1,19 +1,19 @@
-//! HTTP requests: one attempt, its outcome, and retries of what is idempotent. The calls themselves
-//! are in `calls`.
+//! HTTP: one attempt, its outcome, and retries of what is idempotent. The calls themselves are in
+//! `calls`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::RETRY_AFTER;
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::backoff::Backoff;
-use crate::errors::{ApiError, Error, Result};
-use crate::tokens::{TokenPair, Tokens};
+use crate::call::Call;
+use crate::errors::{ApiError, Error, ErrorKind, Result};
+use crate::tokens::{TokenWatch, Tokens};
+use crate::types::TokenPair;
 
 /// Backoff between the attempts of one call.
 const BACKOFF_BASE: Duration = Duration::from_millis(100);
@@ -22,8 +22,10 @@ const BACKOFF_CAP: Duration = Duration::from_secs(5);
 /// retried within that time.
 const REFRESH_DEADLINE: Duration = Duration::from_secs(9);
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(3);
+/// Named in the user's list of sessions.
+const USER_AGENT: &str = concat!("meowsenger-client/", env!("CARGO_PKG_VERSION"));
 
-/// The address of a server, and the timeouts for its answers.
+/// The address of a server, and how to call it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Server {
     http: reqwest::Client,
@@ -35,44 +37,40 @@ pub struct Server {
 /// A logged-in session. Cheap to clone; clones share their tokens.
 #[derive(Clone, Debug)]
 pub struct Client {
-    server: Server,
-    tokens: Arc<Tokens>,
+    pub(crate) server: Server,
+    pub(crate) tokens: Arc<Tokens>,
 }
 
-/// Whether a request may be repeated when its outcome is unknown.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Retry {
-    /// It is idempotent: twice has the effect of once.
-    Safe,
-    /// It is not idempotent.
-    Never,
+/// The attempts of one call.
+struct Attempts {
+    backoff: Backoff,
+    deadline: Instant,
+    /// An attempt without an answer may have been carried out.
+    is_uncertain: bool,
 }
 
 impl Server {
     /// A server by its URL, such as `https://chat.example.org`.
     pub fn new(url: &str) -> Self {
+        let http = reqwest::Client::builder().user_agent(USER_AGENT).build();
         Self {
-            http: reqwest::Client::new(),
+            http: http.unwrap_or_default(),
             base: url.trim_end_matches('/').to_owned(),
             timeout: Duration::from_secs(10),
             deadline: Duration::from_secs(60),
         }
     }
 
+    /// Uses the program's own HTTP client for the REST calls, with its proxies, certificates and
+    /// `User-Agent`. WebSockets are opened without it.
+    pub fn with_http_client(self, http: reqwest::Client) -> Self {
+        Self { http, ..self }
+    }
+
     /// Sets the timeout of one attempt (10 s by default), and the deadline after which an idempotent
-    /// call is not retried any more (60 s).
+    /// call is not retried any more (60 s). An upload may take until the deadline.
     pub fn with_timeouts(self, timeout: Duration, deadline: Duration) -> Self {
         Self { timeout, deadline, ..self }
-    }
-
-    /// Starts a session. `username` may be an email address.
-    pub async fn log_in(&self, username: &str, password: &str) -> Result<Client> {
-        self.start_session("login", &json!({"username": username, "password": password})).await
-    }
-
-    /// Creates an account and starts its first session.
-    pub async fn register(&self, username: &str, password: &str) -> Result<Client> {
-        self.start_session("register", &json!({"username": username, "password": password})).await
     }
 
     /// Continues a session whose tokens were stored.
@@ -80,60 +78,69 @@ impl Server {
         Client { server: self.clone(), tokens: Arc::new(Tokens::stored(pair)) }
     }
 
-    async fn start_session(&self, endpoint: &str, body: &Value) -> Result<Client> {
-        let path = format!("/api/auth/{endpoint}/");
-        let pair = parse(self.request(Method::POST, &path, None, Some(body)).await?).await?;
-        Ok(Client { server: self.clone(), tokens: Arc::new(Tokens::issued_now(pair)) })
+    /// Makes a call that needs no token, with retries if it is idempotent.
+    pub(crate) async fn run<T: DeserializeOwned>(&self, mut call: Call) -> Result<T> {
+        let mut attempts = Attempts::until(Instant::now() + self.deadline);
+        loop {
+            match self.attempt(&mut call, None).await {
+                Ok(value) => return Ok(value),
+                Err(error) => attempts.wait_after(error, &call).await?,
+            }
+        }
     }
 
     /// Exchanges a refresh token for the next pair.
     async fn refresh(mut self, refresh: String) -> Result<TokenPair> {
-        let body = json!({"refresh": refresh});
-        let deadline = Instant::now() + REFRESH_DEADLINE;
         self.timeout = self.timeout.min(REFRESH_TIMEOUT);
-        let mut backoff = Backoff::new(BACKOFF_BASE, BACKOFF_CAP);
-        loop {
-            let answer = self.request(Method::POST, "/api/auth/refresh/", None, Some(&body));
-            let error = match answer.await {
-                Ok(answer) => return parse(answer).await,
-                Err(Error::Api(error)) if error.status == Some(401) => {
-                    return Err(Error::SessionEnded);
-                }
-                Err(error) => error,
-            };
-            wait_to_retry(&error, &mut backoff, deadline).await.ok_or(error)?;
-        }
+        self.deadline = REFRESH_DEADLINE;
+        let call = Call::post("/api/auth/refresh/", json!({"refresh": refresh})).idempotent();
+        self.run(call).await.map_err(|error| match error {
+            Error::Api(error) if error.kind == ErrorKind::NotAuthenticated => Error::SessionEnded,
+            error => error,
+        })
     }
 
     /// One attempt.
-    async fn request(
+    pub(crate) async fn attempt<T: DeserializeOwned>(
         &self,
-        method: Method,
-        path: &str,
+        call: &mut Call,
         access: Option<&str>,
-        body: Option<&Value>,
-    ) -> Result<Response> {
-        let url = format!("{}{path}", self.base);
-        let mut request = self.http.request(method, url).timeout(self.timeout);
+    ) -> Result<T> {
+        let timeout = if call.is_upload() { self.deadline } else { self.timeout };
+        let url = format!("{}{}", self.base, call.path);
+        let mut request = self.http.request(call.method.clone(), url).timeout(timeout);
         if let Some(access) = access {
             request = request.bearer_auth(access);
         }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
+        let request = call
+            .fill(request)
+            .ok_or_else(|| Error::InvalidRequest("a stream cannot be sent twice".to_owned()))?;
         let answer = request.send().await?;
-        if answer.status().is_success() {
-            return Ok(answer);
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let text = answer.text().await?;
+        if !status.is_success() {
+            return Err(ApiError::from_answer(status, &headers, &text).into());
         }
-        let (status, after) = (answer.status(), retry_after(&answer));
-        Err(ApiError::from_response(status, after, &answer.text().await?).into())
+        let text = if status == StatusCode::NO_CONTENT { "null" } else { &text };
+        serde_json::from_str(text).map_err(|error| Error::Protocol(format!("{status}: {error}")))
     }
 }
 
 impl Client {
-    /// The current tokens, to be stored for [`Server::resume`], and every later pair.
-    pub fn tokens(&self) -> watch::Receiver<TokenPair> {
+    /// The current tokens, to be stored for [`Server::resume`].
+    pub fn tokens(&self) -> TokenPair {
+        self.tokens.current()
+    }
+
+    /// Follows the session's tokens, for programs that store every new pair.
+    pub fn watch_tokens(&self) -> TokenWatch {
         self.tokens.watch()
+    }
+
+    /// Any other call, without retries. An answer without a body is `null`.
+    pub async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+        let call = Call::new(method, path).once();
+        self.run(body.into_iter().fold(call, Call::json)).await
     }
 
     /// The server's URL.
@@ -151,75 +158,57 @@ impl Client {
         self.tokens.replace_access(rejected, |refresh| self.server.clone().refresh(refresh)).await
     }
 
-    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        self.call(Method::GET, path, None, Retry::Safe).await
-    }
-
-    pub(crate) async fn post<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: &Value,
-        retry: Retry,
-    ) -> Result<T> {
-        self.call(Method::POST, path, Some(body), retry).await
-    }
-
-    pub(crate) async fn call<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-        retry: Retry,
-    ) -> Result<T> {
-        let deadline = Instant::now() + self.server.deadline;
-        let mut backoff = Backoff::new(BACKOFF_BASE, BACKOFF_CAP);
-        let mut rejected = false;
+    /// Makes a call, with a fresh token if the present one is rejected, and with retries if the call
+    /// is idempotent.
+    pub(crate) async fn run<T: DeserializeOwned>(&self, mut call: Call) -> Result<T> {
+        let mut attempts = Attempts::until(Instant::now() + self.server.deadline);
+        let mut is_replaced = false;
         let mut access = self.access().await?;
         loop {
-            let answer = self.server.request(method.clone(), path, Some(&access), body).await;
-            let error = match async { parse(answer?).await }.await {
-                Ok(value) => return Ok(value),
-                Err(Error::Api(error)) if error.status == Some(401) => {
-                    if std::mem::replace(&mut rejected, true) {
+            match self.server.attempt(&mut call, Some(&access)).await {
+                Err(error)
+                    if error.kind() == Some(ErrorKind::NotAuthenticated) && call.has_body() =>
+                {
+                    if std::mem::replace(&mut is_replaced, true) {
                         return Err(Error::SessionEnded);
                     }
                     access = self.replace_access(&access).await?;
-                    continue;
                 }
-                Err(error) => error,
-            };
-            if retry == Retry::Never {
-                return Err(error);
+                Err(error) if attempts.have_deleted(&error, &call) => {
+                    return serde_json::from_value(Value::Null).map_err(|_| error);
+                }
+                Err(error) => attempts.wait_after(error, &call).await?,
+                Ok(value) => return Ok(value),
             }
-            wait_to_retry(&error, &mut backoff, deadline).await.ok_or(error)?;
         }
     }
 }
 
-/// Waits before the next attempt. `None` if there must not be one.
-async fn wait_to_retry(error: &Error, backoff: &mut Backoff, deadline: Instant) -> Option<()> {
-    let delay = match error {
-        Error::Network(_) => backoff.next_delay(),
-        Error::Api(error) if error.kind.is_transient() => {
-            error.retry_after.unwrap_or_default() + backoff.next_delay()
+impl Attempts {
+    fn until(deadline: Instant) -> Self {
+        let backoff = Backoff::new(BACKOFF_BASE, BACKOFF_CAP);
+        Self { backoff, deadline, is_uncertain: false }
+    }
+
+    /// Waits before the next attempt. The error, if there must not be one.
+    async fn wait_after(&mut self, error: Error, call: &Call) -> Result<()> {
+        let retry_after = match &error {
+            Error::Network(_) => Duration::ZERO,
+            Error::Api(error) if error.kind.is_transient() => error.retry_after.unwrap_or_default(),
+            _ => return Err(error),
+        };
+        let delay = retry_after + self.backoff.next_delay();
+        if !call.may_repeat() || Instant::now() + delay >= self.deadline {
+            return Err(error);
         }
-        _ => return None,
-    };
-    let next = Instant::now() + delay;
-    (next < deadline).then_some(())?;
-    sleep(delay).await;
-    Some(())
-}
+        self.is_uncertain |= error.kind() != Some(ErrorKind::Throttled);
+        sleep(delay).await;
+        Ok(())
+    }
 
-/// Parses the body; an empty one counts as `null`.
-async fn parse<T: DeserializeOwned>(answer: Response) -> Result<T> {
-    let status = answer.status();
-    let text = answer.text().await?;
-    let text = if status == StatusCode::NO_CONTENT { "null" } else { &text };
-    serde_json::from_str(text).map_err(|error| Error::Protocol(format!("{status}: {error}")))
-}
-
-fn retry_after(answer: &Response) -> Option<Duration> {
-    let seconds = answer.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    /// Whether an attempt whose answer was lost has deleted what is not found any more.
+    fn have_deleted(&self, error: &Error, call: &Call) -> bool {
+        let is_gone = error.kind() == Some(ErrorKind::NotFound);
+        self.is_uncertain && is_gone && call.method == Method::DELETE
+    }
 }

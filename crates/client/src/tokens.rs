@@ -6,23 +6,15 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use tokio::time::Instant;
 
 use crate::errors::{Error, Result};
+use crate::types::TokenPair;
 
 /// The share of an access token's lifetime that is left when it is refreshed.
 const REFRESH_MARGIN: f64 = 0.2;
-
-/// The credentials of a session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TokenPair {
-    /// Authenticates requests.
-    pub access: String,
-    /// Exchanged once for the next pair. A program that stores tokens must store the newest pair.
-    pub refresh: String,
-}
 
 /// The current pair, and when to refresh it.
 #[derive(Debug)]
@@ -31,6 +23,10 @@ pub(crate) struct Tokens {
     /// When to refresh the access token, if known. Locked during a refresh.
     refresh_at: Arc<Mutex<Option<Instant>>>,
 }
+
+/// A session's tokens as they change.
+#[derive(Clone, Debug)]
+pub struct TokenWatch(watch::Receiver<TokenPair>);
 
 /// The claims of an access token that concern its lifetime. Only the server verifies them.
 #[derive(Deserialize)]
@@ -52,9 +48,12 @@ impl Tokens {
         Self { pair: watch::Sender::new(pair), refresh_at: Arc::default() }
     }
 
-    /// The current pair, and every later one.
-    pub(crate) fn watch(&self) -> watch::Receiver<TokenPair> {
-        self.pair.subscribe()
+    pub(crate) fn current(&self) -> TokenPair {
+        self.pair.borrow().clone()
+    }
+
+    pub(crate) fn watch(&self) -> TokenWatch {
+        TokenWatch(self.pair.subscribe())
     }
 
     /// A valid access token, as far as is known. `refresh` exchanges a refresh token for a pair.
@@ -64,7 +63,7 @@ impl Tokens {
     ) -> Result<String> {
         let refresh_at = Arc::clone(&self.refresh_at).lock_owned().await;
         if refresh_at.is_some_and(|time| time <= Instant::now()) {
-            match self.refresh(refresh_at, refresh).await {
+            match self.replace(refresh_at, |pair| refresh(pair.refresh)).await {
                 // The old token is still valid for a while.
                 Ok(()) | Err(Error::Network(_) | Error::Api(_)) => {}
                 Err(error) => return Err(error),
@@ -82,28 +81,50 @@ impl Tokens {
     ) -> Result<String> {
         let refresh_at = Arc::clone(&self.refresh_at).lock_owned().await;
         if self.pair.borrow().access == rejected {
-            self.refresh(refresh_at, refresh).await?;
+            self.replace(refresh_at, |pair| refresh(pair.refresh)).await?;
         }
         Ok(self.pair.borrow().access.clone())
     }
 
-    /// Completes a refresh even if the caller's future is dropped: the refresh token is used up then,
-    /// and losing its successor would lose the session.
-    async fn refresh<R: Refresh>(
+    /// Exchanges the pair for another one in some other way than by a refresh.
+    pub(crate) async fn exchange<R: Refresh>(
+        &self,
+        exchange: impl FnOnce(TokenPair) -> R,
+    ) -> Result<()> {
+        let refresh_at = Arc::clone(&self.refresh_at).lock_owned().await;
+        self.replace(refresh_at, exchange).await
+    }
+
+    /// Completes an exchange even if the caller's future is dropped: the refresh token is used up
+    /// then, and losing its successor would lose the session.
+    async fn replace<R: Refresh>(
         &self,
         mut next_refresh: OwnedMutexGuard<Option<Instant>>,
-        refresh: impl FnOnce(String) -> R,
+        exchange: impl FnOnce(TokenPair) -> R,
     ) -> Result<()> {
         let pair = self.pair.clone();
-        let refreshing = refresh(pair.borrow().refresh.clone());
+        let exchanging = exchange(self.current());
         #[expect(clippy::disallowed_methods, reason = "a client has no App to spawn with")]
         let task = tokio::spawn(async move {
-            let refreshed = refreshing.await?;
-            *next_refresh = refresh_at(&refreshed.access);
-            pair.send_replace(refreshed);
+            let successor = exchanging.await?;
+            *next_refresh = refresh_at(&successor.access);
+            pair.send_replace(successor);
             Ok(())
         });
         task.await.unwrap_or_else(|error| Err(Error::Network(error.to_string())))
+    }
+}
+
+impl TokenWatch {
+    /// The current pair.
+    pub fn current(&mut self) -> TokenPair {
+        self.0.borrow_and_update().clone()
+    }
+
+    /// The next pair, once there is one; `None` when all clones of the client are dropped.
+    pub async fn next(&mut self) -> Option<TokenPair> {
+        self.0.changed().await.ok()?;
+        Some(self.current())
     }
 }
 
@@ -131,7 +152,7 @@ mod tests {
     fn pair(number: usize, life: u64) -> TokenPair {
         let claims = format!(r#"{{"iat": 1000, "exp": {}, "number": {number}}}"#, 1000 + life);
         let access = format!("h.{}.s", URL_SAFE_NO_PAD.encode(claims));
-        TokenPair { access, refresh: format!("refresh {number}") }
+        TokenPair::new(access, format!("refresh {number}"))
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,0 +1,102 @@
+//! A request before it is sent: method, path, query and body, and whether it may be sent again. Sending
+//! and retrying are the tasks of `rest`.
+
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Method, RequestBuilder};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::types::Picture;
+
+/// A request that can be sent several times.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    /// Twice has the effect of once, so it may be sent again although its outcome is unknown.
+    is_idempotent: bool,
+    query: Vec<(&'static str, String)>,
+    body: Body,
+}
+
+#[derive(Debug)]
+enum Body {
+    Empty,
+    Json(Value),
+    Picture(Picture),
+}
+
+impl Call {
+    /// Idempotent, except for POST.
+    pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
+        let is_idempotent = method != Method::POST;
+        Self { method, path: path.into(), is_idempotent, query: Vec::new(), body: Body::Empty }
+    }
+
+    pub(crate) fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    pub(crate) fn post(path: impl Into<String>, body: impl Serialize) -> Self {
+        Self::new(Method::POST, path).json(body)
+    }
+
+    pub(crate) fn patch(path: impl Into<String>, body: impl Serialize) -> Self {
+        Self::new(Method::PATCH, path).json(body)
+    }
+
+    pub(crate) fn delete(path: impl Into<String>) -> Self {
+        Self::new(Method::DELETE, path)
+    }
+
+    pub(crate) fn put_picture(path: impl Into<String>, picture: Picture) -> Self {
+        Self { body: Body::Picture(picture), ..Self::new(Method::PUT, path) }
+    }
+
+    pub(crate) fn json(self, body: impl Serialize) -> Self {
+        Self { body: Body::Json(json!(body)), ..self }
+    }
+
+    pub(crate) fn query(mut self, query: Vec<(&'static str, String)>) -> Self {
+        self.query = query;
+        self
+    }
+
+    /// May be sent again although it is a POST.
+    pub(crate) fn idempotent(self) -> Self {
+        Self { is_idempotent: true, ..self }
+    }
+
+    /// May not be sent again.
+    pub(crate) fn once(self) -> Self {
+        Self { is_idempotent: false, ..self }
+    }
+
+    /// Whether it may be sent again although its outcome is unknown.
+    pub(crate) fn may_repeat(&self) -> bool {
+        self.is_idempotent && self.has_body()
+    }
+
+    /// Whether it can be sent (again): a stream can be sent once.
+    pub(crate) fn has_body(&self) -> bool {
+        !matches!(&self.body, Body::Picture(picture) if picture.is_used_up())
+    }
+
+    /// Whether its body may take longer to send than an ordinary attempt.
+    pub(crate) fn is_upload(&self) -> bool {
+        matches!(self.body, Body::Picture(_))
+    }
+
+    /// The request of the next attempt; `None` if it has no body any more.
+    pub(crate) fn fill(&mut self, request: RequestBuilder) -> Option<RequestBuilder> {
+        let request = request.query(&self.query);
+        match &mut self.body {
+            Body::Empty => Some(request),
+            Body::Json(body) => Some(request.json(body)),
+            // The server looks at the content to find the type.
+            Body::Picture(picture) => {
+                Some(request.header(CONTENT_TYPE, "image/*").body(picture.next_body()?))
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Messages.
+
+use serde_json::json;
+
+use crate::call::Call;
+use crate::errors::Result;
+use crate::ids::{ChatId, MessageId, Seq};
+use crate::lists::List;
+use crate::rest::Client;
+use crate::types::{Draft, Message, Receipts};
+
+/// Where a list of a chat's messages starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Anchor {
+    /// The newest messages, newest first.
+    Newest,
+    /// Messages before this `seq`, newest first.
+    Before(Seq),
+    /// Messages after this `seq`, oldest first.
+    After(Seq),
+    /// Messages around this `seq`, oldest first, with it in the middle of the first page, whose
+    /// `previous` leads to older messages.
+    Around(Seq),
+}
+
+impl Client {
+    /// Messages of a chat. Reading them moves your delivery marker.
+    pub fn messages(&self, chat: ChatId, anchor: Anchor) -> List<Message> {
+        let list = List::new(self, format!("/api/chats/{chat}/messages/"));
+        match anchor {
+            Anchor::Newest => list,
+            Anchor::Before(seq) => list.with("before", seq),
+            Anchor::After(seq) => list.with("after", seq),
+            Anchor::Around(seq) => list.with("around", seq),
+        }
+    }
+
+    /// One message.
+    pub async fn message(&self, id: MessageId) -> Result<Message> {
+        self.run(Call::get(format!("/api/messages/{id}/"))).await
+    }
+
+    /// Sends a message, with retries under its `client_id`: it is created at most once. After
+    /// [`Error::Network`](crate::Error::Network) it may or may not have been created. The same draft
+    /// may be sent again if it has a `client_id` of its own.
+    pub async fn send(&self, chat: ChatId, draft: impl Into<Draft>) -> Result<Message> {
+        let path = format!("/api/chats/{chat}/messages/");
+        self.run(Call::post(path, draft.into().with_client_id()).idempotent()).await
+    }
+
+    /// Edits a message you sent.
+    pub async fn edit(&self, message: MessageId, content: &str) -> Result<Message> {
+        let body = json!({"content": content});
+        self.run(Call::patch(format!("/api/messages/{message}/"), body)).await
+    }
+
+    /// Deletes a message.
+    pub async fn delete(&self, message: MessageId) -> Result<()> {
+        self.run(Call::delete(format!("/api/messages/{message}/"))).await
+    }
+
+    /// Who has received and read a message.
+    pub async fn receipts(&self, message: MessageId) -> Result<Receipts> {
+        self.run(Call::get(format!("/api/messages/{message}/receipts/"))).await
+    }
+}

@@ -1,0 +1,10 @@
+//! The calls of the REST API, a file for each noun. How requests are made and retried is in `rest`.
+
+mod auth;
+mod chats;
+mod members;
+mod messages;
+mod sync;
+mod users;
+
+pub use messages::Anchor;

@@ -1,0 +1,46 @@
+//! Other users.
+
+use crate::call::Call;
+use crate::errors::Result;
+use crate::ids::UserId;
+use crate::lists::List;
+use crate::rest::Client;
+use crate::types::{Picture, ProfileUpdate, User};
+
+impl Client {
+    /// All active users, by username.
+    pub fn users(&self) -> List<User> {
+        List::new(self, "/api/users/")
+    }
+
+    /// Up to 100 users by their ids. Those that do not exist or are not active are left out.
+    pub fn users_by_id(&self, ids: &[UserId]) -> List<User> {
+        let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+        self.users().with("ids", ids.join(","))
+    }
+
+    /// Searches users by name, best match first.
+    pub fn search_users(&self, name: &str) -> List<User> {
+        List::new(self, "/api/users/search/").with("q", name)
+    }
+
+    /// A user.
+    pub async fn user(&self, id: UserId) -> Result<User> {
+        self.run(Call::get(format!("/api/users/{id}/"))).await
+    }
+
+    /// Updates a user, as staff.
+    pub async fn update_user(&self, id: UserId, update: &ProfileUpdate) -> Result<User> {
+        self.run(Call::patch(format!("/api/users/{id}/"), update)).await
+    }
+
+    /// Replaces a user's avatar, as staff.
+    pub async fn set_user_avatar(&self, id: UserId, picture: impl Into<Picture>) -> Result<User> {
+        self.run(Call::put_picture(format!("/api/users/{id}/avatar/"), picture.into())).await
+    }
+
+    /// Removes a user's avatar, as staff.
+    pub async fn remove_user_avatar(&self, id: UserId) -> Result<User> {
+        self.run(Call::delete(format!("/api/users/{id}/avatar/"))).await
+    }
+}

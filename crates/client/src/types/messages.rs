@@ -1,0 +1,117 @@
+//! Messages, their receipts, and drafts.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::serde::rfc3339;
+
+use super::UserRef;
+use crate::ids::{ChatId, MessageId, Seq, Version};
+
+/// A message, or the tombstone of a deleted one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Message {
+    /// The message id.
+    pub id: MessageId,
+    /// The id of its chat.
+    pub chat: ChatId,
+    /// Its position in the chat.
+    pub seq: Seq,
+    /// The chat version of its latest change.
+    pub version: Version,
+    /// The user who sent it.
+    pub sender: UserRef,
+    /// The text, exactly as it was sent. Empty for a tombstone.
+    pub content: String,
+    /// When it was sent.
+    #[serde(with = "rfc3339")]
+    pub timestamp: OffsetDateTime,
+    /// When it was last edited.
+    #[serde(with = "rfc3339::option")]
+    pub edited_at: Option<OffsetDateTime>,
+    /// When it was deleted.
+    #[serde(with = "rfc3339::option")]
+    pub deleted_at: Option<OffsetDateTime>,
+    /// The id of the message that it replies to.
+    pub reply_to: Option<MessageId>,
+    /// The idempotency key that its sender chose, if any.
+    pub client_id: Option<String>,
+    /// Whether it was delivered and read, at the time of this answer or event. Receipts change it
+    /// without a new version.
+    pub status: MessageStatus,
+}
+
+/// Whether a message was delivered and read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum MessageStatus {
+    /// Stored by the server.
+    Sent,
+    /// Every other member has received it.
+    Delivered,
+    /// Every other member has read it.
+    Read,
+    /// A value that this client does not know.
+    #[serde(other)]
+    Other,
+}
+
+/// Who has received and read a message, apart from its sender.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Receipts {
+    /// Users who have read it: at most 1,000, by username.
+    pub read: Vec<UserRef>,
+    /// Users who have received but not read it: at most 1,000, by username.
+    pub delivered: Vec<UserRef>,
+    /// The number of users who have read it.
+    pub read_count: i64,
+    /// The number of users who have received but not read it.
+    pub delivered_count: i64,
+}
+
+/// A message to be sent. A text converts into one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Draft {
+    content: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to: Option<MessageId>,
+    client_id: Option<String>,
+}
+
+impl Draft {
+    /// A text: at most 10,000 characters, not blank.
+    pub fn new(content: impl Into<String>) -> Self {
+        Self { content: content.into(), ..Self::default() }
+    }
+
+    /// Replies to a message of the same chat.
+    pub fn reply_to(self, message: MessageId) -> Self {
+        Self { reply_to: Some(message), ..self }
+    }
+
+    /// The idempotency key, 1–64 characters: under the same one, you send at most one message to a
+    /// chat. Chosen at random if there is none.
+    pub fn client_id(self, client_id: impl Into<String>) -> Self {
+        Self { client_id: Some(client_id.into()), ..self }
+    }
+
+    /// Chooses an idempotency key unless there is one, so that every retry is the same message.
+    pub(crate) fn with_client_id(mut self) -> Self {
+        self.client_id.get_or_insert_with(|| format!("{:032x}", fastrand::u128(..)));
+        self
+    }
+}
+
+impl From<&str> for Draft {
+    fn from(content: &str) -> Self {
+        Self::new(content)
+    }
+}
+
+impl From<String> for Draft {
+    fn from(content: String) -> Self {
+        Self::new(content)
+    }
+}

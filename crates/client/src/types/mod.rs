@@ -1,0 +1,18 @@
+//! The objects of the API as a client reads them, and the bodies that it sends. Unknown fields are
+//! ignored and unknown enum values become `Other`, so that a newer server may add both.
+
+mod chats;
+mod messages;
+mod pictures;
+mod sessions;
+mod sync;
+mod users;
+
+pub use chats::{
+    Chat, ChatType, GroupUpdate, Markers, Member, NewGroup, Role, UnreadCount, UnreadSums,
+};
+pub use messages::{Draft, Message, MessageStatus, Receipts};
+pub use pictures::Picture;
+pub use sessions::{Registration, Session, Ticket, TokenPair};
+pub use sync::{AccountDelta, ChatDelta, ReadState, SyncRequest, SyncResponse};
+pub use users::{Availability, Presence, ProfileUpdate, Status, User, UserRef};

@@ -1,0 +1,92 @@
+//! Sync: what a client knows, and what is new to it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Chat, Message, User};
+use crate::ids::{ChatId, Seq, Version};
+
+/// Asks for everything newer than what a client knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SyncRequest {
+    /// The known chats and their known versions.
+    pub versions: BTreeMap<ChatId, Version>,
+    /// The epoch that the versions belong to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<String>,
+    /// The most messages in the answer, 1–1000. The default is 500.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// The known version of the account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<Version>,
+}
+
+impl SyncRequest {
+    /// Names the known chats and their known versions.
+    pub fn new(versions: BTreeMap<ChatId, Version>) -> Self {
+        Self { versions, ..Self::default() }
+    }
+}
+
+/// The answer to a [`SyncRequest`].
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[non_exhaustive]
+pub struct SyncResponse {
+    /// The current epoch.
+    pub epoch: String,
+    /// Chats that are newer than the version asked for, or were not named.
+    pub changes: Vec<ChatDelta>,
+    /// Chats that were named and that you are not a member of.
+    pub gone: Vec<ChatId>,
+    /// The answer is incomplete: it lacks chats, or messages of a chat. Ask again.
+    #[serde(default)]
+    pub more: bool,
+    /// What is new in your account.
+    #[serde(default)]
+    pub account: Option<AccountDelta>,
+}
+
+/// What is new in your account. Only its version, if none was named that counts.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[non_exhaustive]
+pub struct AccountDelta {
+    /// How far the answer reaches.
+    pub version: Version,
+    /// Your account, if it changed.
+    #[serde(default)]
+    pub user: Option<User>,
+    /// Chats whose read marker you moved.
+    #[serde(default)]
+    pub chats: Vec<ReadState>,
+    /// More chats follow: ask again.
+    #[serde(default)]
+    pub more: Option<bool>,
+}
+
+/// How far you have read a chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct ReadState {
+    /// The chat.
+    pub chat: ChatId,
+    /// The read marker.
+    pub last_read_seq: Seq,
+    /// Messages by others after it, without tombstones.
+    pub unread_count: i64,
+}
+
+/// What is new in one chat.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[non_exhaustive]
+pub struct ChatDelta {
+    /// The current chat.
+    pub chat: Chat,
+    /// Its messages with a later version, in version order. Only the newest one for a chat that was
+    /// not named.
+    pub messages: Vec<Message>,
+    /// More messages follow: ask again.
+    pub more: bool,
+}
