@@ -293,7 +293,12 @@ fn every_faulty_setting_is_named_at_once() {
         ("ALLOWED_HOSTS", "chat.example.org, *.example.org, http://x.org"),
         ("CORS_ALLOWED_ORIGINS", "https://x.org/path, *"),
     ];
-    let values = ["\"*.example.org\"", "\"http://x.org\"", "\"https://x.org/path\"", "\"*\""];
+    let values = [
+        "\"*.example.org\"",
+        "\"http://x.org\"",
+        "\"https://x.org/path\": write https://x.org",
+        "\"*\"",
+    ];
     for command in ["runserver", "migrate", "check"] {
         let ran = shell.run(&[command], &faulty).expect(1).says(&faulty.map(|(name, _)| name));
         assert!(!ran.says(&values).err.contains("hunter2"));

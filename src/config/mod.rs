@@ -9,6 +9,7 @@ pub mod limits;
 pub mod logging;
 pub mod mail;
 pub mod media;
+mod origins;
 pub mod rate_limits;
 mod reader;
 mod secrets;

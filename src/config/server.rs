@@ -9,6 +9,7 @@ use crate::domain::origin::WebOrigin;
 use crate::domain::text::quoted;
 
 use super::bind::{Bind, ListenAddress};
+use super::origins::origin;
 use super::reader::{Reader, boolean, list, number, time_or_zero};
 
 /// Settings of the HTTP server.
@@ -71,15 +72,17 @@ impl ServerSettings {
                 "",
                 "Origins of pages that may use the API and the WebSocket from a browser,\n\
                  comma-separated, such as https://app.example.org or capacitor://localhost; no\n\
-                 patterns. The server's own origin is always allowed.",
+                 patterns, no paths. The server's own origin is always allowed. null allows pages\n\
+                 without an origin: local files, and sandboxed frames of any site.",
                 |value| list(value, origin),
             ),
             trusted_proxies: from.get(
                 "TRUSTED_PROXIES",
                 "",
                 "Addresses of reverse proxies, comma-separated, such as 10.0.0.0/8,::1. Their\n\
-                 X-Forwarded-For and X-Forwarded-Proto headers are trusted. Without this setting,\n\
-                 every client behind a proxy has the proxy's address.",
+                 X-Forwarded-For and X-Forwarded-Proto headers are trusted, and X-Forwarded-Host\n\
+                 where a WebSocket's Origin is checked. Without this setting, every client behind a\n\
+                 proxy has the proxy's address.",
                 |value| list(value, Network::parse),
             ),
             max_connections: from.get(
@@ -149,10 +152,4 @@ fn host(value: &str) -> Result<String, String> {
         "must be host names such as chat.example.org or .example.org, not {}",
         quoted(value)
     ))
-}
-
-fn origin(value: &str) -> Result<WebOrigin, String> {
-    WebOrigin::parse(value).ok_or_else(|| {
-        format!("must be origins such as https://app.example.org, not {}", quoted(value))
-    })
 }

@@ -16,13 +16,16 @@ pub(super) struct Peer {
     pub(super) address: IpAddr,
     /// Whether a trusted proxy says that the client used TLS.
     pub(super) is_secure: bool,
+    /// Whether the connection comes from a trusted proxy.
+    pub(super) is_proxied: bool,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Peer {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let unknown = Self { address: Ipv4Addr::UNSPECIFIED.into(), is_secure: false };
+        let unknown =
+            Self { address: Ipv4Addr::UNSPECIFIED.into(), is_secure: false, is_proxied: false };
         Ok(parts.extensions.get().copied().unwrap_or(unknown))
     }
 }
@@ -32,8 +35,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Peer {
 pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> Peer {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut address = peer.to_canonical();
-    let is_secure = is_trusted(address)
-        && values(headers, "x-forwarded-proto").next().is_some_and(|name| name == "https");
+    let is_proxied = is_trusted(address);
+    let is_secure = is_proxied && values(headers, "x-forwarded-proto").next().is_some_and(is_tls);
     for named in values(headers, "x-forwarded-for") {
         if !is_trusted(address) {
             break;
@@ -42,7 +45,17 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> 
         let Some(named) = parse(named) else { break };
         address = named.to_canonical();
     }
-    Peer { address, is_secure }
+    Peer { address, is_secure, is_proxied }
+}
+
+/// Some proxies name the scheme of a WebSocket.
+fn is_tls(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("wss")
+}
+
+/// The hosts that proxies say the client asked for.
+pub(super) fn forwarded_hosts(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    values(headers, "x-forwarded-host")
 }
 
 /// A header's values from right to left: of all lines, separated by commas.
@@ -93,11 +106,18 @@ mod tests {
     #[test]
     fn only_a_trusted_proxy_says_that_the_client_came_by_tls() {
         let trusted = [Network::parse("10.0.0.0/8").expect("a range")];
-        let mut headers = HeaderMap::new();
-        headers.append("x-forwarded-proto", HeaderValue::from_static("https"));
-        for (peer, secure) in [("10.0.0.1", true), ("192.0.2.1", false)] {
-            let peer = client(peer.parse().expect("an address"), &headers, &trusted);
-            assert_eq!(peer.is_secure, secure, "{peer:?}");
+        for (peer, scheme, secure) in [
+            ("10.0.0.1", "https", true),
+            ("10.0.0.1", "HTTPS", true),
+            ("10.0.0.1", "wss", true),
+            ("10.0.0.1", "http", false),
+            ("10.0.0.1", "https, http", false),
+            ("192.0.2.1", "https", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append("x-forwarded-proto", HeaderValue::from_static(scheme));
+            let client = client(peer.parse().expect("an address"), &headers, &trusted);
+            assert_eq!(client.is_secure, secure, "{peer} {scheme}");
         }
     }
 }

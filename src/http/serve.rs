@@ -134,7 +134,7 @@ async fn connection(
     {
         let mut stream = parts.io.into_inner();
         let status = if is_late { StatusCode::REQUEST_TIMEOUT } else { stream.withheld() };
-        unreadable::answer(stream.tcp(), status).await;
+        unreadable::answer(&app, stream.tcp(), status, &parts.read_buf).await;
     }
 }
 

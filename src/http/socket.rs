@@ -10,6 +10,7 @@ use url::form_urlencoded;
 use crate::actions::{sessions, tickets};
 use crate::app::App;
 use crate::domain::error::Error;
+use crate::domain::origin::WebOrigin;
 use crate::realtime::socket::{self, SocketAuth};
 use crate::realtime::transport::Upgrade;
 
@@ -18,7 +19,7 @@ use super::connections::ConnectionHandle;
 use super::cors;
 use super::errors::{ApiError, Result};
 use super::hosts::Host;
-use super::proxies::Peer;
+use super::proxies::{Peer, forwarded_hosts};
 use super::rate_limits;
 
 /// Upgrades to a WebSocket. A foreign origin is refused with 403, an invalid token or ticket with 401.
@@ -29,7 +30,7 @@ pub(super) async fn upgrade(
     request: Request,
 ) -> Result<Response> {
     let (mut request, _) = request.into_parts();
-    if !is_own_or_allowed(&request.headers, &app) {
+    if !is_own_or_allowed(&request.headers, peer, &app) {
         return Err(Error::PermissionDenied.into());
     }
     let upgrade = Upgrade::of(&mut request)
@@ -65,12 +66,19 @@ fn ticket(uri: &Uri) -> Option<String> {
 }
 
 /// Browsers always send a page's origin, and pages cannot change it. Clients without one are not pages.
-fn is_own_or_allowed(headers: &HeaderMap, app: &App) -> bool {
-    let server = &app.server;
+fn is_own_or_allowed(headers: &HeaderMap, peer: Peer, app: &App) -> bool {
     headers.get_all(header::ORIGIN).iter().all(|origin| {
         let Some(origin) = cors::parse(origin) else { return false };
-        Host::of(headers).is_some_and(|host| origin.is_of_host(host.text))
-            || server.public_url.as_ref().is_some_and(|url| *url == origin.to_string())
-            || server.cors_allowed_origins.contains(&origin)
+        is_own(&origin, headers, peer, app) || app.server.cors_allowed_origins.contains(&origin)
     })
+}
+
+/// Whether the page comes from this server, under the name by which clients reach it. A page cannot set
+/// `X-Forwarded-Host`, so each name in it counts, whichever proxy wrote it.
+fn is_own(origin: &WebOrigin, headers: &HeaderMap, peer: Peer, app: &App) -> bool {
+    let is_of = |host: &str| origin.is_of_host(host, peer.is_secure);
+    let public = app.server.public_url.as_ref();
+    public.is_some_and(|url| *url == origin.to_string())
+        || Host::of(headers).is_some_and(|host| is_of(host.text))
+        || (peer.is_proxied && forwarded_hosts(headers).any(is_of))
 }

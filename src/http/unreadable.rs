@@ -3,23 +3,26 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::app::App;
 use crate::auth::secrets::random_hex;
 use crate::wire::errors::Detail;
+
+use super::cors;
 
 /// The timeout for the client to read the answer.
 const TIME: Duration = Duration::from_secs(3);
 
 /// Says what is wrong with a head, logs it once, and ends the connection.
-pub(super) async fn answer(tcp: &mut TcpStream, status: StatusCode) {
+pub(super) async fn answer(app: &App, tcp: &mut TcpStream, status: StatusCode, head: &[u8]) {
     // Without random numbers nothing else works either.
     let request_id = random_hex::<16>().unwrap_or_default();
     tracing::info!(status = status.as_u16(), request_id, "unreadable request");
-    let answer = write(status, &request_id);
+    let answer = write(status, &request_id, &cors_headers(app, head));
     let answered = async {
         tcp.write_all(answer.as_bytes()).await?;
         tcp.shutdown().await?;
@@ -32,7 +35,25 @@ pub(super) async fn answer(tcp: &mut TcpStream, status: StatusCode) {
     drop(timeout(TIME, answered).await);
 }
 
-fn write(status: StatusCode, request_id: &str) -> String {
+/// CORS headers, so that a page can read what is wrong, if its origin is in the part of the head that
+/// arrived.
+fn cors_headers(app: &App, head: &[u8]) -> String {
+    let origin = head.split(|byte| *byte == b'\n').find_map(|line| {
+        let (name, value) = line.split_at_checked("origin:".len())?;
+        let value = value.trim_ascii();
+        name.eq_ignore_ascii_case(b"origin:").then(|| HeaderValue::from_bytes(value).ok())?
+    });
+    let mut headers = HeaderMap::new();
+    if let Some(origin) = cors::allowed_origin(app, origin.as_ref()) {
+        cors::expose(&mut headers, origin);
+    }
+    let lines = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}\r\n", String::from_utf8_lossy(value.as_bytes())));
+    lines.collect()
+}
+
+fn write(status: StatusCode, request_id: &str, cors_headers: &str) -> String {
     let detail = match status {
         StatusCode::REQUEST_TIMEOUT => "The request's head took too long to arrive.",
         StatusCode::URI_TOO_LONG => "The request's target is too long.",
@@ -52,6 +73,8 @@ fn write(status: StatusCode, request_id: &str) -> String {
          cache-control: no-store\r\n\
          connection: close\r\n\
          x-request-id: {request_id}\r\n\
+         vary: origin\r\n\
+         {cors_headers}\
          \r\n\
          {body}",
         body.len()

@@ -35,6 +35,7 @@ mod messages;
 mod notices;
 mod openapi;
 mod ordering;
+mod origins;
 mod outages;
 mod paging;
 mod permissions;
