@@ -26,7 +26,7 @@ use crate::auth::passwords::Passwords;
 use crate::auth::rate_limits::RateLimits;
 use crate::auth::secrets::{SigningKey, random_hex};
 use crate::auth::tokens::Signer;
-use crate::config::{Ages, Config, DatabaseUrl, Limits, MediaUrl, ServerSettings};
+use crate::config::{Ages, Config, DatabaseUrl, Limits, LogAccounts, MediaUrl, ServerSettings};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::urls::Urls;
@@ -83,6 +83,8 @@ pub struct App {
     pub ages: Ages,
     /// Signs strings that only this site can have made.
     pub signing_key: SigningKey,
+    /// Whether the log has the names that were typed to log in, instead of hashes.
+    pub logs_names: bool,
     /// Rate limits.
     pub rate_limits: RateLimits,
     /// Permits for socket requests that use the database.
@@ -171,6 +173,7 @@ impl App {
             ),
             ages: config.tokens.ages,
             signing_key: SigningKey::new(&secret_key),
+            logs_names: config.logging.accounts == LogAccounts::Name,
             rate_limits: RateLimits::new(&config.rate_limits.rates),
             socket_requests: FairSemaphore::new(
                 "requests of sockets",
@@ -179,7 +182,7 @@ impl App {
                 PERMIT_TIMEOUT,
             ),
             heavy_requests: FairSemaphore::new("syncs", heavy, heavy_share, PERMIT_TIMEOUT),
-            mailer: Mailer::new(&config.mail)?,
+            mailer: Mailer::new(&config.mail, config.logging.format)?,
             clock,
             limits: config.limits.clone(),
             server: config.server.clone(),
@@ -246,28 +249,34 @@ impl App {
         work: impl Fn(Arc<Self>) -> F + Send + 'static,
     ) {
         let app = Arc::clone(self);
-        self.background(async move {
+        self.background(task, async move {
             let mut ticks = tokio::time::interval(interval);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
                 match AssertUnwindSafe(work(Arc::clone(&app))).catch_unwind().await {
                     Ok(Ok(())) => {}
-                    Ok(Err(error)) => tracing::warn!(task, ?error, "background task failed"),
+                    Ok(Err(error)) => {
+                        tracing::warn!(task, error = %error.cause(), "background task failed");
+                    }
+                    // The hook has logged the panic's own message.
                     Err(_) => tracing::error!(task, "background task panicked"),
                 }
             }
         });
     }
 
-    /// Runs a task until [`App::stopped`]. Shutdown does not wait for it: it may be cancelled at any await.
-    pub fn background(&self, task: impl Future<Output = ()> + Send + 'static) {
+    /// Runs a task, named for the log, until [`App::stopped`]. Shutdown does not wait for it: it may be
+    /// cancelled at any await.
+    pub fn background(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let stopped = self.stopped.clone();
         #[expect(clippy::disallowed_methods, reason = "the one other place that spawns")]
         tokio::spawn(async move {
             tokio::select! {
                 () = stopped.cancelled() => {}
-                () = task => {}
+                ended = AssertUnwindSafe(task).catch_unwind() => if ended.is_err() {
+                    tracing::error!(task = name, "background task panicked and has ended");
+                },
             }
         });
     }

@@ -12,6 +12,7 @@ pub mod hub;
 pub mod lifecycle;
 pub mod mail;
 pub mod media;
+pub mod reach;
 pub mod realtime;
 pub mod shares;
 pub mod store;

@@ -1,12 +1,14 @@
 //! Sending mail: by SMTP, or to stdout if no server is configured. Knows neither users nor templates,
 //! and never logs what it sends, since mails contain secrets.
 
-use std::io::Write;
+use std::io::{Write, stdout};
 use std::time::Duration;
 
+use crate::config::LogFormat;
 use crate::config::mail::{MailSettings, MailUrl, Smtp, SmtpTls};
 use crate::domain::error::{Error, Result};
 use crate::shares::{FairSemaphore, Holder, Permit};
+use crate::telemetry;
 use lettre::message::{Mailbox, header::ContentType};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
@@ -51,7 +53,7 @@ pub struct Mailer {
 
 #[derive(Debug)]
 enum Transport {
-    Console,
+    Console(LogFormat),
     Smtp(AsyncSmtpTransport<Tokio1Executor>),
 }
 
@@ -63,10 +65,10 @@ pub struct MailSlot {
 }
 
 impl Mailer {
-    /// Does not connect yet.
-    pub fn new(settings: &MailSettings) -> Result<Self> {
+    /// Does not connect yet. Printed mails have the format of the log.
+    pub fn new(settings: &MailSettings, format: LogFormat) -> Result<Self> {
         let transport = match &settings.url {
-            MailUrl::Console => Transport::Console,
+            MailUrl::Console => Transport::Console(format),
             MailUrl::Smtp(server) => Transport::Smtp(smtp(server)?),
         };
         Ok(Self {
@@ -101,7 +103,7 @@ impl Mailer {
         let message = self.compose(mail).map_err(Error::internal)?;
         let transport = match &self.transport {
             Transport::Smtp(transport) => transport,
-            Transport::Console => return self.print(mail),
+            Transport::Console(format) => return self.print(mail, *format),
         };
         let mut pauses = PAUSES.iter();
         loop {
@@ -113,7 +115,7 @@ impl Mailer {
                 (Err(error), Some(pause)) if !error.is_permanent() => {
                     tokio::time::sleep(*pause).await;
                 }
-                (Err(error), _) => return Err(Error::internal(error)),
+                (Err(error), _) => return Err(Error::internal(without_addresses(&error))),
             }
         }
     }
@@ -129,12 +131,23 @@ impl Mailer {
         Ok(message)
     }
 
-    fn print(&self, mail: &Mail) -> Result<()> {
-        let line = "-".repeat(79);
+    fn print(&self, mail: &Mail, format: LogFormat) -> Result<()> {
         let (from, Mail { to, subject, body }) = (&self.from, mail);
+        if format == LogFormat::Json {
+            telemetry::json_lines(stdout, || tracing::info!(%from, to, subject, body, "mail"));
+            return Ok(());
+        }
+        let line = "-".repeat(79);
         let text = format!("From: {from}\nTo: {to}\nSubject: {subject}\n\n{body}\n{line}\n");
-        std::io::stdout().lock().write_all(text.as_bytes()).map_err(Error::internal)
+        stdout().lock().write_all(text.as_bytes()).map_err(Error::internal)
     }
+}
+
+/// An error's text, without the e-mail addresses that mail servers like to repeat.
+fn without_addresses(error: &lettre::transport::smtp::Error) -> String {
+    let text = error.to_string();
+    let words = text.split(' ').map(|word| if word.contains('@') { "…" } else { word });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn smtp(server: &Smtp) -> Result<AsyncSmtpTransport<Tokio1Executor>> {

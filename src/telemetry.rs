@@ -1,11 +1,14 @@
 //! Sets up the log: its format, level and writer. Nothing here decides what is worth logging.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{IsTerminal, stderr};
+use std::panic::PanicHookInfo;
 
 use tracing::{Level, Metadata};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -17,6 +20,9 @@ const DEBUG: &str = "debug";
 /// The lowest level for other crates, whatever `LOG_LEVEL` says. At lower levels some of them log what they
 /// send, such as the password for NATS.
 const OTHERS: Level = Level::WARN;
+/// What is not logged at any level. The NATS client reports an error for each attempt to reconnect, which
+/// `hub::bus::state` logs once; sqlx logs the values of unknown parameters of `DATABASE_URL`.
+const NEVER: [&str; 2] = ["async_nats", "sqlx_postgres::options"];
 
 /// Lines that may wait to be written. Logging never blocks: if stderr stops draining, further lines are
 /// dropped.
@@ -29,7 +35,7 @@ pub struct Log {
     _writer: WorkerGuard,
 }
 
-/// Starts the log, on standard error. Does nothing if one is running already.
+/// Starts the log, on standard error, and logs panics. Does nothing if one is running already.
 pub fn start(config: &Config) -> Log {
     let default = if config.server.debug { DEBUG } else { INFO };
     let level = config.logging.level.as_deref().unwrap_or(default);
@@ -49,13 +55,35 @@ pub fn start(config: &Config) -> Log {
         }
     };
     // Only tests start it twice in one process.
-    started.ok();
+    if started.is_ok() {
+        std::panic::set_hook(Box::new(log_panic));
+    }
     Log { _writer: guard }
+}
+
+/// Writes what `write` logs as JSON lines, at once and whatever the level: for what a server prints before
+/// its log starts, after it has ended, or to standard output.
+pub fn json_lines(to: impl for<'a> MakeWriter<'a> + Send + Sync + 'static, write: impl FnOnce()) {
+    let subscriber = tracing_subscriber::fmt().with_writer(to).log_internal_errors(false);
+    tracing::subscriber::with_default(subscriber.json().flatten_event(true).finish(), write);
 }
 
 /// Whether a line cannot contain a secret. Our own lines are written with that in mind.
 fn is_safe(line: &Metadata<'_>) -> bool {
-    let module = line.target().strip_prefix(env!("CARGO_CRATE_NAME"));
-    let is_ours = module.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
-    is_ours || *line.level() <= OTHERS
+    let is_in = |module| {
+        let rest = line.target().strip_prefix(module);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    };
+    is_in(env!("CARGO_CRATE_NAME")) || *line.level() <= OTHERS && !NEVER.into_iter().any(is_in)
+}
+
+/// One line, in place of the default hook's several plain ones.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let text = panic.payload_as_str().unwrap_or("no message");
+    let at = panic.location().map(ToString::to_string);
+    // Empty unless RUST_BACKTRACE is set.
+    let backtrace = Backtrace::capture();
+    let backtrace =
+        (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    tracing::error!(at, backtrace, "panic: {text}");
 }

@@ -101,9 +101,10 @@ impl Running {
         let mut output = BufReader::new(process.stdout.take().expect("piped"));
         let mut line = String::new();
         output.read_line(&mut line).expect("a line");
-        let address =
-            line.trim_end().rsplit_once("listens on http://").map(|(_, at)| at.to_owned());
-        let address = address.unwrap_or_else(|| panic!("no address: {line:?}"));
+        // It is JSON if the log is.
+        let address = line.split("listens on http://").nth(1);
+        let address = address.and_then(|rest| rest.split(['"', '\n']).next());
+        let address = address.unwrap_or_else(|| panic!("no address: {line:?}")).to_owned();
         Self { process, output, address }
     }
 

@@ -79,7 +79,7 @@ pub async fn store(
 pub(super) async fn remove(app: Arc<App>, paths: Vec<String>) {
     for path in paths {
         if let Err(error) = app.media.files.remove(&path).await {
-            tracing::warn!(?error, "cannot remove an old avatar; the next sweep will");
+            tracing::warn!(error = %error.cause(), "cannot remove an old avatar; the next sweep will");
         }
     }
 }

@@ -120,7 +120,7 @@ pub async fn after_outages(app: Arc<App>, seen: Arc<LookBack>) {
             find_chats(Arc::clone(&app), Arc::clone(&seen)).await
         };
         if let Err(error) = caught_up.await {
-            tracing::warn!(%error, "catching up after a bus outage failed; the next sweep tries again");
+            tracing::warn!(error = %error.cause(), "catching up after a bus outage failed; the next sweep tries again");
         }
         tokio::time::sleep(PAUSE).await;
     }

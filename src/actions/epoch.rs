@@ -131,7 +131,7 @@ fn adopt(app: &Arc<App>, epoch: String) {
     tracing::warn!("epoch changed; closing all sockets so that clients resync from scratch");
     app.hub.forget();
     let node = Arc::clone(app);
-    app.background(async move { lifecycle::close_sockets(&node).await });
+    app.background("close sockets", async move { lifecycle::close_sockets(&node).await });
 }
 
 /// The versions of some chats in the database.

@@ -61,7 +61,7 @@ async fn move_all(app: &App, batch: Vec<PendingMarkers>) {
     }
     let outcome = write(app, &mut wanted, &mut found).await;
     if let Err(error) = &outcome {
-        tracing::warn!(?error, left = wanted.len(), "cannot write markers");
+        tracing::warn!(error = %error.cause(), left = wanted.len(), "cannot write markers");
     }
     for pending in batch {
         let who = pending.member();

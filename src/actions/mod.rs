@@ -20,6 +20,7 @@ pub mod health;
 pub mod housekeeping;
 pub mod indexing;
 pub mod live;
+mod login_log;
 mod login_names;
 pub mod look_back;
 pub mod markers;
@@ -50,11 +51,11 @@ use look_back::LookBack;
 /// Starts the background tasks, which run for as long as the node serves.
 pub fn start(app: &Arc<App>, workers: Workers) {
     for queue in workers.sends {
-        app.background(committer::run(Arc::clone(app), queue));
+        app.background("committer", committer::run(Arc::clone(app), queue));
     }
-    app.background(markers::run(Arc::clone(app), workers.markers));
+    app.background("markers", markers::run(Arc::clone(app), workers.markers));
     if let Some(worker) = workers.bus {
-        app.background(bus::run(Arc::clone(app), worker));
+        app.background("bus", bus::run(Arc::clone(app), worker));
     }
     start_presence(app);
     start_catchup(app);
@@ -77,7 +78,10 @@ fn start_catchup(app: &Arc<App>) {
     app.every("account_catch_up", account_events::INTERVAL, account_events::catch_up);
     app.every("compare_accounts", account_events::COMPARE_INTERVAL, account_events::compare);
     app.every("fill_gaps", catchup::GAP_INTERVAL, catchup::fill_gaps);
-    app.background(catchup::after_outages(Arc::clone(app), Arc::clone(&found)));
+    app.background(
+        "catch up after outages",
+        catchup::after_outages(Arc::clone(app), Arc::clone(&found)),
+    );
     app.every("find_chats", catchup::COMPARE_INTERVAL, move |app| {
         catchup::find_chats(app, Arc::clone(&found))
     });

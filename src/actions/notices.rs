@@ -69,7 +69,7 @@ pub(super) fn send(app: &Arc<App>, before: &User, notice: Notice) {
     let mail = Mail { to, subject: notice.subject(), body };
     app.spawn(async move {
         if let Err(error) = deliver(&node, user, &mail).await {
-            tracing::warn!(?error, user = user.0, ?notice, "a notice could not be mailed");
+            tracing::warn!(error = %error.cause(), user = user.0, ?notice, "a notice could not be mailed");
         }
     });
 }

@@ -49,7 +49,7 @@ pub fn request(app: &Arc<App>, email: Email, origin: String, address: IpAddr) ->
             Err(error) => Err(error),
         };
         if let Err(error) = mailed {
-            tracing::warn!(?error, "a link for resetting a password could not be mailed");
+            tracing::warn!(error = %error.cause(), "a link for resetting a password could not be mailed");
         }
     });
     Ok(())

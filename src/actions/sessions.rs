@@ -8,7 +8,7 @@ use crate::app::{AGREEMENT, App};
 use crate::auth::hashes;
 use crate::auth::secrets::random_hex;
 use crate::auth::tokens::{Claims, TokenType};
-use crate::domain::error::{Error, Result};
+use crate::domain::error::{Error, LoginFailure, Result};
 use crate::domain::event::Event;
 use crate::domain::ids::{SessionId, UserId};
 use crate::domain::page::{Page, PageRequest};
@@ -19,9 +19,9 @@ use crate::shares::Holder;
 use crate::store::sessions::{CurrentRefresh, Live};
 use crate::store::{Target, sessions, users};
 
-use super::attempts;
 use super::profiles::profile;
 use super::unit::Unit;
+use super::{attempts, login_log};
 
 /// The grace period in which a used refresh token may be repeated, because its answer was lost.
 const GRACE: Duration = Duration::from_secs(10);
@@ -66,9 +66,23 @@ pub async fn login(
     password: &Password,
     device: &Device,
 ) -> Result<Opened> {
-    let holder = Holder::at(device.ip);
     let account = users::by_login(&app.db, key).await?;
+    let id = account.as_ref().map(|(id, _)| *id);
+    let opened = log_in(app, key, account, password, device).await;
+    login_log::attempted(app, key, id, device, opened.as_ref().err());
+    opened
+}
+
+async fn log_in(
+    app: &Arc<App>,
+    key: &str,
+    account: Option<(UserId, String)>,
+    password: &Password,
+    device: &Device,
+) -> Result<Opened> {
+    let holder = Holder::at(device.ip);
     attempts::login(app, key, account.as_ref().map(|(id, _)| *id), device).await?;
+    let exists = account.is_some();
     let usable = account.filter(|(_, encoded)| !hashes::is_unusable(encoded));
     let Some((id, encoded)) = usable else {
         // Hashes from Django cost more or less than ours, and remain until their users log in. So an
@@ -77,10 +91,13 @@ pub async fn login(
         let place = app.signing_key.number("a stand-in", key);
         let stand_in = users::some_password(&app.db, place).await?;
         app.passwords.verify(holder, &password.0, stand_in.as_deref()).await?;
-        return Err(Error::LoginFailed);
+        return Err(Error::LoginFailed(match exists {
+            true => LoginFailure::NoPassword,
+            false => LoginFailure::UnknownUser,
+        }));
     };
     if !app.passwords.verify(holder, &password.0, Some(&encoded)).await? {
-        return Err(Error::LoginFailed);
+        return Err(Error::LoginFailed(LoginFailure::WrongPassword));
     }
     let better = match app.passwords.is_current(&encoded) {
         true => None,
@@ -92,10 +109,10 @@ pub async fn login(
     // others, or it fails.
     users::lock(&mut unit.tx, id).await?;
     if users::password(&mut unit.tx, id).await?.as_ref() != Some(&encoded) {
-        return Err(Error::LoginFailed);
+        return Err(Error::LoginFailed(LoginFailure::WrongPassword));
     }
     let user = users::by_id(&mut unit.tx, id).await?.filter(|user| user.is_active);
-    let user = user.ok_or(Error::LoginFailed)?;
+    let user = user.ok_or(Error::LoginFailed(LoginFailure::Inactive))?;
     if let Some(better) = better {
         users::set_password(&mut unit.tx, id, &better).await?;
     }

@@ -21,6 +21,9 @@ use clap::{Parser, Subcommand};
 
 use context::Result;
 
+use crate::config::{environment, process_environment};
+use crate::telemetry;
+
 /// A messenger backend: private and group chats over REST and WebSocket.
 #[derive(Debug, Parser)]
 #[command(name = "meowsenger", version, arg_required_else_help = true, max_term_width = 100)]
@@ -58,7 +61,10 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // This is also how help and version are printed, which is no failure.
-            error.print().ok();
+            match error.use_stderr() && logs_json() {
+                true => log_failure(&error),
+                false => drop(error.print()),
+            }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
@@ -88,6 +94,20 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
 }
 
 fn fail(error: &dyn std::error::Error) -> ExitCode {
-    writeln!(stderr(), "meowsenger: {error}").ok();
+    match logs_json() {
+        true => log_failure(error),
+        false => drop(writeln!(stderr(), "meowsenger: {error}")),
+    }
     ExitCode::FAILURE
+}
+
+/// Logs why a command failed. Its log may not have started yet, or has ended.
+fn log_failure(error: &dyn std::error::Error) {
+    telemetry::json_lines(stderr, || tracing::error!("{error}"));
+}
+
+/// Whether `LOG_FORMAT` is `json`, even if other settings are wrong.
+fn logs_json() -> bool {
+    let variables = environment().unwrap_or_else(|_| process_environment());
+    variables.get("LOG_FORMAT").is_some_and(|format| format.trim() == "json")
 }

@@ -1,15 +1,17 @@
 //! `runserver [ADDR]`: runs the server until SIGTERM or SIGINT.
 
+use std::io::stdout;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::actions;
 use crate::app::App;
-use crate::config::{Config, DatabaseUrl, ListenAddress};
+use crate::config::{Config, DatabaseUrl, ListenAddress, LogFormat};
 use crate::http;
 use crate::lifecycle::{self, StopReason};
 use crate::store::migrations;
 use crate::store::open::make_private;
+use crate::telemetry;
 
 use super::context::{Result, describe, require_current, say, settings};
 use super::listen::Port;
@@ -58,11 +60,11 @@ pub(super) async fn run(arguments: &RunserverArguments) -> Result {
         signal = signals.next() => tracing::warn!("{} again; stopping at once", signal.name()),
     }
     if let Err(error) = actions::sessions::store_touched(Arc::clone(&app)).await {
-        tracing::warn!(%error, "cannot store the last use of sessions");
+        tracing::warn!(error = %error.cause(), "cannot store the last use of sessions");
     }
     // Otherwise the other nodes find it dead, a little later.
     if let Err(error) = actions::nodes::leave(&app).await {
-        tracing::warn!(%error, "cannot tell the other nodes that this one leaves");
+        tracing::warn!(error = %error.cause(), "cannot tell the other nodes that this one leaves");
     }
     match reason {
         StopReason::Signal(_) => lifecycle::close(&app).await,
@@ -97,17 +99,29 @@ fn max_connections(config: &Config, files: u64) -> Result<usize> {
     Ok(if wanted == 0 { most } else { wanted.min(most) })
 }
 
-/// Prints what a user who starts the server for the first time wants to know.
+/// Prints what a user who starts the server for the first time wants to know, in the format of the log.
 fn greet(config: &Config, address: SocketAddr, files: u64) {
+    let version = env!("CARGO_PKG_VERSION");
+    let connections = config.server.max_connections;
     let data = match &config.database.url {
         DatabaseUrl::Sqlite(None) => config.database.data_dir.display().to_string(),
         DatabaseUrl::Sqlite(Some(path)) => path.display().to_string(),
         DatabaseUrl::Postgres(_) => "in PostgreSQL (DATABASE_URL)".to_owned(),
     };
-    say(&format!("Meowsenger {} listens on http://{address}", env!("CARGO_PKG_VERSION")));
+    if config.logging.format == LogFormat::Json {
+        telemetry::json_lines(stdout, || {
+            tracing::info!(
+                data,
+                files,
+                connections,
+                "Meowsenger {version} listens on http://{address}"
+            );
+        });
+        return;
+    }
+    say(&format!("Meowsenger {version} listens on http://{address}"));
     say(&format!("  data:        {data}"));
     say(&format!("  API:         http://{address}/api/docs/"));
     say("  first user:  POST /api/auth/register/, or `meowsenger createsuperuser`");
-    let connections = config.server.max_connections;
     say(&format!("  open files:  {files}, for {connections} connections"));
 }

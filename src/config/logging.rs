@@ -16,6 +16,17 @@ pub struct LogSettings {
     pub level: Option<String>,
     /// `LOG_FORMAT`
     pub format: LogFormat,
+    /// `LOG_ACCOUNTS`
+    pub accounts: LogAccounts,
+}
+
+/// How the log names the account of a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogAccounts {
+    /// By a hash with a key: equal for equal names, and no way back.
+    Hash,
+    /// By the name or e-mail address that was typed.
+    Name,
 }
 
 /// The format of log lines.
@@ -46,6 +57,18 @@ impl LogSettings {
                     "pretty" => Ok(LogFormat::Pretty),
                     "json" => Ok(LogFormat::Json),
                     other => Err(format!("must be pretty or json, not {}", quoted(other))),
+                },
+            ),
+            accounts: from.get(
+                "LOG_ACCOUNTS",
+                "hash",
+                "How lines about logins name the account: hash, or name for what was typed: a\n\
+                 username, an e-mail address or, by mistake, a password. Both have the user's id, if\n\
+                 the account exists.",
+                |value| match value {
+                    "hash" => Ok(LogAccounts::Hash),
+                    "name" => Ok(LogAccounts::Name),
+                    other => Err(format!("must be hash or name, not {}", quoted(other))),
                 },
             ),
         }

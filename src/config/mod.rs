@@ -21,7 +21,7 @@ pub use bind::{Bind, ListenAddress};
 pub use bus::BusSettings;
 pub use database::{DatabaseSettings, DatabaseUrl};
 pub use limits::Limits;
-pub use logging::{LogFormat, LogSettings};
+pub use logging::{LogAccounts, LogFormat, LogSettings};
 pub use mail::MailSettings;
 pub use media::{MediaSettings, MediaUrl};
 pub use rate_limits::RateLimitSettings;
@@ -30,7 +30,7 @@ pub use reader::Setting;
 pub use secrets::secret;
 pub use server::ServerSettings;
 pub use tokens::{Ages, TokenSettings};
-pub use variables::{SettingsError, Variables, environment};
+pub use variables::{SettingsError, Variables, environment, process_environment};
 
 /// All settings.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
+use std::fmt;
 use std::time::Duration;
 
 /// The result of every action.
@@ -24,9 +25,9 @@ pub enum Error {
     /// A token that is forged, expired, revoked or of the wrong type.
     #[error("Given token not valid for any token type")]
     TokenNotValid,
-    /// Unknown user, wrong password and inactive user, indistinguishable on purpose.
+    /// Unknown user, wrong password and inactive user: clients cannot tell them apart, the log can.
     #[error("No active account found with the given credentials")]
-    LoginFailed,
+    LoginFailed(LoginFailure),
     /// The caller may know of the object, but not do this with it.
     #[error("You do not have permission to perform this action.")]
     PermissionDenied,
@@ -63,6 +64,23 @@ pub enum Error {
     Internal(#[source] Cause),
 }
 
+/// Why a login failed. For the log, never for a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoginFailure {
+    /// No account has this name.
+    #[error("unknown user")]
+    UnknownUser,
+    /// The account's password is not usable, as an anonymised account's.
+    #[error("no usable password")]
+    NoPassword,
+    /// The password is not the account's.
+    #[error("wrong password")]
+    WrongPassword,
+    /// The account is not active.
+    #[error("inactive user")]
+    Inactive,
+}
+
 /// The cause of an [`Error::Unavailable`], [`Error::OutcomeUnknown`] or [`Error::Internal`], for the log,
 /// never for a client.
 pub type Cause = Box<dyn StdError + Send + Sync>;
@@ -79,6 +97,36 @@ impl Error {
         let mut errors = FieldErrors::default();
         errors.add(name, text);
         Self::Invalid(errors)
+    }
+
+    /// A stable name, for the log.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "invalid",
+            Self::Malformed(_) => "malformed",
+            Self::NotAuthenticated => "not_authenticated",
+            Self::TokenNotValid => "token_not_valid",
+            Self::LoginFailed(_) => "login_failed",
+            Self::PermissionDenied => "permission_denied",
+            Self::NotFound => "not_found",
+            Self::InvalidCursor => "invalid_cursor",
+            Self::Conflict(_) => "conflict",
+            Self::TooLarge(_) => "too_large",
+            Self::MediaType(_) => "unsupported_media_type",
+            Self::Throttled(_) => "throttled",
+            Self::Unavailable(_) => "unavailable",
+            Self::OutcomeUnknown(_) => "outcome_unknown",
+            Self::Internal(_) => "server_error",
+        }
+    }
+
+    /// What the log says of it: the cause, where clients do not see it. Never logged by `Debug`, which
+    /// shows the values that a database's error quotes.
+    pub fn cause(&self) -> &dyn fmt::Display {
+        match self {
+            Self::Unavailable(cause) | Self::OutcomeUnknown(cause) | Self::Internal(cause) => cause,
+            other => other,
+        }
     }
 
     /// When a retry makes sense, in seconds, if that is known.

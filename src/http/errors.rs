@@ -11,6 +11,9 @@ use axum::response::{IntoResponse, Response};
 use crate::domain::error::Error;
 use crate::wire::errors::{Detail, FieldTexts};
 
+/// How much of a reason is logged, in characters.
+const WHY_MAX: usize = 500;
+
 /// The result of a handler.
 pub(super) type Result<T, E = ApiError> = std::result::Result<T, E>;
 
@@ -53,7 +56,7 @@ impl ApiError {
             Self::Upgrade(status, _) => *status,
             Self::Action(error) => match &**error {
                 Error::Invalid(_) | Error::Malformed(_) => StatusCode::BAD_REQUEST,
-                Error::NotAuthenticated | Error::TokenNotValid | Error::LoginFailed => {
+                Error::NotAuthenticated | Error::TokenNotValid | Error::LoginFailed(_) => {
                     StatusCode::UNAUTHORIZED
                 }
                 Error::PermissionDenied => StatusCode::FORBIDDEN,
@@ -68,6 +71,38 @@ impl ApiError {
         }
     }
 
+    /// A stable name, for the log.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::Method(_) => "method_not_allowed",
+            Self::Upgrade(..) => "upgrade_required",
+            Self::Action(error) => error.code(),
+        }
+    }
+
+    /// Why the request was refused, for the log, if [`Self::code`] does not say it all. Without values that
+    /// the client sent: texts quote them.
+    pub(super) fn why(&self) -> Option<String> {
+        let why = match self {
+            Self::Action(error) => match &**error {
+                Error::Invalid(errors) => {
+                    let fields = errors.by_field().iter();
+                    let fields = fields.map(|(name, texts)| format!("{name}: {}", texts.join(" ")));
+                    fields.collect::<Vec<_>>().join("; ")
+                }
+                Error::LoginFailed(reason) => return Some(reason.to_string()),
+                Error::Malformed(_)
+                | Error::Conflict(_)
+                | Error::TooLarge(_)
+                | Error::MediaType(_) => self.detail().into_owned(),
+                _ => return None,
+            },
+            Self::Upgrade(_, text) => (*text).to_owned(),
+            Self::Method(_) => return None,
+        };
+        Some(without_quotes(&why))
+    }
+
     fn detail(&self) -> Cow<'_, str> {
         match self {
             Self::Method(method) => format!("Method \"{method}\" not allowed.").into(),
@@ -75,6 +110,12 @@ impl ApiError {
             Self::Action(error) => error.to_string().into(),
         }
     }
+}
+
+/// A text with `…` for what it quotes, cut if it is long.
+fn without_quotes(text: &str) -> String {
+    let outside = text.split(['"', '`']).step_by(2).collect::<Vec<_>>().join("…");
+    outside.chars().take(WHY_MAX).collect()
 }
 
 /// Writes the body and headers of an error. Errors of the server or the database are logged here, once,

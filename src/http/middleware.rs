@@ -1,66 +1,19 @@
-//! What every request passes: an id, a log line, security headers, and a handler of panics.
+//! What every request passes: security headers, and a handler of panics. `access_log` logs it.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 
 use crate::app::App;
-use crate::auth::secrets::random_hex;
 use crate::domain::error::Error;
 
-use super::context::Context;
-use super::errors::{ApiError, render};
+use super::errors::ApiError;
 use super::proxies::Peer;
-
-/// Load balancers request these every other second. Success is not logged.
-const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Gives the request its id, renders its error, and logs one line: with the template of the path, and
-/// without the query, which may contain secrets.
-pub(super) async fn log(mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let given = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok());
-    let context = Context::new(match given.filter(|id| is_request_id(id)) {
-        Some(id) => id.to_owned(),
-        // Without random numbers nothing else works either.
-        None => random_hex::<16>().unwrap_or_default(),
-    });
-    let method = request.method().clone();
-    let path = request.extensions().get::<MatchedPath>().cloned();
-    request.extensions_mut().insert(context.clone());
-
-    let mut response = render(next.run(request).await, context.request_id());
-    if let Ok(id) = HeaderValue::from_str(context.request_id()) {
-        response.headers_mut().insert(REQUEST_ID, id);
-    }
-    let path = path.as_ref().map_or("-", |path| path.as_str());
-    if response.status().is_success() && HEALTH.iter().any(|health| path.starts_with(health)) {
-        return response;
-    }
-    tracing::info!(
-        %method,
-        path,
-        status = response.status().as_u16(),
-        ms = (started.elapsed().as_secs_f64() * 100_000.0).round() / 100.0,
-        user = context.user().map(|id| id.0),
-        request_id = context.request_id(),
-        "request"
-    );
-    response
-}
-
-/// 1–64 of `A-Za-z0-9._-`, so that an id cannot forge log lines.
-fn is_request_id(id: &str) -> bool {
-    (1..=64).contains(&id.len())
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-}
 
 /// Sets the headers of Django's `SecurityMiddleware`, and forbids caching of API answers.
 pub(super) async fn headers(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {

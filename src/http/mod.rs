@@ -1,6 +1,7 @@
 //! REST: the routes, and the middleware that every request passes. A handler extracts its arguments,
 //! calls one action and shows the result; it decides nothing.
 
+mod access_log;
 mod account;
 mod asyncapi;
 mod auth;
@@ -95,7 +96,7 @@ pub fn service(app: &Arc<App>) -> NormalizePath<Router> {
         .layer(
             ServiceBuilder::new()
                 .layer(from_fn(discard::discard_rest))
-                .layer(from_fn(middleware::log))
+                .layer(from_fn(access_log::log))
                 .layer(from_fn_with_state(Arc::clone(app), middleware::headers))
                 .layer(from_fn_with_state(Arc::clone(app), cors::cors))
                 .layer(from_fn_with_state(Arc::clone(app), hosts::allowed))

@@ -45,7 +45,7 @@ pub(super) async fn serve(service: NormalizePath<Router>, app: Arc<App>, listene
     let server = &app.server;
     let limits = ConnectionLimits::new(server.max_connections, server.max_connections_per_address);
     let connections = Connections::new(limits, server.trusted_proxies.clone());
-    app.background(sweep(Arc::clone(&connections)));
+    app.background("sweep connections", sweep(Arc::clone(&connections)));
     while let Some((stream, peer)) = accept(&app, &listener, &connections).await {
         let slot = connections.enter(peer.ip());
         app.spawn(connection(Arc::clone(&app), service.clone(), stream, peer, slot));

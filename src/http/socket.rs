@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::Response;
 use url::form_urlencoded;
@@ -11,11 +11,12 @@ use crate::actions::{sessions, tickets};
 use crate::app::App;
 use crate::domain::error::Error;
 use crate::domain::origin::WebOrigin;
-use crate::realtime::socket::{self, SocketAuth};
+use crate::realtime::socket::{self, SocketAuth, SocketClient};
 use crate::realtime::transport::Upgrade;
 
 use super::caller::bearer;
 use super::connections::ConnectionHandle;
+use super::context::Context;
 use super::cors;
 use super::errors::{ApiError, Result};
 use super::hosts::Host;
@@ -27,6 +28,7 @@ use super::rate_limits;
 pub(super) async fn upgrade(
     State(app): State<Arc<App>>,
     peer: Peer,
+    Extension(context): Extension<Context>,
     request: Request,
 ) -> Result<Response> {
     let (mut request, _) = request.into_parts();
@@ -49,13 +51,19 @@ pub(super) async fn upgrade(
         (Err(error), _) => Some(Err(error)),
     };
     let entry = match found {
-        Some(found) => SocketAuth::Authenticated(rate_limits::admit(&app, peer, found)?),
+        Some(found) => {
+            let caller = rate_limits::admit(&app, peer, found)?;
+            context.set_user(caller.user.id);
+            SocketAuth::Authenticated(caller)
+        }
         None => {
             rate_limits::anonymous(&app, peer)?;
             SocketAuth::ByFirstFrame
         }
     };
-    Ok(socket::upgrade(upgrade, app, entry))
+    let client =
+        SocketClient { address: peer.address, request_id: context.request_id().to_owned() };
+    Ok(socket::upgrade(upgrade, app, entry, client))
 }
 
 /// The ticket of a client that cannot set headers.

@@ -21,7 +21,14 @@ const TIME: Duration = Duration::from_secs(3);
 pub(super) async fn answer(app: &App, tcp: &mut TcpStream, status: StatusCode, head: &[u8]) {
     // Without random numbers nothing else works either.
     let request_id = random_hex::<16>().unwrap_or_default();
-    tracing::info!(status = status.as_u16(), request_id, "unreadable request");
+    let client = tcp.peer_addr().ok().map(|address| tracing::field::display(address.ip()));
+    tracing::info!(
+        status = status.as_u16(),
+        why = reason(status),
+        client,
+        request_id,
+        "unreadable request"
+    );
     let answer = write(status, &request_id, &cors_headers(app, head));
     let answered = async {
         tcp.write_all(answer.as_bytes()).await?;
@@ -53,16 +60,19 @@ fn cors_headers(app: &App, head: &[u8]) -> String {
     lines.collect()
 }
 
-fn write(status: StatusCode, request_id: &str, cors_headers: &str) -> String {
-    let detail = match status {
+fn reason(status: StatusCode) -> &'static str {
+    match status {
         StatusCode::REQUEST_TIMEOUT => "The request's head took too long to arrive.",
         StatusCode::URI_TOO_LONG => "The request's target is too long.",
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
             "The request's head is larger than 64 KiB, or has more than 100 fields."
         }
         _ => "The request's head cannot be read.",
-    };
-    let detail = Detail { detail: detail.into(), code: None, request_id: None };
+    }
+}
+
+fn write(status: StatusCode, request_id: &str, cors_headers: &str) -> String {
+    let detail = Detail { detail: reason(status).into(), code: None, request_id: None };
     // Serialising texts never fails.
     let body = serde_json::to_string(&detail).unwrap_or_default();
     format!(

@@ -8,4 +8,5 @@ mod metered;
 mod requests;
 mod session;
 pub mod socket;
+mod socket_log;
 pub mod transport;

@@ -12,6 +12,7 @@ use crate::actions::live::LiveSocket;
 use crate::actions::{messages, presence, receipts, sessions, signals, sync};
 use crate::app::App;
 use crate::domain::error::{Error, Result};
+use crate::domain::ids::UserId;
 use crate::domain::session::Caller;
 use crate::domain::urls::Urls;
 use crate::hub::replies::Weight;
@@ -210,13 +211,14 @@ impl Session {
         show: impl FnOnce(&RequestId, &T, &Urls) -> String + Send + 'static,
     ) -> SocketRequest {
         let urls = Arc::clone(&self.app.urls);
+        let user = self.caller.user.id;
         let done = AssertUnwindSafe(done).catch_unwind();
         let run = Box::pin(async move {
             let done = done.await.unwrap_or_else(|_| Err(Error::internal("a request panicked")));
             match done {
                 Ok(done) => id.map(|id| show(&id, &done, &urls)),
                 Err(error) => {
-                    log(&error);
+                    log(&error, Some(user));
                     Some(frames::error(id.as_ref(), &error))
                 }
             }
@@ -226,7 +228,7 @@ impl Session {
 }
 
 fn refuse(id: Option<&RequestId>, error: &Error) -> HandshakeError {
-    log(error);
+    log(error, None);
     let close = match error {
         Error::Unavailable(_) | Error::Internal(_) => {
             Close::Restarting { retry_after_ms: RETRY_AFTER_MS }
@@ -236,10 +238,11 @@ fn refuse(id: Option<&RequestId>, error: &Error) -> HandshakeError {
     HandshakeError { frame: Some(frames::error(id, error)), close }
 }
 
-fn log(error: &Error) {
+fn log(error: &Error, user: Option<UserId>) {
+    let user = user.map(|id| id.0);
     match error {
-        Error::Internal(cause) => tracing::error!(%cause, "socket request failed"),
-        Error::Unavailable(cause) => tracing::warn!(%cause, "socket request refused"),
+        Error::Internal(cause) => tracing::error!(user, %cause, "socket request failed"),
+        Error::Unavailable(cause) => tracing::warn!(user, %cause, "socket request refused"),
         _ => {}
     }
 }

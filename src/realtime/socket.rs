@@ -17,6 +17,8 @@ use super::flood::FrameVerdict;
 use super::heartbeat::{Heartbeat, HeartbeatAction};
 use super::requests::Requests;
 use super::session::{Handshake, HandshakeError, Reaction, Session};
+pub use super::socket_log::SocketClient;
+use super::socket_log::SocketLog;
 use super::transport::{self, CLOSE_TIMEOUT, MESSAGE_MAX, Socket, Upgrade};
 
 /// Timeout for authentication.
@@ -41,13 +43,19 @@ pub enum SocketAuth {
 }
 
 /// Answers the handshake. The socket then runs as a task of its own, for which shutdown waits.
-pub fn upgrade(upgrade: Upgrade, app: Arc<App>, entry: SocketAuth) -> Response {
+pub fn upgrade(
+    upgrade: Upgrade,
+    app: Arc<App>,
+    entry: SocketAuth,
+    client: SocketClient,
+) -> Response {
     let (answer, opened) = upgrade.accept(MESSAGE_MAX, app.rate_limits.frames);
     app.clone().spawn(async move {
         let Some(mut socket) = opened.await else { return };
         let stopping = app.stopping.clone();
-        let close = run(&mut socket, app, entry).await;
-        tracing::debug!(?close, "socket closed");
+        let mut log = SocketLog::new(client);
+        let close = run(&mut socket, app, entry, &mut log).await;
+        log.closed(close, socket.traffic());
         if close != Close::TooSlow {
             return transport::close_handshake(socket, close, CLOSE_TIMEOUT).await;
         }
@@ -59,7 +67,7 @@ pub fn upgrade(upgrade: Upgrade, app: Arc<App>, entry: SocketAuth) -> Response {
     answer
 }
 
-async fn run(socket: &mut Socket, app: Arc<App>, entry: SocketAuth) -> Close {
+async fn run(socket: &mut Socket, app: Arc<App>, entry: SocketAuth, log: &mut SocketLog) -> Close {
     let (session, ready) = match begin(socket, app, entry).await {
         Ok(begun) => begun,
         Err(HandshakeError { frame, close }) => {
@@ -70,11 +78,7 @@ async fn run(socket: &mut Socket, app: Arc<App>, entry: SocketAuth) -> Close {
             return close;
         }
     };
-    tracing::debug!(
-        user = session.caller().user.id.0,
-        session = session.caller().session.0,
-        "socket ready"
-    );
+    log.authenticated(session.caller());
     match converse(socket, &session, ready).await {
         Ok(never) => match never {},
         Err(close) => close,

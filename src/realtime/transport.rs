@@ -45,6 +45,18 @@ pub struct Socket {
     stream: WebSocketStream<Metered<TokioIo<Upgraded>>>,
     /// The rest of a long frame, to be written before everything else.
     rest: Chain<Bytes, Bytes>,
+    traffic: Traffic,
+}
+
+/// What passed through a socket, for the log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Traffic {
+    /// Messages from the peer, pings and pongs included.
+    pub(super) received: u64,
+    /// Messages to the peer.
+    pub(super) sent: u64,
+    /// The code of the peer's close frame.
+    pub(super) peer_code: Option<u16>,
 }
 
 /// A valid opening handshake (RFC 6455, 4.2.1).
@@ -122,7 +134,11 @@ impl Upgrade {
             let connection = TokioIo::new(self.connection.await.ok()?);
             let connection = Metered::new(connection, FrameLimiter::new(frames, Instant::now()));
             let stream = WebSocketStream::from_raw_socket(connection, Role::Server, Some(config));
-            Some(Socket { stream: stream.await, rest: Bytes::new().chain(Bytes::new()) })
+            Some(Socket {
+                stream: stream.await,
+                rest: Bytes::new().chain(Bytes::new()),
+                traffic: Traffic::default(),
+            })
         };
         (answer, opened)
     }
@@ -133,7 +149,15 @@ impl Socket {
     /// been written before, because the library answers pings while it reads.
     pub async fn next(&mut self) -> Result<Message, Close> {
         match self.stream.next().await {
-            Some(Ok(message)) => Ok(message),
+            Some(Ok(message)) => {
+                self.traffic.received += 1;
+                if let Message::Close(frame) = &message {
+                    // 1005: the peer gave none (RFC 6455, 7.1.5).
+                    let code = frame.as_ref().map_or(1005, |frame| frame.code.into());
+                    self.traffic.peer_code = Some(code);
+                }
+                Ok(message)
+            }
             Some(Err(_)) if self.stream.get_ref().is_flooded() => Err(Close::Throttled),
             Some(Err(error)) => Err(error.into()),
             None => Err(Close::Gone),
@@ -145,6 +169,11 @@ impl Socket {
         self.stream.get_mut().limiter.count(now)
     }
 
+    /// What passed through so far.
+    pub(super) fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
     /// The number of bytes that the system has accepted for sending.
     pub(super) fn written(&self) -> Arc<AtomicU64> {
         self.stream.get_ref().written()
@@ -153,6 +182,7 @@ impl Socket {
     /// Writes a message; [`Self::flush`] must follow. After a cancelled call the next one goes on where it
     /// stopped.
     pub async fn feed(&mut self, message: Message) -> Result<(), Error> {
+        self.traffic.sent += 1;
         match message {
             Message::Text(text) if text.len() > WRITE_BUFFER => {
                 self.flush().await?;

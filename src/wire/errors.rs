@@ -64,7 +64,7 @@ impl From<&Error> for Code {
             | Error::Malformed(_)
             | Error::MediaType(_)
             | Error::InvalidCursor => Self::Invalid,
-            Error::NotAuthenticated | Error::TokenNotValid | Error::LoginFailed => {
+            Error::NotAuthenticated | Error::TokenNotValid | Error::LoginFailed(_) => {
                 Self::NotAuthenticated
             }
             Error::PermissionDenied => Self::PermissionDenied,

@@ -29,6 +29,7 @@ mod faults;
 mod handshake;
 mod hashes;
 mod hostages;
+mod logs;
 mod members;
 mod membership;
 mod messages;

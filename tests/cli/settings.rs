@@ -1,8 +1,11 @@
 //! Where settings come from, and what their errors say.
 
 use std::fs;
+use std::io::Read;
 
-use super::{KEY, Running, Shell, postgres};
+use serde_json::Value;
+
+use super::{KEY, Running, Shell, postgres, status};
 
 const PASSWORD: &str = "hunter2$HOME$x";
 
@@ -88,4 +91,41 @@ fn errors_quote_neither_long_values_nor_passwords() {
     let ran = shell.run(&["migrate"], &faulty).expect(1).says(&faulty.map(|(name, _)| name));
     assert!(ran.err.len() < 5_000 && !ran.err.contains("hunter2"), "{ran:?}");
     assert_eq!(ran.err.matches("%-encoded").count(), 3, "{ran:?}");
+}
+
+#[track_caller]
+fn expect_json(text: &str) {
+    for line in text.lines() {
+        let value: Value = serde_json::from_str(line).expect(line);
+        assert!(value["message"].is_string() && value["level"].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn with_json_every_line_is_json() {
+    let json = ("LOG_FORMAT", "json");
+    let shell = Shell::new();
+    let run = |arguments: &[&str], settings: &[(&str, &str)], status: i32, says: &[&str]| {
+        let ran = shell.run(arguments, &[settings, &[json]].concat()).expect(status).says(says);
+        expect_json(&ran.err);
+    };
+    run(&["runserver"], &[("BIND", "x"), ("DEBUG", "perhaps")], 1, &["BIND", "DEBUG"]);
+    run(&["runserver", "nowhere:x"], &[], 2, &["nowhere:x"]);
+    run(&["runserver", "0"], &[("DATABASE_URL", "sqlite:///no/folder/x")], 1, &["No such file"]);
+    fs::write(shell.path().join(".env"), "what is this\n").unwrap();
+    run(&["migrate"], &[], 1, &[".env"]);
+
+    // The setting is in the file, and mails are printed between the lines of the log.
+    fs::write(shell.path().join(".env"), "LOG_FORMAT=json\n").unwrap();
+    let mut server = Running::start(&shell, &[]);
+    let tom = r#"{"username": "tom", "email": "tom@example.org", "password": "nine-lives-2026"}"#;
+    assert_eq!(status(&server.ask("POST /api/auth/register/ HTTP/1.1", tom)), 201);
+    assert_eq!(status(&server.ask("POST /api/auth/password/reset/ HTTP/1.1", tom)), 204);
+    server.signal();
+    let (mut output, mut log) = (String::new(), String::new());
+    server.output.read_to_string(&mut output).expect("read");
+    server.process.stderr.take().expect("piped").read_to_string(&mut log).expect("read");
+    expect_json(&output);
+    expect_json(&log);
+    assert!(output.contains("/reset?uid=") && log.contains("/api/auth/password/reset/"), "{log}");
 }

@@ -49,7 +49,9 @@ impl Program {
         let mut output = BufReader::new(process.stdout.take().expect("piped"));
         let mut line = String::new();
         output.read_line(&mut line).expect("a line");
-        let address = line.trim_end().rsplit_once("http://").map(|(_, address)| address);
+        // It is JSON if the log is.
+        let address =
+            line.rsplit_once("http://").and_then(|(_, rest)| rest.split(['"', '\n']).next());
         let address = address.unwrap_or_else(|| panic!("no address: {line:?}"));
         Self { process, base: format!("http://{address}"), _output: output }
     }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::auth::secrets::SigningKey;
+use crate::reach::Server;
 
 use super::envelope::Envelope;
 use super::state::LinkState;
@@ -42,7 +43,10 @@ impl Link {
         key: SigningKey,
     ) -> (Self, BusWorker) {
         let (sender, outgoing) = mpsc::channel(OUTGOING_MAX);
-        let state = Arc::new(LinkState::default());
+        let names = servers
+            .iter()
+            .map(|server| Server { host: server.host().to_owned(), port: server.port() });
+        let state = Arc::new(LinkState::new(names.collect()));
         let noting = Arc::clone(&state);
         let backoff = |tries: usize| Duration::from_millis(50 << tries.min(10)).min(BACKOFF_MAX);
         let options = options
@@ -55,8 +59,8 @@ impl Link {
             .no_echo()
             .subscription_capacity(INCOMING_MAX)
             .event_callback(move |event| {
-                noting.note(&event);
-                std::future::ready(())
+                let noting = Arc::clone(&noting);
+                async move { noting.note(&event).await }
             });
         let link = Self { outgoing: sender, state: Arc::clone(&state) };
         (link, BusWorker::new(servers, options, outgoing, state, key))

@@ -1,13 +1,24 @@
 //! What both ends of the link know of the connection to NATS.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use async_nats::Event;
 use tokio::sync::{Notify, watch};
 
+use crate::reach::Server;
+
+/// How long to look for the cause of a failed connection. The client's other events wait meanwhile.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The state of the connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct LinkState {
+    /// Where NATS is, for the log.
+    servers: Vec<Server>,
+    /// The last error of connecting, until there is a connection.
+    failure: Mutex<String>,
     /// There is a connection, and the node's subscriptions are made on it.
     is_connected: AtomicBool,
     /// There is a new connection.
@@ -19,6 +30,17 @@ pub(super) struct LinkState {
 }
 
 impl LinkState {
+    pub(super) fn new(servers: Vec<Server>) -> Self {
+        Self {
+            servers,
+            failure: Mutex::default(),
+            is_connected: AtomicBool::default(),
+            reconnected: Notify::default(),
+            lost: Notify::default(),
+            subscribed: watch::Sender::default(),
+        }
+    }
+
     pub(super) fn is_connected(&self) -> bool {
         self.is_connected.load(Ordering::Relaxed)
     }
@@ -39,10 +61,11 @@ impl LinkState {
     }
 
     /// Follows what the client says of the connection.
-    pub(super) fn note(&self, event: &Event) {
+    pub(super) async fn note(&self, event: &Event) {
         match event {
             Event::Connected => {
                 tracing::info!("NATS connected");
+                self.failure.lock().unwrap_or_else(PoisonError::into_inner).clear();
                 self.reconnected.notify_one();
             }
             Event::Disconnected => {
@@ -56,7 +79,29 @@ impl LinkState {
                 self.lost.notify_one();
             }
             Event::Draining | Event::Closed => {}
+            Event::ClientError(error) => self.failed(error.to_string()).await,
             other => tracing::warn!(event = %other, "NATS event"),
         }
+    }
+
+    /// Logs why there is no connection: once, though the client tries again every two seconds.
+    async fn failed(&self, error: String) {
+        if self.is_known(&error) {
+            return;
+        }
+        for server in &self.servers {
+            // The client does not say whether the network or NATS refused it.
+            let cause = server.probe(PROBE_TIMEOUT).await.err();
+            let cause = cause.as_deref().unwrap_or(&error);
+            tracing::warn!(%server, cause, "cannot connect to NATS; trying again");
+        }
+    }
+
+    /// Whether the last attempt failed in the same way.
+    fn is_known(&self, error: &str) -> bool {
+        let mut last = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = *last == error;
+        error.clone_into(&mut last);
+        is_known
     }
 }
