@@ -11,7 +11,7 @@ test_command = scripts/with-services cargo test --locked --workspace $(ARGS)
 with_tools   = PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin"
 
 .PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench-idle bench-data bench-slow bench-churn \
-	chaos fuzz-api autobahn coverage mutants cargo-deny cargo-llvm-cov cargo-mutants
+	chaos fuzz-api generators autobahn coverage mutants cargo-deny cargo-llvm-cov cargo-mutants
 
 help: ## list the commands
 	@echo 'Targets (with ARGS="…" where mentioned):'
@@ -69,7 +69,10 @@ cargo-deny:
 	@$(with_tools) command -v cargo-deny >/dev/null \
 		|| cargo install --locked --root $(TOOLS) cargo-deny@$(CARGO_DENY)
 
-ci: ## run what must pass before a merge: lint, deny, test
+generators: ## generate clients from the OpenAPI and AsyncAPI documents, and run them against a server; needs Node and Python 3
+	tests/generators/run
+
+ci: ## run what must pass before a merge: lint, deny, test, generators
 	.ci/run
 
 bench-idle: ## measure the memory of idle connections; ARGS goes to the load generator

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use super::account_version::AccountDelta;
 use super::chat::ChatView;
-use super::ids::ChatId;
+use super::ids::{ChatId, MAX_ID};
 use super::message::Message;
 use super::numbering::{AccountVersion, Version};
 
@@ -63,13 +63,14 @@ impl FromIterator<(ChatId, Version)> for Versions {
     }
 }
 
-/// Parses an id or a version: 1 to 18 digits and nothing else.
+/// Parses an id or a version: 1 to 18 digits and nothing else, of a number that an id can be.
 pub fn digits(text: &[u8]) -> Option<i64> {
     if !(1..=18).contains(&text.len()) {
         return None;
     }
     let digit = |byte: u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
-    text.iter().try_fold(0, |number, byte| Some(number * 10 + digit(*byte)?))
+    let id = text.iter().try_fold(0, |number, byte| Some(number * 10 + digit(*byte)?));
+    id.filter(|id| *id <= MAX_ID)
 }
 
 /// What has changed since.

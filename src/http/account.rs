@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::domain::session::Device;
 use crate::wire::accounts::{ChangePassword, EndAccount};
 use crate::wire::sessions::TokenPairJson;
-use crate::wire::users::{OwnUserJson, UpdateUser};
+use crate::wire::users::{UpdateUser, UpdateUserForm, UserJson};
 
 use super::auth::show_pair;
 use super::bodies::Body;
@@ -21,23 +21,27 @@ use super::errors::Result;
 use super::forms::FormBody;
 
 /// Get your account
+///
+/// With its private fields.
 #[utoipa::path(
-    get, path = "/api/auth/me/", tag = "auth", operation_id = "auth_me",
-    responses((status = 200, description = "Your account", body = OwnUserJson))
+    get, path = "/api/auth/me/", tag = "auth", operation_id = "get_me",
+    responses((status = 200, description = "Your account", body = UserJson))
 )]
 pub(super) async fn one(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
 ) -> Result<Response> {
     let profile = profiles::profile(&app, caller.user).await?;
-    Ok(Json(OwnUserJson::of(&profile, &app.urls)).into_response())
+    Ok(Json(UserJson::own(&profile, &app.urls)).into_response())
 }
 
 /// Update your account
+///
+/// Your names, e-mail address, avatar, status text and availability.
 #[utoipa::path(
-    method(put, patch), path = "/api/auth/me/", tag = "auth", operation_id = "auth_me_update",
-    request_body(content((UpdateUser = "application/json"), (UpdateUser = "multipart/form-data"))),
-    responses((status = 200, description = "Your account", body = OwnUserJson))
+    method(put, patch), path = "/api/auth/me/", tag = "auth", operation_id = "update_me",
+    request_body(content((UpdateUser = "application/json"), (UpdateUserForm = "multipart/form-data"))),
+    responses((status = 200, description = "Your account", body = UserJson))
 )]
 pub(super) async fn update(
     State(app): State<Arc<App>>,
@@ -47,7 +51,7 @@ pub(super) async fn update(
 ) -> Result<Response> {
     let change = body.read(|fields| Ok(UpdateUser::parse(fields)));
     let profile = accounts::update(&app, &caller, &device, caller.user.id, change).await?;
-    Ok(Json(OwnUserJson::of(&profile, &app.urls)).into_response())
+    Ok(Json(UserJson::own(&profile, &app.urls)).into_response())
 }
 
 /// Delete your account
@@ -56,7 +60,7 @@ pub(super) async fn update(
 /// leave every group; those that you own pass to another member. Private chats stay, but take no new
 /// messages.
 #[utoipa::path(
-    delete, path = "/api/auth/me/", tag = "auth", operation_id = "auth_me_delete",
+    delete, path = "/api/auth/me/", tag = "auth", operation_id = "delete_me",
     request_body = EndAccount,
     responses((status = 204, description = "The account is deleted"))
 )]
@@ -75,7 +79,7 @@ pub(super) async fn end(
 /// 200 and the new pair. Without it, this session ends when its access token expires.
 #[utoipa::path(
     post, path = "/api/auth/password/change/", tag = "auth",
-    operation_id = "auth_password_change",
+    operation_id = "change_password",
     request_body = ChangePassword,
     responses(
         (status = 200, description = "Changed, with `new_tokens`", body = TokenPairJson),

@@ -1,8 +1,7 @@
-//! The AsyncAPI document of the socket, made of the frames in `wire`. It describes what `wire` and
-//! `realtime` do, and decides nothing.
+//! The AsyncAPI document of the socket, made of the frames in `wire`; `socket_frames` names them. It describes
+//! what `wire` and `realtime` do, and decides nothing.
 
-use serde_json::{Map, Value, json, to_value};
-use utoipa::openapi::{RefOr, Schema};
+use serde_json::{Map, Value, json};
 
 use crate::realtime::close::{Close, Reconnect};
 use crate::realtime::heartbeat::DEAD_AFTER;
@@ -12,9 +11,7 @@ use crate::wire::client_frames;
 use crate::wire::frames::{self, HEARTBEAT};
 use crate::wire::presence::WATCH_MAX;
 
-type Result<T> = std::result::Result<T, serde_json::Error>;
-
-const CHANNEL: &str = "#/channels/socket";
+use super::socket_frames::{self, CHANNEL, FrameDescription, Result};
 
 const ABOUT: &str = "\
 The database is the source of truth; the socket only makes it faster. On a connection, the versioned \
@@ -32,33 +29,37 @@ The socket outlives its access token, and is closed within a second after its se
 
 /// The document, for messages of at most `message_length` characters.
 pub fn socket_document(message_length: usize) -> Result<Value> {
-    let ((clients, named), (servers, also)) =
+    let ((clients, mut named), (servers, also)) =
         (client_frames::schemas(message_length), frames::schemas());
-    let (client, server) = (describe("client", &clients)?, describe("server", &servers)?);
-    let schemas = named.into_iter().chain(also).map(|(name, schema)| Ok((name, to_value(schema)?)));
+    let client = socket_frames::list("client", clients)?;
+    let server = socket_frames::list("server", servers)?;
+    named.extend(also);
+    let mut schemas = socket_frames::titled(named)?;
+    let about = "A frame from the client, by its `type`.";
+    schemas.extend(socket_frames::schemas("ClientFrame", about, &client));
+    let about = "A frame from the server, by its `type`.";
+    schemas.extend(socket_frames::schemas("ServerFrame", about, &server));
 
     let mut operations = Map::new();
     for frame in &client {
-        let replies =
-            [reply(&frame.kind), "error"].map(|name| on_channel(&format!("server.{name}")));
-        let mut operation = frame.operation("receive");
-        operation["reply"] = json!({"channel": {"$ref": CHANNEL}, "messages": replies});
-        operations.insert(frame.key.clone(), operation);
+        operations.insert(frame.key.clone(), frame.request());
     }
-    for frame in server.iter().filter(|frame| !["ack", "pong"].contains(&frame.kind.as_str())) {
-        operations.insert(frame.key.clone(), frame.operation("send"));
+    for frame in server.iter().filter(|frame| !frame.is_reply()) {
+        operations.insert(frame.key.clone(), frame.event());
     }
     let all = || client.iter().chain(&server);
-    let reference = |frame: &Frame| {
+    let reference = |frame: &FrameDescription| {
         (frame.key.clone(), json!({"$ref": format!("#/components/messages/{}", frame.key)}))
     };
-    let message = |frame: &Frame| (frame.key.clone(), frame.message());
+    let message = |frame: &FrameDescription| (frame.key.clone(), frame.message());
     Ok(json!({
         "asyncapi": "3.0.0",
         "info": {
             "title": "Meowsenger's socket",
             "version": env!("CARGO_PKG_VERSION"),
             "description": ABOUT,
+            "contact": {"name": "Meowsenger"},
+            "tags": [{"name": "messenger", "description": "Chats, messages and presence"}],
             "license": {
                 "name": "Apache-2.0",
                 "url": "https://www.apache.org/licenses/LICENSE-2.0",
@@ -78,7 +79,7 @@ pub fn socket_document(message_length: usize) -> Result<Value> {
             },
         },
         "channels": {
-            "socket": {
+            CHANNEL: {
                 "address": "/ws/",
                 "title": "The socket",
                 "description": ON_THE_SOCKET,
@@ -98,7 +99,7 @@ pub fn socket_document(message_length: usize) -> Result<Value> {
         "operations": operations,
         "components": {
             "messages": all().map(message).collect::<Map<_, _>>(),
-            "schemas": schemas.collect::<Result<Map<_, _>>>()?,
+            "schemas": schemas,
             "securitySchemes": {
                 "bearer": {
                     "type": "http",
@@ -115,93 +116,6 @@ pub fn socket_document(message_length: usize) -> Result<Value> {
             },
         },
     }))
-}
-
-/// A frame as the types describe it.
-struct Frame {
-    /// Unique among all frames, unlike `type`: both sides send `typing`.
-    key: String,
-    /// Its `type`.
-    kind: String,
-    description: Value,
-    schema: Value,
-}
-
-impl Frame {
-    fn message(&self) -> Value {
-        let mut message = json!({
-            "name": self.kind,
-            "title": self.kind,
-            "description": self.description,
-            "payload": self.schema,
-        });
-        if self.schema["properties"].get("id").is_some() {
-            message["correlationId"] = json!({"location": "$message.payload#/id"});
-        }
-        message
-    }
-
-    fn operation(&self, action: &str) -> Value {
-        json!({
-            "action": action,
-            "channel": {"$ref": CHANNEL},
-            "title": self.kind,
-            "messages": [on_channel(&self.key)],
-        })
-    }
-}
-
-fn on_channel(key: &str) -> Value {
-    json!({"$ref": format!("{CHANNEL}/messages/{key}")})
-}
-
-/// The frames of one side, `client` or `server`.
-fn describe(side: &str, schema: &RefOr<Schema>) -> Result<Vec<Frame>> {
-    let Value::Array(variants) = to_value(schema)?["oneOf"].take() else { return Ok(Vec::new()) };
-    let frame = |variant: Value| {
-        let mut schema = json!({"type": "object", "properties": {}, "required": []});
-        let title = gather(&variant, &mut schema);
-        let kind = schema["properties"]["type"]["enum"][0].as_str().unwrap_or_default().to_owned();
-        if side == "client" {
-            // Every request may have one; null means none.
-            schema["properties"]["id"] =
-                json!({"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/RequestId"}]});
-        }
-        let key = format!("{side}.{}", title.unwrap_or(&kind));
-        Frame { key, kind, description: variant["description"].clone(), schema }
-    };
-    Ok(variants.into_iter().map(frame).collect())
-}
-
-/// Merges the parts of a schema into one object. Returns its title, if it has one.
-fn gather<'a>(schema: &'a Value, into: &mut Value) -> Option<&'a str> {
-    let mut title = schema["title"].as_str();
-    for part in schema["allOf"].as_array().into_iter().flatten() {
-        title = gather(part, into).or(title);
-    }
-    if let (Some(some), Some(all)) =
-        (schema["properties"].as_object(), into["properties"].as_object_mut())
-    {
-        all.extend(some.clone());
-    }
-    if let (Some(some), Some(all)) =
-        (schema["required"].as_array(), into["required"].as_array_mut())
-    {
-        all.extend_from_slice(some);
-    }
-    title
-}
-
-/// The frame that answers a request that succeeds.
-fn reply(kind: &str) -> &'static str {
-    match kind {
-        "auth" => "ready",
-        "ping" => "pong",
-        "message.send" | "message.edit" | "message.delete" => "ack.message",
-        "status.watch" => "ack.users",
-        "sync" => "ack.changes",
-        _ => "ack",
-    }
 }
 
 fn limits() -> Value {

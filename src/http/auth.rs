@@ -13,8 +13,10 @@ use crate::app::App;
 use crate::domain::session::{self, Device};
 use crate::wire::accounts::Register;
 use crate::wire::errors::Detail;
-use crate::wire::sessions::{Login, OpenedJson, Refresh, TicketJson, TokenPairJson, Verify};
-use crate::wire::users::OwnUserJson;
+use crate::wire::sessions::{
+    Login, OpenedJson, Refresh, TicketJson, TokenPairJson, VerifiedJson, Verify,
+};
+use crate::wire::users::UserJson;
 
 use super::bodies::Body;
 use super::caller::Authenticated;
@@ -24,7 +26,7 @@ use super::errors::Result;
 ///
 /// Opens its first session, too. The password must pass Django's four default validators.
 #[utoipa::path(
-    post, path = "/api/auth/register/", tag = "auth", operation_id = "auth_register",
+    post, path = "/api/auth/register/", tag = "auth", operation_id = "register",
     security(()), request_body = Register,
     responses((status = 201, description = "The account and its tokens", body = OpenedJson))
 )]
@@ -43,11 +45,12 @@ pub(super) async fn register(
 /// With the username or the e-mail address, ignoring case. An unknown user, a wrong password and a
 /// deactivated account get the same answer.
 #[utoipa::path(
-    post, path = "/api/auth/login/", tag = "auth", operation_id = "auth_login",
+    post, path = "/api/auth/login/", tag = "auth", operation_id = "login",
     security(()), request_body = Login,
     responses(
         (status = 200, description = "The user and the tokens of a new session", body = OpenedJson),
-        (status = 401, description = "The login failed", body = Detail),
+        (status = 401, description = "The login failed", body = Detail,
+            example = json!({"detail": "No active account found with the given credentials"})),
     )
 )]
 pub(super) async fn login(
@@ -62,7 +65,7 @@ pub(super) async fn login(
 
 fn show(app: &App, opened: &sessions::Opened) -> Response {
     Json(OpenedJson {
-        user: OwnUserJson::of(&opened.profile, &app.urls),
+        user: UserJson::own(&opened.profile, &app.urls),
         access: &opened.tokens.access,
         refresh: &opened.tokens.refresh,
     })
@@ -75,11 +78,14 @@ fn show(app: &App, opened: &sessions::Opened) -> Response {
 /// lost, returns a valid pair; later it counts as reuse, which revokes the session: one of its two
 /// users has stolen it.
 #[utoipa::path(
-    post, path = "/api/auth/refresh/", tag = "auth", operation_id = "auth_refresh",
+    post, path = "/api/auth/refresh/", tag = "auth", operation_id = "refresh_tokens",
     security(()), request_body = Refresh,
     responses(
         (status = 200, description = "The new tokens", body = TokenPairJson),
-        (status = 401, description = "The token is invalid, expired or already used", body = Detail),
+        (status = 401, description = "The token is invalid, expired or already used", body = Detail,
+            example = json!({
+                "detail": "Given token not valid for any token type", "code": "token_not_valid",
+            })),
     )
 )]
 pub(super) async fn refresh(State(app): State<Arc<App>>, body: Body) -> Result<Response> {
@@ -96,27 +102,27 @@ pub(super) fn show_pair(tokens: &session::TokenPair) -> Response {
 ///
 /// An access or refresh token. Returns `{}` if it is valid.
 #[utoipa::path(
-    post, path = "/api/auth/verify/", tag = "auth", operation_id = "auth_verify",
+    post, path = "/api/auth/verify/", tag = "auth", operation_id = "verify_token",
     security(()), request_body = Verify,
     responses(
-        (status = 200, description = "The token is valid", body = Object),
-        (status = 401, description = "The token is not valid", body = Detail),
+        (status = 200, description = "The token is valid", body = VerifiedJson),
+        (status = 401, description = "The token is not valid", body = Detail,
+            example = json!({
+                "detail": "Given token not valid for any token type", "code": "token_not_valid",
+            })),
     )
 )]
-pub(super) async fn verify(
-    State(app): State<Arc<App>>,
-    body: Body,
-) -> Result<Json<serde_json::Value>> {
+pub(super) async fn verify(State(app): State<Arc<App>>, body: Body) -> Result<Json<VerifiedJson>> {
     let token = body.read(Verify::parse)?;
     sessions::verify(&app, &token).await?;
-    Ok(Json(serde_json::json!({})))
+    Ok(Json(VerifiedJson {}))
 }
 
 /// Log out
 ///
 /// Ends this session: its tokens are revoked immediately, and its sockets are closed.
 #[utoipa::path(
-    post, path = "/api/auth/logout/", tag = "auth", operation_id = "auth_logout",
+    post, path = "/api/auth/logout/", tag = "auth", operation_id = "logout",
     responses((status = 204, description = "The session has ended"))
 )]
 pub(super) async fn logout(
@@ -131,7 +137,7 @@ pub(super) async fn logout(
 ///
 /// For clients that cannot set headers on a WebSocket: `/ws/?ticket=…`, usable once within 30 seconds.
 #[utoipa::path(
-    post, path = "/api/auth/ws-ticket/", tag = "auth", operation_id = "auth_ws_ticket",
+    post, path = "/api/auth/ws-ticket/", tag = "auth", operation_id = "create_ws_ticket",
     responses((status = 201, description = "The ticket", body = TicketJson))
 )]
 pub(super) async fn ws_ticket(

@@ -1,5 +1,6 @@
 //! `…/avatar/` of the caller's account, of a user and of a chat: the picture as a resource of its own. The
-//! rights and events are those of updating the object.
+//! rights and events are those of updating the object. The OpenAPI document describes the form alone: with a
+//! second type of body, generators make clients that do not compile.
 
 use std::sync::Arc;
 
@@ -16,26 +17,25 @@ use crate::domain::ids::{ChatId, UserId};
 use crate::domain::input::Input;
 use crate::domain::session::{Caller, Device};
 use crate::domain::user::UserChange;
-use crate::wire::avatars::{AvatarFile, ReplaceAvatar};
+use crate::wire::avatars::ReplaceAvatar;
 use crate::wire::chats::ChatJson;
 use crate::wire::errors::Detail;
-use crate::wire::users::OwnUserJson;
+use crate::wire::users::UserJson;
 
 use super::caller::Authenticated;
 use super::errors::Result;
 use super::ids::Id;
 use super::picture_body::PictureBody;
-use super::users::{self, UserOrOwn};
+use super::users;
 
 /// Replace your avatar
 ///
-/// PNG, JPEG, WebP or GIF, whatever the `Content-Type` says, of at most 40 megapixels.
+/// PNG, JPEG, WebP or GIF, whatever the `Content-Type` says, of at most 40 megapixels. Without a form, the body
+/// can be the file itself, as `image/*`.
 #[utoipa::path(
-    put, path = "/api/auth/me/avatar/", tag = "auth", operation_id = "auth_me_avatar_update",
-    request_body(content(
-        (ReplaceAvatar = "multipart/form-data"), (inline(AvatarFile) = "image/*"),
-    )),
-    responses((status = 200, description = "Your account", body = OwnUserJson))
+    put, path = "/api/auth/me/avatar/", tag = "auth", operation_id = "update_my_avatar",
+    request_body(content = ReplaceAvatar, content_type = "multipart/form-data"),
+    responses((status = 200, description = "Your account", body = UserJson))
 )]
 pub(super) async fn replace_own(
     State(app): State<Arc<App>>,
@@ -47,9 +47,11 @@ pub(super) async fn replace_own(
 }
 
 /// Remove your avatar
+///
+/// There may be none.
 #[utoipa::path(
-    delete, path = "/api/auth/me/avatar/", tag = "auth", operation_id = "auth_me_avatar_delete",
-    responses((status = 200, description = "Your account", body = OwnUserJson))
+    delete, path = "/api/auth/me/avatar/", tag = "auth", operation_id = "delete_my_avatar",
+    responses((status = 200, description = "Your account", body = UserJson))
 )]
 pub(super) async fn remove_own(
     State(app): State<Arc<App>>,
@@ -62,15 +64,14 @@ pub(super) async fn remove_own(
 /// Replace a user's avatar
 ///
 /// Your own; staff can also replace those of others. PNG, JPEG, WebP or GIF, whatever the
-/// `Content-Type` says, of at most 40 megapixels.
+/// `Content-Type` says, of at most 40 megapixels. Without a form, the body can be the file itself, as
+/// `image/*`.
 #[utoipa::path(
-    put, path = "/api/users/{id}/avatar/", tag = "users", operation_id = "users_avatar_update",
-    params(("id" = i64, Path, minimum = 1)),
-    request_body(content(
-        (ReplaceAvatar = "multipart/form-data"), (inline(AvatarFile) = "image/*"),
-    )),
+    put, path = "/api/users/{id}/avatar/", tag = "users", operation_id = "update_user_avatar",
+    params(("id" = i64, Path, minimum = 1, description = "The user's id.")),
+    request_body(content = ReplaceAvatar, content_type = "multipart/form-data"),
     responses(
-        (status = 200, description = "The user", body = inline(UserOrOwn)),
+        (status = 200, description = "The user", body = UserJson),
         (status = 403, description = "You may not update this user", body = Detail),
         (status = 404, description = "No such user", body = Detail),
     )
@@ -89,10 +90,10 @@ pub(super) async fn replace_of_user(
 ///
 /// Your own; staff can also remove those of others.
 #[utoipa::path(
-    delete, path = "/api/users/{id}/avatar/", tag = "users", operation_id = "users_avatar_delete",
-    params(("id" = i64, Path, minimum = 1)),
+    delete, path = "/api/users/{id}/avatar/", tag = "users", operation_id = "delete_user_avatar",
+    params(("id" = i64, Path, minimum = 1, description = "The user's id.")),
     responses(
-        (status = 200, description = "The user", body = inline(UserOrOwn)),
+        (status = 200, description = "The user", body = UserJson),
         (status = 403, description = "You may not update this user", body = Detail),
         (status = 404, description = "No such user", body = Detail),
     )
@@ -109,13 +110,11 @@ pub(super) async fn remove_of_user(
 /// Replace a group's avatar
 ///
 /// As its owner or an admin. PNG, JPEG, WebP or GIF, whatever the `Content-Type` says, of at most 40
-/// megapixels.
+/// megapixels. Without a form, the body can be the file itself, as `image/*`.
 #[utoipa::path(
-    put, path = "/api/chats/{id}/avatar/", tag = "chats", operation_id = "chats_avatar_update",
-    params(("id" = i64, Path, minimum = 1)),
-    request_body(content(
-        (ReplaceAvatar = "multipart/form-data"), (inline(AvatarFile) = "image/*"),
-    )),
+    put, path = "/api/chats/{id}/avatar/", tag = "chats", operation_id = "update_chat_avatar",
+    params(("id" = i64, Path, minimum = 1, description = "The chat's id.")),
+    request_body(content = ReplaceAvatar, content_type = "multipart/form-data"),
     responses(
         (status = 200, description = "The chat", body = ChatJson),
         (status = 403, description = "A private chat, or you are a plain member", body = Detail),
@@ -135,8 +134,8 @@ pub(super) async fn replace_of_chat(
 ///
 /// As its owner or an admin.
 #[utoipa::path(
-    delete, path = "/api/chats/{id}/avatar/", tag = "chats", operation_id = "chats_avatar_delete",
-    params(("id" = i64, Path, minimum = 1)),
+    delete, path = "/api/chats/{id}/avatar/", tag = "chats", operation_id = "delete_chat_avatar",
+    params(("id" = i64, Path, minimum = 1, description = "The chat's id.")),
     responses(
         (status = 200, description = "The chat", body = ChatJson),
         (status = 403, description = "A private chat, or you are a plain member", body = Detail),

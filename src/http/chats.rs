@@ -13,7 +13,9 @@ use crate::domain::chat::{ChatFilter, ChatType};
 use crate::domain::error::{FieldErrors, Result as DomainResult};
 use crate::domain::ids::ChatId;
 use crate::domain::search;
-use crate::wire::chats::{ChatJson, ChatPage, CreateChat, UnreadJson, UpdateChat};
+use crate::wire::chats::{
+    ChatJson, ChatPage, ChatTypeSchema, CreateChat, UnreadJson, UpdateChat, UpdateChatForm,
+};
 use crate::wire::errors::{Detail, FieldTexts};
 
 use super::bodies::Body;
@@ -27,12 +29,12 @@ use super::pagination::Paging;
 ///
 /// The one with the latest message, or the latest created, first.
 #[utoipa::path(
-    get, path = "/api/chats/", tag = "chats", operation_id = "chats_list",
+    get, path = "/api/chats/", tag = "chats", operation_id = "list_chats",
     params(
-        ("type" = Option<String>, Query, pattern = "^(private|group)?$"),
-        ("unread" = Option<String>, Query, pattern = "^([Tt]rue|[Ff]alse|1|0)?$",
+        ("type" = Option<ChatTypeSchema>, Query, description = "Only chats of this type."),
+        ("unread" = Option<bool>, Query,
             description = "Only chats with, or without, unread messages."),
-        ("search" = Option<String>, Query,
+        ("search" = Option<String>, Query, example = "kit",
             description = "In a group's name, or in the names of a private chat's other user."),
         Paging,
     ),
@@ -59,12 +61,13 @@ pub(super) async fn list(
 /// A private chat with exactly one other user, of which there is only ever one; or a group, which you
 /// own.
 #[utoipa::path(
-    post, path = "/api/chats/", tag = "chats", operation_id = "chats_create",
+    post, path = "/api/chats/", tag = "chats", operation_id = "create_chat",
     request_body = CreateChat,
     responses(
         (status = 200, description = "The private chat that you already have", body = ChatJson),
         (status = 201, description = "The new chat", body = ChatJson),
-        (status = 409, description = "You have created too many groups", body = Detail),
+        (status = 409, description = "You have created too many groups", body = Detail,
+            example = json!({"detail": "You have created too many groups."})),
     )
 )]
 pub(super) async fn create(
@@ -83,7 +86,7 @@ pub(super) async fn create(
 ///
 /// Over all your chats, for a badge.
 #[utoipa::path(
-    get, path = "/api/chats/unread/", tag = "chats", operation_id = "chats_unread",
+    get, path = "/api/chats/unread/", tag = "chats", operation_id = "count_unread",
     responses((status = 200, description = "The sums", body = UnreadJson))
 )]
 pub(super) async fn unread(
@@ -98,8 +101,8 @@ pub(super) async fn unread(
 ///
 /// With its first 100 members, the owner and the admins first.
 #[utoipa::path(
-    get, path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_one",
-    params(("id" = i64, Path, minimum = 1)),
+    get, path = "/api/chats/{id}/", tag = "chats", operation_id = "get_chat",
+    params(("id" = i64, Path, minimum = 1, description = "The chat's id.")),
     responses(
         (status = 200, description = "The chat", body = ChatJson),
         (status = 404, description = "No such chat, or you are not a member", body = Detail),
@@ -118,9 +121,9 @@ pub(super) async fn one(
 ///
 /// As its owner or an admin. Each change is an event of its own.
 #[utoipa::path(
-    method(put, patch), path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_update",
-    params(("id" = i64, Path, minimum = 1)),
-    request_body(content((UpdateChat = "application/json"), (UpdateChat = "multipart/form-data"))),
+    method(put, patch), path = "/api/chats/{id}/", tag = "chats", operation_id = "update_chat",
+    params(("id" = i64, Path, minimum = 1, description = "The chat's id.")),
+    request_body(content((UpdateChat = "application/json"), (UpdateChatForm = "multipart/form-data"))),
     responses(
         (status = 200, description = "The chat", body = ChatJson),
         (status = 403, description = "A private chat, or you are a plain member", body = Detail),
@@ -143,8 +146,8 @@ pub(super) async fn update(
 ///
 /// Both users can delete a private chat, the owner a group, and staff any chat.
 #[utoipa::path(
-    delete, path = "/api/chats/{id}/", tag = "chats", operation_id = "chats_delete",
-    params(("id" = i64, Path, minimum = 1)),
+    delete, path = "/api/chats/{id}/", tag = "chats", operation_id = "delete_chat",
+    params(("id" = i64, Path, minimum = 1, description = "The chat's id.")),
     responses(
         (status = 204, description = "The chat is deleted"),
         (status = 403, description = "You do not own the group", body = Detail),

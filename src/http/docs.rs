@@ -1,6 +1,7 @@
 //! `/api/schema/socket/` and `/api/docs/`: the AsyncAPI document, and a page that shows the OpenAPI
 //! document, from assets inside the binary.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,6 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
+use utoipa::ToSchema;
 use utoipa_swagger_ui::{Config, SwaggerFile};
 
 use crate::app::App;
@@ -24,18 +26,30 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 ///
 /// Its frames, close codes and limits, as an AsyncAPI 3.0 document.
 #[utoipa::path(
-    get, path = "/api/schema/socket/", tag = "schema", operation_id = "schema_socket",
-    security(()), responses((status = 200, description = "The document", body = HashMap<String, Value>))
+    get, path = "/api/schema/socket/", tag = "schema", operation_id = "get_socket_schema",
+    security(()), responses((status = 200, description = "The document", body = Document))
 )]
 pub(super) async fn socket_schema(State(app): State<Arc<App>>) -> Result<Json<Value>> {
     let document = super::asyncapi::socket_document(app.limits.message_length);
     Ok(Json(document.map_err(Error::internal)?))
 }
 
-/// The page. It names its files relative to `/api/docs/`, but can be requested without the trailing
-/// slash, so it gets a base.
+/// A document in a format of its own.
+#[derive(ToSchema)]
+pub(super) struct Document(
+    #[expect(dead_code, reason = "it is only described")] HashMap<String, Value>,
+);
+
+/// Show the API
+///
+/// A page on which you can read this document and try the calls.
+#[utoipa::path(
+    get, path = "/api/docs/", tag = "schema", operation_id = "get_docs", security(()),
+    responses((status = 200, description = "The page", content_type = "text/html", body = String))
+)]
 pub(super) async fn page() -> Result<Response> {
     let mut page = find("index.html")?;
+    // It names its files relative to `/api/docs/`, but can be requested without the trailing slash.
     let text = String::from_utf8_lossy(&page.bytes);
     let text = text.replacen("<head>", "<head>\n    <base href=\"/api/docs/\">", 1);
     page.bytes = text.into_bytes().into();

@@ -1,5 +1,6 @@
 //! Examples of bodies for the OpenAPI document, one for each schema, from one small world in which Whiskers
-//! writes to Tom. A test validates each against its schema.
+//! writes to Tom. A handler's description has the examples that this page cannot know. A test validates each
+//! against its schema.
 
 use serde_json::{Value, json};
 
@@ -20,14 +21,16 @@ pub(super) fn of(schema: &str) -> Option<Value> {
             json!({"uid": "Nw", "token": "d3x9k2-4f1c", "new_password": "ten-lives-2027"})
         }
         "EndAccount" => json!({"password": "nine-lives-2026"}),
-        "UpdateUser" => {
+        "UpdateUser" | "UpdateUserForm" => {
             json!({"username": "whiskers", "first_name": "Ada", "availability": "busy"})
         }
         "ReplaceAvatar" => json!({"avatar": "(the bytes of the file)"}),
-        "PatchUser" => json!({"status_text": "Asleep"}),
-        "CreateChat" => json!({"type": "private", "members": [8]}),
-        "UpdateChat" => json!({"name": "Kitchen", "description": "Where the food is"}),
-        "PatchChat" => json!({"description": "Where the food is"}),
+        "PatchUser" | "PatchUserForm" => json!({"status_text": "Asleep"}),
+        "CreateChat" => json!({"type": "group", "name": "Kitchen", "members": [8]}),
+        "UpdateChat" | "UpdateChatForm" => {
+            json!({"name": "Kitchen", "description": "Where the food is"})
+        }
+        "PatchChat" | "PatchChatForm" => json!({"description": "Where the food is"}),
         "AddMembers" => json!({"users": [8, 9]}),
         "ChangeRole" | "PatchRole" => json!({"role": "admin"}),
         "SendMessage" => json!({"content": "Meow!", "client_id": "b0f7c2a4"}),
@@ -35,15 +38,12 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         "ReadMessages" => json!({"seq": 1}),
         "Sync" => json!({"versions": {"3": 1}, "epoch": EPOCH, "account": 12}),
 
-        "Opened" => json!({"user": own_user(), "access": TOKEN, "refresh": TOKEN}),
+        "NewSession" => json!({"user": own_user(), "access": TOKEN, "refresh": TOKEN}),
         "TokenPair" => json!({"access": TOKEN, "refresh": TOKEN}),
         "Ticket" => json!({"ticket": "q2Zr0y8mKxw", "expires_in": 30}),
-        "Session" => session(),
         "SessionPage" => page(session()),
         "User" => user(),
-        "OwnUser" => own_user(),
         "UserPage" => page(user()),
-        "UserRef" => user_ref(),
         "Chat" => {
             let mut chat = chat();
             chat["members"] = json!([member()]);
@@ -53,20 +53,24 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         "Unread" => json!({"messages": 4, "chats": 2, "mentions": 0}),
         "Member" => member(),
         "MemberPage" => page(member()),
-        "Added" => json!({"results": [member()]}),
+        "AddedMembers" => json!({"results": [member()]}),
         "Message" => message(),
         "MessagePage" => page(message()),
-        "Marks" => json!({"last_read_seq": 1, "unread_count": 0}),
+        "ReadMarker" => json!({"last_read_seq": 1, "unread_count": 0}),
         "Receipts" => json!({
             "read": [user_ref()], "delivered": [], "read_count": 1, "delivered_count": 0,
         }),
-        "Changes" => json!({
+        "SyncResult" => json!({
             "epoch": EPOCH, "changes": [change()], "gone": [], "more": false,
             "account": account_sync(),
         }),
-        "Change" => change(),
-        "Detail" => json!({"detail": "Not found."}),
-        "FieldTexts" => json!({"content": ["This field may not be blank."]}),
+        "FieldErrors" | "BadRequest" => json!({"content": ["This field may not be blank."]}),
+        "Verified" => json!({}),
+        "Document" => json!({"openapi": "3.1.0"}),
+        "Health" => json!({"status": "ok"}),
+        "NotReady" => {
+            json!({"detail": "Service temporarily unavailable, try again later.", "reason": "draining"})
+        }
         _ => return None,
     })
 }
@@ -81,6 +85,7 @@ pub(super) fn of_status(status: &str) -> Option<Value> {
         "409" => "A deleted message cannot be edited.",
         "413" => "The body is larger than 128 KiB.",
         "415" => "Unsupported media type \"text/plain\" in request.",
+        "426" => "This path speaks WebSocket.",
         "429" => "Request was throttled. Expected available in 3 seconds.",
         "500" => {
             let id = "0123456789abcdef0123456789abcdef";

@@ -11,6 +11,9 @@ use crate::actions::avatars;
 use crate::app::App;
 use crate::domain::error::Error;
 
+use crate::wire::avatars::AvatarFile;
+use crate::wire::errors::Detail;
+
 use super::errors::Result;
 
 /// The file of a name never changes: a new avatar has a new name.
@@ -18,6 +21,19 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
 /// Whatever a browser takes the file for, it runs no scripts and has no origin.
 const POLICY: &str = "default-src 'none'; sandbox";
 
+/// Get a picture
+///
+/// The URLs of pictures are in the fields `avatar`. A new picture has a new URL, so that pictures can be
+/// cached for ever.
+#[utoipa::path(
+    get, path = "/media/avatars/{name}/", tag = "media", operation_id = "get_picture", security(()),
+    params(("name" = String, Path, description = "The file's name.", example = "0123456789abcdef.png")),
+    responses(
+        (status = 200, description = "The picture",
+            content((inline(AvatarFile) = "image/png"), (inline(AvatarFile) = "image/jpeg"))),
+        (status = 404, description = "No such picture", body = Detail),
+    )
+)]
 pub(super) async fn avatar(
     State(app): State<Arc<App>>,
     name: Result<Path<String>, PathRejection>,

@@ -24,7 +24,7 @@ use super::pagination::Paging;
 ///
 /// The owner and the admins first, then in the order of joining.
 #[utoipa::path(
-    get, path = "/api/chats/{id}/members/", tag = "members", operation_id = "members_list",
+    get, path = "/api/chats/{id}/members/", tag = "members", operation_id = "list_members",
     params(("id" = i64, Path, minimum = 1, description = "The chat's id."), Paging),
     responses(
         (status = 200, description = "A page of members", body = MemberPage),
@@ -48,7 +48,7 @@ pub(super) async fn list(
 /// As its owner or an admin. Users who are members already keep their roles. The answer has all the
 /// users named.
 #[utoipa::path(
-    post, path = "/api/chats/{id}/members/", tag = "members", operation_id = "members_add",
+    post, path = "/api/chats/{id}/members/", tag = "members", operation_id = "add_members",
     params(("id" = i64, Path, minimum = 1, description = "The chat's id.")),
     request_body = AddMembers,
     responses(
@@ -71,12 +71,14 @@ pub(super) async fn add(
 }
 
 /// Get a member
+///
+/// With the role and the markers in the chat.
 #[utoipa::path(
     get, path = "/api/chats/{id}/members/{user_id}/", tag = "members",
-    operation_id = "members_one",
+    operation_id = "get_member",
     params(
         ("id" = i64, Path, minimum = 1, description = "The chat's id."),
-        ("user_id" = i64, Path, minimum = 1),
+        ("user_id" = i64, Path, minimum = 1, description = "The user's id."),
     ),
     responses(
         (status = 200, description = "The member", body = MemberJson),
@@ -97,10 +99,10 @@ pub(super) async fn one(
 /// As the group's owner. An owner who makes another member the owner becomes an admin.
 #[utoipa::path(
     method(put, patch), path = "/api/chats/{id}/members/{user_id}/", tag = "members",
-    operation_id = "members_update",
+    operation_id = "change_role",
     params(
         ("id" = i64, Path, minimum = 1, description = "The chat's id."),
-        ("user_id" = i64, Path, minimum = 1),
+        ("user_id" = i64, Path, minimum = 1, description = "The user's id."),
     ),
     request_body = ChangeRole,
     responses(
@@ -127,10 +129,10 @@ pub(super) async fn update(
 /// the group is deleted.
 #[utoipa::path(
     delete, path = "/api/chats/{id}/members/{user_id}/", tag = "members",
-    operation_id = "members_remove",
+    operation_id = "remove_member",
     params(
         ("id" = i64, Path, minimum = 1, description = "The chat's id."),
-        ("user_id" = i64, Path, minimum = 1),
+        ("user_id" = i64, Path, minimum = 1, description = "The user's id."),
     ),
     responses(
         (status = 204, description = "The user is no longer a member"),

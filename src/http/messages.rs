@@ -28,12 +28,13 @@ use super::pagination::{Paging, whole_number};
 /// oldest first; both exclude it. `around` returns it in the middle of a page, oldest first, or the
 /// nearest end of the chat. The messages returned count as delivered.
 #[utoipa::path(
-    get, path = "/api/chats/{id}/messages/", tag = "messages", operation_id = "messages_list",
+    get, path = "/api/chats/{id}/messages/", tag = "messages", operation_id = "list_messages",
     params(
         ("id" = i64, Path, minimum = 1, description = "The chat's id."),
-        ("before" = Option<i64>, Query),
-        ("after" = Option<i64>, Query),
-        ("around" = Option<i64>, Query),
+        ("before" = Option<i64>, Query, description = "Only messages before this `seq`, newest first."),
+        ("after" = Option<i64>, Query, description = "Only messages after this `seq`, oldest first."),
+        ("around" = Option<i64>, Query,
+            description = "A page with this `seq` in its middle, oldest first."),
         Paging,
     ),
     responses(
@@ -62,7 +63,7 @@ pub(super) async fn list(
 /// 201 means that it is committed. Sending is idempotent by `client_id`: the same one again returns the
 /// same message, with 200.
 #[utoipa::path(
-    post, path = "/api/chats/{id}/messages/", tag = "messages", operation_id = "messages_send",
+    post, path = "/api/chats/{id}/messages/", tag = "messages", operation_id = "send_message",
     params(("id" = i64, Path, minimum = 1, description = "The chat's id.")),
     request_body = SendMessage,
     responses(
@@ -85,9 +86,11 @@ pub(super) async fn send(
 }
 
 /// Get a message
+///
+/// Or its tombstone, if it is deleted.
 #[utoipa::path(
-    get, path = "/api/messages/{id}/", tag = "messages", operation_id = "messages_one",
-    params(("id" = i64, Path, minimum = 1)),
+    get, path = "/api/messages/{id}/", tag = "messages", operation_id = "get_message",
+    params(("id" = i64, Path, minimum = 1, description = "The message's id.")),
     responses(
         (status = 200, description = "The message", body = MessageJson),
         (status = 404, description = "No such message in your chats", body = Detail),
@@ -107,8 +110,8 @@ pub(super) async fn one(
 /// Only its sender can.
 #[utoipa::path(
     method(put, patch), path = "/api/messages/{id}/", tag = "messages",
-    operation_id = "messages_edit",
-    params(("id" = i64, Path, minimum = 1)),
+    operation_id = "edit_message",
+    params(("id" = i64, Path, minimum = 1, description = "The message's id.")),
     request_body = EditMessage,
     responses(
         (status = 200, description = "The message", body = MessageJson),
@@ -132,8 +135,8 @@ pub(super) async fn edit(
 ///
 /// Its sender, and the owner and the admins of the chat, can. A tombstone stays.
 #[utoipa::path(
-    delete, path = "/api/messages/{id}/", tag = "messages", operation_id = "messages_delete",
-    params(("id" = i64, Path, minimum = 1)),
+    delete, path = "/api/messages/{id}/", tag = "messages", operation_id = "delete_message",
+    params(("id" = i64, Path, minimum = 1, description = "The message's id.")),
     responses(
         (status = 204, description = "The message is deleted"),
         (status = 403, description = "You may not delete this message", body = Detail),

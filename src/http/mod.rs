@@ -3,6 +3,7 @@
 
 mod access_log;
 mod account;
+mod answers;
 mod asyncapi;
 mod auth;
 mod avatars;
@@ -37,6 +38,7 @@ mod resets;
 mod serve;
 mod sessions;
 mod socket;
+mod socket_frames;
 mod spool;
 mod stream;
 mod sync;
@@ -67,7 +69,8 @@ pub async fn serve(app: Arc<App>, listener: TcpListener) {
 
 /// The OpenAPI document, for messages of at most `message_length` characters.
 pub fn document(message_length: usize) -> OpenApi {
-    let (_, open) = open_routes().split_for_parts();
+    let (_, mut open) = open_routes().split_for_parts();
+    open.merge(page_routes().split_for_parts().1);
     let (_, private) = private_routes().split_for_parts();
     openapi::document(open, private, message_length)
 }
@@ -76,16 +79,9 @@ pub fn document(message_length: usize) -> OpenApi {
 /// a POST into a GET.
 pub fn service(app: &Arc<App>) -> NormalizePath<Router> {
     let (open, _) = open_routes().split_for_parts();
+    let (pages, _) = page_routes().split_for_parts();
     let (private, _) = private_routes().split_for_parts();
-    let pages = Router::new()
-        .route("/healthz/", get(health::healthz))
-        .route("/readyz/", get(health::readyz))
-        .route("/media/avatars/{name}/", get(media::avatar))
-        .route("/ws/", get(socket::upgrade))
-        .route("/api/docs/", get(docs::page))
-        .route("/api/docs/{file}/", get(docs::asset));
     let router = open
-        .route("/api/schema/", get(schema))
         .layer(from_fn_with_state(Arc::clone(app), rate_limits::open))
         .merge(pages)
         .method_not_allowed_fallback(fallbacks::method_not_allowed)
@@ -108,8 +104,15 @@ pub fn service(app: &Arc<App>) -> NormalizePath<Router> {
     NormalizePathLayer::append_trailing_slash().layer(router)
 }
 
-/// `/api/schema/`. The document is built for each request: few ask for it.
+/// Describe the API
+///
+/// The calls, as an OpenAPI 3.1 document: this one.
+#[utoipa::path(
+    get, path = "/api/schema/", tag = "schema", operation_id = "get_schema",
+    security(()), responses((status = 200, description = "The document", body = docs::Document))
+)]
 async fn schema(State(app): State<Arc<App>>) -> Json<OpenApi> {
+    // It is built for each request: few ask for it.
     Json(document(app.limits.message_length))
 }
 
@@ -122,7 +125,20 @@ fn open_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(auth::verify))
         .routes(routes!(resets::request))
         .routes(routes!(resets::confirm))
+        .routes(routes!(schema))
         .routes(routes!(docs::socket_schema))
+}
+
+/// Routes without credentials that count towards no rate limit.
+fn page_routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(media::avatar))
+        .routes(routes!(socket::upgrade))
+        .routes(routes!(docs::page))
+        // The files of the page are its own business.
+        .route("/api/docs/{file}/", get(docs::asset))
 }
 
 /// Routes that need an access token.

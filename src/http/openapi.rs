@@ -1,81 +1,42 @@
-//! The OpenAPI document. Handlers describe what is their own; what many calls have in common, such as
-//! 401, 429 and 503, or the PATCH beside a PUT, is added here once.
+//! The OpenAPI document. Handlers describe what is their own; what many calls have in common is added
+//! here once: the PATCH beside a PUT, examples and limits of numbers. The answers that many calls share are
+//! in `answers`.
 
-use axum::http::StatusCode;
-use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::schema::OneOfBuilder;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{
-    self, ContentBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder, Schema,
-};
+use utoipa::openapi::path::{Operation, Parameter, PathItem};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, OpenApi, RefOr, Required, Schema};
 use utoipa::{Modify, OpenApi as _};
 
-use super::examples;
+use crate::wire::errors::RefusedBody;
+use crate::wire::schemas::limit_integers;
+
+use super::{answers, examples};
 
 /// The document of all calls: those without credentials, and those with. Messages have at most
 /// `message_length` characters.
 pub(super) fn document(open: OpenApi, mut private: OpenApi, message_length: usize) -> OpenApi {
-    for operation in private.paths.paths.values_mut().flat_map(operations) {
-        let about = "The access token is missing or not valid";
-        operation.responses.responses.insert("401".to_owned(), detail(about).into());
-    }
+    operations(&mut private).for_each(answers::describe_credentials);
     let mut document = Base::openapi();
     document.merge(open);
     document.merge(private);
     document.paths.paths.values_mut().for_each(describe_patch);
     describe_patch_bodies(&mut document);
-    for (name, schema) in document.components.iter_mut().flat_map(|all| all.schemas.iter_mut()) {
-        let RefOr::T(schema) = schema else { continue };
-        if OF_A_MESSAGE.contains(&name.as_str()) {
-            limit_content(schema, message_length);
-        }
-        let examples = match schema {
-            Schema::Object(schema) => &mut schema.examples,
-            Schema::OneOf(schema) => &mut schema.examples,
-            Schema::AllOf(schema) => &mut schema.examples,
-            _ => continue,
-        };
-        examples.extend(examples::of(name));
-    }
-    for operation in document.paths.paths.values_mut().flat_map(operations) {
-        if operation.request_body.is_some() {
-            describe_bodies(operation);
-        }
-        describe_failures(operation);
-        describe_answers(operation);
-    }
+    limit_numbers(&mut document, message_length);
+    operations(&mut document).for_each(|operation| {
+        answers::describe(operation);
+        show_examples(operation);
+    });
+    let components = document.components.get_or_insert_default();
+    components.headers.extend(answers::headers());
     document
 }
 
-/// The bodies with a message's content, whose length is a setting.
-const OF_A_MESSAGE: [&str; 3] = ["SendMessage", "EditMessage", "PatchMessage"];
-
-/// The descriptions of 400, 413 and 415 for a JSON body.
-const OF_JSON: [&str; 3] = [
-    "Fields are wrong, or the body is not JSON",
-    "The body is larger than 128 KiB",
-    "The `Content-Type` is not JSON",
-];
-/// The same for a body that can be a form with a file.
-const OF_A_FORM: [&str; 3] = [
-    "Fields are wrong, or the body is neither JSON nor a form",
-    "The fields are larger than 128 KiB, or the file is larger than 5 MiB (`AVATAR_MAX_BYTES`)",
-    "The `Content-Type` is neither JSON nor a form",
-];
-
-/// The same for a body that is a picture.
-const OF_A_PICTURE: [&str; 3] = [
-    "There is no picture, or it is not one",
-    "The file is larger than 5 MiB (`AVATAR_MAX_BYTES`)",
-    "The `Content-Type` is neither a form nor an image",
-];
-
-fn limit_content(body: &mut Schema, length: usize) {
-    if let Schema::Object(body) = body
-        && let Some(RefOr::T(Schema::Object(content))) = body.properties.get_mut("content")
-    {
-        content.max_length = Some(length);
-    }
+/// All operations of a document.
+fn operations(document: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
+    document.paths.paths.values_mut().flat_map(|item| {
+        let PathItem { get, post, put, patch, delete, .. } = item;
+        [get, post, put, patch, delete].into_iter().flatten()
+    })
 }
 
 /// One handler serves PUT and PATCH. A PATCH has an operation id and a schema of its own, in which no
@@ -83,15 +44,14 @@ fn limit_content(body: &mut Schema, length: usize) {
 fn describe_patch(item: &mut PathItem) {
     let (Some(_), Some(patch)) = (&item.put, &mut item.patch) else { return };
     if let Some(id) = &mut patch.operation_id {
-        *id = id.rsplit_once('_').map_or(&**id, |(noun, _)| noun).to_owned() + "_patch";
+        *id = id.split_once('_').map_or_else(|| id.clone(), |(_, noun)| format!("patch_{noun}"));
     }
     let about = patch.description.take().map_or_else(String::new, |about| about + "\n\n");
     patch.description = Some(about + "Fields that are left out do not change.");
     let Some(RefOr::T(body)) = &mut patch.request_body else { return };
     body.required = Some(Required::False);
     for content in body.content.values_mut() {
-        if let RefOr::T(content) = content
-            && let Some(RefOr::Ref(schema)) = &mut content.schema
+        if let RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) = content
             && let Some((path, name)) = schema.ref_location.rsplit_once('/')
         {
             schema.ref_location = format!("{path}/{}", patch_name(name));
@@ -99,10 +59,14 @@ fn describe_patch(item: &mut PathItem) {
     }
 }
 
+/// The bodies of PUT for which there is a PATCH.
+const CHANGES: [&str; 6] =
+    ["UpdateUser", "UpdateUserForm", "UpdateChat", "UpdateChatForm", "ChangeRole", "EditMessage"];
+
 /// Adds the schemas of PATCH to those of PUT.
 fn describe_patch_bodies(document: &mut OpenApi) {
     let schemas = &mut document.components.get_or_insert_default().schemas;
-    for name in ["UpdateUser", "UpdateChat", "ChangeRole", "EditMessage"] {
+    for name in CHANGES {
         let mut schema = schemas.get(name).cloned();
         if let Some(RefOr::T(Schema::Object(schema))) = &mut schema {
             schema.required.clear();
@@ -111,76 +75,53 @@ fn describe_patch_bodies(document: &mut OpenApi) {
     }
 }
 
-/// `PatchUser` for `UpdateUser`.
+/// `PatchUserForm` for `UpdateUserForm`.
 fn patch_name(name: &str) -> String {
-    let noun = name.rfind(char::is_uppercase).and_then(|at| name.get(at..));
-    format!("Patch{}", noun.unwrap_or(name))
+    let noun = name.char_indices().skip(1).find(|(_, c)| c.is_uppercase());
+    format!("Patch{}", noun.and_then(|(at, _)| name.get(at..)).unwrap_or(name))
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    let PathItem { get, post, put, patch, delete, .. } = item;
-    [get, post, put, patch, delete].into_iter().flatten()
-}
+/// The bodies with a message's content, whose length is a setting.
+const OF_A_MESSAGE: [&str; 3] = ["SendMessage", "EditMessage", "PatchMessage"];
 
-/// Adds the answers of every call with a body (see `bodies::Body`, `forms::FormBody`,
-/// `picture_body::PictureBody`), so that no
-/// handler repeats them.
-fn describe_bodies(operation: &mut Operation) {
-    let takes = |kind| matches!(&operation.request_body, Some(RefOr::T(body)) if body.content.contains_key(kind));
-    let [unreadable, large, foreign] = match takes("multipart/form-data") {
-        true if takes("application/json") => OF_A_FORM,
-        true => OF_A_PICTURE,
-        false => OF_JSON,
-    };
-    let either = ["FieldTexts", "Detail"].map(Ref::from_schema_name);
-    let either = either.into_iter().fold(OneOfBuilder::new(), OneOfBuilder::item);
-    let responses = &mut operation.responses.responses;
-    responses.insert("400".to_owned(), answer(unreadable, Schema::OneOf(either.build())).into());
-    responses.insert("413".to_owned(), detail(large).into());
-    responses.insert("415".to_owned(), detail(foreign).into());
-}
-
-/// Adds the answers that every call can get.
-fn describe_failures(operation: &mut Operation) {
-    for (status, text) in [
-        ("429", "Over a rate limit. `Retry-After` says for how many seconds to wait."),
-        ("500", "An error of the server. `request_id` is in its log as well."),
-        (
-            "503",
-            "The server is overloaded, or its database is unavailable. `Retry-After` says for how \
-             many seconds to wait.",
-        ),
-    ] {
-        operation.responses.responses.insert(status.to_owned(), detail(text).into());
+fn limit_numbers(document: &mut OpenApi, message_length: usize) {
+    for (name, schema) in &mut document.components.get_or_insert_default().schemas {
+        limit_integers(schema);
+        if OF_A_MESSAGE.contains(&name.as_str())
+            && let RefOr::T(Schema::Object(body)) = schema
+            && let Some(RefOr::T(Schema::Object(content))) = body.properties.get_mut("content")
+        {
+            content.max_length = Some(message_length);
+        }
+    }
+    for parameter in operations(document).filter_map(|all| all.parameters.as_mut()).flatten() {
+        if let RefOr::T(Parameter { schema: Some(schema), .. }) = parameter {
+            limit_integers(schema);
+        }
     }
 }
 
-fn detail(text: &str) -> openapi::Response {
-    answer(text, Ref::from_schema_name("Detail"))
-}
-
-fn answer(text: &str, schema: impl Into<RefOr<Schema>>) -> openapi::Response {
-    let content = ContentBuilder::new().schema(Some(schema)).build();
-    ResponseBuilder::new().description(text).content("application/json", content).build()
-}
-
-/// OpenAPI requires a description of every answer; the default is the status's own. Errors with a
-/// single text show the text of their status as an example.
-fn describe_answers(operation: &mut Operation) {
-    let detail = Ref::from_schema_name("Detail").into();
+/// Adds an example to every body that has none.
+fn show_examples(operation: &mut Operation) {
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        body.content.values_mut().for_each(|content| show_example(content, None));
+    }
     for (status, response) in &mut operation.responses.responses {
-        let RefOr::T(response) = response else { continue };
-        let reason = status.parse::<StatusCode>().ok().and_then(|status| status.canonical_reason());
-        if response.description.is_empty() {
-            response.description = reason.unwrap_or_default().to_owned();
+        if let RefOr::T(response) = response {
+            response.content.values_mut().for_each(|content| show_example(content, Some(status)));
         }
-        for content in response.content.values_mut() {
-            if let RefOr::T(content) = content
-                && content.schema.as_ref() == Some(&detail)
-            {
-                content.example = examples::of_status(status);
-            }
-        }
+    }
+}
+
+fn show_example(content: &mut RefOr<Content>, status: Option<&str>) {
+    let RefOr::T(content) = content else { return };
+    let Some(RefOr::Ref(schema)) = &content.schema else { return };
+    let name = schema.ref_location.rsplit('/').next().unwrap_or_default();
+    if content.example.is_none() {
+        content.example = match (name, status) {
+            ("ErrorDetail", Some(status)) => examples::of_status(status),
+            _ => examples::of(name),
+        };
     }
 }
 
@@ -189,9 +130,13 @@ fn describe_answers(operation: &mut Operation) {
     info(
         title = "Meowsenger",
         description = "A messenger with private chats and groups. Every path works with and without \
-                       a trailing slash. Times are RFC 3339 in UTC. Lists are paged by cursor.",
+                       a trailing slash, `HEAD` wherever `GET` does, and `OPTIONS` lists a path's \
+                       methods. Times are RFC 3339 in UTC. Lists are paged by cursor. The WebSocket \
+                       has a document of its own, `/api/schema/socket/`.",
+        contact(name = "Meowsenger"),
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
+    servers((url = "/", description = "The server that this document comes from")),
     tags(
         (name = "auth", description = "Accounts, sessions and tickets"),
         (name = "users", description = "Users and their profiles"),
@@ -199,25 +144,30 @@ fn describe_answers(operation: &mut Operation) {
         (name = "members", description = "Members of chats, and their roles"),
         (name = "messages", description = "Messages, read markers and receipts"),
         (name = "sync", description = "Catching up on what changed"),
-        (name = "schema", description = "Documents that describe the API"),
+        (name = "socket", description = "The WebSocket"),
+        (name = "media", description = "Pictures"),
+        (name = "schema", description = "Documents and pages that describe the API"),
+        (name = "health", description = "Checks for supervisors and load balancers"),
     ),
-    modifiers(&Bearer),
+    components(schemas(RefusedBody)),
+    modifiers(&Credentials),
     security(("bearer" = [])),
 )]
 struct Base;
 
-struct Bearer;
+struct Credentials;
 
-impl Modify for Bearer {
+impl Modify for Credentials {
     fn modify(&self, openapi: &mut OpenApi) {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
             .description(Some("An access token, from register, login or refresh."))
             .build();
-        openapi
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let about = "From `POST /api/auth/ws-ticket/`, for clients that cannot set headers.";
+        let ticket = ApiKey::Query(ApiKeyValue::with_description("ticket", about));
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        components.add_security_scheme("ticket", SecurityScheme::ApiKey(ticket));
     }
 }

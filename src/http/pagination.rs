@@ -11,8 +11,9 @@ use serde::Serialize;
 use std::num::{IntErrorKind, ParseIntError};
 use std::sync::Arc;
 use url::form_urlencoded;
-use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Required, Schema};
 use utoipa::{IntoParams, PartialSchema};
 
 use crate::app::App;
@@ -78,18 +79,23 @@ fn parameters(uri: &Uri) -> Vec<(String, String)> {
 
 impl IntoParams for Paging {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let text = |name: &str, about: &str| {
+        let parameter = |name: &str, about: &str, schema: RefOr<Schema>| {
             ParameterBuilder::new()
                 .name(name)
                 .parameter_in(ParameterIn::Query)
                 .description(Some(about))
                 .required(Required::False)
-                .schema(Some(String::schema()))
+                .schema(Some(schema))
                 .build()
         };
+        let size = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(*SIZES.start()))
+            .maximum(Some(*SIZES.end()))
+            .default(Some(DEFAULT_SIZE.into()));
         vec![
-            text("cursor", "From `next` or `previous` of another page."),
-            text("page_size", "1 to 100, 50 by default."),
+            parameter("cursor", "From `next` or `previous` of another page.", String::schema()),
+            parameter("page_size", "The most entries on a page.", size.into()),
         ]
     }
 }

@@ -22,7 +22,7 @@ use super::ids::Id;
 ///
 /// Moves your read marker up to a message. It never moves back.
 #[utoipa::path(
-    post, path = "/api/chats/{id}/read/", tag = "messages", operation_id = "messages_read",
+    post, path = "/api/chats/{id}/read/", tag = "messages", operation_id = "mark_as_read",
     params(("id" = i64, Path, minimum = 1, description = "The chat's id.")),
     request_body = ReadMessages,
     responses(
@@ -46,8 +46,8 @@ pub(super) async fn read(
 /// Each list has at most 1,000 users; the counts include all.
 #[utoipa::path(
     get, path = "/api/messages/{id}/receipts/", tag = "messages",
-    operation_id = "messages_receipts",
-    params(("id" = i64, Path, minimum = 1)),
+    operation_id = "list_receipts",
+    params(("id" = i64, Path, minimum = 1, description = "The message's id.")),
     responses(
         (status = 200, description = "The receipts", body = ReceiptsJson),
         (status = 404, description = "No such message in your chats", body = Detail),

@@ -20,7 +20,7 @@ use super::proxies::Peer;
 /// setting `PASSWORD_RESET_TIMEOUT` says. The answer does not reveal whether the account exists.
 #[utoipa::path(
     post, path = "/api/auth/password/reset/", tag = "auth",
-    operation_id = "auth_password_reset",
+    operation_id = "request_password_reset",
     security(()), request_body = RequestReset,
     responses((status = 204, description = "The link is mailed, if the account exists"))
 )]
@@ -40,7 +40,7 @@ pub(super) async fn request(
 /// With the link that was mailed. Ends every session of the account.
 #[utoipa::path(
     post, path = "/api/auth/password/reset/confirm/", tag = "auth",
-    operation_id = "auth_password_reset_confirm",
+    operation_id = "reset_password",
     security(()), request_body = ConfirmReset,
     responses((status = 204, description = "The password is changed"))
 )]

@@ -21,7 +21,7 @@ use super::pagination::Paging;
 ///
 /// One for each device, the latest login first.
 #[utoipa::path(
-    get, path = "/api/auth/sessions/", tag = "auth", operation_id = "sessions_list",
+    get, path = "/api/auth/sessions/", tag = "auth", operation_id = "list_sessions",
     params(Paging),
     responses(
         (status = 200, description = "A page of sessions", body = SessionPage),
@@ -44,8 +44,8 @@ pub(super) async fn list(
 ///
 /// Its tokens are revoked immediately, and its sockets are closed.
 #[utoipa::path(
-    delete, path = "/api/auth/sessions/{id}/", tag = "auth", operation_id = "sessions_end",
-    params(("id" = i64, Path, minimum = 1)),
+    delete, path = "/api/auth/sessions/{id}/", tag = "auth", operation_id = "end_session",
+    params(("id" = i64, Path, minimum = 1, description = "The session's id.")),
     responses(
         (status = 204, description = "The session has ended"),
         (status = 404, description = "No such session of yours", body = Detail),
@@ -61,8 +61,10 @@ pub(super) async fn end(
 }
 
 /// End all your other sessions
+///
+/// This session stays. The tokens of the others are revoked immediately, and their sockets are closed.
 #[utoipa::path(
-    delete, path = "/api/auth/sessions/", tag = "auth", operation_id = "sessions_end_others",
+    delete, path = "/api/auth/sessions/", tag = "auth", operation_id = "end_other_sessions",
     responses((status = 204, description = "All sessions but this one have ended"))
 )]
 pub(super) async fn end_others(

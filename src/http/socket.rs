@@ -13,6 +13,7 @@ use crate::domain::error::Error;
 use crate::domain::origin::WebOrigin;
 use crate::realtime::socket::{self, SocketAuth, SocketClient};
 use crate::realtime::transport::Upgrade;
+use crate::wire::errors::Detail;
 
 use super::caller::bearer;
 use super::connections::ConnectionHandle;
@@ -23,8 +24,21 @@ use super::hosts::Host;
 use super::proxies::{Peer, forwarded_hosts};
 use super::rate_limits;
 
-/// Upgrades to a WebSocket. A foreign origin is refused with 403, an invalid token or ticket with 401.
-/// Without either, the first frame has to be `auth`.
+/// Open a WebSocket
+///
+/// The handshake of RFC 6455. `/api/schema/socket/` describes the frames. Without a token and a ticket, the
+/// first frame has to be `auth`.
+#[utoipa::path(
+    get, path = "/ws/", tag = "socket", operation_id = "open_socket",
+    security((), ("bearer" = []), ("ticket" = [])),
+    responses(
+        (status = 101, description = "The connection is a WebSocket from now on"),
+        (status = 400, description = "The handshake is wrong", body = Detail),
+        (status = 401, description = "The token or the ticket is not valid", body = Detail),
+        (status = 403, description = "The `Origin` is foreign", body = Detail),
+        (status = 426, description = "It is no handshake, or of another version", body = Detail),
+    )
+)]
 pub(super) async fn upgrade(
     State(app): State<Arc<App>>,
     peer: Peer,

@@ -5,10 +5,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{AnyOfBuilder, Ref, Schema};
-use utoipa::{PartialSchema, ToSchema};
 
 use crate::actions::search::{self as searching, Position};
 use crate::actions::{accounts, users};
@@ -21,7 +17,7 @@ use crate::domain::session::{Caller, Device};
 use crate::domain::text::{BLANK, REQUIRED};
 use crate::domain::user::Profile;
 use crate::wire::errors::{Detail, FieldTexts};
-use crate::wire::users::{OwnUserJson, UpdateUser, UserIds, UserJson, UserPage};
+use crate::wire::users::{UpdateUser, UpdateUserForm, UserIds, UserJson, UserPage};
 
 use super::caller::Authenticated;
 use super::errors::Result;
@@ -33,9 +29,9 @@ use super::pagination::Paging;
 ///
 /// Active users, ordered by name; with `search`, those who match it, best first; with `ids`, these.
 #[utoipa::path(
-    get, path = "/api/users/", tag = "users", operation_id = "users_list",
+    get, path = "/api/users/", tag = "users", operation_id = "list_users",
     params(
-        ("search" = Option<String>, Query, description = "As `q` of the search."),
+        ("search" = Option<String>, Query, example = "kit", description = "As `q` of the search."),
         ("ids" = inline(Option<UserIds>), Query, style = Form, explode = false,
             description = "Only these users, on one page. Not together with `search`."),
         Paging,
@@ -87,9 +83,10 @@ async fn named(app: &App, paging: &Paging, ids: &str) -> Result<Response> {
 /// Finds active users by username, first name and last name, in any order, but never by address. Whole
 /// names come first, then beginnings of names, beginnings of words, and matches with a typo.
 #[utoipa::path(
-    get, path = "/api/users/search/", tag = "users", operation_id = "users_search",
+    get, path = "/api/users/search/", tag = "users", operation_id = "search_users",
     params(
-        ("q" = String, Query, min_length = 1, pattern = r"[^\s\x00-\x1f\x7f-\x9f]", description = "What to look for. `search` is another name for it."),
+        ("q" = String, Query, min_length = 1, example = "kit",
+            pattern = r"^[\s\S]*[^\s\u0000-\u001F\u007F-\u009F][\s\S]*$", description = "What to look for. `search` is another name for it."),
         Paging,
     ),
     responses(
@@ -148,10 +145,10 @@ fn read_position(text: &str) -> Option<Position> {
 ///
 /// Your own account comes with its private fields. Only staff can see deactivated users.
 #[utoipa::path(
-    get, path = "/api/users/{id}/", tag = "users", operation_id = "users_one",
-    params(("id" = i64, Path, minimum = 1)),
+    get, path = "/api/users/{id}/", tag = "users", operation_id = "get_user",
+    params(("id" = i64, Path, minimum = 1, description = "The user's id.")),
     responses(
-        (status = 200, description = "The user", body = inline(UserOrOwn)),
+        (status = 200, description = "The user", body = UserJson),
         (status = 404, description = "No such user", body = Detail),
     )
 )]
@@ -170,11 +167,11 @@ pub(super) async fn one(
 /// superusers can update everybody, and set `is_staff`. What staff change about others is recorded in
 /// an audit log.
 #[utoipa::path(
-    method(put, patch), path = "/api/users/{id}/", tag = "users", operation_id = "users_update",
-    params(("id" = i64, Path, minimum = 1)),
-    request_body(content((UpdateUser = "application/json"), (UpdateUser = "multipart/form-data"))),
+    method(put, patch), path = "/api/users/{id}/", tag = "users", operation_id = "update_user",
+    params(("id" = i64, Path, minimum = 1, description = "The user's id.")),
+    request_body(content((UpdateUser = "application/json"), (UpdateUserForm = "multipart/form-data"))),
     responses(
-        (status = 200, description = "The user", body = inline(UserOrOwn)),
+        (status = 200, description = "The user", body = UserJson),
         (status = 403, description = "You may not update this user", body = Detail),
         (status = 404, description = "No such user", body = Detail),
     )
@@ -193,28 +190,6 @@ pub(super) async fn update(
 
 /// A user as the caller sees them.
 pub(super) fn show(app: &App, profile: &Profile, caller: &Caller) -> Response {
-    Json(match profile.user.id == caller.user.id {
-        true => UserOrOwn::Own(OwnUserJson::of(profile, &app.urls)),
-        false => UserOrOwn::Other(UserJson::of(profile, &app.urls)),
-    })
-    .into_response()
-}
-
-/// A user as others see them, or the caller's own account.
-#[derive(Serialize)]
-#[serde(untagged)]
-pub(super) enum UserOrOwn<'a> {
-    Own(OwnUserJson<'a>),
-    Other(UserJson<'a>),
-}
-
-impl ToSchema for UserOrOwn<'_> {}
-
-impl PartialSchema for UserOrOwn<'_> {
-    /// `anyOf`, not the derived `oneOf`: an `OwnUser` is a `User` as well.
-    fn schema() -> RefOr<Schema> {
-        let either = ["OwnUser", "User"].map(Ref::from_schema_name);
-        let either = either.into_iter().fold(AnyOfBuilder::new(), AnyOfBuilder::item);
-        Schema::AnyOf(either.build()).into()
-    }
+    let view = if profile.user.id == caller.user.id { UserJson::own } else { UserJson::of };
+    Json(view(profile, &app.urls)).into_response()
 }

@@ -9,7 +9,7 @@ use crate::domain::numbering::{AccountVersion, Seq};
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
 
-use super::users::OwnUserJson;
+use super::users::UserJson;
 
 /// What changed in your account since the version that you named. The version alone if you named none, one of
 /// another epoch, or one that your account has not reached.
@@ -20,7 +20,7 @@ pub struct AccountSync<'a> {
     version: AccountVersion,
     /// You, if your profile or availability changed, else null.
     #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<Option<OwnUserJson<'a>>>,
+    user: Option<Option<UserJson<'a>>>,
     /// The chats whose read marker you moved, at most 1,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_items = 1000)]
@@ -39,6 +39,7 @@ pub struct AccountSync<'a> {
 /// fields have the value that holds for every chat.
 #[derive(Serialize, ToSchema)]
 pub struct AccountChat {
+    /// The chat's id.
     #[schema(value_type = i64, minimum = 1, example = 3)]
     chat: ChatId,
     /// Your read marker.
@@ -47,11 +48,15 @@ pub struct AccountChat {
     /// Messages by others after your read marker, without deleted ones.
     #[schema(minimum = 0)]
     unread_count: i64,
+    /// Always 0 so far.
     #[schema(minimum = 0)]
     unread_mentions: i64,
+    /// Always null so far.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     muted_until: Option<Timestamp>,
+    /// Always false so far.
     pinned: bool,
+    /// Always false so far.
     archived: bool,
 }
 
@@ -61,7 +66,7 @@ impl<'a> AccountSync<'a> {
         let changes = found.changes.as_ref();
         Self {
             version: found.version,
-            user: changes.map(|all| all.user.as_ref().map(|user| OwnUserJson::of(user, urls))),
+            user: changes.map(|all| all.user.as_ref().map(|user| UserJson::own(user, urls))),
             chats: changes.map(|all| all.chats.iter().map(AccountChat::of).collect()),
             blocks: changes.map(|_| []),
             more: changes.map(|all| all.more),

@@ -12,7 +12,7 @@ use crate::domain::user::{Password, PasswordChange, Registration, User};
 
 use super::fields::Fields;
 use super::kinds::{Boolean, text};
-use super::texts::{self, email, name, new_password, password, present, username};
+use super::texts::{self, USERNAME, email, name, new_password, password, present, username};
 use super::visitor::{Visitor, describe};
 
 const PASSWORD: &str =
@@ -39,19 +39,15 @@ impl ToSchema for Register {}
 impl Register {
     fn visit(body: &mut impl Visitor) -> Self {
         Self {
-            username: body.required(
-                "username",
-                "Letters, digits and `@.+-_`. Unique, ignoring case.",
-                username().example("whiskers"),
-            ),
+            username: body.required("username", USERNAME, username().example("whiskers")),
             password: body.required(
                 "password",
                 PASSWORD,
                 new_password().example("nine-lives-2026"),
             ),
             email: body.optional("email", "Unique, ignoring case. May be empty.", email()),
-            first_name: body.optional("first_name", "", name()),
-            last_name: body.optional("last_name", "", name()),
+            first_name: body.optional("first_name", "May be empty.", name()),
+            last_name: body.optional("last_name", "May be empty.", name()),
         }
     }
 
@@ -97,7 +93,7 @@ impl ToSchema for ChangePassword {}
 impl ChangePassword {
     fn visit(body: &mut impl Visitor) -> Self {
         Self {
-            old: body.required("old_password", "", password()),
+            old: body.required("old_password", "The password that you have.", password()),
             new: body.required("new_password", PASSWORD, new_password()),
             wants_tokens: body.optional(
                 "new_tokens",

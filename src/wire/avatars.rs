@@ -1,15 +1,15 @@
 //! The bodies of `…/avatar/`: a picture in a form, or the bytes of one. Does not look into files.
 
 use bytes::Bytes;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
-use utoipa::openapi::{KnownFormat, RefOr, Schema, SchemaFormat};
+use utoipa::openapi::schema::ObjectBuilder;
+use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::avatar::NewAvatar;
 use crate::domain::error::{Error, Result};
 
 use super::fields::{EMPTY_FILE, Fields};
-use super::visitor::Visitor;
+use super::visitor::{Visitor, file};
 
 const FIELD: &str = "avatar";
 /// DRF's `required` of `FileField`.
@@ -60,11 +60,3 @@ impl PartialSchema for AvatarFile {
 }
 
 impl ToSchema for AvatarFile {}
-
-fn file(about: &str) -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
-        .description(Some(about))
-        .build()
-}

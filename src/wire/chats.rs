@@ -1,7 +1,6 @@
 //! Chats as the API shows them, and the bodies that open and change them.
 
 use serde::Serialize;
-use utoipa::openapi::schema::OneOfBuilder;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -23,12 +22,13 @@ use super::members::{MemberJson, RoleSchema, once};
 use super::messages::MessageJson;
 use super::pages::PageJson;
 use super::users::{UserJson, UserRefJson, avatar};
-use super::visitor::{Visitor, describe, describe_variant};
+use super::visitor::{Visitor, describe, describe_form, describe_union, describe_variant};
 
 /// A chat, as you see it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Chat)]
 pub struct ChatJson<'a> {
+    /// The chat's id.
     #[schema(value_type = i64, minimum = 1, example = 3)]
     id: ChatId,
     #[serde(rename = "type")]
@@ -37,15 +37,19 @@ pub struct ChatJson<'a> {
     /// For a private chat, the other user's full name, or username.
     #[schema(example = "Kitchen")]
     name: String,
+    /// Of a group. May be empty.
     #[schema(max_length = 1000)]
     description: &'a str,
     /// The avatar's absolute URL.
     #[schema(required)]
     avatar: Option<String>,
+    /// When the chat was created.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+    /// Who created it.
     #[schema(required)]
     created_by: Option<UserRefJson<'a>>,
+    /// How many members it has.
     #[schema(minimum = 1)]
     members_count: i64,
     /// The other user of a private chat.
@@ -62,6 +66,7 @@ pub struct ChatJson<'a> {
     /// The newest message's `seq`; 0 if there is none.
     #[schema(value_type = i64, minimum = 0)]
     last_seq: Seq,
+    /// Your read marker: you have read everything up to here.
     #[schema(value_type = i64, minimum = 0)]
     last_read_seq: Seq,
     /// Grows by one with every durable change in the chat.
@@ -119,20 +124,29 @@ pub struct UnreadJson {
     pub mentions: i64,
 }
 
-/// Opens a chat.
+/// Creates a chat.
 #[derive(Debug)]
 pub struct CreateChat;
 
 impl PartialSchema for CreateChat {
     fn schema() -> RefOr<Schema> {
-        let private = describe_variant("private", "With one other user.", Self::visit_private);
-        let group = describe_variant("group", "With any number of users.", Group::visit);
-        let either = OneOfBuilder::new().description(Some("Opens a chat."));
-        Schema::OneOf(either.item(private).item(group).build()).into()
+        let variants = [("private", Self::PRIVATE), ("group", Self::GROUP)];
+        describe_union("Creates a private chat or a group.", &variants)
     }
 }
 
-impl ToSchema for CreateChat {}
+impl ToSchema for CreateChat {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        let private = describe_variant(
+            "private",
+            "Creates a private chat with one other user.",
+            Self::visit_private,
+        );
+        let group =
+            describe_variant("group", "Creates a group of any number of users.", Group::visit);
+        schemas.extend([(Self::PRIVATE.to_owned(), private), (Self::GROUP.to_owned(), group)]);
+    }
+}
 
 /// The fields of a new group.
 struct Group {
@@ -153,6 +167,9 @@ impl Group {
 }
 
 impl CreateChat {
+    const PRIVATE: &str = "CreatePrivateChat";
+    const GROUP: &str = "CreateGroup";
+
     fn visit_private(body: &mut impl Visitor) -> Option<Vec<i64>> {
         let members = ObjectIds { min: Some(1), example: &[8], ..ObjectIds::default() };
         body.required("members", "The id of the other user.", members)
@@ -211,12 +228,24 @@ impl PartialSchema for UpdateChat {
 
 impl ToSchema for UpdateChat {}
 
+/// [`UpdateChat`] as a form.
+#[derive(Debug)]
+pub struct UpdateChatForm;
+
+impl PartialSchema for UpdateChatForm {
+    fn schema() -> RefOr<Schema> {
+        describe_form("Changes a group.", UpdateChat::visit)
+    }
+}
+
+impl ToSchema for UpdateChatForm {}
+
 impl UpdateChat {
     fn visit(body: &mut impl Visitor) -> Self {
         let members = "The ids of all other members the group is to have. Members who stay keep their \
                        roles.";
         Self {
-            name: body.required("name", "", name()),
+            name: body.required("name", "Every member sees it.", name()),
             description: body.optional("description", "May be empty.", description()),
             avatar: body.picture("avatar"),
             members: body.optional(

@@ -10,6 +10,7 @@ use crate::domain::error::Error;
 
 /// An error with one text for the whole request.
 #[derive(Serialize, ToSchema)]
+#[schema(as = ErrorDetail)]
 pub struct Detail<'a> {
     /// What is wrong, in English.
     #[schema(example = "Not found.")]
@@ -26,7 +27,19 @@ pub struct Detail<'a> {
 
 /// The texts of all wrong fields. Errors of no single field are in `non_field_errors`.
 #[derive(Serialize, ToSchema)]
+#[schema(as = FieldErrors)]
 pub struct FieldTexts(pub BTreeMap<String, Vec<String>>);
+
+/// Why a body is refused: fields are wrong, or it cannot be read.
+#[derive(ToSchema)]
+#[schema(as = BadRequest)]
+#[serde(untagged)]
+pub enum RefusedBody {
+    /// Fields are wrong.
+    Fields(FieldTexts),
+    /// The body cannot be read.
+    Unreadable(Detail<'static>),
+}
 
 /// The stable name of an error: `invalid`, the request is wrong (400 in REST); `not_authenticated`, no
 /// valid token; `permission_denied`, the user may not do this; `not_found`, it does not exist, or the

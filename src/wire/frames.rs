@@ -21,13 +21,13 @@ use crate::domain::user::Profile;
 
 use super::chats::ChatJson;
 use super::errors::{Code, FieldTexts};
-use super::kinds::numbers_by_id;
+use super::kinds::VersionsByChat;
 use super::members::MemberJson;
 use super::messages::MessageJson;
 use super::presence::StatusOf;
 use super::request_id::RequestId;
 use super::sync::ChangesJson;
-use super::users::{OwnUserJson, UserRefJson, avatar};
+use super::users::{UserJson, UserRefJson, avatar};
 
 /// Seconds of silence after which the server sends a ping.
 pub const HEARTBEAT: u64 = 30;
@@ -41,10 +41,11 @@ enum ServerFrame<'a> {
     #[serde(rename = "ready")]
     Ready {
         /// Your account.
-        user: OwnUserJson<'a>,
+        user: UserJson<'a>,
         /// The session's id: the `sid` of its tokens.
         #[schema(value_type = i64, minimum = 1)]
         session: SessionId,
+        /// The server's clock, when it sent this.
         #[schema(value_type = String, format = DateTime)]
         server_time: Timestamp,
         /// Changes when the database was restored to an earlier state: discard all versions then.
@@ -53,7 +54,7 @@ enum ServerFrame<'a> {
         #[schema(example = 30)]
         heartbeat: u64,
         /// The version of each of your chats, by the chat's id.
-        #[schema(schema_with = numbers_by_id)]
+        #[schema(value_type = VersionsByChat)]
         versions: &'a BTreeMap<ChatId, Version>,
         /// The account's version: later changes of what only you see come with a greater `account`.
         #[schema(value_type = i64, minimum = 0, example = 12)]
@@ -76,7 +77,11 @@ enum ServerFrame<'a> {
     /// The answer to `status.watch`: the presence of the users subscribed to.
     #[serde(rename = "ack")]
     #[schema(title = "ack.users")]
-    Watching { id: &'a RequestId, users: Vec<StatusOf<'a>> },
+    Watching {
+        id: &'a RequestId,
+        /// The users that you share a chat with.
+        users: Vec<StatusOf<'a>>,
+    },
     /// The answer to `sync`, as that of `POST /api/sync/`.
     #[serde(rename = "ack")]
     #[schema(title = "ack.changes")]
@@ -146,8 +151,10 @@ enum ServerFrame<'a> {
         /// The chat's version of this change.
         #[schema(value_type = i64, minimum = 2, example = 6)]
         version: Version,
+        /// The group's name.
         #[schema(min_length = 1, max_length = 100)]
         name: &'a str,
+        /// May be empty.
         #[schema(max_length = 1000)]
         description: &'a str,
         /// The avatar's absolute URL.
@@ -276,7 +283,7 @@ pub fn ready(
     urls: &Urls,
 ) -> String {
     write(&ServerFrame::Ready {
-        user: OwnUserJson::of(me, urls),
+        user: UserJson::own(me, urls),
         session,
         server_time,
         epoch,

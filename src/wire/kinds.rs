@@ -2,11 +2,13 @@
 //! the documents. Types are strict: a number is not a text. Only in a form, where everything is text,
 //! numbers and booleans are read from texts.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use serde_json::{Number, Value, json};
-use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, Ref, RefOr, Schema, SchemaFormat};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::ids::{ChatId, MAX_ID};
 use crate::domain::numbering::Version;
@@ -64,7 +66,7 @@ impl<P> Text<P> {
         Self { max: Some(max).filter(|max| *max != usize::MAX), ..self }
     }
 
-    /// Matches a regular expression of JavaScript's.
+    /// Matches a regular expression of ECMA-262 with the flag `u`.
     pub fn pattern(self, pattern: &'static str) -> Self {
         Self { pattern: Some(pattern), ..self }
     }
@@ -251,8 +253,8 @@ impl FieldKind for Boolean {
     }
 }
 
-/// A boolean that only some callers may set. The documents allow anything, since it is ignored from
-/// all others; the action decides which callers may set it.
+/// A boolean that only some callers may set. From all others it is ignored, whatever it is; the action
+/// decides which callers may set it.
 #[derive(Clone, Copy, Debug)]
 pub struct Reserved;
 
@@ -263,8 +265,8 @@ impl FieldKind for Reserved {
         Boolean::default().parse(value)
     }
 
-    fn schema(&self, about: &str, _: bool) -> RefOr<Schema> {
-        ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(Some(about)).into()
+    fn schema(&self, about: &str, nullable: bool) -> RefOr<Schema> {
+        Boolean::default().schema(about, nullable)
     }
 
     fn of_form(texts: Vec<Value>) -> Option<Value> {
@@ -292,20 +294,28 @@ impl FieldKind for VersionsByChat {
     }
 
     fn schema(&self, about: &str, _: bool) -> RefOr<Schema> {
-        let mut schema = numbers_by_id();
-        schema.description = Some(about.to_owned());
-        Schema::Object(schema).into()
+        let mut schema = Ref::from_schema_name(Self::name());
+        schema.description = about.to_owned();
+        schema.into()
     }
 }
 
-/// The schema of an object of whole numbers by id.
-pub fn numbers_by_id() -> Object {
-    let id = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[0-9]{1,18}$"));
-    ObjectBuilder::new()
-        .property_names(Some(id))
-        .additional_properties(Some(whole_number("", false)))
-        .examples([json!({"3": 17})])
-        .build()
+impl PartialSchema for VersionsByChat {
+    fn schema() -> RefOr<Schema> {
+        let id = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[0-9]{1,16}$"));
+        ObjectBuilder::new()
+            .description(Some("A version for each chat, by the chat's id."))
+            .property_names(Some(id))
+            .additional_properties(Some(whole_number("", false)))
+            .examples([json!({"3": 17})])
+            .into()
+    }
+}
+
+impl ToSchema for VersionsByChat {
+    fn name() -> Cow<'static, str> {
+        "ChatVersions".into()
+    }
 }
 
 fn leaf(kind: Type, about: &str, nullable: bool) -> ObjectBuilder {

@@ -29,6 +29,7 @@ pub struct MemberJson<'a> {
     user: UserRefJson<'a>,
     #[schema(value_type = RoleSchema)]
     role: Role,
+    /// When the user joined the chat.
     #[schema(value_type = String, format = DateTime)]
     joined_at: Timestamp,
     /// The delivery marker: everything up to here has reached one of the member's devices.
@@ -57,7 +58,7 @@ impl<'a> MemberJson<'a> {
 
 /// The users who were named to be added.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Added)]
+#[schema(as = AddedMembers)]
 pub struct AddedJson<'a> {
     /// In the order of the request.
     pub results: Vec<MemberJson<'a>>,

@@ -24,6 +24,7 @@ use super::visitor::{Visitor, describe};
 #[derive(Serialize, ToSchema)]
 #[schema(as = Message)]
 pub struct MessageJson<'a> {
+    /// The message's id, unique over all chats.
     #[schema(value_type = i64, minimum = 1, example = 12)]
     id: MessageId,
     /// The chat's id.
@@ -39,10 +40,13 @@ pub struct MessageJson<'a> {
     /// Exactly as sent.
     #[schema(example = "Meow!")]
     content: &'a str,
+    /// When it was sent.
     #[schema(value_type = String, format = DateTime)]
     timestamp: Timestamp,
+    /// When its content was last edited.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     edited_at: Option<Timestamp>,
+    /// When it was deleted.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     deleted_at: Option<Timestamp>,
     /// The id of the message that it replies to.

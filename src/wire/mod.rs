@@ -1,6 +1,6 @@
 //! The JSON that clients see, shared by REST and socket. A file for each noun has its objects and the
 //! bodies of its requests; `frames` and `client_frames` are the socket's; `visitor`, `kinds` and
-//! `fields` read and describe bodies. What a caller may do is decided elsewhere.
+//! `fields` read and describe bodies, `schemas` is what all schemas have in common. What a caller may do is decided elsewhere.
 
 pub mod account_version;
 pub mod accounts;
@@ -13,6 +13,7 @@ pub mod fields;
 pub mod frames;
 #[cfg(test)]
 mod fuzz;
+pub mod health;
 pub mod incoming;
 mod kinds;
 pub mod members;
@@ -21,6 +22,7 @@ pub mod pages;
 pub mod presence;
 pub mod receipts;
 pub mod request_id;
+pub mod schemas;
 pub mod sessions;
 pub mod sync;
 #[cfg(test)]

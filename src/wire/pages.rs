@@ -37,7 +37,9 @@ impl<T: ToSchema> PartialSchema for PageJson<T> {
                 .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
                 .description(Some(about))
         };
-        let rows = ArrayBuilder::new().items(Ref::from_schema_name(T::name()));
+        let rows = ArrayBuilder::new()
+            .items(Ref::from_schema_name(T::name()))
+            .description(Some("The entries, in the list's order."));
         ObjectBuilder::new()
             .description(Some("One page of a list."))
             .property("next", url("The next page's URL."))

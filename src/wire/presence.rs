@@ -16,7 +16,7 @@ pub const WATCH_MAX: usize = 1_000;
 
 /// A user's presence.
 #[derive(Serialize, ToSchema)]
-#[schema(as = SeenAs)]
+#[schema(as = Presence)]
 pub(super) struct StatusOf<'a> {
     /// The user's id.
     #[schema(value_type = i64, minimum = 1, example = 7)]

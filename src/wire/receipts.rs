@@ -16,7 +16,7 @@ use super::visitor::{Visitor, describe};
 
 /// Your read marker in a chat.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Marks)]
+#[schema(as = ReadMarker)]
 pub struct MarksJson {
     /// You have read everything up to here.
     #[schema(value_type = i64, minimum = 0)]

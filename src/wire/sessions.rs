@@ -16,11 +16,11 @@ use super::fields::Fields;
 use super::kinds::text;
 use super::pages::PageJson;
 use super::texts::{password, present};
-use super::users::OwnUserJson;
+use super::users::UserJson;
 use super::visitor::{Visitor, describe};
 
 /// PostgreSQL's text cannot hold NUL.
-const NO_NUL: &str = r"^[^\x00]*$";
+const NO_NUL: &str = r"^[^\u0000]*$";
 
 /// A session: a device that is logged in.
 #[derive(Serialize, ToSchema)]
@@ -29,6 +29,7 @@ pub struct SessionJson<'a> {
     /// The `sid` of its tokens.
     #[schema(value_type = i64, minimum = 1)]
     id: SessionId,
+    /// When the device logged in.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     /// Accurate to a minute.
@@ -61,10 +62,10 @@ impl<'a> SessionJson<'a> {
 
 /// A new session: its user and its tokens.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Opened)]
+#[schema(as = NewSession)]
 pub struct OpenedJson<'a> {
     /// Your account.
-    pub user: OwnUserJson<'a>,
+    pub user: UserJson<'a>,
     /// The access token, to be sent with every request: `Authorization: Bearer …`.
     pub access: &'a str,
     /// The refresh token, which returns the next pair. It can be used once.
@@ -80,6 +81,11 @@ pub struct TokenPairJson<'a> {
     /// The refresh token, which returns the next pair. It can be used once.
     pub refresh: &'a str,
 }
+
+/// A token is valid. There is nothing to say about it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Verified)]
+pub struct VerifiedJson {}
 
 /// A ticket, which opens one WebSocket.
 #[derive(Serialize, ToSchema)]
@@ -117,7 +123,7 @@ impl Login {
                 "The username or the e-mail address, ignoring case.",
                 key,
             ),
-            password: body.required("password", "", password),
+            password: body.required("password", "The account's password.", password),
         }
     }
 

@@ -23,10 +23,11 @@ pub(super) const LIMIT_MAX: i64 = 1_000;
 
 /// What changed since the versions of a client.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Changes)]
+#[schema(as = SyncResult)]
 pub struct ChangesJson<'a> {
     /// The current epoch.
     epoch: &'a str,
+    /// The chats with a later version than yours.
     changes: Vec<ChangeJson<'a>>,
     /// The chats of the request that you are not a member of.
     #[schema(value_type = Vec<i64>)]
@@ -39,7 +40,7 @@ pub struct ChangesJson<'a> {
 
 /// A chat that changed.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Change)]
+#[schema(as = ChatChanges)]
 pub struct ChangeJson<'a> {
     chat: ChatJson<'a>,
     /// The messages that changed, in the order of their versions.
@@ -85,7 +86,14 @@ impl PartialSchema for Sync {
     }
 }
 
-impl ToSchema for Sync {}
+impl ToSchema for Sync {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((
+            VersionsByChat::name().into_owned(),
+            <VersionsByChat as PartialSchema>::schema(),
+        ));
+    }
+}
 
 impl Sync {
     /// Lists the fields.

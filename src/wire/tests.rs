@@ -56,7 +56,8 @@ fn forbidden(schema: &Value) -> Vec<Value> {
     } else {
         values.push(json!({"a": 1}))
     }
-    if !schema["type"].as_array().is_some_and(|types| types.contains(&json!("null"))) {
+    let types = schema["type"].as_array();
+    if schema["type"] != "null" && !types.is_some_and(|types| types.contains(&json!("null"))) {
         values.push(Value::Null);
     }
     values.extend(integer("minLength").map(|_| json!("")));

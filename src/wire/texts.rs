@@ -7,9 +7,16 @@ use crate::domain::text::BLANK;
 
 use super::kinds::{Text, text};
 
+/// What is said about usernames.
+pub(super) const USERNAME: &str = "Letters, digits and `@.+-_`. Unique, ignoring case.";
+
+/// Letters, numbers, the signs of Django's rule, and the marks that NFKC composes with a letter. ASCII is
+/// spelled out for tools that compile patterns without the flag `u`, in which `\p{L}` is three characters.
+const USERNAME_PATTERN: &str = r"^[A-Za-z0-9\p{L}\p{N}\u0300-\u036F\u3099\u309A_.@+\-]+$";
+
 /// A username.
 pub(super) fn username() -> Text<impl FnOnce(String) -> Result<Username, String>> {
-    text(|name| Username::parse(name.trim())).min(1).max(NAME_MAX).pattern(r"^[\w.@+-]+$")
+    text(|name| Username::parse(name.trim())).min(1).max(NAME_MAX).pattern(USERNAME_PATTERN)
 }
 
 /// An e-mail address, or none if it is empty.

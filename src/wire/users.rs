@@ -20,20 +20,24 @@ use super::fields::Fields;
 use super::kinds::{FieldKind, Integer, Reserved, choice};
 use super::pages::PageJson;
 use super::presence::{AvailabilitySchema, StatusSchema, status_text};
-use super::texts::{email, name, username};
-use super::visitor::{Visitor, describe};
+use super::texts::{USERNAME, email, name, username};
+use super::visitor::{Visitor, describe, describe_form};
 
-/// A user, as others see them.
+/// A user. Your own account, where it is not in a list or inside another object, also has the private fields
+/// `email`, `is_staff`, `is_superuser` and `availability`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
 pub struct UserJson<'a> {
+    /// The user's id.
     #[schema(value_type = i64, minimum = 1, example = 7)]
     id: UserId,
     /// Unique, ignoring case.
     #[schema(min_length = 1, max_length = 150, example = "whiskers")]
     username: &'a str,
+    /// May be empty.
     #[schema(max_length = 150)]
     first_name: &'a str,
+    /// May be empty.
     #[schema(max_length = 150)]
     last_name: &'a str,
     /// The avatar's absolute URL.
@@ -47,37 +51,41 @@ pub struct UserJson<'a> {
     /// When the user was last connected. It does not change while they are invisible.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     last_seen: Option<Timestamp>,
+    /// When the account was registered.
     #[schema(value_type = String, format = DateTime)]
     date_joined: Timestamp,
-}
-
-/// Your own account, with its private fields.
-#[derive(Serialize, ToSchema)]
-#[schema(as = OwnUser)]
-pub struct OwnUserJson<'a> {
-    #[serde(flatten)]
-    #[schema(inline)]
-    user: UserJson<'a>,
-    /// Empty if there is none.
-    #[schema(max_length = 254)]
-    email: &'a str,
-    is_staff: bool,
-    is_superuser: bool,
-    /// The availability that the user chose.
-    #[schema(value_type = AvailabilitySchema)]
-    availability: Availability,
+    /// Private. Empty if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, max_length = 254)]
+    email: Option<&'a str>,
+    /// Private. Whether you may moderate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    is_staff: Option<bool>,
+    /// Private. Whether you may make others staff.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    is_superuser: Option<bool>,
+    /// Private. The availability that you chose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<AvailabilitySchema>)]
+    availability: Option<Availability>,
 }
 
 /// A user inside another object.
 #[derive(Serialize, ToSchema)]
 #[schema(as = UserRef)]
 pub struct UserRefJson<'a> {
+    /// The user's id.
     #[schema(value_type = i64, minimum = 1, example = 7)]
     id: UserId,
+    /// Unique, ignoring case.
     #[schema(min_length = 1, max_length = 150, example = "whiskers")]
     username: &'a str,
+    /// May be empty.
     #[schema(max_length = 150)]
     first_name: &'a str,
+    /// May be empty.
     #[schema(max_length = 150)]
     last_name: &'a str,
     /// The avatar's absolute URL.
@@ -102,20 +110,22 @@ impl<'a> UserJson<'a> {
             status_text: &user.status_text,
             last_seen: user.last_seen,
             date_joined: user.date_joined,
+            email: None,
+            is_staff: None,
+            is_superuser: None,
+            availability: None,
         }
     }
-}
 
-impl<'a> OwnUserJson<'a> {
     /// As the owner of the account sees it.
-    pub fn of(profile: &'a Profile, urls: &Urls) -> Self {
+    pub fn own(profile: &'a Profile, urls: &Urls) -> Self {
         let user = &profile.user;
         Self {
-            user: UserJson::of(profile, urls),
-            email: &user.email,
-            is_staff: user.is_staff,
-            is_superuser: user.is_superuser,
-            availability: user.availability,
+            email: Some(&user.email),
+            is_staff: Some(user.is_staff),
+            is_superuser: Some(user.is_superuser),
+            availability: Some(user.availability),
+            ..Self::of(profile, urls)
         }
     }
 }
@@ -186,28 +196,40 @@ impl PartialSchema for UpdateUser {
 
 impl ToSchema for UpdateUser {}
 
+/// [`UpdateUser`] as a form.
+#[derive(Debug)]
+pub struct UpdateUserForm;
+
+impl PartialSchema for UpdateUserForm {
+    fn schema() -> RefOr<Schema> {
+        describe_form("Changes an account.", UpdateUser::visit)
+    }
+}
+
+impl ToSchema for UpdateUserForm {}
+
 impl UpdateUser {
     fn visit(body: &mut impl Visitor) -> Self {
         let availability = || choice::<Availability>("Availability");
         let alias = body.alias("status", availability());
         Self(UserChange {
-            username: body.required("username", "", username().example("whiskers")),
+            username: body.required("username", USERNAME, username().example("whiskers")),
             email: body.optional("email", "May be empty.", email()),
-            first_name: body.optional("first_name", "", name()),
-            last_name: body.optional("last_name", "", name()),
-            status_text: body.optional("status_text", "", status_text()),
+            first_name: body.optional("first_name", "May be empty.", name()),
+            last_name: body.optional("last_name", "May be empty.", name()),
+            status_text: body.optional("status_text", "May be empty.", status_text()),
             availability: body
                 .optional("availability", "`status` is another name for it.", availability())
                 .or(alias),
             avatar: body.picture("avatar"),
             is_active: body.optional(
                 "is_active",
-                "A boolean, if you are staff. Otherwise it is ignored.",
+                "Whether the user can log in. Ignored unless you are staff.",
                 Reserved,
             ),
             is_staff: body.optional(
                 "is_staff",
-                "A boolean, if you are a superuser. Otherwise it is ignored.",
+                "Whether the user is staff. Ignored unless you are a superuser.",
                 Reserved,
             ),
         })

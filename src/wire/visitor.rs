@@ -3,9 +3,9 @@
 //! documents. So a document cannot differ from what the server accepts. Rules that concern several
 //! fields follow in the body's `parse`; what a caller may do is not decided here.
 
-use serde_json::json;
-use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
-use utoipa::openapi::{KnownFormat, RefOr, Schema, SchemaFormat};
+use utoipa::openapi::extensions::Extensions;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::{Discriminator, KnownFormat, OneOfBuilder, Ref, RefOr, Schema, SchemaFormat};
 
 use crate::domain::avatar::NewAvatar;
 
@@ -72,7 +72,11 @@ pub trait Visitor {
 }
 
 /// The schema of a body, built from the fields that it visits.
-pub struct Shape(Object);
+pub struct Shape {
+    object: Object,
+    /// Whether it is the schema of a form, which can carry files.
+    is_form: bool,
+}
 
 impl Visitor for Shape {
     fn field<K: FieldKind>(
@@ -83,9 +87,9 @@ impl Visitor for Shape {
         kind: K,
     ) -> Option<K::Value> {
         let schema = kind.schema(about, requirement == Requirement::Nullable);
-        self.0.properties.insert(name.to_owned(), schema);
+        self.object.properties.insert(name.to_owned(), schema);
         if requirement == Requirement::Required {
-            self.0.required.push(name.to_owned());
+            self.object.required.push(name.to_owned());
         }
         None
     }
@@ -95,25 +99,36 @@ impl Visitor for Shape {
     }
 
     fn picture(&mut self, name: &'static str) -> Option<NewAvatar> {
-        let schema = ObjectBuilder::new()
-            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
-            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
-            .description(Some(
-                "The picture, as a file in a form. `null`, or an empty part of a form, removes it.",
-            ));
-        self.0.properties.insert(name.to_owned(), schema.into());
+        let schema = match self.is_form {
+            true => file("The picture, as a file. An empty text removes it."),
+            false => ObjectBuilder::new()
+                .schema_type(Type::Null)
+                .description(Some("`null` removes the picture. To upload one, send a form."))
+                .build(),
+        };
+        self.object.properties.insert(name.to_owned(), schema.into());
         None
     }
 }
 
-/// The schema of a body whose fields `visit` lists.
+/// The schema of a JSON body whose fields `visit` lists.
 pub fn describe<T>(about: &str, visit: impl FnOnce(&mut Shape) -> T) -> RefOr<Schema> {
-    let mut shape = Shape(ObjectBuilder::new().description(Some(about)).build());
-    visit(&mut shape);
-    Schema::Object(shape.0).into()
+    shape(about, false, visit)
 }
 
-/// The same for one of several bodies, which its `type` names.
+/// The schema of the same body as a form.
+pub fn describe_form<T>(about: &str, visit: impl FnOnce(&mut Shape) -> T) -> RefOr<Schema> {
+    shape(about, true, visit)
+}
+
+fn shape<T>(about: &str, is_form: bool, visit: impl FnOnce(&mut Shape) -> T) -> RefOr<Schema> {
+    let object = ObjectBuilder::new().description(Some(about)).build();
+    let mut shape = Shape { object, is_form };
+    visit(&mut shape);
+    Schema::Object(shape.object).into()
+}
+
+/// The schema of one of several bodies, which its `type` names.
 pub fn describe_variant<T>(
     tag: &str,
     about: &str,
@@ -121,8 +136,36 @@ pub fn describe_variant<T>(
 ) -> RefOr<Schema> {
     describe(about, |shape| {
         visit(shape);
-        let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([json!(tag)]));
-        shape.0.properties.insert("type".to_owned(), schema.into());
-        shape.0.required.push("type".to_owned());
+        shape.object.properties.insert("type".to_owned(), constant(tag).into());
+        shape.object.required.push("type".to_owned());
     })
+}
+
+/// The schema of a body that is one of several: their tags, and the names of their schemas.
+pub fn describe_union(about: &str, variants: &[(&str, &str)]) -> RefOr<Schema> {
+    let reference = |name: &str| Ref::from_schema_name(name);
+    let mapping = variants.iter().map(|(tag, name)| (*tag, reference(name).ref_location));
+    let union = OneOfBuilder::new()
+        .description(Some(about))
+        .discriminator(Some(Discriminator::with_mapping("type", mapping)));
+    let union = variants.iter().fold(union, |union, (_, name)| union.item(reference(name)));
+    Schema::OneOf(union.build()).into()
+}
+
+/// A text that is always the same. (utoipa does not know the keyword `const`.)
+fn constant(text: &str) -> ObjectBuilder {
+    let constant = Extensions::from_iter([("const", text)]);
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("Which of the bodies this is."))
+        .extensions(Some(constant))
+}
+
+/// The content of a file.
+pub(super) fn file(about: &str) -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+        .description(Some(about))
+        .build()
 }

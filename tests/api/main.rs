@@ -35,6 +35,7 @@ mod membership;
 mod messages;
 mod notices;
 mod openapi;
+mod openapi_rules;
 mod ordering;
 mod origins;
 mod outages;

@@ -23,17 +23,21 @@ fn every_operation_is_described_whole() {
         let name = operation["operationId"].as_str().expect("a name");
         assert!(names.insert(name.to_owned()), "{name} twice");
         let responses = object(&operation["responses"]);
-        let checks = ["auth_login", "auth_refresh", "auth_verify"].contains(&name);
+        let checks = ["login", "refresh_tokens", "verify_token"].contains(&name);
         assert_eq!(responses.contains_key("401"), is_private(&document, operation) || checks);
         let bodies = ["400", "413", "415"].iter().all(|status| responses.contains_key(*status));
         assert!(bodies || operation.get("requestBody").is_none(), "{name}");
-        assert!(responses.keys().any(|status| status.starts_with('2')), "{name}");
-        assert!(responses.keys().any(|status| status.starts_with('4')), "{name}");
+        let succeeds = |status: &String| status.starts_with('2') || status == "101";
+        assert!(responses.keys().any(succeeds), "{name}");
+        let fails = responses.keys().any(|status| status.starts_with('4'));
+        assert!(fails || operation["tags"] == json!(["health"]), "{name}");
         for (status, response) in responses {
             let description = response["description"].as_str();
             assert!(description.is_some_and(|text| !text.is_empty()), "{name} {status}");
-            let schema = &response["content"]["application/json"]["schema"];
-            assert!(status == "204" || schema.is_object(), "{name} {status} has no body");
+            let mut bodies = response["content"].as_object().into_iter().flatten();
+            let described = bodies.all(|(_, body)| body["schema"].is_object());
+            let is_empty = ["101", "204"].contains(&status.as_str());
+            assert!(described && is_empty == response.get("content").is_none(), "{name} {status}");
         }
         for parameter in path.split('/').filter(|part| part.starts_with('{')) {
             let parameter = parameter.trim_matches(['{', '}']);
@@ -56,7 +60,8 @@ fn every_body_has_an_example_that_is_one() {
     let document = document();
     let of = |body: &Value| -> Vec<Value> {
         let contents = body.get("content").map(object).into_iter().flatten();
-        contents.map(|(_, content)| content.clone()).collect()
+        let described = contents.filter(|(_, content)| content["schema"]["type"] != "string");
+        described.map(|(_, content)| content.clone()).collect()
     };
     for (path, method, operation) in operations(&document) {
         let mut bodies = of(&operation["requestBody"]);
@@ -64,21 +69,7 @@ fn every_body_has_an_example_that_is_one() {
             bodies.extend(of(response));
         }
         for body in bodies {
-            let mut schema = &body["schema"];
-            if schema["format"] == "binary" {
-                // A file.
-                continue;
-            }
-            if let Some(first) = schema.get("oneOf").or(schema.get("anyOf")) {
-                schema = &first[0];
-            }
-            if schema["type"] == "object" {
-                // A schema without a type: `{}`.
-                continue;
-            }
-            let schema = schema["$ref"].as_str().unwrap_or_else(|| panic!("{method} {path}"));
-            let schema = document.pointer(&schema[1..]).expect("a schema");
-            let example = body.get("example").unwrap_or(&schema["examples"][0]);
+            let example = &body["example"];
             assert!(example.is_object(), "{method} {path}: {body}");
             if let Err(fault) = conforms(&document, &body["schema"], example) {
                 panic!("{method} {path}: {fault}");
@@ -98,7 +89,7 @@ async fn the_document_tells_the_methods_that_there_are(
     assert_eq!(served.header("content-type"), Some("application/json"));
     for (path, item) in object(&served.json["paths"]) {
         let answer = anonymous
-            .options(&path.replace("{id}", "1").replace("{user_id}", "1"))
+            .options(&path.replace("{id}", "1").replace("{user_id}", "1").replace("{name}", "1"))
             .await
             .expect(200);
         let allowed = answer.header("allow").expect("Allow").to_ascii_lowercase();
@@ -138,7 +129,8 @@ async fn the_document_tells_which_fields_are_required_and_which_may_be_null(
             let Some(schema) = body["$ref"].as_str() else { continue };
             let schema = document.pointer(&schema[1..]).expect("a schema");
             // Of the two kinds of chat, the second is a group.
-            let schema = schema["oneOf"].get(1).unwrap_or(schema);
+            let group = schema["oneOf"][1]["$ref"].as_str();
+            let schema = group.and_then(|group| document.pointer(&group[1..])).unwrap_or(schema);
             let ask = async |body: Value| {
                 let method = method.to_uppercase().parse().expect("a method");
                 tom.raw(method, &path, "application/json", body.to_string()).await.json
@@ -149,7 +141,8 @@ async fn the_document_tells_which_fields_are_required_and_which_may_be_null(
                 body[field] = Value::Null;
                 let refused = ask(body).await[field] == json!(["This field may not be null."]);
                 let types = described["type"].as_array();
-                let nullable = types.is_some_and(|types| types.contains(&json!("null")));
+                let nullable = types.is_some_and(|types| types.contains(&json!("null")))
+                    || described["type"] == "null";
                 assert_ne!(refused, nullable, "{field} of {path}");
 
                 if field == "type" {
@@ -236,7 +229,8 @@ async fn refusals_are_as_the_document_says(
         let url = path.replace("{id}", &id.to_string());
         let url = url.replace("{user_id}", &kitty.id.to_string());
         let verb: Method = method.to_uppercase().parse().expect("a method");
-        if is_private(&document, operation) {
+        // A handshake without a token is not refused.
+        if is_private(&document, operation) && path != "/ws/" {
             for client in [&server.anonymous(), &nobody] {
                 let answer = Answer::of(client.request(verb.clone(), &url)).await.expect(401);
                 check(&document, method, path, &answer);

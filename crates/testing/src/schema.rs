@@ -47,6 +47,9 @@ impl Schemas<'_> {
         if !schema.is_null() && schema["allOf"].is_null() && !kinds.iter().any(matches) {
             return Err(format!("{value} is not of type {expected}"));
         }
+        if schema.get("const").is_some_and(|constant| constant != value) {
+            return Err(format!("{value} is not {}", schema["const"]));
+        }
         if schema["enum"].as_array().is_some_and(|choices| !choices.contains(value)) {
             return Err(format!("{value} is not one of {}", schema["enum"]));
         }
