@@ -42,8 +42,9 @@ pub fn key(text: &str) -> String {
             // Diacritics of Latin, Greek and Cyrillic, points of Hebrew and Arabic. In other
             // scripts readers see marks as letters.
             '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5bd}' | '\u{64b}'..='\u{65f}' => {}
-            // VS16 only selects an emoji's colourful form.
-            '\u{fe0f}' => {}
+            // Variation selectors, which say only how to draw the character before: an emoji in colour (VS16)
+            // or as text (VS15), or one form of a Chinese or Mongolian character.
+            '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{180b}'..='\u{180d}' => {}
             'æ' => key.push_str("ae"),
             'œ' => key.push_str("oe"),
             'ø' => key.push('o'),

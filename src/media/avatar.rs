@@ -21,7 +21,7 @@ const SIDE: u32 = 512;
 /// Of 100.
 const JPEG_QUALITY: u8 = 85;
 /// Memory for all images that are decoded at a time, in MiB. An image that needs more gets all of it,
-/// and is decoded alone: up to 455 MiB, for a progressive CMYK JPEG of 40 megapixels.
+/// and is decoded alone: up to 511 MiB, for a progressive CMYK JPEG of 40 megapixels.
 const MEMORY_MIB: u32 = 256;
 /// Minimum that is counted per image, so that no more than four are decoded at a time.
 const LEAST_MIB: u32 = 64;

@@ -1,14 +1,14 @@
-//! Scaling a picture down while it is decoded: pixels come in any order, and only a small picture is
-//! held. Knows no file format.
+//! Scales an image down while it is decoded, so that only the small one is in memory. Pixels may come in any
+//! order. Knows no file format.
 
 use image::{Rgba, RgbaImage};
 
-/// Sums over the pixels that fall into one pixel of the result: the colours, weighted by their
-/// opacity, and the opacity. 40 megapixels with a side of 1,024 in the result stay below 2³²: of
-/// each pixel there are at most 255 × 255.
+/// Sums over the pixels that fall into one pixel of the result: the colours, weighted by opacity, and the
+/// opacity. They stay below 2³² for 40 megapixels and a result of 1,024 pixels a side: each pixel adds at
+/// most 255 × 255.
 type Sums = [u32; 4];
 
-/// A picture of any size, held at a bounded one. What is never drawn is transparent.
+/// An image of any size, held at a bounded one. Pixels that are never drawn are transparent.
 #[derive(Debug)]
 pub(super) struct Canvas {
     columns: Axis,
@@ -16,13 +16,13 @@ pub(super) struct Canvas {
     sums: Vec<Sums>,
 }
 
-/// How the pixels of one axis fall into fewer.
+/// How the pixels along one axis map to fewer.
 #[derive(Debug)]
 struct Axis {
-    /// Before, and after.
+    /// Length before and after scaling.
     from: u32,
     to: u32,
-    /// `to / from`, in 2⁻³².
+    /// `to / from`, as a multiple of 2⁻³².
     step: u64,
 }
 
@@ -31,12 +31,12 @@ impl Axis {
         Self { from, to, step: (u64::from(to) << 32) / u64::from(from) }
     }
 
-    /// Where a pixel falls. Every pixel of the result gets at least one.
+    /// The pixel of the result that a pixel belongs to. Each gets at least one.
     fn place(&self, at: u32) -> usize {
         ((u64::from(at) * self.step) >> 32) as usize
     }
 
-    /// How many fall into each.
+    /// How many pixels belong to each pixel of the result.
     fn counts(&self) -> Vec<u32> {
         let mut counts = vec![0; self.to as usize];
         for at in 0..self.from {
@@ -47,7 +47,7 @@ impl Axis {
 }
 
 impl Canvas {
-    /// For a picture of this size, neither side 0; held with sides of at most `side`.
+    /// For an image of this size, with no side of 0, scaled to at most `side`.
     pub(super) fn new(width: u32, height: u32, side: u32) -> Self {
         let longest = u64::from(width.max(height));
         let scaled = |length: u32| match longest > u64::from(side) {
@@ -62,8 +62,8 @@ impl Canvas {
         Self { columns, rows, sums }
     }
 
-    /// Draws pixels of one row, from the left at `x` and then every `step`th. What is outside of the
-    /// picture is left out.
+    /// Draws pixels of one row: the first at `x`, the others `step` apart. Pixels outside of the image are
+    /// ignored.
     pub(super) fn draw(
         &mut self,
         (x, y): (u32, u32),
@@ -87,7 +87,7 @@ impl Canvas {
         }
     }
 
-    /// The small picture.
+    /// The scaled image.
     pub(super) fn finish(self) -> RgbaImage {
         let (columns, rows) = (self.columns.counts(), self.rows.counts());
         RgbaImage::from_fn(self.columns.to, self.rows.to, |x, y| {
@@ -102,7 +102,7 @@ impl Canvas {
 fn mean(sum: u32, weight: u32) -> u8 {
     match weight {
         0 => 0,
-        // The sum of so many bytes, so the mean is one.
+        // A mean of bytes is a byte.
         _ => ((u64::from(sum) + u64::from(weight) / 2) / u64::from(weight)).min(255) as u8,
     }
 }

@@ -7,8 +7,8 @@ use image::metadata::Orientation;
 pub(super) const SIDE: u32 = 1_024;
 /// Maximum size of an image that is decoded, in pixels.
 const PIXELS_MAX: u64 = 40_000_000;
-/// Memory for the canvas and for what is made from it, in bytes.
-pub(super) const CANVAS: u64 = 32 << 20;
+/// Memory for the canvas, for what is made from it, and for a colour profile, in bytes.
+pub(super) const CANVAS: u64 = 48 << 20;
 
 /// Django's `ImageField.invalid_image`.
 pub(super) const NOT_AN_IMAGE: &str =

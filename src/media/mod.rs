@@ -3,11 +3,15 @@
 
 pub mod avatar;
 mod canvas;
+mod colour;
 mod decode;
 pub mod files;
 mod jpeg;
+mod jpeg_layout;
 mod limits;
 mod rows;
+#[cfg(test)]
+mod samples;
 mod webp;
 
 use std::time::Duration;

@@ -1,17 +1,18 @@
-//! Decoding PNG and GIF row by row onto a canvas, so that a picture of any size takes a few rows of
-//! memory. Of several pictures the first is decoded; what the files hold besides is skipped.
+//! Decoding PNG and GIF row by row onto a canvas, so that an image of any size needs memory for a few
+//! rows. Of an animation only the first frame is decoded.
 
 use std::io::Cursor;
 
 use gif::{ColorOutput, DecodeOptions};
 use image::RgbaImage;
 use image::metadata::Orientation;
-use png::Transformations;
+use png::{ColorType, Limits, Transformations};
 
 use super::canvas::Canvas;
+use super::colour::{Colours, IccProfile, PROFILE_MAX};
 use super::limits::{Decoded, SIDE, broken, check_size, orientation};
 
-/// Which rows and columns come in a pass: the first, and the distance to the next.
+/// The rows and columns of a pass of an interlaced image: the first, and the distance to the next.
 struct Pass {
     column: (u32, u32),
     row: (u32, u32),
@@ -36,20 +37,24 @@ const GIF_INTERLACED: &[Pass] = &[
     Pass { column: (0, 1), row: (1, 2) },
 ];
 
-/// Memory for decoding a PNG, in bytes: three rows, at the depth of the file.
+/// Memory for decoding a PNG, in bytes: three rows, at the depth of the file. (`CANVAS` covers the profile.)
 pub(super) fn png_memory(file: &[u8]) -> Decoded<u64> {
     let png = open_png(file)?;
     let info = png.info();
     Ok(3 * info.raw_row_length() as u64)
 }
 
-/// Decodes a PNG. What comes after the last row is not looked at: it could be large.
+/// Decodes a PNG. The decoder reads nothing after the last row, which could be large.
 pub(super) fn decode_png(file: &[u8]) -> Decoded<(RgbaImage, Orientation)> {
     let mut png = open_png(file)?;
     let info = png.info();
     let (width, height, passes) =
         (info.width, info.height, if info.interlaced { ADAM7 } else { WHOLE });
-    let orientation = orientation(info.exif_metadata.as_deref());
+    let kind = match info.color_type {
+        ColorType::Grayscale | ColorType::GrayscaleAlpha => Colours::Grey,
+        _ => Colours::Rgb,
+    };
+    let profile = info.icc_profile.as_deref().and_then(|icc| IccProfile::parse(icc, kind));
     let samples = png.output_color_type().0.samples();
     let mut canvas = Canvas::new(width, height, SIDE);
     for Pass { column, row } in passes.iter().filter(|pass| pass.column.0 < width) {
@@ -59,19 +64,40 @@ pub(super) fn decode_png(file: &[u8]) -> Decoded<(RgbaImage, Orientation)> {
             canvas.draw((column.0, y), column.1, pixels.map(colour));
         }
     }
-    Ok((canvas.finish(), orientation))
+    let mut image = canvas.finish();
+    if let Some(profile) = profile {
+        profile.convert(&mut image);
+    }
+    Ok((image, orientation(png_exif(file))))
 }
 
-/// With eight bits a sample, and no palette. Colour profiles and texts may be compressed a
-/// thousandfold, so they are skipped.
+/// With eight bits a sample, and no palette. Texts may be compressed a thousandfold, so they are skipped; a
+/// profile that becomes too large is ignored.
 fn open_png(file: &[u8]) -> Decoded<png::Reader<Cursor<&[u8]>>> {
     let mut decoder = png::Decoder::new(Cursor::new(file));
     decoder.set_transformations(Transformations::normalize_to_color8());
-    decoder.set_ignore_iccp_chunk(true);
     decoder.set_ignore_text_chunk(true);
     let header = decoder.read_header_info().map_err(broken)?;
     check_size(header.width, header.height)?;
+    let rows = 4 * header.raw_row_length();
+    // Compressed and not.
+    decoder.set_limits(Limits { bytes: rows + 2 * PROFILE_MAX });
     decoder.read_info().map_err(broken)
+}
+
+/// The chunk `eXIf`, which may also come after the image.
+fn png_exif(file: &[u8]) -> Option<&[u8]> {
+    let mut rest = file.get(8..)?;
+    loop {
+        let (length, name) = (rest.first_chunk::<4>()?, rest.get(4..8)?);
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let content = rest.get(8..)?;
+        if name == b"eXIf" {
+            return content.get(..length);
+        }
+        // The checksum follows.
+        rest = content.get(length.checked_add(4)?..)?;
+    }
 }
 
 fn colour(samples: &[u8]) -> [u8; 4] {
@@ -98,7 +124,7 @@ pub(super) fn decode_gif(file: &[u8]) -> Decoded<(RgbaImage, Orientation)> {
     let (left, top, transparent) = (frame.left.into(), u32::from(frame.top), frame.transparent);
     let (width, height) = (u32::from(frame.width), u32::from(frame.height));
     let passes = if frame.interlaced { GIF_INTERLACED } else { WHOLE };
-    // A frame may be larger than the picture.
+    // A frame may be larger than the image.
     check_size(width, height)?;
     let mut palette = [[0; 4]; 256];
     for (entry, rgb) in palette.iter_mut().zip(gif.palette().map_err(broken)?.chunks_exact(3)) {

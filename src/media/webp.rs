@@ -1,5 +1,5 @@
-//! Decoding WebP. The decoder holds the whole picture, of an animation two more, and copies of the
-//! profile and metadata. So it is given a file of our own, which holds nothing but one picture.
+//! Decoding WebP. The decoder would hold the whole image, two more for an animation, and copies of profile
+//! and metadata. So it gets a file that is made here and contains a single frame and nothing else.
 
 use std::io::Cursor;
 
@@ -8,25 +8,27 @@ use image::metadata::Orientation;
 use image::{DynamicImage, RgbaImage};
 
 use super::canvas::Canvas;
+use super::colour::{Colours, IccProfile};
 use super::limits::{Decoded, SIDE, broken, check_size, orientation};
 
-/// VP8X: something in the picture is transparent.
+/// The flag in VP8X that the image has transparency.
 const ALPHA: u8 = 0x10;
 
-/// A file, taken apart.
+/// The chunks of a file that are used.
 #[derive(Default)]
 struct Parts<'a> {
-    /// Of the whole picture; the frame's where it says nothing.
+    /// The size of the whole image. `None`: that of the frame.
     size: Option<(u32, u32)>,
-    /// Where the frame is in it.
+    /// The position of the frame in it.
     at: (u32, u32),
     has_alpha: bool,
     alpha: Option<&'a [u8]>,
     frame: Option<Frame<'a>>,
     exif: Option<&'a [u8]>,
+    profile: Option<&'a [u8]>,
 }
 
-/// One picture.
+/// The first frame.
 #[derive(Clone, Copy)]
 struct Frame<'a> {
     is_lossless: bool,
@@ -39,8 +41,8 @@ pub(super) fn memory(file: &[u8]) -> Decoded<u64> {
     let parts = Parts::of(file)?;
     let frame = parts.frame.ok_or_else(|| broken(()))?;
     let pixels = u64::from(frame.size.0) * u64::from(frame.size.1);
-    // Four samples and what the decoder predicts from; the picture in the colours of video and in
-    // RGB; the same with alpha, which is decoded like a lossless picture.
+    // Half bytes for each pixel. Lossless: four samples, and what the decoder predicts from. Lossy: the
+    // image in YUV and in RGB; with alpha, which is compressed losslessly, also that and RGBA.
     let halves = match (frame.is_lossless, parts.alpha) {
         (true, _) => 9,
         (false, None) => 9,
@@ -58,7 +60,7 @@ pub(super) fn decode(file: &[u8]) -> Decoded<(RgbaImage, Orientation)> {
     let decoder = WebPDecoder::new(Cursor::new(still(&parts, frame))).map_err(broken)?;
     let picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
     let (x, y) = parts.at;
-    // What a lossless picture says of alpha counts only where the file says that it has any.
+    // A lossless frame's alpha counts only if the file declares transparency.
     let least = if parts.has_alpha { 0 } else { u8::MAX };
     match &picture {
         DynamicImage::ImageRgba8(rgba) => {
@@ -73,10 +75,14 @@ pub(super) fn decode(file: &[u8]) -> Decoded<(RgbaImage, Orientation)> {
         }
         _ => return Err(broken(())),
     }
-    Ok((canvas.finish(), orientation(parts.exif)))
+    let mut image = canvas.finish();
+    if let Some(profile) = parts.profile.and_then(|icc| IccProfile::parse(icc, Colours::Rgb)) {
+        profile.convert(&mut image);
+    }
+    Ok((image, orientation(parts.exif)))
 }
 
-/// A file of one picture. A lossless one is said to have alpha, since it is decoded in place then.
+/// A file with a single frame. A lossless one is declared to have alpha: it is then decoded in place.
 fn still(parts: &Parts<'_>, frame: Frame<'_>) -> Vec<u8> {
     let has_alpha = frame.is_lossless || parts.alpha.is_some();
     let side = |length: u32| length.saturating_sub(1).to_le_bytes();
@@ -113,7 +119,7 @@ impl<'a> Parts<'a> {
         Ok(parts)
     }
 
-    /// Reads the chunks of the file, or of an animation's frame. What is cut off is not there.
+    /// Reads the chunks of the file, or of an animation's frame. A chunk that is cut off is ignored.
     fn read(&mut self, chunks: &'a [u8], is_file: bool) -> Option<()> {
         let mut rest = chunks;
         while let Some((name, size)) = rest.get(..4).zip(uint(rest, 4, 4)) {
@@ -124,7 +130,7 @@ impl<'a> Parts<'a> {
                     self.has_alpha = *chunk.first()? & ALPHA != 0;
                     self.size = Some((uint(chunk, 4, 3)? + 1, uint(chunk, 7, 3)? + 1));
                 }
-                // A frame holds no frames. A file of nothing else would exhaust the stack.
+                // Frames within frames are not allowed: they could exhaust the stack.
                 (b"ANMF", Some(chunk)) if is_file && self.frame.is_none() => {
                     self.at = (2 * uint(chunk, 0, 3)?, 2 * uint(chunk, 3, 3)?);
                     self.read(chunk.get(16..)?, false)?;
@@ -134,6 +140,7 @@ impl<'a> Parts<'a> {
                     self.frame = Some(self.frame(name == b"VP8L", chunk)?);
                 }
                 (b"EXIF", Some(chunk)) => self.exif = Some(chunk),
+                (b"ICCP", Some(chunk)) => self.profile = Some(chunk),
                 _ => {}
             }
             rest = content.get((size as usize).next_multiple_of(2)..).unwrap_or_default();
@@ -146,7 +153,7 @@ impl<'a> Parts<'a> {
         let size = match is_lossless {
             true => {
                 let bits = uint(data, 1, 4)?;
-                // A file without VP8X has only this to say it.
+                // Without VP8X, this flag declares it.
                 self.has_alpha |= self.size.is_none() && bits & (1 << 28) != 0;
                 ((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1)
             }
@@ -156,7 +163,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// A number of up to four bytes, the lowest first.
+/// A little-endian number of up to four bytes.
 fn uint(bytes: &[u8], at: usize, length: usize) -> Option<u32> {
     let bytes = bytes.get(at..at + length)?;
     Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte)))

@@ -126,14 +126,30 @@ fn symbols_are_ordinary_characters() {
 }
 
 #[test]
-fn an_emoji_is_a_word_with_and_without_its_selector() {
+fn an_emoji_is_a_word_in_all_its_forms() {
     for text in ["❤️ tom", "❤ tom", "tom ❤", "❤️"] {
         assert!(ask(text, ("x", "❤️ Tom", "")).is_some(), "{text}");
         assert!(ask(text, ("x", "❤ Tom", "")).is_some(), "{text}");
         assert_eq!(ask(text, ("x", "☀️ Tom", "")), None, "{text}");
     }
+    let text_form = "\u{2764}\u{fe0e}";
+    for (one, other) in [
+        ("❤️", text_form),
+        ("❤", text_form),
+        ("1️⃣", "1\u{20e3}"),
+        ("👁️‍🗨️", "👁‍🗨"),
+        ("❤️‍🔥", "❤‍🔥"),
+        ("👍🏽", "👍"),
+        ("👍🏽", "👍🏿"),
+        ("葛\u{e0100}城", "葛城"),
+    ] {
+        for (text, name) in [(one, other), (other, one)] {
+            assert!(ask(text, ("x", name, "Tom")).is_some(), "{text} {name}");
+        }
+    }
     assert!(ask("👍", ("x", "👍🏽 Tom", "")).is_some());
     assert!(ask("👧", ("x", "👨‍👩‍👧", "")).is_some());
+    assert_eq!(ask("🇩🇪", ("x", "🇫🇷", "")), None);
 }
 
 /// If the counts of two words are the same, the longer one is looked up. So a piece shows by which
