@@ -11,7 +11,7 @@ test_command = scripts/with-services cargo test --locked --workspace $(ARGS)
 with_tools   = PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin"
 
 .PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench-idle bench-data bench-slow bench-churn \
-	chaos fuzz-api generators autobahn coverage mutants cargo-deny cargo-llvm-cov cargo-mutants
+	chaos fuzz-api generators browser autobahn coverage mutants cargo-deny cargo-llvm-cov cargo-mutants
 
 help: ## list the commands
 	@echo 'Targets (with ARGS="…" where mentioned):'
@@ -96,6 +96,9 @@ chaos: ## kill and disconnect three nodes and NATS under thirty clients; ARGS="M
 
 fuzz-api: ## run schemathesis against a fresh server; ARGS goes to `schemathesis run`
 	scripts/fuzz-api $(ARGS)
+
+browser: ## run the code of docs/browser.md in headless Chromium, against a server that is killed; needs Node 20
+	tests/browser/run
 
 autobahn: ## run the Autobahn test suite against the WebSocket layer (docs/websocket.md); ARGS are cases, such as '6.*'
 	scripts/autobahn $(ARGS)
