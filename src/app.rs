@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -34,6 +34,7 @@ use crate::hub::Hub;
 use crate::mail::Mailer;
 use crate::media::Media;
 use crate::media::files::Files;
+use crate::reach::Server;
 use crate::shares::FairSemaphore;
 use crate::store::Db;
 use crate::store::least::Laggards;
@@ -42,6 +43,7 @@ use crate::store::pooler::OpenError;
 use crate::store::pools::Timeouts;
 use crate::store::seen::SeenFile;
 
+pub use bus::check_bus;
 pub use clock::{AGREEMENT, Clock, SystemClock};
 use folder::{kept_secret_key, make_folder};
 pub use nodes::{HEARTBEAT_TIMEOUT, Nodes, living_heartbeats};
@@ -315,4 +317,22 @@ fn open_files(config: &Config) -> Result<Files, StartError> {
         }
     };
     files.map_err(StartError::Media)
+}
+
+/// Looks at the storage for avatars. The error says why it cannot be used.
+pub async fn check_files(config: &Config, limit: Duration) -> Result<(), String> {
+    if let Some(endpoint) = config.media.endpoint()
+        && let (Some(host), Some(port)) = (endpoint.host_str(), endpoint.port_or_known_default())
+    {
+        let server = Server { host: host.trim_matches(['[', ']']).to_owned(), port };
+        server
+            .probe(limit)
+            .await
+            .map_err(|cause| format!("the bucket's server at {server}: {cause}"))?;
+    }
+    let files = open_files(config).map_err(|error| error.to_string())?;
+    match timeout(limit, files.check()).await {
+        Ok(checked) => checked.map_err(|error| error.cause().to_string()),
+        Err(_) => Err(format!("no answer within {} s", limit.as_secs())),
+    }
 }

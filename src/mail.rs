@@ -7,12 +7,14 @@ use std::time::Duration;
 use crate::config::LogFormat;
 use crate::config::mail::{MailSettings, MailUrl, Smtp, SmtpTls};
 use crate::domain::error::{Error, Result};
+use crate::reach::Server;
 use crate::shares::{FairSemaphore, Holder, Permit};
 use crate::telemetry;
 use lettre::message::{Mailbox, header::ContentType};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use tokio::time::timeout;
 
 /// Maximum mails in the queue, and how many of them for one user or address. More are refused.
 const QUEUED: u32 = 256;
@@ -43,6 +45,7 @@ pub struct Mail {
 #[derive(Debug)]
 pub struct Mailer {
     from: Mailbox,
+    server: Option<Server>,
     transport: Transport,
     /// Limits requests that may or may not lead to a mail.
     requests: FairSemaphore,
@@ -67,12 +70,16 @@ pub struct MailSlot {
 impl Mailer {
     /// Does not connect yet. Printed mails have the format of the log.
     pub fn new(settings: &MailSettings, format: LogFormat) -> Result<Self> {
-        let transport = match &settings.url {
-            MailUrl::Console => Transport::Console(format),
-            MailUrl::Smtp(server) => Transport::Smtp(smtp(server)?),
+        let (transport, server) = match &settings.url {
+            MailUrl::Console => (Transport::Console(format), None),
+            MailUrl::Smtp(smtp) => {
+                let server = Server { host: smtp.host.clone(), port: smtp.port };
+                (Transport::Smtp(transport(smtp)?), Some(server))
+            }
         };
         Ok(Self {
             from: settings.from.clone(),
+            server,
             transport,
             requests: FairSemaphore::new("requests for mail", QUEUED, QUEUED_SHARE, Duration::ZERO),
             queue: FairSemaphore::new("mails", QUEUED, QUEUED_SHARE, Duration::ZERO),
@@ -120,6 +127,21 @@ impl Mailer {
         }
     }
 
+    /// Connects to the mail server and logs in, if there is one. The error says why that fails.
+    pub async fn check(&self, limit: Duration) -> Result<(), String> {
+        let (Transport::Smtp(transport), Some(server)) = (&self.transport, &self.server) else {
+            return Ok(());
+        };
+        let fault = |cause: String| format!("the mail server at {server}: {cause}");
+        server.probe(limit).await.map_err(fault)?;
+        match timeout(limit, transport.test_connection()).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(fault("it does not answer as a mail server".to_owned())),
+            Ok(Err(error)) => Err(fault(without_addresses(&error))),
+            Err(_) => Err(fault(format!("no answer within {} s", limit.as_secs()))),
+        }
+    }
+
     fn compose(&self, mail: &Mail) -> Result<Message, Box<dyn std::error::Error + Send + Sync>> {
         let message = Message::builder()
             .from(self.from.clone())
@@ -150,7 +172,7 @@ fn without_addresses(error: &lettre::transport::smtp::Error) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-fn smtp(server: &Smtp) -> Result<AsyncSmtpTransport<Tokio1Executor>> {
+fn transport(server: &Smtp) -> Result<AsyncSmtpTransport<Tokio1Executor>> {
     let parameters = || TlsParameters::new(server.host.clone()).map_err(Error::internal);
     let tls = match server.tls {
         SmtpTls::None => Tls::None,

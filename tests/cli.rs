@@ -16,6 +16,8 @@ use meowsenger_testing::program;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
+#[path = "cli/check.rs"]
+mod check;
 #[path = "cli/settings.rs"]
 mod settings;
 #[path = "cli/stopping.rs"]
@@ -246,41 +248,6 @@ async fn an_older_version_starts_beside_a_newer_schema_that_allows_it() {
     for command in ["check", "migrate", "runserver"] {
         shell.run(&[command], &[]).expect(1).says(&["9999_wings", "newer"]);
     }
-}
-
-#[test]
-fn an_embedded_database_is_its_owner_s_alone() {
-    let shell = Shell::new();
-    let url = ("DATABASE_URL", "sqlite://elsewhere.sqlite3");
-    let file = |suffix: &str| shell.path().join(format!("elsewhere.sqlite3{suffix}"));
-    let mode = |suffix: &str| file(suffix).metadata().expect("made").permissions().mode() & 0o777;
-    shell.run(&["migrate"], &[url]).expect(0);
-    assert_eq!(mode(""), 0o600);
-    shell.run(&["check"], &[url]).expect(0);
-    // As an earlier version created it.
-    fs::set_permissions(file(""), fs::Permissions::from_mode(0o644)).unwrap();
-    shell.run(&["check"], &[url]).expect(1).says(&["elsewhere.sqlite3", "0644", "chmod 600"]);
-    let server = Running::start(&shell, &[url]);
-    assert_eq!(["", "-wal", "-shm"].map(mode), [0o600; 3]);
-    drop(server);
-}
-
-#[test]
-fn check_tells_what_is_unsafe() {
-    let shell = Shell::new();
-    shell.run(&["check"], &[]).expect(0).says(&["no issues"]);
-    assert!(fs::read_dir(shell.path()).unwrap().next().is_none(), "a check makes nothing");
-    let ran = shell.run(&["check", "--deploy"], &[("DEBUG", "true"), ("ALLOWED_HOSTS", "*")]);
-    ran.expect(1).says(&["DEBUG", "ALLOWED_HOSTS", "PUBLIC_URL"]);
-    let exposed = [("EMAIL_URL", "smtp://mail.example.org"), ("THROTTLE", "off")];
-    shell.run(&["check", "--deploy"], &exposed).expect(1).says(&["EMAIL_URL", "THROTTLE"]);
-    let safe = [
-        ("PUBLIC_URL", "https://chat.example.org"),
-        ("ALLOWED_HOSTS", "chat.example.org"),
-        ("SECURE_HSTS_SECONDS", "3600"),
-    ];
-    shell.run(&["check", "--deploy"], &safe).expect(0);
-    shell.run(&["check", "--deploy"], &safe[..2]).expect(1).says(&["SECURE_HSTS_SECONDS"]);
 }
 
 #[test]

@@ -2,7 +2,11 @@
 
 use std::io::stdout;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 
 use crate::actions;
 use crate::app::App;
@@ -11,6 +15,7 @@ use crate::http;
 use crate::lifecycle::{self, StopReason};
 use crate::store::migrations;
 use crate::store::open::make_private;
+use crate::store::server_lock::{NotLocked, ServerLock};
 use crate::telemetry;
 
 use super::context::{Result, describe, require_current, say, settings};
@@ -18,6 +23,10 @@ use super::listen::Port;
 
 /// Files that the connections to the embedded database hold open.
 const SQLITE_FILES: u64 = 12;
+
+/// How long to wait for another server to release the embedded database, and how often to look.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+const LOCK_RETRY: Duration = Duration::from_millis(50);
 
 /// The arguments of `runserver`.
 #[derive(Debug, clap::Args)]
@@ -34,17 +43,11 @@ pub(super) async fn run(arguments: &RunserverArguments) -> Result {
     let files = lifecycle::raise_file_limit();
     config.server.max_connections = max_connections(&config, files)?;
     let (app, sends) = App::open(&config).await?;
-    if let Some(file) = config.database.sqlite_file() {
-        if let Err(error) = make_private(&file) {
-            tracing::warn!(%error, "cannot make the database files private; other users may be able to read them");
-        }
-        // No other node uses it, so none could migrate it.
-        migrations::migrate(&app.db, app.clock.now(), |name| {
-            tracing::info!(name, "migration applied");
-        })
-        .await?;
-        app.db.keep_reserve().await;
-    }
+    // Held until the process ends.
+    let _lock = match config.database.sqlite_file() {
+        Some(file) => prepare_embedded(&app, &file).await?,
+        None => None,
+    };
     require_current(&app.db).await?;
     actions::epoch::enter(&app).await.map_err(describe)?;
     let listener = port.listen()?;
@@ -76,6 +79,43 @@ pub(super) async fn run(arguments: &RunserverArguments) -> Result {
         }
     }
     Ok(())
+}
+
+/// Takes the embedded database for this server alone, and migrates it: no other node could.
+async fn prepare_embedded(app: &App, file: &Path) -> Result<Option<ServerLock>> {
+    let lock = lock_database(file).await?;
+    if let Err(error) = make_private(file) {
+        tracing::warn!(%error, "cannot make the database files private; other users may be able to read them");
+    }
+    migrations::migrate(&app.db, app.clock.now(), |name| {
+        tracing::info!(name, "migration applied");
+    })
+    .await?;
+    app.db.keep_reserve().await;
+    Ok(lock)
+}
+
+/// Fails if another server uses the database. One that was stopped a moment ago may still be ending.
+async fn lock_database(file: &Path) -> Result<Option<ServerLock>> {
+    let deadline = Instant::now() + LOCK_WAIT;
+    loop {
+        match ServerLock::take(file) {
+            Ok(lock) => return Ok(Some(lock)),
+            Err(NotLocked::Taken(_)) if Instant::now() < deadline => sleep(LOCK_RETRY).await,
+            Err(NotLocked::Taken(process)) => {
+                return Err(format!(
+                    "another server (process {process}) uses {}; an embedded database has one server: stop \
+                     the other one first, or use PostgreSQL for several",
+                    file.display()
+                )
+                .into());
+            }
+            Err(NotLocked::Failed(error)) => {
+                tracing::warn!(%error, "cannot lock the database; make sure that no other server uses it");
+                return Ok(None);
+            }
+        }
+    }
 }
 
 /// Maximum connections, by `MAX_CONNECTIONS` and the limit of open files.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use crate::domain::network::is_local;
+
 use super::credentials::{self, ENCODE};
 use super::reader::{Reader, list};
 
@@ -30,6 +32,12 @@ impl fmt::Debug for BusSettings {
 }
 
 impl BusSettings {
+    /// Whether a connection crosses a network and may be unencrypted.
+    pub fn is_exposed(&self) -> bool {
+        let is_remote = |url: &Url| url.host_str().is_some_and(|host| !is_local(host));
+        self.urls.iter().any(|url| url.scheme() != "tls" && is_remote(url))
+    }
+
     pub(super) fn read(from: &mut Reader<'_>) -> Self {
         let urls = from.secret(
             "BUS_URL",

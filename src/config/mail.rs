@@ -1,10 +1,9 @@
 //! How mail is sent.
 
-use std::net::IpAddr;
-
 use lettre::message::Mailbox;
 use percent_encoding::percent_decode_str;
 
+use crate::domain::network::is_local;
 use crate::domain::text::quoted;
 
 use super::credentials;
@@ -64,10 +63,7 @@ impl std::fmt::Debug for Smtp {
 impl Smtp {
     /// Whether mail crosses a network unencrypted.
     pub fn is_exposed(&self) -> bool {
-        let ip = self.host.parse::<IpAddr>();
-        self.tls == SmtpTls::None
-            && self.host != "localhost"
-            && !ip.is_ok_and(|ip| ip.is_loopback())
+        self.tls == SmtpTls::None && !is_local(&self.host)
     }
 }
 

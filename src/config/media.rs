@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use crate::domain::network::is_local;
+
 use super::reader::Reader;
 
 /// Settings of the media storage.
@@ -58,6 +60,22 @@ pub const AWS_VARIABLES: [&str; 10] = [
 ];
 
 impl MediaSettings {
+    /// The endpoint of a bucket that is not Amazon's own.
+    pub fn endpoint(&self) -> Option<Url> {
+        let MediaUrl::Bucket { options, .. } = &self.url else { return None };
+        // As object_store reads them: later ones override earlier ones.
+        let is_endpoint = |name: &str| name.to_ascii_lowercase().contains("endpoint");
+        let found = options.iter().rev().find(|(name, _)| is_endpoint(name));
+        found.and_then(|(_, value)| Url::parse(value).ok())
+    }
+
+    /// Whether files cross a network unencrypted.
+    pub fn is_exposed(&self) -> bool {
+        let endpoint = self.endpoint();
+        let http = endpoint.filter(|url| url.scheme() == "http");
+        http.is_some_and(|url| url.host_str().is_some_and(|host| !is_local(host)))
+    }
+
     pub(super) fn read(from: &mut Reader<'_>) -> Self {
         let mut url = from.secret(
             "MEDIA_URL",

@@ -3,6 +3,7 @@
 
 pub mod bind;
 pub mod bus;
+mod checks;
 mod credentials;
 pub mod database;
 pub mod limits;
@@ -30,7 +31,7 @@ pub use reader::Setting;
 pub use secrets::secret;
 pub use server::ServerSettings;
 pub use tokens::{Ages, TokenSettings};
-pub use variables::{SettingsError, Variables, environment, process_environment};
+pub use variables::{SettingsError, Variables, env_file, environment, process_environment};
 
 /// All settings.
 #[derive(Clone, Debug)]
@@ -53,12 +54,14 @@ pub struct Config {
     pub limits: Limits,
     /// The log.
     pub logging: LogSettings,
+    /// `SILENCED_SYSTEM_CHECKS`: ids of findings that `check` does not report.
+    pub silenced_checks: Vec<String>,
 }
 
-/// Planned settings. Setting one logs a warning that it has no effect.
-const NOT_YET: [&str; 2] = ["LOG_DIR", "METRICS_BIND"];
-
 impl Config {
+    /// Planned settings. Setting one logs a warning that it has no effect.
+    pub const NOT_YET: &[&str] = &["LOG_DIR", "METRICS_BIND"];
+
     /// Reads the settings.
     pub fn read(variables: &Variables) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(variables);
@@ -79,10 +82,25 @@ impl Config {
         reader.settings()
     }
 
+    /// The names of settings that may be in a file, which `NAME_FILE` names.
+    pub fn secret_names() -> Vec<&'static str> {
+        let settings = Self::settings().into_iter().filter(|setting| setting.is_secret);
+        settings.map(|setting| setting.name).chain(media::AWS_SECRETS).collect()
+    }
+
+    /// The names of all variables that are read.
+    pub fn names() -> Vec<String> {
+        let settings = Self::settings().into_iter().map(|setting| setting.name);
+        let others = Self::NOT_YET.iter().chain(&media::AWS_SECRETS).chain(&media::AWS_VARIABLES);
+        let names = settings.chain(others.copied()).map(str::to_owned);
+        let files = Self::secret_names().into_iter().map(|name| format!("{name}_FILE"));
+        names.chain(files).collect()
+    }
+
     /// Settings that are set and have no effect in this version.
     pub fn without_effect(variables: &Variables) -> Vec<&'static str> {
         let given = |name: &&str| variables.get(*name).is_some_and(|value| !value.is_empty());
-        NOT_YET.into_iter().filter(given).collect()
+        Self::NOT_YET.iter().copied().filter(given).collect()
     }
 
     fn from_reader(reader: &mut Reader<'_>) -> Self {
@@ -96,6 +114,7 @@ impl Config {
             mail: MailSettings::read(reader),
             limits: Limits::read(reader),
             logging: LogSettings::read(reader),
+            silenced_checks: checks::silenced(reader),
         }
     }
 }
@@ -113,11 +132,9 @@ pub fn example() -> String {
          # them, put a value with $ into single quotes.\n\
          # In a URL, user names and passwords are %-encoded: p@ss/w%rd is p%40ss%2Fw%25rd.\n",
     );
-    let secrets: Vec<_> =
-        Config::settings().iter().filter(|s| s.is_secret).map(|s| s.name).collect();
     text.push_str(&format!(
         "#\n# A secret may be in a file instead, which NAME_FILE names:\n# {}\n",
-        [&secrets[..], &media::AWS_SECRETS].concat().join(", ").replace(", AWS_A", ",\n# AWS_A")
+        Config::secret_names().join(", ").replace(", AWS_A", ",\n# AWS_A")
     ));
     for setting in Config::settings() {
         text.push('\n');

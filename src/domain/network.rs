@@ -30,10 +30,24 @@ impl Network {
         Ok(Self { address: number(address) & mask, mask })
     }
 
+    /// Whether the range is larger than any network of a single operator: IPv4 beyond a /8, IPv6 beyond
+    /// a /32.
+    pub fn is_wide(&self) -> bool {
+        let bits = self.mask.count_ones();
+        let is_ipv4 = bits >= 96 && self.address >> 32 == 0xffff;
+        bits < if is_ipv4 { 96 + 8 } else { 32 }
+    }
+
     /// Whether the range contains an address.
     pub fn contains(&self, address: IpAddr) -> bool {
         number(address) & self.mask == self.address
     }
+}
+
+/// Whether a host is this machine.
+pub fn is_local(host: &str) -> bool {
+    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || host.ends_with(".localhost") || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
 /// What counts as one client: an IPv4 address, or the /64 of an IPv6 address, since a customer usually has
@@ -77,6 +91,22 @@ mod tests {
         }
         for bad in ["", "x", "10.0.0.0/33", "::/129", "10.0.0.0/-1", "10.0.0.0/", "10.0.0/8"] {
             assert!(Network::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_range_is_wide_if_no_operator_has_it() {
+        for (range, wide) in [
+            ("0.0.0.0/0", true),
+            ("::/0", true),
+            ("2000::/3", true),
+            ("8.0.0.0/7", true),
+            ("10.0.0.0/8", false),
+            ("127.0.0.1", false),
+            ("2001:db8::/32", false),
+            ("::1", false),
+        ] {
+            assert_eq!(Network::parse(range).expect(range).is_wide(), wide, "{range}");
         }
     }
 

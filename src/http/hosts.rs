@@ -82,6 +82,11 @@ impl<'a> Host<'a> {
     }
 }
 
+/// Whether patterns of `ALLOWED_HOSTS` allow a host, which may have a port.
+pub fn is_allowed_host(host: &str, patterns: &[String]) -> bool {
+    Host::parse(host).is_some_and(|host| host.matches_any(patterns))
+}
+
 fn is_label(label: &str) -> bool {
     !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }

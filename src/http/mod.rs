@@ -61,6 +61,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 
 pub use asyncapi::socket_document;
+pub use hosts::is_allowed_host;
 
 /// Serves until [`App::stopping`]; the connections are among [`App::tasks`].
 pub async fn serve(app: Arc<App>, listener: TcpListener) {

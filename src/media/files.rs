@@ -2,6 +2,7 @@
 //! is accepted: unguessable names are made elsewhere.
 
 use std::path::Path as FilePath;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,6 +76,12 @@ impl Files {
             Err(StoreError::NotFound { .. }) => Ok(()),
             removed => removed.map_err(unavailable),
         }
+    }
+
+    /// Whether the storage can be read.
+    pub async fn check(&self) -> Result<()> {
+        let mut files = pin!(self.0.list(None));
+        files.next().await.transpose().map(drop).map_err(unavailable)
     }
 
     /// The paths of the files in a folder, in no order.

@@ -179,9 +179,13 @@ impl Db {
                 pause = AGAIN_AT_MOST.min(pause * 2);
             }
         };
-        let opened = timeout(self.timeouts.connect, opening).await;
-        let pooled =
-            opened.unwrap_or_else(|_| Err(last.unwrap_or(sqlx::Error::PoolTimedOut.into())))?;
+        let limit = self.timeouts.connect;
+        let opened = timeout(limit, opening).await;
+        let late = || {
+            let text = format!("no connection became free or was opened within {limit:?}");
+            sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, text)).into()
+        };
+        let pooled = opened.unwrap_or_else(|_| Err(last.unwrap_or_else(late)))?;
         Ok(Lease::new(pooled, Arc::clone(&self.faults), self.patience()))
     }
 }

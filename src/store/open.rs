@@ -18,6 +18,7 @@ use super::error::StoreError;
 use super::faults::Faults;
 use super::pooler::{self, OpenError};
 use super::pools::{Opener, Options, Timeouts};
+use super::postgres_url;
 use super::reserve::Reserve;
 
 /// Rows that may wait between SQLite's thread and ours: with less than a page's, each of the two
@@ -80,9 +81,10 @@ impl Db {
     /// WAL with `synchronous=FULL`: an answered commit survives a power cut. (`NORMAL` loses the
     /// last commits, measured by cutting the power of a virtual disk.)
     pub async fn open_sqlite(path: &Path, timeouts: Timeouts) -> Result<Self, OpenError> {
+        let fault = |error| OpenError::File { file: path.to_owned(), error };
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(sqlx::Error::Io(error).into());
+                return Err(fault(sqlx::Error::Io(error).into()));
             }
             _ => {}
         }
@@ -98,7 +100,8 @@ impl Db {
         let reading = options.clone().pragma("query_only", "on");
         let writer = Opener::pool(Options::Sqlite(Box::new(options)), 1, &faults)?;
         let readers = Opener::pool(Options::Sqlite(Box::new(reading)), SQLITE_READERS, &faults)?;
-        Ok(Self::open(readers, writer, timeouts, faults, Some(Reserve::beside(path))).await?)
+        let reserve = Some(Reserve::beside(path));
+        Self::open(readers, writer, timeouts, faults, reserve).await.map_err(fault)
     }
 
     /// Connects to PostgreSQL. Refuses a database that cannot hold every text, and a pooler that
@@ -108,12 +111,16 @@ impl Db {
             .application_name("meowsenger")
             // Since version 12 the server's default is as good; PgBouncer refuses the parameter.
             .extra_float_digits(None);
+        let named = options.clone();
+        let fault = |error| postgres_url::explain(&named, error);
         let options =
             Options::Postgres { options: Box::new(options), session: settings.session_script() };
         let faults = Arc::new(Faults::default());
         let size = usize::try_from(settings.pool_size).unwrap_or(1);
         let pool = Opener::pool(options, size, &faults)?;
-        let db = Self::open(pool.clone(), pool.clone(), settings.timeouts, faults, None).await?;
+        let db = Self::open(pool.clone(), pool.clone(), settings.timeouts, faults, None)
+            .await
+            .map_err(fault)?;
         timeout(db.patience(), pooler::inspect(&pool))
             .await
             .unwrap_or_else(|_| Err(StoreError::unavailable("it does not answer").into()))?;

@@ -1,6 +1,8 @@
 //! Whether a PostgreSQL database can be used at all: its encoding, and whether a pooler between
 //! gives each connection a server session of its own. Changes nothing.
 
+use std::path::PathBuf;
+
 use deadpool::managed::{Object, PoolError};
 use sqlx::{PgConnection, Row};
 
@@ -29,6 +31,22 @@ pub enum OpenError {
          could be lost"
     )]
     NotDurable(String),
+    /// A PostgreSQL server that cannot be reached or refuses us. Does not show the password.
+    #[error("PostgreSQL at {server}: {cause}")]
+    Server {
+        /// Its host and port, or its socket.
+        server: String,
+        /// Why.
+        cause: String,
+    },
+    /// The file of an embedded database.
+    #[error("{file}: {error}", file = file.display())]
+    File {
+        /// Its path.
+        file: PathBuf,
+        /// What SQLite or the system says.
+        error: StoreError,
+    },
     /// The database, or the way to it.
     #[error(transparent)]
     Store(#[from] StoreError),

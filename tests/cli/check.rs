@@ -1,0 +1,230 @@
+//! `check`: what it finds, and that a failed connection names its server and the cause.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::thread;
+
+use super::{KEY, Ran, Running, Shell, postgres};
+
+const DOCUMENTED: &str = include_str!("../../docs/operations.md");
+const NOWHERE: &str = "127.0.0.1:1";
+
+impl Ran {
+    /// Asserts that these findings are reported, and no others. Each is in the documentation.
+    #[track_caller]
+    fn finds(self, ids: &[&str]) -> Self {
+        let found = self.out.split("(").filter_map(|rest| rest.split_once(")")).map(|(id, _)| id);
+        let mut found: Vec<_> = found.filter(|id| id.contains(['.'])).collect();
+        let (mut ids, text) = (ids.to_vec(), format!("{self:#?}"));
+        found.sort_unstable();
+        ids.sort_unstable();
+        assert_eq!(found, ids, "{text}");
+        assert!(ids.iter().all(|id| DOCUMENTED.contains(&format!("`{id}`"))), "{ids:?}");
+        self
+    }
+}
+
+/// A mail server that accepts everything.
+fn mail_server() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let url = format!("smtp://{}", listener.local_addr().expect("an address"));
+    thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            client.write_all(b"220 mail ESMTP\r\n").ok();
+            let lines = BufReader::new(client.try_clone().expect("cloned")).lines();
+            for _ in lines.map_while(Result::ok) {
+                client.write_all(b"250 mail\r\n").ok();
+            }
+        }
+    });
+    url
+}
+
+#[test]
+fn check_says_what_is_unsafe() {
+    let shell = Shell::new();
+    shell.run(&["check"], &[]).expect(0).says(&["no issues (0 silenced)"]);
+    assert!(fs::read_dir(shell.path()).unwrap().next().is_none(), "a check makes nothing");
+    let deploy = |settings: &[(&str, &str)]| shell.run(&["check", "--deploy"], settings);
+    let always = ["security.W004", "security.W101", "security.W103", "security.W105"];
+    let with = |more: &[&'static str]| [&always, more].concat();
+    let debug = deploy(&[("DEBUG", "true"), ("ALLOWED_HOSTS", "*")]).expect(1);
+    debug.finds(&with(&["security.W018", "security.W020"])).says(&["WARNINGS:", "HINT: "]);
+
+    let mail = mail_server();
+    let safe = [
+        ("PUBLIC_URL", "https://chat.example.org"),
+        ("ALLOWED_HOSTS", "chat.example.org"),
+        ("SECURE_HSTS_SECONDS", "3600"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
+        ("EMAIL_URL", &mail),
+    ];
+    deploy(&safe).expect(0).says(&["no issues"]);
+    for (name, value, id) in [
+        ("PUBLIC_URL", "http://chat.example.org", "security.W102"),
+        ("SECURE_HSTS_SECONDS", "0", "security.W004"),
+        ("SECRET_KEY", &"ab".repeat(30), "security.W009"),
+        ("TRUSTED_PROXIES", "", "security.W103"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8, 0.0.0.0/0", "security.W104"),
+        ("EMAIL_URL", "", "security.W105"),
+        ("CORS_ALLOWED_ORIGINS", "http://x.org", "security.W106"),
+        ("THROTTLE", "off", "security.W111"),
+        ("THROTTLE_LOGIN", "off", "security.W111"),
+        ("ACCESS_TOKEN_LIFETIME", "2d", "security.W112"),
+        ("PASSWORD_RESET_TIMEOUT", "30d", "security.W112"),
+        ("ALLOWED_HOSTS", ".example.com", "settings.E101"),
+    ] {
+        let settings = [&safe[..], &[(name, value)]].concat();
+        deploy(&settings).expect(1).finds(&[id]).says(&[name]);
+        let silenced = [&settings[..], &[("SILENCED_SYSTEM_CHECKS", id)]].concat();
+        deploy(&silenced).expect(0).says(&["no issues (1 silenced)"]);
+    }
+}
+
+#[test]
+fn check_finds_misspelt_names_and_settings_without_effect() {
+    let shell = Shell::new();
+    let check = |settings: &[(&str, &str)]| shell.run(&["check"], settings);
+    let typo = check(&[("ALLOWED_HOST", "x"), ("HOME", "/")]).expect(1).finds(&["settings.W101"]);
+    typo.says(&["ALLOWED_HOST is set", "Did you mean ALLOWED_HOSTS?"]);
+    fs::write(shell.path().join(".env"), "PUBILC_ULR=x\nPOSTGRES_PASSWORD=x\nLOG_LEVEL=info\n")
+        .unwrap();
+    let unknown = check(&[]).expect(1).finds(&["settings.W102", "settings.W102"]);
+    unknown.says(&["Did you mean PUBLIC_URL?", "POSTGRES_PASSWORD"]);
+    fs::remove_file(shell.path().join(".env")).unwrap();
+
+    for (name, value) in [
+        ("DATABASE_POOL_SIZE", "5"),
+        ("BUS_TLS_CA", "/x"),
+        ("EMAIL_FROM", "a@b.org"),
+        ("SECURE_HSTS_SECONDS", "60"),
+        ("LOG_DIR", "/x"),
+    ] {
+        check(&[(name, value)]).expect(1).finds(&["settings.W103"]).says(&[name]);
+    }
+    let off = [("THROTTLE", "off"), ("THROTTLE_LOGIN", "5/min")];
+    check(&off).expect(1).finds(&["settings.W103"]).says(&["THROTTLE is off"]);
+    let long = [("REFRESH_TOKEN_LIFETIME", "90d"), ("SESSION_MAX_AGE", "30d")];
+    check(&long).expect(1).finds(&["settings.W104"]);
+}
+
+#[test]
+fn check_finds_files_that_others_can_read() {
+    let shell = Shell::new();
+    drop(Running::start(&shell, &[]));
+    let path = |name: &str| shell.path().join(name);
+    let set = |name: &str, mode| {
+        fs::set_permissions(path(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    shell.run(&["check"], &[]).expect(0);
+    set("data/secret_key", 0o644);
+    set("data", 0o755);
+    let ran = shell.run(&["check"], &[]).expect(1).finds(&["files.W102", "files.W102"]);
+    ran.says(&["chmod 600 ./data/secret_key", "chmod 700 ./data"]);
+    set("data/secret_key", 0o600);
+    set("data", 0o700);
+
+    fs::write(path(".env"), format!("SECRET_KEY={}\n", KEY.1)).unwrap();
+    fs::write(path("mail"), "console:").unwrap();
+    for name in [".env", "mail"] {
+        set(name, 0o644);
+    }
+    let file = ("EMAIL_URL_FILE", "mail");
+    let ran = shell.run(&["check", "--deploy"], &[file]).expect(1);
+    ran.says(&["(files.W103)", "chmod 600 .env", "chmod 600 mail"]);
+    set(".env", 0o600);
+    set("mail", 0o640);
+    assert!(!shell.run(&["check", "--deploy"], &[file]).expect(1).out.contains("files."));
+}
+
+#[test]
+fn an_embedded_database_is_its_owner_s_alone() {
+    let shell = Shell::new();
+    let url = ("DATABASE_URL", "sqlite://elsewhere.sqlite3");
+    let file = |suffix: &str| shell.path().join(format!("elsewhere.sqlite3{suffix}"));
+    let mode = |suffix: &str| file(suffix).metadata().expect("made").permissions().mode() & 0o777;
+    shell.run(&["migrate"], &[url]).expect(0);
+    assert_eq!(mode(""), 0o600);
+    shell.run(&["check"], &[url]).expect(0);
+    // As an earlier version created it.
+    fs::set_permissions(file(""), fs::Permissions::from_mode(0o644)).unwrap();
+    shell.run(&["check"], &[url]).expect(1).says(&["elsewhere.sqlite3", "0644", "chmod 600"]);
+    let server = Running::start(&shell, &[url]);
+    assert_eq!(["", "-wal", "-shm"].map(mode), [0o600; 3]);
+    drop(server);
+}
+
+#[test]
+fn a_failed_connection_names_the_server_and_the_cause() {
+    let shell = Shell::new();
+    let url = format!("postgres://meow:hunter2@{NOWHERE}/meow");
+    let short = ("DATABASE_CONNECT_TIMEOUT", "1s");
+    for arguments in [&["runserver", "0"][..], &["migrate"], &["createsuperuser"]] {
+        let ran = shell.run(arguments, &[("DATABASE_URL", &url), short, KEY]).expect(1);
+        let ran = ran.says(&["PostgreSQL at 127.0.0.1:1", "connection refused"]);
+        assert!(!ran.err.contains("hunter2"), "{ran:?}");
+    }
+    let bus = format!("nats://meow:hunter2@{NOWHERE}");
+    let mail = format!("smtp://meow:hunter2@{NOWHERE}");
+    let media = format!("s3://cats?region=x&allow_http=true&endpoint=http://{NOWHERE}");
+    let media = format!("{media}&access_key_id=x&secret_access_key=hunter2");
+    let services = [
+        ("DATABASE_URL", &*url),
+        ("BUS_URL", &bus),
+        ("EMAIL_URL", &mail),
+        ("MEDIA_URL", &media),
+        short,
+        KEY,
+    ];
+    let ids = ["services.E101", "services.E103", "services.E104", "services.E105"];
+    let ran = shell.run(&["check"], &services).expect(1).finds(&ids).says(&["ERRORS:"]);
+    assert_eq!(ran.out.matches(NOWHERE).count(), 4, "{ran:?}");
+    assert_eq!(ran.out.matches("connection refused").count(), 4, "{ran:?}");
+    assert!(!ran.out.contains("hunter2"), "{ran:?}");
+
+    let nowhere = ("DATABASE_URL", "postgres://meow@no-such-host.invalid/meow");
+    let ran = shell.run(&["migrate"], &[nowhere, short, KEY]).expect(1);
+    ran.says(&["no-such-host.invalid:5432", "the name is not found"]);
+    let silent = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = silent.local_addr().expect("an address").to_string();
+    let url = format!("postgres://meow@{address}/meow");
+    let ran = shell.run(&["migrate"], &[("DATABASE_URL", &url), short, KEY]).expect(1);
+    ran.says(&[&address, "timed out"]);
+    let folder = ("DATABASE_URL", "sqlite:///no/folder/x");
+    shell.run(&["migrate"], &[folder]).expect(1).says(&["/no/folder/x", "No such file"]);
+}
+
+#[test]
+fn postgres_says_what_it_does_not_have() {
+    let Some(server) = postgres() else { return };
+    let shell = Shell::new();
+    let mut url = url::Url::parse(&server).expect("a URL");
+    let sslmode =
+        format!("{server}{}sslmode=require", if server.contains('?') { '&' } else { '?' });
+    shell.run(&["check"], &[("DATABASE_URL", &sslmode), KEY]).expect(1).says(&["TLS: "]);
+    url.set_path("no-such-database");
+    let missing = ("DATABASE_URL", url.as_str());
+    let ran = shell.run(&["check"], &[missing, KEY]).expect(1).finds(&["services.E101"]);
+    ran.says(&["the database \"no-such-database\" does not exist"]);
+}
+
+#[test]
+fn a_second_server_on_one_database_is_refused() {
+    let shell = Shell::new();
+    let server = Running::start(&shell, &[]);
+    std::os::unix::fs::symlink("data/meowsenger.sqlite3", shell.path().join("link")).unwrap();
+    for settings in [&[][..], &[("DATABASE_URL", "sqlite://link")]] {
+        let second = shell.run(&["runserver", "0"], settings).expect(1);
+        second.says(&["another server", &server.process.id().to_string(), "PostgreSQL"]);
+    }
+    shell.run(&["migrate"], &[]).expect(0);
+    shell.run(&["check"], &[]).expect(0);
+    let boss =
+        [("DJANGO_SUPERUSER_USERNAME", "boss"), ("DJANGO_SUPERUSER_PASSWORD", "nine-lives-2026")];
+    shell.run(&["createsuperuser", "--noinput"], &boss).expect(0);
+    // SIGKILL leaves no lock behind.
+    drop(server);
+    assert_eq!(Running::start(&shell, &[]).get("/readyz"), 200);
+}
