@@ -106,7 +106,7 @@ fn pages() -> Vec<PathBuf> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let listed = fs::read_dir(docs.join("api")).expect("docs/api");
     let mut pages: Vec<_> = listed.map(|entry| entry.expect("an entry").path()).collect();
-    pages.push(docs.join("api.md"));
+    pages.extend([docs.join("api.md"), docs.join("from-django.md")]);
     pages.sort();
     pages
 }
@@ -194,4 +194,40 @@ fn same(name: &str, shown: &Value, got: &Value, base: &str) -> Result<(), String
         _ if shown == got => Ok(()),
         _ => fault(),
     }
+}
+
+/// What `docs/from-django.md` says replaces Django's commands and settings exists.
+#[test]
+fn the_commands_and_settings_that_replace_djangos_exist() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(folder.join(path)).expect("a file");
+    let (page, settings) = (read("docs/from-django.md"), read(".env.example"));
+    let rows = |title: &str| -> Vec<String> {
+        let (_, section) = page.split_once(title).expect("a section");
+        let section = section.split("\n## ").next().expect("text");
+        let rows = section.lines().filter(|line| line.starts_with("| `"));
+        rows.map(|row| row.rsplit(" | ").next().expect("a cell").to_owned()).collect()
+    };
+    let quoted = |cell: &str| -> Vec<String> {
+        cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    for name in rows("\n## Settings\n").iter().flat_map(|cell| quoted(cell)) {
+        let is_setting = settings.contains(&format!("\n# {name}="));
+        assert!(is_setting || name.contains('/'), "there is no setting {name}");
+    }
+    let mut checked = 0;
+    for text in rows("\n## Commands\n").iter().flat_map(|cell| quoted(cell)) {
+        let Some(command) = text.strip_prefix("meowsenger ") else { continue };
+        let words = command.split([' ', '[', ']']);
+        let (flags, names): (Vec<_>, Vec<_>) =
+            words.filter(|word| !word.is_empty()).partition(|word| word.starts_with("--"));
+        let help =
+            Command::new(env!("CARGO_BIN_EXE_meowsenger")).args([names[0], "--help"]).output();
+        let help = help.expect("it runs");
+        assert!(help.status.success(), "there is no command {command}");
+        let text = String::from_utf8(help.stdout).expect("text");
+        assert!(flags.iter().all(|flag| text.contains(flag)), "{command} differs: {text}");
+        checked += 1;
+    }
+    assert!(checked > 5);
 }
