@@ -11,7 +11,7 @@ use crate::wire::client_frames;
 use crate::wire::frames::{self, HEARTBEAT};
 use crate::wire::presence::WATCH_MAX;
 
-use super::socket_frames::{self, CHANNEL, FrameDescription, Result};
+use super::socket_frames::{self, CHANNEL, Result, Side};
 
 const ABOUT: &str = "\
 The database is the source of truth; the socket only makes it faster. On a connection, the versioned \
@@ -31,27 +31,16 @@ The socket outlives its access token, and is closed within a second after its se
 pub fn socket_document(message_length: usize) -> Result<Value> {
     let ((clients, mut named), (servers, also)) =
         (client_frames::schemas(message_length), frames::schemas());
-    let client = socket_frames::list("client", clients)?;
-    let server = socket_frames::list("server", servers)?;
     named.extend(also);
     let mut schemas = socket_frames::titled(named)?;
-    let about = "A frame from the client, by its `type`.";
-    schemas.extend(socket_frames::schemas("ClientFrame", about, &client));
-    let about = "A frame from the server, by its `type`.";
-    schemas.extend(socket_frames::schemas("ServerFrame", about, &server));
-
-    let mut operations = Map::new();
-    for frame in &client {
-        operations.insert(frame.key.clone(), frame.request());
+    let (mut messages, mut operations) = (Map::new(), Map::new());
+    for side in [Side::client(clients)?, Side::server(servers)?] {
+        schemas.extend(side.schemas());
+        messages.extend(side.messages());
+        operations.extend(side.operations());
     }
-    for frame in server.iter().filter(|frame| !frame.is_reply()) {
-        operations.insert(frame.key.clone(), frame.event());
-    }
-    let all = || client.iter().chain(&server);
-    let reference = |frame: &FrameDescription| {
-        (frame.key.clone(), json!({"$ref": format!("#/components/messages/{}", frame.key)}))
-    };
-    let message = |frame: &FrameDescription| (frame.key.clone(), frame.message());
+    let reference =
+        |key: &String| (key.clone(), json!({"$ref": format!("#/components/messages/{key}")}));
     Ok(json!({
         "asyncapi": "3.0.0",
         "info": {
@@ -83,7 +72,7 @@ pub fn socket_document(message_length: usize) -> Result<Value> {
                 "address": "/ws/",
                 "title": "The socket",
                 "description": ON_THE_SOCKET,
-                "messages": all().map(reference).collect::<Map<_, _>>(),
+                "messages": messages.keys().map(reference).collect::<Map<_, _>>(),
                 "bindings": {"ws": {
                     "method": "GET",
                     "query": {"type": "object", "properties": {"ticket": {
@@ -98,7 +87,7 @@ pub fn socket_document(message_length: usize) -> Result<Value> {
         },
         "operations": operations,
         "components": {
-            "messages": all().map(message).collect::<Map<_, _>>(),
+            "messages": messages,
             "schemas": schemas,
             "securitySchemes": {
                 "bearer": {

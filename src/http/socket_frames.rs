@@ -11,21 +11,59 @@ pub(super) type Result<T> = std::result::Result<T, serde_json::Error>;
 /// The only channel's name.
 pub(super) const CHANNEL: &str = "socket";
 
-/// A frame as the types describe it.
-pub(super) struct FrameDescription {
-    /// Unique among all frames, unlike `type`: both sides send `typing`.
-    pub(super) key: String,
-    /// Its `type`.
-    kind: String,
-    description: Value,
-    schema: Value,
+/// The frames that one side sends, and their union.
+pub(super) struct Side {
+    /// The union's name.
+    union: &'static str,
+    about: &'static str,
+    /// What the server does with these frames.
+    action: &'static str,
+    frames: Vec<FrameDescription>,
 }
 
-/// The frames of one side, `client` or `server`.
-pub(super) fn list(side: &str, mut union: RefOr<Schema>) -> Result<Vec<FrameDescription>> {
+impl Side {
+    pub(super) fn client(frames: RefOr<Schema>) -> Result<Self> {
+        let about = "Any frame from the client, by its `type`.";
+        let frames = list("client", frames)?;
+        Ok(Self { union: "ClientFrame", about, action: "receive", frames })
+    }
+
+    pub(super) fn server(frames: RefOr<Schema>) -> Result<Self> {
+        let about = "Any frame from the server, by its `type`.";
+        let frames = list("server", frames)?;
+        Ok(Self { union: "ServerFrame", about, action: "send", frames })
+    }
+
+    pub(super) fn schemas(&self) -> impl Iterator<Item = (String, Value)> {
+        let union = json!({
+            "title": self.union,
+            "description": self.about,
+            "oneOf": self.frames.iter().map(FrameDescription::reference).collect::<Vec<_>>(),
+        });
+        let schemas = self.frames.iter().map(|frame| (frame.name(), frame.schema.clone()));
+        schemas.chain([(self.union.to_owned(), union)])
+    }
+
+    /// A message for each frame, and one for any of them: generators make no type of a schema that no message
+    /// has.
+    pub(super) fn messages(&self) -> impl Iterator<Item = (String, Value)> {
+        let any = message(self.union, &self.about.into(), reference(self.union));
+        let messages = self.frames.iter().map(|frame| (frame.key.clone(), frame.message()));
+        messages.chain([(self.union.to_owned(), any)])
+    }
+
+    pub(super) fn operations(&self) -> impl Iterator<Item = (String, Value)> {
+        let any = operation(self.action, self.union, &self.about.into(), self.union);
+        let frames = self.frames.iter().filter(|frame| !frame.is_reply());
+        let operations = frames.map(|frame| (frame.key.clone(), frame.operation(self.action)));
+        operations.chain([(self.union.to_owned(), any)])
+    }
+}
+
+fn list(side: &str, mut union: RefOr<Schema>) -> Result<Vec<FrameDescription>> {
     limit_integers(&mut union);
     let Value::Array(variants) = to_value(union)?["oneOf"].take() else { return Ok(Vec::new()) };
-    Ok(variants.into_iter().map(|variant| FrameDescription::of(side, &variant)).collect())
+    Ok(variants.iter().map(|variant| FrameDescription::of(side, variant)).collect())
 }
 
 /// The schemas that frames refer to, by their names, which are their titles as well.
@@ -39,18 +77,14 @@ pub(super) fn titled(named: Vec<(String, RefOr<Schema>)>) -> Result<Map<String, 
     named.into_iter().map(titled).collect()
 }
 
-/// The schemas of frames, and that of their union.
-pub(super) fn schemas(union: &str, about: &str, frames: &[FrameDescription]) -> Map<String, Value> {
-    let mut schemas: Map<_, _> =
-        frames.iter().map(|frame| (frame.name(), frame.schema.clone())).collect();
-    let union_schema = json!({
-        "title": union,
-        "description": about,
-        "discriminator": "type",
-        "oneOf": frames.iter().map(FrameDescription::reference).collect::<Vec<_>>(),
-    });
-    schemas.insert(union.to_owned(), union_schema);
-    schemas
+/// A frame as the types describe it.
+struct FrameDescription {
+    /// Unique among all frames, unlike `type`: both sides send `typing`.
+    key: String,
+    /// Its `type`.
+    kind: String,
+    description: Value,
+    schema: Value,
 }
 
 impl FrameDescription {
@@ -83,61 +117,61 @@ impl FrameDescription {
     }
 
     fn reference(&self) -> Value {
-        json!({"$ref": format!("#/components/schemas/{}", self.name())})
+        reference(&self.name())
     }
 
-    pub(super) fn message(&self) -> Value {
-        let mut message = json!({
-            "name": self.kind,
-            "title": self.kind,
-            "description": self.description,
-            "payload": self.reference(),
-        });
+    fn message(&self) -> Value {
+        let mut message = message(&self.kind, &self.description, self.reference());
         if self.schema["properties"].get("id").is_some() {
             message["correlationId"] = json!({"location": "$message.payload#/id"});
         }
         message
     }
 
-    /// The operation of a client's frame, with its replies.
-    pub(super) fn request(&self) -> Value {
-        let replies = [self.reply(), "error"].map(|name| on_channel(&format!("server.{name}")));
-        let mut operation = self.operation("receive");
-        operation["reply"] = json!({"channel": channel(), "messages": replies});
+    fn operation(&self, action: &str) -> Value {
+        let mut operation = operation(action, &self.kind, &self.description, &self.key);
+        if let Some(reply) = self.reply() {
+            let messages = [reply, "error"].map(|name| on_channel(&format!("server.{name}")));
+            operation["reply"] = json!({"channel": channel(), "messages": messages});
+        }
         operation
     }
 
-    /// The operation of a server's frame.
-    pub(super) fn event(&self) -> Value {
-        self.operation("send")
-    }
-
-    fn operation(&self, action: &str) -> Value {
-        json!({
-            "action": action,
-            "channel": channel(),
-            "title": self.kind,
-            "description": self.description,
-            "messages": [on_channel(&self.key)],
-        })
-    }
-
     /// Whether it only answers requests.
-    pub(super) fn is_reply(&self) -> bool {
+    fn is_reply(&self) -> bool {
         ["ack", "pong"].contains(&self.kind.as_str())
     }
 
-    /// The frame that answers a request that succeeds.
-    fn reply(&self) -> &'static str {
-        match self.kind.as_str() {
+    /// The frame that answers a request that succeeds. `None` for the server's own frames.
+    fn reply(&self) -> Option<&'static str> {
+        let kind = self.key.strip_prefix("client.")?;
+        Some(match kind {
             "auth" => "ready",
             "ping" => "pong",
             "message.send" | "message.edit" | "message.delete" => "ack.message",
             "status.watch" => "ack.users",
             "sync" => "ack.changes",
             _ => "ack",
-        }
+        })
     }
+}
+
+fn reference(schema: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{schema}")})
+}
+
+fn message(name: &str, about: &Value, payload: Value) -> Value {
+    json!({"name": name, "title": name, "description": about, "payload": payload})
+}
+
+fn operation(action: &str, title: &str, about: &Value, message: &str) -> Value {
+    json!({
+        "action": action,
+        "channel": channel(),
+        "title": title,
+        "description": about,
+        "messages": [on_channel(message)],
+    })
 }
 
 fn channel() -> Value {

@@ -50,7 +50,7 @@ pub(super) fn status_text() -> Text<impl FnOnce(String) -> Result<String, String
 
 /// A user's presence, as others see it.
 #[derive(ToSchema)]
-#[schema(as = Status, rename_all = "lowercase")]
+#[schema(as = PresenceStatus, rename_all = "lowercase")]
 pub enum StatusSchema {
     /// Connected.
     Online,

@@ -10,7 +10,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::avatars::png;
-use crate::support::openapi::{document, object, operations};
+use crate::support::openapi::{calls, document, object};
 use crate::support::{Backend, PASSWORD, TestApp};
 
 /// Fields whose values differ each time: only their type is compared, and whether they are null.
@@ -97,8 +97,8 @@ fn the_pages_tell_of_every_call_and_of_its_statuses() {
             }
         }
     }
-    let all = operations(&document);
-    let all = all.map(|(path, method, _)| (path.to_owned(), method.to_owned())).collect();
+    let all =
+        calls(&document).map(|(path, method, _)| (path.to_owned(), method.to_owned())).collect();
     assert_eq!(told, all);
 }
 

@@ -25,6 +25,12 @@ pub fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)
     })
 }
 
+/// The operations that clients call. Pages, health checks and the handshake are of other programs.
+pub fn calls(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
+    let is_call = |path: &str| path.starts_with("/api/") && path != "/api/docs/";
+    operations(document).filter(move |(path, ..)| is_call(path))
+}
+
 /// Fails if the document does not contain such an answer to this call, or has another body.
 #[track_caller]
 pub fn check(document: &Value, method: &str, path: &str, answer: &Answer) {
