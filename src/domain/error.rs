@@ -46,6 +46,9 @@ pub enum Error {
     /// The body's media type, which is not supported here.
     #[error("Unsupported media type \"{0}\" in request.")]
     MediaType(String),
+    /// The body is compressed, in this way.
+    #[error("Unsupported content encoding \"{0}\" in request.")]
+    ContentEncoding(String),
     /// Over a rate limit; it may work after this duration. Nothing was done.
     #[error("Request was throttled. Expected available in {} second{}.",
             in_seconds(*.0), if in_seconds(*.0) == 1 { "" } else { "s" })]
@@ -88,8 +91,8 @@ pub type Cause = Box<dyn StdError + Send + Sync>;
 impl Error {
     /// Whether the input is wrong: reported after permission and state have been checked.
     pub fn is_of_the_body(&self) -> bool {
-        use Error::{Invalid, Malformed, MediaType, TooLarge};
-        matches!(self, Invalid(_) | Malformed(_) | TooLarge(_) | MediaType(_))
+        use Error::{ContentEncoding, Invalid, Malformed, MediaType, TooLarge};
+        matches!(self, Invalid(_) | Malformed(_) | TooLarge(_) | MediaType(_) | ContentEncoding(_))
     }
 
     /// A validation error of one field.
@@ -113,6 +116,7 @@ impl Error {
             Self::Conflict(_) => "conflict",
             Self::TooLarge(_) => "too_large",
             Self::MediaType(_) => "unsupported_media_type",
+            Self::ContentEncoding(_) => "unsupported_content_encoding",
             Self::Throttled(_) => "throttled",
             Self::Unavailable(_) => "unavailable",
             Self::OutcomeUnknown(_) => "outcome_unknown",

@@ -63,7 +63,9 @@ impl ApiError {
                 Error::NotFound | Error::InvalidCursor => StatusCode::NOT_FOUND,
                 Error::Conflict(_) => StatusCode::CONFLICT,
                 Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-                Error::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                Error::MediaType(_) | Error::ContentEncoding(_) => {
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE
+                }
                 Error::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
                 Error::Unavailable(_) | Error::OutcomeUnknown(_) => StatusCode::SERVICE_UNAVAILABLE,
                 Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -147,10 +149,15 @@ pub(super) fn render(response: Response, request_id: &str) -> Response {
         let challenge = HeaderValue::from_static("Bearer realm=\"api\"");
         rendered.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
-    if let ApiError::Action(action) = &error
-        && let Some(seconds) = action.retry_after()
-    {
-        rendered.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    if let ApiError::Action(action) = &error {
+        if let Some(seconds) = action.retry_after() {
+            rendered.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if matches!(**action, Error::ContentEncoding(_)) {
+            // RFC 9110, 12.5.3: so that this is not taken for a wrong media type.
+            let plain = HeaderValue::from_static("identity");
+            rendered.headers_mut().insert(header::ACCEPT_ENCODING, plain);
+        }
     }
     rendered
 }

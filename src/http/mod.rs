@@ -10,12 +10,14 @@ mod avatars;
 mod bodies;
 mod caller;
 mod chats;
+mod compression;
 mod connection;
 mod connections;
 mod context;
 mod cors;
 mod discard;
 mod docs;
+mod encodings;
 mod errors;
 mod examples;
 mod fallbacks;
@@ -60,6 +62,8 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
+use compression::Compressors;
+
 pub use asyncapi::socket_document;
 pub use hosts::is_allowed_host;
 
@@ -93,6 +97,7 @@ pub fn service(app: &Arc<App>) -> NormalizePath<Router> {
         .layer(
             ServiceBuilder::new()
                 .layer(from_fn(discard::discard_rest))
+                .layer(from_fn_with_state(Compressors::new(), compression::compress))
                 .layer(from_fn(access_log::log))
                 .layer(from_fn_with_state(Arc::clone(app), middleware::headers))
                 .layer(from_fn_with_state(Arc::clone(app), cors::cors))
@@ -128,6 +133,9 @@ fn open_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(resets::confirm))
         .routes(routes!(schema))
         .routes(routes!(docs::socket_schema))
+        .routes(routes!(docs::page))
+        // The files of the page are its own business.
+        .route("/api/docs/{file}/", get(docs::asset))
 }
 
 /// Routes without credentials that count towards no rate limit.
@@ -137,9 +145,6 @@ fn page_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(health::readyz))
         .routes(routes!(media::avatar))
         .routes(routes!(socket::upgrade))
-        .routes(routes!(docs::page))
-        // The files of the page are its own business.
-        .route("/api/docs/{file}/", get(docs::asset))
 }
 
 /// Routes that need an access token.

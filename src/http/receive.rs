@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::body::HttpBody;
 use axum::extract::Request;
+use axum::http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
@@ -20,7 +21,7 @@ const TIME_MAX: Duration = Duration::from_secs(600);
 const UNREADABLE: &str = "The body could not be read.";
 const TOO_SLOW: &str = "The body took too long to arrive.";
 
-/// The whole body, of at most `max` bytes; `too_large` is the error for more. A client that sends less
+/// The whole body, of at most `max` bytes; `too_large` is the error for more. It may not be compressed. A client that sends less
 /// than `WINDOW_BYTES` in a `WINDOW`, or takes longer than `TIME_MAX`, is cut off: slow uploads succeed,
 /// stalled ones end soon.
 pub(super) async fn receive(
@@ -28,7 +29,13 @@ pub(super) async fn receive(
     max: usize,
     too_large: &'static str,
 ) -> Result<Spool> {
+    let encoding = content_encoding(request.headers());
     let mut body = request.into_body();
+    if let Some(encoding) = encoding
+        && !body.is_end_stream()
+    {
+        return Err(Error::ContentEncoding(encoding));
+    }
     if body.size_hint().lower() > max as u64 {
         return Err(Error::TooLarge(too_large));
     }
@@ -49,6 +56,18 @@ pub(super) async fn receive(
         progress.received(data.len());
         spool.write(data).await?;
     }
+}
+
+/// How the body is compressed. Such a body could be of any size once it is read.
+fn content_encoding(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(header::CONTENT_ENCODING).iter();
+    let text = lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect::<Vec<_>>();
+    let text = text.join(", ");
+    let is_plain = text.split(',').all(|coding| {
+        let coding = coding.trim();
+        coding.is_empty() || coding.eq_ignore_ascii_case("identity")
+    });
+    (!is_plain).then_some(text)
 }
 
 /// Whether a client sends fast enough.

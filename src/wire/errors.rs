@@ -76,6 +76,7 @@ impl From<&Error> for Code {
             Error::Invalid(_)
             | Error::Malformed(_)
             | Error::MediaType(_)
+            | Error::ContentEncoding(_)
             | Error::InvalidCursor => Self::Invalid,
             Error::NotAuthenticated | Error::TokenNotValid | Error::LoginFailed(_) => {
                 Self::NotAuthenticated

@@ -17,6 +17,7 @@ mod client_calls;
 mod client_retries;
 mod clocks;
 mod closing;
+mod compression;
 mod connections;
 mod conventions;
 mod convergence;
