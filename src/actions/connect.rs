@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::app::App;
 use crate::domain::account_version::Fingerprint;
@@ -13,11 +14,16 @@ use crate::domain::numbering::Version;
 use crate::domain::session::Caller;
 use crate::domain::time::Timestamp;
 use crate::domain::user::Profile;
+use crate::hub::feeds::Memberships;
 use crate::hub::presence::status::ShownStatus;
-use crate::store::{chats, members, site, users};
+use crate::store::{chats, departures, members, site, users};
 
 use super::live::LiveSocket;
 use super::{presence, profiles};
+
+/// Earlier departures are not read: no event takes that long, and no node looks back that far for departures while
+/// the database is available.
+const DEPARTURES_READ: Duration = Duration::from_secs(120);
 
 /// The content of `ready`.
 #[derive(Debug)]
@@ -115,16 +121,19 @@ impl<'a> Joined<'a> {
 }
 
 impl Subscribed<'_> {
-    /// 5. Reads the versions, and starts delivery after them.
+    /// 5. Reads the versions, then who has left, and starts delivery after them.
     async fn start(self) -> Result<(LiveSocket, Ready)> {
         let Dated { before: Registered { app, caller, socket }, epoch } = self.0;
         let versions = chats::versions_of(&app.db, caller.user.id).await?;
+        let since = app.clock.now().minus(DEPARTURES_READ);
+        let left = departures::of_user(&app.db, caller.user.id, since).await?;
         // Read now, since the connection is sent what changes after this version.
         let user = users::by_id(&app.db, caller.user.id).await?.ok_or(Error::TokenNotValid)?;
         let me = profiles::profile(app, user).await?;
         app.hub.presence.local.record_ready(me.user.id, ShownStatus::of(&me));
         app.hub.accounts.start(me.user.id, me.user.account_version, Fingerprint::of(&me.user));
-        let versions = app.hub.start(&socket.connection, &versions);
+        let memberships = Memberships { versions: &versions, left: &left };
+        let versions = app.hub.start(&socket.connection, &memberships);
         let ready = Ready { me, server_time: app.clock.now(), epoch, versions };
         Ok((socket, ready))
     }

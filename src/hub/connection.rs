@@ -25,7 +25,9 @@ pub struct Connection {
 pub(crate) struct Subscribed {
     /// Chats: the connection is in their feeds.
     pub(super) chats: Vec<ChatId>,
-    /// Chats that the user has left.
+    /// The connection's `ready` was made: from now on it is sent `chat.deleted`.
+    pub(super) is_ready: bool,
+    /// Chats that the user has left, by departures that the client knows of or is being sent.
     pub(super) left: LeftChats,
     /// The other members of private chats: the connection subscribes to their presence.
     pub(super) peers: HashMap<ChatId, UserId>,

@@ -15,6 +15,7 @@ use super::bus::envelope::{Entered, Topic};
 use super::bus::interest::Interest;
 use super::connection::Connection;
 use super::feed::{Feed, Gap, Knows};
+use super::left::Noted;
 use super::lock::{Before, FeedsLevel, Order, Ordered, lock};
 use super::presence::subscriptions::Subscriptions;
 use super::queue::{Closing, Frame, SignalKey};
@@ -25,6 +26,15 @@ const SHARDS: usize = 64;
 const RETURN_AFTER: Duration = Duration::from_secs(1);
 
 type Shard = Ordered<FeedsLevel, HashMap<ChatId, Feed>>;
+
+/// A user's chats, as the database has them after the connection's [`Feeds::join`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memberships<'a> {
+    /// The user's chats, with their versions.
+    pub versions: &'a [(ChatId, Version)],
+    /// The chats that the user has left recently, and by which version. Read after the versions.
+    pub left: &'a [(ChatId, Version)],
+}
 
 /// The feeds of this node.
 #[derive(Debug)]
@@ -61,10 +71,13 @@ impl Feeds {
     pub(super) fn start(
         &self,
         connection: &Arc<Connection>,
-        versions: &[(ChatId, Version)],
+        memberships: &Memberships<'_>,
+        presence: &Subscriptions,
     ) -> BTreeMap<ChatId, Version> {
+        self.note_left(connection, memberships, presence);
+        connection.subscribed.lock(&mut Order::start()).0.is_ready = true;
         let mut started = BTreeMap::new();
-        for &(chat, version) in versions {
+        for &(chat, version) in memberships.versions {
             // Left since the versions were read.
             if connection.subscribed.lock(&mut Order::start()).0.left.is_after(chat, version) {
                 continue;
@@ -91,6 +104,24 @@ impl Feeds {
             None => !left.contains(&chat),
         });
         started
+    }
+
+    /// Records which chats the user has left and not joined again. Otherwise a late event of an earlier join would
+    /// subscribe the connection to a chat that is no longer the user's.
+    fn note_left(
+        &self,
+        connection: &Arc<Connection>,
+        memberships: &Memberships<'_>,
+        presence: &Subscriptions,
+    ) {
+        let current: HashMap<_, _> = memberships.versions.iter().copied().collect();
+        for &(chat, version) in memberships.left {
+            if current.get(&chat).is_none_or(|current| *current < version) {
+                let departed = Departed { user: connection.user, version };
+                let (mut order, text) = (Order::start(), Utf8Bytes::default());
+                self.depart(&mut order, connection, (chat, &departed), &text, presence);
+            }
+        }
     }
 
     /// Unsubscribes a connection that is gone from all chats.
@@ -142,7 +173,8 @@ impl Feeds {
         }
     }
 
-    /// Sends `chat.deleted` to a connection whose user has left a chat, and unsubscribes it.
+    /// Unsubscribes a connection whose user has left a chat, and sends it `chat.deleted`, once. Also without a
+    /// subscription: a sync may have brought the client a chat that this node does not know it to be in.
     pub(super) fn depart<Held: Before<FeedsLevel>>(
         &self,
         order: &mut Order<'_, Held>,
@@ -154,26 +186,24 @@ impl Feeds {
         let version = departed.version;
         let (mut feeds, mut order) = self.shard(chat).lock(order);
         let (mut subscribed, mut order) = connection.subscribed.lock(&mut order);
-        if !subscribed.left.note(chat, version, Instant::now()) {
+        let noted = subscribed.left.note(chat, version, Instant::now());
+        if noted == Noted::TooMany {
             connection.queue.close(Closing::Restarting { retry_after: RETURN_AFTER });
         }
-        let feed = feeds.get_mut(&chat);
-        let knows = feed.as_ref().and_then(|feed| feed.knows(connection.number));
-        if knows.is_none_or(|knows| knows.lacks(version)) {
-            presence.end_peer(&mut order, &mut subscribed, connection, chat);
+        match feeds.get(&chat).and_then(|feed| feed.knows(connection.number)) {
+            // [`Self::start`] compares the version with the database's: the user may have joined again.
+            Some(Knows::AwaitsReady) => return,
+            Some(Knows::Upto(known)) if known >= version => return,
+            Some(Knows::Upto(_)) => self.unsubscribe_from(&mut feeds, connection, chat),
+            None => {}
         }
-        let (Some(feed), Some(knows)) = (feed, knows.filter(|knows| knows.lacks(version))) else {
-            return;
-        };
+        presence.end_peer(&mut order, &mut subscribed, connection, chat);
         subscribed.chats.retain(|other| *other != chat);
-        if feed.unsubscribe(connection.number) {
-            feeds.remove(&chat);
-            self.interest.ends(Topic::of_chat(chat));
-        }
-        match knows {
-            Knows::Upto(_) => connection.queue.push(Frame::of_chat(chat, version, text.clone())),
+        if !subscribed.is_ready {
             // The client has not received the chat yet, and will not.
-            Knows::AwaitsReady => connection.queue.retain(|other, _| other != chat),
+            connection.queue.retain(|other, _| other != chat);
+        } else if noted == Noted::New {
+            connection.queue.push(Frame::of_chat(chat, version, text.clone()));
         }
     }
 
@@ -276,6 +306,15 @@ impl Feeds {
     fn unsubscribe(&self, connection: &Connection, chat: ChatId) {
         let mut order = Order::start();
         let (mut feeds, _) = self.shard(chat).lock(&mut order);
+        self.unsubscribe_from(&mut feeds, connection, chat);
+    }
+
+    fn unsubscribe_from(
+        &self,
+        feeds: &mut HashMap<ChatId, Feed>,
+        connection: &Connection,
+        chat: ChatId,
+    ) {
         if feeds.get_mut(&chat).is_some_and(|feed| feed.unsubscribe(connection.number)) {
             feeds.remove(&chat);
             self.interest.ends(Topic::of_chat(chat));

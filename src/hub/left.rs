@@ -23,6 +23,17 @@ pub(super) struct LeftChats {
     sweep_at: usize,
 }
 
+/// What came of recording that the user left a chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Noted {
+    /// It was not known.
+    New,
+    /// This departure or a later one of the same chat was recorded already.
+    Known,
+    /// The user left too many chats recently: the client has to reconnect, and is sent its chats again.
+    TooMany,
+}
+
 impl Default for LeftChats {
     fn default() -> Self {
         Self { by_chat: HashMap::new(), sweep_at: KEPT }
@@ -35,19 +46,21 @@ impl LeftChats {
         self.by_chat.get(&chat).is_some_and(|(left, _)| *left > version)
     }
 
-    /// Records that the user left the chat by this version, unless a later one is recorded already. False
-    /// if the user left too many chats recently; then the client has to reconnect and is sent its chats
-    /// again.
+    /// Records that the user left the chat by this version, unless a later one is recorded already.
     #[must_use]
-    pub(super) fn note(&mut self, chat: ChatId, version: Version, now: Instant) -> bool {
-        let entry = self.by_chat.entry(chat).or_insert((version, now));
-        *entry = (version.max(entry.0), now);
+    pub(super) fn note(&mut self, chat: ChatId, version: Version, now: Instant) -> Noted {
+        let known = self.by_chat.get(&chat).map(|(left, _)| *left);
+        self.by_chat.insert(chat, (version.max(known.unwrap_or_default()), now));
         if self.by_chat.len() >= self.sweep_at {
             self.by_chat.retain(|_, (_, at)| now.duration_since(*at) < HORIZON);
             self.by_chat.shrink_to_fit();
             self.sweep_at = (2 * self.by_chat.len()).max(KEPT);
         }
-        self.by_chat.len() <= MAX
+        match known {
+            _ if self.by_chat.len() > MAX => Noted::TooMany,
+            Some(known) if known >= version => Noted::Known,
+            _ => Noted::New,
+        }
     }
 
     /// The user has joined the chat again.
@@ -66,7 +79,7 @@ mod tests {
         // A minute between them.
         let at = |n: i64| start + Duration::from_secs(60 * n.unsigned_abs());
         for n in 0..100_000 {
-            assert!(left.note(ChatId(n), Version(5), at(n)));
+            assert_eq!(left.note(ChatId(n), Version(5), at(n)), Noted::New);
             assert!(left.by_chat.len() <= KEPT);
             assert!(left.is_after(ChatId(n), Version(4)) && !left.is_after(ChatId(n), Version(5)));
             assert!(left.is_after(ChatId((n - 3).max(0)), Version(4)), "within the horizon");
@@ -76,19 +89,26 @@ mod tests {
     #[test]
     fn a_few_are_kept_for_ever_and_the_latest_version_counts() {
         let (mut left, now) = (LeftChats::default(), Instant::now());
-        assert!(left.note(ChatId(1), Version(7), now));
-        assert!(left.note(ChatId(1), Version(6), now));
-        assert!(left.note(ChatId(2), Version(9), now + 1_000 * HORIZON));
-        assert!(left.is_after(ChatId(1), Version(6)));
+        let long_after = now + 1_000 * HORIZON;
+        for (chat, version, at, noted) in [
+            (1, 7, now, Noted::New),
+            (1, 6, now, Noted::Known),
+            (1, 7, now, Noted::Known),
+            (2, 9, long_after, Noted::New),
+            (1, 8, long_after, Noted::New),
+        ] {
+            assert_eq!(left.note(ChatId(chat), Version(version), at), noted);
+        }
+        assert!(left.is_after(ChatId(1), Version(7)) && !left.is_after(ChatId(1), Version(8)));
         left.forget(ChatId(1));
-        assert!(!left.is_after(ChatId(1), Version(6)));
+        assert!(!left.is_after(ChatId(1), Version(7)));
     }
 
     #[test]
     fn too_many_at_once_are_refused() {
         let (mut left, now) = (LeftChats::default(), Instant::now());
         let most = i64::try_from(MAX).expect("small");
-        assert!((0..most).all(|n| left.note(ChatId(n), Version(1), now)));
-        assert!(!left.note(ChatId(most), Version(1), now));
+        assert!((0..most).all(|n| left.note(ChatId(n), Version(1), now) == Noted::New));
+        assert_eq!(left.note(ChatId(most), Version(1), now), Noted::TooMany);
     }
 }

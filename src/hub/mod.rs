@@ -35,7 +35,7 @@ use bus::link::Link;
 use connection::Connection;
 use delivery::Delivery;
 use encode::Encoder;
-use feeds::Feeds;
+use feeds::{Feeds, Memberships};
 use people::{People, TooManyConnections};
 use presence::Presence;
 use presence::recheck::Recheck;
@@ -94,16 +94,16 @@ impl Hub {
         Ok(connection)
     }
 
-    /// Starts delivery: `versions` are those of the user's chats, read from the database after
-    /// [`Feeds::join`]. Returns the versions for `ready`: every event after them will be delivered, and
-    /// none before.
+    /// Starts delivery, after [`Feeds::join`] and reading the memberships from the database. Returns the
+    /// versions for `ready`: every event after them will be delivered, and none before.
     pub fn start(
         &self,
         connection: &Arc<Connection>,
-        versions: &[(ChatId, Version)],
+        memberships: &Memberships<'_>,
     ) -> BTreeMap<ChatId, Version> {
-        let started = self.feeds.start(connection, versions);
-        self.presence.subscriptions.end_former_peers(connection);
+        let subscriptions = &self.presence.subscriptions;
+        let started = self.feeds.start(connection, memberships, subscriptions);
+        subscriptions.end_former_peers(connection);
         started
     }
 
@@ -198,5 +198,9 @@ impl Hub {
     }
 }
 
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;

@@ -47,7 +47,7 @@ impl Frame {
         Self { text, subject: Subject::Account }
     }
 
-    fn chat(&self) -> Option<(ChatId, Version)> {
+    pub(super) fn chat(&self) -> Option<(ChatId, Version)> {
         match self.subject {
             Subject::Chat(chat, version) => Some((chat, version)),
             Subject::Account | Subject::None => None,
@@ -261,6 +261,12 @@ impl Queue {
         let signals = std::mem::take(&mut inner.signals).into_values();
         frames.extend(signals.map(|text| Frame { text, subject: Subject::None }));
         Taken { frames, replies: inner.replies.take(), closing: inner.closing }
+    }
+
+    /// What waits, for tests that look at it without taking it.
+    #[cfg(test)]
+    pub(super) fn frames(&self) -> VecDeque<Frame> {
+        self.lock().frames.clone()
     }
 
     /// The room for events and signals, in bytes.

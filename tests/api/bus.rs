@@ -172,6 +172,43 @@ async fn without_the_bus_messages_are_late_and_with_it_again_at_once(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_who_leaves_a_chat_that_their_node_never_knew_gets_chat_deleted(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(bus) = bus_url() else { return };
+    let wire = Proxy::start(&[&bus.replace("nats://", "http://")]).await;
+    let url = wire.base.replace("http://", "nats://");
+    let Some([one, two]) = two_nodes(backend, &url).await else { return };
+    let (tom, kitty) = (one.user("tom").await, one.user("kitty").await);
+    let kitty = at(&two, &kitty);
+    let member = |chat| format!("/api/chats/{chat}/members/{}/", kitty.id);
+    let later = [tom.group(&[&kitty]).await, tom.group(&[&kitty]).await];
+    let (mut first, mut second) = (Socket::open(&kitty).await, Socket::open(&kitty).await);
+    wire.lead_to(&[]);
+    wire.cut();
+    wait_for_bus(&two, "away").await;
+
+    // A sync brings the chat, so her devices have it though nothing was published to them.
+    let chat = tom.group(&[&kitty]).await;
+    let synced = kitty.post("/api/sync/", json!({"versions": {}})).await.expect(200).json;
+    assert!(synced["changes"].as_array().expect("changes").iter().any(|c| c["chat"]["id"] == chat));
+    tom.delete(&member(chat)).await.expect(204);
+    for socket in [&mut first, &mut second] {
+        assert_eq!(socket.next_of("chat.deleted").await["chat"], chat);
+    }
+
+    // Each connection gets it once, and one that is opened later not at all.
+    let mut third = Socket::open(&kitty).await;
+    for chat in later {
+        tom.delete(&member(chat)).await.expect(204);
+        for socket in [&mut first, &mut second, &mut third] {
+            assert_eq!(socket.next_of("chat.deleted").await["chat"], chat);
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_the_epoch_is_renewed_nodes_go_on_together_and_clients_start_afresh(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {

@@ -6,6 +6,11 @@ use meowsenger::auth::secrets::random_hex;
 pub struct Chance(u64);
 
 impl Chance {
+    /// The same numbers for the same seed.
+    pub fn from_seed(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// Seeded from `MEOW_TEST_SEED`, or at random. Prints the seed, so that a failure can be repeated.
     pub fn new(what: &str) -> Self {
         Self::from_variable("MEOW_TEST_SEED", what)

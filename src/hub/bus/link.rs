@@ -66,6 +66,13 @@ impl Link {
         (link, BusWorker::new(servers, options, outgoing, state, key))
     }
 
+    /// The hub's end alone, for tests that carry the envelopes themselves.
+    #[cfg(test)]
+    pub(crate) fn without_nats() -> (Self, mpsc::Receiver<Envelope>) {
+        let (sender, outgoing) = mpsc::channel(OUTGOING_MAX);
+        (Self { outgoing: sender, state: Arc::new(LinkState::new(Vec::new())) }, outgoing)
+    }
+
     pub(super) fn is_connected(&self) -> bool {
         self.state.is_connected()
     }
