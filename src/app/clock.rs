@@ -56,7 +56,7 @@ impl Source {
     }
 
     /// How far the node may be ahead; beyond that, its time goes back.
-    fn patience(self) -> Duration {
+    fn tolerance(self) -> Duration {
         match self {
             Self::Database => AGREEMENT,
             Self::System => Duration::from_secs(86_400),
@@ -125,8 +125,8 @@ impl Clock {
         offset / 1_000
     }
 
-    /// Whether the time jumped less than `while_` ago. Other nodes may since have
-    /// stored dates by the old time.
+    /// Whether the time jumped less than `while_` ago. Other nodes may have stored dates by the old time since
+    /// then.
     pub fn jumped_within(&self, while_: Duration) -> bool {
         let jumped = self.state().jumped;
         jumped.is_some_and(|at| as_micros(self.started.elapsed()) < at + as_micros(while_))
@@ -150,7 +150,7 @@ impl Clock {
         let earliest = time.saturating_sub(as_micros(answered));
         let latest = time.saturating_sub(as_micros(asked));
         let ahead = state.base.saturating_sub(latest);
-        if ahead > as_micros(self.source.patience()) {
+        if ahead > as_micros(self.source.tolerance()) {
             state.base = latest;
             state.latest = self.reading(&state);
             state.jumped = Some(as_micros(answered));

@@ -1,5 +1,5 @@
-//! The formats of password hashes: ours, which is Django's Argon2id, and those that a Django site
-//! brings along. Pure and slow: `passwords` runs this off the runtime, so many at a time.
+//! The formats of password hashes: Django's Argon2id, which new hashes have, and the other formats that an
+//! imported Django site contains. Pure and slow: `passwords` runs this on blocking threads, a few at a time.
 
 use std::num::NonZeroU32;
 
@@ -13,17 +13,17 @@ use crate::domain::error::{Error, Result};
 
 use super::secrets::sha256_hex;
 
-/// How much work a new hash is. Only tests use another than the default.
+/// The cost of a new hash. Only tests change the default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashCost {
     /// Memory, in KiB.
     pub memory_kib: u32,
-    /// Passes over it.
+    /// Passes over the memory.
     pub passes: u32,
 }
 
 impl Default for HashCost {
-    /// OWASP's first choice, with one lane. About 20 ms of one core.
+    /// The first of OWASP's recommended settings, with one lane: about 20 ms of one core.
     fn default() -> Self {
         Self { memory_kib: 19 * 1024, passes: 2 }
     }
@@ -38,14 +38,14 @@ impl HashCost {
     }
 }
 
-/// The most work that a stored hash can ask for; what asks for more is not even tried. (Django's
-/// own: 1.5 million rounds, a cost of 12, 100 MiB and two passes.)
+/// The highest cost of a stored hash that is computed; a hash with a higher one never matches, so that nobody
+/// can stall the server with a crafted import. (Django's defaults: 1.5 million rounds, a cost of 12, 100 MiB and two passes.)
 const PBKDF2_ROUNDS_MAX: u32 = 5_000_000;
 const BCRYPT_COST_MAX: u32 = 16;
 const ARGON2_KIB_MAX: u32 = 256 * 1024;
 const ARGON2_PASSES_MAX: u32 = 16;
 
-/// Hashes a password for keeping.
+/// Hashes a password for storing.
 pub(super) fn hash(password: &str, cost: HashCost) -> Result<String> {
     let params = Params::new(cost.memory_kib, cost.passes, 1, None).map_err(Error::internal)?;
     let argon2id = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -53,13 +53,13 @@ pub(super) fn hash(password: &str, cost: HashCost) -> Result<String> {
     Ok(format!("argon2{phc}"))
 }
 
-/// Whether it is the mark of an account without a password, as Django makes it.
+/// Whether this is Django's marker of an account without a usable password.
 pub fn is_unusable(encoded: &str) -> bool {
     encoded.starts_with('!')
 }
 
-/// Whether a hash is of the password. `None`, after no work at all, where it cannot be of any: it
-/// is marked unusable, of a format that is not known here, or asks for too much.
+/// Whether the password matches a hash. `None`, without any work, if no password can: the hash is marked
+/// unusable, has an unknown format, or exceeds the highest cost.
 pub(super) fn verify(password: &str, encoded: &str) -> Option<bool> {
     let (algorithm, rest) = encoded.split_once('$')?;
     match algorithm {
@@ -88,7 +88,7 @@ fn pbkdf2(password: &str, rest: &str) -> Option<bool> {
     (rounds.get() <= PBKDF2_ROUNDS_MAX).then(|| verify().is_ok())
 }
 
-/// `$2b$COST$…`. bcrypt reads 72 bytes, so Django gives it a digest of the password.
+/// `$2b$COST$…`. bcrypt reads only 72 bytes, so Django hashes a digest of the password.
 fn bcrypt_sha256(password: &str, rest: &str) -> Option<bool> {
     let parts: bcrypt::HashParts = rest.parse().ok()?;
     let verify = || bcrypt::verify(sha256_hex(password), rest);

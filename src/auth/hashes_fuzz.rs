@@ -1,5 +1,5 @@
 //! Property tests of stored password hashes: whatever a database holds, verifying it neither panics nor
-//! takes long, and a hash made here verifies its own password alone.
+//! takes long, and a hash made here verifies only its own password.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use proptest::sample::{Index, select};
 
 use super::{HashCost, hash, verify};
 
-/// Cheap ones of every algorithm, of the password "meow".
+/// Cheap hashes of every algorithm, of the password "meow".
 const CHEAP: [&str; 3] = [
     "argon2$argon2id$v=19$m=64,t=1,p=1$bUVvd1NhbHQ$YyiTe5ELc033+HbCOvQdyA",
     "pbkdf2_sha256$1000$salt$aZ/cQ2uAjha2o9GzYyEVI92hkdnmk5Lcujh95lVapsM=",

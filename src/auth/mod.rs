@@ -1,4 +1,4 @@
-//! Secrets: password hashes, tokens and tickets; and who has tried too often. No HTTP here, and no SQL.
+//! Password hashes, tokens, random and signed strings, and rate limits in memory. Knows no HTTP and no SQL.
 
 pub mod hashes;
 mod meter;

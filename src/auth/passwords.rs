@@ -1,5 +1,5 @@
-//! Hashing and checking passwords off the runtime, a few at a time and fairly shared. The formats
-//! are in `hashes`; what a password must be like is in `domain::password`.
+//! Hashes and checks passwords on blocking threads, a few at a time and shared fairly among addresses. The
+//! formats are in `hashes`, the rules for new passwords in `domain::password`.
 
 use std::time::Duration;
 
@@ -8,23 +8,22 @@ use crate::shares::{FairSemaphore, Holder};
 
 use super::hashes::{self, HashCost};
 
-/// How long a password may wait before it is refused. At 20 ms each on two cores, a thousand are
-/// served in this time.
+/// Timeout for a core. At 20 ms each on two cores, a thousand passwords are checked in this time.
 const WAIT: Duration = Duration::from_secs(10);
 
 /// Hashes and checks passwords, as many at a time as there are cores.
 #[derive(Debug)]
 pub struct Passwords {
-    /// An address that nobody competes with may use every core. One that floods the server with
+    /// An address may use every core while no other needs one. An address that floods the server with
     /// logins delays others by one hash.
     turns: FairSemaphore,
-    /// Checked where there is no user, so that it takes as long as where there is one.
+    /// Checked when there is no such user, so that the answer takes as long as if there were one.
     decoy: String,
     cost: HashCost,
 }
 
 impl Passwords {
-    /// Makes the decoy hash, so it takes as long as a login.
+    /// Computes the decoy hash, which takes as long as a login.
     pub fn new(cost: HashCost) -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
@@ -34,22 +33,22 @@ impl Passwords {
         })
     }
 
-    /// Hashes a password for keeping. [`Error::Unavailable`] where it would have to wait for more
-    /// than ten seconds, as in [`Passwords::verify`].
+    /// Hashes a password for storing. Like [`Passwords::verify`], returns [`Error::Unavailable`] after waiting
+    /// for ten seconds.
     pub async fn hash(&self, holder: Holder, password: &str) -> Result<String> {
         let password = password.to_owned();
         let cost = self.cost;
         self.run(holder, move || hashes::hash(&password, cost)).await?
     }
 
-    /// Whether a hash has the format and cost of new ones. Another one is replaced when its
+    /// Whether a hash has the format and cost of new ones. If not, it is replaced at the next login, when the
     /// password is known, as Django does.
     pub fn is_current(&self, encoded: &str) -> bool {
         self.cost.is_of(encoded)
     }
 
-    /// Whether the password is the one that `encoded` was made of. Without an `encoded`, or with
-    /// one that no password can match, it is not, after the same work.
+    /// Whether the password matches the hash `encoded`. If there is none, or one that no password can match,
+    /// it does not, after the same work.
     pub async fn verify(
         &self,
         holder: Holder,
@@ -74,7 +73,7 @@ impl Passwords {
     ) -> Result<T> {
         let turn = self.turns.acquire(holder).await?;
         tokio::task::spawn_blocking(move || {
-            // Held by the work itself: a client that goes away does not free its turn early.
+            // Held by the blocking work: if the client disconnects, the core is still in use.
             let _turn = turn;
             work()
         })

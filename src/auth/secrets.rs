@@ -4,8 +4,8 @@ use aws_lc_rs::{constant_time, digest, hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// `N` random bytes from the system, in hexadecimal. The error says that the system has none, which no
-/// caller can fix.
+/// `N` random bytes from the operating system, in hexadecimal. It fails only if the system has no randomness,
+/// which no caller can fix.
 pub fn random_hex<const N: usize>() -> Result<String, aws_lc_rs::error::Unspecified> {
     let mut bytes = [0; N];
     rand::fill(&mut bytes)?;
@@ -22,15 +22,15 @@ pub fn sha256_hex(text: &str) -> String {
     hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
 }
 
-/// The key for one use of the site's `SECRET_KEY`, which itself signs nothing: a signature for one use is
-/// never valid for another. (HMAC-SHA-256 of the use's name; a new use needs a new name.)
+/// Derives the key for one use of the site's `SECRET_KEY`, which itself signs nothing. So a signature for one
+/// use is never valid for another. (HMAC-SHA-256 of the name of the use; a new use needs a new name.)
 pub fn derived_key(secret_key: &str, used_for: &str) -> hmac::Tag {
     let root = hmac::Key::new(hmac::HMAC_SHA256, secret_key.as_bytes());
     hmac::sign(&root, used_for.as_bytes())
 }
 
-/// Signs strings, such as cursors (HMAC-SHA-256, truncated to 96 bits). Only this site can make them;
-/// anybody can read them.
+/// Signs strings, such as cursors (HMAC-SHA-256, truncated to 96 bits). Only this site can sign; anybody can
+/// read.
 #[derive(Debug)]
 pub struct SigningKey(hmac::Key);
 
@@ -51,7 +51,7 @@ impl SigningKey {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The text of a string that this site has signed for the same purpose.
+    /// The text of a signed string. `None` if this site did not sign it, or did for another purpose.
     pub fn verify_text(&self, purpose: &str, signed: &str) -> Option<String> {
         let bytes = URL_SAFE_NO_PAD.decode(signed).ok()?;
         let (signature, text) = bytes.split_at_checked(SIGNATURE_BYTES)?;
@@ -66,20 +66,20 @@ impl SigningKey {
         URL_SAFE_NO_PAD.encode(self.hmac(purpose, text.as_bytes()))
     }
 
-    /// Whether this is the HMAC of the text. Takes constant time, whatever part of it is right.
+    /// Whether this is the HMAC of the text. Compares in constant time.
     pub fn is_hmac_of_text(&self, purpose: &str, text: &str, hmac: &str) -> bool {
         let expected = self.hmac_of_text(purpose, text);
         constant_time::verify_slices_are_equal(expected.as_bytes(), hmac.as_bytes()).is_ok()
     }
 
-    /// A message with its signature of 256 bits in front.
+    /// Puts a signature of 256 bits before a message.
     pub fn sign(&self, purpose: &str, message: &[u8]) -> Vec<u8> {
         let mut signed = self.hmac(purpose, message).as_ref().to_vec();
         signed.extend_from_slice(message);
         signed
     }
 
-    /// The message that was signed here, or by another node with the same key, for this purpose.
+    /// A message without its signature. `None` unless a node with the same key signed it for this purpose.
     pub fn verified<'a>(&self, purpose: &str, signed: &'a [u8]) -> Option<&'a [u8]> {
         let (signature, message) = signed.split_at_checked(digest::SHA256_OUTPUT_LEN)?;
         let expected = self.hmac(purpose, message);
@@ -87,7 +87,7 @@ impl SigningKey {
         Some(message)
     }
 
-    /// A number below a million that follows from a text, and that only this site can compute.
+    /// A number below a million, computed from a text, that only this site can compute.
     pub fn number(&self, purpose: &str, text: &str) -> i64 {
         let hmac = self.hmac(purpose, text.as_bytes());
         hmac.as_ref()[..SIGNATURE_BYTES]

@@ -1,5 +1,5 @@
-//! Property tests of signed strings, which cursors and the messages between nodes are: what is signed
-//! is read again, and nothing else is.
+//! Property tests of signed strings (cursors, and messages between nodes): verifying returns what was
+//! signed, and accepts nothing else.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

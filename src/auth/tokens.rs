@@ -1,5 +1,5 @@
-//! JWTs as simplejwt writes them: HS256 with `token_type, exp, iat, jti, sid` and `user_id`.
-//! A token is only a claim: whether its session still lives is asked of the store by the actions.
+//! JWTs with simplejwt's claims: HS256 with `token_type`, `exp`, `iat`, `jti`, `sid` and `user_id`. A valid
+//! token does not mean a valid session: the actions look that up in the store.
 
 use std::time::Duration;
 
@@ -15,29 +15,29 @@ use crate::domain::time::Timestamp;
 
 use super::secrets::derived_key;
 
-/// The end of the year 9999, in seconds since the epoch: no token of ours lasts until then.
+/// The end of the year 9999, in seconds since the epoch. No token of ours expires as late.
 const LATEST: i64 = 253_402_300_799;
 
 /// What a token may be used for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenType {
-    /// Goes with every request.
+    /// Authenticates requests.
     Access,
-    /// Buys the next pair, once.
+    /// Is exchanged for the next pair, once.
     Refresh,
 }
 
-/// What a token says, once its signature and its time are right.
+/// The claims of a token whose signature and dates were verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// What it may be used for.
+    /// Whether it is an access or a refresh token.
     pub token_type: TokenType,
     /// Its own id: 32 hexadecimal digits.
     pub jti: String,
-    /// The session that it dies with.
+    /// The session, without which the token is not valid.
     pub session: SessionId,
-    /// Whose it is.
+    /// The user.
     pub user: UserId,
 }
 
@@ -50,19 +50,19 @@ struct Payload {
     sid: i64,
     /// A string, as simplejwt writes it since 5.5.1.
     user_id: String,
-    /// Not written here; a token that is not good yet is refused.
+    /// Not in our tokens. A token that is not valid yet is refused.
     #[serde(default, skip_serializing)]
     nbf: Option<i64>,
-    /// Not written here: a token that names an audience was made for somebody else.
+    /// Not in our tokens: a token with an audience is meant for another program.
     #[serde(default, skip_serializing, deserialize_with = "is_named")]
     aud: bool,
-    /// Not written here: a token that names its issuer was made by somebody else.
+    /// Not in our tokens: a token with an issuer is from another program.
     #[serde(default, skip_serializing, deserialize_with = "is_named")]
     iss: bool,
 }
 
 impl Payload {
-    /// Whether its dates and its origin are such that we can have made it, and it is good now.
+    /// Whether the dates and origin are possible for a token of ours, and it is valid at this time.
     fn is_good_at(&self, now: i64) -> bool {
         let dates_are_ours = (0..=self.exp).contains(&self.iat) && self.exp <= LATEST;
         let is_its_time = now < self.exp && self.nbf.is_none_or(|from| from <= now);
@@ -70,13 +70,13 @@ impl Payload {
     }
 }
 
-/// Whatever the claim says, it is there.
+/// Whether the claim is present, whatever its value.
 fn is_named<'de, D: Deserializer<'de>>(claim: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(claim).map(|_| true)
 }
 
-/// A token's header, as all of ours are. Anything more (`crit`, `b64`, `kid`, `jwk`, `jku`, …) asks
-/// for a way of checking that we do not have, so it is refused (RFC 7515, section 4.1.11).
+/// The header of our tokens. Any other parameter (`crit`, `b64`, `kid`, `jwk`, `jku`, …) demands a kind of
+/// verification that we do not implement, so it is refused (RFC 7515, section 4.1.11).
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OwnHeader {
@@ -94,7 +94,7 @@ impl OwnHeader {
     }
 }
 
-/// Signs and checks tokens.
+/// Signs and verifies tokens.
 pub struct Signer {
     encoding: EncodingKey,
     decoding: DecodingKey,
@@ -110,8 +110,8 @@ impl std::fmt::Debug for Signer {
 }
 
 impl Signer {
-    /// Signs with a key derived from the site's `SECRET_KEY`: a token that another program signed
-    /// with `SECRET_KEY` itself is not valid here.
+    /// Signs with a key that is derived from the site's `SECRET_KEY`. So a token that another program signed
+    /// with `SECRET_KEY` itself is not valid.
     pub fn new(secret_key: &str, access_lifetime: Duration, refresh_lifetime: Duration) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         // Times are compared with the app's clock, below.
@@ -128,12 +128,12 @@ impl Signer {
         }
     }
 
-    /// How long a refresh token lives, and its session without one.
+    /// Lifetime of a refresh token, and of a session whose token is not refreshed.
     pub fn refresh_lifetime(&self) -> Duration {
         self.refresh_lifetime
     }
 
-    /// Signs a token made at `now`: the same claims make the same token.
+    /// Signs a token with the date `now`. The same claims result in the same token.
     pub fn sign(&self, claims: &Claims, now: Timestamp) -> Result<String> {
         let lifetime = match claims.token_type {
             TokenType::Access => self.access_lifetime,
@@ -154,9 +154,8 @@ impl Signer {
             .map_err(Error::internal)
     }
 
-    /// Reads a token of either type. Anything wrong with it is [`Error::TokenNotValid`]: a foreign
-    /// signature, algorithm, header, issuer or audience, a missing or odd claim, or its time being
-    /// over or still to come.
+    /// Verifies a token of either type. [`Error::TokenNotValid`] if its signature, algorithm, header, issuer or
+    /// audience is not ours, a claim is missing or malformed, or it has expired or is not valid yet.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Claims> {
         if !OwnHeader::is_of(token) {
             return Err(Error::TokenNotValid);
@@ -175,7 +174,7 @@ impl Signer {
         })
     }
 
-    /// As [`Self::verify`], of one type only.
+    /// Like [`Self::verify`], for one type.
     pub fn verify_as(&self, kind: TokenType, token: &str, now: Timestamp) -> Result<Claims> {
         let claims = self.verify(token, now)?;
         if claims.token_type == kind { Ok(claims) } else { Err(Error::TokenNotValid) }
@@ -213,7 +212,7 @@ mod tests {
         assert!(self::signer("other").verify(&refresh, NOW).is_err());
     }
 
-    /// A token with a good signature over any header and claims.
+    /// A token with a valid signature over any header and claims.
     fn signed(header: &str, claims: &str) -> String {
         let key = EncodingKey::from_secret(derived_key("key", "meowsenger tokens").as_ref());
         let message = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
