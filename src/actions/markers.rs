@@ -91,7 +91,7 @@ async fn write(
         let present = markers::read(&mut tx, &who).await?;
         tx.commit().await?;
         for one in moved {
-            app.hub.marker_moved(one.to.chat, one.to.user, one.to.markers, one.account);
+            app.hub.signals.marker_moved(one.to.chat, one.to.user, one.to.markers, one.account);
         }
         found.extend(present.into_iter().map(|one| ((one.chat, one.user), one)));
         // Rows that other transactions had locked have not moved yet.

@@ -157,12 +157,13 @@ async fn write(app: &Arc<App>, changes: &[PresenceChange], now: Timestamp) -> Re
 /// Checks presence subscriptions to and from users who have left a chat, and ends them where no chat is
 /// shared any more. Those that could not be checked are checked by the next tick.
 pub async fn recheck(app: Arc<App>) -> Result<()> {
+    let presence = &app.hub.presence;
     // Nothing is published to subscribers who may be strangers.
-    let _publishing = app.hub.presence.publishing.lock().await;
-    let rechecks = app.hub.take_rechecks();
+    let _publishing = presence.publishing.lock().await;
+    let rechecks = presence.recheck.take(&app.hub.people, &presence.subscriptions);
     for (done, one) in rechecks.iter().enumerate() {
         if let Err(error) = recheck_user(&app, one).await {
-            app.hub.presence.recheck.add(rechecks[done..].iter().map(|one| one.user));
+            presence.recheck.add(rechecks[done..].iter().map(|one| one.user));
             return Err(error);
         }
     }

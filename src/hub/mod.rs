@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod bus;
+mod connecting;
 pub mod connection;
 mod delivery;
 mod encode;
@@ -15,30 +16,25 @@ pub mod people;
 pub mod presence;
 pub mod queue;
 pub mod replies;
-mod signals;
+pub mod signals;
 pub mod witness;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::event::{AccountEvent, Event};
-use crate::domain::ids::{ChatId, SessionId, UserId};
-use crate::domain::numbering::{AccountVersion, Version};
-use crate::domain::receipt::Markers;
+use crate::domain::ids::{ChatId, UserId};
 use crate::domain::urls::Urls;
 
 use accounts::Accounts;
 use bus::PeerBus;
 use bus::envelope::{Envelope, Reach, Route};
 use bus::link::Link;
-use connection::Connection;
 use delivery::Delivery;
 use encode::Encoder;
-use feeds::{Feeds, Memberships};
-use people::{People, TooManyConnections};
+use feeds::Feeds;
+use people::People;
 use presence::Presence;
-use presence::recheck::Recheck;
 use signals::Signals;
 use witness::Witness;
 
@@ -53,7 +49,8 @@ pub struct Hub {
     pub feeds: Feeds,
     /// Who is online here, and who subscribes to whose presence.
     pub presence: Presence,
-    signals: Signals,
+    /// Typing indicators, and receipts that are still to be sent.
+    pub signals: Signals,
     /// The way to other nodes.
     pub bus: PeerBus,
     /// What the database must have.
@@ -80,41 +77,6 @@ impl Hub {
         }
     }
 
-    /// Registers a connection. From now on it gets the chats that its user enters. `max` is the most
-    /// connections that a user may have here.
-    pub fn connect(
-        &self,
-        user: UserId,
-        session: SessionId,
-        max: usize,
-    ) -> Result<Arc<Connection>, TooManyConnections> {
-        let connection = self.people.add(user, session, max)?;
-        self.accounts.open(user);
-        self.presence.local.connected(user, connection.number);
-        Ok(connection)
-    }
-
-    /// Starts delivery, after [`Feeds::join`] and reading the memberships from the database. Returns the
-    /// versions for `ready`: every event after them will be delivered, and none before.
-    pub fn start(
-        &self,
-        connection: &Arc<Connection>,
-        memberships: &Memberships<'_>,
-    ) -> BTreeMap<ChatId, Version> {
-        let subscriptions = &self.presence.subscriptions;
-        let started = self.feeds.start(connection, memberships, subscriptions);
-        subscriptions.end_former_peers(connection);
-        started
-    }
-
-    /// Forgets a connection.
-    pub fn disconnect(&self, connection: &Connection, now: Duration) {
-        self.people.remove(connection);
-        self.accounts.close(connection.user, &self.people);
-        self.feeds.leave_all(connection);
-        self.presence.disconnected(connection, now);
-    }
-
     /// Publishes a committed event to the connections on the nodes in reach.
     pub fn publish(&self, event: &Event, reach: Reach) {
         if reach == Reach::AllNodes {
@@ -135,18 +97,6 @@ impl Hub {
         if let Some(envelope) = self.signals.typing(user, chat, is_active, now) {
             self.send(envelope, Reach::AllNodes);
         }
-    }
-
-    /// A user's read or delivery marker moved. Its receipt is sent by the next [`Self::send_signals`].
-    /// `account` is the account version that moving the read marker made.
-    pub fn marker_moved(
-        &self,
-        chat: ChatId,
-        user: UserId,
-        markers: Markers,
-        account: Option<AccountVersion>,
-    ) {
-        self.signals.marker_moved(chat, user, markers, account);
     }
 
     /// Sends receipts, and the ends of typing indicators that have expired. The interval of the calls
@@ -171,18 +121,6 @@ impl Hub {
             _ => {}
         }
         self.deliver(envelope);
-    }
-
-    /// Forgets every chat's versions: they belong to another epoch. Connections have to be closed.
-    pub fn forget(&self) {
-        self.feeds.clear();
-        self.accounts.clear();
-        self.witness.forget();
-    }
-
-    /// Takes the presence subscriptions that may be between users who no longer share a chat.
-    pub fn take_rechecks(&self) -> Vec<Recheck> {
-        self.presence.recheck.take(&self.people, &self.presence.subscriptions)
     }
 
     fn send(&self, envelope: Envelope, reach: Reach) {

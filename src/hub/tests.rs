@@ -1,13 +1,19 @@
 //! The hub by itself: order, gaps, and what a connection receives while it starts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::event::{Departed, Event};
+use crate::domain::ids::SessionId;
 use crate::domain::numbering::Version;
 
 use proptest::prelude::{any, prop, prop_assert, proptest};
 
+use super::bus::envelope::Route;
+use super::connection::Connection;
 use super::feed::Gap;
+use super::feeds::Memberships;
+use super::people::TooManyConnections;
 use super::queue::Frame;
 use super::*;
 

@@ -32,7 +32,8 @@ impl RecheckQueue {
         lock(&self.0).extend(users);
     }
 
-    pub(crate) fn take(&self, people: &People, subscriptions: &Subscriptions) -> Vec<Recheck> {
+    /// Takes the users, with their subscriptions that may be to strangers by now.
+    pub fn take(&self, people: &People, subscriptions: &Subscriptions) -> Vec<Recheck> {
         let recheck = |user| {
             let mut own = people.of(user);
             own.retain(|one| !one.subscribed.lock(&mut Order::start()).0.users.is_empty());

@@ -20,7 +20,7 @@ use typing::Typing;
 
 /// The signals of this node.
 #[derive(Debug, Default)]
-pub(super) struct Signals {
+pub struct Signals {
     typing: Typing,
     moved: MovedMarkers,
 }
@@ -49,8 +49,9 @@ impl Signals {
         self.typing.said_elsewhere((chat, user), is_active, now);
     }
 
-    /// A user's read or delivery marker in a chat moved.
-    pub(super) fn marker_moved(
+    /// A user's read or delivery marker in a chat moved. Its receipt is sent by the next
+    /// [`super::Hub::send_signals`]. `account` is the account version that moving the read marker made.
+    pub fn marker_moved(
         &self,
         chat: ChatId,
         user: UserId,

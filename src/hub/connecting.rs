@@ -1,0 +1,57 @@
+//! How connections of the hub come and go. The order of the steps is in `actions::connect`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::ids::{ChatId, SessionId, UserId};
+use crate::domain::numbering::Version;
+
+use super::Hub;
+use super::connection::Connection;
+use super::feeds::Memberships;
+use super::people::TooManyConnections;
+
+impl Hub {
+    /// Registers a connection. From now on it gets the chats that its user enters. `max` is the most
+    /// connections that a user may have here.
+    pub fn connect(
+        &self,
+        user: UserId,
+        session: SessionId,
+        max: usize,
+    ) -> Result<Arc<Connection>, TooManyConnections> {
+        let connection = self.people.add(user, session, max)?;
+        self.accounts.open(user);
+        self.presence.local.connected(user, connection.number);
+        Ok(connection)
+    }
+
+    /// Starts delivery, after [`Feeds::join`] and reading the memberships from the database. Returns the
+    /// versions for `ready`: every event after them will be delivered, and none before.
+    pub fn start(
+        &self,
+        connection: &Arc<Connection>,
+        memberships: &Memberships<'_>,
+    ) -> BTreeMap<ChatId, Version> {
+        let subscriptions = &self.presence.subscriptions;
+        let started = self.feeds.start(connection, memberships, subscriptions);
+        subscriptions.end_former_peers(connection);
+        started
+    }
+
+    /// Forgets a connection.
+    pub fn disconnect(&self, connection: &Connection, now: Duration) {
+        self.people.remove(connection);
+        self.accounts.close(connection.user, &self.people);
+        self.feeds.leave_all(connection);
+        self.presence.disconnected(connection, now);
+    }
+
+    /// Forgets every chat's versions: they belong to another epoch. Connections have to be closed.
+    pub fn forget(&self) {
+        self.feeds.clear();
+        self.accounts.clear();
+        self.witness.forget();
+    }
+}
