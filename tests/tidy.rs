@@ -59,6 +59,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "lifecycle",
             "mail",
             "media",
+            "reach",
             "realtime",
             "store",
             "telemetry",

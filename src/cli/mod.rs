@@ -6,6 +6,7 @@ mod check;
 mod context;
 mod createsuperuser;
 mod epoch;
+mod healthcheck;
 mod listen;
 mod makemigrations;
 mod migrate;
@@ -48,6 +49,8 @@ enum Command {
     Changepassword(changepassword::ChangepasswordArguments),
     /// Print the epoch, the identity of the data's history that clients compare
     Epoch(epoch::EpochArguments),
+    /// Ask the server on this machine whether it is ready
+    Healthcheck(healthcheck::HealthcheckArguments),
     /// Report settings that are wrong or unsafe
     Check(check::CheckArguments),
     /// Print the OpenAPI or AsyncAPI document
@@ -85,6 +88,7 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Check(arguments) => return check::run(&arguments).await,
         Command::Migrate(arguments) => return migrate::run(&arguments).await,
         Command::Runserver(arguments) => runserver::run(&arguments).await?,
+        Command::Healthcheck(arguments) => healthcheck::run(&arguments).await?,
         Command::Epoch(arguments) => epoch::run(&arguments).await?,
         Command::Showmigrations => showmigrations::run().await?,
         Command::Createsuperuser(arguments) => createsuperuser::run(&arguments).await?,

@@ -228,3 +228,19 @@ fn a_second_server_on_one_database_is_refused() {
     drop(server);
     assert_eq!(Running::start(&shell, &[]).get("/readyz"), 200);
 }
+
+#[test]
+fn healthcheck_asks_the_server_on_this_machine() {
+    let shell = Shell::new();
+    let server = Running::start(&shell, &[("SHUTDOWN_DELAY", "5s"), ("BIND", "0.0.0.0:1")]);
+    let port = server.address.rsplit_once(':').expect("a port").1.to_owned();
+    let bind = format!("0.0.0.0:{port}");
+    shell.run(&["healthcheck"], &[("BIND", &bind)]).expect(0).says(&["\"ok\""]);
+    shell.run(&["healthcheck", &port], &[("ALLOWED_HOSTS", "x.org")]).expect(0);
+    server.signal();
+    let draining = || shell.run(&["healthcheck", &port], &[]);
+    while draining().status == 0 {}
+    draining().expect(1).says(&["is not ready"]);
+    drop(server);
+    shell.run(&["healthcheck", &port], &[]).expect(1).says(&["connection refused"]);
+}
