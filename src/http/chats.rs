@@ -40,8 +40,10 @@ use super::pagination::Paging;
     ),
     responses(
         (status = 200, description = "A page of chats", body = ChatPage),
-        (status = 400, description = "A filter is wrong", body = FieldTexts),
-        (status = 404, description = "The cursor does not belong to this list", body = Detail),
+        (status = 400, description = "A filter is wrong", body = FieldTexts,
+            example = json!({"unread": ["Must be a valid boolean."]})),
+        (status = 404, description = "The cursor does not belong to this list", body = Detail,
+            example = json!({"detail": "Invalid cursor"})),
     )
 )]
 pub(super) async fn list(
@@ -67,7 +69,7 @@ pub(super) async fn list(
         (status = 200, description = "The private chat that you already have", body = ChatJson),
         (status = 201, description = "The new chat", body = ChatJson),
         (status = 409, description = "You have created too many groups", body = Detail,
-            example = json!({"detail": "You have created too many groups."})),
+            example = json!({"detail": "You have made too many groups."})),
     )
 )]
 pub(super) async fn create(

@@ -64,7 +64,6 @@ pub(super) fn of(schema: &str) -> Option<Value> {
             "epoch": EPOCH, "changes": [change()], "gone": [], "more": false,
             "account": account_sync(),
         }),
-        "FieldErrors" | "BadRequest" => json!({"content": ["This field may not be blank."]}),
         "Verified" => json!({}),
         "Document" => json!({"openapi": "3.1.0"}),
         "Health" => json!({"status": "ok"}),
@@ -73,6 +72,35 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         }
         _ => return None,
     })
+}
+
+/// What is wrong with such a body, if its fields are.
+pub(super) fn of_refused(body: &str) -> Value {
+    const REQUIRED: &str = "This field is required.";
+    match body {
+        "Register" | "UpdateUser" | "PatchUser" | "UpdateUserForm" | "PatchUserForm" => {
+            json!({"username": ["A user with that username already exists."]})
+        }
+        "Login" | "EndAccount" => json!({"password": [REQUIRED]}),
+        "Refresh" => json!({"refresh": [REQUIRED]}),
+        "Verify" => json!({"token": [REQUIRED]}),
+        "ChangePassword" => json!({"new_password": ["This password is entirely numeric."]}),
+        "RequestReset" => json!({"email": ["Enter a valid email address."]}),
+        "ConfirmReset" => json!({"token": ["Invalid or expired token."]}),
+        "CreateChat" => json!({"members": ["Invalid pk \"9\" - object does not exist."]}),
+        "UpdateChat" | "PatchChat" | "UpdateChatForm" | "PatchChatForm" => {
+            json!({"name": ["This field may not be blank."]})
+        }
+        "AddMembers" => json!({"users": ["This list may not be empty."]}),
+        "ChangeRole" | "PatchRole" => json!({"role": ["\"chief\" is not a valid choice."]}),
+        "SendMessage" | "EditMessage" | "PatchMessage" => {
+            json!({"content": ["This field may not be blank."]})
+        }
+        "ReadMessages" => json!({"seq": ["A valid integer is required."]}),
+        "Sync" => json!({"versions": [REQUIRED]}),
+        "ReplaceAvatar" => json!({"avatar": ["No file was submitted."]}),
+        _ => json!({"non_field_errors": ["Invalid data."]}),
+    }
 }
 
 /// What an error of this status says where it has one text.

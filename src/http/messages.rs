@@ -39,7 +39,8 @@ use super::pagination::{Paging, whole_number};
     ),
     responses(
         (status = 200, description = "A page of messages", body = MessagePage),
-        (status = 400, description = "A parameter is not an integer", body = FieldTexts),
+        (status = 400, description = "A parameter is not an integer", body = FieldTexts,
+            example = json!({"before": ["A valid integer is required."]})),
         (status = 404, description = "No such chat, you are not a member, or the cursor does not belong to this list", body = Detail),
     )
 )]
@@ -70,7 +71,8 @@ pub(super) async fn list(
         (status = 200, description = "The message, sent earlier with the same `client_id`", body = MessageJson),
         (status = 201, description = "The message", body = MessageJson),
         (status = 404, description = "No such chat, or you are not a member", body = Detail),
-        (status = 409, description = "The `client_id` was used with another content", body = Detail),
+        (status = 409, description = "The `client_id` was used with another content", body = Detail,
+            example = json!({"detail": "A message with this client_id and other content exists."})),
     )
 )]
 pub(super) async fn send(

@@ -2,6 +2,7 @@
 //! here once: the PATCH beside a PUT, examples and limits of numbers. The answers that many calls share are
 //! in `answers`.
 
+use serde_json::Value;
 use utoipa::openapi::path::{Operation, Parameter, PathItem};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi, RefOr, Required, Schema};
@@ -103,25 +104,33 @@ fn limit_numbers(document: &mut OpenApi, message_length: usize) {
 
 /// Adds an example to every body that has none.
 fn show_examples(operation: &mut Operation) {
+    let mut asked = String::new();
     if let Some(RefOr::T(body)) = &mut operation.request_body {
-        body.content.values_mut().for_each(|content| show_example(content, None));
+        for content in body.content.values_mut() {
+            show_example(content, |name| {
+                name.clone_into(&mut asked);
+                examples::of(name)
+            });
+        }
     }
     for (status, response) in &mut operation.responses.responses {
-        if let RefOr::T(response) = response {
-            response.content.values_mut().for_each(|content| show_example(content, Some(status)));
+        let RefOr::T(response) = response else { continue };
+        for content in response.content.values_mut() {
+            show_example(content, |name| match name {
+                "ErrorDetail" => examples::of_status(status),
+                "BadRequest" => Some(examples::of_refused(&asked)),
+                _ => examples::of(name),
+            });
         }
     }
 }
 
-fn show_example(content: &mut RefOr<Content>, status: Option<&str>) {
-    let RefOr::T(content) = content else { return };
-    let Some(RefOr::Ref(schema)) = &content.schema else { return };
-    let name = schema.ref_location.rsplit('/').next().unwrap_or_default();
-    if content.example.is_none() {
-        content.example = match (name, status) {
-            ("ErrorDetail", Some(status)) => examples::of_status(status),
-            _ => examples::of(name),
-        };
+fn show_example(content: &mut RefOr<Content>, of: impl FnOnce(&str) -> Option<Value>) {
+    if let RefOr::T(content) = content
+        && let Some(RefOr::Ref(schema)) = &content.schema
+        && content.example.is_none()
+    {
+        content.example = of(schema.ref_location.rsplit('/').next().unwrap_or_default());
     }
 }
 

@@ -25,7 +25,8 @@ use super::pagination::Paging;
     params(Paging),
     responses(
         (status = 200, description = "A page of sessions", body = SessionPage),
-        (status = 404, description = "The cursor does not belong to this list", body = Detail),
+        (status = 404, description = "The cursor does not belong to this list", body = Detail,
+            example = json!({"detail": "Invalid cursor"})),
     )
 )]
 pub(super) async fn list(

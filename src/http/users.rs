@@ -38,8 +38,10 @@ use super::pagination::Paging;
     ),
     responses(
         (status = 200, description = "A page of users", body = UserPage),
-        (status = 400, description = "`ids` is wrong", body = FieldTexts),
-        (status = 404, description = "The cursor does not belong to this list", body = Detail),
+        (status = 400, description = "`ids` is wrong", body = FieldTexts,
+            example = json!({"ids": ["A valid integer is required."]})),
+        (status = 404, description = "The cursor does not belong to this list", body = Detail,
+            example = json!({"detail": "Invalid cursor"})),
     )
 )]
 pub(super) async fn list(
@@ -91,8 +93,10 @@ async fn named(app: &App, paging: &Paging, ids: &str) -> Result<Response> {
     ),
     responses(
         (status = 200, description = "A page of users", body = UserPage),
-        (status = 400, description = "`q` is missing or blank", body = FieldTexts),
-        (status = 404, description = "The cursor does not belong to this list", body = Detail),
+        (status = 400, description = "`q` is missing or blank", body = FieldTexts,
+            example = json!({"q": ["This field may not be blank."]})),
+        (status = 404, description = "The cursor does not belong to this list", body = Detail,
+            example = json!({"detail": "Invalid cursor"})),
     )
 )]
 pub(super) async fn search(

@@ -135,3 +135,33 @@ fn every_answer_names_its_headers() {
         }
     }
 }
+
+/// An example of wrong fields names fields that the call has.
+#[test]
+fn examples_of_errors_are_about_the_call() {
+    let document = document();
+    for (path, method, operation) in operations(&document) {
+        let Some(content) = operation["responses"]["400"].get("content") else { continue };
+        let example = object(&content["application/json"]["example"]);
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let mut known: Vec<_> = parameters.map(|one| one["name"].clone()).collect();
+        let bodies = operation["requestBody"].get("content").map(object).into_iter().flatten();
+        for (_, body) in bodies {
+            let resolve = |schema: &Value| {
+                let reference = schema["$ref"].as_str().expect("a reference");
+                document.pointer(&reference[1..]).expect("a schema").clone()
+            };
+            let body = resolve(&body["schema"]);
+            let parts = body["oneOf"].as_array().map(|parts| parts.iter().map(resolve).collect());
+            for part in parts.unwrap_or_else(|| vec![body]) {
+                known.extend(object(&part["properties"]).keys().map(|name| json!(name)));
+            }
+        }
+        let handshake = path == "/ws/";
+        let mut fields = example.keys();
+        assert!(
+            handshake || fields.all(|field| known.contains(&json!(field))),
+            "{method} {path}: {example:?}"
+        );
+    }
+}

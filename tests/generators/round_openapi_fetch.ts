@@ -20,9 +20,9 @@ async function main(): Promise<void> {
 
     const uploaded = await api.PUT("/api/auth/me/avatar/", {
         body: { avatar: picture },
-        bodySerializer(body) {
+        bodySerializer: ({ avatar }) => {
             const form = new FormData();
-            if (body && "avatar" in body) form.set("avatar", body.avatar);
+            form.set("avatar", avatar);
             return form;
         },
     });
