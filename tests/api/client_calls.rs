@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use futures_util::TryStreamExt;
 use meowsenger_client::types::{
     Availability, ChatType, Draft, GroupUpdate, NewGroup, ProfileUpdate, Registration, Role,
     SyncRequest,
@@ -166,7 +167,7 @@ async fn user_calls(alice: &Client, bob: &Client) {
     let names = |users: Vec<meowsenger_client::types::User>| -> Vec<_> {
         users.into_iter().map(|user| user.username).collect()
     };
-    let all = alice.users().page_size(1).collect().await.expect("users");
+    let all = alice.users().page_size(1).into_stream().try_collect().await.expect("users");
     assert_eq!(names(all), ["alice", "bob"]);
     let found = alice.search_users("b ob&").collect().await.expect("found");
     assert_eq!(names(found), Vec::<String>::new());

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use meowsenger_client::types::{NewGroup, Picture, TokenPair};
-use meowsenger_client::{ChatId, Client, ErrorKind, Server};
+use meowsenger_client::{ChatId, Client, Error, ErrorKind, Server};
 use tokio::net::TcpListener;
 
 use crate::avatars::png;
@@ -73,4 +73,12 @@ async fn bytes_are_uploaded_again_and_a_stream_is_not() {
     let stream = Picture::stream(png(1, 1));
     let refused = client.set_chat_avatar(chat, stream).await.expect_err("refused");
     assert_eq!((refused.kind(), left(&answers)), (Some(ErrorKind::Unavailable), 1));
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_no_network_error() {
+    for url in ["whiskers", "127.0.0.1:8000", "ftp://127.0.0.1"] {
+        let error = Server::new(url).log_in("whiskers", "nine-lives-2026").await;
+        assert!(matches!(error, Err(Error::InvalidRequest(_))), "{url}: {error:?}");
+    }
 }

@@ -10,6 +10,7 @@ import { Server, freePort } from "./server.mjs";
 const PASSWORD = "nine-lives-2026";
 const FLAGS = [
   "--no-sandbox",
+  "--disable-dev-shm-usage",
   "--disable-gpu",
   "--disable-background-networking",
   "--disable-component-update",

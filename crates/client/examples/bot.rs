@@ -1,15 +1,17 @@
 //! A bot that answers every message exactly once, also what was said while it was down. It stores
-//! nothing: its answers are its memory.
+//! nothing: its answers are its memory. It ends when it cannot go on, and goes on where it stopped when
+//! it is started again.
 //!
 //! ```sh
 //! cargo run -p meowsenger-client --example bot -- http://127.0.0.1:8000 whiskers nine-lives-2026
 //! ```
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use meowsenger_client::types::{Chat, Draft, Message};
 use meowsenger_client::{
-    Anchor, Change, ChatId, Client, Connection, Error, Event, Options, Result, Resynced, Seq,
+    Anchor, Change, ChatId, Client, Connection, ErrorKind, Event, Options, Result, Resynced, Seq,
     Server, UserId,
 };
 
@@ -19,8 +21,10 @@ async fn main() -> Result<()> {
     let [url, username, password] = &arguments[..] else {
         panic!("usage: bot URL USERNAME PASSWORD");
     };
-    let client = Server::new(url).log_in(username, password).await?;
-    run(client).await
+    // How long one attempt may take, and how long the bot waits for a server that is down.
+    let (timeout, deadline) = (Duration::from_secs(10), Duration::from_secs(3_600));
+    let server = Server::new(url).with_timeouts(timeout, deadline);
+    run(server.log_in(username, password).await?).await
 }
 
 /// Answers until the session ends.
@@ -29,16 +33,21 @@ pub async fn run(client: Client) -> Result<()> {
     let (connection, mut events) = client.connect(Options::new());
     let mut bot = Bot { client, connection, me, answered: HashMap::new() };
     while let Some(event) = events.next().await {
-        match event {
+        let outcome = match event {
             Event::Change(
                 Change::MessageCreated { message, .. } | Change::MessageUpdated { message, .. },
-            ) => bot.answer(&message).await?,
+            ) => bot.answer(&message).await,
             // The bot missed something: it has just started, was disconnected, or joined the chat.
             Event::Resynced(Resynced { chat, .. }) | Event::ChatCreated(chat) => {
-                bot.catch_up(&chat).await?;
+                bot.catch_up(&chat).await
             }
-            Event::Ended(error) => return Err(error),
-            _ => {}
+            Event::Ended(error) => Err(error),
+            _ => Ok(()),
+        };
+        match outcome {
+            // The bot is no longer in the chat.
+            Err(error) if error.kind() == Some(ErrorKind::NotFound) => {}
+            outcome => outcome?,
         }
     }
     Ok(())
@@ -89,11 +98,15 @@ impl Bot {
         let start: String = message.content.chars().take(1_000).collect();
         let draft = Draft::new(format!("You said: {start}")).client_id(seq_to_key(message.seq));
         match self.connection.send(message.chat, draft).await {
-            // A refusal is final: the message was answered before it was edited, or the chat is gone.
-            Ok(_) | Err(Error::Api(_)) => *answered = message.seq,
-            Err(error) => return Err(error),
+            Err(error) if error.kind().is_none_or(|kind| kind == ErrorKind::ServerError) => {
+                Err(error)
+            }
+            // Sent, or refused for good: the message was edited after its answer, say.
+            _ => {
+                *answered = message.seq;
+                Ok(())
+            }
         }
-        Ok(())
     }
 }
 

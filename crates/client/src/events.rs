@@ -28,6 +28,7 @@ pub enum Event {
     /// An ephemeral signal.
     Signal(Signal),
     /// The connection is lost, or an attempt to connect failed.
+    #[non_exhaustive]
     Disconnected {
         /// Why, for people.
         reason: String,

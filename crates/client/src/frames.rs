@@ -23,15 +23,19 @@ use crate::types::{Chat, Markers, Member, Message, Presence, User, UserRef};
 pub enum Change {
     /// A message was sent.
     #[serde(rename = "message.created")]
+    #[non_exhaustive]
     MessageCreated { chat: ChatId, version: Version, message: Message },
     /// A message was edited.
     #[serde(rename = "message.updated")]
+    #[non_exhaustive]
     MessageUpdated { chat: ChatId, version: Version, message: Message },
     /// A message was deleted; it is a tombstone now.
     #[serde(rename = "message.deleted")]
+    #[non_exhaustive]
     MessageDeleted { chat: ChatId, version: Version, message: Message },
     /// The group's name, description or avatar changed.
     #[serde(rename = "chat.updated")]
+    #[non_exhaustive]
     ChatUpdated {
         chat: ChatId,
         version: Version,
@@ -41,12 +45,15 @@ pub enum Change {
     },
     /// Another user joined the group.
     #[serde(rename = "member.joined")]
+    #[non_exhaustive]
     MemberJoined { chat: ChatId, version: Version, member: Member },
     /// A member's role changed.
     #[serde(rename = "member.updated")]
+    #[non_exhaustive]
     MemberUpdated { chat: ChatId, version: Version, member: Member },
     /// Another user left the group or was removed.
     #[serde(rename = "member.left")]
+    #[non_exhaustive]
     MemberLeft { chat: ChatId, version: Version, member: Member },
 }
 
@@ -92,6 +99,7 @@ impl Change {
 pub enum Signal {
     /// A member's markers moved.
     #[serde(rename = "receipt")]
+    #[non_exhaustive]
     Receipt {
         chat: ChatId,
         user: UserId,
@@ -103,12 +111,14 @@ pub enum Signal {
     },
     /// A member started or stopped typing.
     #[serde(rename = "typing")]
+    #[non_exhaustive]
     Typing { chat: ChatId, user: UserId, active: bool },
     /// The presence of a user you subscribed to changed.
     #[serde(rename = "status")]
     Presence(Presence),
     /// The name or avatar of a user you subscribed to changed.
     #[serde(rename = "user.updated")]
+    #[non_exhaustive]
     UserUpdated {
         user: UserRef,
         /// The account's version, if it is your own profile.
