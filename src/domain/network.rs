@@ -2,45 +2,36 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use ipnet::IpNet;
+
 use super::text::quoted;
 
 /// A range of addresses, such as `10.0.0.0/8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    address: u128,
-    mask: u128,
-}
+pub struct Network(IpNet);
 
 impl Network {
     /// Parses a range in CIDR notation, or a single address.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let fault =
-            || format!("must be made of ranges such as 10.0.0.0/8 or ::1, not {}", quoted(text));
-        let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, Some(bits)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().map_err(|_| fault())?;
-        let whole = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(whole), |bits| bits.parse::<u32>().map_err(|_| fault()))?;
-        if bits > whole {
-            return Err(fault());
-        }
-        let mask = u128::MAX.checked_shl(whole - bits).unwrap_or(0);
-        Ok(Self { address: number(address) & mask, mask })
+        let range = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        range.map(unmapped).map(Self).map_err(|_| {
+            format!("must be made of ranges such as 10.0.0.0/8 or ::1, not {}", quoted(text))
+        })
     }
 
-    /// Whether the range is larger than any network of a single operator: IPv4 beyond a /8, IPv6 beyond
+/// Whether the range is larger than any network of a single operator: IPv4 beyond a /8, IPv6 beyond
     /// a /32.
     pub fn is_wide(&self) -> bool {
-        let bits = self.mask.count_ones();
-        let is_ipv4 = bits >= 96 && self.address >> 32 == 0xffff;
-        bits < if is_ipv4 { 96 + 8 } else { 32 }
+        self.0.prefix_len() < if self.0.addr().is_ipv4() { 8 } else { 32 }
     }
 
-    /// Whether the range contains an address.
+    /// Whether the range contains an address. Ranges of IPv6 may contain IPv4, mapped.
     pub fn contains(&self, address: IpAddr) -> bool {
-        number(address) & self.mask == self.address
+        let mapped = match address {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+            IpAddr::V6(v6) => v6,
+        };
+        self.0.contains(&address.to_canonical()) || self.0.contains(&IpAddr::V6(mapped))
     }
 }
 
@@ -59,12 +50,11 @@ pub fn block(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Both kinds in one address space: IPv4 is mapped into IPv6.
-fn number(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
-        IpAddr::V6(v6) => v6.to_bits(),
-    }
+/// A range of IPv4 that is written as mapped IPv6 is one of IPv4.
+fn unmapped(range: IpNet) -> IpNet {
+    let address = range.addr().to_canonical();
+    let bits = range.prefix_len().checked_sub(96).filter(|_| address.is_ipv4());
+    bits.and_then(|bits| IpNet::new(address, bits).ok()).unwrap_or(range)
 }
 
 #[cfg(test)]
@@ -84,6 +74,7 @@ mod tests {
             ("2001:db8::/32", "2001:db8:ffff::1", "2001:db9::1"),
             ("::1", "::1", "::2"),
             ("0.0.0.0/0", "203.0.113.9", "2001:db8::1"),
+            ("::ffff:10.0.0.0/104", "10.9.9.9", "11.0.0.1"),
         ] {
             let network = Network::parse(range).expect(range);
             assert!(network.contains(ip(inside)), "{range} {inside}");
