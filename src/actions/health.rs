@@ -53,7 +53,9 @@ pub async fn ready(app: &App) -> Result<Readiness, Unready> {
 async fn look(app: &App) -> Result<(), Unready> {
     match migrations::state(&app.db).await {
         Ok(State::Current | State::NewerCompatible(_)) => {}
-        Ok(State::Behind(_) | State::NewerIncompatible(_)) => return Err(Unready::Migrations),
+        Ok(State::Behind(_) | State::NewerIncompatible(_) | State::Edited(_)) => {
+            return Err(Unready::Migrations);
+        }
         Err(error) => return Err(unready(&error)),
     }
     site::try_to_write(&app.db).await.map_err(|error| unready(&error))

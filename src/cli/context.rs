@@ -56,6 +56,7 @@ pub(super) async fn require_current(db: &Db) -> Result {
             Ok(())
         }
         State::NewerIncompatible(name) => Err(MigrationError::Newer(name).into()),
+        State::Edited(name) => Err(MigrationError::Edited(name).into()),
         State::Behind(names) => Err(format!(
             "the migration {} is not applied; run `meowsenger migrate` first",
             names[0]

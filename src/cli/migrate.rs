@@ -34,8 +34,10 @@ pub(super) async fn run(arguments: &MigrateArguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let steps = migrations::status(&db).await?;
-    if let State::NewerIncompatible(name) = State::of(&steps) {
-        return Err(MigrationError::Newer(name).into());
+    match State::of(&steps) {
+        State::NewerIncompatible(name) => return Err(MigrationError::Newer(name).into()),
+        State::Edited(name) => return Err(MigrationError::Edited(name).into()),
+        State::Current | State::Behind(_) | State::NewerCompatible(_) => {}
     }
     let pending: Vec<_> = steps.iter().filter(|step| !step.applied).collect();
     for step in &pending {

@@ -9,8 +9,12 @@ pub(super) async fn run() -> Result {
     let (db, _log) = database().await?;
     for step in migrations::status(&db).await? {
         let mark = if step.applied { 'X' } else { ' ' };
-        let newer = if step.known { "" } else { ", of a newer version" };
-        say(&format!(" [{mark}] {}{newer}", describe_step(&step)));
+        let note = match (step.known, step.edited) {
+            (false, _) => ", of a newer version",
+            (true, true) => ", edited since it was applied",
+            (true, false) => "",
+        };
+        say(&format!(" [{mark}] {}{note}", describe_step(&step)));
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ impl Network {
         })
     }
 
-/// Whether the range is larger than any network of a single operator: IPv4 beyond a /8, IPv6 beyond
+    /// Whether the range is larger than any network of a single operator: IPv4 beyond a /8, IPv6 beyond
     /// a /32.
     pub fn is_wide(&self) -> bool {
         self.0.prefix_len() < if self.0.addr().is_ipv4() { 8 } else { 32 }

@@ -2,8 +2,10 @@
 //! time. The same names exist for both databases. There are no down migrations.
 //!
 //! Each migration says which older programs can use the schema after it, and the database stores that. So
-//! an older node can restart in the middle of a rolling update. See `docs/migrations.md`.
+//! an older node can restart in the middle of a rolling update. The database also stores checksums: a
+//! migration that was edited after it was applied is refused. See `docs/migrations.md`.
 
+use aws_lc_rs::digest;
 use rust_embed::RustEmbed;
 
 use crate::domain::time::Timestamp;
@@ -11,6 +13,8 @@ use crate::domain::time::Timestamp;
 use super::db::{Db, Tx};
 use super::error::{Result as StoreResult, StoreError};
 use super::query::{Dialects, Target};
+
+pub use super::migration_state::{RUNS_BESIDE, State, Step, runs_beside};
 
 #[derive(RustEmbed)]
 #[folder = "migrations/sqlite"]
@@ -23,10 +27,6 @@ struct PostgresFiles;
 /// An arbitrary number that no other program's advisory lock is likely to have ("meow").
 const LOCK: i64 = 0x6d65_6f77;
 
-/// The beginning of the header line that names the oldest migration level whose program can use the
-/// schema after this migration.
-pub const RUNS_BESIDE: &str = "-- Runs beside: ";
-
 /// Why the schema cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
@@ -36,39 +36,18 @@ pub enum MigrationError {
          which is unknown here; use the newer version"
     )]
     Newer(String),
+    /// An applied migration is not what this program has under its name.
+    #[error(
+        "the migration {0} was edited after it was applied: new databases would differ from this one; \
+         undo the edit"
+    )]
+    Edited(String),
     /// A file is not UTF-8.
     #[error("the migration {0} is not UTF-8")]
     NotText(String),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// A migration, and whether it is applied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    /// `NNNN_name`.
-    pub name: String,
-    /// The database has it.
-    pub applied: bool,
-    /// This program has it.
-    pub known: bool,
-    /// The oldest migration level (the number of the newest migration that a program knows) that can use
-    /// the schema after it. `None`: that of this migration itself.
-    pub runs_beside: Option<u32>,
-}
-
-/// How the database's schema compares with this program.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// All migrations are applied, and no others.
-    Current,
-    /// These have to be applied first.
-    Behind(Vec<String>),
-    /// A newer version has applied these as well; this program can use the database.
-    NewerCompatible(Vec<String>),
-    /// A newer version has applied this one; this program must not use the database.
-    NewerIncompatible(String),
 }
 
 /// How the database compares with this program. Two small queries.
@@ -79,7 +58,7 @@ pub async fn state(db: &Db) -> StoreResult<State> {
 /// All migrations that this program or the database has, in order.
 pub async fn status(db: &Db) -> StoreResult<Vec<Step>> {
     let columns = columns(db).await?;
-    Ok(steps(applied(db, columns).await?))
+    Ok(steps(db.is_sqlite(), applied(db, columns).await?))
 }
 
 /// Applies the pending migrations, each in its own transaction, and calls `on_applied` after each. Nodes
@@ -102,9 +81,10 @@ pub async fn migrate(
             .execute()
             .await?;
         let columns = columns(&mut tx).await?;
-        let missing = match State::of(&steps(applied(&mut tx, columns).await?)) {
+        let missing = match State::of(&steps(tx.is_sqlite(), applied(&mut tx, columns).await?)) {
             State::Current | State::NewerCompatible(_) => return Ok(()),
             State::NewerIncompatible(name) => return Err(MigrationError::Newer(name)),
+            State::Edited(name) => return Err(MigrationError::Edited(name)),
             State::Behind(missing) => missing,
         };
         let Some(name) = missing.into_iter().next() else { return Ok(()) };
@@ -116,7 +96,7 @@ pub async fn migrate(
 
 async fn apply(tx: &mut Tx, name: &str, now: Timestamp) -> Result<(), MigrationError> {
     tx.script(TABLE.to_owned()).await?;
-    let sql = text(tx, name)?;
+    let sql = text(tx.is_sqlite(), name).ok_or_else(|| MigrationError::NotText(name.to_owned()))?;
     let beside = runs_beside(&sql).map(|number| format!("{number:04}"));
     tx.script(sql).await?;
     tx.query("insert into migrations (name, applied_at) values ($1, $2)")
@@ -132,6 +112,22 @@ async fn apply(tx: &mut Tx, name: &str, now: Timestamp) -> Result<(), MigrationE
             .execute()
             .await?;
     }
+    if columns(&mut *tx).await? == COLUMNS {
+        store_checksums(tx).await?;
+    }
+    Ok(())
+}
+
+/// Of this migration, and of all that were applied before there were checksums.
+async fn store_checksums(tx: &mut Tx) -> Result<(), MigrationError> {
+    for name in names() {
+        let sum = text(tx.is_sqlite(), &name).map(|sql| checksum(&sql));
+        tx.query("update migrations set checksum = $2 where name = $1 and checksum is null")
+            .bind(name.as_str())
+            .bind(sum)
+            .execute()
+            .await?;
+    }
     Ok(())
 }
 
@@ -139,88 +135,77 @@ const TABLE: &str =
     "create table if not exists migrations (name text primary key, applied_at text not null)";
 
 /// This program's migrations, and those that only the database has.
-fn steps(applied: Vec<(String, Option<String>)>) -> Vec<Step> {
+fn steps(is_sqlite: bool, applied: Vec<Applied>) -> Vec<Step> {
     let known = names();
-    let mut steps: Vec<_> = known
-        .iter()
-        .map(|name| Step {
+    let step = |name: &String| {
+        let (sql, row) = (text(is_sqlite, name), applied.iter().find(|row| row.name == *name));
+        let stored = row.and_then(|row| row.checksum.as_ref());
+        Step {
             name: name.clone(),
-            applied: applied.iter().any(|(other, _)| other == name),
+            applied: row.is_some(),
             known: true,
-            runs_beside: SqliteFiles::get(&format!("{name}.sql"))
-                .and_then(|file| runs_beside(std::str::from_utf8(&file.data).ok()?)),
-        })
-        .collect();
-    let newer = applied.into_iter().filter(|(name, _)| !known.contains(name));
-    steps.extend(newer.map(|(name, beside)| Step {
-        name,
+            edited: stored
+                .is_some_and(|stored| sql.as_deref().map(checksum).as_ref() != Some(stored)),
+            runs_beside: sql.as_deref().and_then(runs_beside),
+        }
+    };
+    let mut steps: Vec<_> = known.iter().map(step).collect();
+    let newer = applied.into_iter().filter(|row| !known.contains(&row.name));
+    steps.extend(newer.map(|row| Step {
+        name: row.name,
         applied: true,
         known: false,
-        runs_beside: beside.and_then(|number| number.parse().ok()),
+        edited: false,
+        runs_beside: row.runs_beside.and_then(|number| number.parse().ok()),
     }));
     steps.sort_by(|a, b| a.name.cmp(&b.name));
     steps
 }
 
-impl State {
-    /// The state, given all migrations that either side has.
-    pub fn of(steps: &[Step]) -> Self {
-        let level = steps.iter().filter(|step| step.known).filter_map(Step::number).max();
-        let may_run = |step: &Step| step.runs_beside.is_some_and(|oldest| Some(oldest) <= level);
-        let newer: Vec<_> = steps.iter().filter(|step| !step.known).collect();
-        if let Some(step) = newer.iter().find(|step| !may_run(step)) {
-            return Self::NewerIncompatible(step.name.clone());
-        }
-        let missing: Vec<_> =
-            steps.iter().filter(|step| !step.applied).map(|step| step.name.clone()).collect();
-        if !missing.is_empty() {
-            Self::Behind(missing)
-        } else if newer.is_empty() {
-            Self::Current
-        } else {
-            Self::NewerCompatible(newer.into_iter().map(|step| step.name.clone()).collect())
-        }
-    }
+/// The checksum of a migration, however its lines end.
+pub fn checksum(sql: &str) -> String {
+    let sum = digest::digest(&digest::SHA256, sql.replace('\r', "").as_bytes());
+    sum.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-impl Step {
-    /// The number at the beginning of its name.
-    fn number(&self) -> Option<u32> {
-        self.name.get(..4)?.parse().ok()
-    }
-}
+/// The columns in the order in which migrations added them: `name`, `runs_beside`, `checksum`.
+const COLUMNS: i64 = 3;
 
-/// The level in a migration's header, if there is one.
-pub fn runs_beside(sql: &str) -> Option<u32> {
-    sql.lines().find_map(|line| line.strip_prefix(RUNS_BESIDE)?.trim().parse().ok())
-}
-
-/// How many of the columns exist: 0 without the table, 1 without `runs_beside`, 2 with it.
+/// How many of the columns exist; 0 without the table.
 async fn columns(at: impl Into<Target<'_>>) -> StoreResult<i64> {
     let (columns,): (i64,) = at
         .into()
         .query(Dialects {
             sqlite: "select count(*) from pragma_table_info('migrations') \
-                     where name in ('name', 'runs_beside')",
+                     where name in ('name', 'runs_beside', 'checksum')",
             postgres: "select count(*) from pg_attribute \
                        where attrelid = to_regclass('migrations') \
-                             and attname in ('name', 'runs_beside')",
+                             and attname in ('name', 'runs_beside', 'checksum')",
         })
         .one()
         .await?;
     Ok(columns)
 }
 
-/// The names in the database, each with the oldest level that can run beside it.
-async fn applied(
-    at: impl Into<Target<'_>>,
-    columns: i64,
-) -> StoreResult<Vec<(String, Option<String>)>> {
-    match columns {
-        0 => Ok(Vec::new()),
-        1 => at.into().query("select name, cast(null as text) from migrations").all().await,
-        _ => at.into().query("select name, runs_beside from migrations").all().await,
-    }
+/// A row of the table.
+#[derive(sqlx::FromRow)]
+struct Applied {
+    name: String,
+    #[sqlx(default)]
+    runs_beside: Option<String>,
+    #[sqlx(default)]
+    checksum: Option<String>,
+}
+
+/// The migrations in the database.
+async fn applied(at: impl Into<Target<'_>>, columns: i64) -> StoreResult<Vec<Applied>> {
+    let sql = match columns {
+        0 => return Ok(Vec::new()),
+        1 => "select name from migrations",
+        2 => "select name, runs_beside from migrations",
+        _ => "select name, runs_beside, checksum from migrations",
+    };
+    at.into().query(sql).all().await
 }
 
 /// Both folders contain the same names (`tests/tidy.rs` checks it), so either will do.
@@ -232,24 +217,19 @@ fn names() -> Vec<String> {
     names
 }
 
-fn text(tx: &Tx, name: &str) -> Result<String, MigrationError> {
+/// The statements of a migration.
+fn text(is_sqlite: bool, name: &str) -> Option<String> {
     let file = format!("{name}.sql");
-    let found = match tx.is_sqlite() {
+    let found = match is_sqlite {
         true => SqliteFiles::get(&file),
         false => PostgresFiles::get(&file),
     };
-    found
-        .and_then(|file| String::from_utf8(file.data.into_owned()).ok())
-        .ok_or_else(|| MigrationError::NotText(name.to_owned()))
+    String::from_utf8(found?.data.into_owned()).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn step(name: &str, applied: bool, known: bool, runs_beside: Option<u32>) -> Step {
-        Step { name: name.to_owned(), applied, known, runs_beside }
-    }
 
     #[test]
     fn every_new_migration_says_which_older_version_may_run_beside_it() {
@@ -268,24 +248,5 @@ mod tests {
                  level whose program works on the schema after it ({sqlite:?}, {postgres:?})"
             );
         }
-    }
-
-    #[test]
-    fn what_an_older_binary_may_do_is_read_from_the_database() {
-        let known = |applied| step("0007_a", applied, true, Some(6));
-        let newer = |beside| step("0008_b", true, false, beside);
-        assert_eq!(State::of(&[known(true)]), State::Current);
-        assert_eq!(State::of(&[known(false)]), State::Behind(vec!["0007_a".into()]));
-        let compatible = State::NewerCompatible(vec!["0008_b".into()]);
-        assert_eq!(State::of(&[known(true), newer(Some(7))]), compatible);
-        assert_eq!(State::of(&[known(true), newer(Some(6))]), compatible);
-        for beside in [None, Some(8)] {
-            let refused = State::NewerIncompatible("0008_b".into());
-            assert_eq!(State::of(&[known(true), newer(beside)]), refused);
-        }
-        assert_eq!(
-            State::of(&[known(false), newer(Some(7))]),
-            State::Behind(vec!["0007_a".into()])
-        );
     }
 }

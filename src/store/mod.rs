@@ -15,6 +15,7 @@ pub mod least;
 pub mod markers;
 pub mod members;
 pub mod messages;
+mod migration_state;
 pub mod migrations;
 pub mod open;
 pub mod pooler;

@@ -2,6 +2,8 @@
 //! may. Also the settings that durability needs on every connection.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 use meowsenger::store::migrations::{self, State};
 use meowsenger::store::{Db, Dialects, Target};
@@ -130,6 +132,59 @@ async fn an_older_program_runs_beside_a_newer_schema_that_allows_it_and_no_other
     assert_eq!(state, State::NewerIncompatible("9999_wings".to_owned()));
     let text = refused.expect_err("refused").to_string();
     assert!(text.contains("9999_wings") && text.contains("newer"), "{text}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_migration_that_was_edited_after_it_was_applied_is_refused(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let run = async |sql: &'static str| {
+        let mut tx = store.tx().await;
+        tx.script(sql.to_owned()).await.expect("done");
+        tx.commit().await.expect("committed");
+    };
+    let stored = async || -> Vec<(String, String)> {
+        let sql = "select name, checksum from migrations order by name";
+        Target::from(&store.db).query(sql).all().await.expect("a checksum for each")
+    };
+    let checksums = stored().await;
+    run("update migrations set checksum = 'meow' where name like '0002%'").await;
+    assert_eq!(
+        migrations::state(&store.db).await.expect("read"),
+        State::Edited("0002_departures".to_owned())
+    );
+    let refused = migrations::migrate(&store.db, NOW, |_| panic!("nothing to apply")).await;
+    let text = refused.expect_err("refused").to_string();
+    assert!(text.contains("0002_departures was edited"), "{text}");
+
+    // A database from before there were checksums gets those of this program.
+    run("delete from migrations where name >= '0013'").await;
+    run("alter table migrations drop column checksum").await;
+    migrations::migrate(&store.db, NOW, |_| {}).await.expect("migrated");
+    assert_eq!(stored().await, checksums);
+    assert_eq!(migrations::state(&store.db).await.expect("read"), State::Current);
+}
+
+/// If a line that is there already has to change, every database that exists will be refused.
+#[test]
+fn migrations_are_never_edited() {
+    let mut lines = String::new();
+    for folder in ["migrations/sqlite", "migrations/postgres"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let files =
+            fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path());
+        let mut files: Vec<_> = files.collect();
+        files.sort();
+        for file in files {
+            let sum = migrations::checksum(&fs::read_to_string(&file).expect("UTF-8"));
+            let names: Vec<_> =
+                file.iter().rev().take(2).filter_map(|name| name.to_str()).collect();
+            lines += &format!("{sum}  {}/{}\n", names[1], names[0]);
+        }
+    }
+    insta::assert_snapshot!(lines);
 }
 
 #[tokio::test]

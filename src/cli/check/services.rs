@@ -47,6 +47,9 @@ async fn database(config: &Config) -> Option<Finding> {
         Ok(State::NewerIncompatible(name)) => {
             behind(MigrationError::Newer(name).to_string(), "Install the newer version.")
         }
+        Ok(State::Edited(name)) => {
+            behind(MigrationError::Edited(name).to_string(), "Install the version that applied it.")
+        }
         Ok(State::Current | State::NewerCompatible(_)) => None,
     }
 }
