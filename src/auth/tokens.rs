@@ -205,6 +205,11 @@ mod tests {
     }
 
     #[test]
+    fn a_signer_keeps_its_key_out_of_logs() {
+        assert_eq!(format!("{:?}", signer("key")), "Signer");
+    }
+
+    #[test]
     fn a_token_of_the_other_type_or_key_is_refused() {
         let signer = signer("key");
         let refresh = signer.sign(&claims(TokenType::Refresh), NOW).expect("signed");

@@ -24,3 +24,17 @@ impl<T> Input<T> {
         self.errors.into_result().map(|()| self.value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_is_valid_until_there_is_an_error() {
+        let mut input = Input { value: 7, errors: FieldErrors::default() };
+        assert!(input.is_valid());
+        assert_eq!(input.clone().into_valid().ok(), Some(7));
+        input.errors.add("name", "This field is required.");
+        assert!(!input.is_valid() && input.into_valid().is_err());
+    }
+}

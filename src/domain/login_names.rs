@@ -113,6 +113,7 @@ mod tests {
         for bad in ["", " ", "a b", "a/b", "a\0b", "a\u{200d}b", "🐈"] {
             assert!(Username::parse(bad).is_err(), "{bad:?}");
         }
+        assert!(Username::parse(&"a".repeat(150)).is_ok());
         assert!(Username::parse(&"a".repeat(151)).is_err());
         // A character that becomes three by NFKC: 60 of them are under the limit, 180 are not.
         assert!(Username::parse(&"\u{fb03}".repeat(60)).is_err());
@@ -128,6 +129,49 @@ mod tests {
             ["", "a", "a@", "@b.c", "a@b", "a b@c.de", "a..b@c.de", "a@c.d", "a@-c.de", "a@1.2.3.4"]
         {
             assert!(Email::parse(bad).is_err(), "{bad:?}");
+        }
+        for bad in [
+            ".a@b.cd",
+            "a.@b.cd",
+            "a\u{e9}@b.cd",
+            "a@b-.cd",
+            "a@.b.cd",
+            "a@b..cd",
+            "a@b_c.de",
+            "a@cd",
+        ] {
+            assert!(Email::parse(bad).is_err(), "{bad:?}");
+        }
+        for good in ["a.b+c@d.ef", "!#$%&'*+/=?^_`{|}~-@b.cd", "a@localhost", "a@b-c.de", "a@1.de"]
+        {
+            assert!(Email::parse(good).is_ok(), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn the_parts_of_an_address_have_limits() {
+        let is_ok = |local: usize, label: usize, labels: usize| {
+            let domain = vec!["d".repeat(label); labels].join(".");
+            Email::parse(&format!("{}@{domain}.de", "l".repeat(local))).is_ok()
+        };
+        assert!(is_ok(64, 63, 1) && !is_ok(65, 63, 1) && !is_ok(64, 64, 1));
+        // 59 + 1 + 191 + 3 is 254.
+        assert!(is_ok(59, 63, 3) && !is_ok(60, 63, 3));
+    }
+
+    #[test]
+    fn keys_are_equal_in_any_case_and_names_of_anonymised_accounts_are_taken() {
+        let key = |name: &str| Username::parse(name).expect("a name").key();
+        assert_eq!((key("Straße"), key("ΣΑΣ")), (key("STRASSE"), key("σας")));
+        assert_ne!(key("meow"), key("meows"));
+        let key = |address: &str| Email::parse(address).expect("an address").key();
+        assert_eq!(key("Zoe@a.de"), key("zoE@A.de"));
+        assert_ne!(key("zoe@a.de"), key("zoe@b.de"));
+        for taken in ["deleted_1", "Deleted_12", "deleted_"] {
+            assert_eq!(Username::parse(taken), Err(TAKEN.to_owned()), "{taken}");
+        }
+        for free in ["deleted_x", "deleted_1x", "1", "undeleted_1"] {
+            assert!(Username::parse(free).is_ok(), "{free}");
         }
     }
 }

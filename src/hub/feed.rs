@@ -32,9 +32,12 @@ pub(super) struct Feed {
 }
 
 #[derive(Debug)]
-struct Subscriber {
+pub(super) struct Subscriber {
     connection: Arc<Connection>,
-    knows: Knows,
+    pub(super) knows: Knows,
+    /// The latest version at which the user was a member for certain: a departure by a later one applies. The client
+    /// may know a later version, at which another subscriber started the feed.
+    pub(super) member_at: Version,
 }
 
 /// How far a subscriber's client knows the chat.
@@ -72,10 +75,13 @@ impl Feed {
     pub(super) fn subscribe(&mut self, connection: &Arc<Connection>, knows: Knows) -> bool {
         let Err(at) = self.index_of(connection.number) else { return false };
         // A client that gets the chat as it is at a version starts the feed there, too.
+        let mut member_at = Version::ZERO;
         if let Knows::Upto(version) = knows {
             self.begin(version);
+            member_at = version;
         }
-        self.subscribers.insert(at, Subscriber { connection: Arc::clone(connection), knows });
+        let connection = Arc::clone(connection);
+        self.subscribers.insert(at, Subscriber { connection, knows, member_at });
         true
     }
 
@@ -99,6 +105,7 @@ impl Feed {
                 from = from.max(known);
             }
             subscriber.knows = Knows::Upto(from);
+            subscriber.member_at = subscriber.member_at.max(version);
         }
         from
     }
@@ -109,9 +116,16 @@ impl Feed {
         ready.map(|subscriber| &subscriber.connection)
     }
 
-    /// How far a subscriber's client knows the chat. `None` where the connection is no subscriber.
-    pub(super) fn knows(&self, connection: u64) -> Option<Knows> {
-        self.index_of(connection).ok().map(|at| self.subscribers[at].knows)
+    /// A connection's subscription.
+    pub(super) fn get(&self, connection: u64) -> Option<&Subscriber> {
+        self.subscribers.get(self.index_of(connection).ok()?)
+    }
+
+    /// Records that a subscriber's user is a member at this version.
+    pub(super) fn is_member(&mut self, connection: u64, version: Version) {
+        if let Some(subscriber) = self.subscriber(connection) {
+            subscriber.member_at = subscriber.member_at.max(version);
+        }
     }
 
     /// Advances a subscriber whose client gets `chat.created` with the chat at this version. False

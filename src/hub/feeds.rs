@@ -154,6 +154,7 @@ impl Feeds {
         }
         let feed = self.feed(&mut feeds, chat);
         let is_new = feed.subscribe(connection, Knows::Upto(version));
+        feed.is_member(connection.number, version);
         // Another client got the chat by its `ready`, or will.
         if !(is_new || joined && feed.renew(connection.number, version)) {
             return;
@@ -190,11 +191,11 @@ impl Feeds {
         if noted == Noted::TooMany {
             connection.queue.close(Closing::Restarting { retry_after: RETURN_AFTER });
         }
-        match feeds.get(&chat).and_then(|feed| feed.knows(connection.number)) {
+        match feeds.get(&chat).and_then(|feed| feed.get(connection.number)) {
             // [`Self::start`] compares the version with the database's: the user may have joined again.
-            Some(Knows::AwaitsReady) => return,
-            Some(Knows::Upto(known)) if known >= version => return,
-            Some(Knows::Upto(_)) => self.unsubscribe_from(&mut feeds, connection, chat),
+            Some(subscriber) if subscriber.knows == Knows::AwaitsReady => return,
+            Some(subscriber) if subscriber.member_at >= version => return,
+            Some(_) => self.unsubscribe_from(&mut feeds, connection, chat),
             None => {}
         }
         presence.end_peer(&mut order, &mut subscribed, connection, chat);
@@ -299,8 +300,8 @@ impl Feeds {
     fn awaits_ready(&self, connection: &Connection, chat: ChatId) -> bool {
         let mut order = Order::start();
         let (feeds, _) = self.shard(chat).lock(&mut order);
-        let knows = feeds.get(&chat).and_then(|feed| feed.knows(connection.number));
-        knows == Some(Knows::AwaitsReady)
+        let subscriber = feeds.get(&chat).and_then(|feed| feed.get(connection.number));
+        subscriber.is_some_and(|subscriber| subscriber.knows == Knows::AwaitsReady)
     }
 
     fn unsubscribe(&self, connection: &Connection, chat: ChatId) {

@@ -293,6 +293,21 @@ fn a_late_event_of_an_earlier_join_does_not_subscribe_a_new_connection() {
     assert!(hub.feeds.positions().is_empty());
 }
 
+/// Another subscriber read the departure's version, so the feed starts there, and this client's `ready` names it.
+#[test]
+fn a_departure_applies_though_the_feed_started_after_it() {
+    let hub = Hub::new(1 << 20, Arc::default(), None);
+    let (goes, stays) = (connect(&hub, 1), connect(&hub, 2));
+    for connection in [&goes, &stays] {
+        hub.feeds.join(connection, &[CHAT]);
+    }
+    start(&hub, &stays, &[(CHAT, Version(4))]);
+    assert_eq!(start(&hub, &goes, &[(CHAT, Version(3))])[&CHAT], Version(4));
+    hub.publish(&departure(1, 4), Reach::AllNodes);
+    hub.publish(&event(5), Reach::AllNodes);
+    assert_eq!((types(&goes), received(&stays)), (vec!["chat.deleted".into()], vec![5]));
+}
+
 #[test]
 fn a_late_departure_costs_one_who_has_returned_no_event() {
     let hub = Hub::new(1 << 20, Arc::default(), None);
