@@ -210,7 +210,7 @@ impl App {
     /// Timeout for a worker's answer: one statement that hangs, ahead of the caller's work or in it, and a
     /// margin for the work itself.
     pub fn worker_timeout(&self) -> Duration {
-        self.db.patience() + WORK_MARGIN
+        self.db.answer_timeout() + WORK_MARGIN
     }
 
     /// Publishes committed events: the one door to sockets, and to whatever else acts on them. Only the
@@ -243,7 +243,7 @@ impl App {
 
     /// Runs a background task, named for the log, at an interval for as long as the node serves. An error
     /// or panic is logged, and the next run goes ahead. A run cannot hang: everything that it waits for has
-    /// a timeout (the database: [`Db::patience`]).
+    /// a timeout (the database: [`Db::answer_timeout`]).
     pub fn every<F: Future<Output = Result<()>> + Send>(
         self: &Arc<Self>,
         task: &'static str,

@@ -5,9 +5,9 @@ use crate::domain::error::{Error, Result};
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::Message;
 use crate::domain::role::Role;
-use crate::store::chats::ChatOfMember;
+use crate::store::member_chats::ChatOfMember;
 use crate::store::members::Membership;
-use crate::store::{Target, Tx, chats, members, messages, users};
+use crate::store::{Target, Tx, chats, member_chats, members, messages, users};
 
 /// The user's membership of a chat. [`Error::NotFound`] if the user is not a member.
 pub async fn membership(
@@ -20,7 +20,7 @@ pub async fn membership(
 
 /// A chat with the user's membership. [`Error::NotFound`] if the user is not a member.
 pub async fn chat(at: impl Into<Target<'_>>, id: ChatId, user: UserId) -> Result<ChatOfMember> {
-    chats::of_member(at, user, &[id]).await?.pop().ok_or(Error::NotFound)
+    member_chats::of_member(at, user, &[id]).await?.pop().ok_or(Error::NotFound)
 }
 
 /// A chat for updating, locked until the transaction ends: nobody else changes it or its members

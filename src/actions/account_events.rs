@@ -67,9 +67,9 @@ fn events(app: &App, behind: &Behind, upto: AccountVersion, found: AccountChange
     let profile = found.user.map(|profile| profile_changes(app, behind, profile));
     let mut changes = profile.unwrap_or_default();
     changes.extend(found.chats.iter().map(|chat| {
-        let marks =
+        let markers =
             Markers { delivered_seq: chat.last_delivered_seq, read_seq: chat.last_read_seq };
-        (chat.account_version, AccountChange::Markers(chat.chat, marks))
+        (chat.account_version, AccountChange::Markers(chat.chat, markers))
     }));
     changes.sort_by_key(|(version, _)| *version);
     for (version, _) in &mut changes {

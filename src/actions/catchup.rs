@@ -12,7 +12,7 @@ use crate::domain::event::{ChatEvent, Departed, Event};
 use crate::domain::ids::ChatId;
 use crate::hub::feed::Gap;
 use crate::store::least::least_markers;
-use crate::store::{chats, departures, members, messages};
+use crate::store::{chats, departures, member_chats, members, messages};
 
 use super::chats::views;
 use super::epoch;
@@ -85,7 +85,7 @@ pub async fn find_chats(app: Arc<App>, seen: Arc<LookBack>) -> Result<()> {
     for (user, chat) in
         joined.into_iter().filter(|(user, chat)| app.hub.people.any_lacks(*user, *chat))
     {
-        let rows = chats::of_member(&app.db, user, &[chat]).await?;
+        let rows = member_chats::of_member(&app.db, user, &[chat]).await?;
         for view in views(&app, rows).await? {
             app.republish(&[Event::ChatFound(user, Box::new(view))]);
         }

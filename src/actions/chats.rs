@@ -18,16 +18,16 @@ use crate::domain::role::Role;
 use crate::domain::session::Caller;
 use crate::domain::text::no_such;
 use crate::domain::time::Timestamp;
-use crate::store::chats::ChatOfMember;
 use crate::store::least::least_markers;
-use crate::store::{audit, chat_lists, chats, members, messages, users};
+use crate::store::member_chats::ChatOfMember;
+use crate::store::{audit, chat_lists, chats, member_chats, members, messages, users};
 
 use super::grouping::{self, Grouping};
 use super::profiles::{profile, profiles};
 use super::unit::Unit;
 use super::{access, attempts, avatars, members as members_action};
 
-pub use crate::store::chats::ChatCursor;
+pub use crate::store::member_chats::ChatCursor;
 
 /// The user's chats that match a filter, newest activity first.
 pub async fn list(
@@ -40,18 +40,18 @@ pub async fn list(
     let me = caller.user.id;
     let nearest = match &request {
         PageRequest::First => chat_lists::ids_after(&app.db, me, None, filter, size + 1).await?,
-        PageRequest::After(place) => {
-            chat_lists::ids_after(&app.db, me, Some(*place), filter, size + 1).await?
+        PageRequest::After(cursor) => {
+            chat_lists::ids_after(&app.db, me, Some(*cursor), filter, size + 1).await?
         }
-        PageRequest::Before(place) => {
-            chat_lists::ids_before(&app.db, me, *place, filter, size + 1).await?
+        PageRequest::Before(cursor) => {
+            chat_lists::ids_before(&app.db, me, *cursor, filter, size + 1).await?
         }
     };
-    let mut rows = chats::of_member(&app.db, me, &nearest).await?;
+    let mut rows = member_chats::of_member(&app.db, me, &nearest).await?;
     if matches!(request, PageRequest::Before(_)) {
         rows.reverse();
     }
-    let page = Page::of(&request, rows, size, |row| row.place);
+    let page = Page::of(&request, rows, size, |row| row.cursor);
     Ok(Page { rows: views(app, page.rows).await?, previous: page.previous, next: page.next })
 }
 

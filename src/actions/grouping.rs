@@ -13,8 +13,8 @@ use crate::domain::numbering::Version;
 use crate::domain::role::Role;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
-use crate::store::chats::ChatOfMember;
 use crate::store::least::least_markers;
+use crate::store::member_chats::ChatOfMember;
 use crate::store::{Tx, chats, departures, members, messages};
 
 use super::unit::Unit;

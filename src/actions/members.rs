@@ -13,7 +13,7 @@ use crate::domain::role::Role;
 use crate::domain::session::Caller;
 use crate::domain::text::no_such;
 use crate::domain::user::User;
-use crate::store::chats::ChatOfMember;
+use crate::store::member_chats::ChatOfMember;
 use crate::store::{Tx, members, users};
 
 use super::access;
@@ -35,8 +35,8 @@ pub async fn list(
     let request = request()?;
     let rows = match &request {
         PageRequest::First => members::after(&app.db, chat, MemberCursor::START, size + 1).await?,
-        PageRequest::After(place) => members::after(&app.db, chat, *place, size + 1).await?,
-        PageRequest::Before(place) => members::before(&app.db, chat, *place, size + 1).await?,
+        PageRequest::After(cursor) => members::after(&app.db, chat, *cursor, size + 1).await?,
+        PageRequest::Before(cursor) => members::before(&app.db, chat, *cursor, size + 1).await?,
     };
     Ok(Page::of(&request, rows, size, MemberCursor::of))
 }

@@ -111,12 +111,12 @@ pub async fn list(
 
     // Numbers are dense, so the ends of the page show whether there is more.
     let last_seq = membership.last_seq.max(newest);
-    let place = |message: &Message| MessageCursor { newest_first, seq: message.seq };
+    let cursor = |message: &Message| MessageCursor { newest_first, seq: message.seq };
     let (older, newer) = (|m: &&Message| m.seq > Seq::FIRST, |m: &&Message| m.seq < last_seq);
     let (previous, next) = if newest_first {
-        (rows.first().filter(newer).map(place), rows.last().filter(older).map(place))
+        (rows.first().filter(newer).map(cursor), rows.last().filter(older).map(cursor))
     } else {
-        (rows.first().filter(older).map(place), rows.last().filter(newer).map(place))
+        (rows.first().filter(older).map(cursor), rows.last().filter(newer).map(cursor))
     };
     Ok(Page { rows, previous, next })
 }
@@ -209,8 +209,12 @@ async fn read(
 ) -> Result<(bool, Vec<Message>)> {
     let (newest_first, backwards, seq) = match span {
         MessagesRequest::Page(PageRequest::First) => (true, false, Seq(i64::MAX)),
-        MessagesRequest::Page(PageRequest::After(place)) => (place.newest_first, false, place.seq),
-        MessagesRequest::Page(PageRequest::Before(place)) => (place.newest_first, true, place.seq),
+        MessagesRequest::Page(PageRequest::After(cursor)) => {
+            (cursor.newest_first, false, cursor.seq)
+        }
+        MessagesRequest::Page(PageRequest::Before(cursor)) => {
+            (cursor.newest_first, true, cursor.seq)
+        }
         MessagesRequest::Around(anchor) => {
             // A position beyond an end means the end.
             let anchor = anchor.0.clamp(1, last_seq.0.max(1));

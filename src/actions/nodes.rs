@@ -27,7 +27,7 @@ pub async fn heartbeat(app: Arc<App>) -> Result<()> {
     clocks::catch_up(&app).await?;
     let (now, (earliest, latest)) = (app.clock.now(), living_heartbeats(&app.clock));
     let mut unit = Unit::begin(&app).await?;
-    let was_known = presence::beat(&mut unit.tx, &app.nodes.name, now).await?;
+    let was_known = presence::heartbeat(&mut unit.tx, &app.nodes.name, now).await?;
     let gone = presence::bury(&mut unit.tx, earliest, latest).await?;
     unit.commit().await?;
     let local = &app.hub.presence.local;

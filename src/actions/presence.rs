@@ -130,7 +130,7 @@ async fn flush_chunk(app: &Arc<App>, changes: &[PresenceChange]) -> Result<()> {
 
 async fn write(app: &Arc<App>, changes: &[PresenceChange], now: Timestamp) -> Result<()> {
     let mut unit = Unit::begin(app).await?;
-    let place = |change: &PresenceChange| {
+    let row = |change: &PresenceChange| {
         let (connections, activity) = change.here?;
         Some(NodePresence {
             user: change.user,
@@ -138,13 +138,13 @@ async fn write(app: &Arc<App>, changes: &[PresenceChange], now: Timestamp) -> Re
             activity,
         })
     };
-    let places: Vec<_> = changes.iter().filter_map(place).collect();
+    let rows: Vec<_> = changes.iter().filter_map(row).collect();
     let gone = changes.iter().filter(|change| change.is_gone && change.here.is_none());
     let gone: Vec<_> = gone.map(|change| change.user).collect();
-    if !places.is_empty() {
+    if !rows.is_empty() {
         // The rows need the node's own, which is gone if the others thought this node dead.
-        presence::beat(&mut unit.tx, &app.nodes.name, now).await?;
-        presence::write(&mut unit.tx, &app.nodes.name, &places).await?;
+        presence::heartbeat(&mut unit.tx, &app.nodes.name, now).await?;
+        presence::write(&mut unit.tx, &app.nodes.name, &rows).await?;
     }
     if !gone.is_empty() {
         presence::remove(&mut unit.tx, &app.nodes.name, &gone).await?;

@@ -23,8 +23,8 @@ pub async fn profiles(app: &App, users: Vec<User>) -> Result<Vec<Profile>> {
     let here = users.iter().filter_map(|user| Some((user.id, local.activity(user.id)?)));
     here.for_each(|(user, activity)| note(user, activity));
     let ids: Vec<_> = users.iter().map(|user| user.id).collect();
-    for place in elsewhere(app, &ids).await? {
-        note(place.user, place.activity);
+    for node in elsewhere(app, &ids).await? {
+        note(node.user, node.activity);
     }
     let profile = |user: User| {
         let status = user.status(devices.get(&user.id).copied());
@@ -41,8 +41,8 @@ pub async fn profile(app: &App, user: User) -> Result<Profile> {
 
 /// How many connections a user has on other nodes.
 pub(super) async fn connections_elsewhere(app: &App, user: UserId) -> Result<usize> {
-    let places = elsewhere(app, &[user]).await?;
-    let connections: i64 = places.iter().map(|place| place.connections).sum();
+    let nodes = elsewhere(app, &[user]).await?;
+    let connections: i64 = nodes.iter().map(|node| node.connections).sum();
     Ok(usize::try_from(connections).unwrap_or_default())
 }
 

@@ -39,10 +39,10 @@ const BAD_TOKEN: &str = "Invalid or expired token.";
 /// waiting mails do not count there. [`Error::Unavailable`] if too many requests are being looked up.
 pub fn request(app: &Arc<App>, email: Email, origin: String, address: IpAddr) -> Result<()> {
     let holder = Holder::at(address);
-    let (node, place) = (Arc::clone(app), app.mailer.request(holder)?);
+    let (node, permit) = (Arc::clone(app), app.mailer.request(holder)?);
     app.spawn(async move {
         let account = account_of(&node, &email).await;
-        drop(place);
+        drop(permit);
         let mailed = match account {
             Ok(Some(account)) => mail_link(&node, holder, account, &origin).await,
             Ok(None) => Ok(()),

@@ -88,8 +88,8 @@ async fn log_in(
         // Hashes from Django cost more or less than ours, and remain until their users log in. So an
         // unknown user, and one without a password, is checked against the hash of a user who has one;
         // always the same for the same name.
-        let place = app.signing_key.number("a stand-in", key);
-        let stand_in = users::some_password(&app.db, place).await?;
+        let number = app.signing_key.number("a stand-in", key);
+        let stand_in = users::some_password(&app.db, number).await?;
         app.passwords.verify(holder, &password.0, stand_in.as_deref()).await?;
         return Err(Error::LoginFailed(match exists {
             true => LoginFailure::NoPassword,

@@ -11,9 +11,9 @@ use crate::domain::message::Message;
 use crate::domain::numbering::Version;
 use crate::domain::sync::{BYTES, Changes, ChatDelta, Known, Room};
 use crate::shares::Holder;
-use crate::store::chats::ChatOfMember;
 use crate::store::least::least_markers;
-use crate::store::{self, chats, messages};
+use crate::store::member_chats::ChatOfMember;
+use crate::store::{self, chats, member_chats, messages};
 
 use super::account_version;
 use super::chats::views;
@@ -79,12 +79,12 @@ async fn busiest(app: &App, me: UserId, newer: &Newer) -> Result<Vec<ChatOfMembe
     let mut ids: Vec<_> = newer.keys().copied().collect();
     if ids.len() > FEW {
         let mut room = Room::default();
-        let sizes = chats::sizes(&app.db, me, &ids).await?;
+        let sizes = member_chats::sizes(&app.db, me, &ids).await?;
         let fits =
             |(_, bytes): &(ChatId, i64)| room.take_chat(usize::try_from(*bytes).unwrap_or(0));
         ids = sizes.into_iter().take_while(fits).map(|(chat, _)| chat).collect();
     }
-    Ok(chats::of_member(&app.db, me, &ids).await?)
+    Ok(member_chats::of_member(&app.db, me, &ids).await?)
 }
 
 /// Changed messages, as many as may fit.

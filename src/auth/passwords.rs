@@ -16,7 +16,7 @@ const WAIT: Duration = Duration::from_secs(10);
 pub struct Passwords {
     /// An address may use every core while no other needs one. An address that floods the server with
     /// logins delays others by one hash.
-    turns: FairSemaphore,
+    cores: FairSemaphore,
     /// Checked when there is no such user, so that the answer takes as long as if there were one.
     decoy: String,
     cost: HashCost,
@@ -27,7 +27,7 @@ impl Passwords {
     pub fn new(cost: HashCost) -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
-            turns: FairSemaphore::new("passwords", u32::try_from(cores).unwrap_or(1), cores, WAIT),
+            cores: FairSemaphore::new("passwords", u32::try_from(cores).unwrap_or(1), cores, WAIT),
             decoy: hashes::hash("nobody's password", cost)?,
             cost,
         })
@@ -71,10 +71,10 @@ impl Passwords {
         holder: Holder,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {
-        let turn = self.turns.acquire(holder).await?;
+        let core = self.cores.acquire(holder).await?;
         tokio::task::spawn_blocking(move || {
             // Held by the blocking work: if the client disconnects, the core is still in use.
-            let _turn = turn;
+            let _turn = core;
             work()
         })
         .await

@@ -35,7 +35,7 @@ impl<T, P> Page<T, P> {
         request: &PageRequest<P>,
         mut rows: Vec<T>,
         size: i64,
-        place: impl Fn(&T) -> P,
+        key: impl Fn(&T) -> P,
     ) -> Self {
         let size = usize::try_from(size).unwrap_or(1);
         let more = rows.len() > size;
@@ -47,8 +47,8 @@ impl<T, P> Page<T, P> {
         let (has_previous, has_next) =
             if backwards { (more, true) } else { (matches!(request, PageRequest::After(_)), more) };
         Self {
-            previous: rows.first().filter(|_| has_previous).map(&place),
-            next: rows.last().filter(|_| has_next).map(&place),
+            previous: rows.first().filter(|_| has_previous).map(&key),
+            next: rows.last().filter(|_| has_next).map(&key),
             rows,
         }
     }

@@ -53,9 +53,9 @@ pub(super) async fn list(
 ) -> Result<Response> {
     let filter = filter(&paging)?;
     let list = format!("chats of {}, {filter:?}", caller.user.id);
-    let turn = paging.turn(&list, read_place)?;
-    let page = chats::list(&app, &caller, &filter, turn, paging.size).await?;
-    Ok(paging.envelope(&list, &page, write_place, |chat| ChatJson::of(chat, &app.urls)))
+    let request = paging.request(&list, read_cursor)?;
+    let page = chats::list(&app, &caller, &filter, request, paging.size).await?;
+    Ok(paging.envelope(&list, &page, write_cursor, |chat| ChatJson::of(chat, &app.urls)))
 }
 
 /// Create a chat
@@ -190,13 +190,13 @@ fn filter(paging: &Paging) -> DomainResult<ChatFilter> {
 }
 
 /// Marks these places. Those of the previous version began with a time, and are refused.
-const PLACE: &str = "a";
+const ORDER_PREFIX: &str = "a";
 
-fn write_place(place: &chats::ChatCursor) -> String {
-    format!("{PLACE}{},{}", place.activity, place.id)
+fn write_cursor(cursor: &chats::ChatCursor) -> String {
+    format!("{ORDER_PREFIX}{},{}", cursor.activity, cursor.id)
 }
 
-fn read_place(text: &str) -> Option<chats::ChatCursor> {
-    let (activity, id) = text.strip_prefix(PLACE)?.split_once(',')?;
+fn read_cursor(text: &str) -> Option<chats::ChatCursor> {
+    let (activity, id) = text.strip_prefix(ORDER_PREFIX)?.split_once(',')?;
     Some(chats::ChatCursor { activity: activity.parse().ok()?, id: ChatId(id.parse().ok()?) })
 }

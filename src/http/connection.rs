@@ -47,7 +47,7 @@ struct State {
     /// Since when the client has accepted nothing of what is to be written.
     stalled: Option<Instant>,
     /// How much longer this may last: at most [`UNREAD`], used up by waiting, earned by reading.
-    patience: Duration,
+    time_left: Duration,
     /// Whether a whole head ever came.
     served: bool,
     /// Whether what is written is a handler's answer to a request.
@@ -74,7 +74,7 @@ impl ClientConnection {
             phase: Phase::Idle,
             since: Instant::now(),
             stalled: None,
-            patience: UNREAD,
+            time_left: UNREAD,
             served: false,
             answering: false,
         };
@@ -120,8 +120,9 @@ impl ClientConnection {
         if let Some(since) = state.stalled.take() {
             let earned =
                 Duration::from_secs(1) * u32::try_from(bytes).unwrap_or(u32::MAX) / SLOWEST;
-            state.patience = state.patience.saturating_sub(since.elapsed()).saturating_add(earned);
-            state.patience = state.patience.min(UNREAD);
+            state.time_left =
+                state.time_left.saturating_sub(since.elapsed()).saturating_add(earned);
+            state.time_left = state.time_left.min(UNREAD);
             if state.phase == Phase::Idle {
                 state.since = Instant::now();
             }
@@ -172,7 +173,7 @@ impl ClientConnection {
         let waited = now.saturating_duration_since(state.since);
         match (state.stalled, state.phase) {
             (_, Phase::Socket) => false,
-            (Some(since), _) => now.saturating_duration_since(since) > state.patience,
+            (Some(since), _) => now.saturating_duration_since(since) > state.time_left,
             (None, Phase::Idle) => waited > IDLE,
             (None, Phase::Head) => waited > HEAD,
             (None, Phase::Working | Phase::Upgrading) => false,

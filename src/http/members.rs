@@ -38,9 +38,9 @@ pub(super) async fn list(
     paging: Paging,
 ) -> Result<Response> {
     let list = format!("members of {chat}");
-    let turn = || paging.turn(&list, read_place);
-    let page = members::list(&app, &caller, chat, turn, paging.size).await?;
-    Ok(paging.envelope(&list, &page, write_place, |member| MemberJson::of(member, &app.urls)))
+    let request = || paging.request(&list, read_cursor);
+    let page = members::list(&app, &caller, chat, request, paging.size).await?;
+    Ok(paging.envelope(&list, &page, write_cursor, |member| MemberJson::of(member, &app.urls)))
 }
 
 /// Add members to a group
@@ -149,11 +149,11 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn write_place(place: &MemberCursor) -> String {
-    format!("{},{},{}", place.rank, place.joined_at.micros(), place.user)
+fn write_cursor(cursor: &MemberCursor) -> String {
+    format!("{},{},{}", cursor.rank, cursor.joined_at.micros(), cursor.user)
 }
 
-fn read_place(text: &str) -> Option<MemberCursor> {
+fn read_cursor(text: &str) -> Option<MemberCursor> {
     let mut parts = text.split(',');
     Some(MemberCursor {
         rank: parts.next()?.parse().ok()?,

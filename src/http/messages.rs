@@ -56,7 +56,7 @@ pub(super) async fn list(
     // HEAD delivers no message.
     let delivers = method == Method::GET;
     let page = messages::list(&app, &caller, chat, span, paging.size, delivers).await?;
-    Ok(paging.envelope(&list, &page, write_place, |message| MessageJson::of(message, &app.urls)))
+    Ok(paging.envelope(&list, &page, write_cursor, |message| MessageJson::of(message, &app.urls)))
 }
 
 /// Send a message
@@ -179,14 +179,14 @@ fn span(paging: &Paging, list: &str) -> DomainResult<MessagesRequest> {
     if let Some(seq) = seq("around")? {
         return Ok(MessagesRequest::Around(seq));
     }
-    paging.turn(list, read_place).map(MessagesRequest::Page)
+    paging.request(list, read_cursor).map(MessagesRequest::Page)
 }
 
-fn write_place(place: &MessageCursor) -> String {
-    format!("{}{}", if place.newest_first { 'n' } else { 'o' }, place.seq)
+fn write_cursor(cursor: &MessageCursor) -> String {
+    format!("{}{}", if cursor.newest_first { 'n' } else { 'o' }, cursor.seq)
 }
 
-fn read_place(text: &str) -> Option<MessageCursor> {
+fn read_cursor(text: &str) -> Option<MessageCursor> {
     let newest_first = text.starts_with('n');
     let seq = text.strip_prefix(['n', 'o'])?.parse().map(Seq).ok()?;
     Some(MessageCursor { newest_first, seq })

@@ -121,7 +121,7 @@ impl Paging {
     }
 
     /// Which page. `list` identifies the list; `parse` reads the key of a row.
-    pub(super) fn turn<P>(
+    pub(super) fn request<P>(
         &self,
         list: &str,
         parse: impl Fn(&str) -> Option<P>,
@@ -130,16 +130,16 @@ impl Paging {
             return Ok(PageRequest::First);
         };
         let text = self.app.signing_key.verify_text(list, cursor).ok_or(Error::InvalidCursor)?;
-        let (way, place) = text.split_at_checked(1).ok_or(Error::InvalidCursor)?;
-        let place = parse(place).ok_or(Error::InvalidCursor)?;
+        let (way, key) = text.split_at_checked(1).ok_or(Error::InvalidCursor)?;
+        let key = parse(key).ok_or(Error::InvalidCursor)?;
         match way {
-            ">" => Ok(PageRequest::After(place)),
-            "<" => Ok(PageRequest::Before(place)),
+            ">" => Ok(PageRequest::After(key)),
+            "<" => Ok(PageRequest::Before(key)),
             _ => Err(Error::InvalidCursor),
         }
     }
 
-    /// The answer. `write` writes a key as [`Self::turn`] reads it; `show` returns a row's JSON.
+    /// The answer. `write` writes a key as [`Self::request`] reads it; `show` returns a row's JSON.
     pub(super) fn envelope<'a, T, P, W: Serialize>(
         &self,
         list: &str,
@@ -147,10 +147,10 @@ impl Paging {
         write: impl Fn(&P) -> String,
         show: impl Fn(&'a T) -> W,
     ) -> Response {
-        let link = |way: &str, place: &P| self.link(list, &format!("{way}{}", write(place)));
+        let link = |way: &str, key: &P| self.link(list, &format!("{way}{}", write(key)));
         Json(PageJson {
-            next: page.next.as_ref().map(|place| link(">", place)),
-            previous: page.previous.as_ref().map(|place| link("<", place)),
+            next: page.next.as_ref().map(|key| link(">", key)),
+            previous: page.previous.as_ref().map(|key| link("<", key)),
             results: page.rows.iter().map(show).collect(),
         })
         .into_response()

@@ -35,8 +35,8 @@ pub(super) async fn list(
     paging: Paging,
 ) -> Result<Response> {
     let list = format!("sessions of {}", caller.user.id);
-    let turn = paging.turn(&list, |id| id.parse().ok().map(SessionId))?;
-    let page = sessions::list(&app, &caller, turn, paging.size).await?;
+    let request = paging.request(&list, |id| id.parse().ok().map(SessionId))?;
+    let page = sessions::list(&app, &caller, request, paging.size).await?;
     let current = caller.session;
     Ok(paging.envelope(&list, &page, |id| id.0.to_string(), |one| SessionJson::of(one, current)))
 }

@@ -57,8 +57,8 @@ pub(super) async fn list(
     if !query.key().is_empty() {
         return found(&app, &paging, LIST, &query).await;
     }
-    let turn = paging.turn(LIST, |key| Some(key.to_owned()))?;
-    let page = users::list(&app, turn, paging.size).await?;
+    let request = paging.request(LIST, |key| Some(key.to_owned()))?;
+    let page = users::list(&app, request, paging.size).await?;
     Ok(paging.envelope(LIST, &page, String::clone, |user| UserJson::of(user, &app.urls)))
 }
 
@@ -69,7 +69,7 @@ async fn named(app: &App, paging: &Paging, ids: &str) -> Result<Response> {
     }
     let ids = UserIds::parse(ids)?.0;
     // Any cursor is another list's.
-    paging.turn("users by id", |_| None::<()>)?;
+    paging.request("users by id", |_| None::<()>)?;
     let rows = users::named(app, &ids).await?;
     let page: Page<_, ()> = Page { rows, previous: None, next: None };
     Ok(paging.envelope(
@@ -115,8 +115,8 @@ pub(super) async fn search(
 /// A page of the users who match a query.
 async fn found(app: &App, paging: &Paging, list: &str, query: &Query) -> Result<Response> {
     let list = format!("{list}: {}", query.key());
-    let turn = paging.turn(&list, read_position)?;
-    let page = searching::people(app, query, turn, paging.size).await?;
+    let request = paging.request(&list, read_position)?;
+    let page = searching::people(app, query, request, paging.size).await?;
     Ok(paging.envelope(&list, &page, write_position, |user| UserJson::of(user, &app.urls)))
 }
 

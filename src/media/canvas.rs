@@ -32,7 +32,7 @@ impl Axis {
     }
 
     /// The pixel of the result that a pixel belongs to. Each gets at least one.
-    fn place(&self, at: u32) -> usize {
+    fn target(&self, at: u32) -> usize {
         ((u64::from(at) * self.step) >> 32) as usize
     }
 
@@ -40,7 +40,7 @@ impl Axis {
     fn counts(&self) -> Vec<u32> {
         let mut counts = vec![0; self.to as usize];
         for at in 0..self.from {
-            counts[self.place(at)] += 1;
+            counts[self.target(at)] += 1;
         }
         counts
     }
@@ -73,12 +73,12 @@ impl Canvas {
         if y >= self.rows.from {
             return;
         }
-        let begin = self.rows.place(y) * self.columns.to as usize;
+        let begin = self.rows.target(y) * self.columns.to as usize;
         let row = &mut self.sums[begin..begin + self.columns.to as usize];
         for (x, [red, green, blue, alpha]) in
             (x..self.columns.from).step_by(step as usize).zip(pixels)
         {
-            let sums = &mut row[self.columns.place(x)];
+            let sums = &mut row[self.columns.target(x)];
             let weight = u32::from(alpha);
             sums[0] += u32::from(red) * weight;
             sums[1] += u32::from(green) * weight;

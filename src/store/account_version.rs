@@ -7,8 +7,8 @@ use crate::domain::account_version::ReadState;
 use crate::domain::ids::UserId;
 use crate::domain::numbering::AccountVersion;
 
-use super::chats::UNREAD;
 use super::error::Result;
+use super::member_chats::UNREAD;
 use super::query::{Dialects, Target};
 
 /// Where an account stands.

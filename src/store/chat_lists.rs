@@ -5,8 +5,8 @@ use constcat::concat;
 use crate::domain::chat::{ChatFilter, ChatType};
 use crate::domain::ids::{ChatId, UserId};
 
-use super::chats::{ChatCursor, UNREAD};
 use super::error::Result;
+use super::member_chats::{ChatCursor, UNREAD};
 use super::query::{Dialects, Statement, Target};
 
 /// Which of a user's chats (`$1`) are listed. The filters: `$4` a type, `$5` whether there are unread
@@ -39,7 +39,7 @@ const BEFORE: &str = "\
 pub async fn ids_after(
     at: impl Into<Target<'_>>,
     user: UserId,
-    place: Option<ChatCursor>,
+    cursor: Option<ChatCursor>,
     filter: &ChatFilter,
     limit: i64,
 ) -> Result<Vec<ChatId>> {
@@ -48,14 +48,14 @@ pub async fn ids_after(
         sqlite: concat!(LISTED, CONTAINING_SQLITE, AFTER, "limit $7"),
         postgres: concat!(LISTED, CONTAINING_POSTGRES, AFTER, "limit $7"),
     });
-    ids(query, user, place.unwrap_or(top), filter, limit).await
+    ids(query, user, cursor.unwrap_or(top), filter, limit).await
 }
 
 /// The ids of a user's chats before a place in their order, nearest first.
 pub async fn ids_before(
     at: impl Into<Target<'_>>,
     user: UserId,
-    place: ChatCursor,
+    cursor: ChatCursor,
     filter: &ChatFilter,
     limit: i64,
 ) -> Result<Vec<ChatId>> {
@@ -63,7 +63,7 @@ pub async fn ids_before(
         sqlite: concat!(LISTED, CONTAINING_SQLITE, BEFORE, "limit $7"),
         postgres: concat!(LISTED, CONTAINING_POSTGRES, BEFORE, "limit $7"),
     });
-    ids(query, user, place, filter, limit).await
+    ids(query, user, cursor, filter, limit).await
 }
 
 /// Unread messages over all chats of a user, and the number of chats with any. Chats that are read cost
@@ -86,14 +86,14 @@ pub async fn unread(at: impl Into<Target<'_>>, user: UserId) -> Result<(i64, i64
 async fn ids(
     query: Statement<'_>,
     user: UserId,
-    place: ChatCursor,
+    cursor: ChatCursor,
     filter: &ChatFilter,
     limit: i64,
 ) -> Result<Vec<ChatId>> {
     query
         .bind(user)
-        .bind(place.activity)
-        .bind(place.id)
+        .bind(cursor.activity)
+        .bind(cursor.id)
         .bind(filter.kind.map(ChatType::as_str))
         .bind(filter.unread)
         .bind(filter.search.clone())

@@ -35,7 +35,7 @@ const COMMIT_POSTGRES: &str = "set local statement_timeout = 0; commit";
 
 /// A database: where to read, and where transactions begin.
 ///
-/// Every wait has a timeout: [`Timeouts::connect`] for a connection, [`Db::patience`] for each
+/// Every wait has a timeout: [`Timeouts::connect`] for a connection, [`Db::answer_timeout`] for each
 /// statement (and `begin` and `commit`).
 #[derive(Clone, Debug)]
 pub struct Db {
@@ -92,7 +92,7 @@ impl Db {
     }
 
     /// How long to wait for the answer to one statement.
-    pub fn patience(&self) -> Duration {
+    pub fn answer_timeout(&self) -> Duration {
         self.timeouts.statement + MARGIN
     }
 
@@ -186,7 +186,7 @@ impl Db {
             sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, text)).into()
         };
         let pooled = opened.unwrap_or_else(|_| Err(last.unwrap_or_else(late)))?;
-        Ok(Lease::new(pooled, Arc::clone(&self.faults), self.patience()))
+        Ok(Lease::new(pooled, Arc::clone(&self.faults), self.answer_timeout()))
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Lease {
     pooled: Option<Object<Opener>>,
     faults: Arc<Faults>,
     /// Timeout of each statement and of the rollback.
-    patience: Duration,
+    timeout: Duration,
     /// Timeout of each statement in this transaction; `None`: no timeout.
     limit: Option<Duration>,
     /// A transaction has begun and not ended.
@@ -35,10 +35,10 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    pub(super) fn new(pooled: Object<Opener>, faults: Arc<Faults>, patience: Duration) -> Self {
+    pub(super) fn new(pooled: Object<Opener>, faults: Arc<Faults>, timeout: Duration) -> Self {
         let (in_transaction, failed, busy) = (false, false, false);
-        let (pooled, limit) = (Some(pooled), Some(patience));
-        Self { pooled, faults, patience, limit, in_transaction, failed, busy }
+        let (pooled, limit) = (Some(pooled), Some(timeout));
+        Self { pooled, faults, timeout, limit, in_transaction, failed, busy }
     }
 
     /// Raises the statement timeout; `None` removes it.
@@ -102,7 +102,7 @@ impl Drop for Lease {
         match Handle::try_current() {
             Ok(runtime) => {
                 let tidy =
-                    tidy(pooled, self.in_transaction, self.patience, Arc::clone(&self.faults));
+                    tidy(pooled, self.in_transaction, self.timeout, Arc::clone(&self.faults));
                 runtime.spawn(tidy);
             }
             Err(_) => drop(Object::take(pooled)),
@@ -111,11 +111,11 @@ impl Drop for Lease {
 }
 
 /// Makes a connection reusable, or discards it.
-async fn tidy(mut pooled: Object<Opener>, rollback: bool, patience: Duration, faults: Arc<Faults>) {
+async fn tidy(mut pooled: Object<Opener>, rollback: bool, timeout: Duration, faults: Arc<Faults>) {
     let Pooled { connection, generation } = &mut *pooled;
     let outcome = match rollback {
-        true => run(connection, Some(patience), "rollback".to_owned()).await,
-        false => within(Some(patience), ping(connection)).await,
+        true => run(connection, Some(timeout), "rollback".to_owned()).await,
+        false => within(Some(timeout), ping(connection)).await,
     };
     if let Err(error) = outcome {
         if Harm::of(&error) == Harm::Line {

@@ -210,27 +210,27 @@ impl MemberCursor {
 }
 
 /// What members are ordered by, as [`MemberCursor`] has it.
-const PLACE: &str = "(case me.role when 'owner' then 0 when 'admin' then 1 else 2 end, \
+const ORDER: &str = "(case me.role when 'owner' then 0 when 'admin' then 1 else 2 end, \
                       me.joined_at, me.user_id)";
 
 /// A chat's members after a position: owner, admins, then the others in the order in which they joined.
 pub async fn after(
     at: impl Into<Target<'_>>,
     chat: ChatId,
-    place: MemberCursor,
+    cursor: MemberCursor,
     limit: i64,
 ) -> Result<Vec<Member>> {
     page(
         at.into().query(concat!(
             SELECT,
             "and ",
-            PLACE,
+            ORDER,
             " > ($2, $3, $4) \
              order by case me.role when 'owner' then 0 when 'admin' then 1 else 2 end, \
                       me.joined_at, me.user_id limit $5"
         )),
         chat,
-        place,
+        cursor,
         limit,
     )
     .await
@@ -240,20 +240,20 @@ pub async fn after(
 pub async fn before(
     at: impl Into<Target<'_>>,
     chat: ChatId,
-    place: MemberCursor,
+    cursor: MemberCursor,
     limit: i64,
 ) -> Result<Vec<Member>> {
     page(
         at.into().query(concat!(
             SELECT,
             "and ",
-            PLACE,
+            ORDER,
             " < ($2, $3, $4) \
              order by case me.role when 'owner' then 0 when 'admin' then 1 else 2 end desc, \
                       me.joined_at desc, me.user_id desc limit $5"
         )),
         chat,
-        place,
+        cursor,
         limit,
     )
     .await
@@ -262,10 +262,10 @@ pub async fn before(
 async fn page(
     query: Statement<'_>,
     chat: ChatId,
-    place: MemberCursor,
+    cursor: MemberCursor,
     limit: i64,
 ) -> Result<Vec<Member>> {
-    let query = query.bind(chat).bind(place.rank).bind(place.joined_at).bind(place.user);
+    let query = query.bind(chat).bind(cursor.rank).bind(cursor.joined_at).bind(cursor.user);
     let rows: Vec<Row> = query.bind(limit).all().await?;
     Ok(rows.into_iter().map(Into::into).collect())
 }

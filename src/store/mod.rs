@@ -13,6 +13,7 @@ mod faults;
 mod lease;
 pub mod least;
 pub mod markers;
+pub mod member_chats;
 pub mod members;
 pub mod messages;
 mod migration_state;

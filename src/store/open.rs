@@ -121,7 +121,7 @@ impl Db {
         let db = Self::open(pool.clone(), pool.clone(), settings.timeouts, faults, None)
             .await
             .map_err(fault)?;
-        timeout(db.patience(), pooler::inspect(&pool))
+        timeout(db.answer_timeout(), pooler::inspect(&pool))
             .await
             .unwrap_or_else(|_| Err(StoreError::unavailable("it does not answer").into()))?;
         Ok(db)

@@ -22,7 +22,7 @@ pub struct NodePresence {
 }
 
 /// Writes a node's heartbeat. False if the node had been declared dead, and its rows removed.
-pub async fn beat(tx: &mut Tx, node: &str, now: Timestamp) -> Result<bool> {
+pub async fn heartbeat(tx: &mut Tx, node: &str, now: Timestamp) -> Result<bool> {
     let known = tx
         .query("update nodes set beat_at = $2 where name = $1")
         .bind(node)
@@ -74,10 +74,10 @@ pub async fn leave(tx: &mut Tx, node: &str, at: Timestamp) -> Result<Vec<UserId>
 }
 
 /// Writes which users are connected to a node, and how.
-pub async fn write(tx: &mut Tx, node: &str, places: &[NodePresence]) -> Result<()> {
-    let rows: Vec<_> = places
+pub async fn write(tx: &mut Tx, node: &str, users: &[NodePresence]) -> Result<()> {
+    let rows: Vec<_> = users
         .iter()
-        .map(|place| (place.user, place.connections, i64::from(place.activity == Activity::Idle)))
+        .map(|one| (one.user, one.connections, i64::from(one.activity == Activity::Idle)))
         .collect();
     tx.query(Dialects {
         sqlite: "insert into presence (user_id, node, connections, idle) \
@@ -140,12 +140,12 @@ pub async fn elsewhere(
         .bind_list(users)
         .all()
         .await?;
-    let place = |(user, connections, idle)| NodePresence {
+    let presence = |(user, connections, idle)| NodePresence {
         user,
         connections,
         activity: if idle { Activity::Idle } else { Activity::Active },
     };
-    Ok(rows.into_iter().map(place).collect())
+    Ok(rows.into_iter().map(presence).collect())
 }
 
 /// Whether another node has had a heartbeat since a time.

@@ -238,7 +238,7 @@ pub async fn password(at: impl Into<Target<'_>>, id: UserId) -> Result<Option<St
 /// A usable encoded password of any user: the first one at or after the `place`-th of a million parts of
 /// all users, or otherwise the last one. Two probes of an index that contains only these users. `None` if
 /// nobody has one.
-pub async fn some_password(at: impl Into<Target<'_>>, place: i64) -> Result<Option<String>> {
+pub async fn some_password(at: impl Into<Target<'_>>, number: i64) -> Result<Option<String>> {
     let row: Option<(String,)> = at
         .into()
         .query(
@@ -249,7 +249,7 @@ pub async fn some_password(at: impl Into<Target<'_>>, place: i64) -> Result<Opti
                  (select id from users where substr(password, 1, 1) <> '!' \
                   order by id desc limit 1))",
         )
-        .bind(place)
+        .bind(number)
         .optional()
         .await?;
     Ok(row.map(|(password,)| password))

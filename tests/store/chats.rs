@@ -7,7 +7,7 @@ use meowsenger::domain::receipt::Markers;
 use meowsenger::domain::role::Role;
 use meowsenger::domain::time::Timestamp;
 use meowsenger::store::chats;
-use meowsenger::store::{Target, chat_lists, least, markers, members, messages};
+use meowsenger::store::{Target, chat_lists, least, markers, member_chats, members, messages};
 use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store, later, message};
@@ -40,9 +40,9 @@ async fn two_people_have_one_private_chat(
     assert_eq!(chats::private_of(&store.db, a, c).await.unwrap(), None);
 
     let id = chat.expect("made");
-    let seen = chats::of_member(&store.db, b, &[id]).await.unwrap();
+    let seen = member_chats::of_member(&store.db, b, &[id]).await.unwrap();
     assert_eq!((seen[0].peer, seen[0].chat.kind), (Some(a), ChatType::Private));
-    assert_eq!(chats::of_member(&store.db, a, &[id]).await.unwrap()[0].peer, Some(b));
+    assert_eq!(member_chats::of_member(&store.db, a, &[id]).await.unwrap()[0].peer, Some(b));
 }
 
 #[rstest]
@@ -53,10 +53,10 @@ async fn a_group_is_seen_by_its_members_alone(
     let Some(store) = Store::new(backend).await else { return };
     let (a, b, c) = (store.user("a").await, store.user("b").await, store.user("c").await);
     let chat = store.group(a, &[b]).await;
-    assert!(chats::of_member(&store.db, c, &[chat]).await.unwrap().is_empty());
+    assert!(member_chats::of_member(&store.db, c, &[chat]).await.unwrap().is_empty());
     assert!(members::membership(&store.db, chat, c).await.unwrap().is_none());
 
-    let mut seen = chats::of_member(&store.db, b, &[chat, ChatId(999)]).await.unwrap();
+    let mut seen = member_chats::of_member(&store.db, b, &[chat, ChatId(999)]).await.unwrap();
     assert_eq!(seen.len(), 1);
     let seen = seen.remove(0);
     assert_eq!((seen.my_role, seen.peer, seen.last_message), (Role::Member, None, None));
@@ -90,10 +90,10 @@ async fn unread_counts_what_others_wrote_and_did_not_delete(
     for (id, version) in [(ids[0], 7), (ids[3], 8)] {
         messages::bury(&mut tx, id, Version(version), later(1)).await.expect("buried");
     }
-    let seen = chats::of_member(&mut tx, b, &[chat]).await.unwrap().remove(0);
+    let seen = member_chats::of_member(&mut tx, b, &[chat]).await.unwrap().remove(0);
     assert_eq!((seen.last_read_seq.0, seen.unread_count), (2, 2));
     assert_eq!(seen.last_message, Some(ids[4]));
-    let seen = chats::of_member(&mut tx, a, &[chat]).await.unwrap().remove(0);
+    let seen = member_chats::of_member(&mut tx, a, &[chat]).await.unwrap().remove(0);
     assert_eq!((seen.last_read_seq.0, seen.unread_count), (5, 0));
 }
 
@@ -153,14 +153,14 @@ async fn chats_are_paged_newest_activity_first(
     let all = ChatFilter::default();
     assert_eq!(chat_lists::ids_after(&store.db, a, None, &all, 9).await.unwrap(), order);
     assert_eq!(chat_lists::ids_after(&store.db, a, None, &all, 2).await.unwrap(), order[..2]);
-    let page = chats::of_member(&store.db, a, &ids).await.unwrap();
+    let page = member_chats::of_member(&store.db, a, &ids).await.unwrap();
     assert_eq!(page.iter().map(|chat| chat.chat.id).collect::<Vec<_>>(), order);
-    let place = |at: usize| page[at].place;
-    let after = chat_lists::ids_after(&store.db, a, Some(place(1)), &all, 9).await.unwrap();
+    let cursor = |at: usize| page[at].cursor;
+    let after = chat_lists::ids_after(&store.db, a, Some(cursor(1)), &all, 9).await.unwrap();
     assert_eq!(after, order[2..]);
-    let before = chat_lists::ids_before(&store.db, a, place(2), &all, 9).await.unwrap();
+    let before = chat_lists::ids_before(&store.db, a, cursor(2), &all, 9).await.unwrap();
     assert_eq!(before, [ids[3], ids[0]], "nearest first");
-    let before = chat_lists::ids_before(&store.db, a, place(2), &all, 1).await.unwrap();
+    let before = chat_lists::ids_before(&store.db, a, cursor(2), &all, 1).await.unwrap();
     assert_eq!(before, [ids[3]]);
 
     // A chat that is created now sorts after all messages so far, and the next message after it.

@@ -14,8 +14,8 @@ use meowsenger::domain::search::IndexEntry;
 use meowsenger::store::presence::NodePresence;
 use meowsenger::store::sends::{Added, Numbered};
 use meowsenger::store::{
-    Tx, account_version, avatars, chats, departures, least, markers, members, messages, presence,
-    search, sends, sessions, users,
+    Tx, account_version, avatars, chats, departures, least, markers, member_chats, members,
+    messages, presence, search, sends, sessions, users,
 };
 use rstest::rstest;
 
@@ -32,13 +32,13 @@ const TRIES: usize = 30;
 const STATEMENTS: &[&str] = &[
     "account_version::versions",
     "avatars::used",
-    "chats::of_member",
-    "chats::sizes",
     "chats::versions",
     "departures::insert",
     "least::least_markers",
     "markers::advance",
     "markers::read",
+    "member_chats::of_member",
+    "member_chats::sizes",
     "members::acquainted",
     "members::among",
     "members::insert",
@@ -132,8 +132,10 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
             account_version::versions(tx, &lists.map(UserId)).await.map(drop)
         }
         "avatars::used" => avatars::used(tx, lists.names.clone()).await.map(drop),
-        "chats::of_member" => chats::of_member(tx, one, &lists.map(ChatId)).await.map(drop),
-        "chats::sizes" => chats::sizes(tx, one, &lists.map(ChatId)).await.map(drop),
+        "member_chats::of_member" => {
+            member_chats::of_member(tx, one, &lists.map(ChatId)).await.map(drop)
+        }
+        "member_chats::sizes" => member_chats::sizes(tx, one, &lists.map(ChatId)).await.map(drop),
         "chats::versions" => chats::versions(tx, &lists.map(ChatId)).await.map(drop),
         "departures::insert" => {
             let out = lists.map(|id| Departed { user: UserId(id), version: Version(id) });

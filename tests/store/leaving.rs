@@ -6,7 +6,7 @@ use meowsenger::domain::ids::UserId;
 use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::role::Role;
 use meowsenger::store::members::MemberCursor;
-use meowsenger::store::{Tx, chats, departures, members, messages, users};
+use meowsenger::store::{Tx, chats, departures, member_chats, members, messages, users};
 use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store, later};
@@ -65,12 +65,12 @@ async fn a_groups_changes_take_versions(
     let chat = store.group(a, &[]).await;
     let mut tx = store.tx().await;
     assert_eq!(chats::advance(&mut tx, chat, 3, 2).await.unwrap(), Version(4));
-    let mut row = chats::of_member(&mut tx, a, &[chat]).await.unwrap().remove(0).chat;
+    let mut row = member_chats::of_member(&mut tx, a, &[chat]).await.unwrap().remove(0).chat;
     assert_eq!((row.version.0, row.members_count), (4, 3));
     row.name = "Garden".to_owned();
     row.description = "Green".to_owned();
     chats::update(&mut tx, &row).await.expect("updated");
-    let row = chats::of_member(&mut tx, a, &[chat]).await.unwrap().remove(0).chat;
+    let row = member_chats::of_member(&mut tx, a, &[chat]).await.unwrap().remove(0).chat;
     assert_eq!((row.name.as_str(), row.description.as_str()), ("Garden", "Green"));
 }
 
@@ -93,7 +93,7 @@ async fn what_a_chat_leaves_behind_is_removed_little_by_little(
     assert_eq!(out, [a, b]);
     assert!(!chats::is_there(&mut tx, chat).await.unwrap());
     assert!(chats::is_there(&mut tx, other).await.unwrap());
-    assert!(chats::of_member(&mut tx, a, &[chat]).await.unwrap().is_empty());
+    assert!(member_chats::of_member(&mut tx, a, &[chat]).await.unwrap().is_empty());
 
     assert!(chats::purge(&mut tx, 1).await.unwrap());
     assert!(messages::by_ids(&mut tx, &[said]).await.unwrap().is_empty(), "the oldest first");
@@ -123,7 +123,7 @@ async fn two_people_may_have_another_private_chat_when_theirs_was_ended(
     members::insert(&mut tx, second, &[a, b], Role::Member, Seq(0), NOW).await.expect("members");
     users::end(&mut tx, b, "deleted_2", NOW).await.expect("ended");
     assert!(chats::is_left_alone(&mut tx, second).await.unwrap());
-    let row = chats::of_member(&mut tx, a, &[second]).await.unwrap().remove(0);
+    let row = member_chats::of_member(&mut tx, a, &[second]).await.unwrap().remove(0);
     assert_eq!((row.chat.kind, row.peer), (ChatType::Private, Some(b)));
 }
 

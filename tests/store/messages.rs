@@ -4,7 +4,7 @@ use meowsenger::domain::ids::{ChatId, MessageId};
 use meowsenger::domain::message::{ClientId, Content, LastChange, Message, NewMessage};
 use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::receipt::MessageStatus;
-use meowsenger::store::{chats, members, messages, sends};
+use meowsenger::store::{member_chats, members, messages, sends};
 use rstest::rstest;
 
 use crate::support::{Backend, NOW, Store, later, message};
@@ -183,9 +183,9 @@ async fn a_batch_over_several_chats_moves_each_on(
     assert_eq!((answer.reply_to, answer.client_id.as_deref()), (Some(first), Some("x")));
 
     for (chat, version, seq, last) in [(one, 4, 3, ids[3]), (two, 3, 2, ids[1])] {
-        let seen = chats::of_member(&store.db, a, &[chat]).await.unwrap().remove(0);
+        let seen = member_chats::of_member(&store.db, a, &[chat]).await.unwrap().remove(0);
         assert_eq!((seen.chat.version.0, seen.chat.last_seq.0), (version, seq));
-        assert_eq!((seen.last_message, seen.place.activity), (Some(last), last.0));
+        assert_eq!((seen.last_message, seen.cursor.activity), (Some(last), last.0));
         assert_eq!((seen.last_read_seq.0, seen.unread_count), (seq, 0), "a wrote the last one");
     }
     let b_in_one =
@@ -196,8 +196,8 @@ async fn a_batch_over_several_chats_moves_each_on(
     let newest = store.send(&[message(one, b, "4")], NOW).await[0];
     let mut tx = store.tx().await;
     sends::advance_senders(&mut tx, &[(one, b, Seq(1))]).await.expect("marked");
-    let seen = chats::of_member(&mut tx, b, &[one]).await.unwrap().remove(0);
-    assert_eq!((seen.place.activity, seen.last_read_seq.0), (newest.0, 4));
+    let seen = member_chats::of_member(&mut tx, b, &[one]).await.unwrap().remove(0);
+    assert_eq!((seen.cursor.activity, seen.last_read_seq.0), (newest.0, 4));
 }
 
 #[rstest]

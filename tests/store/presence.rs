@@ -21,9 +21,9 @@ async fn nodes_tell_who_is_connected_and_are_given_up_when_silent(
     let (a, b) = (store.user("a").await, store.user("b").await);
     let place = |user, connections, activity| NodePresence { user, connections, activity };
     let mut tx = store.tx().await;
-    assert!(!presence::beat(&mut tx, "one", NOW).await.unwrap(), "it is new");
-    assert!(presence::beat(&mut tx, "one", later(1)).await.unwrap());
-    presence::beat(&mut tx, "two", later(9)).await.expect("beat");
+    assert!(!presence::heartbeat(&mut tx, "one", NOW).await.unwrap(), "it is new");
+    assert!(presence::heartbeat(&mut tx, "one", later(1)).await.unwrap());
+    presence::heartbeat(&mut tx, "two", later(9)).await.expect("a heartbeat");
     let first = [place(a, 2, Activity::Active), place(b, 1, Activity::Active)];
     presence::write(&mut tx, "one", &first).await.expect("written");
     let again = [place(a, 1, Activity::Idle)];
@@ -45,7 +45,7 @@ async fn nodes_tell_who_is_connected_and_are_given_up_when_silent(
         "all are alive"
     );
     assert_eq!(presence::bury(&mut tx, later(2), later(60)).await.unwrap(), [a]);
-    assert!(!presence::beat(&mut tx, "one", later(3)).await.unwrap(), "it was given up");
+    assert!(!presence::heartbeat(&mut tx, "one", later(3)).await.unwrap(), "it was given up");
     presence::write(&mut tx, "two", &first).await.expect("written");
     let mut gone = presence::leave(&mut tx, "two", later(1)).await.unwrap();
     gone.sort();
@@ -57,7 +57,7 @@ async fn nodes_tell_who_is_connected_and_are_given_up_when_silent(
     assert_eq!(gone, [a, b]);
 
     // A node with a heartbeat in the future would be alive until then.
-    presence::beat(&mut tx, "three", later(61)).await.expect("beat");
+    presence::heartbeat(&mut tx, "three", later(61)).await.expect("a heartbeat");
     presence::write(&mut tx, "three", &first).await.expect("written");
     assert_eq!(presence::bury(&mut tx, NOW, later(60)).await.unwrap().len(), 2);
 }
