@@ -1,6 +1,7 @@
 //! Sending mail: by SMTP, or to stdout if no server is configured. Knows neither users nor templates,
 //! and never logs what it sends, since mails contain secrets.
 
+use std::fmt;
 use std::io::{Write, stdout};
 use std::time::Duration;
 
@@ -45,7 +46,6 @@ pub struct Mail {
 #[derive(Debug)]
 pub struct Mailer {
     from: Mailbox,
-    server: Option<Server>,
     transport: Transport,
     /// Limits requests that may or may not lead to a mail.
     requests: FairSemaphore,
@@ -57,7 +57,7 @@ pub struct Mailer {
 #[derive(Debug)]
 enum Transport {
     Console(LogFormat),
-    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Smtp(Box<AsyncSmtpTransport<Tokio1Executor>>, Server),
 }
 
 /// A slot in the queue of mails, released when dropped.
@@ -70,16 +70,15 @@ pub struct MailSlot {
 impl Mailer {
     /// Does not connect yet. Printed mails have the format of the log.
     pub fn new(settings: &MailSettings, format: LogFormat) -> Result<Self> {
-        let (transport, server) = match &settings.url {
-            MailUrl::Console => (Transport::Console(format), None),
+        let transport = match &settings.url {
+            MailUrl::Console => Transport::Console(format),
             MailUrl::Smtp(smtp) => {
                 let server = Server { host: smtp.host.clone(), port: smtp.port };
-                (Transport::Smtp(transport(smtp)?), Some(server))
+                Transport::Smtp(Box::new(transport(smtp)?), server)
             }
         };
         Ok(Self {
             from: settings.from.clone(),
-            server,
             transport,
             requests: FairSemaphore::new("requests for mail", QUEUED, QUEUED_SHARE, Duration::ZERO),
             queue: FairSemaphore::new("mails", QUEUED, QUEUED_SHARE, Duration::ZERO),
@@ -108,8 +107,8 @@ impl Mailer {
     /// Sends a mail, with up to two retries. The error may quote the mail server.
     pub async fn send(&self, slot: &MailSlot, mail: &Mail) -> Result<()> {
         let message = self.compose(mail).map_err(Error::internal)?;
-        let transport = match &self.transport {
-            Transport::Smtp(transport) => transport,
+        let (transport, server) = match &self.transport {
+            Transport::Smtp(transport, server) => (transport, server),
             Transport::Console(format) => return self.print(mail, *format),
         };
         let mut pauses = PAUSES.iter();
@@ -122,23 +121,20 @@ impl Mailer {
                 (Err(error), Some(pause)) if !error.is_permanent() => {
                     tokio::time::sleep(*pause).await;
                 }
-                (Err(error), _) => return Err(Error::internal(without_addresses(&error))),
+                (Err(error), _) => return Err(Error::internal(describe(server, &error))),
             }
         }
     }
 
     /// Connects to the mail server and logs in, if there is one. The error says why that fails.
     pub async fn check(&self, limit: Duration) -> Result<(), String> {
-        let (Transport::Smtp(transport), Some(server)) = (&self.transport, &self.server) else {
-            return Ok(());
-        };
-        let fault = |cause: String| format!("the mail server at {server}: {cause}");
-        server.probe(limit).await.map_err(fault)?;
+        let Transport::Smtp(transport, server) = &self.transport else { return Ok(()) };
+        server.probe(limit).await.map_err(|cause| describe(server, &cause))?;
         match timeout(limit, transport.test_connection()).await {
             Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) => Err(fault("it does not answer as a mail server".to_owned())),
-            Ok(Err(error)) => Err(fault(without_addresses(&error))),
-            Err(_) => Err(fault(format!("no answer within {} s", limit.as_secs()))),
+            Ok(Ok(false)) => Err(describe(server, &"it does not answer as a mail server")),
+            Ok(Err(error)) => Err(describe(server, &error)),
+            Err(_) => Err(describe(server, &format!("no answer within {} s", limit.as_secs()))),
         }
     }
 
@@ -165,11 +161,11 @@ impl Mailer {
     }
 }
 
-/// An error's text, without the e-mail addresses that mail servers like to repeat.
-fn without_addresses(error: &lettre::transport::smtp::Error) -> String {
+/// An error with its server, without the e-mail addresses that mail servers like to repeat.
+fn describe(server: &Server, error: &dyn fmt::Display) -> String {
     let text = error.to_string();
     let words = text.split(' ').map(|word| if word.contains('@') { "…" } else { word });
-    words.collect::<Vec<_>>().join(" ")
+    format!("the mail server at {server}: {}", words.collect::<Vec<_>>().join(" "))
 }
 
 fn transport(server: &Smtp) -> Result<AsyncSmtpTransport<Tokio1Executor>> {

@@ -87,3 +87,29 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
         (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
     tracing::error!(at, backtrace, "panic: {text}");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{Read, Seek};
+    use std::panic::{catch_unwind, set_hook, take_hook};
+    use std::sync::Arc;
+
+    #[test]
+    fn a_panic_is_one_line_of_json() {
+        let mut file = tempfile::tempfile().expect("a file");
+        let log: Arc<File> = Arc::new(file.try_clone().expect("cloned"));
+        let before = take_hook();
+        set_hook(Box::new(super::log_panic));
+        super::json_lines(log, || drop(catch_unwind(|| panic!("two\nlines"))));
+        set_hook(before);
+        let mut text = String::new();
+        file.rewind().and_then(|()| file.read_to_string(&mut text)).expect("read");
+        let line: serde_json::Value = serde_json::from_str(&text).expect("one line");
+        assert_eq!(
+            (&line["level"], &line["message"]),
+            (&"ERROR".into(), &"panic: two\nlines".into())
+        );
+        assert!(line["at"].as_str().is_some_and(|at| at.contains("telemetry.rs:")), "{text}");
+    }
+}

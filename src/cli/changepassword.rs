@@ -21,7 +21,7 @@ pub(super) async fn run(arguments: &ChangepasswordArguments) -> Result {
     let found = accounts::by_login(&app, &text::fold(&arguments.user)).await;
     let user = match found {
         Err(Error::NotFound) => {
-            return Err(format!("there is no user {:?}", arguments.user).into());
+            return Err(format!("there is no user {}", text::quoted(&arguments.user)).into());
         }
         found => found.map_err(describe)?.user,
     };

@@ -66,8 +66,10 @@ impl Config {
     pub fn read(variables: &Variables) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(variables);
         let config = Self::from_reader(&mut reader);
-        if let (DatabaseUrl::Postgres(_), None) = (&config.database.url, &config.tokens.secret_key)
-        {
+        // A file that cannot be read is an error already.
+        let has_key =
+            config.tokens.secret_key.is_some() || variables.contains_key("SECRET_KEY_FILE");
+        if matches!(config.database.url, DatabaseUrl::Postgres(_)) && !has_key {
             reader.error("SECRET_KEY", "is required with PostgreSQL: all nodes need the same one");
         }
         reader.finish()?;

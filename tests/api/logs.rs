@@ -1,5 +1,8 @@
 //! The log as an operator reads it: who did what, why it was refused, and when sockets open and close.
 
+use std::path::Path;
+
+use meowsenger::config::Variables;
 use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -82,6 +85,15 @@ async fn a_request_is_logged_with_its_user_and_why_it_was_refused(
     }
 }
 
+fn make_superuser(variables: &Variables, log: &Path) {
+    let mut variables = variables.clone();
+    for (name, value) in [("USERNAME", "boss"), ("PASSWORD", PASSWORD)] {
+        variables.insert(format!("DJANGO_SUPERUSER_{name}"), value.to_owned());
+    }
+    let mut command = Program::command(&["createsuperuser", "--noinput"], &variables, log);
+    assert!(command.status().expect("run").success());
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_login_is_logged_with_its_reason(
@@ -99,6 +111,13 @@ async fn a_failed_login_is_logged_with_its_reason(
         variables.insert(name.to_owned(), value.to_owned());
     }
     let program = Program::start(&variables, folder.path());
+    make_superuser(&variables, &folder.path().join("other"));
+    let boss = program.client.login("boss", PASSWORD).await.expect(200).json;
+    let kitty = program.client.register("kitty", PASSWORD).await;
+    let boss = program.client.with_session(&boss);
+    let inactive = json!({"is_active": false});
+    boss.patch(&format!("/api/users/{}/", kitty.id), inactive).await.expect(200);
+    program.client.login("kitty", PASSWORD).await.expect(401);
     let tom = program.client.register("tom", PASSWORD).await;
     program.client.login("TOM", "hunter2").await.expect(401);
     program.client.login("nobody@example.org", "hunter2").await.expect(401);
@@ -108,6 +127,7 @@ async fn a_failed_login_is_logged_with_its_reason(
 
     let failed = lines(&log, &[("message", json!("login failed")), ("level", json!("WARN"))]);
     let expected = [
+        (json!("inactive user"), json!(kitty.id)),
         (json!("wrong password"), json!(tom.id)),
         (json!("unknown user"), Value::Null),
         (json!("throttled"), json!(tom.id)),
@@ -117,11 +137,11 @@ async fn a_failed_login_is_logged_with_its_reason(
         assert_eq!((&line["reason"], &line["user"]), (&reason, &user), "{line}");
         assert_eq!(line["client"], "127.0.0.1", "{line}");
     }
-    assert_eq!(failed[0]["account"], failed[2]["account"], "{log}");
+    assert_eq!(failed[1]["account"], failed[3]["account"], "{log}");
     assert_eq!(log.contains("nobody@example.org"), accounts == "name", "{log}");
-    assert_eq!(failed[0]["account"] == "tom", accounts == "name", "{log}");
+    assert_eq!(failed[1]["account"] == "tom", accounts == "name", "{log}");
     let refused = lines(&log, &[("code", json!("login_failed"))]);
-    assert_eq!(refused[0]["why"], "wrong password");
-    assert_eq!(lines(&log, &[("message", json!("logged in"))]).len(), 1);
+    assert_eq!(refused[1]["why"], "wrong password");
+    assert_eq!(lines(&log, &[("message", json!("logged in"))]).len(), 2);
     assert!(!log.contains("hunter2") && !log.contains(PASSWORD), "{log}");
 }
