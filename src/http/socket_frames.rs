@@ -72,6 +72,7 @@ pub(super) fn titled(named: Vec<(String, RefOr<Schema>)>) -> Result<Map<String, 
         limit_integers(&mut schema);
         let mut schema = to_value(schema)?;
         schema["title"] = name.as_str().into();
+        name_nullable(&mut schema);
         Ok((name, schema))
     };
     named.into_iter().map(titled).collect()
@@ -104,6 +105,7 @@ impl FrameDescription {
         let mut frame = Self { key, kind, description: variant["description"].clone(), schema };
         frame.schema["title"] = frame.name().into();
         frame.schema["description"] = frame.description.clone();
+        name_nullable(&mut frame.schema);
         frame
     }
 
@@ -180,6 +182,19 @@ fn channel() -> Value {
 
 fn on_channel(key: &str) -> Value {
     json!({"$ref": format!("#/channels/{CHANNEL}/messages/{key}")})
+}
+
+/// Gives a title to each reference that may be null, `NullableUser`: languages without unions make a type of it.
+fn name_nullable(schema: &mut Value) {
+    let choices = schema["oneOf"].as_array();
+    let null = choices.is_some_and(|choices| choices.contains(&json!({"type": "null"})));
+    let named = choices.into_iter().flatten().find_map(|choice| choice["$ref"].as_str());
+    let named = named.and_then(|reference| reference.rsplit('/').next()).filter(|_| null);
+    if let Some(title) = named.map(|name| format!("Nullable{name}")) {
+        schema["title"] = title.into();
+    }
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    properties.into_iter().flat_map(Map::values_mut).for_each(name_nullable);
 }
 
 /// Merges the parts of a schema into one object. Returns its title, if it has one.

