@@ -1,13 +1,11 @@
 //! Bodies that can carry a file: `multipart/form-data` as well as JSON. The fields are read later, by
 //! DRF's rules for forms.
 
-use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
-use futures_util::stream;
 
 use crate::app::App;
 use crate::domain::error::{Error, Result as DomainResult};
@@ -17,6 +15,7 @@ use crate::wire::fields::{Fields, Form};
 use super::bodies::{BODY_MAX, Body, content_type, essence};
 use super::context::Context;
 use super::errors::{ApiError, Result};
+use super::multipart::Multipart;
 use super::proxies::Peer;
 use super::receive::receive;
 use super::spool::Spool;
@@ -84,9 +83,9 @@ fn holder(request: &Request) -> Holder {
 
 /// Loads a received form and parses it. The room is released with the form's last file.
 async fn load_form(app: &App, holder: Holder, body: Spool, kind: &str) -> DomainResult<Fields> {
-    // The form as it arrived, and once more in parts.
+    // The form as it arrived, of which the parts are slices, and what is decoded from base64.
     let (body, room) = load(app, holder, body, 2).await?;
-    parse(kind, body, app.limits.avatar_bytes, &room).await.map(Fields::from)
+    parse(kind, body, app.limits.avatar_bytes, &room).map(Fields::from)
 }
 
 /// Loads a received body into memory, once there is room for so many copies of it.
@@ -120,37 +119,31 @@ impl AsRef<[u8]> for Kept {
 
 /// Parses a form. As in Django, a part with a file name is a file. A part with an empty file name and
 /// no content is an untouched field of a browser's form, and counts as missing.
-async fn parse(kind: &str, body: Bytes, file_max: usize, room: &Arc<Permit>) -> DomainResult<Form> {
-    let boundary = multer::parse_boundary(kind).map_err(unreadable)?;
-    let body = stream::iter([Ok::<_, Infallible>(body)]);
-    let mut parts = multer::Multipart::new(body, boundary);
+fn parse(kind: &str, body: Bytes, file_max: usize, room: &Arc<Permit>) -> DomainResult<Form> {
+    let mut parts = Multipart::new(kind, body)?;
     let (mut form, mut size, mut count) = (Form::default(), 0, 0);
-    while let Some(part) = parts.next_field().await.map_err(unreadable)? {
-        let name = part.name().unwrap_or_default().to_owned();
-        let file_name = part.file_name().map(str::to_owned);
-        let content = part.bytes().await.map_err(unreadable)?;
+    while let Some(part) = parts.next_part()? {
         count += 1;
         if count > PARTS_MAX {
             return Err(Error::Malformed("Too many fields.".into()));
         }
-        match file_name {
-            Some(_) if content.len() > file_max => return Err(Error::TooLarge(FILE_TOO_LARGE)),
-            Some(file_name) if file_name.is_empty() && content.is_empty() => {}
-            Some(_) => form.add_file(name, kept(content, room)),
+        match &part.file_name {
+            Some(_) if part.content.len() > file_max => {
+                return Err(Error::TooLarge(FILE_TOO_LARGE));
+            }
+            Some(file_name) if file_name.is_empty() && part.content.is_empty() => {}
+            Some(_) => form.add_file(part.name, kept(part.content, room)),
             None => {
-                size += name.len() + content.len();
+                size += part.name.len() + part.content.len();
                 if size > BODY_MAX {
                     return Err(Error::TooLarge(FIELDS_TOO_LARGE));
                 }
-                form.add_text(name, String::from_utf8_lossy(&content).into_owned());
+                let text = parts.text(&part);
+                form.add_text(part.name, text);
             }
         }
     }
     Ok(form)
-}
-
-fn unreadable(error: multer::Error) -> Error {
-    Error::Malformed(format!("Multipart form parse error - {error}").into())
 }
 
 #[cfg(test)]

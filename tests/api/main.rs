@@ -27,6 +27,7 @@ mod docs;
 mod endings;
 mod epoch;
 mod faults;
+mod forms;
 mod handshake;
 mod hashes;
 mod hostages;
