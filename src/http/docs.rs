@@ -22,6 +22,10 @@ use super::errors::Result;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                       img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
 
+const PAGE: &str = include_str!("assets/docs.html");
+const STYLE: &str = include_str!("assets/docs.css");
+const DARK_MODE: &str = include_str!("assets/dark-mode.js");
+
 /// Describe the socket
 ///
 /// Its frames, close codes and limits, as an AsyncAPI 3.0 document.
@@ -48,17 +52,19 @@ pub(super) struct Document(
     responses((status = 200, description = "The page", content_type = "text/html", body = String))
 )]
 pub(super) async fn page() -> Result<Response> {
-    let mut page = find("index.html")?;
-    // It names its files relative to `/api/docs/`, but can be requested without the trailing slash.
-    let text = String::from_utf8_lossy(&page.bytes);
-    let text = text.replacen("<head>", "<head>\n    <base href=\"/api/docs/\">", 1);
-    page.bytes = text.into_bytes().into();
-    show(page)
+    show("text/html; charset=utf-8", PAGE)
 }
 
-/// A file of the page.
+/// A file of the page: of ours, or of Swagger UI.
 pub(super) async fn asset(Path(file): Path<String>) -> Result<Response> {
-    show(find(&file)?)
+    match file.as_str() {
+        "docs.css" => show("text/css", STYLE),
+        "dark-mode.js" => show("text/javascript", DARK_MODE),
+        _ => {
+            let file = find(&file)?;
+            show(&file.content_type, file.bytes.into_owned())
+        }
+    }
 }
 
 fn find(file: &str) -> Result<SwaggerFile<'static>> {
@@ -69,12 +75,11 @@ fn find(file: &str) -> Result<SwaggerFile<'static>> {
     Ok(found.ok_or(Error::NotFound)?)
 }
 
-fn show(found: SwaggerFile<'_>) -> Result<Response> {
-    let kind = HeaderValue::from_str(&found.content_type).map_err(Error::internal)?;
+fn show(kind: &str, content: impl IntoResponse) -> Result<Response> {
     let headers = [
-        (header::CONTENT_TYPE, kind),
+        (header::CONTENT_TYPE, HeaderValue::from_str(kind).map_err(Error::internal)?),
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600")),
     ];
-    Ok((headers, found.bytes.into_owned()).into_response())
+    Ok((headers, content).into_response())
 }

@@ -103,7 +103,7 @@ impl Accepted {
 }
 
 /// The `q` among the parameters of an item, 1 if there is none. `None` if it is not a number from 0 to 1.
-fn quality(parameters: &str) -> Option<u16> {
+pub(super) fn quality(parameters: &str) -> Option<u16> {
     for parameter in parameters.split(';') {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         if name.trim().eq_ignore_ascii_case("q") {

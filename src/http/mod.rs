@@ -23,6 +23,7 @@ mod examples;
 mod fallbacks;
 mod forms;
 mod health;
+mod home;
 mod hosts;
 mod ids;
 mod media;
@@ -138,6 +139,9 @@ fn open_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(docs::page))
         // The files of the page are its own business.
         .route("/api/docs/{file}/", get(docs::asset))
+        .route("/", get(home::page))
+        .route("/favicon.ico/", get(home::icon))
+        .route("/favicon.svg/", get(home::vector_icon))
 }
 
 /// Routes without credentials that count towards no rate limit.

@@ -30,6 +30,7 @@ mod faults;
 mod forms;
 mod handshake;
 mod hashes;
+mod home;
 mod hostages;
 mod logs;
 mod members;
