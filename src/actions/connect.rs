@@ -25,6 +25,9 @@ use super::{presence, profiles};
 /// the database is available.
 const DEPARTURES_READ: Duration = Duration::from_secs(120);
 
+/// How often the versions are read at most.
+const READINGS_MAX: usize = 10;
+
 /// The content of `ready`.
 #[derive(Debug)]
 pub struct Ready {
@@ -124,17 +127,30 @@ impl Subscribed<'_> {
     /// 5. Reads the versions, then who has left, and starts delivery after them.
     async fn start(self) -> Result<(LiveSocket, Ready)> {
         let Dated { before: Registered { app, caller, socket }, epoch } = self.0;
-        let versions = chats::versions_of(&app.db, caller.user.id).await?;
-        let since = app.clock.now().minus(DEPARTURES_READ);
-        let left = departures::of_user(&app.db, caller.user.id, since).await?;
         // Read now, since the connection is sent what changes after this version.
         let user = users::by_id(&app.db, caller.user.id).await?.ok_or(Error::TokenNotValid)?;
         let me = profiles::profile(app, user).await?;
         app.hub.presence.local.record_ready(me.user.id, ShownStatus::of(&me));
         app.hub.accounts.start(me.user.id, me.user.account_version, Fingerprint::of(&me.user));
-        let memberships = Memberships { versions: &versions, left: &left };
-        let versions = app.hub.start(&socket.connection, &memberships);
+        let versions = start_feeds(app, &socket).await?;
         let ready = Ready { me, server_time: app.clock.now(), epoch, versions };
         Ok((socket, ready))
+    }
+}
+
+/// Another reading is needed only if another connection starts a feed between a reading and its use, or if the
+/// database was restored from a backup. In the latter case the epoch is about to be renewed.
+async fn start_feeds(app: &App, socket: &LiveSocket) -> Result<BTreeMap<ChatId, Version>> {
+    let mut readings = 0;
+    loop {
+        let versions = chats::versions_of(&app.db, socket.user()).await?;
+        let since = app.clock.now().minus(DEPARTURES_READ);
+        let left = departures::of_user(&app.db, socket.user(), since).await?;
+        let memberships = Memberships { versions: &versions, left: &left };
+        readings += 1;
+        let is_outdated = app.hub.feeds.is_outdated(&socket.connection, &memberships);
+        if !is_outdated || readings == READINGS_MAX {
+            return Ok(app.hub.start(&socket.connection, &memberships));
+        }
     }
 }

@@ -32,12 +32,9 @@ pub(super) struct Feed {
 }
 
 #[derive(Debug)]
-pub(super) struct Subscriber {
+struct Subscriber {
     connection: Arc<Connection>,
-    pub(super) knows: Knows,
-    /// The latest version at which the user was a member for certain: a departure by a later one applies. The client
-    /// may know a later version, at which another subscriber started the feed.
-    pub(super) member_at: Version,
+    knows: Knows,
 }
 
 /// How far a subscriber's client knows the chat.
@@ -75,13 +72,10 @@ impl Feed {
     pub(super) fn subscribe(&mut self, connection: &Arc<Connection>, knows: Knows) -> bool {
         let Err(at) = self.index_of(connection.number) else { return false };
         // A client that gets the chat as it is at a version starts the feed there, too.
-        let mut member_at = Version::ZERO;
         if let Knows::Upto(version) = knows {
             self.begin(version);
-            member_at = version;
         }
-        let connection = Arc::clone(connection);
-        self.subscribers.insert(at, Subscriber { connection, knows, member_at });
+        self.subscribers.insert(at, Subscriber { connection: Arc::clone(connection), knows });
         true
     }
 
@@ -93,9 +87,15 @@ impl Feed {
         self.subscribers.is_empty()
     }
 
-    /// Starts delivery to a subscriber who read `version` from the database after subscribing. Returns
-    /// the version that its client may rely on: a later one where the feed began with another
-    /// subscriber's later reading, since nothing before that was delivered.
+    /// Begins the feed at a version that was read from the database, unless it has begun. True if it has begun later:
+    /// what happened in between was never delivered.
+    pub(super) fn begins_after(&mut self, version: Version) -> bool {
+        self.begin(version);
+        self.base > version
+    }
+
+    /// Starts delivery to a subscriber who read `version` from the database after subscribing. Returns the version that
+    /// its client may rely on: a later one if the feed began there, since nothing before that was delivered.
     pub(super) fn start(&mut self, connection: u64, version: Version) -> Version {
         self.begin(version);
         let mut from = version.max(self.base);
@@ -105,7 +105,6 @@ impl Feed {
                 from = from.max(known);
             }
             subscriber.knows = Knows::Upto(from);
-            subscriber.member_at = subscriber.member_at.max(version);
         }
         from
     }
@@ -116,16 +115,9 @@ impl Feed {
         ready.map(|subscriber| &subscriber.connection)
     }
 
-    /// A connection's subscription.
-    pub(super) fn get(&self, connection: u64) -> Option<&Subscriber> {
-        self.subscribers.get(self.index_of(connection).ok()?)
-    }
-
-    /// Records that a subscriber's user is a member at this version.
-    pub(super) fn is_member(&mut self, connection: u64, version: Version) {
-        if let Some(subscriber) = self.subscriber(connection) {
-            subscriber.member_at = subscriber.member_at.max(version);
-        }
+    /// How far a subscriber's client knows the chat. `None` if the connection is no subscriber.
+    pub(super) fn knows(&self, connection: u64) -> Option<Knows> {
+        self.index_of(connection).ok().map(|at| self.subscribers[at].knows)
     }
 
     /// Advances a subscriber whose client gets `chat.created` with the chat at this version. False

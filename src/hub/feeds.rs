@@ -67,6 +67,24 @@ impl Feeds {
         }
     }
 
+    /// Whether events are missing between the reading and what will be delivered, so that the memberships have to be
+    /// read again: a feed began later, or delivered more before the connection subscribed to it. Subscribes to the
+    /// chats that the user has joined since [`Self::join`].
+    pub fn is_outdated(&self, connection: &Arc<Connection>, memberships: &Memberships<'_>) -> bool {
+        let mut is_outdated = false;
+        for &(chat, version) in memberships.versions {
+            let mut order = Order::start();
+            let (mut feeds, mut order) = self.shard(chat).lock(&mut order);
+            let feed = self.feed(&mut feeds, chat);
+            if feed.subscribe(connection, Knows::AwaitsReady) {
+                connection.subscribed.lock(&mut order).0.chats.push(chat);
+                is_outdated |= feed.position().is_some_and(|delivered| delivered > version);
+            }
+            is_outdated |= feed.begins_after(version);
+        }
+        is_outdated
+    }
+
     /// See [`super::Hub::start`].
     pub(super) fn start(
         &self,
@@ -154,7 +172,6 @@ impl Feeds {
         }
         let feed = self.feed(&mut feeds, chat);
         let is_new = feed.subscribe(connection, Knows::Upto(version));
-        feed.is_member(connection.number, version);
         // Another client got the chat by its `ready`, or will.
         if !(is_new || joined && feed.renew(connection.number, version)) {
             return;
@@ -191,11 +208,11 @@ impl Feeds {
         if noted == Noted::TooMany {
             connection.queue.close(Closing::Restarting { retry_after: RETURN_AFTER });
         }
-        match feeds.get(&chat).and_then(|feed| feed.get(connection.number)) {
+        match feeds.get(&chat).and_then(|feed| feed.knows(connection.number)) {
             // [`Self::start`] compares the version with the database's: the user may have joined again.
-            Some(subscriber) if subscriber.knows == Knows::AwaitsReady => return,
-            Some(subscriber) if subscriber.member_at >= version => return,
-            Some(_) => self.unsubscribe_from(&mut feeds, connection, chat),
+            Some(Knows::AwaitsReady) => return,
+            Some(Knows::Upto(known)) if known >= version => return,
+            Some(Knows::Upto(_)) => self.unsubscribe_from(&mut feeds, connection, chat),
             None => {}
         }
         presence.end_peer(&mut order, &mut subscribed, connection, chat);
@@ -300,8 +317,8 @@ impl Feeds {
     fn awaits_ready(&self, connection: &Connection, chat: ChatId) -> bool {
         let mut order = Order::start();
         let (feeds, _) = self.shard(chat).lock(&mut order);
-        let subscriber = feeds.get(&chat).and_then(|feed| feed.get(connection.number));
-        subscriber.is_some_and(|subscriber| subscriber.knows == Knows::AwaitsReady)
+        let knows = feeds.get(&chat).and_then(|feed| feed.knows(connection.number));
+        knows == Some(Knows::AwaitsReady)
     }
 
     fn unsubscribe(&self, connection: &Connection, chat: ChatId) {

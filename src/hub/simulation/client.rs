@@ -92,7 +92,11 @@ impl Client {
             }
             State::AllRead { versions, left } => {
                 let memberships = Memberships { versions: &versions, left: &left };
-                self.known = self.hub.start(&self.connection, &memberships);
+                if self.hub.feeds.is_outdated(&self.connection, &memberships) {
+                    self.state = State::Joined;
+                } else {
+                    self.known = self.hub.start(&self.connection, &memberships);
+                }
             }
             State::Ready => return self.read(database),
         }

@@ -165,11 +165,11 @@ impl Simulation {
         Ok(())
     }
 
-    /// So often that each of them connects, and reads.
+    /// So often that each of them connects, perhaps in a second attempt, and reads.
     fn run_all_clients(&mut self) -> Result<(), Broken> {
         for mut client in std::mem::take(&mut self.clients) {
             let mut is_connected = true;
-            for _ in 0..5 {
+            for _ in 0..9 {
                 is_connected &= client.run(&self.database)? == Connected::Yes;
             }
             if is_connected {
