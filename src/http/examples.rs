@@ -66,6 +66,15 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         }),
         "Verified" => json!({}),
         "Document" => json!({"openapi": "3.1.0"}),
+        "Home" => json!({
+            "name": "Meowsenger", "version": "0.1.0",
+            "links": {
+                "docs": "https://chat.example.org/api/docs/",
+                "schema": "https://chat.example.org/api/schema/",
+                "socket_schema": "https://chat.example.org/api/schema/socket/",
+                "socket": "wss://chat.example.org/ws/",
+            },
+        }),
         "Health" => json!({"status": "ok"}),
         "NotReady" => {
             json!({"detail": "Service temporarily unavailable, try again later.", "reason": "draining"})

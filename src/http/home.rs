@@ -7,6 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::domain::error::Error;
 
@@ -21,23 +22,37 @@ const ICON: &[u8] = include_bytes!("assets/favicon.ico");
 const VECTOR_ICON: &[u8] = include_bytes!("assets/favicon.svg");
 
 /// What the page says, for programs.
-#[derive(Debug, Serialize)]
-struct Home {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Home {
+    /// Always the same.
     name: &'static str,
+    /// The server's version.
     version: &'static str,
     links: Links,
 }
 
 /// Absolute URLs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HomeLinks)]
 struct Links {
+    /// The page on which you can try the calls.
     docs: String,
+    /// The OpenAPI document.
     schema: String,
+    /// The AsyncAPI document.
     socket_schema: String,
+    /// The WebSocket.
     socket: String,
 }
 
-/// The page, or JSON for a client that prefers it.
+/// Say what this is
+///
+/// A page for people, or JSON for a client that prefers it.
+#[utoipa::path(
+    get, path = "/", tag = "schema", operation_id = "get_home", security(()),
+    responses((status = 200, description = "The page, or what it says",
+        content((Home = "application/json"), (String = "text/html"))))
+)]
 pub(super) async fn page(Origin(origin): Origin, headers: HeaderMap) -> Result<Response> {
     let mut response = if prefers_json(&headers) {
         Json(home(&origin)).into_response()

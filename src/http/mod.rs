@@ -136,10 +136,10 @@ fn open_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(resets::confirm))
         .routes(routes!(schema))
         .routes(routes!(docs::socket_schema))
+        .routes(routes!(home::page))
         .routes(routes!(docs::page))
         // The files of the page are its own business.
         .route("/api/docs/{file}/", get(docs::asset))
-        .route("/", get(home::page))
         .route("/favicon.ico/", get(home::icon))
         .route("/favicon.svg/", get(home::vector_icon))
 }
