@@ -162,16 +162,21 @@ pub async fn edit(
 pub async fn delete(app: &Arc<App>, user: UserId, id: MessageId) -> Result<Message> {
     app.rate_limits.message(user, app.clock.now())?;
     let mut unit = Unit::begin(app).await?;
-    let found = access::message_to_change(&mut unit.tx, id, user).await;
-    let own_right = found.as_ref().is_ok_and(|(message, role)| {
+    // Any other error ends the transaction: PostgreSQL would refuse its next statement.
+    let found = match access::message_to_change(&mut unit.tx, id, user).await {
+        Err(Error::NotFound) => None,
+        found => Some(found?),
+    };
+    let own_right = found.as_ref().is_some_and(|(message, role)| {
         message.sender.id == user || role.may_delete_messages_of_others()
     });
     // Checked now, not when the socket was opened: the user may no longer be staff.
     let moderates = !own_right && access::is_staff(&mut unit.tx, user).await?;
     let mut message = match found {
-        Err(Error::NotFound) if moderates => access::message_to_moderate(&mut unit.tx, id).await?,
-        Ok(_) if !own_right && !moderates => return Err(Error::PermissionDenied),
-        found => found?.0,
+        Some((message, _)) if own_right || moderates => message,
+        Some(_) => return Err(Error::PermissionDenied),
+        None if moderates => access::message_to_moderate(&mut unit.tx, id).await?,
+        None => return Err(Error::NotFound),
     };
     if message.deleted_at.is_none() {
         let now = app.clock.now();

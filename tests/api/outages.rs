@@ -124,6 +124,35 @@ async fn a_silent_line_is_503_and_all_works_again_once_it_is_back() {
     assert!(since.elapsed() < SOON, "{:?}", since.elapsed());
 }
 
+/// As a node that is paused in the middle of a transaction holds it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chat_that_stays_locked_can_be_changed_later() {
+    let hasty = [("DATABASE_STATEMENT_TIMEOUT", "1s")];
+    let Some(server) = TestApp::start_with(Backend::Postgres, &hasty).await else { return };
+    let (alice, bob) = (server.user("alice").await, server.user("bob").await);
+    let chat = alice.group(&[&bob]).await;
+    let message = send(&alice, chat, "meow").await.expect(201).json["id"].clone();
+    let (chat, message) = (format!("/api/chats/{chat}/"), format!("/api/messages/{message}/"));
+    let mut lock = direct(&server).await;
+    let mut locked = lock.begin().await.expect("begun");
+    let sql = sqlx::raw_sql("select from chats for update");
+    sql.execute(&mut *locked).await.expect("locked");
+
+    assert_unavailable(&alice.put(&message, json!({"content": "purr"})).await);
+    assert_unavailable(&alice.delete(&message).await);
+    assert_unavailable(&bob.delete(&message).await);
+    assert_unavailable(&alice.patch(&chat, json!({"name": "garden"})).await);
+    assert_unavailable(&alice.delete(&chat).await);
+    let members = format!("{chat}members/");
+    assert_unavailable(&alice.post(&members, json!({"user": bob.id})).await);
+    assert_unavailable(&bob.delete(&format!("{members}{}/", bob.id)).await);
+
+    locked.rollback().await.expect("released");
+    bob.delete(&message).await.expect(403);
+    alice.delete(&message).await.expect(204);
+    alice.delete(&chat).await.expect(204);
+}
+
 /// A separate role for the server, so that its settings affect nobody else.
 async fn with_role_of_its_own() -> Option<(TestApp, PgConnection, String)> {
     let server = TestApp::start(Backend::Postgres).await?;
