@@ -27,7 +27,7 @@ impl Hub {
         Ok(connection)
     }
 
-    /// Starts delivery, after [`Feeds::join`] and reading the memberships from the database. Returns the
+    /// Starts delivery, after [`super::feeds::Feeds::join`] and reading the memberships from the database. Returns the
     /// versions for `ready`: every event after them will be delivered, and none before.
     pub fn start(
         &self,
