@@ -66,7 +66,7 @@ async fn what_is_not_there_is_not_found(
 ) {
     let Some(server) = TestApp::start(backend).await else { return };
     let tom = server.user("tom").await;
-    for path in ["/", "/api/", "/meow", "/api/cats/", "/api/users/me/too/", "/api/docs/none.js"] {
+    for path in ["/api/", "/meow", "/api/cats/", "/api/users/me/too/", "/api/docs/none.js"] {
         tom.get(path).await.expect_not_found();
         server.anonymous().post(path, json!({})).await;
     }
