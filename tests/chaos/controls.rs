@@ -62,7 +62,7 @@ fn sends() -> Sends {
 
 #[test]
 fn frames_that_are_lost_repeated_or_reordered_are_found() {
-    let ready = json!({"type": "ready", "versions": {"3": 1}});
+    let ready = json!({"type": "ready", "user": {"id": 1}, "versions": {"3": 1}});
     let resync = json!({"type": "resync", "chats": [3]});
     let judged = |rest: &[Value]| {
         let mut all = vec![ready.clone()];
@@ -76,6 +76,18 @@ fn frames_that_are_lost_repeated_or_reordered_are_found() {
     assert!(judged(&[change(3), change(2)]) > 0, "reordered");
     assert_eq!(judged(&[resync, change(4), change(6)]), 1, "announced once");
     assert_eq!(judged(&[json!({"type": "message.created", "chat": 4, "version": 2})]), 1, "whose?");
+
+    let gone = json!({"type": "chat.deleted", "chat": 3});
+    assert_eq!(judged(std::slice::from_ref(&gone)), 0);
+    assert_eq!(judged(&[gone.clone(), gone.clone()]), 1, "repeated");
+    let joined = json!({
+        "type": "member.joined", "chat": 3, "version": 2, "member": {"user": {"id": 1}},
+    });
+    assert_eq!(
+        judged(&[joined, gone.clone(), gone]),
+        0,
+        "two departures, and a join that was missed"
+    );
 }
 
 #[test]
