@@ -95,6 +95,7 @@ mod tests {
             (1, 6, now, Noted::Known),
             (1, 7, now, Noted::Known),
             (2, 9, long_after, Noted::New),
+            (1, 7, long_after, Noted::Known),
             (1, 8, long_after, Noted::New),
         ] {
             assert_eq!(left.note(ChatId(chat), Version(version), at), noted);
