@@ -39,14 +39,14 @@ const GIF_INTERLACED: &[Pass] = &[
 
 /// Memory for decoding a PNG, in bytes: three rows, at the depth of the file. (`CANVAS` covers the profile.)
 pub(super) fn png_memory(file: &[u8]) -> Decoded<u64> {
-    let png = open_png(file)?;
+    let png = open_png(file, Profile::Skipped)?;
     let info = png.info();
     Ok(3 * info.raw_row_length() as u64)
 }
 
 /// Decodes a PNG. The decoder reads nothing after the last row, which could be large.
 pub(super) fn decode_png(file: &[u8]) -> Decoded<(RgbaImage, Orientation)> {
-    let mut png = open_png(file)?;
+    let mut png = open_png(file, Profile::Read)?;
     let info = png.info();
     let (width, height, passes) =
         (info.width, info.height, if info.interlaced { ADAM7 } else { WHOLE });
@@ -71,17 +71,25 @@ pub(super) fn decode_png(file: &[u8]) -> Decoded<(RgbaImage, Orientation)> {
     Ok((image, orientation(png_exif(file))))
 }
 
+/// What to do with a colour profile: decompressing one takes some megabytes.
+#[derive(PartialEq)]
+enum Profile {
+    Read,
+    Skipped,
+}
+
 /// With eight bits a sample, and no palette. Texts may be compressed a thousandfold, so they are skipped; a
 /// profile that becomes too large is ignored.
-fn open_png(file: &[u8]) -> Decoded<png::Reader<Cursor<&[u8]>>> {
+fn open_png(file: &[u8], profile: Profile) -> Decoded<png::Reader<Cursor<&[u8]>>> {
     let mut decoder = png::Decoder::new(Cursor::new(file));
     decoder.set_transformations(Transformations::normalize_to_color8());
     decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(profile == Profile::Skipped);
     let header = decoder.read_header_info().map_err(broken)?;
     check_size(header.width, header.height)?;
     let rows = 4 * header.raw_row_length();
-    // Compressed and not.
-    decoder.set_limits(Limits { bytes: rows + 2 * PROFILE_MAX });
+    // The profile counts twice: compressed and not.
+    decoder.set_limits(Limits { bytes: rows + PROFILE_MAX });
     decoder.read_info().map_err(broken)
 }
 
