@@ -10,7 +10,7 @@ TOOLS          := target/tools
 test_command = scripts/with-services cargo test --locked --workspace $(ARGS)
 with_tools   = PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin"
 
-.PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench-idle bench-data bench-slow bench-churn \
+.PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench-quick bench-idle bench-data bench-slow bench-churn \
 	chaos fuzz-api generators browser autobahn coverage mutants cargo-deny cargo-llvm-cov cargo-mutants
 
 help: ## list the commands
@@ -74,6 +74,17 @@ generators: ## generate clients from the OpenAPI and AsyncAPI documents, and run
 
 ci: ## run what must pass before a merge: lint, deny, test, generators
 	.ci/run
+
+# Each by itself: built together, the server's crates would get the load generator's features as well.
+define bench_programs
+	cargo build --release --locked
+	cargo build --release --locked -p meowsenger-bench
+endef
+bench_run = MEOW_DURABLE=1 scripts/with-services target/release/meowsenger-bench run
+
+bench-quick: ## measure everything with less data, without writing; 3 minutes; ARGS as in `--only send --against PATH`
+	$(bench_programs)
+	$(bench_run) --quick $(ARGS)
 
 bench-idle: ## measure the memory of idle connections; ARGS goes to the load generator
 	cargo build --release --locked

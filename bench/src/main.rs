@@ -3,30 +3,61 @@
 
 mod churn;
 mod client;
+mod cpu;
 mod data;
+mod figures;
 mod fill;
+mod floors;
+mod http;
 mod idle;
+mod load;
+mod machine;
+mod page;
+mod plot;
+mod report;
+mod run;
+mod scenarios;
+mod seed;
 mod server;
+mod site;
 mod slow;
 mod talk;
+mod tokens;
+mod world;
+mod ws;
 
 use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+type Error = Box<dyn std::error::Error + Send + Sync>;
+type Result<T = (), E = Error> = std::result::Result<T, E>;
 
 /// Measures a Meowsenger server from outside.
 #[derive(Parser)]
 #[command(name = "meowsenger-bench", arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
-    scenario: Scenario,
+    command: Command,
 }
 
 #[derive(Subcommand)]
-enum Scenario {
+enum Command {
+    /// The figures of docs/performance.md, of one program or of two by turns
+    Run(run::Arguments),
+    /// Writes docs/performance.md and its plots from the figures of a run
+    Page(page::Arguments),
+    /// A server for the floors, which `run` starts
+    #[command(hide = true)]
+    Floor(floors::Arguments),
+    #[command(flatten)]
+    Limits(Limits),
+}
+
+/// Measurements that fail beyond a limit.
+#[derive(Subcommand)]
+enum Limits {
     /// The memory of idle connections
     Idle(idle::Arguments),
     /// The time of calls by a user with a thousand chats and a million messages
@@ -38,25 +69,40 @@ enum Scenario {
 }
 
 /// The exit status is 0 if the limits were kept, and 1 if they were not or the measurement failed.
-#[tokio::main]
-async fn main() -> ExitCode {
-    let kept = match Cli::parse().scenario {
-        Scenario::Idle(arguments) => idle::run(&arguments).await,
-        Scenario::Data(arguments) => data::run(&arguments).await,
-        Scenario::Slow(arguments) => slow::run(&arguments).await,
-        Scenario::Churn(arguments) => churn::run(&arguments).await,
+fn main() -> ExitCode {
+    let kept = match Cli::parse().command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Page(arguments) => page::run(&arguments),
+        Command::Floor(arguments) => floors::serve(&arguments),
+        Command::Limits(command) => limits(&command),
     };
     match kept {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            writeln!(stderr(), "meowsenger-bench: {error}").ok();
+            warn(&error.to_string());
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The measurements with a limit, on several threads.
+#[tokio::main]
+async fn limits(command: &Limits) -> Result<bool> {
+    match command {
+        Limits::Idle(arguments) => idle::run(arguments).await,
+        Limits::Data(arguments) => data::run(arguments).await,
+        Limits::Slow(arguments) => slow::run(arguments).await,
+        Limits::Churn(arguments) => churn::run(arguments).await,
     }
 }
 
 /// Prints a line. A closed pipe is not an error.
 fn say(line: &str) {
     writeln!(stdout(), "{line}").ok();
+}
+
+/// Prints a line to standard error.
+fn warn(line: &str) {
+    writeln!(stderr(), "meowsenger-bench: {line}").ok();
 }
