@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::domain::event::{ChatEvent, Departed, Event};
-use crate::domain::ids::ChatId;
+use crate::domain::ids::{ChatId, UserId};
 use crate::hub::feed::Gap;
 use crate::store::least::least_markers;
 use crate::store::{chats, departures, member_chats, members, messages};
@@ -77,6 +77,19 @@ async fn fill(app: &App, gap: &Gap) -> Result<bool> {
     Ok(true)
 }
 
+/// Sends users the chats that they may have entered, if they are members: see
+/// [`crate::hub::feeds::Feeds::take_unconfirmed`].
+pub async fn confirm_entered(app: Arc<App>) -> Result<()> {
+    let mut unconfirmed = app.hub.feeds.take_unconfirmed();
+    unconfirmed.sort_unstable();
+    unconfirmed.dedup();
+    for of_user in unconfirmed.chunk_by(|one, other| one.0 == other.0) {
+        let chats: Vec<_> = of_user.iter().map(|(_, chat)| *chat).collect();
+        send_found(&app, of_user[0].0, &chats).await?;
+    }
+    Ok(())
+}
+
 /// Sends recent members the chats that their connections do not have: a chat was created on another node,
 /// or its node died before publishing it. Looks back to its last success, `seen`.
 pub async fn find_chats(app: Arc<App>, seen: Arc<LookBack>) -> Result<()> {
@@ -85,12 +98,18 @@ pub async fn find_chats(app: Arc<App>, seen: Arc<LookBack>) -> Result<()> {
     for (user, chat) in
         joined.into_iter().filter(|(user, chat)| app.hub.people.any_lacks(*user, *chat))
     {
-        let rows = member_chats::of_member(&app.db, user, &[chat]).await?;
-        for view in views(&app, rows).await? {
-            app.republish(&[Event::ChatFound(user, Box::new(view))]);
-        }
+        send_found(&app, user, &[chat]).await?;
     }
     seen.succeeded(now);
+    Ok(())
+}
+
+/// Sends a user those of the chats that they are in.
+async fn send_found(app: &App, user: UserId, chats: &[ChatId]) -> Result<()> {
+    let rows = member_chats::of_member(&app.db, user, chats).await?;
+    for view in views(app, rows).await? {
+        app.republish(&[Event::ChatFound(user, Box::new(view))]);
+    }
     Ok(())
 }
 

@@ -75,6 +75,7 @@ fn start_catchup(app: &Arc<App>) {
     let (found, departed, revoked) = (since_now(), since_now(), since_now());
     app.every("compare_versions", catchup::COMPARE_INTERVAL, catchup::compare_versions);
     app.every("compare_entered", catchup::GAP_INTERVAL, catchup::compare_entered);
+    app.every("confirm_entered", catchup::GAP_INTERVAL, catchup::confirm_entered);
     app.every("account_catch_up", account_events::INTERVAL, account_events::catch_up);
     app.every("compare_accounts", account_events::COMPARE_INTERVAL, account_events::compare);
     app.every("fill_gaps", catchup::GAP_INTERVAL, catchup::fill_gaps);

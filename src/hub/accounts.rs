@@ -153,3 +153,45 @@ impl Account {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::ids::SessionId;
+    use crate::hub::Hub;
+    use crate::hub::bus::envelope::{Envelope, Route};
+    use crate::hub::connection::Connection;
+
+    const USER: UserId = UserId(1);
+
+    #[test]
+    fn each_change_is_a_frame_and_a_missing_one_is_to_be_read() {
+        let hub = Hub::new(1 << 20, Arc::default(), None);
+        let connect = || hub.connect(USER, SessionId(1), 9).expect("room");
+        let (changes, other) = (connect(), connect());
+        hub.accounts.start(USER, AccountVersion(4), Fingerprint::default());
+        for (after, upto) in [(4, 6), (4, 6), (7, 8)] {
+            let (after, upto) = (AccountVersion(after), AccountVersion(upto));
+            let route = Route::Account { user: USER, after, upto, except: Some(changes.number()) };
+            hub.receive(&Envelope { route, text: "{}\n{}".into() }, Duration::ZERO);
+        }
+        let received = |connection: &Connection| connection.queue.take().frames.len();
+        assert_eq!((received(&changes), received(&other)), (0, 2));
+        let behind: Vec<_> = hub.accounts.behind().iter().map(|one| one.delivered).collect();
+        assert_eq!(behind, [AccountVersion(6)]);
+    }
+
+    #[test]
+    fn a_user_without_connections_is_forgotten() {
+        let hub = Hub::new(1 << 20, Arc::default(), None);
+        let connect = || hub.connect(USER, SessionId(1), 9).expect("room");
+        let (one, other) = (connect(), connect());
+        hub.disconnect(&one, Duration::ZERO);
+        assert_eq!(hub.accounts.users(), [USER]);
+        hub.disconnect(&other, Duration::ZERO);
+        assert_eq!(hub.accounts.users(), []);
+    }
+}

@@ -120,6 +120,11 @@ impl Feed {
         self.index_of(connection).ok().map(|at| self.subscribers[at].knows)
     }
 
+    /// Whether the feed began after a join by this version, and the connection is no subscriber yet.
+    pub(super) fn lacks_join(&self, connection: u64, version: Version) -> bool {
+        self.base > version && self.knows(connection).is_none()
+    }
+
     /// Advances a subscriber whose client gets `chat.created` with the chat at this version. False
     /// where the client knows as much already, or its `ready` will say so.
     pub(super) fn renew(&mut self, connection: u64, version: Version) -> bool {
@@ -176,7 +181,7 @@ impl Feed {
         let after = self.last?;
         let upto = self.held.keys().next().map_or(self.in_database, |first| first.plus(-1));
         let is_due = now.duration_since(since) >= older_than;
-        (is_due && upto > after).then_some(Gap { chat, after, upto })
+        is_due.then_some(Gap { chat, after, upto })
     }
 
     /// Gives up on a gap: its subscribers get `resync`, and delivery continues after it.
@@ -219,5 +224,49 @@ impl Feed {
         for subscriber in self.subscribers.iter().filter(|one| one.knows.lacks(version)) {
             subscriber.connection.queue.push(frame.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{SessionId, UserId};
+
+    const CHAT: ChatId = ChatId(1);
+
+    /// A feed at version 3, with its subscriber.
+    fn feed() -> (Feed, Arc<Connection>) {
+        let connection = Arc::new(Connection::new(1, UserId(1), SessionId(1), usize::MAX));
+        let mut feed = Feed::default();
+        assert!(feed.subscribe(&connection, Knows::Upto(Version(3))));
+        (feed, connection)
+    }
+
+    fn accept(feed: &mut Feed, version: i64, now: Instant) {
+        feed.accept(Version(version), Frame::of_chat(CHAT, Version(version), "{}".into()), now);
+    }
+
+    #[test]
+    fn a_gap_is_as_old_as_its_first_missing_version() {
+        let ((mut feed, _connection), start) = (feed(), Instant::now());
+        let (second, older_than) = (Duration::from_secs(1), Duration::from_millis(300));
+        feed.is_in_database(Version(3), start);
+        accept(&mut feed, 5, start + second);
+        accept(&mut feed, 7, start + second + older_than);
+        let gap = Gap { chat: CHAT, after: Version(3), upto: Version(4) };
+        assert_eq!(feed.gap(CHAT, start + second, older_than), None);
+        assert_eq!(feed.gap(CHAT, start + second + older_than, older_than), Some(gap));
+    }
+
+    #[test]
+    fn what_is_held_is_bounded_and_the_rest_is_a_gap() {
+        let ((mut feed, connection), now) = (feed(), Instant::now());
+        let held = i64::try_from(HELD_MAX).expect("small");
+        (0..=held + 1).for_each(|number| accept(&mut feed, 5 + number, now));
+        assert_eq!(feed.held.len(), HELD_MAX);
+        accept(&mut feed, 4, now);
+        assert_eq!(connection.queue.take().frames.len(), 1 + HELD_MAX);
+        let (after, upto) = (Version(4 + held), Version(6 + held));
+        assert_eq!(feed.gap(CHAT, now, Duration::ZERO), Some(Gap { chat: CHAT, after, upto }));
     }
 }

@@ -46,6 +46,8 @@ pub struct Feeds {
     /// Chats that began a feed when somebody entered them. What other nodes publish before the bus has this
     /// node's subscription does not arrive here.
     entered: Mutex<Vec<ChatId>>,
+    /// Users whose join came too late to be believed: see [`Self::enter`].
+    unconfirmed: Mutex<Vec<(UserId, ChatId)>>,
 }
 
 impl Feeds {
@@ -54,6 +56,7 @@ impl Feeds {
             shards: std::array::from_fn(|_| Shard::default()),
             interest,
             entered: Mutex::default(),
+            unconfirmed: Mutex::default(),
         }
     }
 
@@ -66,7 +69,9 @@ impl Feeds {
         }
     }
 
-    /// Sends a connection the chat that its user has entered, and subscribes it to what follows.
+    /// Sends a connection the chat that its user has entered, and subscribes it to what follows. Not if the feed began
+    /// after the join: what happened in between did not arrive here, so the user may have left again. The caller of
+    /// [`Self::take_unconfirmed`] asks the database.
     pub(super) fn enter<Held: Before<FeedsLevel>>(
         &self,
         order: &mut Order<'_, Held>,
@@ -79,6 +84,10 @@ impl Feeds {
         let (mut feeds, mut order) = self.shard(chat).lock(order);
         let (mut subscribed, mut order) = connection.subscribed.lock(&mut order);
         if subscribed.left.is_after(chat, version) {
+            return;
+        }
+        if feeds.get(&chat).is_some_and(|feed| feed.lacks_join(connection.number, version)) {
+            lock(&self.unconfirmed).push((connection.user, chat));
             return;
         }
         subscribed.left.forget(chat);
@@ -143,6 +152,11 @@ impl Feeds {
     /// Takes the chats whose feeds began when somebody entered them. Empty without a bus.
     pub fn take_entered(&self) -> Vec<ChatId> {
         std::mem::take(&mut *lock(&self.entered))
+    }
+
+    /// Takes the users who may have entered chats, each with the chat. One may be listed more than once.
+    pub fn take_unconfirmed(&self) -> Vec<(UserId, ChatId)> {
+        std::mem::take(&mut *lock(&self.unconfirmed))
     }
 
     /// Delivers an event of a chat.

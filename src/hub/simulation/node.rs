@@ -90,6 +90,15 @@ impl Node {
         !gaps.is_empty()
     }
 
+    /// As `catchup::confirm_entered` does.
+    pub(super) fn confirm_entered(&self, database: &Database) {
+        for (user, chat) in self.hub.feeds.take_unconfirmed() {
+            if database.versions_of(user).contains_key(&chat) {
+                self.publish(&database.found(user, chat), Reach::ThisNode);
+            }
+        }
+    }
+
     /// As `compare_versions`, `publish_departures` and `find_chats` of `catchup` do.
     pub(super) fn sweep(&self, database: &Database) {
         for (chat, delivered) in self.hub.feeds.positions() {
