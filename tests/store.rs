@@ -31,6 +31,8 @@ mod resets;
 mod schema;
 #[path = "store/search.rs"]
 mod search;
+#[path = "store/sending.rs"]
+mod sending;
 #[path = "store/support.rs"]
 mod support;
 #[path = "store/transactions.rs"]

@@ -104,6 +104,13 @@ impl Db {
         self.begin_on(lease).await
     }
 
+    /// A connection to PostgreSQL on which each statement is a transaction of its own, so that the last
+    /// word about its failure is [`StoreError::at_commit`].
+    pub(super) async fn autocommit(&self) -> Result<Tx> {
+        let lease = self.lease(&self.writer).await?;
+        Ok(Tx { lease, sqlite: self.sqlite, reserve: None })
+    }
+
     /// Begins a small transaction that must succeed even if SQLite's disk is full, such as a
     /// logout. It may use the reserved disk space.
     pub async fn begin_vital(&self) -> Result<Tx> {

@@ -37,7 +37,12 @@ impl StoreError {
         Self::Unavailable(sqlx::Error::Io(io::Error::other(reason)))
     }
 
-    /// What this failure means if the commit itself failed.
+    /// [`StoreError::Unknown`] for a reason of our own.
+    pub(super) fn unknown(reason: impl Into<Cause>) -> Self {
+        Self::Unknown(sqlx::Error::Io(io::Error::other(reason)))
+    }
+
+    /// What this failure means if the commit itself failed, or a statement that commits itself.
     pub(super) fn at_commit(self) -> Self {
         match self {
             Self::Unavailable(error) if leaves_commit_open(&error) => Self::Unknown(error),
@@ -161,7 +166,8 @@ fn is_fatal(error: &(dyn DatabaseError + 'static)) -> bool {
 }
 
 /// Whether a commit may have happened despite this error: the connection was lost during it, or the
-/// server went down. After an I/O error SQLite's frames may be in the log.
+/// server went down. An error after which PostgreSQL keeps the connection ended the transaction, unless it
+/// comes from something in between (08). After an I/O error SQLite's frames may be in the log.
 fn leaves_commit_open(error: &sqlx::Error) -> bool {
     let sqlite_io = |error: &dyn DatabaseError| {
         error.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 10)
@@ -171,7 +177,7 @@ fn leaves_commit_open(error: &sqlx::Error) -> bool {
             let code = error.code();
             let class = code.as_deref().and_then(|code| code.get(..2)).unwrap_or_default();
             match error.try_downcast_ref::<PgDatabaseError>() {
-                Some(_) => is_fatal(&**error) || matches!(class, "08" | "57" | "58"),
+                Some(_) => is_fatal(&**error) || matches!(class, "08" | "58"),
                 None => sqlite_io(&**error),
             }
         }

@@ -21,6 +21,7 @@ pub mod migrations;
 pub mod open;
 pub mod pooler;
 pub mod pools;
+pub mod post;
 pub mod postgres_url;
 pub mod presence;
 pub mod query;

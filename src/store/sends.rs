@@ -1,5 +1,7 @@
 //! The statements of the committer: each does its step for a whole batch of sends at once (group commit).
-//! The dialects bind a batch differently, so both texts are side by side.
+//! How they become a transaction is in [`super::post`].
+
+use std::time::Duration;
 
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::NewMessage;
@@ -11,18 +13,9 @@ use super::db::Tx;
 use super::error::Result;
 use super::query::Dialects;
 
-/// A chat whose row this transaction has locked.
-#[derive(Debug, sqlx::FromRow)]
-pub struct LockedChat {
-    /// Its id.
-    pub id: ChatId,
-    /// Its latest version.
-    pub version: Version,
-    /// Its newest message.
-    pub last_seq: Seq,
-    /// The time of that message, or of the chat's creation.
-    pub active_at: Timestamp,
-}
+/// Within a chat, times do not go back when a clock does. A time that is further ahead than this was a
+/// mistake, and is ignored.
+const TRUSTED_AHEAD: Duration = Duration::from_secs(86_400);
 
 /// What the database knows about a send whose sender is a member of the chat.
 #[derive(Debug)]
@@ -31,6 +24,12 @@ pub struct Resolved {
     pub index: usize,
     /// The sender.
     pub sender: UserRef,
+    /// The chat's version before the batch.
+    pub version: Version,
+    /// The chat's newest message before the batch.
+    pub last_seq: Seq,
+    /// The time of the new message.
+    pub timestamp: Timestamp,
     /// This sender's message in this chat with the same `client_id`.
     pub existing: Option<MessageId>,
     /// Whether it is for a private chat whose other account was deleted.
@@ -41,16 +40,44 @@ pub struct Resolved {
 }
 
 #[derive(sqlx::FromRow)]
-struct ResolvedRow {
-    n: i64,
+struct Row {
+    /// The send's index. `None` for a message that was inserted: then `last_seq` and `message` are its own.
+    n: Option<i64>,
+    chat_id: ChatId,
+    version: Version,
+    last_seq: Seq,
+    timestamp: Timestamp,
     id: UserId,
     username: String,
     first_name: String,
     last_name: String,
     avatar: Option<String>,
-    existing: Option<MessageId>,
+    message: Option<MessageId>,
     reply: Option<MessageId>,
     shell: Option<UserId>,
+}
+
+fn resolved(rows: Vec<Row>, sends: &[NewMessage]) -> Vec<Resolved> {
+    let one = |row: Row| {
+        let index = usize::try_from(row.n?).ok()?;
+        Some(Resolved {
+            index,
+            sender: UserRef {
+                id: row.id,
+                username: row.username,
+                first_name: row.first_name,
+                last_name: row.last_name,
+                avatar: row.avatar,
+            },
+            version: row.version,
+            last_seq: row.last_seq,
+            timestamp: row.timestamp,
+            existing: row.message,
+            left_alone: row.shell.is_some(),
+            reply_ok: sends.get(index)?.reply_to == row.reply,
+        })
+    };
+    rows.into_iter().filter_map(one).collect()
 }
 
 /// A message with its numbers, about to be inserted.
@@ -66,127 +93,161 @@ pub struct Numbered<'a> {
     pub timestamp: Timestamp,
 }
 
+/// A message that a statement has inserted: its chat, its position there and its id.
+pub type Inserted = (ChatId, Seq, MessageId);
+
+fn name(send: &NewMessage) -> Option<String> {
+    send.client_id.as_ref().map(|id| id.as_str().to_owned())
+}
+
 /// Locks the rows of some chats, in the order of their ids, so that two batches cannot deadlock.
-pub async fn lock_chats(tx: &mut Tx, ids: &[ChatId]) -> Result<Vec<LockedChat>> {
+pub async fn lock_chats(tx: &mut Tx, ids: &[ChatId]) -> Result<()> {
     tx.query(Dialects {
-        sqlite: "select id, version, last_seq, active_at from chats \
-                 where id in (select value from json_each($1))",
-        postgres: "select id, version, last_seq, active_at from chats \
-                   where id = any($1) order by id for no key update",
+        sqlite: "select id from chats where id in (select value from json_each($1))",
+        postgres: "select id from chats where id = any($1) order by id for no key update",
     })
     .bind_list(ids)
-    .all()
+    .column::<ChatId>()
     .await
+    .map(drop)
 }
 
-/// Looks up what each send depends on. The result lacks a send whose sender is not a member.
-pub async fn resolve(tx: &mut Tx, sends: &[&NewMessage]) -> Result<Vec<Resolved>> {
-    let client_id = |send: &NewMessage| send.client_id.as_ref().map(|id| id.as_str().to_owned());
-    let reply_to = |send: &NewMessage| send.reply_to.map(|id| id.0);
-    let rows: Vec<_> = sends
-        .iter()
-        .map(|send| (send.chat, send.sender, client_id(send), reply_to(send)))
-        .collect();
-    // Messages are looked up by subqueries, one index probe each. With a join, PostgreSQL reads the whole
-    // table if its statistics are outdated (measured: a second for 240 sends against 13,000 messages).
-    let query = tx.query(Dialects {
-        sqlite: "select r.key as n, u.id, u.username, u.first_name, u.last_name, u.avatar, \
-                (select m.id from messages m where m.chat_id = me.chat_id \
-                    and m.sender_id = me.user_id and m.client_id = r.value ->> 2) as existing, \
-                (select t.id from messages t where t.id = r.value ->> 3 \
-                    and t.chat_id = me.chat_id and t.deleted_at is null) as reply, \
-                (select d.id from chats c join users d on d.id in (c.low_user, c.high_user) \
-                 where c.id = me.chat_id and d.deleted_at is not null) as shell \
-         from json_each($1) r \
-         join members me on me.chat_id = r.value ->> 0 and me.user_id = r.value ->> 1 \
-         join users u on u.id = me.user_id",
-        postgres: "select r.n - 1 as n, u.id, u.username, u.first_name, u.last_name, u.avatar, \
-                case when r.client_id is not null then \
-                    (select m.id from messages m where m.chat_id = r.chat_id \
-                        and m.sender_id = r.sender_id and m.client_id = r.client_id) \
-                end as existing, \
-                case when r.reply_to is not null then \
-                    (select t.id from messages t where t.id = r.reply_to \
-                        and t.chat_id = r.chat_id and t.deleted_at is null) \
-                end as reply, \
-                (select d.id from chats c join users d on d.id in (c.low_user, c.high_user) \
-                 where c.id = r.chat_id and d.deleted_at is not null) as shell \
-         from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[]) \
-             with ordinality as r (chat_id, sender_id, client_id, reply_to, n) \
-         join members me on me.chat_id = r.chat_id and me.user_id = r.sender_id \
-         join users u on u.id = me.user_id",
-    });
-    let query = query.bind_rows(&rows, |query| {
-        query
-            .bind_list(sends.iter().map(|send| send.chat))
-            .bind_list(sends.iter().map(|send| send.sender))
-            .bind_list(sends.iter().map(|send| client_id(send)))
-            .bind_list(sends.iter().map(|send| reply_to(send)))
-    });
-    let rows: Vec<ResolvedRow> = query.all().await?;
-    let resolved = rows.into_iter().filter_map(|row| {
-        let index = usize::try_from(row.n).ok()?;
-        let send = sends.get(index)?;
-        Some(Resolved {
-            index,
-            sender: UserRef {
-                id: row.id,
-                username: row.username,
-                first_name: row.first_name,
-                last_name: row.last_name,
-                avatar: row.avatar,
-            },
-            existing: row.existing,
-            left_alone: row.shell.is_some(),
-            reply_ok: send.reply_to == row.reply,
-        })
-    });
-    Ok(resolved.collect())
-}
+/// A whole batch on PostgreSQL: looks up what each send depends on, and writes those that are accepted. It
+/// locks the chats first, but sees everything else as it was when the statement began. So it does nothing if
+/// a chat's row was changed while it waited for the lock, which shows by its place (`ctid`): every
+/// transaction that changes a chat's members or messages locks its row and changes it.
+///
+/// `numbered` accepts what `actions::committer` does, which is checked against it.
+///
+/// Each row is found by an index probe (`lateral … limit 1`). With plain joins, PostgreSQL reads whole tables
+/// if its statistics are outdated, and compares each send with each where it expects few.
+const WRITE: &str = "\
+with locked as materialized (
+    select id, ctid from chats where id = any($1) order by id for no key update
+), facts as materialized (
+    select r.n, r.chat_id, r.content, r.reply_to, r.client_id, c.version, c.last_seq,
+        case when c.active_at between $6 and $7 then c.active_at else $6 end as timestamp,
+        u.id, u.username, u.first_name, u.last_name, u.avatar,
+        case when r.client_id is not null then
+            (select m.id from messages m where m.chat_id = r.chat_id
+                and m.sender_id = r.sender_id and m.client_id = r.client_id)
+        end as message,
+        case when r.reply_to is not null then
+            (select t.id from messages t where t.id = r.reply_to
+                and t.chat_id = r.chat_id and t.deleted_at is null)
+        end as reply,
+        case when c.low_user is not null then
+            (select d.id from users d where d.id in (c.low_user, c.high_user)
+                and d.deleted_at is not null limit 1)
+        end as shell
+    from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[])
+        with ordinality as r (chat_id, sender_id, content, reply_to, client_id, n)
+    cross join lateral (select * from chats where chats.id = r.chat_id limit 1) c
+    cross join lateral (select user_id from members
+        where members.chat_id = r.chat_id and members.user_id = r.sender_id limit 1) me
+    cross join lateral (select * from users where users.id = me.user_id limit 1) u
+    where not exists (select from locked l
+            where l.ctid is distinct from (select c.ctid from chats c where c.id = l.id))
+        -- Durable, also if a pooler lost the session's settings.
+        and (select set_config('synchronous_commit', 'on', true)) is not null
+), numbered as materialized (
+    select *, last_seq + k as seq, version + k as next
+    from (select *, row_number() over (partition by chat_id order by n) as k
+          from (select *, row_number() over (partition by chat_id, id, client_id order by n) as copy
+                from facts
+                where message is null and shell is null and reply is not distinct from reply_to) f
+          where copy = 1 or client_id is null) f
+), added as (
+    insert into messages (chat_id, seq, version, sender_id, content, timestamp, reply_to, client_id,
+                          last_change)
+    select chat_id, seq, next, id, content, timestamp, reply_to, client_id, 'created'
+    from numbered order by n
+    returning chat_id, seq, version, timestamp, id
+), advanced as (
+    update chats set version = a.version, last_seq = a.seq, last_message_id = a.id,
+                     active_at = a.timestamp
+    from (select chat_id, max(version) as version, max(seq) as seq, max(id) as id,
+                 max(timestamp) as timestamp
+          from added group by chat_id) a
+    where chats.id = a.chat_id
+), marked as (
+    update members set last_read_seq = s.seq, last_delivered_seq = s.seq
+    from (select chat_id, id, max(seq) as seq from numbered group by chat_id, id) s
+    where members.chat_id = s.chat_id and members.user_id = s.id
+)
+select n - 1 as n, chat_id, version, last_seq, timestamp, id, username, first_name, last_name, avatar,
+       message, reply, shell
+from facts
+union all select null, chat_id, version, seq, timestamp, 0, '', '', '', null, id, null, null from added";
 
-/// Inserts messages. Returns their ids by chat and seq.
-pub async fn insert(
+/// Runs the statement of a whole batch, on PostgreSQL. No rows: nobody is a member, or a chat has changed
+/// meanwhile and nothing was done.
+pub async fn write(
     tx: &mut Tx,
-    messages: &[Numbered<'_>],
-) -> Result<Vec<(ChatId, Seq, MessageId)>> {
-    let query = tx.query(Dialects {
-        sqlite: "insert into messages (chat_id, seq, version, sender_id, content, timestamp, \
-                               reply_to, client_id, last_change) \
+    sends: &[NewMessage],
+    now: Timestamp,
+) -> Result<(Vec<Resolved>, Vec<Inserted>)> {
+    let rows: Vec<Row> = tx
+        .query(WRITE)
+        .bind_list(sends.iter().map(|send| send.chat))
+        .bind_list(sends.iter().map(|send| send.sender))
+        .bind_list(sends.iter().map(|send| send.content.as_str()))
+        .bind_list(sends.iter().map(|send| send.reply_to.map(|id| id.0)))
+        .bind_list(sends.iter().map(name))
+        .bind(now)
+        .bind(now.plus(TRUSTED_AHEAD))
+        .all()
+        .await?;
+    let (facts, added): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.n.is_some());
+    let inserted =
+        added.into_iter().filter_map(|row| Some((row.chat_id, row.last_seq, row.message?)));
+    Ok((resolved(facts, sends), inserted.collect()))
+}
+
+/// Looks up what each send depends on, on SQLite, in a transaction that can write. The result lacks a send
+/// whose sender is not a member.
+pub async fn resolve(tx: &mut Tx, sends: &[NewMessage], now: Timestamp) -> Result<Vec<Resolved>> {
+    let row = |send: &NewMessage| (send.chat, send.sender, name(send), send.reply_to);
+    let rows: Vec<_> = sends.iter().map(row).collect();
+    const RESOLVE: &str = "\
+        select r.key as n, c.id as chat_id, c.version, c.last_seq, \
+               case when c.active_at between $2 and $3 then c.active_at else $2 end as timestamp, \
+               u.id, u.username, u.first_name, u.last_name, u.avatar, \
+               (select m.id from messages m where m.chat_id = me.chat_id \
+                   and m.sender_id = me.user_id and m.client_id = r.value ->> 2) as message, \
+               (select t.id from messages t where t.id = r.value ->> 3 \
+                   and t.chat_id = me.chat_id and t.deleted_at is null) as reply, \
+               case when c.low_user is not null then \
+                   (select d.id from users d where d.id in (c.low_user, c.high_user) \
+                       and d.deleted_at is not null) \
+               end as shell \
+        from json_each($1) r \
+        join members me on me.chat_id = r.value ->> 0 and me.user_id = r.value ->> 1 \
+        join chats c on c.id = me.chat_id \
+        join users u on u.id = me.user_id";
+    let query = tx.query(RESOLVE).bind_rows(&rows, |query| query);
+    let rows = query.bind(now).bind(now.plus(TRUSTED_AHEAD)).all().await?;
+    Ok(resolved(rows, sends))
+}
+
+/// Inserts messages, on SQLite. Returns their ids by chat and seq.
+pub async fn insert(tx: &mut Tx, messages: &[Numbered<'_>]) -> Result<Vec<Inserted>> {
+    let row = |m: &Numbered<'_>| {
+        let new = m.message;
+        let (content, at) = (new.content.as_str(), m.timestamp.micros());
+        (new.chat, m.seq, m.version, new.sender, content.to_owned(), at, new.reply_to, name(new))
+    };
+    let rows: Vec<_> = messages.iter().map(row).collect();
+    tx.query(
+        "insert into messages (chat_id, seq, version, sender_id, content, timestamp, reply_to, \
+                               client_id, last_change) \
          select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, \
                 value ->> 6, value ->> 7, 'created' \
          from json_each($1) order by key returning chat_id, seq, id",
-        postgres: "insert into messages (chat_id, seq, version, sender_id, content, timestamp, \
-                               reply_to, client_id, last_change) \
-         select r.chat_id, r.seq, r.version, r.sender_id, r.content, r.timestamp, r.reply_to, \
-                r.client_id, 'created' \
-         from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], \
-                     $6::timestamptz[], $7::bigint[], $8::text[]) \
-             as r (chat_id, seq, version, sender_id, content, timestamp, reply_to, client_id) \
-         returning chat_id, seq, id",
-    });
-    let client_id =
-        |m: &Numbered<'_>| m.message.client_id.as_ref().map(|id| id.as_str().to_owned());
-    let reply_to = |m: &Numbered<'_>| m.message.reply_to.map(|id| id.0);
-    let rows: Vec<_> = messages
-        .iter()
-        .map(|m| {
-            let new = m.message;
-            let (content, at) = (new.content.as_str(), m.timestamp.micros());
-            (new.chat, m.seq, m.version, new.sender, content, at, reply_to(m), client_id(m))
-        })
-        .collect();
-    let query = query.bind_rows(&rows, |query| {
-        query
-            .bind_list(messages.iter().map(|m| m.message.chat))
-            .bind_list(messages.iter().map(|m| m.seq))
-            .bind_list(messages.iter().map(|m| m.version))
-            .bind_list(messages.iter().map(|m| m.message.sender))
-            .bind_list(messages.iter().map(|m| m.message.content.as_str()))
-            .bind_list(messages.iter().map(|m| m.timestamp))
-            .bind_list(messages.iter().map(reply_to))
-            .bind_list(messages.iter().map(client_id))
-    });
-    query.all().await
+    )
+    .bind_rows(&rows, |query| query)
+    .all()
+    .await
 }
 
 /// What a batch added to one chat.
@@ -202,48 +263,31 @@ pub struct Added {
     pub active_at: Timestamp,
 }
 
-/// Advances the chats: seq and version, newest message and its time.
+/// Advances the chats, on SQLite: seq and version, newest message and its time.
 pub async fn advance_chats(tx: &mut Tx, added: &[Added]) -> Result<()> {
     let row = |a: &Added| (a.chat, a.count, a.last, a.active_at.micros());
     let rows: Vec<_> = added.iter().map(row).collect();
-    let query = tx.query(Dialects {
-        sqlite: "update chats set version = version + r.value ->> 1, \
-                          last_seq = last_seq + r.value ->> 1, \
+    tx.query(
+        "update chats set version = version + r.value ->> 1, last_seq = last_seq + r.value ->> 1, \
                           last_message_id = r.value ->> 2, active_at = r.value ->> 3 \
          from json_each($1) r where chats.id = r.value ->> 0",
-        postgres: "update chats set version = version + r.count, last_seq = last_seq + r.count, \
-                          last_message_id = r.last, active_at = r.active_at \
-         from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::timestamptz[]) \
-             as r (chat_id, count, last, active_at) \
-         where chats.id = r.chat_id",
-    });
-    let query = query.bind_rows(&rows, |query| {
-        query
-            .bind_list(added.iter().map(|a| a.chat))
-            .bind_list(added.iter().map(|a| a.count))
-            .bind_list(added.iter().map(|a| a.last))
-            .bind_list(added.iter().map(|a| a.active_at))
-    });
-    query.execute().await.map(drop)
+    )
+    .bind_rows(&rows, |query| query)
+    .execute()
+    .await
+    .map(drop)
 }
 
-/// Moves the senders' markers to their newest messages: sending implies having read what came before.
+/// Moves the senders' markers to their new messages, on SQLite: sending implies having read what came
+/// before.
 pub async fn advance_senders(tx: &mut Tx, sent: &[(ChatId, UserId, Seq)]) -> Result<()> {
-    let query = tx.query(Dialects {
-        sqlite: "update members set last_read_seq = max(last_read_seq, r.value ->> 2), \
-                            last_delivered_seq = max(last_delivered_seq, r.value ->> 2) \
+    tx.query(
+        "update members set last_read_seq = r.value ->> 2, last_delivered_seq = r.value ->> 2 \
          from json_each($1) r \
          where members.chat_id = r.value ->> 0 and members.user_id = r.value ->> 1",
-        postgres: "update members set last_read_seq = greatest(last_read_seq, r.seq), \
-                            last_delivered_seq = greatest(last_delivered_seq, r.seq) \
-         from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as r (chat_id, user_id, seq) \
-         where members.chat_id = r.chat_id and members.user_id = r.user_id",
-    });
-    let query = query.bind_rows(sent, |query| {
-        query
-            .bind_list(sent.iter().map(|(chat, _, _)| chat))
-            .bind_list(sent.iter().map(|(_, user, _)| user))
-            .bind_list(sent.iter().map(|(_, _, seq)| *seq))
-    });
-    query.execute().await.map(drop)
+    )
+    .bind_rows(sent, |query| query)
+    .execute()
+    .await
+    .map(drop)
 }

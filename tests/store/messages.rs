@@ -1,20 +1,15 @@
 //! Messages, and the batches in which they are sent.
 
+use std::time::Duration;
+
 use meowsenger::domain::ids::{ChatId, MessageId};
-use meowsenger::domain::message::{ClientId, Content, LastChange, Message, NewMessage};
+use meowsenger::domain::message::{Content, LastChange, Message, NewMessage};
 use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::receipt::MessageStatus;
-use meowsenger::store::{member_chats, members, messages, sends};
+use meowsenger::store::{chats, member_chats, members, messages};
 use rstest::rstest;
 
-use crate::support::{Backend, NOW, Store, later, message};
-
-fn named(message: NewMessage, client_id: &str) -> NewMessage {
-    NewMessage {
-        client_id: Some(ClientId::parse(client_id.to_owned()).expect("a name")),
-        ..message
-    }
-}
+use crate::support::{Backend, NOW, Store, later, message, named};
 
 fn seqs(list: &[Message]) -> Vec<i64> {
     list.iter().map(|message| message.seq.0).collect()
@@ -192,12 +187,17 @@ async fn a_batch_over_several_chats_moves_each_on(
         members::after(&store.db, one, members::MemberCursor::START, 9).await.unwrap().remove(1);
     assert_eq!((b_in_one.last_read_seq.0, b_in_one.last_delivered_seq.0), (2, 2));
 
-    // A clock that was set back does not move a chat down the list, and markers never move back.
+    // A clock that was set back does not move a chat down the list, nor its times back.
     let newest = store.send(&[message(one, b, "4")], NOW).await[0];
-    let mut tx = store.tx().await;
-    sends::advance_senders(&mut tx, &[(one, b, Seq(1))]).await.expect("marked");
-    let seen = member_chats::of_member(&mut tx, b, &[one]).await.unwrap().remove(0);
+    let seen = member_chats::of_member(&store.db, b, &[one]).await.unwrap().remove(0);
     assert_eq!((seen.cursor.activity, seen.last_read_seq.0), (newest.0, 4));
+    let newest = messages::by_ids(&store.db, &[newest]).await.unwrap().remove(0);
+    assert_eq!(newest.timestamp, later(9));
+    // A time that is far ahead was a mistake.
+    let old = NOW.minus(Duration::from_secs(90_000));
+    let newest = store.send(&[message(one, b, "5")], old).await[0];
+    let newest = messages::by_ids(&store.db, &[newest]).await.unwrap().remove(0);
+    assert_eq!(newest.timestamp, old);
 }
 
 #[rstest]
@@ -211,7 +211,9 @@ async fn what_a_send_depends_on_is_resolved(
     let ids = store.send(&[named(message(chat, a, "1"), "7"), message(chat, a, "2")], NOW).await;
     let elsewhere = store.say(other, a, "3").await;
     let mut tx = store.tx().await;
-    messages::bury(&mut tx, ids[1], Version(4), NOW).await.expect("buried");
+    let version = chats::next_version(&mut tx, chat).await.expect("taken");
+    messages::bury(&mut tx, ids[1], version, NOW).await.expect("buried");
+    tx.commit().await.expect("committed");
     let reply = |to: MessageId| NewMessage { reply_to: Some(to), ..message(chat, a, "re") };
     let batch = [
         message(chat, a, "plain"),
@@ -227,9 +229,12 @@ async fn what_a_send_depends_on_is_resolved(
         reply(elsewhere),
         reply(MessageId(999)),
         named(reply(ids[0]), "7"),
+        named(reply(ids[1]), "twice"),
+        named(reply(ids[0]), "twice"),
+        named(message(chat, a, "again"), "twice"),
     ];
-    let mut resolved = sends::resolve(&mut tx, &batch.iter().collect::<Vec<_>>()).await.unwrap();
-    resolved.sort_by_key(|send| send.index);
+    let posted = store.post(&batch, NOW).await.expect("committed");
+    let resolved: Vec<_> = posted.resolved.iter().flatten().collect();
     let answers: Vec<_> =
         resolved.iter().map(|s| (s.index, s.sender.id, s.existing, s.reply_ok)).collect();
     let first = Some(ids[0]);
@@ -246,12 +251,20 @@ async fn what_a_send_depends_on_is_resolved(
             (9, a, None, false),
             (10, a, None, false),
             (11, a, first, true),
+            (12, a, None, false),
+            (13, a, None, true),
+            (14, a, None, true),
         ]
     );
     assert_eq!(resolved[4].sender.username, "b");
 
-    let locked = sends::lock_chats(&mut tx, &[other, chat, ChatId(999)]).await.unwrap();
-    let mut numbers: Vec<_> = locked.iter().map(|c| (c.id, c.version.0, c.last_seq.0)).collect();
-    numbers.sort_unstable();
-    assert_eq!(numbers, [(chat, 3, 2), (other, 2, 1)]);
+    let numbers = |n: usize| (resolved[n].version.0, resolved[n].last_seq.0);
+    assert_eq!((numbers(0), numbers(3)), ((4, 2), (2, 1)));
+    let created: Vec<_> =
+        posted.created.iter().map(|&((n, seq, version), _)| (n, seq.0, version.0)).collect();
+    let expected = [(0, 3, 5), (2, 4, 6), (3, 2, 3), (4, 3, 4), (7, 5, 7), (13, 6, 8)];
+    assert_eq!(created, expected);
+    let kept = messages::after(&store.db, chat, Seq(2), 9).await.unwrap();
+    let texts: Vec<_> = kept.iter().map(|m| (m.content.as_str(), m.seq.0, m.version.0)).collect();
+    assert_eq!(texts, [("plain", 3, 5), ("new name", 4, 6), ("re", 5, 7), ("re", 6, 8)]);
 }

@@ -1,5 +1,6 @@
 //! A database for each test, with some rows.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,12 +8,14 @@ use meowsenger::app::open_database;
 use meowsenger::config::{Config, Variables};
 use meowsenger::domain::ids::{ChatId, MessageId, UserId};
 use meowsenger::domain::login_names::Username;
-use meowsenger::domain::message::{Content, NewMessage};
+use meowsenger::domain::message::{ClientId, Content, NewMessage};
 use meowsenger::domain::numbering::Seq;
 use meowsenger::domain::role::Role;
 use meowsenger::domain::search::IndexEntry;
 use meowsenger::domain::time::Timestamp;
-use meowsenger::store::sends::{self, Added, Numbered};
+use meowsenger::store::error::Result;
+use meowsenger::store::post::{Numbering, Posted, post};
+use meowsenger::store::sends::Resolved;
 use meowsenger::store::users::{self, NewUser};
 use meowsenger::store::{Db, Tx, chats, members, migrations, search};
 pub use meowsenger_testing::Backend;
@@ -87,12 +90,16 @@ impl Store {
         chat
     }
 
-    /// Sends a batch and commits. Returns the ids in its order.
+    /// Sends a batch whose sends are all accepted. Returns the ids in its order.
     pub async fn send(&self, batch: &[NewMessage], now: Timestamp) -> Vec<MessageId> {
-        let mut tx = self.tx().await;
-        let ids = send(&mut tx, batch, now).await;
-        tx.commit().await.expect("committed");
-        ids
+        let posted = self.post(batch, now).await.expect("committed");
+        assert_eq!(posted.created.len(), batch.len(), "{posted:?}");
+        posted.created.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Sends a batch.
+    pub async fn post(&self, batch: &[NewMessage], now: Timestamp) -> Result<Posted<()>> {
+        post(&self.db, batch, now, |resolved| ((), accept(batch, resolved))).await
     }
 
     /// The same with one message.
@@ -111,41 +118,26 @@ pub fn message(chat: ChatId, sender: UserId, content: &str) -> NewMessage {
     NewMessage { chat, sender, content, reply_to: None, client_id: None }
 }
 
-/// The committer's statements in their order, without its checks.
-async fn send(tx: &mut Tx, batch: &[NewMessage], now: Timestamp) -> Vec<MessageId> {
-    let ids: Vec<_> = batch.iter().map(|message| message.chat).collect();
-    let mut chats = sends::lock_chats(tx, &ids).await.expect("locked");
-    let mut numbered = Vec::new();
-    for message in batch {
-        let chat = chats.iter_mut().find(|chat| chat.id == message.chat).expect("its chat");
-        chat.last_seq = chat.last_seq.next();
-        chat.version = chat.version.next();
-        let (seq, version) = (chat.last_seq, chat.version);
-        numbered.push(Numbered { message, seq, version, timestamp: now });
+pub fn named(message: NewMessage, client_id: &str) -> NewMessage {
+    let client_id = ClientId::parse(client_id.to_owned()).expect("a name");
+    NewMessage { client_id: Some(client_id), ..message }
+}
+
+/// Accepts what the committer does.
+fn accept(batch: &[NewMessage], resolved: &[Option<Resolved>]) -> Vec<Numbering> {
+    let mut numbers = HashMap::new();
+    let mut names = HashSet::new();
+    let mut accepted = Vec::new();
+    for (index, send) in batch.iter().enumerate() {
+        let Some(found) = &resolved[index] else { continue };
+        let refused = found.existing.is_some() || found.left_alone || !found.reply_ok;
+        let name = send.client_id.as_ref().map(|id| (send.chat, send.sender, id));
+        if refused || name.is_some_and(|name| !names.insert(name)) {
+            continue;
+        }
+        let (seq, version) = numbers.entry(send.chat).or_insert((found.last_seq, found.version));
+        (*seq, *version) = (seq.next(), version.next());
+        accepted.push((index, *seq, *version));
     }
-    let inserted = sends::insert(tx, &numbered).await.expect("inserted");
-    let id = |n: &Numbered<'_>| {
-        let found = inserted.iter().find(|(chat, seq, _)| (*chat, *seq) == (n.message.chat, n.seq));
-        found.expect("an id for each").2
-    };
-    let ids: Vec<_> = numbered.iter().map(id).collect();
-    let added: Vec<_> = chats
-        .iter()
-        .map(|chat| {
-            let of_chat = || numbered.iter().zip(&ids).filter(|(n, _)| n.message.chat == chat.id);
-            Added {
-                chat: chat.id,
-                count: i64::try_from(of_chat().count()).expect("few"),
-                last: *of_chat().next_back().expect("one at least").1,
-                active_at: now,
-            }
-        })
-        .collect();
-    sends::advance_chats(tx, &added).await.expect("advanced");
-    // Only each sender's newest message, as the committer does: a statement updates a row once.
-    let sent: std::collections::BTreeMap<_, _> =
-        numbered.iter().map(|n| ((n.message.chat, n.message.sender), n.seq)).collect();
-    let sent: Vec<_> = sent.into_iter().map(|((chat, user), seq)| (chat, user, seq)).collect();
-    sends::advance_senders(tx, &sent).await.expect("marks");
-    ids
+    accepted
 }
