@@ -13,8 +13,6 @@ use meowsenger_testing::{
 };
 use rstest::rstest;
 use serde_json::{Value, json};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
@@ -188,11 +186,10 @@ async fn an_embedded_database_that_was_restored_gets_another_epoch_and_no_other_
     let first = epoch(&[]);
 
     // A copy is made while the server runs; then a single message is sent, and SIGKILL.
-    let live = SqliteConnectOptions::new().filename(file("meowsenger.sqlite3"));
-    let mut connection = live.connect().await.expect("opened");
+    let live = rusqlite::Connection::open(file("meowsenger.sqlite3")).expect("opened");
     let copy = format!("vacuum into '{}'", file("copy").display());
-    sqlx::raw_sql(sqlx::AssertSqlSafe(copy)).execute(&mut connection).await.expect("copied");
-    connection.close().await.expect("closed");
+    live.execute_batch(&copy).expect("copied");
+    drop(live);
     tom.say(chat, "after").await;
     drop(server);
     let server = start(&variables);

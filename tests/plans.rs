@@ -1,7 +1,7 @@
 //! Query plans of the most frequent calls: a list of chats, a page of messages, a sync, a search. They
 //! must use an index, never scan a table that grows with the site, and need the same number of
-//! statements for many rows as for few. The statements are read from sqlx's log events, so this needs
-//! its own process, with a single test.
+//! statements for many rows as for few. The statements are read from log events, so this needs its
+//! own process, with a single test.
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -22,7 +22,7 @@ use meowsenger::domain::search::{IndexEntry, Query};
 use meowsenger::domain::session::Caller;
 use meowsenger::domain::sync::Known;
 use meowsenger::store::{Target, markers, migrations, search};
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+use rusqlite::Connection;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -45,15 +45,12 @@ impl Statements {
 
 impl<S: Subscriber> Layer<S> for Statements {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if event.metadata().target() == "sqlx::query" {
+        if ["sqlx::query", "meowsenger::store::sqlite"].contains(&event.metadata().target()) {
             let mut text = Text::default();
             event.record(&mut text);
             let Text { summary, whole } = text;
             let sql = if whole.trim().is_empty() { summary } else { whole.trim().to_owned() };
-            // Settings of a new connection, which any call may open.
-            if !sql.starts_with("PRAGMA") {
-                self.0.lock().expect("not poisoned").push(sql);
-            }
+            self.0.lock().expect("not poisoned").push(sql);
         }
     }
 }
@@ -68,7 +65,7 @@ impl Visit for Text {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "summary" => self.summary = value.to_owned(),
-            "db.statement" => self.whole = value.to_owned(),
+            "db.statement" | "sql" => self.whole = value.to_owned(),
             _ => {}
         }
     }
@@ -155,20 +152,19 @@ async fn calls(app: &Arc<App>, me: &Caller, size: i64) {
     assert_eq!(i64::try_from(named.len()), Ok(size));
 }
 
-async fn walked_by_sqlite(app: &App, folder: &Path, statements: &[String]) -> Vec<String> {
+fn walked_by_sqlite(app: &App, folder: &Path, statements: &[String]) -> Vec<String> {
     if !app.db.is_sqlite() {
         return Vec::new();
     }
     let file = folder.join("meowsenger.sqlite3");
-    let url = format!("sqlite://{}", file.display());
-    let mut file = SqliteConnection::connect(&url).await.expect("opened");
+    let file = Connection::open(file).expect("opened");
     let mut walked = Vec::new();
     for statement in statements {
-        let explain = AssertSqlSafe(format!("explain query plan {statement}"));
-        let steps: Vec<(i64, i64, i64, String)> =
-            sqlx::query_as(explain).fetch_all(&mut file).await.expect("explained");
+        let mut explain = file.prepare(&format!("explain query plan {statement}")).expect("valid");
+        let mut steps = explain.raw_query();
         // "SCAN m" for an alias, "SCAN messages USING INDEX …" for a scan in the order of an index.
-        for (_, _, _, step) in steps {
+        while let Some(step) = steps.next().expect("explained") {
+            let step: String = step.get(3).expect("read");
             let scan = step.starts_with("SCAN ") && !step.contains("VIRTUAL TABLE");
             // The rows of a subquery, whose own steps are listed as well.
             let name = step.split(' ').nth(1).unwrap_or_default();
@@ -235,7 +231,7 @@ async fn what_is_asked_all_the_time_walks_no_large_table() {
         assert_eq!(few, many, "as many statements for many rows as for few");
         assert!(few.len() > 20, "{few:#?}");
         assert_eq!(walks_of_postgres(&app).await, before, "{few:#?}");
-        let walked = walked_by_sqlite(&app, folder.path(), &few).await;
+        let walked = walked_by_sqlite(&app, folder.path(), &few);
         assert!(walked.is_empty(), "{walked:#?}");
     }
 }

@@ -1,6 +1,8 @@
 //! The account's version: it numbers the durable changes of what only the user sees (the own profile and
 //! availability, the own read markers), so that a device learns after any absence what it missed.
 
+use serde::Deserialize;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::ids::ChatId;
@@ -32,10 +34,10 @@ pub struct AccountChanges {
 }
 
 /// How far the user has read in a chat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct ReadState {
     /// The chat.
-    #[sqlx(rename = "chat_id")]
+    #[serde(rename = "chat_id")]
     pub chat: ChatId,
     /// The account version that the last move of the read marker made.
     pub account_version: AccountVersion,

@@ -1,6 +1,6 @@
 //! Chats: their types, the rules for names, and a chat as a member sees it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::avatar::NewAvatar;
 use super::ids::{ChatId, UserId};
@@ -19,8 +19,8 @@ pub const DESCRIPTION_MAX: usize = 1_000;
 pub const MEMBERS_SHOWN: i64 = 100;
 
 /// What kind of chat it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum ChatType {
     /// Two users; at most one chat for each pair.
     Private,

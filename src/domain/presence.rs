@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 /// The availability that a user chose.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum Availability {
     /// Appears online while connected.
     Online,

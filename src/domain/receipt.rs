@@ -1,7 +1,7 @@
 //! Receipts: the two markers of a member, and the status of a message, which follows from all members'
 //! markers.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ids::{MessageId, UserId};
 use super::numbering::Seq;
@@ -41,7 +41,7 @@ pub struct Markers {
 /// Sending moves the sender's markers to the message, so a sender who is still a member never has the
 /// minimum: "every *other* member" and "every member" are equivalent, except for a sender without other
 /// members.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, sqlx::FromRow)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 pub struct LeastMarkers {
     /// The number of members.
     pub members: i64,

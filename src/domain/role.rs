@@ -1,10 +1,10 @@
 //! Permissions: what a member's role allows. The actions ask this table, and there is no other one.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A member's role in a chat, in the order of rank: a later one may do everything that an earlier one may.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum Role {
     /// May read and write. Both users of a private chat have this role.
     Member,

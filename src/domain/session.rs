@@ -1,5 +1,7 @@
 //! Sessions: a session is one login on one device. Its id is the `sid` of its tokens.
 
+use serde::Deserialize;
+
 use std::fmt;
 use std::net::IpAddr;
 
@@ -18,7 +20,7 @@ pub struct Caller {
 }
 
 /// A session as its user sees it in the list of sessions.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct SessionInfo {
     /// The `sid` of its tokens.
     pub id: SessionId,

@@ -1,5 +1,7 @@
 //! Users: accounts as they are stored, requested and shown to others.
 
+use serde::Deserialize;
+
 use super::avatar::NewAvatar;
 use super::ids::UserId;
 use super::login_names::{ANONYMISED, Email, Username};
@@ -69,7 +71,7 @@ impl std::fmt::Debug for Password {
 }
 
 /// A user's row, without the password. Never sent as it is: `wire::users` decides who sees what.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct User {
     /// Its id.
     pub id: UserId,
@@ -86,7 +88,6 @@ pub struct User {
     /// The user's status text, at most 140 characters.
     pub status_text: String,
     /// The availability that the user chose.
-    #[sqlx(try_from = "String")]
     pub availability: Availability,
     /// When the user was last connected.
     pub last_seen: Option<Timestamp>,

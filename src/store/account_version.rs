@@ -2,6 +2,7 @@
 //! statement or transaction: `users` for the profile, `marks` for read markers.
 
 use constcat::concat;
+use serde::Deserialize;
 
 use crate::domain::account_version::ReadState;
 use crate::domain::ids::UserId;
@@ -12,7 +13,7 @@ use super::member_chats::UNREAD;
 use super::query::{Dialects, Target};
 
 /// Where an account stands.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct AccountPosition {
     /// The database's epoch.
     pub epoch: String,

@@ -10,7 +10,7 @@ use crate::domain::sync::{Versions, digits};
 use crate::domain::time::Timestamp;
 
 use super::db::Tx;
-use super::error::Result;
+use super::error::{Failure, Result};
 use super::query::{Dialects, Target};
 use super::search;
 
@@ -321,6 +321,6 @@ pub async fn versions_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vers
 /// Parses a comma-separated list of numbers.
 fn numbers(list: &str) -> Result<Vec<i64>> {
     let pieces = list.as_bytes().split(|byte| *byte == b',').filter(|piece| !piece.is_empty());
-    let read = |piece| digits(piece).ok_or_else(|| sqlx::Error::Decode(list.into()).into());
+    let read = |piece| digits(piece).ok_or_else(|| Failure::wrong(list).into());
     pieces.map(read).collect()
 }

@@ -10,11 +10,12 @@ use futures_util::future::join_all;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
-use super::error::{Result, StoreError};
+use super::error::{Failure, Result, StoreError};
 use super::faults::Faults;
 use super::lease::{self, Lease};
 use super::pools::{Pool, Pooled, Timeouts};
 use super::reserve::Reserve;
+use super::sqlite::Sqlite;
 
 /// How much longer than the statement timeout we wait for an answer. So the server ends the
 /// statement first, and the connection survives.
@@ -111,6 +112,17 @@ impl Db {
         Ok(Tx { lease, sqlite: self.sqlite, reserve: None })
     }
 
+    /// Runs a whole transaction on the embedded database in one visit to the writer's thread: `work`
+    /// between `begin` and `commit`, without a hop for each statement. An error of `work` rolls back.
+    /// If the caller is dropped meanwhile, it still runs to its end. Errors as of [`Tx::commit`].
+    pub async fn visit<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Sqlite) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.faults.check()?;
+        self.lease(&self.writer).await?.visit(work).await
+    }
+
     /// Begins a small transaction that must succeed even if SQLite's disk is full, such as a
     /// logout. It may use the reserved disk space.
     pub async fn begin_vital(&self) -> Result<Tx> {
@@ -180,7 +192,7 @@ impl Db {
                     Ok(pooled) => return Ok(pooled),
                     Err(PoolError::Backend(error)) if error.is_of_a_start() => last = Some(error),
                     Err(PoolError::Backend(error)) => return Err(error),
-                    Err(_) => return Err(sqlx::Error::PoolClosed.into()),
+                    Err(_) => return Err(Failure::Closed.into()),
                 }
                 sleep(pause).await;
                 pause = AGAIN_AT_MOST.min(pause * 2);
@@ -190,7 +202,7 @@ impl Db {
         let opened = timeout(limit, opening).await;
         let late = || {
             let text = format!("no connection became free or was opened within {limit:?}");
-            sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, text)).into()
+            StoreError::late(text)
         };
         let pooled = opened.unwrap_or_else(|_| Err(last.unwrap_or_else(late)))?;
         Ok(Lease::new(pooled, Arc::clone(&self.faults), self.answer_timeout()))
@@ -225,7 +237,7 @@ impl Tx {
         if self.lease.failed && !self.sqlite {
             // PostgreSQL would roll back and report success.
             let text = "a transaction with a failed statement was to be committed";
-            return Err(sqlx::Error::InvalidArgument(text.to_owned()).into());
+            return Err(Failure::wrong(text).into());
         }
         let sql = if self.sqlite { "commit" } else { COMMIT_POSTGRES };
         self.lease.script(sql.to_owned()).await.map_err(StoreError::at_commit)?;

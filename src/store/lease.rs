@@ -2,7 +2,6 @@
 //! in doubt is dropped: after a deadline, a lost line or a failed rollback. Its place in the pool
 //! is free at once.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +10,10 @@ use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::error::{Harm, Result, StoreError};
+use super::error::{Failure, Harm, Result, StoreError};
 use super::faults::Faults;
 use super::pools::{DbConnection, Opener, Pooled};
+use super::sqlite::Sqlite;
 
 /// A connection on loan. If dropped during a statement or transaction, it is rolled back or
 /// discarded.
@@ -61,7 +61,7 @@ impl Lease {
     }
 
     /// Discards the connection, or records a fault, if a statement's outcome says so.
-    pub(super) fn judge<T>(&mut self, outcome: Result<T, sqlx::Error>) -> Result<T> {
+    pub(super) fn judge<T>(&mut self, outcome: Result<T>) -> Result<T> {
         self.busy = false;
         let error = match outcome {
             Ok(value) => return Ok(value),
@@ -75,9 +75,8 @@ impl Lease {
             if harm == Harm::Line {
                 self.faults.note(pooled.generation);
             }
-            drop(Object::take(pooled));
+            discard(pooled);
         }
-        let error = StoreError::from(error);
         if harm == Harm::Disk {
             let reason = format!("the disk did not keep what was written to it: {error}");
             self.faults.refuse_writes(reason);
@@ -89,6 +88,23 @@ impl Lease {
     pub(super) async fn script(&mut self, sql: String) -> Result<()> {
         let limit = self.limit();
         let outcome = run(self.connection()?, limit, sql).await;
+        self.judge(outcome)
+    }
+
+    /// Runs a whole transaction on the embedded database as one job of its thread.
+    pub(super) async fn visit<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Sqlite) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let limit = self.limit();
+        let DbConnection::Sqlite(worker) = self.connection()? else {
+            return self.judge(Err(Failure::wrong("a visit to a server").into()));
+        };
+        // Without an answer from the thread, the commit may have happened.
+        let visit = worker.run(move |sqlite| Ok(sqlite.transaction(work)));
+        let outcome = within(limit, visit).await.map_err(StoreError::at_commit).flatten();
+        // What `work` leaves behind when it fails is rolled back when the lease ends.
+        self.in_transaction = outcome.is_err();
         self.judge(outcome)
     }
 }
@@ -105,68 +121,72 @@ impl Drop for Lease {
                     tidy(pooled, self.in_transaction, self.timeout, Arc::clone(&self.faults));
                 runtime.spawn(tidy);
             }
-            Err(_) => drop(Object::take(pooled)),
+            Err(_) => discard(pooled),
         }
+    }
+}
+
+/// Drops a connection. On SQLite, ends the statement that still runs on it.
+fn discard(pooled: Object<Opener>) {
+    let pooled = Object::take(pooled);
+    if let DbConnection::Sqlite(worker) = &pooled.connection {
+        worker.interrupt();
     }
 }
 
 /// Makes a connection reusable, or discards it.
 async fn tidy(mut pooled: Object<Opener>, rollback: bool, timeout: Duration, faults: Arc<Faults>) {
     let Pooled { connection, generation } = &mut *pooled;
-    let outcome = match rollback {
-        true => run(connection, Some(timeout), "rollback".to_owned()).await,
-        false => within(Some(timeout), ping(connection)).await,
+    let tidied = async {
+        match connection {
+            // Comes after a statement that is still in progress.
+            DbConnection::Sqlite(worker) => worker.run(Sqlite::end).await,
+            DbConnection::Postgres(connection) if rollback => {
+                Ok(sqlx::raw_sql("rollback").execute(connection).await.map(drop)?)
+            }
+            DbConnection::Postgres(connection) => Ok(connection.ping().await?),
+        }
     };
+    let outcome = within(Some(timeout), tidied).await;
     if let Err(error) = outcome {
         if Harm::of(&error) == Harm::Line {
             faults.note(*generation);
         }
-        drop(Object::take(pooled));
+        discard(pooled);
     }
 }
 
-async fn run(
-    connection: &mut DbConnection,
-    limit: Option<Duration>,
-    sql: String,
-) -> Result<(), sqlx::Error> {
-    let script = sqlx::raw_sql(AssertSqlSafe(sql));
+async fn run(connection: &mut DbConnection, limit: Option<Duration>, sql: String) -> Result<()> {
     match connection {
-        DbConnection::Sqlite(connection) => {
-            within(limit, script.execute(connection)).await.map(drop)
+        DbConnection::Sqlite(worker) => {
+            within(limit, worker.run(move |sqlite| sqlite.script(&sql))).await
         }
         DbConnection::Postgres(connection) => {
-            within(limit, script.execute(connection)).await.map(drop)
+            let script = sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection);
+            within(limit, async { Ok(script.await.map(drop)?) }).await
         }
-    }
-}
-
-async fn ping(connection: &mut DbConnection) -> Result<(), sqlx::Error> {
-    match connection {
-        DbConnection::Sqlite(connection) => connection.ping().await,
-        DbConnection::Postgres(connection) => connection.ping().await,
     }
 }
 
 /// Waits for the database, with a timeout.
 pub(super) async fn within<T>(
     limit: Option<Duration>,
-    work: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, sqlx::Error> {
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
     let Some(limit) = limit else { return work.await };
     timeout(limit, work).await.unwrap_or_else(|_| {
-        let text = format!("no answer within {} s", limit.as_secs_f32());
-        Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, text)))
+        Err(StoreError::late(format!("no answer within {} s", limit.as_secs_f32())))
     })
 }
 
 /// Closes an unused connection in order.
 pub(super) async fn close(pooled: Pooled) {
-    let closed = match pooled.connection {
-        DbConnection::Sqlite(connection) => connection.close().await,
-        DbConnection::Postgres(connection) => connection.close().await,
-    };
-    if let Err(error) = closed {
-        tracing::debug!(%error, "a connection did not close in order");
+    match pooled.connection {
+        DbConnection::Sqlite(worker) => worker.close().await,
+        DbConnection::Postgres(connection) => {
+            if let Err(error) = connection.close().await {
+                tracing::debug!(%error, "a connection did not close in order");
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use constcat::concat;
+use serde::Deserialize;
 
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::receipt::LeastMarkers;
@@ -33,10 +34,9 @@ struct Slowest {
     least: LeastMarkers,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(Deserialize)]
 struct Row {
     chat_id: ChatId,
-    #[sqlx(flatten)]
     least: LeastMarkers,
     /// Only for large chats.
     reader: Option<UserId>,

@@ -1,6 +1,7 @@
 //! Chats as one of their members sees them. Pages of them are in `chat_lists`.
 
 use constcat::concat;
+use serde::Deserialize;
 
 use crate::domain::chat::{Chat, ChatType};
 use crate::domain::ids::{ChatId, MessageId, UserId};
@@ -42,10 +43,10 @@ pub struct ChatCursor {
     pub id: ChatId,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(Deserialize)]
 struct Row {
     id: ChatId,
-    #[sqlx(rename = "type", try_from = "String")]
+    #[serde(rename = "type")]
     kind: ChatType,
     name: String,
     description: String,
@@ -57,7 +58,6 @@ struct Row {
     last_message_id: Option<MessageId>,
     activity: i64,
     peer: Option<UserId>,
-    #[sqlx(try_from = "String")]
     role: Role,
     last_read_seq: Seq,
     unread_count: i64,

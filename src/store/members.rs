@@ -1,6 +1,7 @@
 //! Members of chats: their roles and markers.
 
 use constcat::concat;
+use serde::Deserialize;
 
 use crate::domain::chat::Member;
 use crate::domain::ids::{ChatId, UserId};
@@ -14,10 +15,9 @@ use super::error::Result;
 use super::query::{Dialects, Statement, Target};
 
 /// A user's membership of a chat.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, Deserialize)]
 pub struct Membership {
     /// The user's role.
-    #[sqlx(try_from = "String")]
     pub role: Role,
     /// The user's delivery marker.
     pub last_delivered_seq: Seq,
@@ -25,21 +25,20 @@ pub struct Membership {
     pub last_seq: Seq,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(Deserialize)]
 struct Row {
     id: UserId,
     username: String,
     first_name: String,
     last_name: String,
     avatar: Option<String>,
-    #[sqlx(try_from = "String")]
     role: Role,
     joined_at: Timestamp,
     last_delivered_seq: Seq,
     last_read_seq: Seq,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(Deserialize)]
 struct RefRow {
     id: UserId,
     username: String,
@@ -152,13 +151,11 @@ pub async fn among(
 
 /// All members of a chat, with their roles.
 pub async fn roles(at: impl Into<Target<'_>>, chat: ChatId) -> Result<Vec<(UserId, Role)>> {
-    let rows: Vec<(UserId, String)> = at
-        .into()
+    at.into()
         .query("select user_id, role from members where chat_id = $1 order by user_id")
         .bind(chat)
         .all()
-        .await?;
-    rows.into_iter().map(|(user, role)| Ok((user, role_of(role)?))).collect()
+        .await
 }
 
 /// The successor of an owner who leaves: the senior admin, or otherwise the senior member; an active one
@@ -386,8 +383,4 @@ pub async fn count_who_have(
         .bind(sender)
         .one()
         .await
-}
-
-fn role_of(name: String) -> Result<Role> {
-    Role::try_from(name).map_err(|error| sqlx::Error::Decode(error.into()).into())
 }

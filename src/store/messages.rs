@@ -3,6 +3,7 @@
 //! The status is always `sent` here; the actions compute it from the least markers.
 
 use constcat::concat;
+use serde::Deserialize;
 
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::{Content, LastChange, Message};
@@ -15,7 +16,7 @@ use super::db::Tx;
 use super::error::Result;
 use super::query::{Dialects, Statement, Target};
 
-#[derive(sqlx::FromRow)]
+#[derive(Deserialize)]
 struct Row {
     id: MessageId,
     chat_id: ChatId,

@@ -7,6 +7,7 @@
 
 use aws_lc_rs::digest;
 use rust_embed::RustEmbed;
+use serde::Deserialize;
 
 use crate::domain::time::Timestamp;
 
@@ -188,12 +189,12 @@ async fn columns(at: impl Into<Target<'_>>) -> StoreResult<i64> {
 }
 
 /// A row of the table.
-#[derive(sqlx::FromRow)]
+#[derive(Deserialize)]
 struct Applied {
     name: String,
-    #[sqlx(default)]
+    #[serde(default)]
     runs_beside: Option<String>,
-    #[sqlx(default)]
+    #[serde(default)]
     checksum: Option<String>,
 }
 

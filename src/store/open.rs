@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use tokio::time::timeout;
 
 use super::db::Db;
@@ -20,10 +19,8 @@ use super::pooler::{self, OpenError};
 use super::pools::{Opener, Options, Timeouts};
 use super::postgres_url;
 use super::reserve::Reserve;
+use super::sqlite::Settings;
 
-/// Rows that may wait between SQLite's thread and ours: with less than a page's, each of the two
-/// keeps waiting for the other.
-const SQLITE_ROWS: usize = 512;
 /// Readers of SQLite: they share the page cache of the system, so more than cores gain nothing.
 const SQLITE_READERS: usize = 4;
 /// How to use a PostgreSQL server.
@@ -84,22 +81,16 @@ impl Db {
         let fault = |error| OpenError::File { file: path.to_owned(), error };
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(fault(sqlx::Error::Io(error).into()));
+                return Err(fault(error.into()));
             }
             _ => {}
         }
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            // For another process's lock, such as a backup's.
-            .busy_timeout(timeouts.statement)
-            .row_buffer_size(SQLITE_ROWS);
+        let writing =
+            Settings { file: path.to_owned(), busy: timeouts.statement, reads_only: false };
         let faults = Arc::new(Faults::default());
-        let reading = options.clone().pragma("query_only", "on");
-        let writer = Opener::pool(Options::Sqlite(Box::new(options)), 1, &faults)?;
-        let readers = Opener::pool(Options::Sqlite(Box::new(reading)), SQLITE_READERS, &faults)?;
+        let reading = Settings { reads_only: true, ..writing.clone() };
+        let writer = Opener::pool(Options::Sqlite(writing), 1, &faults)?;
+        let readers = Opener::pool(Options::Sqlite(reading), SQLITE_READERS, &faults)?;
         let reserve = Some(Reserve::beside(path));
         Self::open(readers, writer, timeouts, faults, reserve).await.map_err(fault)
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use deadpool::managed::{Object, PoolError};
 use sqlx::{PgConnection, Row};
 
-use super::error::StoreError;
+use super::error::{Failure, StoreError};
 use super::pools::{DbConnection, Opener, Pool};
 
 /// Why a database cannot be opened.
@@ -83,7 +83,7 @@ pub(super) async fn inspect(pool: &Pool) -> Result<(), OpenError> {
 async fn borrow(pool: &Pool) -> Result<Object<Opener>, OpenError> {
     pool.get().await.map_err(|error| match error {
         PoolError::Backend(error) => error.into(),
-        _ => sqlx::Error::PoolClosed.into(),
+        _ => StoreError::from(Failure::Closed).into(),
     })
 }
 

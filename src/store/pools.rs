@@ -4,18 +4,18 @@
 //! The pools are deadpool's, not sqlx's: sqlx waits without a timeout for a connection's answer
 //! before it takes the connection back, so a silent connection keeps its slot in the pool.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::managed::{self, Manager, Metrics, QueueMode, RecycleError, RecycleResult};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection, Row};
 use tokio::time::timeout;
 
 use super::error::{Result, StoreError};
 use super::faults::Faults;
+use super::sqlite::Settings;
+use super::worker::Worker;
 
 /// A connection to PostgreSQL that was last handed out this long ago is tested before it is used.
 const TRUSTED: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ pub struct Timeouts {
 #[derive(Debug)]
 pub enum DbConnection {
     /// To the embedded database.
-    Sqlite(SqliteConnection),
+    Sqlite(Worker),
     /// To a server.
     Postgres(PgConnection),
 }
@@ -61,7 +61,7 @@ pub(super) struct Opener {
 
 #[derive(Debug)]
 pub(super) enum Options {
-    Sqlite(Box<SqliteConnectOptions>),
+    Sqlite(Settings),
     Postgres { options: Box<PgConnectOptions>, session: String },
 }
 
@@ -85,8 +85,9 @@ impl Manager for Opener {
         // Read before opening: a fault meanwhile may be this connection's own.
         let generation = self.faults.generation();
         let connection = match &self.options {
-            Options::Sqlite(options) => {
-                DbConnection::Sqlite(options.connect().await.map_err(StoreError::Unavailable)?)
+            Options::Sqlite(settings) => {
+                let opened = Worker::open(settings.clone()).await;
+                DbConnection::Sqlite(opened.map_err(StoreError::at_start)?)
             }
             Options::Postgres { options, session } => {
                 DbConnection::Postgres(connect_postgres(options, session).await?)
@@ -117,17 +118,19 @@ impl Manager for Opener {
 /// Opens a connection that can write. sqlx does not expose the TCP socket, so we cannot set
 /// keepalive and user timeout on our side. The deadlines detect what these would.
 async fn connect_postgres(options: &PgConnectOptions, session: &str) -> Result<PgConnection> {
-    let mut connection = options.connect().await.map_err(StoreError::Unavailable)?;
+    let mut connection =
+        options.connect().await.map_err(|error| StoreError::from(error).at_start())?;
     let script = format!(
         "{session} select pg_is_in_recovery() or current_setting('transaction_read_only')::bool"
     );
     let row = sqlx::raw_sql(AssertSqlSafe(script)).fetch_one(&mut connection).await;
-    let read_only: bool =
-        row.and_then(|row| row.try_get_unchecked(0)).map_err(StoreError::Unavailable)?;
+    let read_only: bool = row
+        .and_then(|row| row.try_get_unchecked(0))
+        .map_err(|error| StoreError::from(error).at_start())?;
     if read_only {
-        return Err(StoreError::Unavailable(sqlx::Error::Io(io::Error::other(
+        return Err(StoreError::unavailable(
             "the PostgreSQL server takes no writes: a standby, or read-only by its settings",
-        ))));
+        ));
     }
     Ok(connection)
 }

@@ -9,7 +9,7 @@ use url::Url;
 use crate::domain::network::is_local;
 use crate::reach::{self, Server};
 
-use super::error::StoreError;
+use super::error::{Failure, StoreError};
 use super::pooler::OpenError;
 
 /// Parameters that sqlx reads.
@@ -65,7 +65,12 @@ pub(super) fn explain(options: &PgConnectOptions, error: StoreError) -> OpenErro
     OpenError::Server { server, cause: cause(options, &error) }
 }
 
-fn cause(options: &PgConnectOptions, error: &sqlx::Error) -> String {
+fn cause(options: &PgConnectOptions, failure: &Failure) -> String {
+    let error = match failure {
+        Failure::Postgres(error) => error,
+        Failure::Io(error) => return reach::cause(error),
+        other => return other.to_string(),
+    };
     match error {
         sqlx::Error::Io(error) => reach::cause(error),
         sqlx::Error::Tls(error) => format!("TLS: {error}"),

@@ -16,15 +16,17 @@
 
 use std::marker::PhantomData;
 
+use rusqlite::types::ToSql;
 use serde::Serialize;
-use sqlx::postgres::{PgArguments, PgHasArrayType, PgRow};
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Arguments, Encode, FromRow, Postgres, Sqlite, Type};
+use sqlx::postgres::{PgArguments, PgHasArrayType};
+use sqlx::{Arguments as _, Encode, PgConnection, Postgres, Type};
 
 use super::db::{Db, Tx};
-use super::error::Result;
+use super::error::{Failure, Result};
 use super::lease::{Lease, within};
 use super::pools::DbConnection;
+use super::rows::{self, Row};
+use super::sqlite;
 
 /// A statement's text for each database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,24 +120,13 @@ impl Held<'_> {
 
 #[derive(Debug)]
 enum Args {
-    Sqlite(SqliteArguments),
+    Sqlite(sqlite::Arguments),
     Postgres(PgArguments),
 }
 
 /// A value that both databases can store.
-pub trait Value:
-    for<'q> Encode<'q, Sqlite> + Type<Sqlite> + for<'q> Encode<'q, Postgres> + Type<Postgres>
-{
-}
-impl<T> Value for T where
-    T: for<'q> Encode<'q, Sqlite> + Type<Sqlite> + for<'q> Encode<'q, Postgres> + Type<Postgres>
-{
-}
-
-/// A row that both databases can return.
-pub trait Row: Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}
-impl<T> Row for T where T: Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow>
-{}
+pub trait Value: ToSql + for<'q> Encode<'q, Postgres> + Type<Postgres> {}
+impl<T> Value for T where T: ToSql + for<'q> Encode<'q, Postgres> + Type<Postgres> {}
 
 /// Marks a [`Statement`] that only reads.
 #[derive(Debug)]
@@ -151,14 +142,14 @@ pub enum Writes {}
 pub struct Statement<'a, Access = Reads> {
     target: Target<'a>,
     sql: &'static str,
-    arguments: Result<Args, sqlx::error::BoxDynError>,
+    arguments: Result<Args>,
     access: PhantomData<Access>,
 }
 
 impl<'a, Access> Statement<'a, Access> {
     fn new(target: Target<'a>, sql: Dialects) -> Self {
         let (sql, arguments) = if target.is_sqlite() {
-            (sql.sqlite, Args::Sqlite(SqliteArguments::default()))
+            (sql.sqlite, Args::Sqlite(sqlite::Arguments::default()))
         } else {
             (sql.postgres, Args::Postgres(PgArguments::default()))
         };
@@ -169,8 +160,8 @@ impl<'a, Access> Statement<'a, Access> {
     pub fn bind<T: Value>(mut self, value: T) -> Self {
         self.arguments = self.arguments.and_then(|mut arguments| {
             match &mut arguments {
-                Args::Sqlite(list) => list.add(value)?,
-                Args::Postgres(list) => list.add(value)?,
+                Args::Sqlite(list) => list.add(&value),
+                Args::Postgres(list) => list.add(value).map_err(Failure::Wrong)?,
             }
             Ok(arguments)
         });
@@ -186,8 +177,8 @@ impl<'a, Access> Statement<'a, Access> {
         let values: Vec<T> = values.into_iter().collect();
         self.arguments = self.arguments.and_then(|mut arguments| {
             match &mut arguments {
-                Args::Sqlite(list) => list.add(serde_json::to_string(&values)?)?,
-                Args::Postgres(list) => list.add(values)?,
+                Args::Sqlite(list) => list.add_json(&values),
+                Args::Postgres(list) => list.add(values).map_err(Failure::Wrong)?,
             }
             Ok(arguments)
         });
@@ -199,40 +190,39 @@ impl<'a, Access> Statement<'a, Access> {
     ///
     /// SQLite must not get a list per column: joining them by `key` costs the square of their
     /// length, because `json_each` has no index.
-    pub fn bind_rows<T: Serialize>(self, rows: &[T], columns: impl FnOnce(Self) -> Self) -> Self {
-        if !self.target.is_sqlite() {
-            return columns(self);
+    pub fn bind_rows<T: Serialize>(
+        mut self,
+        rows: &[T],
+        columns: impl FnOnce(Self) -> Self,
+    ) -> Self {
+        match &mut self.arguments {
+            Ok(Args::Sqlite(list)) => list.add_json(rows),
+            _ => return columns(self),
         }
-        match serde_json::to_string(rows) {
-            Ok(json) => self.bind(json),
-            Err(error) => Self { arguments: self.arguments.and(Err(error.into())), ..self },
-        }
+        self
     }
 
     /// Every row.
     pub async fn all<R: Row>(self) -> Result<Vec<R>> {
-        let (sql, arguments) = (self.sql, self.arguments.map_err(sqlx::Error::Encode)?);
+        let (sql, arguments) = (self.sql, self.arguments?);
         let mut held = self.target.hold().await?;
         let lease = held.lease();
         let limit = lease.limit();
         let outcome = match (lease.connection()?, arguments) {
-            (DbConnection::Sqlite(one), Args::Sqlite(list)) => {
-                within(limit, sqlx::query_as_with(sql, list).fetch_all(one)).await
+            (DbConnection::Sqlite(worker), Args::Sqlite(list)) => {
+                within(limit, worker.run(move |sqlite| sqlite.rows(sql, list))).await
             }
             (DbConnection::Postgres(one), Args::Postgres(list)) => {
-                within(limit, sqlx::query_as_with(sql, list).fetch_all(one)).await
+                within(limit, postgres_rows(one, sql, list)).await
             }
-            _ => Err(mismatched()),
+            _ => mismatched(),
         };
         lease.judge(outcome)
     }
 
     /// The only column of every row.
-    pub async fn column<T: Send + Unpin>(self) -> Result<Vec<T>>
-    where
-        (T,): Row,
-    {
-        Ok(self.all::<(T,)>().await?.into_iter().map(|(value,)| value).collect())
+    pub async fn column<T: Row>(self) -> Result<Vec<T>> {
+        self.all().await
     }
 
     /// The first row, if there is one. All are read: a statement that writes and returns is finished
@@ -243,35 +233,44 @@ impl<'a, Access> Statement<'a, Access> {
 
     /// The one row that there must be.
     pub async fn one<R: Row>(self) -> Result<R> {
-        self.optional().await?.ok_or_else(|| sqlx::Error::RowNotFound.into())
+        self.optional()
+            .await?
+            .ok_or_else(|| Failure::wrong("no row where there must be one").into())
     }
 }
 
 impl Statement<'_, Writes> {
     /// Runs it. Returns how many rows it changed.
     pub async fn execute(self) -> Result<u64> {
-        let (sql, arguments) = (self.sql, self.arguments.map_err(sqlx::Error::Encode)?);
+        let (sql, arguments) = (self.sql, self.arguments?);
         let mut held = self.target.hold().await?;
         let lease = held.lease();
         let limit = lease.limit();
         let outcome = match (lease.connection()?, arguments) {
-            (DbConnection::Sqlite(one), Args::Sqlite(list)) => {
-                within(limit, sqlx::query_with(sql, list).execute(one))
-                    .await
-                    .map(|done| done.rows_affected())
+            (DbConnection::Sqlite(worker), Args::Sqlite(list)) => {
+                within(limit, worker.run(move |sqlite| sqlite.execute(sql, list))).await
             }
             (DbConnection::Postgres(one), Args::Postgres(list)) => {
-                within(limit, sqlx::query_with(sql, list).execute(one))
-                    .await
-                    .map(|done| done.rows_affected())
+                let run = async { Ok(sqlx::query_with(sql, list).execute(one).await?) };
+                within(limit, run).await.map(|done| done.rows_affected())
             }
-            _ => Err(mismatched()),
+            _ => mismatched(),
         };
         lease.judge(outcome)
     }
 }
 
+async fn postgres_rows<R: Row>(
+    connection: &mut PgConnection,
+    sql: &'static str,
+    arguments: PgArguments,
+) -> Result<Vec<R>> {
+    let found = sqlx::query_with(sql, arguments).fetch_all(connection).await?;
+    let read = |(index, row)| Ok(rows::read(row, index == 0)?);
+    found.iter().enumerate().map(read).collect()
+}
+
 /// The arguments are made for the target, so this does not happen.
-fn mismatched() -> sqlx::Error {
-    sqlx::Error::InvalidArgument("arguments of the other database".to_owned())
+fn mismatched<T>() -> Result<T> {
+    Err(Failure::wrong("arguments of the other database").into())
 }

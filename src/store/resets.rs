@@ -1,6 +1,7 @@
 //! What a password reset link depends on: the account at the time of the mail.
 
 use constcat::concat;
+use serde::Deserialize;
 
 use crate::domain::ids::UserId;
 use crate::domain::time::Timestamp;
@@ -11,10 +12,9 @@ use super::query::Target;
 use super::users;
 
 /// An active account, with the columns that a use of the link, or of the password, changes.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, Deserialize)]
 pub struct Account {
     /// The user.
-    #[sqlx(flatten)]
     pub user: User,
     /// The encoded hash.
     pub password: String,

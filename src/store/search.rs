@@ -6,12 +6,13 @@
 //! and the rows (`\x1e`); the lines of [`IndexEntry::names`] end with a line feed.
 
 use constcat::concat;
+use serde::Deserialize;
 
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::search::{self, IndexEntry, RULES, Range};
 
 use super::db::Tx;
-use super::error::Result;
+use super::error::{Failure, Result};
 use super::query::{Dialects, Target};
 
 /// A row of the index, with the names of its user.
@@ -49,7 +50,7 @@ const DOWNWARDS: &str = "p.piece >= $1 and (p.piece, p.user_id) < ($2, $3) \
 const OF_PIECE: &str = "p.piece = l.value order by p.user_id limit $2) f";
 
 /// A user's names.
-#[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 pub struct Names {
     /// Whose they are.
     pub id: UserId,
@@ -164,7 +165,7 @@ pub async fn counts(
 ) -> Result<Vec<(i64, i64)>> {
     let sets: Vec<_> =
         sets.iter().map(|(range, pieces)| (&range.start, &range.end, pieces)).collect();
-    let sets = serde_json::to_string(&sets).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let sets = serde_json::to_string(&sets).map_err(Failure::wrong)?;
     at.into()
         .query(Dialects {
             sqlite: "select (select count(*) from (select 1 from name_pieces p \
@@ -194,7 +195,7 @@ fn parse(text: &str) -> Result<Vec<IndexRow>> {
         Some(IndexRow { piece, user, names })
     };
     let rows = text.split('\u{1e}').filter(|text| !text.is_empty());
-    rows.map(|text| row(text).ok_or_else(|| sqlx::Error::Decode(text.into()).into())).collect()
+    rows.map(|text| row(text).ok_or_else(|| Failure::wrong(text).into())).collect()
 }
 
 /// Users who were indexed by earlier rules, or never. Skips those that another node is indexing.

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::NewMessage;
 use crate::domain::numbering::{Seq, Version};
@@ -39,7 +41,7 @@ pub struct Resolved {
     pub reply_ok: bool,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(Deserialize)]
 struct Row {
     /// The send's index. `None` for a message that was inserted: then `last_seq` and `message` are its own.
     n: Option<i64>,

@@ -1,6 +1,7 @@
 //! Sessions, and the rotation of their refresh tokens.
 
 use constcat::concat;
+use serde::Deserialize;
 
 use crate::domain::ids::{SessionId, UserId};
 use crate::domain::session::{Device, SessionInfo};
@@ -13,7 +14,7 @@ use super::query::{Dialects, Target};
 use super::users;
 
 /// The refresh token that a session currently accepts.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, Deserialize)]
 pub struct CurrentRefresh {
     /// Its `jti`.
     pub refresh_jti: String,
@@ -52,10 +53,9 @@ pub async fn insert(
 }
 
 /// A session that has not ended, and its active user.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, Deserialize)]
 pub struct Live {
     /// The user.
-    #[sqlx(flatten)]
     pub user: User,
     /// The time of the login.
     pub created_at: Timestamp,

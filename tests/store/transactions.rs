@@ -95,6 +95,49 @@ async fn closing_waits_for_nobody(#[values(Backend::Sqlite, Backend::Postgres)] 
     drop(tx);
 }
 
+const PUT: &str = "insert into kept values ($1)";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_visit_commits_all_or_nothing_and_leaves_the_writer_usable() {
+    let Some(store) = with_table(Backend::Sqlite).await else { return };
+    let put = |numbers: [i64; 2]| {
+        store.db.visit(move |sqlite| {
+            for number in numbers {
+                sqlite.query(PUT).bind(number).execute()?;
+            }
+            sqlite.query("select n from kept order by n").all::<i64>()
+        })
+    };
+    assert_eq!(put([1, 2]).await.expect("committed"), [1, 2]);
+    let refused = put([3, 1]).await;
+    assert!(matches!(refused, Err(StoreError::Unique(_))), "{refused:?}");
+    assert_eq!(put([4, 5]).await.expect("committed"), [1, 2, 4, 5]);
+    // A caller that leaves does not stop it.
+    let mut leaving = Box::pin(put([6, 7]));
+    assert!(leaving.as_mut().now_or_never().is_none());
+    drop(leaving);
+    assert_eq!(put([8, 9]).await.expect("committed"), [1, 2, 4, 5, 6, 7, 8, 9]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_of_sqlite_that_takes_too_long_is_ended() {
+    let Some(store) = with_table(Backend::Sqlite).await else { return };
+    let mut variables = store.variables.clone();
+    variables.insert("DATABASE_STATEMENT_TIMEOUT".to_owned(), "1s".to_owned());
+    let db = open(&variables).await;
+    let mut endless = db.begin().await.expect("begun");
+    let forever = "with recursive n (n) as (select 1 union all select n + 1 from n) \
+                   insert into kept select max(n) from n";
+    let late = endless.script(forever.to_owned()).await;
+    assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
+    drop(endless);
+    // It has released the write lock.
+    let mut next = db.begin().await.expect("begun");
+    next.script("insert into kept values (1)".to_owned()).await.expect("written");
+    next.commit().await.expect("committed");
+    assert_eq!(count(&db).await, 1);
+}
+
 /// It would end the server's wait for a synchronous standby, which the server reports as a success.
 #[tokio::test]
 async fn no_statement_timeout_is_at_work_in_a_commit() {

@@ -1,0 +1,231 @@
+//! A connection to the embedded database, and the statements that run on it. Everything here blocks the
+//! thread that calls it: [`super::worker`] is the thread of a connection. Nothing here knows a table.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
+use rusqlite::{CachedStatement, Connection, InterruptHandle, OpenFlags};
+use serde::Serialize;
+
+use super::error::{Failure, Result, StoreError};
+use super::rows::{self, Cell, Columns, Row, Unfit};
+
+/// Prepared statements that a connection keeps: more than there are texts.
+const STATEMENTS: usize = 512;
+/// A statement that takes this long is logged.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// How a connection is opened.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    /// The file, which exists.
+    pub(super) file: PathBuf,
+    /// How long to wait for another process's lock, such as a backup's.
+    pub(super) busy: Duration,
+    /// Whether to refuse every write.
+    pub(super) reads_only: bool,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub struct Sqlite {
+    connection: Connection,
+}
+
+impl Sqlite {
+    pub(super) fn open(settings: &Settings) -> Result<Self> {
+        // A connection is used by one thread at a time, so SQLite's own mutexes are not needed.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&settings.file, flags)?;
+        connection.busy_timeout(settings.busy)?;
+        connection.execute_batch(PRAGMAS)?;
+        if settings.reads_only {
+            connection.execute_batch("pragma query_only = on")?;
+        }
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(Self { connection })
+    }
+
+    /// Ends the statement that runs, from any thread.
+    pub(super) fn interrupt_handle(&self) -> InterruptHandle {
+        self.connection.get_interrupt_handle()
+    }
+
+    /// A statement. The text is our own, never a client's.
+    pub fn query(&mut self, sql: &'static str) -> SqliteStatement<'_> {
+        SqliteStatement { sqlite: self, sql, arguments: Arguments::default() }
+    }
+
+    /// Runs a script that binds and returns nothing.
+    pub(super) fn script(&mut self, sql: &str) -> Result<()> {
+        Ok(self.connection.execute_batch(sql)?)
+    }
+
+    /// A transaction around `work`. After an error it may still be open: see [`Self::end`].
+    pub(super) fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        self.script("begin immediate")?;
+        let done = work(self)?;
+        self.script("commit").map_err(StoreError::at_commit)?;
+        Ok(done)
+    }
+
+    /// Rolls back, if a transaction is open.
+    pub(super) fn end(&mut self) -> Result<()> {
+        match self.connection.is_autocommit() {
+            true => Ok(()),
+            false => self.script("rollback"),
+        }
+    }
+
+    /// Runs a statement to its end, and returns its rows.
+    pub(super) fn rows<R: Row>(&mut self, sql: &str, arguments: Arguments) -> Result<Vec<R>> {
+        timed(sql, || {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            bind(&mut statement, arguments)?;
+            let mut rows = statement.raw_query();
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(rows::read(row, found.is_empty())?);
+            }
+            Ok(found)
+        })
+    }
+
+    /// Runs a statement to its end, and returns how many rows it changed.
+    pub(super) fn execute(&mut self, sql: &str, arguments: Arguments) -> Result<u64> {
+        timed(sql, || {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            bind(&mut statement, arguments)?;
+            let mut rows = statement.raw_query();
+            while rows.next()?.is_some() {}
+            Ok(self.connection.changes())
+        })
+    }
+}
+
+/// The log is in WAL mode with every commit flushed, temporary structures are in memory.
+const PRAGMAS: &str = "\
+    pragma journal_mode = wal; \
+    pragma synchronous = full; \
+    pragma foreign_keys = on; ";
+
+fn timed<T>(sql: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
+    let started = Instant::now();
+    tracing::trace!(sql, "statement");
+    let outcome = run();
+    let took = started.elapsed();
+    if took >= SLOW {
+        tracing::warn!(sql, took_ms = took.as_millis(), "slow statement");
+    }
+    outcome
+}
+
+/// SQLite takes `$1` for a name.
+fn bind(statement: &mut CachedStatement<'_>, arguments: Arguments) -> Result<()> {
+    let values = arguments.0?;
+    for index in 1..=statement.parameter_count() {
+        let number = statement.parameter_name(index).and_then(|name| name.get(1..)?.parse().ok());
+        let value = number.and_then(|number: usize| values.get(number.checked_sub(1)?));
+        let value = value.ok_or_else(|| Failure::wrong("a placeholder without a value"))?;
+        statement.raw_bind_parameter(index, value)?;
+    }
+    Ok(())
+}
+
+/// The values of a statement, `$1` first.
+#[derive(Debug)]
+pub(super) struct Arguments(Result<Vec<Value>>);
+
+impl Default for Arguments {
+    fn default() -> Self {
+        Self(Ok(Vec::new()))
+    }
+}
+
+impl Arguments {
+    pub(super) fn add(&mut self, value: &impl ToSql) {
+        self.push(|| match value.to_sql()? {
+            ToSqlOutput::Borrowed(value) => Ok(value.try_into().map_err(Failure::wrong)?),
+            ToSqlOutput::Owned(value) => Ok(value),
+            _ => Err(Failure::wrong("a value that is not stored").into()),
+        });
+    }
+
+    /// As JSON, for `json_each($n)`.
+    pub(super) fn add_json(&mut self, value: &(impl Serialize + ?Sized)) {
+        self.push(|| Ok(Value::Text(serde_json::to_string(value).map_err(Failure::wrong)?)));
+    }
+
+    fn push(&mut self, value: impl FnOnce() -> Result<Value>) {
+        if let Ok(list) = &mut self.0 {
+            match value() {
+                Ok(value) => list.push(value),
+                Err(failure) => self.0 = Err(failure),
+            }
+        }
+    }
+}
+
+/// A statement with its values, ready to run on the calling thread.
+#[derive(Debug)]
+#[must_use = "a statement does nothing until it is run"]
+pub struct SqliteStatement<'a> {
+    sqlite: &'a mut Sqlite,
+    sql: &'static str,
+    arguments: Arguments,
+}
+
+impl SqliteStatement<'_> {
+    /// Binds the next placeholder.
+    pub fn bind(mut self, value: impl ToSql) -> Self {
+        self.arguments.add(&value);
+        self
+    }
+
+    /// Binds a list, or rows of several columns, as one JSON array for `json_each($n)`.
+    pub fn bind_rows<T: Serialize>(mut self, rows: &[T]) -> Self {
+        self.arguments.add_json(rows);
+        self
+    }
+
+    /// Every row.
+    pub fn all<R: Row>(self) -> Result<Vec<R>> {
+        self.sqlite.rows(self.sql, self.arguments)
+    }
+
+    /// The first row, if there is one.
+    pub fn optional<R: Row>(self) -> Result<Option<R>> {
+        Ok(self.all()?.into_iter().next())
+    }
+
+    /// Runs it. Returns how many rows it changed.
+    pub fn execute(self) -> Result<u64> {
+        self.sqlite.execute(self.sql, self.arguments)
+    }
+}
+
+impl Columns for rusqlite::Row<'_> {
+    fn count(&self) -> usize {
+        self.as_ref().column_count()
+    }
+
+    fn name(&self, index: usize) -> &str {
+        self.as_ref().column_name(index).unwrap_or_default()
+    }
+
+    fn cell(&self, index: usize) -> Result<Cell<'_>, Unfit> {
+        match self.get_ref(index).map_err(Unfit::because)? {
+            ValueRef::Null => Ok(Cell::Null),
+            ValueRef::Integer(value) => Ok(Cell::Int(value)),
+            ValueRef::Real(value) => Ok(Cell::Real(value)),
+            ValueRef::Text(value) => {
+                std::str::from_utf8(value).map(Cell::Text).map_err(Unfit::because)
+            }
+            ValueRef::Blob(_) => Err(Unfit::because("binary data")),
+        }
+    }
+}
