@@ -15,6 +15,7 @@ mod machine;
 mod page;
 mod plot;
 mod report;
+mod rival;
 mod run;
 mod scenarios;
 mod seed;

@@ -34,15 +34,18 @@ const DATABASES: [&str; 2] = ["sqlite", "postgres"];
 /// Writes everything.
 pub fn run(arguments: &Arguments) -> Result<bool> {
     let report: Report = serde_json::from_str(&fs::read_to_string(&arguments.figures)?)?;
-    let lines = lines(&report.rows);
+    let own = |row: &&Row| DATABASES.contains(&row.database.as_str());
+    let lines = lines(report.rows.iter().filter(own));
     let is_floor = |line: &&(&str, Line<'_>)| line.0.starts_with("floor-");
     let floors: Vec<_> = lines.iter().filter(is_floor).collect();
     let work: Vec<_> = lines.iter().filter(|line| !is_floor(line)).collect();
     let mut page = fs::read_to_string(&arguments.page)?;
     replace(&mut page, "machine", &machine(&report))?;
     replace(&mut page, "work", &table(&work))?;
+    replace(&mut page, "plots", &images(&arguments.page, &arguments.plots)?)?;
     replace(&mut page, "floors", &table(&floors))?;
     replace(&mut page, "others", &others(&work))?;
+    replace(&mut page, "rivals", &rivals(&report.rows))?;
     fs::write(&arguments.page, page)?;
     fs::create_dir_all(&arguments.plots)?;
     plots(&work, &arguments.plots)?;
@@ -51,7 +54,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
 }
 
 /// A line for each kind of work, in the order of the run.
-fn lines(rows: &[Row]) -> Vec<(&str, Line<'_>)> {
+fn lines<'a>(rows: impl Iterator<Item = &'a Row>) -> Vec<(&'a str, Line<'a>)> {
     let mut lines: Vec<(&str, Line<'_>)> = Vec::new();
     for row in rows {
         let place = lines.iter().position(|(name, _)| *name == row.name).unwrap_or_else(|| {
@@ -74,6 +77,15 @@ fn replace(page: &mut String, name: &str, text: &str) -> Result {
     let to = from + page[from..].find(end).ok_or_else(|| format!("no end of {name}"))?;
     page.replace_range(from..to, text);
     Ok(())
+}
+
+/// The plots, as the page shows them.
+fn images(page: &Path, plots: &Path) -> Result<String> {
+    let folder = page.parent().ok_or("a page without a folder")?;
+    let plots = plots.strip_prefix(folder)?.display();
+    Ok(format!(
+        "![CPU time of one operation]({plots}/cpu.svg)\n\n![Latency, p50 to p99]({plots}/latency.svg)\n"
+    ))
 }
 
 fn machine(report: &Report) -> String {
@@ -122,6 +134,28 @@ fn others(lines: &[&(&str, Line<'_>)]) -> String {
         table += &format!("| {name} | {other} | {sqlite} | {postgres} |\n");
     }
     table
+}
+
+/// Other products that were measured in the same run.
+fn rivals(rows: &[Row]) -> String {
+    let is_rival = |row: &&Row| !DATABASES.contains(&row.database.as_str());
+    let line = |row: &Row| {
+        let figures = &row.figures;
+        let (rate, times) = (number(figures.rate), times(Some(figures)));
+        format!(
+            "| {} | {} | {rate} | {times} | {} |\n",
+            row.name,
+            row.database,
+            number(figures.server_us)
+        )
+    };
+    let lines: String = rows.iter().filter(is_rival).map(line).collect();
+    match lines.is_empty() {
+        true => "None in the last run.\n".to_owned(),
+        false => format!(
+            "| row | product | /s | p50 / p99 ms | CPU µs |\n| --- | --- | --: | --: | --: |\n{lines}"
+        ),
+    }
 }
 
 fn plots(lines: &[&(&str, Line<'_>)], folder: &Path) -> Result {

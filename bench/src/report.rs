@@ -43,10 +43,6 @@ impl Report {
         Self { programs: programs.to_vec(), machine, rows: Vec::new() }
     }
 
-    pub fn add(&mut self, row: Row) {
-        self.rows.push(row);
-    }
-
     pub fn write(&self, file: &Path) -> Result {
         Ok(fs::write(file, serde_json::to_string_pretty(self)? + "\n")?)
     }

@@ -1,15 +1,18 @@
 //! `run`: measures scenarios, on one or both databases, of one program or of two by turns.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use tokio::task::LocalSet;
 use tokio::time::sleep;
 
 use crate::figures::Figures;
 use crate::load::Pace;
 use crate::report::{Report, Row};
+use crate::rival::Rival;
 use crate::scenarios::{ALL, Scenario};
 use crate::site::{Backend, Place, Site};
 use crate::world::{Part, Size};
@@ -54,6 +57,9 @@ pub struct Arguments {
     /// Seconds of each measurement; default: 3, or 1 if quick
     #[arg(long)]
     seconds: Option<f64>,
+    /// Other products that run already, described by files (docs/performance.md)
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    rival: Vec<PathBuf>,
     /// Writes the figures as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -85,8 +91,11 @@ async fn run_all(arguments: &Arguments) -> Result<bool> {
     rlimit::increase_nofile_limit(crate::scenarios::MOST_SOCKETS + OTHER_FILES)?;
     let mut report = Report::of(&arguments.programs()?);
     for backend in arguments.backends() {
-        for row in measure_all(arguments, backend, &chosen).await? {
-            report.add(row);
+        measure_all(arguments, backend, &chosen, &mut report).await?;
+    }
+    for rival in &arguments.rival {
+        for row in measure_rival(arguments, &Rival::read(rival)?, &chosen).await? {
+            report.rows.push(row);
         }
     }
     if let Some(file) = &arguments.json {
@@ -100,7 +109,8 @@ async fn measure_all(
     arguments: &Arguments,
     backend: Backend,
     chosen: &[&'static Scenario],
-) -> Result<Vec<Row>> {
+    report: &mut Report,
+) -> Result {
     let parts: Vec<Part> = chosen.iter().flat_map(|scenario| scenario.needs).copied().collect();
     let (programs, folder) = (arguments.programs()?, arguments.folder()?);
     let place = Place { folder: &folder, postgres: arguments.postgres.as_deref() };
@@ -112,17 +122,47 @@ async fn measure_all(
         bar.set_message(format!("{}: filling the database", backend.name()));
         sites.push(Site::open(backend, program, &place, size.clone(), &parts).await?);
     }
-    let mut rows = Vec::new();
+    if let Some(version) = sites[0].postgres_version().await? {
+        report.machine.insert("PostgreSQL".to_owned(), version);
+    }
     for scenario in chosen {
         bar.set_message(format!("{}: {}", backend.name(), scenario.name));
         let found = by_turns(scenario, &mut sites, arguments).await?;
         bar.suspend(|| found.iter().for_each(Row::say));
-        rows.extend(found);
+        report.rows.extend(found);
         bar.inc(1);
     }
     bar.finish_and_clear();
     for site in sites {
         site.close(&place).await?;
+    }
+    Ok(())
+}
+
+/// What another product does of the same.
+async fn measure_rival(
+    arguments: &Arguments,
+    rival: &Rival,
+    chosen: &[&'static Scenario],
+) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for scenario in chosen {
+        let Some(connections) = scenario.connections() else { continue };
+        let mut rounds = Vec::new();
+        for _ in 0..arguments.rounds() {
+            rounds.extend(rival.measure(scenario.name, arguments.pace(), connections).await?);
+        }
+        if !rounds.is_empty() {
+            let row = Row {
+                name: scenario.name.to_owned(),
+                about: scenario.about.to_owned(),
+                database: rival.name.clone(),
+                figures: Figures::median(&rounds),
+                against: None,
+            };
+            row.say();
+            rows.push(row);
+        }
     }
     Ok(rows)
 }
@@ -219,9 +259,14 @@ impl Arguments {
     }
 
     fn folder(&self) -> Result<PathBuf> {
-        match &self.data {
-            Some(folder) => Ok(std::path::absolute(folder)?),
-            None => Ok(std::env::current_exe()?.parent().unwrap_or(Path::new(".")).to_owned()),
+        let folder = match &self.data {
+            Some(folder) => std::path::absolute(folder)?,
+            None => std::env::current_exe()?.parent().unwrap_or(Path::new(".")).to_owned(),
+        };
+        fs::create_dir_all(&folder)?;
+        if statfs(&folder)?.filesystem_type() == TMPFS_MAGIC {
+            crate::warn("the data is in memory, not on a disk: commits cost less than in reality");
         }
+        Ok(folder)
     }
 }

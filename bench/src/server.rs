@@ -1,13 +1,14 @@
 //! The server under test: a separate process on a free loopback port, killed when it is dropped. Its
 //! folder is the caller's.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::Result;
+use crate::cpu::Processes;
 
 /// With which tokens are signed.
 pub const SECRET_KEY: &str = "only-for-measurements-only-for-measurements-only-for-measurements";
@@ -75,13 +76,8 @@ impl Server {
 
     /// Its memory, from `/proc`.
     pub fn memory(&self) -> Result<Memory> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let kib = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|line| line.split_whitespace().next()?.parse().ok())
-                .ok_or_else(|| format!("no {name} in the server's status: has it ended?"))
-        };
-        Ok(Memory { resident: kib("VmRSS:")?, peak: kib("VmHWM:")? })
+        let process = Processes::One(self.pid()?);
+        Ok(Memory { resident: process.resident_kib()?, peak: process.peak_kib()? })
     }
 }
 

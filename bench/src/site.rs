@@ -111,6 +111,18 @@ impl Site {
         self.postgres.as_ref().map_or(Ok(Duration::ZERO), |(processes, _)| processes.cpu())
     }
 
+    /// The version of PostgreSQL, if that is the database.
+    pub async fn postgres_version(&self) -> Result<Option<String>> {
+        if self.backend == Backend::Sqlite {
+            return Ok(None);
+        }
+        let mut database = self.database().await?;
+        let version =
+            database.number("select current_setting('server_version_num')::bigint").await?;
+        database.close().await?;
+        Ok(Some(format!("{}.{}", version / 10_000, version % 10_000)))
+    }
+
     /// A connection to the database.
     pub async fn database(&self) -> Result<Database> {
         connect(self.folder.path(), self.postgres.as_ref().map(|(_, url)| url.as_str())).await

@@ -64,6 +64,14 @@ impl Scenario {
         }
     }
 
+    /// Its connections, if it is one HTTP request after the other.
+    pub fn connections(&self) -> Option<usize> {
+        match self.work {
+            Work::Read(connections, _) | Work::Rest(connections, _) => Some(connections),
+            _ => None,
+        }
+    }
+
     /// Measures it.
     pub async fn run(&self, site: &mut Site, pace: Pace) -> Result<Rows> {
         let figures = match self.work {
