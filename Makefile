@@ -10,7 +10,7 @@ TOOLS          := target/tools
 test_command = scripts/with-services cargo test --locked --workspace $(ARGS)
 with_tools   = PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin"
 
-.PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench-quick bench-idle bench-data bench-slow bench-churn \
+.PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench bench-quick bench-instructions bench-idle bench-data bench-slow bench-churn \
 	chaos fuzz-api generators browser autobahn coverage mutants cargo-deny cargo-llvm-cov cargo-mutants
 
 help: ## list the commands
@@ -82,9 +82,17 @@ define bench_programs
 endef
 bench_run = MEOW_DURABLE=1 scripts/with-services target/release/meowsenger-bench run
 
+bench: ## measure everything on both databases and write the figures into docs/performance.md; 20 minutes; ARGS goes to `meowsenger-bench run`
+	$(bench_programs)
+	$(bench_run) --json target/performance.json $(ARGS)
+	target/release/meowsenger-bench page target/performance.json
+
 bench-quick: ## measure everything with less data, without writing; 3 minutes; ARGS as in `--only send --against PATH`
 	$(bench_programs)
 	$(bench_run) --quick $(ARGS)
+
+bench-instructions: ## count the instructions of hot paths with valgrind and compare them with benches/instructions/counts.tsv; ARGS=--accept writes it
+	cargo bench --locked --workspace --profile dev --bench instructions -- $(ARGS)
 
 bench-idle: ## measure the memory of idle connections; ARGS goes to the load generator
 	cargo build --release --locked
