@@ -54,7 +54,7 @@ coverage: cargo-llvm-cov ## run all tests and print how many lines they run; ARG
 		--ignore-filename-regex '$(not_ours)' $(ARGS)
 
 mutants: cargo-mutants ## change the code of src/domain, src/hub and src/auth, and list the changes that no unit test notices; ARGS as in `--file src/hub/feed.rs`
-	$(with_tools) cargo mutants --package meowsenger --timeout 60 --jobs 1 --cap-lints true --output target \
+	$(with_tools) cargo mutants --package meowsenger --timeout 60 --jobs 1 --output target \
 		$(or $(ARGS),--file src/domain --file src/hub --file src/auth) -- --lib
 
 cargo-llvm-cov:

@@ -196,19 +196,22 @@ async fn what_ready_and_the_events_tell_is_what_the_server_has(
 ) {
     let Some(server) = TestApp::start(backend).await else { return };
     let mut chance = Chance::new("convergence");
-    for _ in 0..CASES {
-        let clients = join_all((0..PEOPLE).map(|_| server.user("cat"))).await;
-        let mut people = Vec::new();
-        for client in &clients {
-            let others = clients.iter().map(|other| other.id).filter(|id| *id != client.id);
-            people.push(Person::new(client.clone(), others.collect(), chance.fork()).await);
-        }
-        let mut people = join_all(people.into_iter().map(Person::act)).await;
-        for person in &mut people {
-            person.await_answers().await;
-        }
-        for person in &mut people {
-            person.settle().await;
-        }
+    // Side by side: most of a case is waiting.
+    join_all((0..CASES).map(|_| converge(&server, chance.fork()))).await;
+}
+
+async fn converge(server: &TestApp, mut chance: Chance) {
+    let clients = join_all((0..PEOPLE).map(|_| server.user("cat"))).await;
+    let mut people = Vec::new();
+    for client in &clients {
+        let others = clients.iter().map(|other| other.id).filter(|id| *id != client.id);
+        people.push(Person::new(client.clone(), others.collect(), chance.fork()).await);
+    }
+    let mut people = join_all(people.into_iter().map(Person::act)).await;
+    for person in &mut people {
+        person.await_answers().await;
+    }
+    for person in &mut people {
+        person.settle().await;
     }
 }
