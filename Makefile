@@ -10,7 +10,7 @@ TOOLS          := target/tools
 test_command = scripts/with-services cargo test --locked --workspace $(ARGS)
 with_tools   = PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin"
 
-.PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench bench-quick bench-instructions bench-idle bench-data bench-slow bench-churn \
+.PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench bench-quick bench-instructions bench-soak bench-idle bench-data bench-slow bench-churn \
 	chaos fuzz-api generators browser autobahn coverage mutants cargo-deny cargo-llvm-cov cargo-mutants
 
 help: ## list the commands
@@ -54,8 +54,8 @@ coverage: cargo-llvm-cov ## run all tests and print how many lines they run; ARG
 		--ignore-filename-regex '$(not_ours)' $(ARGS)
 
 mutants: cargo-mutants ## change the code of src/domain, src/hub and src/auth, and list the changes that no unit test notices; ARGS as in `--file src/hub/feed.rs`
-	$(with_tools) cargo mutants --package meowsenger --timeout 60 --jobs 1 --output target \
-		$(or $(ARGS),--file src/domain --file src/hub --file src/auth) -- --lib
+	$(with_tools) cargo mutants --package meowsenger --timeout 60 --jobs 1 --cargo-arg=--lib --output target \
+		$(or $(ARGS),--file src/domain --file src/hub --file src/auth)
 
 cargo-llvm-cov:
 	@$(with_tools) command -v cargo-llvm-cov >/dev/null \
@@ -93,6 +93,12 @@ bench-quick: ## measure everything with less data, without writing; 3 minutes; A
 
 bench-instructions: ## count the instructions of hot paths with valgrind and compare them with benches/instructions/counts.tsv; ARGS=--accept writes it
 	cargo bench --locked --workspace --profile dev --bench instructions -- $(ARGS)
+
+bench-soak: ## put a moderate load on each database for ten minutes: memory, open files and logs must not grow; ARGS as in `--seconds 120`
+	$(bench_programs)
+	target/release/meowsenger-bench soak $(ARGS)
+	MEOW_DURABLE=1 scripts/with-services sh -c 'target/release/meowsenger-bench soak \
+		--postgres "$$MEOW_TEST_POSTGRES_URL" $(ARGS)'
 
 bench-idle: ## measure the memory of idle connections; ARGS goes to the load generator
 	cargo build --release --locked

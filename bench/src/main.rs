@@ -8,6 +8,7 @@ mod data;
 mod figures;
 mod fill;
 mod floors;
+mod history;
 mod http;
 mod idle;
 mod load;
@@ -22,6 +23,7 @@ mod seed;
 mod server;
 mod site;
 mod slow;
+mod soak;
 mod talk;
 mod tokens;
 mod world;
@@ -52,6 +54,8 @@ enum Command {
     /// A server for the floors, which `run` starts
     #[command(hide = true)]
     Floor(floors::Arguments),
+    /// Ten minutes of everything, in which nothing may grow
+    Soak(soak::Arguments),
     #[command(flatten)]
     Limits(Limits),
 }
@@ -75,6 +79,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Page(arguments) => page::run(&arguments),
         Command::Floor(arguments) => floors::serve(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
         Command::Limits(command) => limits(&command),
     };
     match kept {

@@ -35,6 +35,9 @@ pub struct Arguments {
     /// Less data, one short round
     #[arg(long)]
     quick: bool,
+    /// Messages in the scenarios with a long history; default: a million, or a tenth of that if quick
+    #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(i64).range(10_000..))]
+    history: Option<i64>,
     /// The database
     #[arg(long, value_enum, default_value_t = Databases::Both)]
     database: Databases,
@@ -114,7 +117,7 @@ async fn measure_all(
     let parts: Vec<Part> = chosen.iter().flat_map(|scenario| scenario.needs).copied().collect();
     let (programs, folder) = (arguments.programs()?, arguments.folder()?);
     let place = Place { folder: &folder, postgres: arguments.postgres.as_deref() };
-    let size = if arguments.quick { Size::QUICK } else { Size::FULL };
+    let size = arguments.size();
     let bar = ProgressBar::new(chosen.len() as u64).with_style(style()?);
     bar.enable_steady_tick(Duration::from_millis(500));
     let mut sites = Vec::new();
@@ -231,6 +234,11 @@ fn style() -> Result<ProgressStyle> {
 impl Arguments {
     fn chooses(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|start| name.starts_with(start.as_str()))
+    }
+
+    fn size(&self) -> Size {
+        let size = if self.quick { Size::QUICK } else { Size::FULL };
+        Size { history: self.history.unwrap_or(size.history), ..size }
     }
 
     fn rounds(&self) -> usize {

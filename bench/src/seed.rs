@@ -10,12 +10,12 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqliteConnection};
 use tokio::time::{Instant, sleep};
 
-use crate::Result;
 use crate::world::{
     BUSY_CHAT, BUSY_MESSAGES, COMMON_CHAT, CROWD_MESSAGES, FIRST_MANY, FIRST_PEER, FIRST_PERSON,
     FIRST_SMALL, HEAVY, LONG_CHAT, MANY, MANY_MESSAGES, Part, SENDERS, SMALL_EACH, SMALL_MEMBERS,
     SMALL_MESSAGES, World,
 };
+use crate::{Result, history};
 
 /// How long the server may take to index the names.
 const INDEXING: Duration = Duration::from_secs(180);
@@ -96,16 +96,14 @@ impl Database {
 pub async fn seed(database: &mut Database, world: &World, parts: &[Part]) -> Result {
     let seed = Seed::new(matches!(database, Database::Postgres(_)), world);
     let mut script = vec![seed.senders()];
-    for part in [Part::Many, Part::Long, Part::People] {
-        if parts.contains(&part) {
-            script.push(match part {
-                Part::Many => seed.many(),
-                Part::Long => seed.long(world.size.long),
-                Part::People => seed.people(world),
-            });
-        }
-    }
+    let wanted = |part| parts.contains(&part);
+    script.extend(wanted(Part::Many).then(|| seed.many()));
+    script.extend(wanted(Part::Long).then(|| seed.long(world.size.long)));
+    script.extend(wanted(Part::People).then(|| seed.people(world)));
     database.run(format!("begin; {} {}; commit;", script.join(" "), seed.finish())).await?;
+    if wanted(Part::History) {
+        history::fill(database, world, world.size.history).await?;
+    }
     let settle = match database {
         Database::Sqlite(_) => "pragma wal_checkpoint(truncate); analyze;",
         Database::Postgres(_) => "vacuum analyze; ",

@@ -1,6 +1,7 @@
 //! A site under test: a server on a database of its own that was filled for the purpose. Scenarios get one,
 //! and need not know which database it is or which of two compared programs.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -103,7 +104,17 @@ impl Site {
 
     /// The server's process.
     pub fn server(&self) -> Result<Processes> {
-        Ok(Processes::One(self.server.as_ref().ok_or("no server")?.pid()?))
+        Ok(Processes::One(self.server_pid()?))
+    }
+
+    /// Its id.
+    pub fn server_pid(&self) -> Result<i32> {
+        self.server.as_ref().ok_or("no server")?.pid()
+    }
+
+    /// The number of files and sockets that the server has open.
+    pub fn open_files(&self) -> Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.server_pid()?))?.count())
     }
 
     /// CPU time of the database's own processes until now: none if it is embedded.

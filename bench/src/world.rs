@@ -35,6 +35,14 @@ pub const BUSY_MESSAGES: i64 = 600;
 pub const LONG_CHAT: i64 = 3_001;
 /// The first of the crowds.
 pub const FIRST_CROWD: i64 = 3_101;
+/// The first of the chats with the history that `history` fills: first the large ones.
+pub const FIRST_HISTORY: i64 = 1_000_001;
+/// The number of these.
+pub const HISTORY_CHATS: i64 = 4_004;
+/// How many of them are large.
+pub const HISTORY_LARGE: i64 = 4;
+/// Members of each.
+pub const HISTORY_MEMBERS: i64 = 8;
 /// The first small group.
 pub const FIRST_SMALL: i64 = 10_001;
 /// The user with many chats.
@@ -53,6 +61,8 @@ pub enum Part {
     Long,
     /// People in small groups and crowds.
     People,
+    /// Thousands of chats with a history of millions of messages.
+    History,
 }
 
 /// How much there is.
@@ -64,14 +74,21 @@ pub struct Size {
     pub crowds: &'static [i64],
     /// Messages in the long chat.
     pub long: i64,
+    /// Messages in all chats with a history.
+    pub history: i64,
 }
 
 impl Size {
     /// For figures to publish.
-    pub const FULL: Self =
-        Self { people: 20_000, crowds: &[1_000, 2_500, 5_000, 10_000], long: 1_000_000 };
+    pub const FULL: Self = Self {
+        people: 20_000,
+        crowds: &[1_000, 2_500, 5_000, 10_000],
+        long: 1_000_000,
+        history: 1_000_000,
+    };
     /// For every day.
-    pub const QUICK: Self = Self { people: 2_000, crowds: &[1_000, 2_000], long: 100_000 };
+    pub const QUICK: Self =
+        Self { people: 2_000, crowds: &[1_000, 2_000], long: 100_000, history: 100_000 };
 
     /// Small groups.
     pub fn small_groups(&self) -> i64 {
@@ -123,6 +140,12 @@ impl World {
         let groups = self.size.small_groups();
         (0..SMALL_EACH)
             .map(move |place| FIRST_SMALL + (number as i64 * SMALL_EACH + place) % groups)
+    }
+
+    /// A chat with a history, and a member's token.
+    pub fn history_chat(&self, number: i64, member: i64) -> (i64, String) {
+        let chat = FIRST_HISTORY + number % HISTORY_CHATS;
+        (chat, self.token(1 + (chat * 7 + member % HISTORY_MEMBERS * 61) % 512))
     }
 
     /// Each crowd with its number of members.

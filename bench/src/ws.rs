@@ -56,11 +56,15 @@ impl RawSocket {
         write_all(&stream, &upgrade(token)).await?;
         let mut socket = Self { stream: Rc::new(stream), rest: Vec::new() };
         socket.upgraded().await?;
+        // Events may have arrived with it.
+        let keep_first = |ready: &mut Option<String>, frame: &[u8]| {
+            ready.get_or_insert_with(|| text(frame));
+        };
         let mut ready = None;
         // It may have arrived with the answer to the upgrade.
-        socket.take_rest(&mut |frame| ready = Some(text(frame)))?;
+        socket.take_rest(&mut |frame| keep_first(&mut ready, frame))?;
         while ready.is_none() {
-            socket.read(|frame| ready = Some(text(frame))).await?;
+            socket.read(|frame| keep_first(&mut ready, frame)).await?;
         }
         let ready = ready.ok_or("no first frame")?;
         match ready.starts_with(r#"{"type":"ready""#) {

@@ -4,7 +4,7 @@
 use crate::Result;
 use crate::figures::Figures;
 use crate::http::{get, post};
-use crate::load::{Pace, measure};
+use crate::load::{Pace, Requests, measure};
 use crate::site::Site;
 
 use super::sends::request_of;
@@ -33,9 +33,14 @@ struct User {
 
 /// Eighty per cent reading, twenty writing.
 pub async fn run(site: &Site, pace: Pace, groups: Groups) -> Result<Figures> {
+    measure(site, pace, CONNECTIONS, requests(site, groups)).await
+}
+
+/// The requests of these users.
+pub fn requests(site: &Site, groups: Groups) -> impl Requests + use<> {
     let users: Vec<_> = (0..USERS).map(|number| User::of(site, groups, number)).collect();
     let run = fastrand::u32(..);
-    measure(site, pace, CONNECTIONS, |number, turn, request| {
+    move |number: usize, turn: u64, request: &mut Vec<u8>| {
         let turn = turn as usize;
         let user = &users[(turn * 17 + number * USERS / CONNECTIONS) % USERS];
         let place = turn / 10 % user.chats.len();
@@ -48,8 +53,7 @@ pub async fn run(site: &Site, pace: Pace, groups: Groups) -> Result<Figures> {
             2 | 7 => request.extend_from_slice(&user.sync),
             _ => request.extend_from_slice(&user.pages[place]),
         }
-    })
-    .await
+    }
 }
 
 impl User {

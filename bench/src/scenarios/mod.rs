@@ -4,13 +4,14 @@
 mod calls;
 mod connects;
 mod deliver;
+mod depth;
 mod fanout;
 mod idle;
 mod mixed;
 mod sends;
 
 use crate::figures::Figures;
-use crate::load::Pace;
+use crate::load::{Pace, Requests};
 use crate::site::Site;
 use crate::world::Part;
 use crate::{Result, floors};
@@ -26,6 +27,11 @@ pub const MOST_SOCKETS: u64 = connects::MOST as u64;
 
 /// The rows that a scenario measured: names and figures.
 pub type Rows = Vec<(String, Figures)>;
+
+/// The requests of people in small groups: what a server does all day.
+pub fn everything(site: &Site) -> impl Requests + use<> {
+    mixed::requests(site, Groups::Small)
+}
 
 /// One kind of work by its name.
 pub struct Scenario {
@@ -44,6 +50,8 @@ enum Work {
     Rest(usize, Chats),
     Sockets(usize),
     Deliver,
+    Deep { large: bool },
+    Spread,
     Mixed(Groups),
     Fanout(i64),
     Connect,
@@ -79,6 +87,8 @@ impl Scenario {
             Work::Rest(connections, chats) => sends::rest(site, pace, connections, chats).await?,
             Work::Sockets(in_flight) => sends::sockets(site, pace, in_flight).await?,
             Work::Deliver => deliver::run(site, pace).await?,
+            Work::Deep { large } => depth::pages(site, pace, large).await?,
+            Work::Spread => depth::sends(site, pace).await?,
             Work::Mixed(groups) => mixed::run(site, pace, groups).await?,
             Work::Fanout(members) => return fanout::run(site, pace, members).await,
             Work::Connect => connects::connect(site).await?,
@@ -95,6 +105,7 @@ impl Scenario {
 const LONG: &[Part] = &[Part::Long];
 const MANY: &[Part] = &[Part::Many];
 const PEOPLE: &[Part] = &[Part::People];
+const HISTORY: &[Part] = &[Part::History];
 
 /// All scenarios, in the order in which they run.
 pub const ALL: &[Scenario] = &[
@@ -271,6 +282,24 @@ pub const ALL: &[Scenario] = &[
         about: "a client that connects and syncs 50 messages",
         needs: PEOPLE,
         work: Work::Reconnect,
+    },
+    Scenario {
+        name: "deep-large",
+        about: "50 messages at a random depth of one of four large chats",
+        needs: HISTORY,
+        work: Work::Deep { large: true },
+    },
+    Scenario {
+        name: "deep-any",
+        about: "50 messages at a random depth of any of 4,004 chats",
+        needs: HISTORY,
+        work: Work::Deep { large: false },
+    },
+    Scenario {
+        name: "send-spread",
+        about: "a message by REST to any of 4,004 chats, 16 connections",
+        needs: HISTORY,
+        work: Work::Spread,
     },
     Scenario { name: "idle", about: "an open socket that waits", needs: PEOPLE, work: Work::Idle },
 ];
