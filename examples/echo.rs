@@ -50,14 +50,14 @@ async fn echo(socket: &mut Socket) -> Close {
     loop {
         let done = match socket.next().await {
             Ok(message @ (Message::Text(_) | Message::Binary(_))) => socket.send(message).await,
-            // The library has queued the pong; flush it.
+            // The pong is queued; flush it.
             Ok(Message::Ping(_)) => socket.flush().await,
             Ok(Message::Close(_)) => return Close::Gone,
             Ok(_) => Ok(()),
             Err(close) => return close,
         };
-        if let Err(error) = done {
-            return error.into();
+        if let Err(close) = done {
+            return close;
         }
     }
 }

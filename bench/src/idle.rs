@@ -34,7 +34,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 5)]
     rest: u64,
     /// Limit of the memory of a socket, in KiB
-    #[arg(long, default_value_t = 12.0)]
+    #[arg(long, default_value_t = 6.0)]
     max_kib: f64,
     /// The server's program; default: `meowsenger` in the folder of this one
     #[arg(long)]

@@ -78,10 +78,14 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if !self.is_http() {
+            // Cheaper than a vectored write of one buffer.
+            return Pin::new(&mut self.tcp).poll_write(context, buffer);
+        }
         self.poll_write_vectored(context, &[IoSlice::new(buffer)])
     }
 

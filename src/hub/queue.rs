@@ -2,10 +2,11 @@
 //! it still does not read, it is closed. This is the backpressure that keeps it from delaying anybody else.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::future::poll_fn;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::domain::ids::{ChatId, UserId};
@@ -90,11 +91,7 @@ pub enum Closing {
 #[derive(Debug)]
 pub struct Queue {
     inner: Mutex<Inner>,
-    /// Wakes the socket's task.
-    wake: Notify,
-    /// Wakes it during a write, when the socket is to be closed. A notification of its own: a write must
-    /// not consume a `wake` for a frame, which would then wait for the next one.
-    end: Notify,
+    /// In bytes.
     limit: usize,
 }
 
@@ -112,6 +109,13 @@ struct Inner {
     overflowed: bool,
     closing: Option<Closing>,
     replies: Replies,
+    /// Something changed since the socket's task last waited.
+    has_changed: bool,
+    /// The socket's task, while it waits for a change.
+    waits: Option<Waker>,
+    /// The same during a write, when it waits only for the socket's end. Two wakers, so that a write by a slow peer is
+    /// not woken by each frame.
+    waits_for_end: Option<Waker>,
 }
 
 /// Everything that a socket's task takes at once.
@@ -128,68 +132,57 @@ pub struct Taken {
 impl Queue {
     /// An empty queue; `limit` is in bytes.
     pub fn new(limit: usize) -> Self {
-        Self { inner: Mutex::default(), wake: Notify::new(), end: Notify::new(), limit }
+        Self { inner: Mutex::default(), limit }
     }
 
     /// Adds a frame. If there is no room, signals are dropped, then all frames; the second time in a row,
     /// the socket is closed. Waiting replies take up room as well, up to half of it: one long reply alone
     /// does not make a slow consumer.
     pub fn push(&self, frame: Frame) {
-        let mut inner = self.lock();
-        if inner.closing.is_some() {
-            return;
-        }
-        let limit = self.limit_of(&inner);
-        if inner.bytes + frame.cost() > limit {
-            inner.drop_signals();
-        }
-        if inner.bytes + frame.cost() > limit {
-            if inner.overflowed {
+        self.change(|inner| {
+            if inner.closing.is_some() {
+                return;
+            }
+            let limit = self.limit_of(inner);
+            if inner.bytes + frame.cost() > limit {
+                inner.drop_signals();
+            }
+            if inner.bytes + frame.cost() <= limit {
+                inner.bytes += frame.cost();
+                inner.frames.push_back(frame);
+            } else if inner.overflowed {
                 // The client has not even read the `resync`.
                 inner.close(Closing::TooSlow);
-                self.end.notify_one();
             } else {
                 inner.drop_all(&frame);
             }
-        } else {
-            inner.bytes += frame.cost();
-            inner.frames.push_back(frame);
-        }
-        drop(inner);
-        self.wake.notify_one();
+        });
     }
 
     /// Adds a signal, in place of an earlier one with its key. Where there is no room, it is dropped.
     pub fn signal(&self, key: SignalKey, text: Utf8Bytes) {
-        let mut inner = self.lock();
-        if let Some(old) = inner.signals.remove(&key) {
-            inner.bytes -= old.len() + OVERHEAD;
-        }
-        let cost = text.len() + OVERHEAD;
-        if inner.closing.is_some() || inner.bytes + cost > self.limit_of(&inner) {
-            return;
-        }
-        inner.bytes += cost;
-        inner.signals.insert(key, text);
-        drop(inner);
-        self.wake.notify_one();
+        self.change(|inner| {
+            if let Some(old) = inner.signals.remove(&key) {
+                inner.bytes -= old.len() + OVERHEAD;
+            }
+            let cost = text.len() + OVERHEAD;
+            if inner.closing.is_none() && inner.bytes + cost <= self.limit_of(inner) {
+                inner.bytes += cost;
+                inner.signals.insert(key, text);
+            }
+        });
     }
 
     /// Sends the client a `resync` of a chat: it will not get some of its events.
     pub fn resync(&self, chat: ChatId) {
-        let mut inner = self.lock();
         // The chat's queued events precede the missing ones. The `resync` is sent ahead of both, which only
         // makes the client sync a little more.
-        inner.lost.insert(chat);
-        drop(inner);
-        self.wake.notify_one();
+        self.change(|inner| _ = inner.lost.insert(chat));
     }
 
     /// Closes the socket. The first reason counts.
     pub fn close(&self, why: Closing) {
-        self.lock().close(why);
-        self.end.notify_one();
-        self.wake.notify_one();
+        self.change(|inner| inner.close(why));
     }
 
     /// Keeps only the events for which `keep` returns true, by chat and version.
@@ -224,22 +217,35 @@ impl Queue {
     }
 
     pub(super) fn replies(&self, change: impl FnOnce(&mut Replies)) {
-        change(&mut self.lock().replies);
-        self.wake.notify_one();
+        self.change(|inner| change(&mut inner.replies));
     }
 
     /// Waits until there may be something to take. May wake for nothing, but never misses anything.
     /// Cancel-safe.
     pub async fn wait(&self) {
-        self.wake.notified().await;
+        let poll = |context: &mut Context<'_>| {
+            let mut inner = self.lock();
+            if std::mem::take(&mut inner.has_changed) {
+                return Poll::Ready(());
+            }
+            register(&mut inner.waits, context);
+            Poll::Pending
+        };
+        poll_fn(poll).await;
     }
 
     /// Waits until the socket is to be closed, even during a write. Does not consume what wakes
     /// [`Self::wait`].
     pub async fn wait_closing(&self) {
-        while self.lock().closing.is_none() {
-            self.end.notified().await;
-        }
+        let poll = |context: &mut Context<'_>| {
+            let mut inner = self.lock();
+            if inner.closing.is_some() {
+                return Poll::Ready(());
+            }
+            register(&mut inner.waits_for_end, context);
+            Poll::Pending
+        };
+        poll_fn(poll).await;
     }
 
     /// Takes everything.
@@ -272,6 +278,18 @@ impl Queue {
     /// The room for events and signals, in bytes.
     fn limit_of(&self, inner: &Inner) -> usize {
         self.limit - inner.replies.bytes().min(self.limit / 2)
+    }
+
+    /// Changes the queue, and wakes the socket's task.
+    fn change(&self, change: impl FnOnce(&mut Inner)) {
+        let mut inner = self.lock();
+        change(&mut inner);
+        inner.has_changed = true;
+        let waits = inner.waits.take();
+        let waits_for_end = inner.closing.and_then(|_| inner.waits_for_end.take());
+        // The woken task locks at once.
+        drop(inner);
+        waits.into_iter().chain(waits_for_end).for_each(Waker::wake);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -309,6 +327,13 @@ impl Inner {
             self.replies.take();
             self.bytes = 0;
         }
+    }
+}
+
+fn register(waker: &mut Option<Waker>, context: &Context<'_>) {
+    match waker {
+        Some(waker) => waker.clone_from(context.waker()),
+        None => *waker = Some(context.waker().clone()),
     }
 }
 

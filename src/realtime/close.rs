@@ -1,7 +1,5 @@
 //! Why sockets are closed: the codes of RFC 6455 and our own, in one place.
 
-use tokio_tungstenite::tungstenite::Error;
-use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use crate::hub::queue::Closing;
@@ -109,18 +107,6 @@ impl From<Closing> for Close {
             Closing::Restarting { retry_after } => {
                 Self::Restarting { retry_after_ms: retry_after.as_millis() }
             }
-        }
-    }
-}
-
-impl From<Error> for Close {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Capacity(_) => Self::TooBig,
-            Error::Utf8(_) => Self::NotUtf8,
-            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Self::Gone,
-            Error::Protocol(_) => Self::Protocol,
-            _ => Self::Gone,
         }
     }
 }

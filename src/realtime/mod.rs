@@ -4,9 +4,10 @@
 pub mod close;
 mod flood;
 pub mod heartbeat;
-mod metered;
+mod reader;
 mod requests;
 mod session;
 pub mod socket;
 mod socket_log;
 pub mod transport;
+mod writer;

@@ -49,7 +49,8 @@ impl<'a> Requests<'a> {
 
     /// Begins the parked request if no heavy request is in progress.
     pub(super) fn go_on(&mut self) {
-        if !self.socket.queue().is_heavy()
+        if self.parked.is_some()
+            && !self.socket.queue().is_heavy()
             && let Some(request) = self.parked.take()
         {
             self.run(request);

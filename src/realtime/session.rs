@@ -12,7 +12,7 @@ use crate::actions::live::LiveSocket;
 use crate::actions::{messages, presence, receipts, sessions, signals, sync};
 use crate::app::App;
 use crate::domain::error::{Error, Result};
-use crate::domain::ids::UserId;
+use crate::domain::ids::{SessionId, UserId};
 use crate::domain::session::Caller;
 use crate::domain::urls::Urls;
 use crate::hub::replies::Weight;
@@ -41,7 +41,8 @@ pub(super) struct Handshake {
 #[derive(Debug)]
 pub(super) struct Session {
     app: Arc<App>,
-    caller: Caller,
+    user: UserId,
+    id: SessionId,
     /// Shared with the requests in progress.
     live: Arc<LiveSocket>,
 }
@@ -96,7 +97,8 @@ impl Handshake {
             &ready.versions,
             &self.app.urls,
         );
-        Ok((Session { app: self.app, caller, live: Arc::new(live) }, frame))
+        let (user, id) = (caller.user.id, caller.session);
+        Ok((Session { app: self.app, user, id, live: Arc::new(live) }, frame))
     }
 }
 
@@ -106,9 +108,14 @@ impl Session {
         &self.live
     }
 
-    /// The authenticated caller, for the log.
-    pub(super) fn caller(&self) -> &Caller {
-        &self.caller
+    /// The user.
+    pub(super) fn user(&self) -> UserId {
+        self.user
+    }
+
+    /// The session of the token, or ticket.
+    pub(super) fn id(&self) -> SessionId {
+        self.id
     }
 
     /// The node.
@@ -126,7 +133,7 @@ impl Session {
     /// they are committed in the order of the frames.
     pub(super) fn on_text(&self, text: &str) -> Reaction {
         let Incoming { id, request } = Incoming::parse(text, self.app.limits.message_length);
-        let (app, user) = (Arc::clone(&self.app), self.caller.user.id);
+        let (app, user) = (Arc::clone(&self.app), self.user);
         let cost = match request {
             Ok(Request::Sync(_) | Request::Watch { .. }) => HEAVY_COST,
             _ => 1,
@@ -194,7 +201,7 @@ impl Session {
         &self,
         done: impl Future<Output = Result<T>> + Send + 'static,
     ) -> impl Future<Output = Result<T>> + Send + 'static {
-        let (app, user) = (Arc::clone(&self.app), self.caller.user.id);
+        let (app, user) = (Arc::clone(&self.app), self.user);
         async move {
             let _permit = app.socket_requests.acquire(Holder::User(user)).await?;
             done.await
@@ -211,7 +218,7 @@ impl Session {
         show: impl FnOnce(&RequestId, &T, &Urls) -> String + Send + 'static,
     ) -> SocketRequest {
         let urls = Arc::clone(&self.app.urls);
-        let user = self.caller.user.id;
+        let user = self.user;
         let done = AssertUnwindSafe(done).catch_unwind();
         let run = Box::pin(async move {
             let done = done.await.unwrap_or_else(|_| Err(Error::internal("a request panicked")));

@@ -1,12 +1,13 @@
 //! The loop of one socket: the only place that reads and writes it. `session` knows what the frames mean.
 
+use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::response::Response;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::app::App;
 use crate::domain::session::Caller;
@@ -50,11 +51,24 @@ pub fn upgrade(
     client: SocketClient,
 ) -> Response {
     let (answer, opened) = upgrade.accept(MESSAGE_MAX, app.rate_limits.frames);
-    app.clone().spawn(async move {
-        let Some(mut socket) = opened.await else { return };
-        let stopping = app.stopping.clone();
-        let mut log = SocketLog::new(client);
-        let close = run(&mut socket, app, entry, &mut log).await;
+    let (stopping, node) = (app.stopping.clone(), Arc::clone(&app));
+    // Larger than all the rest of the task, and freed when the session has begun.
+    let beginning = Box::pin(async move {
+        let mut socket = opened.await?;
+        let log = SocketLog::new(client);
+        let begun = begin(&mut socket, app, entry).await;
+        Some((socket, log, begun))
+    });
+    node.spawn(async move {
+        let Some((mut socket, mut log, begun)) = beginning.await else { return };
+        let close = match begun {
+            Ok((session, ready)) => {
+                log.authenticated(session.user(), session.id());
+                let Err(close) = converse(&mut socket, &session, ready).await;
+                close
+            }
+            Err(error) => refuse(&mut socket, error).await,
+        };
         log.closed(close, socket.traffic());
         if close != Close::TooSlow {
             return transport::close_handshake(socket, close, CLOSE_TIMEOUT).await;
@@ -67,22 +81,12 @@ pub fn upgrade(
     answer
 }
 
-async fn run(socket: &mut Socket, app: Arc<App>, entry: SocketAuth, log: &mut SocketLog) -> Close {
-    let (session, ready) = match begin(socket, app, entry).await {
-        Ok(begun) => begun,
-        Err(HandshakeError { frame, close }) => {
-            if let Some(frame) = frame {
-                // If it cannot be sent, the close frame says the same.
-                drop(timeout(CLOSE_TIMEOUT, socket.send(Message::text(frame))).await);
-            }
-            return close;
-        }
-    };
-    log.authenticated(session.caller());
-    match converse(socket, &session, ready).await {
-        Ok(never) => match never {},
-        Err(close) => close,
+async fn refuse(socket: &mut Socket, HandshakeError { frame, close }: HandshakeError) -> Close {
+    if let Some(frame) = frame {
+        // If it cannot be sent, the close frame says the same.
+        drop(timeout(CLOSE_TIMEOUT, socket.send(Message::text(frame))).await);
     }
+    close
 }
 
 async fn begin(
@@ -110,7 +114,7 @@ async fn begin(
                     Message::Ping(_) => timeout_at(until, socket.flush())
                         .await
                         .map_err(|_| refusal(Close::AuthTimeout))?
-                        .map_err(|error| refusal(error.into()))?,
+                        .map_err(refusal)?,
                     Message::Pong(_) | Message::Frame(_) => {}
                     // No JSON: answered like any other invalid first frame.
                     Message::Binary(_) => break handshake.authenticate("").await,
@@ -131,9 +135,11 @@ async fn converse(
     socket: &mut Socket,
     session: &Session,
     ready: String,
-) -> Result<std::convert::Infallible, Close> {
+) -> Result<Infallible, Close> {
     let queue = session.live().queue();
     let mut heartbeat = Heartbeat::new(Instant::now());
+    // Set anew only when it fires: to move it with every frame would cost more than the frame.
+    let mut timer = pin!(sleep_until(heartbeat.due()));
     let mut requests = Requests::new(session.app(), session.live());
     write(socket, session, [Message::text(ready)]).await?;
     loop {
@@ -154,6 +160,9 @@ async fn converse(
             message = socket.next(), if requests.may_read() => {
                 let now = Instant::now();
                 heartbeat.received(now);
+                if heartbeat.due() < timer.deadline() {
+                    timer.as_mut().reset(heartbeat.due());
+                }
                 let message = message?;
                 let refused = match socket.count_frame(now) {
                     FrameVerdict::Accept => None,
@@ -177,10 +186,14 @@ async fn converse(
                 }
             }
             () = queue.wait() => {}
-            () = sleep_until(heartbeat.due()) => match heartbeat.check(Instant::now()) {
-                HeartbeatAction::Wait => {}
-                HeartbeatAction::Ping => write(socket, session, [Message::Ping(Default::default())]).await?,
-                HeartbeatAction::Dead => return Err(Close::Gone),
+            () = &mut timer => {
+                let action = heartbeat.check(Instant::now());
+                timer.as_mut().reset(heartbeat.due());
+                match action {
+                    HeartbeatAction::Wait => {}
+                    HeartbeatAction::Ping => write(socket, session, [Message::Ping(Default::default())]).await?,
+                    HeartbeatAction::Dead => return Err(Close::Gone),
+                }
             }
         }
     }
@@ -194,11 +207,11 @@ async fn finish(socket: &mut Socket, session: &Session) {
         loop {
             let was_last = queue.in_progress() == 0;
             for reply in queue.take().replies {
-                socket.feed(Message::Text(reply)).await?;
+                socket.feed(Message::Text(reply));
             }
             socket.flush().await?;
             if was_last {
-                return Ok::<_, Error>(());
+                return Ok::<_, Close>(());
             }
             queue.wait().await;
         }
@@ -215,30 +228,18 @@ async fn write(
     messages: impl IntoIterator<Item = Message>,
 ) -> Result<(), Close> {
     let queue = session.live().queue();
-    let read = socket.written();
-    let written = async {
-        for message in messages {
-            socket.feed(message).await?;
-        }
-        socket.flush().await
-    };
-    tokio::select! {
-        biased;
-        written = written => written.map_err(Close::from),
-        () = queue.wait_closing() => Err(queue.take().closing.map_or(Close::Gone, Close::from)),
-        () = stalled(&read) => Err(Close::Stuck),
-    }
-}
-
-/// Waits until the peer has read less than [`WRITE_LEAST`] in [`WRITE_TIMEOUT`].
-async fn stalled(read: &AtomicU64) {
-    let mut before = read.load(Ordering::Relaxed);
+    messages.into_iter().for_each(|message| socket.feed(message));
     loop {
-        sleep(WRITE_TIMEOUT).await;
-        let now = read.load(Ordering::Relaxed);
-        if now - before < WRITE_LEAST {
-            return;
+        let before = socket.accepted();
+        tokio::select! {
+            biased;
+            written = socket.flush() => return written,
+            () = queue.wait_closing() => {
+                return Err(queue.take().closing.map_or(Close::Gone, Close::from));
+            }
+            () = sleep(WRITE_TIMEOUT) => if socket.accepted() - before < WRITE_LEAST {
+                return Err(Close::Stuck);
+            }
         }
-        before = now;
     }
 }

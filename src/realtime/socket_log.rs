@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use tokio::time::Instant;
 
 use crate::domain::ids::{SessionId, UserId};
-use crate::domain::session::Caller;
 
 use super::close::Close;
 use super::transport::Traffic;
@@ -36,11 +35,11 @@ impl SocketLog {
         Self { client, since: Instant::now(), caller: None }
     }
 
-    pub(super) fn authenticated(&mut self, caller: &Caller) {
-        self.caller = Some((caller.user.id, caller.session));
+    pub(super) fn authenticated(&mut self, user: UserId, session: SessionId) {
+        self.caller = Some((user, session));
         tracing::info!(
-            user = caller.user.id.0,
-            session = caller.session.0,
+            user = user.0,
+            session = session.0,
             client = %self.client.address,
             request_id = self.client.request_id,
             "socket opened"

@@ -2,49 +2,52 @@
 //! buffers. Knows no session and no user. `examples/echo.rs` uses this module alone, so the Autobahn suite
 //! tests the protocol code that the real sockets use.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::future::poll_fn;
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::prelude::{BASE64_STANDARD, Engine};
-use bytes::buf::Chain;
-use bytes::{Buf, Bytes};
-use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, timeout};
-use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::domain::rate::Rate;
 
 use super::close::Close;
 use super::flood::{FrameLimiter, FrameVerdict};
-use super::metered::Metered;
+use super::reader::FrameReader;
+use super::writer::{FrameWriter, SLICES};
 
 /// Largest message from a client, in bytes.
 pub const MESSAGE_MAX: usize = 128 * 1024;
-/// Buffers of a connection, in bytes. They are most of what an idle one costs: the library's
-/// defaults come to 135 KiB.
-const READ_BUFFER: usize = 2 * 1024;
-const WRITE_BUFFER: usize = 8 * 1024;
+/// Most bytes that are read at once.
+const READ: usize = 4 * 1024;
+/// Up to this many bytes are copied into one buffer before they are written.
+const COPIED: usize = 8 * 1024;
 /// Timeout of the close handshake.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// An open socket.
 #[derive(Debug)]
 pub struct Socket {
-    stream: WebSocketStream<Metered<TokioIo<Upgraded>>>,
-    /// The rest of a long frame, to be written before everything else.
-    rest: Chain<Bytes, Bytes>,
+    stream: TokioIo<Upgraded>,
+    reader: FrameReader,
+    writer: FrameWriter,
+    /// How many bytes the system has accepted for sending.
+    accepted: u64,
+    /// A close frame was queued: nothing may follow it.
+    has_closed: bool,
+    /// Nothing more can be read: the peer closed, went away, or broke the protocol.
+    is_read_out: bool,
     traffic: Traffic,
 }
 
@@ -125,18 +128,15 @@ impl Upgrade {
             ],
         );
         let answer = answer.into_response();
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(WRITE_BUFFER)
-            .max_message_size(Some(message_max))
-            .max_frame_size(Some(message_max));
         let opened = async move {
-            let connection = TokioIo::new(self.connection.await.ok()?);
-            let connection = Metered::new(connection, FrameLimiter::new(frames, Instant::now()));
-            let stream = WebSocketStream::from_raw_socket(connection, Role::Server, Some(config));
+            let stream = TokioIo::new(self.connection.await.ok()?);
             Some(Socket {
-                stream: stream.await,
-                rest: Bytes::new().chain(Bytes::new()),
+                stream,
+                reader: FrameReader::new(message_max, FrameLimiter::new(frames, Instant::now())),
+                writer: FrameWriter::default(),
+                accepted: 0,
+                has_closed: false,
+                is_read_out: false,
                 traffic: Traffic::default(),
             })
         };
@@ -145,28 +145,64 @@ impl Upgrade {
 }
 
 impl Socket {
-    /// Receives the peer's next message. The error says how to close. Cancel-safe. Everything must have
-    /// been written before, because the library answers pings while it reads.
+    /// Receives the peer's next message. The error says how to close. Cancel-safe. A ping queues its pong, which
+    /// [`Self::flush`] writes.
     pub async fn next(&mut self) -> Result<Message, Close> {
-        match self.stream.next().await {
-            Some(Ok(message)) => {
-                self.traffic.received += 1;
-                if let Message::Close(frame) = &message {
-                    // 1005: the peer gave none (RFC 6455, 7.1.5).
-                    let code = frame.as_ref().map_or(1005, |frame| frame.code.into());
-                    self.traffic.peer_code = Some(code);
-                }
-                Ok(message)
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Message, Close>> {
+        if self.is_read_out {
+            return Poll::Ready(Err(Close::Gone));
+        }
+        let next = loop {
+            match self.reader.next() {
+                Ok(None) => {}
+                Ok(Some(message)) => break Ok(self.received(message)),
+                Err(close) => break Err(close),
             }
-            Some(Err(_)) if self.stream.get_ref().is_flooded() => Err(Close::Throttled),
-            Some(Err(error)) => Err(error.into()),
-            None => Err(Close::Gone),
+            // On the stack: ten thousand idle sockets have no buffers.
+            let mut buffer = [MaybeUninit::uninit(); READ];
+            let mut buffer = ReadBuf::uninit(&mut buffer);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                break Err(Close::Gone);
+            }
+            self.reader.push(buffer.filled());
+        };
+        self.is_read_out |= next.is_err();
+        Poll::Ready(next)
+    }
+
+    /// Queues what the protocol answers by itself: pongs, and the close frame.
+    fn received(&mut self, message: Message) -> Message {
+        self.traffic.received += 1;
+        match &message {
+            Message::Ping(data) if !self.has_closed => {
+                self.writer.push(Message::Pong(data.clone()));
+            }
+            Message::Close(frame) => {
+                // 1005: the peer gave none (RFC 6455, 7.1.5).
+                let code = frame.as_ref().map_or(1005, |frame| frame.code.into());
+                self.traffic.peer_code = Some(code);
+                self.is_read_out = true;
+                self.close(message.clone());
+            }
+            _ => {}
+        }
+        message
+    }
+
+    fn close(&mut self, message: Message) {
+        if !self.has_closed {
+            self.has_closed = true;
+            self.writer.push(message);
         }
     }
 
     /// Counts the last frame of a message against the rate limit. Other frames are counted as they arrive.
     pub(super) fn count_frame(&mut self, now: Instant) -> FrameVerdict {
-        self.stream.get_mut().limiter.count(now)
+        self.reader.limiter.count(now)
     }
 
     /// What passed through so far.
@@ -175,79 +211,67 @@ impl Socket {
     }
 
     /// The number of bytes that the system has accepted for sending.
-    pub(super) fn written(&self) -> Arc<AtomicU64> {
-        self.stream.get_ref().written()
+    pub(super) fn accepted(&self) -> u64 {
+        self.accepted
     }
 
-    /// Writes a message; [`Self::flush`] must follow. After a cancelled call the next one goes on where it
-    /// stopped.
-    pub async fn feed(&mut self, message: Message) -> Result<(), Error> {
+    /// Queues a message; [`Self::flush`] writes it.
+    pub fn feed(&mut self, message: Message) {
         self.traffic.sent += 1;
-        match message {
-            Message::Text(text) if text.len() > WRITE_BUFFER => {
-                self.flush().await?;
-                self.rest = frame(text);
-                self.write_rest().await
-            }
-            message => {
-                self.write_rest().await?;
-                self.stream.feed(message).await
+        self.writer.push(message);
+    }
+
+    /// Writes everything to the system. After a cancelled call the next one goes on where it stopped.
+    pub async fn flush(&mut self) -> Result<(), Close> {
+        poll_fn(|context| self.poll_flush(context)).await
+    }
+
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Close>> {
+        while !self.writer.is_empty() {
+            let stream = Pin::new(&mut self.stream);
+            let mut copy = [MaybeUninit::uninit(); COPIED];
+            let mut copy = ReadBuf::uninit(&mut copy);
+            let written = if self.writer.copy_to(&mut copy) {
+                stream.poll_write(context, copy.filled())
+            } else {
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let count = self.writer.fill(&mut slices);
+                stream.poll_write_vectored(context, &slices[..count])
+            };
+            match ready!(written) {
+                Ok(0) | Err(_) => return Poll::Ready(Err(Close::Gone)),
+                Ok(bytes) => {
+                    self.writer.advance(bytes);
+                    self.accepted += bytes as u64;
+                }
             }
         }
-    }
-
-    /// Writes everything to the system.
-    pub async fn flush(&mut self) -> Result<(), Error> {
-        self.write_rest().await?;
-        self.stream.flush().await
+        Pin::new(&mut self.stream).poll_flush(context).map_err(|_| Close::Gone)
     }
 
     /// Writes a message and flushes.
-    pub async fn send(&mut self, message: Message) -> Result<(), Error> {
-        self.feed(message).await?;
+    pub async fn send(&mut self, message: Message) -> Result<(), Close> {
+        self.feed(message);
         self.flush().await
     }
-
-    async fn write_rest(&mut self) -> Result<(), Error> {
-        while self.rest.has_remaining() {
-            if self.stream.get_mut().write_buf(&mut self.rest).await? == 0 {
-                return Err(Error::ConnectionClosed);
-            }
-        }
-        // Releases the text.
-        self.rest = Bytes::new().chain(Bytes::new());
-        Ok(())
-    }
-}
-
-/// Encodes a text as one frame without copying it. The library would copy it into a buffer that it keeps
-/// for as long as the socket lives.
-fn frame(text: Utf8Bytes) -> Chain<Bytes, Bytes> {
-    let header = FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
-    let mut payload = Bytes::from(text);
-    let mut head = Vec::with_capacity(WRITE_BUFFER);
-    // Writing to memory cannot fail.
-    header.format(payload.len() as u64, &mut head).ok();
-    // Fills the first packet.
-    head.extend_from_slice(&payload.split_to(payload.len().min(WRITE_BUFFER / 2)));
-    Bytes::from(head).chain(payload)
 }
 
 /// The close handshake (RFC 6455, 7.1.1): sends the close frame, waits for the peer's, shuts the connection
 /// down, and reads what still arrives, so that the close frame is not lost to a reset. After `within` the
 /// connection is dropped.
 pub async fn close_handshake(mut socket: Socket, close: Close, within: Duration) {
+    if let Some(frame) = close.frame() {
+        // A slow consumer's events would wait as long as it does.
+        socket.writer.abandon();
+        socket.close(Message::Close(Some(frame)));
+    }
     let closed = async {
-        let is_sent = match close.frame() {
-            Some(frame) => socket.send(Message::Close(Some(frame))).await.is_ok(),
-            None => true,
-        };
+        let is_sent = socket.flush().await.is_ok();
         // Messages are ignored now. After a protocol error of the peer's none can be read.
         while is_sent && socket.next().await.is_ok() {}
-        let connection = socket.stream.get_mut();
         let mut rest = [0; 512];
-        if connection.shutdown().await.is_ok() {
-            while matches!(connection.read(&mut rest).await, Ok(1..)) {}
+        if socket.stream.shutdown().await.is_ok() {
+            while matches!(socket.stream.read(&mut rest).await, Ok(1..)) {}
         }
     };
     drop(timeout(within, closed).await);
