@@ -8,10 +8,11 @@
 //! Sending is idempotent: a `client_id` that is repeated gets the message that the first send created.
 
 use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use futures_util::future::join;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::app::{App, PendingSend, Sent};
@@ -43,53 +44,71 @@ const CLASH: &str = "A message with this client_id and other content exists.";
 
 type Answer = oneshot::Sender<Result<Sent>>;
 
-/// A committer. It is cancelled when no request is in flight any more.
+/// The outcomes of a batch, in its order.
+type Outcomes = Vec<(Answer, Result<Sent>)>;
+
+/// A committer. It is cancelled when no request is in flight any more. While a batch is being committed, it
+/// publishes and answers the one before.
 pub async fn run(app: Arc<App>, mut queue: mpsc::Receiver<PendingSend>) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while queue.recv_many(&mut batch, BATCH).await > 0 {
-        let done = AssertUnwindSafe(send_all(&app, std::mem::take(&mut batch))).catch_unwind();
-        if done.await.is_err() {
+    let mut done = Outcomes::new();
+    loop {
+        let mut batch = Vec::with_capacity(BATCH);
+        let taken = queue.recv_many(&mut batch, BATCH);
+        let count =
+            if done.is_empty() { taken.await } else { taken.now_or_never().unwrap_or_default() };
+        if count == 0 {
+            if done.is_empty() {
+                return;
+            }
+            finish(&app, std::mem::take(&mut done));
+            continue;
+        }
+        // In this order: the batch is on its way to the database when the one before is published.
+        let finished = async { finish(&app, std::mem::take(&mut done)) };
+        let sent = AssertUnwindSafe(send_all(&app, batch)).catch_unwind();
+        let (sent, ()) = join(sent, finished).await;
+        done = sent.unwrap_or_else(|_| {
             // The senders were answered when their channels were dropped.
             tracing::error!("committer panicked; a batch of messages was dropped");
-        }
+            Outcomes::new()
+        });
     }
 }
 
 /// Sends a batch. If it fails as a whole although the database is available, one of its sends must be the
 /// cause: they are tried one by one, so that only that one fails.
-async fn send_all(app: &App, batch: Vec<PendingSend>) {
-    let batch = refuse_late(app, batch);
+async fn send_all(app: &App, batch: Vec<PendingSend>) -> Outcomes {
+    let timeout = app.worker_timeout();
+    let (late, batch): (Vec<_>, Vec<_>) =
+        batch.into_iter().partition(|pending| pending.since.elapsed() >= timeout);
+    // Their senders were answered that the outcome is unknown, and may be retrying already.
+    let late = late.into_iter().map(|pending| pending.answer);
+    let mut done = refuse(late, &Error::Unavailable("the send waited for too long".into()));
     let (messages, answers): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|pending| (pending.message, pending.answer)).unzip();
+    if messages.is_empty() {
+        return done;
+    }
+    let messages: Arc<[_]> = messages.into();
     match attempt_again(app, &messages).await {
-        Ok(outcomes) => finish(app, answers, outcomes),
+        Ok(outcomes) => done.extend(answers.into_iter().zip(outcomes)),
         Err(Error::Internal(cause)) if messages.len() > 1 => {
             let size = messages.len();
             tracing::warn!(cause, size, "batch of messages failed; retrying one by one");
             for (message, answer) in messages.iter().zip(answers) {
-                match attempt_again(app, std::slice::from_ref(message)).await {
-                    Ok(outcomes) => finish(app, vec![answer], outcomes),
-                    Err(error) => refuse([answer], &error),
+                match attempt_again(app, &[message.clone()].into()).await {
+                    Ok(outcomes) => done.extend(std::iter::once(answer).zip(outcomes)),
+                    Err(error) => done.extend(refuse([answer], &error)),
                 }
             }
         }
-        Err(error) => refuse(answers, &error),
+        Err(error) => done.extend(refuse(answers, &error)),
     }
-}
-
-/// Refuses sends whose timeout is over: their senders were answered that the outcome is unknown, and may be
-/// retrying already.
-fn refuse_late(app: &App, batch: Vec<PendingSend>) -> Vec<PendingSend> {
-    let timeout = app.worker_timeout();
-    let (late, batch): (Vec<_>, _) =
-        batch.into_iter().partition(|pending| pending.since.elapsed() >= timeout);
-    let late = late.into_iter().map(|pending| pending.answer);
-    refuse(late, &Error::Unavailable("the send waited for too long".into()));
-    batch
+    done
 }
 
 /// One transaction, retried where a deadlock ended it.
-async fn attempt_again(app: &App, batch: &[NewMessage]) -> Result<Vec<Result<Sent>>> {
+async fn attempt_again(app: &App, batch: &Arc<[NewMessage]>) -> Result<Vec<Result<Sent>>> {
     for _ in 1..TRIES {
         match attempt(app, batch).await {
             Err(Error::Unavailable(cause)) if is_conflict(&cause) => {}
@@ -101,25 +120,30 @@ async fn attempt_again(app: &App, batch: &[NewMessage]) -> Result<Vec<Result<Sen
 
 /// Publishes, then answers: a sender who has the answer can rely on the event being on its way. Senders who
 /// have hung up need no answer.
-fn finish(app: &App, answers: Vec<Answer>, outcomes: Vec<Result<Sent>>) {
-    // In the order of the batch, which is the order of each chat's versions.
-    for outcome in &outcomes {
+fn finish(app: &App, batch: Outcomes) {
+    let publish = AssertUnwindSafe(|| publish(app, &batch));
+    if catch_unwind(publish).is_err() {
+        tracing::error!("committer panicked while it published a batch of messages");
+    }
+    epoch::keep_seen(app);
+    for (answer, outcome) in batch {
+        drop(answer.send(outcome));
+    }
+}
+
+/// In the order of the batch, which is the order of each chat's versions.
+fn publish(app: &App, batch: &Outcomes) {
+    for (_, outcome) in batch {
         if let Ok(Sent { message, created: true }) = outcome {
             let (chat, version) = (message.chat, message.version);
             let change = Change::MessageCreated(Arc::clone(message));
             app.publish(&[Event::Chat(ChatEvent { chat, version, change })]);
         }
     }
-    epoch::keep_seen(app);
-    for (answer, outcome) in answers.into_iter().zip(outcomes) {
-        drop(answer.send(outcome));
-    }
 }
 
-fn refuse(answers: impl IntoIterator<Item = Answer>, error: &Error) {
-    for answer in answers {
-        drop(answer.send(Err(copied(error))));
-    }
+fn refuse(answers: impl IntoIterator<Item = Answer>, error: &Error) -> Outcomes {
+    answers.into_iter().map(|answer| (answer, Err(copied(error)))).collect()
 }
 
 /// The same error for another sender, with its cause as a text: not in its debug form, which may hold what
@@ -146,9 +170,9 @@ enum Verdict {
 }
 
 /// One transaction. The outcomes are in the order of the sends.
-async fn attempt(app: &App, batch: &[NewMessage]) -> Result<Vec<Result<Sent>>> {
+async fn attempt(app: &App, batch: &Arc<[NewMessage]>) -> Result<Vec<Result<Sent>>> {
     let now = app.clock.now();
-    let posted = post(&app.db, batch, now, |resolved| judge(batch, resolved)).await?;
+    let posted = post(&app.db, batch, now, judge).await?;
     let existing = existing(app, &posted.verdicts).await;
     let created: Vec<_> = created(batch, &posted).collect();
     Ok(outcomes(batch, posted.verdicts, &created, &existing))

@@ -2,18 +2,21 @@
 //!
 //! On PostgreSQL it is one statement, committed by itself: one round trip. If a chat was changed while the
 //! statement waited for the chat's row, nothing was written; then it runs again, in a transaction that locks
-//! the rows first. On SQLite it is a few statements, and the caller judges before anything is written.
+//! the rows first. On SQLite it is one visit to the writer's thread, and the caller judges before anything is
+//! written.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use crate::domain::ids::{ChatId, MessageId, UserId};
+use crate::domain::ids::MessageId;
 use crate::domain::message::NewMessage;
 use crate::domain::numbering::{Seq, Version};
 use crate::domain::time::Timestamp;
 
 use super::db::Db;
-use super::error::{Result, StoreError};
-use super::sends::{self, Added, Inserted, Numbered, Resolved};
+use super::error::{Failure, Result, StoreError};
+use super::sends::{self, Inserted, Numbered, Resolved};
+use super::sqlite::Sqlite;
 
 /// A new message: the index of its send, its seq and its version.
 pub type Numbering = (usize, Seq, Version);
@@ -29,22 +32,23 @@ pub struct Posted<T> {
     pub created: Vec<(Numbering, MessageId)>,
 }
 
+/// Decides about each send of a batch, by what they depend on, and numbers the new messages.
+pub type Judge<T> = fn(&[NewMessage], &[Option<Resolved>]) -> (T, Vec<Numbering>);
+
 /// Writes the new messages of a batch, the chats' numbers and the senders' markers, and commits.
 /// [`StoreError::Unknown`]: it may have been committed or not. Any other error: nothing was committed.
-///
-/// `judge` decides about each send, and numbers the new messages.
-pub async fn post<T>(
+pub async fn post<T: Send + 'static>(
     db: &Db,
-    batch: &[NewMessage],
+    batch: &Arc<[NewMessage]>,
     now: Timestamp,
-    judge: impl Fn(&[Option<Resolved>]) -> (T, Vec<Numbering>),
+    judge: Judge<T>,
 ) -> Result<Posted<T>> {
     if db.is_sqlite() {
-        return in_steps(db, batch, now, judge).await;
+        let batch = Arc::clone(batch);
+        return db.visit(move |db| in_steps(db, &batch, now, judge)).await;
     }
-    let (facts, inserted) = at_once(db, batch, now).await?;
-    let resolved = in_order(batch, facts);
-    let (verdicts, numbered) = judge(&resolved);
+    let (resolved, inserted) = at_once(db, batch, now).await?;
+    let (verdicts, numbered) = judge(batch, &resolved);
     let created = with_ids(batch, &numbered, inserted)?;
     Ok(Posted { resolved, verdicts, created })
 }
@@ -54,10 +58,10 @@ async fn at_once(
     db: &Db,
     batch: &[NewMessage],
     now: Timestamp,
-) -> Result<(Vec<Resolved>, Vec<Inserted>)> {
+) -> Result<(Vec<Option<Resolved>>, Vec<Inserted>)> {
     let mut alone = db.autocommit().await?;
     let written = sends::write(&mut alone, batch, now).await.map_err(StoreError::at_commit)?;
-    if !written.0.is_empty() {
+    if written.0.iter().any(Option::is_some) {
         return Ok(written);
     }
     drop(alone);
@@ -70,48 +74,36 @@ async fn at_once(
 }
 
 /// On SQLite, whose one writer sees no other's changes in between.
-async fn in_steps<T>(
-    db: &Db,
+fn in_steps<T>(
+    db: &mut Sqlite,
     batch: &[NewMessage],
     now: Timestamp,
-    judge: impl Fn(&[Option<Resolved>]) -> (T, Vec<Numbering>),
+    judge: Judge<T>,
 ) -> Result<Posted<T>> {
-    let mut tx = db.begin().await?;
-    let resolved = in_order(batch, sends::resolve(&mut tx, batch, now).await?);
-    let (verdicts, numbered) = judge(&resolved);
-    let row = |&(index, seq, version): &Numbering| {
-        let timestamp = resolved[index].as_ref()?.timestamp;
-        Some(Numbered { message: &batch[index], seq, version, timestamp })
-    };
-    let rows: Vec<_> = numbered.iter().filter_map(row).collect();
-    if rows.is_empty() {
-        return Ok(Posted { resolved, verdicts, created: Vec::new() });
+    let resolved: Vec<_> =
+        batch.iter().map(|send| sends::resolve(db, send, now)).collect::<Result<_>>()?;
+    let (verdicts, numbered) = judge(batch, &resolved);
+    let mut created = Vec::with_capacity(numbered.len());
+    let mut chats = HashMap::new();
+    let mut senders = HashMap::new();
+    for numbering in numbered {
+        let (index, seq, version) = numbering;
+        let message = &batch[index];
+        let found = resolved[index].as_ref();
+        let found = found.ok_or_else(|| Failure::wrong("a stranger's message was accepted"))?;
+        let new = Numbered { message, seq, version, timestamp: found.timestamp };
+        let id = sends::insert(db, &new)?;
+        chats.insert(message.chat, (new, id));
+        senders.insert((message.chat, message.sender), seq);
+        created.push((numbering, id));
     }
-    let created = with_ids(batch, &numbered, sends::insert(&mut tx, &rows).await?)?;
-    let mut added: HashMap<ChatId, Added> = HashMap::new();
-    let mut markers: HashMap<(ChatId, UserId), Seq> = HashMap::new();
-    for (row, (_, id)) in rows.iter().zip(&created) {
-        let NewMessage { chat, sender, .. } = *row.message;
-        let none = Added { chat, count: 0, last: *id, active_at: row.timestamp };
-        let entry = added.entry(chat).or_insert(none);
-        (entry.count, entry.last) = (entry.count + 1, *id);
-        markers.insert((chat, sender), row.seq);
+    for (newest, id) in chats.values() {
+        sends::advance_chat(db, newest, *id)?;
     }
-    sends::advance_chats(&mut tx, &added.into_values().collect::<Vec<_>>()).await?;
-    let markers: Vec<_> =
-        markers.into_iter().map(|((chat, user), seq)| (chat, user, seq)).collect();
-    sends::advance_senders(&mut tx, &markers).await?;
-    tx.commit().await?;
+    for ((chat, sender), newest) in senders {
+        sends::advance_sender(db, chat, sender, newest)?;
+    }
     Ok(Posted { resolved, verdicts, created })
-}
-
-fn in_order(batch: &[NewMessage], found: Vec<Resolved>) -> Vec<Option<Resolved>> {
-    let mut resolved: Vec<_> = batch.iter().map(|_| None).collect();
-    for send in found {
-        let index = send.index;
-        resolved[index] = Some(send);
-    }
-    resolved
 }
 
 /// Pairs the new messages with their ids. Fails if others were inserted than were accepted.

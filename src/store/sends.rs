@@ -1,5 +1,5 @@
-//! The statements of the committer: each does its step for a whole batch of sends at once (group commit).
-//! How they become a transaction is in [`super::post`].
+//! The statements of the committer: on PostgreSQL one for a whole batch of sends (group commit), on SQLite, where
+//! a statement costs no round trip, some for each send. How they become a transaction is in [`super::post`].
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::UserRef;
 
 use super::db::Tx;
-use super::error::Result;
-use super::query::Dialects;
+use super::error::{Failure, Result};
+use super::sqlite::Sqlite;
 
 /// Within a chat, times do not go back when a clock does. A time that is further ahead than this was a
 /// mistake, and is ignored.
@@ -22,8 +22,6 @@ const TRUSTED_AHEAD: Duration = Duration::from_secs(86_400);
 /// What the database knows about a send whose sender is a member of the chat.
 #[derive(Debug)]
 pub struct Resolved {
-    /// The send's index in the batch, from 0.
-    pub index: usize,
     /// The sender.
     pub sender: UserRef,
     /// The chat's version before the batch.
@@ -43,7 +41,8 @@ pub struct Resolved {
 
 #[derive(Deserialize)]
 struct Row {
-    /// The send's index. `None` for a message that was inserted: then `last_seq` and `message` are its own.
+    /// The send's index, on PostgreSQL. `None` for a message that was inserted there: then `last_seq` and
+    /// `message` are its own.
     n: Option<i64>,
     chat_id: ChatId,
     version: Version,
@@ -59,31 +58,26 @@ struct Row {
     shell: Option<UserId>,
 }
 
-fn resolved(rows: Vec<Row>, sends: &[NewMessage]) -> Vec<Resolved> {
-    let one = |row: Row| {
-        let index = usize::try_from(row.n?).ok()?;
-        Some(Resolved {
-            index,
-            sender: UserRef {
-                id: row.id,
-                username: row.username,
-                first_name: row.first_name,
-                last_name: row.last_name,
-                avatar: row.avatar,
-            },
-            version: row.version,
-            last_seq: row.last_seq,
-            timestamp: row.timestamp,
-            existing: row.message,
-            left_alone: row.shell.is_some(),
-            reply_ok: sends.get(index)?.reply_to == row.reply,
-        })
-    };
-    rows.into_iter().filter_map(one).collect()
+fn resolved(row: Row, send: &NewMessage) -> Resolved {
+    Resolved {
+        sender: UserRef {
+            id: row.id,
+            username: row.username,
+            first_name: row.first_name,
+            last_name: row.last_name,
+            avatar: row.avatar,
+        },
+        version: row.version,
+        last_seq: row.last_seq,
+        timestamp: row.timestamp,
+        existing: row.message,
+        left_alone: row.shell.is_some(),
+        reply_ok: send.reply_to == row.reply,
+    }
 }
 
 /// A message with its numbers, about to be inserted.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Numbered<'a> {
     /// The request.
     pub message: &'a NewMessage,
@@ -102,16 +96,13 @@ fn name(send: &NewMessage) -> Option<String> {
     send.client_id.as_ref().map(|id| id.as_str().to_owned())
 }
 
-/// Locks the rows of some chats, in the order of their ids, so that two batches cannot deadlock.
+/// Locks the rows of some chats on PostgreSQL, in the order of their ids, so that two batches cannot deadlock.
 pub async fn lock_chats(tx: &mut Tx, ids: &[ChatId]) -> Result<()> {
-    tx.query(Dialects {
-        sqlite: "select id from chats where id in (select value from json_each($1))",
-        postgres: "select id from chats where id = any($1) order by id for no key update",
-    })
-    .bind_list(ids)
-    .column::<ChatId>()
-    .await
-    .map(drop)
+    tx.query("select id from chats where id = any($1) order by id for no key update")
+        .bind_list(ids)
+        .column::<ChatId>()
+        .await
+        .map(drop)
 }
 
 /// A whole batch on PostgreSQL: looks up what each send depends on, and writes those that are accepted. It
@@ -182,13 +173,14 @@ select n - 1 as n, chat_id, version, last_seq, timestamp, id, username, first_na
 from facts
 union all select null, chat_id, version, seq, timestamp, 0, '', '', '', null, id, null, null from added";
 
-/// Runs the statement of a whole batch, on PostgreSQL. No rows: nobody is a member, or a chat has changed
-/// meanwhile and nothing was done.
+/// Runs the statement of a whole batch, on PostgreSQL. Returns what the sends depend on, in their order
+/// (`None` where the sender is not a member), and the new messages. If all are `None`, either nobody is a
+/// member, or a chat has changed meanwhile and nothing was done.
 pub async fn write(
     tx: &mut Tx,
     sends: &[NewMessage],
     now: Timestamp,
-) -> Result<(Vec<Resolved>, Vec<Inserted>)> {
+) -> Result<(Vec<Option<Resolved>>, Vec<Inserted>)> {
     let rows: Vec<Row> = tx
         .query(WRITE)
         .bind_list(sends.iter().map(|send| send.chat))
@@ -200,96 +192,93 @@ pub async fn write(
         .bind(now.plus(TRUSTED_AHEAD))
         .all()
         .await?;
-    let (facts, added): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.n.is_some());
-    let inserted =
-        added.into_iter().filter_map(|row| Some((row.chat_id, row.last_seq, row.message?)));
-    Ok((resolved(facts, sends), inserted.collect()))
+    let mut found: Vec<_> = sends.iter().map(|_| None).collect();
+    let mut inserted = Vec::with_capacity(sends.len());
+    for row in rows {
+        match (row.n.map(usize::try_from), row.message) {
+            (Some(Ok(index)), _) => found[index] = Some(resolved(row, &sends[index])),
+            (_, Some(id)) => inserted.push((row.chat_id, row.last_seq, id)),
+            _ => {}
+        }
+    }
+    Ok((found, inserted))
 }
 
-/// Looks up what each send depends on, on SQLite, in a transaction that can write. The result lacks a send
-/// whose sender is not a member.
-pub async fn resolve(tx: &mut Tx, sends: &[NewMessage], now: Timestamp) -> Result<Vec<Resolved>> {
-    let row = |send: &NewMessage| (send.chat, send.sender, name(send), send.reply_to);
-    let rows: Vec<_> = sends.iter().map(row).collect();
-    const RESOLVE: &str = "\
-        select r.key as n, c.id as chat_id, c.version, c.last_seq, \
-               case when c.active_at between $2 and $3 then c.active_at else $2 end as timestamp, \
-               u.id, u.username, u.first_name, u.last_name, u.avatar, \
-               (select m.id from messages m where m.chat_id = me.chat_id \
-                   and m.sender_id = me.user_id and m.client_id = r.value ->> 2) as message, \
-               (select t.id from messages t where t.id = r.value ->> 3 \
-                   and t.chat_id = me.chat_id and t.deleted_at is null) as reply, \
-               case when c.low_user is not null then \
-                   (select d.id from users d where d.id in (c.low_user, c.high_user) \
-                       and d.deleted_at is not null) \
-               end as shell \
-        from json_each($1) r \
-        join members me on me.chat_id = r.value ->> 0 and me.user_id = r.value ->> 1 \
-        join chats c on c.id = me.chat_id \
-        join users u on u.id = me.user_id";
-    let query = tx.query(RESOLVE).bind_rows(&rows, |query| query);
-    let rows = query.bind(now).bind(now.plus(TRUSTED_AHEAD)).all().await?;
-    Ok(resolved(rows, sends))
+/// Looks up what a send depends on, on SQLite. `None` if the sender is not a member.
+pub fn resolve(db: &mut Sqlite, send: &NewMessage, now: Timestamp) -> Result<Option<Resolved>> {
+    let row = db
+        .query(
+            "select null as n, c.id as chat_id, c.version, c.last_seq, \
+                    case when c.active_at between $5 and $6 then c.active_at else $5 end \
+                        as timestamp, \
+                    u.id, u.username, u.first_name, u.last_name, u.avatar, \
+                    (select m.id from messages m where m.chat_id = $1 and m.sender_id = $2 \
+                        and m.client_id = $3) as message, \
+                    (select t.id from messages t where t.id = $4 and t.chat_id = $1 \
+                        and t.deleted_at is null) as reply, \
+                    case when c.low_user is not null then \
+                        (select d.id from users d where d.id in (c.low_user, c.high_user) \
+                            and d.deleted_at is not null) \
+                    end as shell \
+             from members me join chats c on c.id = me.chat_id join users u on u.id = me.user_id \
+             where me.chat_id = $1 and me.user_id = $2",
+        )
+        .bind(send.chat)
+        .bind(send.sender)
+        .bind(name(send))
+        .bind(send.reply_to)
+        .bind(now)
+        .bind(now.plus(TRUSTED_AHEAD))
+        .optional()?;
+    Ok(row.map(|row| resolved(row, send)))
 }
 
-/// Inserts messages, on SQLite. Returns their ids by chat and seq.
-pub async fn insert(tx: &mut Tx, messages: &[Numbered<'_>]) -> Result<Vec<Inserted>> {
-    let row = |m: &Numbered<'_>| {
-        let new = m.message;
-        let (content, at) = (new.content.as_str(), m.timestamp.micros());
-        (new.chat, m.seq, m.version, new.sender, content.to_owned(), at, new.reply_to, name(new))
-    };
-    let rows: Vec<_> = messages.iter().map(row).collect();
-    tx.query(
-        "insert into messages (chat_id, seq, version, sender_id, content, timestamp, reply_to, \
-                               client_id, last_change) \
-         select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, \
-                value ->> 6, value ->> 7, 'created' \
-         from json_each($1) order by key returning chat_id, seq, id",
+/// Inserts a message, on SQLite.
+pub fn insert(db: &mut Sqlite, new: &Numbered<'_>) -> Result<MessageId> {
+    let send = new.message;
+    let inserted = db
+        .query(
+            "insert into messages (chat_id, seq, version, sender_id, content, timestamp, reply_to, \
+                                   client_id, last_change) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, 'created') returning id",
+        )
+        .bind(send.chat)
+        .bind(new.seq)
+        .bind(new.version)
+        .bind(send.sender)
+        .bind(send.content.as_str())
+        .bind(new.timestamp)
+        .bind(send.reply_to)
+        .bind(name(send))
+        .optional()?;
+    let (id,) = inserted.ok_or_else(|| Failure::wrong("a message was inserted without an id"))?;
+    Ok(id)
+}
+
+/// Advances a chat to its newest message, on SQLite.
+pub fn advance_chat(db: &mut Sqlite, newest: &Numbered<'_>, id: MessageId) -> Result<()> {
+    db.query(
+        "update chats set version = $2, last_seq = $3, last_message_id = $4, active_at = $5 \
+         where id = $1",
     )
-    .bind_rows(&rows, |query| query)
-    .all()
-    .await
-}
-
-/// What a batch added to one chat.
-#[derive(Clone, Copy, Debug)]
-pub struct Added {
-    /// The chat.
-    pub chat: ChatId,
-    /// The number of messages.
-    pub count: i64,
-    /// The newest of them.
-    pub last: MessageId,
-    /// The time of that message.
-    pub active_at: Timestamp,
-}
-
-/// Advances the chats, on SQLite: seq and version, newest message and its time.
-pub async fn advance_chats(tx: &mut Tx, added: &[Added]) -> Result<()> {
-    let row = |a: &Added| (a.chat, a.count, a.last, a.active_at.micros());
-    let rows: Vec<_> = added.iter().map(row).collect();
-    tx.query(
-        "update chats set version = version + r.value ->> 1, last_seq = last_seq + r.value ->> 1, \
-                          last_message_id = r.value ->> 2, active_at = r.value ->> 3 \
-         from json_each($1) r where chats.id = r.value ->> 0",
-    )
-    .bind_rows(&rows, |query| query)
+    .bind(newest.message.chat)
+    .bind(newest.version)
+    .bind(newest.seq)
+    .bind(id)
+    .bind(newest.timestamp)
     .execute()
-    .await
     .map(drop)
 }
 
-/// Moves the senders' markers to their new messages, on SQLite: sending implies having read what came
-/// before.
-pub async fn advance_senders(tx: &mut Tx, sent: &[(ChatId, UserId, Seq)]) -> Result<()> {
-    tx.query(
-        "update members set last_read_seq = r.value ->> 2, last_delivered_seq = r.value ->> 2 \
-         from json_each($1) r \
-         where members.chat_id = r.value ->> 0 and members.user_id = r.value ->> 1",
+/// Moves a sender's markers to their newest message, on SQLite: sending implies having read what came before.
+pub fn advance_sender(db: &mut Sqlite, chat: ChatId, sender: UserId, newest: Seq) -> Result<()> {
+    db.query(
+        "update members set last_read_seq = $3, last_delivered_seq = $3 \
+         where chat_id = $1 and user_id = $2",
     )
-    .bind_rows(sent, |query| query)
+    .bind(chat)
+    .bind(sender)
+    .bind(newest)
     .execute()
-    .await
     .map(drop)
 }

@@ -12,7 +12,6 @@ use meowsenger::domain::receipt::Markers;
 use meowsenger::domain::role::Role;
 use meowsenger::domain::search::IndexEntry;
 use meowsenger::store::presence::NodePresence;
-use meowsenger::store::sends::{Added, Numbered};
 use meowsenger::store::{
     Tx, account_version, avatars, chats, departures, least, markers, member_chats, members,
     messages, presence, search, sends, sessions, users,
@@ -52,11 +51,7 @@ const STATEMENTS: &[&str] = &[
     "presence::write",
     "search::having",
     "search::index",
-    "sends::advance_chats",
-    "sends::advance_senders",
-    "sends::insert",
     "sends::lock_chats",
-    "sends::resolve",
     "sends::write",
     "sessions::touch",
     "users::by_ids",
@@ -187,22 +182,7 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
         "search::having" => search::having(tx, lists.names.clone(), 9_999).await.map(drop),
         // Its list is bounded: a user has at most some hundred pieces.
         "search::index" => search::index(tx, one, &IndexEntry::of("user1", "Anna", "Marina")).await,
-        "sends::advance_chats" => {
-            let last =
-                |id| Added { chat: ChatId(id), count: 1, last: MessageId(id), active_at: NOW };
-            sends::advance_chats(tx, &lists.map(last)).await
-        }
-        "sends::advance_senders" => {
-            sends::advance_senders(tx, &lists.map(|id| (ChatId(id), one, Seq(1)))).await
-        }
-        "sends::insert" => {
-            let numbered =
-                |message| Numbered { message, seq: Seq(2), version: Version(3), timestamp: NOW };
-            let numbered: Vec<_> = lists.sends.iter().map(numbered).collect();
-            sends::insert(tx, &numbered).await.map(drop)
-        }
-        "sends::lock_chats" => sends::lock_chats(tx, &lists.map(ChatId)).await.map(drop),
-        "sends::resolve" => sends::resolve(tx, &lists.sends, NOW).await.map(drop),
+        "sends::lock_chats" => sends::lock_chats(tx, &lists.map(ChatId)).await,
         "sends::write" => sends::write(tx, &lists.sends, NOW).await.map(drop),
         "users::by_ids" => users::by_ids(tx, &lists.map(UserId)).await.map(drop),
         "users::hold_active" => users::hold_active(tx, &lists.map(UserId)).await.map(drop),
@@ -211,16 +191,8 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
     }
 }
 
-/// Whether the statement is for one database, and not for this one.
-fn is_of_another(statement: &str, backend: Backend) -> bool {
-    match statement {
-        "sends::advance_chats" | "sends::advance_senders" | "sends::insert" | "sends::resolve" => {
-            backend != Backend::Sqlite
-        }
-        "sends::write" => backend != Backend::Postgres,
-        _ => false,
-    }
-}
+/// Statements that only PostgreSQL runs.
+const OF_POSTGRES: [&str; 2] = ["sends::lock_chats", "sends::write"];
 
 /// The time of a statement, which is then rolled back.
 async fn time(store: &Store, statement: &str, lists: &Lists) -> Duration {
@@ -238,7 +210,8 @@ async fn the_time_of_a_statement_grows_with_its_list(
     let Some(store) = Store::new(backend).await else { return };
     site(&store).await;
     let (short, long) = (Lists::of(SHORT), Lists::of(LONG));
-    for statement in STATEMENTS.iter().filter(|statement| !is_of_another(statement, backend)) {
+    let runs = |name: &&&str| backend == Backend::Postgres || !OF_POSTGRES.contains(*name);
+    for statement in STATEMENTS.iter().filter(runs) {
         let mut measured = Vec::new();
         for _ in 0..TRIES {
             let (least, most) =

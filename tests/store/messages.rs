@@ -234,9 +234,14 @@ async fn what_a_send_depends_on_is_resolved(
         named(message(chat, a, "again"), "twice"),
     ];
     let posted = store.post(&batch, NOW).await.expect("committed");
-    let resolved: Vec<_> = posted.resolved.iter().flatten().collect();
+    let resolved: Vec<_> = posted
+        .resolved
+        .iter()
+        .enumerate()
+        .filter_map(|(n, one)| Some((n, one.as_ref()?)))
+        .collect();
     let answers: Vec<_> =
-        resolved.iter().map(|s| (s.index, s.sender.id, s.existing, s.reply_ok)).collect();
+        resolved.iter().map(|(n, s)| (*n, s.sender.id, s.existing, s.reply_ok)).collect();
     let first = Some(ids[0]);
     assert_eq!(
         answers,
@@ -256,9 +261,9 @@ async fn what_a_send_depends_on_is_resolved(
             (14, a, None, true),
         ]
     );
-    assert_eq!(resolved[4].sender.username, "b");
+    assert_eq!(resolved[4].1.sender.username, "b");
 
-    let numbers = |n: usize| (resolved[n].version.0, resolved[n].last_seq.0);
+    let numbers = |n: usize| (resolved[n].1.version.0, resolved[n].1.last_seq.0);
     assert_eq!((numbers(0), numbers(3)), ((4, 2), (2, 1)));
     let created: Vec<_> =
         posted.created.iter().map(|&((n, seq, version), _)| (n, seq.0, version.0)).collect();

@@ -162,7 +162,7 @@ async fn a_batch_that_waits_too_long_is_unavailable_and_one_whose_line_is_lost_u
     let mut tx = scene.store.tx().await;
     chats::lock(&mut tx, scene.chat).await.expect("locked");
 
-    let late = post(&hasty, &batch, NOW, |_| ((), Vec::new())).await;
+    let late = post(&hasty, &batch.to_vec().into(), NOW, |_, _| ((), Vec::new())).await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
     let cut = async {
         scene.until_one_waits().await;

@@ -99,7 +99,7 @@ impl Store {
 
     /// Sends a batch.
     pub async fn post(&self, batch: &[NewMessage], now: Timestamp) -> Result<Posted<()>> {
-        post(&self.db, batch, now, |resolved| ((), accept(batch, resolved))).await
+        post(&self.db, &batch.to_vec().into(), now, accept).await
     }
 
     /// The same with one message.
@@ -124,7 +124,7 @@ pub fn named(message: NewMessage, client_id: &str) -> NewMessage {
 }
 
 /// Accepts what the committer does.
-fn accept(batch: &[NewMessage], resolved: &[Option<Resolved>]) -> Vec<Numbering> {
+fn accept(batch: &[NewMessage], resolved: &[Option<Resolved>]) -> ((), Vec<Numbering>) {
     let mut numbers = HashMap::new();
     let mut names = HashSet::new();
     let mut accepted = Vec::new();
@@ -139,5 +139,5 @@ fn accept(batch: &[NewMessage], resolved: &[Option<Resolved>]) -> Vec<Numbering>
         (*seq, *version) = (seq.next(), version.next());
         accepted.push((index, *seq, *version));
     }
-    accepted
+    ((), accepted)
 }
