@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::app::{AGREEMENT, App};
 use crate::domain::error::Result;
-use crate::store::{chats, departures, rate_limits, sessions, site, tickets};
+use crate::store::{chats, checkpoint, departures, rate_limits, sessions, site, tickets};
 
 use super::tickets as tickets_action;
 use super::unit::Unit;
@@ -32,6 +32,9 @@ const UNUSED: Duration = Duration::from_secs(600);
 pub const PURGE_INTERVAL: Duration = Duration::from_secs(10);
 /// Messages removed in one transaction.
 const PURGED: i64 = 500;
+
+/// How often SQLite's log is looked at. At 10,000 messages a second it grows by some 50 MiB in between.
+pub const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How often freed memory is returned to the system.
 pub const MEMORY_INTERVAL: Duration = Duration::from_secs(2);
@@ -63,6 +66,11 @@ pub async fn forget(app: Arc<App>) -> Result<()> {
 pub async fn give_memory_back(_: Arc<App>) -> Result<()> {
     drop(black_box(Vec::<u8>::with_capacity(LARGE)));
     Ok(())
+}
+
+/// Copies SQLite's write-ahead log into the database.
+pub async fn checkpoint(app: Arc<App>) -> Result<()> {
+    Ok(checkpoint::checkpoint(&app.db).await?)
 }
 
 /// Removes the messages of deleted chats, in small batches, so that nobody waits long for the database.

@@ -104,6 +104,7 @@ fn start_upkeep(app: &Arc<App>) {
     app.every("avatar_sweep", avatars::INTERVAL, move |app| {
         avatars::sweep(app, Arc::clone(&unreferenced))
     });
+    app.every("checkpoint", housekeeping::CHECKPOINT_INTERVAL, housekeeping::checkpoint);
     app.every("purge", housekeeping::PURGE_INTERVAL, housekeeping::purge);
     app.every("idle_connections", housekeeping::TRIM_INTERVAL, housekeeping::close_idle);
     app.every("memory", housekeeping::MEMORY_INTERVAL, housekeeping::give_memory_back);

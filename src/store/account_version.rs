@@ -30,6 +30,7 @@ pub async fn position(at: impl Into<Target<'_>>, user: UserId) -> Result<Account
             "select s.epoch, u.account_version, u.profile_version from users u \
              join site s on s.id = 1 where u.id = $1",
         )
+        .brief()
         .bind(user)
         .one()
         .await

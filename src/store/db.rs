@@ -2,11 +2,12 @@
 //! statement: those are in [`super::query`].
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use deadpool::managed::PoolError;
 use futures_util::future::join_all;
+use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
@@ -50,6 +51,8 @@ pub struct Db {
     faults: Arc<Faults>,
     /// Only on SQLite: PostgreSQL manages its own disk.
     reserve: Option<Arc<Reserve>>,
+    /// See [`Db::turn`].
+    turn: Option<Arc<Mutex<()>>>,
 }
 
 /// A transaction that can write. Dropped without [`Tx::commit`], it is rolled back. On SQLite it
@@ -74,7 +77,9 @@ impl Db {
         reserve: Option<Reserve>,
     ) -> Result<Self> {
         let (sqlite, reserve) = (reserve.is_some(), reserve.map(Arc::new));
-        let db = Self { sqlite, readers, writer, timeouts, faults, reserve };
+        let is_spare = Handle::current().metrics().num_workers() > 1;
+        let turn = (sqlite && is_spare).then(Arc::default);
+        let db = Self { sqlite, readers, writer, timeouts, faults, reserve, turn };
         let mut writer = db.lease(&db.writer).await?;
         if sqlite {
             // After a failed flush, the log may exist in the system's memory alone while the system
@@ -176,6 +181,12 @@ impl Db {
             pool.close();
             close_all(idle).await;
         }
+    }
+
+    /// Whose turn it is to read on the calling thread. It is one at a time, so that a disk that does not
+    /// answer holds up one thread of the runtime. `None` where that is the only one, and on PostgreSQL.
+    pub(super) fn turn(&self) -> Option<Arc<Mutex<()>>> {
+        self.turn.clone()
     }
 
     /// A connection for one statement that reads.

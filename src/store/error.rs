@@ -80,6 +80,14 @@ impl StoreError {
         Self::Unavailable(io::Error::new(io::ErrorKind::TimedOut, text).into())
     }
 
+    /// Whether another process has SQLite's lock.
+    pub(super) fn is_busy(&self) -> bool {
+        match self.failure() {
+            Failure::Sqlite(error) => code(error).is_some_and(|code| code & 0xff == 5),
+            _ => false,
+        }
+    }
+
     fn into_failure(self) -> Failure {
         match self {
             Self::Unique(failure)

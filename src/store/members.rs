@@ -122,6 +122,7 @@ pub async fn membership(
              from members me join chats c on c.id = me.chat_id \
              where me.chat_id = $1 and me.user_id = $2",
         )
+        .brief()
         .bind(chat)
         .bind(user)
         .optional()

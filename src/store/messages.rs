@@ -232,6 +232,7 @@ pub async fn chat_for_member(
              join members me on me.chat_id = m.chat_id and me.user_id = $2 \
              where m.id = $1",
         )
+        .brief()
         .bind(id)
         .bind(user)
         .optional()

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod avatars;
 pub mod chat_lists;
 pub mod chats;
+pub mod checkpoint;
 pub mod db;
 pub mod departures;
 pub mod error;

@@ -143,6 +143,7 @@ pub struct Statement<'a, Access = Reads> {
     target: Target<'a>,
     sql: &'static str,
     arguments: Result<Args>,
+    brief: bool,
     access: PhantomData<Access>,
 }
 
@@ -153,14 +154,14 @@ impl<'a, Access> Statement<'a, Access> {
         } else {
             (sql.postgres, Args::Postgres(PgArguments::default()))
         };
-        Self { target, sql, arguments: Ok(arguments), access: PhantomData }
+        Self { target, sql, arguments: Ok(arguments), brief: false, access: PhantomData }
     }
 
     /// Binds the next placeholder.
     pub fn bind<T: Value>(mut self, value: T) -> Self {
         self.arguments = self.arguments.and_then(|mut arguments| {
             match &mut arguments {
-                Args::Sqlite(list) => list.add(&value),
+                Args::Sqlite(list) => list.add(&value)?,
                 Args::Postgres(list) => list.add(value).map_err(Failure::Wrong)?,
             }
             Ok(arguments)
@@ -177,7 +178,7 @@ impl<'a, Access> Statement<'a, Access> {
         let values: Vec<T> = values.into_iter().collect();
         self.arguments = self.arguments.and_then(|mut arguments| {
             match &mut arguments {
-                Args::Sqlite(list) => list.add_json(&values),
+                Args::Sqlite(list) => list.add_json(&values)?,
                 Args::Postgres(list) => list.add(values).map_err(Failure::Wrong)?,
             }
             Ok(arguments)
@@ -195,22 +196,40 @@ impl<'a, Access> Statement<'a, Access> {
         rows: &[T],
         columns: impl FnOnce(Self) -> Self,
     ) -> Self {
-        match &mut self.arguments {
-            Ok(Args::Sqlite(list)) => list.add_json(rows),
-            _ => return columns(self),
+        if !self.target.is_sqlite() {
+            return columns(self);
         }
+        self.arguments = self.arguments.and_then(|mut arguments| {
+            if let Args::Sqlite(list) = &mut arguments {
+                list.add_json(rows)?;
+            }
+            Ok(arguments)
+        });
         self
+    }
+
+    /// Says that this reads a few rows by their keys, which takes microseconds: outside of a transaction,
+    /// SQLite may run it on the calling thread. A page that is not in memory is then waited for there.
+    pub fn brief(self) -> Self {
+        Self { brief: true, ..self }
     }
 
     /// Every row.
     pub async fn all<R: Row>(self) -> Result<Vec<R>> {
         let (sql, arguments) = (self.sql, self.arguments?);
+        let turn = match &self.target {
+            Target::Db(db) if self.brief => db.turn(),
+            _ => None,
+        };
         let mut held = self.target.hold().await?;
         let lease = held.lease();
         let limit = lease.limit();
         let outcome = match (lease.connection()?, arguments) {
             (DbConnection::Sqlite(worker), Args::Sqlite(list)) => {
-                within(limit, worker.run(move |sqlite| sqlite.rows(sql, list))).await
+                match turn.and_then(|turn| worker.run_here(&turn, |s| s.rows(sql, &list))) {
+                    Some(outcome) => outcome,
+                    None => within(limit, worker.run(move |sqlite| sqlite.rows(sql, &list))).await,
+                }
             }
             (DbConnection::Postgres(one), Args::Postgres(list)) => {
                 within(limit, postgres_rows(one, sql, list)).await
@@ -248,7 +267,7 @@ impl Statement<'_, Writes> {
         let limit = lease.limit();
         let outcome = match (lease.connection()?, arguments) {
             (DbConnection::Sqlite(worker), Args::Sqlite(list)) => {
-                within(limit, worker.run(move |sqlite| sqlite.execute(sql, list))).await
+                within(limit, worker.run(move |sqlite| sqlite.execute(sql, &list))).await
             }
             (DbConnection::Postgres(one), Args::Postgres(list)) => {
                 let run = async { Ok(sqlx::query_with(sql, list).execute(one).await?) };

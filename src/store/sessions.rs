@@ -79,6 +79,7 @@ pub async fn live(
                  from sessions s join users u on u.id = s.user_id \
                  where s.id = $1 and s.ended_at is null and s.expires_at > $2 and u.is_active"
         ))
+        .brief()
         .bind(id)
         .bind(now)
         .optional()
@@ -252,6 +253,7 @@ pub async fn is_of(
             "select id from sessions \
              where id = $1 and user_id = $2 and ended_at is null and expires_at > $3",
         )
+        .brief()
         .bind(id)
         .bind(user)
         .bind(now)

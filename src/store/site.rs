@@ -8,7 +8,8 @@ use super::query::{Dialects, Target};
 
 /// The epoch: the identity of the data's history.
 pub async fn epoch(at: impl Into<Target<'_>>) -> Result<String> {
-    let (epoch,): (String,) = at.into().query("select epoch from site where id = 1").one().await?;
+    let (epoch,): (String,) =
+        at.into().query("select epoch from site where id = 1").brief().one().await?;
     Ok(epoch)
 }
 

@@ -93,7 +93,7 @@ pub async fn taken(at: impl Into<Target<'_>>, keys: Vec<String>) -> Result<Vec<(
 
 /// One user, active or not.
 pub async fn by_id(at: impl Into<Target<'_>>, id: UserId) -> Result<Option<User>> {
-    at.into().query(concat!(SELECT, "where id = $1")).bind(id).optional().await
+    at.into().query(concat!(SELECT, "where id = $1")).brief().bind(id).optional().await
 }
 
 /// The existing users of these ids, in no particular order.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use meowsenger::store::checkpoint::checkpoint;
 use meowsenger::store::error::StoreError;
 use meowsenger::store::{Db, Target};
 use meowsenger_testing::eventually;
@@ -117,6 +118,36 @@ async fn a_visit_commits_all_or_nothing_and_leaves_the_writer_usable() {
     assert!(leaving.as_mut().now_or_never().is_none());
     drop(leaving);
     assert_eq!(put([8, 9]).await.expect("committed"), [1, 2, 4, 5, 6, 7, 8, 9]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_of_sqlite_is_copied_beside_the_writer_and_stays_bounded() {
+    const MIB: u64 = 1 << 20;
+    let Some(store) = with_table(Backend::Sqlite).await else { return };
+    let write = async || {
+        let mut tx = store.db.begin().await.expect("begun");
+        let sql = "create table if not exists blob (data blob); delete from blob; \
+                   insert into blob values (zeroblob(20000000))";
+        tx.script(sql.to_owned()).await.expect("written");
+        tx.commit().await.expect("committed");
+    };
+    let waiting = async || {
+        let sql = "pragma wal_checkpoint(noop)";
+        let (_, frames, copied): (i64, i64, i64) =
+            Target::from(&store.db).query(sql).one().await.expect("read");
+        frames - copied
+    };
+    write().await;
+    assert!(waiting().await > 4_000);
+    checkpoint(&store.db).await.expect("copied");
+    assert_eq!(waiting().await, 0);
+    // The writer does what is left.
+    for _ in 0..6 {
+        write().await;
+    }
+    let file = format!("{}/meowsenger.sqlite3-wal", store.variables["DATA_DIR"]);
+    let size = std::fs::metadata(file).expect("there").len();
+    assert!(size < 90 * MIB, "{size}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
