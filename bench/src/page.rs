@@ -29,6 +29,12 @@ struct Line<'a> {
     by_database: [Option<&'a Figures>; 2],
 }
 
+impl Line<'_> {
+    fn is_timed(&self) -> bool {
+        self.by_database.iter().flatten().any(|figures| figures.p50.is_some())
+    }
+}
+
 const DATABASES: [&str; 2] = ["sqlite", "postgres"];
 
 /// Writes everything.
@@ -36,15 +42,16 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     let report: Report = serde_json::from_str(&fs::read_to_string(&arguments.figures)?)?;
     let own = |row: &&Row| DATABASES.contains(&row.database.as_str());
     let lines = lines(report.rows.iter().filter(own));
-    let is_floor = |line: &&(&str, Line<'_>)| line.0.starts_with("floor-");
-    let floors: Vec<_> = lines.iter().filter(is_floor).collect();
-    let work: Vec<_> = lines.iter().filter(|line| !is_floor(line)).collect();
+    let is_floor = |line: &(&str, Line<'_>)| line.0.starts_with("floor-");
+    let (floors, all): (Vec<_>, Vec<_>) = lines.iter().partition(|line| is_floor(line));
+    // What was not timed, such as memory, is in the table of other figures only.
+    let work: Vec<_> = all.iter().copied().filter(|(_, line)| line.is_timed()).collect();
     let mut page = fs::read_to_string(&arguments.page)?;
     replace(&mut page, "machine", &machine(&report))?;
     replace(&mut page, "work", &table(&work))?;
     replace(&mut page, "plots", &images(&arguments.page, &arguments.plots)?)?;
     replace(&mut page, "floors", &table(&floors))?;
-    replace(&mut page, "others", &others(&work))?;
+    replace(&mut page, "others", &others(&all))?;
     replace(&mut page, "rivals", &rivals(&report.rows))?;
     fs::write(&arguments.page, page)?;
     fs::create_dir_all(&arguments.plots)?;

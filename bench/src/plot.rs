@@ -19,7 +19,7 @@ const STYLE: &str = "text { font: 12px system-ui, sans-serif; fill: #1f2328 } \
 const WIDTH: f64 = 860.0;
 /// Where the axis starts, after the names.
 const LEFT: f64 = 150.0;
-const RIGHT: f64 = 20.0;
+const RIGHT: f64 = 32.0;
 const TOP: f64 = 64.0;
 const ROW: f64 = 24.0;
 

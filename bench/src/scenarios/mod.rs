@@ -267,7 +267,7 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "fanout-10000",
-        about: "a delivery to one of 10,000 members",
+        about: "a delivery to a member of the largest crowd",
         needs: PEOPLE,
         work: Work::Fanout(10_000),
     },
