@@ -24,11 +24,19 @@ pub(super) struct FrameReader {
     /// The header of a frame whose payload is incomplete, with the payload's length.
     header: Option<(FrameHeader, usize)>,
     /// The fragments of an incomplete message.
-    fragments: Option<(Data, BytesMut)>,
+    fragments: Option<Fragments>,
     message_max: usize,
     /// Limits the peer's frames. The socket's loop counts the last frame of each message; all others are counted here,
     /// because an endless message never reaches the loop.
     pub(super) limiter: FrameLimiter,
+}
+
+#[derive(Debug)]
+struct Fragments {
+    kind: Data,
+    bytes: BytesMut,
+    /// How much of a text was checked.
+    checked: usize,
 }
 
 impl FrameReader {
@@ -101,29 +109,52 @@ impl FrameReader {
         header: &FrameHeader,
         payload: BytesMut,
     ) -> Result<Option<Message>, Close> {
-        let (kind, message) = match (header.opcode, self.fragments.take()) {
+        let mut message = match (header.opcode, self.fragments.take()) {
             (OpCode::Control(control), fragments) => {
                 self.fragments = fragments;
                 return control_message(control, payload).map(Some);
             }
-            (OpCode::Data(Data::Continue), Some((kind, mut message))) => {
-                if message.len() + payload.len() > self.message_max {
+            (OpCode::Data(Data::Continue), Some(mut message)) => {
+                if message.bytes.len() + payload.len() > self.message_max {
                     return Err(Close::TooBig);
                 }
-                message.extend_from_slice(&payload);
-                (kind, message)
+                message.bytes.extend_from_slice(&payload);
+                message
             }
-            (OpCode::Data(kind), None) if kind != Data::Continue => (kind, payload),
+            (OpCode::Data(kind), None) if kind != Data::Continue => {
+                Fragments { kind, bytes: payload, checked: 0 }
+            }
             (OpCode::Data(_), _) => return Err(Close::Protocol),
         };
-        if !header.is_final {
-            self.fragments = Some((kind, message));
-            return Ok(None);
+        if header.is_final {
+            return message.complete().map(Some);
         }
-        Ok(Some(match kind {
-            Data::Text => Message::Text(text(message)?),
-            _ => Message::Binary(message.freeze()),
-        }))
+        message.check()?;
+        self.fragments = Some(message);
+        Ok(None)
+    }
+}
+
+impl Fragments {
+    /// Refuses a text as soon as it cannot become UTF-8 any more.
+    fn check(&mut self) -> Result<(), Close> {
+        if self.kind != Data::Text {
+            return Ok(());
+        }
+        match str::from_utf8(&self.bytes[self.checked..]) {
+            Ok(text) => self.checked += text.len(),
+            // A character is incomplete.
+            Err(error) if error.error_len().is_none() => self.checked += error.valid_up_to(),
+            Err(_) => return Err(Close::NotUtf8),
+        }
+        Ok(())
+    }
+
+    fn complete(self) -> Result<Message, Close> {
+        Ok(match self.kind {
+            Data::Text => Message::Text(text(self.bytes)?),
+            _ => Message::Binary(self.bytes.freeze()),
+        })
     }
 }
 
@@ -192,11 +223,12 @@ mod tests {
         bytes
     }
 
-    /// A message in three fragments, of which one is empty, with a ping in between.
+    /// A message in four fragments, of which one is empty and two share a character, with a ping in between.
     fn fragments() -> Vec<u8> {
         let long = "x".repeat(300);
-        let parts: [(u8, &[u8]); 4] =
-            [(0x01, b"meow"), (0x00, b""), (0x89, b"ping"), (0x80, long.as_bytes())];
+        let (cat, rest) = "🐈".as_bytes().split_at(3);
+        let parts =
+            [(0x01, cat), (0x00, b""), (0x89, b"ping"), (0x00, rest), (0x80, long.as_bytes())];
         parts.iter().flat_map(|(first, payload)| frame(*first, payload)).collect()
     }
 
@@ -212,7 +244,7 @@ mod tests {
                     messages.push(message);
                 }
             }
-            let text = Message::text(format!("meow{}", "x".repeat(300)));
+            let text = Message::text(format!("🐈{}", "x".repeat(300)));
             assert_eq!(messages, [Message::Ping("ping".into()), text], "pieces of {size}");
             assert_eq!(reader.input.capacity(), 0, "nothing is kept while nothing arrives");
         }
@@ -232,6 +264,8 @@ mod tests {
             (frame(0x88, b"x"), Close::Protocol),
             (unmasked, Close::Protocol),
             (frame(0x81, &[0xff]), Close::NotUtf8),
+            (frame(0x01, &[0xff]), Close::NotUtf8),
+            ([frame(0x01, "🐈".as_bytes()), frame(0x00, &[0xf0, 0x20])].concat(), Close::NotUtf8),
             (frame(0x88, &[0x03, 0xe8, 0xff]), Close::NotUtf8),
             (frame(0x81, &[0; 1_001])[..8].to_vec(), Close::TooBig),
             ([frame(0x01, &[0; 600]), frame(0x80, &[0; 600])].concat(), Close::TooBig),
