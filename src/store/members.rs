@@ -77,11 +77,14 @@ impl From<Row> for Member {
     }
 }
 
-/// The beginning of queries of whole members.
-const SELECT: &str = "\
+/// The columns of a whole member.
+const COLUMNS: &str = "\
     select u.id, u.username, u.first_name, u.last_name, u.avatar, me.role, me.joined_at, \
-           me.last_delivered_seq, me.last_read_seq \
-    from members me join users u on u.id = me.user_id where me.chat_id = $1 ";
+           me.last_delivered_seq, me.last_read_seq ";
+
+/// The beginning of queries of whole members.
+const SELECT: &str =
+    concat!(COLUMNS, "from members me join users u on u.id = me.user_id where me.chat_id = $1 ");
 
 /// Adds users with a role to a chat whose newest message is `last_seq`, where their markers start.
 pub async fn insert(
@@ -207,9 +210,18 @@ impl MemberCursor {
     }
 }
 
-/// What members are ordered by, as [`MemberCursor`] has it.
-const ORDER: &str = "(case me.role when 'owner' then 0 when 'admin' then 1 else 2 end, \
-                      me.joined_at, me.user_id)";
+/// What members are ordered by, as [`MemberCursor`] has it, and the index `members_listed`.
+const RANK: &str = "case me.role when 'owner' then 0 when 'admin' then 1 else 2 end";
+/// The members of a page are selected before their users are looked up: a large chat has many more.
+const PAGE: &str = concat!(
+    COLUMNS,
+    "from (select * from members me where me.chat_id = $1 and (",
+    RANK,
+    ", me.joined_at, me.user_id) "
+);
+const UPWARDS: &str = concat!(" order by ", RANK, ", me.joined_at, me.user_id ");
+const DOWNWARDS: &str = concat!(" order by ", RANK, " desc, me.joined_at desc, me.user_id desc ");
+const THEIR_USERS: &str = "limit $5) me join users u on u.id = me.user_id ";
 
 /// A chat's members after a position: owner, admins, then the others in the order in which they joined.
 pub async fn after(
@@ -218,20 +230,8 @@ pub async fn after(
     cursor: MemberCursor,
     limit: i64,
 ) -> Result<Vec<Member>> {
-    page(
-        at.into().query(concat!(
-            SELECT,
-            "and ",
-            ORDER,
-            " > ($2, $3, $4) \
-             order by case me.role when 'owner' then 0 when 'admin' then 1 else 2 end, \
-                      me.joined_at, me.user_id limit $5"
-        )),
-        chat,
-        cursor,
-        limit,
-    )
-    .await
+    const SQL: &str = concat!(PAGE, "> ($2, $3, $4)", UPWARDS, THEIR_USERS, UPWARDS);
+    page(at.into().query(SQL), chat, cursor, limit).await
 }
 
 /// A chat's members before a position, nearest first.
@@ -241,20 +241,8 @@ pub async fn before(
     cursor: MemberCursor,
     limit: i64,
 ) -> Result<Vec<Member>> {
-    page(
-        at.into().query(concat!(
-            SELECT,
-            "and ",
-            ORDER,
-            " < ($2, $3, $4) \
-             order by case me.role when 'owner' then 0 when 'admin' then 1 else 2 end desc, \
-                      me.joined_at desc, me.user_id desc limit $5"
-        )),
-        chat,
-        cursor,
-        limit,
-    )
-    .await
+    const SQL: &str = concat!(PAGE, "< ($2, $3, $4)", DOWNWARDS, THEIR_USERS, DOWNWARDS);
+    page(at.into().query(SQL), chat, cursor, limit).await
 }
 
 async fn page(
