@@ -7,7 +7,8 @@ use crate::domain::message::Message;
 use crate::domain::role::Role;
 use crate::store::member_chats::ChatOfMember;
 use crate::store::members::Membership;
-use crate::store::{Target, Tx, chats, member_chats, members, messages, users};
+use crate::store::messages::{Page, Span};
+use crate::store::{Db, Target, Tx, chats, member_chats, members, messages, users};
 
 /// The user's membership of a chat. [`Error::NotFound`] if the user is not a member.
 pub async fn membership(
@@ -16,6 +17,11 @@ pub async fn membership(
     user: UserId,
 ) -> Result<Membership> {
     members::membership(at, chat, user).await?.ok_or(Error::NotFound)
+}
+
+/// Messages of a chat. [`Error::NotFound`] if the user is not a member.
+pub async fn page(db: &Db, chat: ChatId, user: UserId, span: Span) -> Result<Page> {
+    messages::page(db, chat, user, span).await?.ok_or(Error::NotFound)
 }
 
 /// A chat with the user's membership. [`Error::NotFound`] if the user is not a member.
@@ -31,7 +37,7 @@ pub async fn chat_to_change(tx: &mut Tx, id: ChatId, user: UserId) -> Result<Cha
 }
 
 /// A message for reading. [`Error::NotFound`] if the user is not a member of its chat.
-pub async fn message(db: &crate::store::Db, id: MessageId, user: UserId) -> Result<Message> {
+pub async fn message(db: &Db, id: MessageId, user: UserId) -> Result<Message> {
     messages::chat_for_member(db, id, user).await?.ok_or(Error::NotFound)?;
     messages::by_ids(db, &[id]).await?.pop().ok_or(Error::NotFound)
 }

@@ -14,13 +14,14 @@ use crate::domain::ids::{ChatId, UserId};
 use crate::domain::input::Input;
 use crate::domain::numbering::{Seq, Version};
 use crate::domain::page::{Page, PageRequest};
+use crate::domain::receipt::LeastMarkers;
 use crate::domain::role::Role;
 use crate::domain::session::Caller;
 use crate::domain::text::no_such;
 use crate::domain::time::Timestamp;
 use crate::store::least::least_markers;
 use crate::store::member_chats::ChatOfMember;
-use crate::store::{audit, chat_lists, chats, member_chats, members, messages, users};
+use crate::store::{audit, chat_lists, chats, members, users};
 
 use super::grouping::{self, Grouping};
 use super::profiles::{profile, profiles};
@@ -38,19 +39,17 @@ pub async fn list(
     size: i64,
 ) -> Result<Page<ChatView, ChatCursor>> {
     let me = caller.user.id;
-    let nearest = match &request {
-        PageRequest::First => chat_lists::ids_after(&app.db, me, None, filter, size + 1).await?,
+    let rows = match &request {
+        PageRequest::First => chat_lists::after(&app.db, me, None, filter, size + 1).await?,
         PageRequest::After(cursor) => {
-            chat_lists::ids_after(&app.db, me, Some(*cursor), filter, size + 1).await?
+            chat_lists::after(&app.db, me, Some(*cursor), filter, size + 1).await?
         }
         PageRequest::Before(cursor) => {
-            chat_lists::ids_before(&app.db, me, *cursor, filter, size + 1).await?
+            let mut rows = chat_lists::before(&app.db, me, *cursor, filter, size + 1).await?;
+            rows.reverse();
+            rows
         }
     };
-    let mut rows = member_chats::of_member(&app.db, me, &nearest).await?;
-    if matches!(request, PageRequest::Before(_)) {
-        rows.reverse();
-    }
     let page = Page::of(&request, rows, size, |row| row.cursor);
     Ok(Page { rows: views(app, page.rows).await?, previous: page.previous, next: page.next })
 }
@@ -273,23 +272,24 @@ fn fresh(
 /// Views of chats, in the same order. What the rows do not contain is read for all of them at once.
 pub(super) async fn views(app: &App, rows: Vec<ChatOfMember>) -> Result<Vec<ChatView>> {
     let chat_ids: Vec<_> = rows.iter().map(|row| row.chat.id).collect();
-    let peer_ids: Vec<_> = rows.iter().filter_map(|row| row.peer).collect();
-    let message_ids: Vec<_> = rows.iter().filter_map(|row| row.last_message).collect();
-
     let least = least_markers(&app.db, &app.laggards, &chat_ids).await?;
+    views_with(app, rows, &least).await
+}
+
+/// Views of chats whose least markers were read.
+pub(super) async fn views_with(
+    app: &App,
+    rows: Vec<ChatOfMember>,
+    least: &HashMap<ChatId, LeastMarkers>,
+) -> Result<Vec<ChatView>> {
+    let peer_ids: Vec<_> = rows.iter().filter_map(|row| row.peer).collect();
     let peers = users::by_ids(&app.db, &peer_ids).await?;
     let peers = profiles(app, peers).await?.into_iter();
     let peers: HashMap<_, _> = peers.map(|peer| (peer.user.id, peer)).collect();
-    let last = messages::by_ids(&app.db, &message_ids).await?;
-    let mut last: HashMap<_, _> = last.into_iter().map(|message| (message.id, message)).collect();
-
     let view = |row: ChatOfMember| ChatView {
         peer: row.peer.and_then(|id| peers.get(&id).cloned()),
         my_role: row.my_role,
-        last_message: row
-            .last_message
-            .and_then(|id| last.remove(&id))
-            .map(|message| message.with_status(least.get(&row.chat.id))),
+        last_message: row.last_message.map(|message| message.with_status(least.get(&row.chat.id))),
         unread_count: row.unread_count,
         last_read_seq: row.last_read_seq,
         members: None,

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::domain::chat::{Chat, Member};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::{Change, ChatEvent, Departed, Event, Newcomer};
-use crate::domain::ids::{ChatId, MessageId, UserId};
+use crate::domain::ids::{ChatId, UserId};
 use crate::domain::message::Message;
 use crate::domain::numbering::Version;
 use crate::domain::role::Role;
@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::store::least::least_markers;
 use crate::store::member_chats::ChatOfMember;
-use crate::store::{Tx, chats, departures, members, messages};
+use crate::store::{Tx, chats, departures, members};
 
 use super::unit::Unit;
 
@@ -126,7 +126,7 @@ impl Grouping {
             unit.emit(Event::ChatDeleted { chat: chat.id, departed });
         }
         if !newcomers.is_empty() {
-            let last_message = last_message_of(unit, &chat, last_message).await?;
+            let last_message = with_status(unit, last_message).await?;
             let chat = Arc::new(chat.clone());
             unit.emit(Event::ChatCreated { chat, last_message, newcomers });
         }
@@ -179,13 +179,9 @@ pub(super) async fn depart(
 }
 
 /// The newest message with its status.
-async fn last_message_of(
-    unit: &mut Unit,
-    chat: &Chat,
-    id: Option<MessageId>,
-) -> Result<Option<Arc<Message>>> {
-    let Some(id) = id else { return Ok(None) };
-    let least = least_markers(&mut unit.tx, &unit.app.laggards, &[chat.id]).await?;
-    let found = messages::by_ids(&mut unit.tx, &[id]).await?.pop();
-    Ok(found.map(|message| Arc::new(message.with_status(least.get(&chat.id)))))
+async fn with_status(unit: &mut Unit, message: Option<Message>) -> Result<Option<Arc<Message>>> {
+    let Some(message) = message else { return Ok(None) };
+    let chat = message.chat;
+    let least = least_markers(&mut unit.tx, &unit.app.laggards, &[chat]).await?;
+    Ok(Some(Arc::new(message.with_status(least.get(&chat)))))
 }

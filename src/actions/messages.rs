@@ -14,6 +14,7 @@ use crate::domain::receipt::Markers;
 use crate::domain::session::Caller;
 use crate::domain::text::no_such;
 use crate::store::least::least_markers;
+use crate::store::messages::Span;
 use crate::store::{audit, chats, messages};
 
 use super::unit::Unit;
@@ -96,10 +97,27 @@ pub async fn list(
     delivers: bool,
 ) -> Result<Page<Message, MessageCursor>> {
     let me = caller.user.id;
-    let membership = access::membership(&app.db, chat, me).await?;
-    let (newest_first, rows) = read(app, chat, span?, size, membership.last_seq).await?;
+    let span = match span {
+        Ok(span) => span,
+        Err(error) => {
+            access::membership(&app.db, chat, me).await?;
+            return Err(error);
+        }
+    };
+    let page = access::page(&app.db, chat, me, range(&span, size)).await?;
+    let newest_first = match span {
+        MessagesRequest::Page(PageRequest::First) => true,
+        MessagesRequest::Page(PageRequest::After(cursor) | PageRequest::Before(cursor)) => {
+            cursor.newest_first
+        }
+        MessagesRequest::Around(_) => false,
+    };
+    let mut rows = page.messages;
+    if newest_first {
+        rows.reverse();
+    }
     let newest = rows.iter().map(|message| message.seq).max().unwrap_or_default();
-    if delivers && newest > membership.last_delivered_seq {
+    if delivers && newest > page.last_delivered_seq {
         let delivered = Markers { delivered_seq: newest, read_seq: Seq::ZERO };
         // If the database accepts no writes, reading still works; a later page moves the marker.
         match markers::advance(app, chat, me, delivered).await {
@@ -110,7 +128,7 @@ pub async fn list(
     let rows = with_statuses(app, chat, rows).await?;
 
     // Numbers are dense, so the ends of the page show whether there is more.
-    let last_seq = membership.last_seq.max(newest);
+    let last_seq = page.last_seq.max(newest);
     let cursor = |message: &Message| MessageCursor { newest_first, seq: message.seq };
     let (older, newer) = (|m: &&Message| m.seq > Seq::FIRST, |m: &&Message| m.seq < last_seq);
     let (previous, next) = if newest_first {
@@ -204,40 +222,24 @@ async fn publish(app: &App, mut unit: Unit, message: Message) -> Result<Message>
     Ok(message)
 }
 
-/// Reads the rows of a span, in the list's order. Returns which direction that is.
-async fn read(
-    app: &App,
-    chat: ChatId,
-    span: MessagesRequest,
-    size: i64,
-    last_seq: Seq,
-) -> Result<(bool, Vec<Message>)> {
-    let (newest_first, backwards, seq) = match span {
-        MessagesRequest::Page(PageRequest::First) => (true, false, Seq(i64::MAX)),
-        MessagesRequest::Page(PageRequest::After(cursor)) => {
-            (cursor.newest_first, false, cursor.seq)
-        }
-        MessagesRequest::Page(PageRequest::Before(cursor)) => {
-            (cursor.newest_first, true, cursor.seq)
+/// The messages of a page.
+fn range(request: &MessagesRequest, size: i64) -> Span {
+    let (cursor, is_after) = match request {
+        MessagesRequest::Page(PageRequest::First) => {
+            return Span { at: Seq(i64::MAX), back: size, ahead: 0 };
         }
         MessagesRequest::Around(anchor) => {
-            // A position beyond an end means the end.
-            let anchor = anchor.0.clamp(1, last_seq.0.max(1));
-            let first = anchor.saturating_sub(size / 2).max(1);
-            let end = anchor.saturating_sub(size / 2).saturating_add(size);
-            let count = end.saturating_sub(first).max(0);
-            return Ok((false, messages::after(&app.db, chat, Seq(first - 1), count).await?));
+            let back = size / 2 + 1;
+            return Span { at: Seq(anchor.0.max(1)), back, ahead: size - back };
         }
+        MessagesRequest::Page(PageRequest::After(cursor)) => (cursor, true),
+        MessagesRequest::Page(PageRequest::Before(cursor)) => (cursor, false),
     };
-    let mut rows = if newest_first == backwards {
-        messages::after(&app.db, chat, seq, size).await?
+    if cursor.newest_first == is_after {
+        Span { at: Seq(cursor.seq.0 - 1), back: size, ahead: 0 }
     } else {
-        messages::before(&app.db, chat, seq, size).await?
-    };
-    if backwards {
-        rows.reverse();
+        Span { at: cursor.seq, back: 0, ahead: size }
     }
-    Ok((newest_first, rows))
 }
 
 async fn with_status(app: &App, message: Message) -> Result<Message> {

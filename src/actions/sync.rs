@@ -9,17 +9,13 @@ use crate::domain::error::Result;
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::message::Message;
 use crate::domain::numbering::Version;
-use crate::domain::sync::{BYTES, Changes, ChatDelta, Known, Room};
+use crate::domain::sync::{BYTES, CHAT, Changes, ChatDelta, Known, Room};
 use crate::shares::Holder;
 use crate::store::least::least_markers;
-use crate::store::member_chats::ChatOfMember;
 use crate::store::{self, chats, member_chats, messages};
 
 use super::account_version;
-use super::chats::views;
-
-/// Up to this many chats are read without asking for their sizes first.
-const FEW: usize = 16;
+use super::chats::views_with;
 
 /// The chats that have changed, with the version that the client knows, if that is usable.
 type Newer = HashMap<ChatId, Option<Version>>;
@@ -35,14 +31,18 @@ pub async fn changes(
     let _permit = app.heavy_requests.acquire(Holder::User(me)).await?;
     // The client's body is parsed while the database is asked.
     let (position, known) =
-        tokio::join!(store::account_version::position(&app.db, me), async { known() });
-    let (position, known) = (position?, known?);
+        tokio::join!(store::account_version::with_versions(&app.db, me), async { known() });
+    let ((position, versions), known) = (position?, known?);
     let same_epoch = known.epoch.as_ref().is_none_or(|named| *named == position.epoch);
-    // Before the chats' versions: so an unread count includes no message that the client does not know, or learns
-    // of by this answer.
     let account =
         account_version::changes(app, me, &position, known.account.filter(|_| same_epoch)).await?;
-    let mine = chats::versions_of(&app.db, me).await?;
+    // An unread count must include no message that the client does not know, or learns of by this answer. So
+    // the versions are read again after unread counts.
+    let mine = if account.changes.as_ref().is_some_and(|account| !account.chats.is_empty()) {
+        chats::versions_of(&app.db, me).await?
+    } else {
+        versions
+    };
     let epoch = position.epoch;
     let mut named = known.versions.into_iter().peekable();
     let mut gone = Vec::new();
@@ -60,7 +60,9 @@ pub async fn changes(
         // The usual answer: nothing else is read.
         return Ok(Changes { epoch, changes: Vec::new(), gone, more: false, account });
     }
-    let rows = busiest(app, me, &newer).await?;
+    // The busiest first, since people look at them first.
+    let ids: Vec<_> = newer.keys().copied().collect();
+    let rows = member_chats::fitting(&app.db, me, &ids, BYTES, CHAT).await?;
     let all_read = rows.len() == newer.len();
     // The chats' versions are read before their messages: a message that is changed in between has a later
     // version, and arrives as an event or with the next answer.
@@ -68,23 +70,18 @@ pub async fn changes(
         .iter()
         .filter_map(|row| Some((row.chat.id, newer.get(&row.chat.id).copied().flatten()?)))
         .collect();
-    let found = changed(app, &behind, known.limit).await?;
-    let (changes, all_fit) = fill(views(app, rows).await?, &newer, found);
+    let (messages, unfinished) = changed(app, &behind, known.limit).await?;
+    let ids: Vec<_> = rows.iter().map(|row| row.chat.id).collect();
+    let least = least_markers(&app.db, &app.laggards, &ids).await?;
+    let mut found = Found { by_chat: HashMap::new(), unfinished };
+    for message in messages {
+        let chat = message.chat;
+        let message = message.with_status(least.get(&chat));
+        found.by_chat.entry(chat).or_default().push(message);
+    }
+    let (changes, all_fit) = fill(views_with(app, rows, &least).await?, &newer, found);
     let more = !all_read || !all_fit || changes.iter().any(|change| change.more);
     Ok(Changes { epoch, changes, gone, more, account })
-}
-
-/// As many of the chats as can fit into an answer, the busiest first, since people look at them first.
-async fn busiest(app: &App, me: UserId, newer: &Newer) -> Result<Vec<ChatOfMember>> {
-    let mut ids: Vec<_> = newer.keys().copied().collect();
-    if ids.len() > FEW {
-        let mut room = Room::default();
-        let sizes = member_chats::sizes(&app.db, me, &ids).await?;
-        let fits =
-            |(_, bytes): &(ChatId, i64)| room.take_chat(usize::try_from(*bytes).unwrap_or(0));
-        ids = sizes.into_iter().take_while(fits).map(|(chat, _)| chat).collect();
-    }
-    Ok(member_chats::of_member(&app.db, me, &ids).await?)
 }
 
 /// Changed messages, as many as may fit.
@@ -94,29 +91,24 @@ struct Found {
     unfinished: HashSet<ChatId>,
 }
 
-async fn changed(app: &App, behind: &[(ChatId, Version)], limit: i64) -> Result<Found> {
+/// The changed messages, and the chats that have more of them.
+async fn changed(
+    app: &App,
+    behind: &[(ChatId, Version)],
+    limit: i64,
+) -> Result<(Vec<Message>, HashSet<ChatId>)> {
+    if behind.is_empty() {
+        return Ok((Vec::new(), HashSet::new()));
+    }
     let rows = messages::changed_since(&app.db, behind, limit, BYTES).await?;
     let bytes: usize = rows.iter().map(|message| message.content.as_str().len()).sum();
     let is_cut = i64::try_from(rows.len()).unwrap_or(i64::MAX) >= limit || bytes >= BYTES;
-    let unfinished = match rows.last().filter(|_| is_cut) {
-        Some(last) => {
-            // The messages are ordered by chat: the rest of this chat and all later ones were not read.
-            let after = behind.iter().skip_while(|(chat, _)| *chat != last.chat).skip(1);
-            let rest: Vec<_> =
-                [(last.chat, last.version)].into_iter().chain(after.copied()).collect();
-            messages::any_since(&app.db, &rest).await?
-        }
-        None => Vec::new(),
-    };
-    let chats: HashSet<_> = rows.iter().map(|message| message.chat).collect();
-    let chats: Vec<_> = chats.into_iter().collect();
-    let least = least_markers(&app.db, &app.laggards, &chats).await?;
-    let mut by_chat: HashMap<ChatId, Vec<Message>> = HashMap::new();
-    for message in rows {
-        let least = least.get(&message.chat);
-        by_chat.entry(message.chat).or_default().push(message.with_status(least));
-    }
-    Ok(Found { by_chat, unfinished: unfinished.into_iter().collect() })
+    let Some(last) = rows.last().filter(|_| is_cut) else { return Ok((rows, HashSet::new())) };
+    // The messages are ordered by chat: the rest of this chat and all later ones were not read.
+    let after = behind.iter().skip_while(|(chat, _)| *chat != last.chat).skip(1);
+    let rest: Vec<_> = [(last.chat, last.version)].into_iter().chain(after.copied()).collect();
+    let unfinished = messages::any_since(&app.db, &rest).await?;
+    Ok((rows, unfinished.into_iter().collect()))
 }
 
 /// Puts chats with their messages into an answer while there is room, and returns whether all chats fit.

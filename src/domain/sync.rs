@@ -102,9 +102,10 @@ pub struct ChatDelta {
 
 /// The approximate maximum size of an answer, in bytes.
 pub const BYTES: usize = 1024 * 1024;
-/// The estimated size of a message and of a chat, without their texts.
+/// The estimated size of a message, without its text.
 const MESSAGE: usize = 128;
-const CHAT: usize = 256;
+/// The estimated size of a chat, without its texts and its newest message.
+pub const CHAT: usize = 256;
 
 /// The remaining space in an answer. The first item always fits.
 #[derive(Debug)]
@@ -120,12 +121,6 @@ impl Default for Room {
 }
 
 impl Room {
-    /// Takes space for a chat whose texts, including its newest message, have so many bytes. False if there
-    /// is not enough.
-    pub fn take_chat(&mut self, bytes: usize) -> bool {
-        self.take(CHAT + bytes)
-    }
-
     /// Takes space for a chat as its member sees it, and for one of its messages.
     pub fn take_view(&mut self, view: &ChatView, first: Option<&Message>) -> bool {
         let messages = view.last_message.iter().chain(first).map(size).sum::<usize>();
@@ -168,10 +163,10 @@ mod tests {
     #[test]
     fn what_comes_first_fits_and_then_what_there_is_room_for() {
         let mut room = Room::default();
-        assert!(room.take_chat(2 * BYTES), "the first");
-        assert!(!room.take_chat(0));
+        assert!(room.take(2 * BYTES), "the first");
+        assert!(!room.take(1));
         let mut room = Room::default();
-        assert_eq!((0..2_000).filter(|_| room.take_chat(1_024 - CHAT)).count(), 1_024);
+        assert_eq!((0..2_000).filter(|_| room.take(1_024)).count(), 1_024);
     }
 
     #[test]

@@ -7,7 +7,9 @@ use serde::Deserialize;
 use crate::domain::account_version::ReadState;
 use crate::domain::ids::UserId;
 use crate::domain::numbering::AccountVersion;
+use crate::domain::sync::Versions;
 
+use super::chats::{VERSIONS_OF, VersionLists};
 use super::error::Result;
 use super::member_chats::UNREAD;
 use super::query::{Dialects, Target};
@@ -23,6 +25,12 @@ pub struct AccountPosition {
     pub profile_version: AccountVersion,
 }
 
+#[derive(Deserialize)]
+struct WithVersions {
+    position: AccountPosition,
+    versions: VersionLists,
+}
+
 /// Where an account stands, with the epoch that this belongs to.
 pub async fn position(at: impl Into<Target<'_>>, user: UserId) -> Result<AccountPosition> {
     at.into()
@@ -34,6 +42,22 @@ pub async fn position(at: impl Into<Target<'_>>, user: UserId) -> Result<Account
         .bind(user)
         .one()
         .await
+}
+
+/// The same, and the versions of the user's chats at that time.
+pub async fn with_versions(
+    at: impl Into<Target<'_>>,
+    user: UserId,
+) -> Result<(AccountPosition, Versions)> {
+    const SELECT: &str = "select e.epoch, u.account_version, u.profile_version, \
+        v.chat_ids, v.chat_versions from site e cross join users u cross join (";
+    const OF_USER: &str = ") v where e.id = 1 and u.id = $1";
+    let query = at.into().query(Dialects {
+        sqlite: concat!(SELECT, VERSIONS_OF.sqlite, OF_USER),
+        postgres: concat!(SELECT, VERSIONS_OF.postgres, OF_USER),
+    });
+    let WithVersions { position, versions } = query.bind(user).one().await?;
+    Ok((position, versions.parse()?))
 }
 
 /// The chats whose read marker the user moved after `after`, in the order of these changes.

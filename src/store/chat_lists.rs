@@ -6,64 +6,83 @@ use crate::domain::chat::{ChatFilter, ChatType};
 use crate::domain::ids::{ChatId, UserId};
 
 use super::error::Result;
-use super::member_chats::{ChatCursor, UNREAD};
-use super::query::{Dialects, Statement, Target};
+use super::member_chats::{
+    self, ACTIVITY, ChatCursor, ChatOfMember, OF_MEMBER, THESE, UNREAD, WANTED,
+};
+use super::query::{Dialects, Target};
 
-/// Which of a user's chats (`$1`) are listed. The filters: `$4` a type, `$5` whether there are unread
-/// messages, `$6` a text in the name of the group or of the other user. A null filter has no effect.
-const LISTED: &str = concat!(
-    "\
-    select c.id from members me join chats c on c.id = me.chat_id \
-    where me.user_id = $1 and ($4 is null or c.type = $4) \
-      and ($5 is null or $5 = (",
+/// A user's chats (`$1`), each looked up once.
+const MINE: Dialects = Dialects {
+    sqlite: "in (select chat_id from members where user_id = $1)",
+    postgres: "= any (array(select chat_id from members where user_id = $1))",
+};
+/// Those that match filters, looked up from the memberships: `$5` a type, `$6` whether there are unread messages, `$7` a text in the name
+/// of the group or of the other user. A null filter has no effect.
+const MATCHING: &str = concat!(
+    "select c.id, ",
+    ACTIVITY,
+    " as activity from members me join chats c on c.id = me.chat_id \
+    where me.user_id = $1 and ($5 is null or c.type = $5) \
+      and ($6 is null or $6 = (",
     UNREAD,
     " > 0)) "
 );
 const CONTAINING_SQLITE: &str = "\
-    and ($6 is null or instr(c.search_text, $6) > 0 or exists (select 1 from users p \
+    and ($7 is null or instr(c.search_text, $7) > 0 or exists (select 1 from users p \
         where p.id = case when c.low_user = $1 then c.high_user else c.low_user end \
-          and instr(p.search_text, $6) > 0)) ";
+          and instr(p.search_text, $7) > 0))";
 const CONTAINING_POSTGRES: &str = "\
-    and ($6 is null or strpos(c.search_text, $6) > 0 or exists (select 1 from users p \
+    and ($7 is null or strpos(c.search_text, $7) > 0 or exists (select 1 from users p \
         where p.id = case when c.low_user = $1 then c.high_user else c.low_user end \
-          and strpos(p.search_text, $6) > 0)) ";
-const AFTER: &str = "\
-    and (coalesce(c.last_message_id, c.first_activity, 0), c.id) < ($2, $3) \
-    order by coalesce(c.last_message_id, c.first_activity, 0) desc, c.id desc ";
-const BEFORE: &str = "\
-    and (coalesce(c.last_message_id, c.first_activity, 0), c.id) > ($2, $3) \
-    order by coalesce(c.last_message_id, c.first_activity, 0), c.id ";
+          and strpos(p.search_text, $7) > 0))";
+const AFTER: &str = concat!(
+    " and (",
+    ACTIVITY,
+    ", c.id) < ($2, $3) order by ",
+    ACTIVITY,
+    " desc, c.id desc limit $4"
+);
+const BEFORE: &str =
+    concat!(" and (", ACTIVITY, ", c.id) > ($2, $3) order by ", ACTIVITY, ", c.id limit $4");
 
-/// The ids of a user's chats after a place in their order, nearest first;
-/// from the top where no place is given.
-pub async fn ids_after(
+/// A user's chats after a place in their order, or from the top: the nearest ones, newest activity first.
+pub async fn after(
     at: impl Into<Target<'_>>,
     user: UserId,
     cursor: Option<ChatCursor>,
     filter: &ChatFilter,
     limit: i64,
-) -> Result<Vec<ChatId>> {
-    let top = ChatCursor { activity: i64::MAX, id: ChatId(i64::MAX) };
-    let query = at.into().query(Dialects {
-        sqlite: concat!(LISTED, CONTAINING_SQLITE, AFTER, "limit $7"),
-        postgres: concat!(LISTED, CONTAINING_POSTGRES, AFTER, "limit $7"),
-    });
-    ids(query, user, cursor.unwrap_or(top), filter, limit).await
+) -> Result<Vec<ChatOfMember>> {
+    const TOP: ChatCursor = ChatCursor { activity: i64::MAX, id: ChatId(i64::MAX) };
+    const ALL_AFTER: Dialects = Dialects {
+        sqlite: concat!(OF_MEMBER, THESE, MINE.sqlite, AFTER, WANTED),
+        postgres: concat!(OF_MEMBER, THESE, MINE.postgres, AFTER, WANTED),
+    };
+    const MATCHING_AFTER: Dialects = Dialects {
+        sqlite: concat!(OF_MEMBER, MATCHING, CONTAINING_SQLITE, AFTER, WANTED),
+        postgres: concat!(OF_MEMBER, MATCHING, CONTAINING_POSTGRES, AFTER, WANTED),
+    };
+    let cursor = cursor.unwrap_or(TOP);
+    page(at.into(), user, cursor, filter, limit, [ALL_AFTER, MATCHING_AFTER]).await
 }
 
-/// The ids of a user's chats before a place in their order, nearest first.
-pub async fn ids_before(
+/// A user's chats before a place in their order: the nearest ones, newest activity first.
+pub async fn before(
     at: impl Into<Target<'_>>,
     user: UserId,
     cursor: ChatCursor,
     filter: &ChatFilter,
     limit: i64,
-) -> Result<Vec<ChatId>> {
-    let query = at.into().query(Dialects {
-        sqlite: concat!(LISTED, CONTAINING_SQLITE, BEFORE, "limit $7"),
-        postgres: concat!(LISTED, CONTAINING_POSTGRES, BEFORE, "limit $7"),
-    });
-    ids(query, user, cursor, filter, limit).await
+) -> Result<Vec<ChatOfMember>> {
+    const ALL_BEFORE: Dialects = Dialects {
+        sqlite: concat!(OF_MEMBER, THESE, MINE.sqlite, BEFORE, WANTED),
+        postgres: concat!(OF_MEMBER, THESE, MINE.postgres, BEFORE, WANTED),
+    };
+    const MATCHING_BEFORE: Dialects = Dialects {
+        sqlite: concat!(OF_MEMBER, MATCHING, CONTAINING_SQLITE, BEFORE, WANTED),
+        postgres: concat!(OF_MEMBER, MATCHING, CONTAINING_POSTGRES, BEFORE, WANTED),
+    };
+    page(at.into(), user, cursor, filter, limit, [ALL_BEFORE, MATCHING_BEFORE]).await
 }
 
 /// Unread messages over all chats of a user, and the number of chats with any. Chats that are read cost
@@ -83,21 +102,20 @@ pub async fn unread(at: impl Into<Target<'_>>, user: UserId) -> Result<(i64, i64
         .await
 }
 
-async fn ids(
-    query: Statement<'_>,
+async fn page(
+    at: Target<'_>,
     user: UserId,
     cursor: ChatCursor,
     filter: &ChatFilter,
     limit: i64,
-) -> Result<Vec<ChatId>> {
-    query
-        .bind(user)
-        .bind(cursor.activity)
-        .bind(cursor.id)
-        .bind(filter.kind.map(ChatType::as_str))
-        .bind(filter.unread)
-        .bind(filter.search.clone())
-        .bind(limit)
-        .column()
-        .await
+    [all, matching]: [Dialects; 2],
+) -> Result<Vec<ChatOfMember>> {
+    let is_filtered = *filter != ChatFilter::default();
+    let query = at.query(if is_filtered { matching } else { all });
+    let query = query.bind(user).bind(cursor.activity).bind(cursor.id).bind(limit);
+    if !is_filtered {
+        return member_chats::rows(query).await;
+    }
+    let query = query.bind(filter.kind.map(ChatType::as_str)).bind(filter.unread);
+    member_chats::rows(query.bind(filter.search.clone())).await
 }

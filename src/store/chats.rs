@@ -2,6 +2,7 @@
 //! `member_chats`.
 
 use constcat::concat;
+use serde::Deserialize;
 
 use crate::domain::chat::Chat;
 use crate::domain::ids::{ChatId, UserId};
@@ -293,29 +294,32 @@ pub async fn versions(at: impl Into<Target<'_>>, ids: &[ChatId]) -> Result<Vec<(
 /// The current versions of all chats of a user. They are returned as two lists in one row, since
 /// fetching a thousand rows would cost more than finding them.
 pub async fn versions_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Versions> {
-    const MEMBERSHIPS: &str =
-        " from members me join chats c on c.id = me.chat_id where me.user_id = $1";
-    let (ids, versions): (String, String) = at
-        .into()
-        .query(Dialects {
-            sqlite: concat!(
-                "select coalesce(group_concat(c.id), ''), coalesce(group_concat(c.version), '')",
-                MEMBERSHIPS
-            ),
-            postgres: concat!(
-                "select coalesce(string_agg(c.id::text, ','), ''), \
-                        coalesce(string_agg(c.version::text, ','), '')",
-                MEMBERSHIPS
-            ),
-        })
-        .bind(user)
-        .one()
-        .await?;
-    Ok(numbers(&ids)?
-        .into_iter()
-        .map(ChatId)
-        .zip(numbers(&versions)?.into_iter().map(Version))
-        .collect())
+    let lists: VersionLists = at.into().query(VERSIONS_OF).bind(user).one().await?;
+    lists.parse()
+}
+
+/// The versions of all chats of the user `$1`, as [`VersionLists`].
+pub(super) const VERSIONS_OF: Dialects = Dialects {
+    sqlite: "select coalesce(group_concat(id), '') as chat_ids, \
+                    coalesce(group_concat(version), '') as chat_versions \
+             from chats where id in (select chat_id from members where user_id = $1)",
+    postgres: "select coalesce(string_agg(id::text, ','), '') as chat_ids, \
+                      coalesce(string_agg(version::text, ','), '') as chat_versions \
+               from chats where id = any (array(select chat_id from members where user_id = $1))",
+};
+
+/// Ids and versions in the same order, separated by commas.
+#[derive(Deserialize)]
+pub(super) struct VersionLists {
+    chat_ids: String,
+    chat_versions: String,
+}
+
+impl VersionLists {
+    pub(super) fn parse(&self) -> Result<Versions> {
+        let ids = numbers(&self.chat_ids)?.into_iter().map(ChatId);
+        Ok(ids.zip(numbers(&self.chat_versions)?.into_iter().map(Version)).collect())
+    }
 }
 
 /// Parses a comma-separated list of numbers.

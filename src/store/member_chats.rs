@@ -4,17 +4,19 @@ use constcat::concat;
 use serde::Deserialize;
 
 use crate::domain::chat::{Chat, ChatType};
-use crate::domain::ids::{ChatId, MessageId, UserId};
+use crate::domain::ids::{ChatId, UserId};
+use crate::domain::message::Message;
 use crate::domain::numbering::{Seq, Version};
 use crate::domain::role::Role;
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRef;
 
 use super::error::Result;
-use super::query::{Dialects, Target};
+use super::messages::{JOINED, Joined};
+use super::query::{Dialects, Statement, Target};
 
-/// A chat joined with a membership. The rest of a view (the peer, the last message) is read for a whole
-/// page at once.
+/// A chat joined with a membership and its newest message. The rest of a view (the peer, the message's
+/// status) is read for a whole page at once.
 #[derive(Debug)]
 pub struct ChatOfMember {
     /// What all members see alike.
@@ -28,7 +30,7 @@ pub struct ChatOfMember {
     /// Messages by others, not deleted, after that marker.
     pub unread_count: i64,
     /// The newest message.
-    pub last_message: Option<MessageId>,
+    pub last_message: Option<Message>,
     /// The sort key of lists.
     pub cursor: ChatCursor,
 }
@@ -55,7 +57,6 @@ struct Row {
     members_count: i64,
     last_seq: Seq,
     version: Version,
-    last_message_id: Option<MessageId>,
     activity: i64,
     peer: Option<UserId>,
     role: Role,
@@ -66,6 +67,7 @@ struct Row {
     creator_first_name: Option<String>,
     creator_last_name: Option<String>,
     creator_avatar: Option<String>,
+    message: Joined,
 }
 
 impl From<Row> for ChatOfMember {
@@ -82,7 +84,7 @@ impl From<Row> for ChatOfMember {
             my_role: row.role,
             last_read_seq: row.last_read_seq,
             unread_count: row.unread_count,
-            last_message: row.last_message_id,
+            last_message: row.message.of(row.id),
             cursor: ChatCursor { activity: row.activity, id: row.id },
             chat: Chat {
                 id: row.id,
@@ -107,57 +109,38 @@ pub(super) const UNREAD: &str = "\
         - (select count(*) from messages t where t.chat_id = c.id \
                and t.seq > me.last_read_seq and t.deleted_at is not null)";
 
-/// The beginning of queries of a member's chats; `$1` is the member.
-const OF_MEMBER: &str = concat!(
+/// By what a chat `c` is ordered in lists.
+pub(super) const ACTIVITY: &str = "coalesce(c.last_message_id, c.first_activity, 0)";
+
+/// The beginning of queries of a member's chats; `$1` is the member. What follows in parentheses selects
+/// `id` and `activity` of those that are wanted. SQLite takes the tables of a cross join in their order.
+pub(super) const OF_MEMBER: &str = concat!(
     "\
     select c.id, c.type, c.name, c.description, c.avatar, c.created_at, c.members_count, \
-           c.last_seq, c.version, c.last_message_id, \
-           coalesce(c.last_message_id, c.first_activity, 0) as activity, \
+           c.last_seq, c.version, w.activity, \
            case when c.low_user = me.user_id then c.high_user else c.low_user end as peer, \
            me.role, me.last_read_seq, ",
     UNREAD,
     " as unread_count, \
            u.id as creator_id, u.username as creator_username, \
            u.first_name as creator_first_name, u.last_name as creator_last_name, \
-           u.avatar as creator_avatar \
-    from members me \
-    join chats c on c.id = me.chat_id \
-    left join users u on u.id = c.created_by \
-    where me.user_id = $1 "
+           u.avatar as creator_avatar, ",
+    JOINED,
+    "from ("
 );
-const SIZES: &str = "\
-    select me.chat_id, cast(octet_length(c.name) + octet_length(c.description) \
-               + coalesce(octet_length(m.content), 0) as bigint) as bytes, \
-           coalesce(c.last_message_id, c.first_activity, 0) as activity \
-    from members me \
-    join chats c on c.id = me.chat_id \
-    left join messages m on m.id = c.last_message_id \
-    where me.user_id = $1 ";
-const NEWEST_FIRST: &str = " order by activity desc, c.id desc";
+/// The end of these queries.
+pub(super) const WANTED: &str = ") w \
+    cross join chats c cross join members me \
+    left join users u on u.id = c.created_by \
+    left join messages m on m.id = c.last_message_id left join users s on s.id = m.sender_id \
+    where c.id = w.id and me.chat_id = w.id and me.user_id = $1 \
+    order by w.activity desc, w.id desc";
 
-/// The size in bytes of the texts of those chats that the user is a member of, including their newest
-/// messages, newest activity first. Does not read the texts.
-pub async fn sizes(
-    at: impl Into<Target<'_>>,
-    user: UserId,
-    ids: &[ChatId],
-) -> Result<Vec<(ChatId, i64)>> {
-    let rows: Vec<(ChatId, i64, i64)> = at
-        .into()
-        .query(Dialects {
-            sqlite: concat!(
-                SIZES,
-                "and me.chat_id in (select value from json_each($2))",
-                NEWEST_FIRST
-            ),
-            postgres: concat!(SIZES, "and me.chat_id = any($2)", NEWEST_FIRST),
-        })
-        .bind(user)
-        .bind_list(ids)
-        .all()
-        .await?;
-    Ok(rows.into_iter().map(|(chat, bytes, _)| (chat, bytes)).collect())
-}
+/// The beginning of what may be in those parentheses.
+pub(super) const THESE: &str =
+    concat!("select c.id, ", ACTIVITY, " as activity from chats c where c.id ");
+const IN_LIST: Dialects =
+    Dialects { sqlite: "in (select value from json_each($2))", postgres: "= any($2)" };
 
 /// Those of the chats that the user is a member of, with the membership, newest activity first.
 pub async fn of_member(
@@ -165,19 +148,47 @@ pub async fn of_member(
     user: UserId,
     ids: &[ChatId],
 ) -> Result<Vec<ChatOfMember>> {
-    let rows: Vec<Row> = at
-        .into()
-        .query(Dialects {
-            sqlite: concat!(
-                OF_MEMBER,
-                "and me.chat_id in (select value from json_each($2))",
-                NEWEST_FIRST
-            ),
-            postgres: concat!(OF_MEMBER, "and me.chat_id = any($2)", NEWEST_FIRST),
-        })
-        .bind(user)
-        .bind_list(ids)
-        .all()
-        .await?;
+    let query = at.into().query(Dialects {
+        sqlite: concat!(OF_MEMBER, THESE, IN_LIST.sqlite, WANTED),
+        // The offset keeps PostgreSQL from reading all of the member's chats first.
+        postgres: concat!(OF_MEMBER, THESE, IN_LIST.postgres, " offset 0", WANTED),
+    });
+    rows(query.bind(user).bind_list(ids)).await
+}
+
+/// The chats whose texts, including their newest messages, have `bytes` together, counting `each` for the
+/// rest of a chat; but at least one. Does not read the texts of the others.
+const FITTING: &str = concat!(
+    "select s.id, s.activity from ( \
+         select b.id, b.activity, sum(b.bytes) over w as upto, row_number() over w as place \
+         from (select c.id, ",
+    ACTIVITY,
+    " as activity, $4 + octet_length(c.name) + octet_length(c.description) \
+                      + coalesce((select octet_length(m.content) from messages m \
+                                  where m.id = c.last_message_id), 0) as bytes \
+               from chats c where c.id "
+);
+const THAT_FIT: &str = ") b window w as (order by b.activity desc, b.id desc)) s \
+                        where s.upto <= $3 or s.place = 1";
+
+/// Like [`of_member`], but only so many, newest activity first, that their texts and newest messages have
+/// at most `bytes`, and `each` for the rest of a chat. The first one always fits.
+pub async fn fitting(
+    at: impl Into<Target<'_>>,
+    user: UserId,
+    ids: &[ChatId],
+    bytes: usize,
+    each: usize,
+) -> Result<Vec<ChatOfMember>> {
+    let query = at.into().query(Dialects {
+        sqlite: concat!(OF_MEMBER, FITTING, IN_LIST.sqlite, THAT_FIT, WANTED),
+        postgres: concat!(OF_MEMBER, FITTING, IN_LIST.postgres, THAT_FIT, WANTED),
+    });
+    let number = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
+    rows(query.bind(user).bind_list(ids).bind(number(bytes)).bind(number(each))).await
+}
+
+pub(super) async fn rows(query: Statement<'_>) -> Result<Vec<ChatOfMember>> {
+    let rows: Vec<Row> = query.all().await?;
     Ok(rows.into_iter().map(Into::into).collect())
 }

@@ -67,48 +67,133 @@ impl From<Row> for Message {
     }
 }
 
-/// The beginning of queries of whole messages.
-const SELECT: &str = "select m.id, m.chat_id, m.seq, m.version, m.content, m.timestamp, m.edited_at, \
+/// The columns of a whole message.
+const COLUMNS: &str = "select m.id, m.chat_id, m.seq, m.version, m.content, m.timestamp, m.edited_at, \
              m.deleted_at, m.last_change, m.reply_to, m.client_id, m.sender_id, u.username, \
-             u.first_name, u.last_name, u.avatar \
-     from messages m join users u on u.id = m.sender_id ";
+             u.first_name, u.last_name, u.avatar ";
+
+/// The beginning of queries of whole messages.
+const SELECT: &str = concat!(COLUMNS, "from messages m join users u on u.id = m.sender_id ");
+
+/// The columns of a message `m` with its sender `s`; all are null if there is none.
+pub(super) const JOINED: &str = "m.id as message_id, m.seq as message_seq, \
+     m.version as message_version, m.content, m.timestamp, m.edited_at, m.deleted_at, \
+     m.last_change, m.reply_to, m.client_id, m.sender_id, s.username as sender_username, \
+     s.first_name as sender_first_name, s.last_name as sender_last_name, \
+     s.avatar as sender_avatar ";
+
+/// A message that may be missing, as columns of another row.
+#[derive(Deserialize)]
+pub(super) struct Joined {
+    message_id: Option<MessageId>,
+    message_seq: Option<Seq>,
+    message_version: Option<Version>,
+    content: Option<String>,
+    timestamp: Option<Timestamp>,
+    edited_at: Option<Timestamp>,
+    deleted_at: Option<Timestamp>,
+    last_change: Option<String>,
+    reply_to: Option<MessageId>,
+    client_id: Option<String>,
+    sender_id: Option<UserId>,
+    sender_username: Option<String>,
+    sender_first_name: Option<String>,
+    sender_last_name: Option<String>,
+    sender_avatar: Option<String>,
+}
+
+impl Joined {
+    /// The message, if there is one.
+    pub(super) fn of(self, chat_id: ChatId) -> Option<Message> {
+        let row = Row {
+            id: self.message_id?,
+            chat_id,
+            seq: self.message_seq?,
+            version: self.message_version?,
+            content: self.content?,
+            timestamp: self.timestamp?,
+            edited_at: self.edited_at,
+            deleted_at: self.deleted_at,
+            last_change: self.last_change,
+            reply_to: self.reply_to,
+            client_id: self.client_id,
+            sender_id: self.sender_id?,
+            username: self.sender_username?,
+            first_name: self.sender_first_name?,
+            last_name: self.sender_last_name?,
+            avatar: self.sender_avatar,
+        };
+        Some(row.into())
+    }
+}
 
 fn messages(rows: Vec<Row>) -> Vec<Message> {
     rows.into_iter().map(Into::into).collect()
 }
 
-/// Messages of a chat with a seq below `seq`, newest first.
-pub async fn before(
-    at: impl Into<Target<'_>>,
-    chat: ChatId,
-    seq: Seq,
-    limit: i64,
-) -> Result<Vec<Message>> {
-    at.into()
-        .query(concat!(SELECT, "where m.chat_id = $1 and m.seq < $2 order by m.seq desc limit $3"))
-        .bind(chat)
-        .bind(seq)
-        .bind(limit)
-        .all()
-        .await
-        .map(messages)
+/// Which messages of a chat to read: so many up to a message, which is included, and so many after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// That message. Beyond the newest one means the newest one.
+    pub at: Seq,
+    /// How many up to it.
+    pub back: i64,
+    /// How many after it.
+    pub ahead: i64,
 }
 
-/// Messages of a chat with a seq above `seq`, oldest first.
-pub async fn after(
+/// Messages of a chat, with what their reader needs to know about the chat.
+#[derive(Debug)]
+pub struct Page {
+    /// The reader's delivery marker.
+    pub last_delivered_seq: Seq,
+    /// The chat's newest message.
+    pub last_seq: Seq,
+    /// Oldest first.
+    pub messages: Vec<Message>,
+}
+
+#[derive(Deserialize)]
+struct PageRow {
+    last_delivered_seq: Seq,
+    last_seq: Seq,
+    message: Joined,
+}
+
+/// A span of a chat's messages; `None` if the user is not a member. Seqs are dense, so the span is a range
+/// of them, and needs no limit.
+pub async fn page(
     at: impl Into<Target<'_>>,
     chat: ChatId,
-    seq: Seq,
-    limit: i64,
-) -> Result<Vec<Message>> {
-    at.into()
-        .query(concat!(SELECT, "where m.chat_id = $1 and m.seq > $2 order by m.seq limit $3"))
+    user: UserId,
+    span: Span,
+) -> Result<Option<Page>> {
+    const AT: &str = "(case when $3 < c.last_seq then $3 else c.last_seq end)";
+    let rows: Vec<PageRow> = at
+        .into()
+        .query(concat!(
+            "select me.last_delivered_seq, c.last_seq, ",
+            JOINED,
+            "from members me cross join chats c \
+             left join messages m on m.chat_id = c.id and m.seq > ",
+            AT,
+            " - $4 and m.seq <= ",
+            AT,
+            " + $5 left join users s on s.id = m.sender_id \
+             where me.chat_id = $1 and me.user_id = $2 and c.id = me.chat_id"
+        ))
         .bind(chat)
-        .bind(seq)
-        .bind(limit)
+        .bind(user)
+        .bind(span.at)
+        .bind(span.back)
+        .bind(span.ahead)
         .all()
-        .await
-        .map(messages)
+        .await?;
+    let Some(&PageRow { last_delivered_seq, last_seq, .. }) = rows.first() else { return Ok(None) };
+    let messages = rows.into_iter().filter_map(|row| row.message.of(chat));
+    let mut messages: Vec<_> = messages.collect();
+    messages.sort_unstable_by_key(|message| message.seq);
+    Ok(Some(Page { last_delivered_seq, last_seq, messages }))
 }
 
 /// Messages of a chat whose last change made a version in `(after, upto]`, in version order.
@@ -156,20 +241,19 @@ pub async fn changed_since(
                 SELECT,
                 ") m on m.id = f.id where f.before < $3 order by f.n, f.version"
             ),
+            // A long content is a pointer until it is sent, so the rows need not be looked up again.
             postgres: concat!(
-                "select m.* from (select f.id, f.n, f.version, \
-                     sum(f.bytes) over (order by f.n, f.version) - f.bytes as before \
-                 from (select i.id, r.n, i.version, i.bytes \
-                       from unnest($1::bigint[], $2::bigint[]) with ordinality \
-                           as r (chat_id, version, n) \
-                       cross join lateral (select j.id, j.version, \
-                               octet_length(j.content) as bytes from messages j \
-                           where j.chat_id = r.chat_id and j.version > r.version \
-                           order by j.version limit $3) i \
-                       order by r.n, i.version limit $3) f) f \
-             join (",
-                SELECT,
-                ") m on m.id = f.id where f.before < $4 order by f.n, f.version"
+                COLUMNS,
+                "from (select f.*, sum(octet_length(f.content)) over (order by f.n, f.version) \
+                               - octet_length(f.content) as before \
+                       from (select i.*, r.n from unnest($1::bigint[], $2::bigint[]) \
+                                 with ordinality as r (known_chat, known, n) \
+                             cross join lateral (select * from messages j \
+                                 where j.chat_id = r.known_chat and j.version > r.known \
+                                 order by j.version limit $3) i \
+                             order by r.n, i.version limit $3) f) m \
+                 join users u on u.id = m.sender_id \
+                 where m.before < $4 order by m.n, m.version"
             ),
         },
         known,

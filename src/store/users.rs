@@ -98,6 +98,9 @@ pub async fn by_id(at: impl Into<Target<'_>>, id: UserId) -> Result<Option<User>
 
 /// The existing users of these ids, in no particular order.
 pub async fn by_ids(at: impl Into<Target<'_>>, ids: &[UserId]) -> Result<Vec<User>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     at.into()
         .query(Dialects {
             sqlite: concat!(SELECT, "where id in (select value from json_each($1))"),

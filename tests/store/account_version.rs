@@ -72,7 +72,7 @@ async fn a_read_marker_takes_one_version_and_sending_and_delivery_take_none(
 
     // The count is of now: with a new message, and without a deleted one.
     store.say(two, a, "meow").await;
-    let third = messages::after(&store.db, one, Seq(2), 1).await.expect("read")[0].id;
+    let third = store.messages(one, a).await[2].id;
     let mut tx = store.tx().await;
     messages::bury(&mut tx, third, Version(5), NOW).await.expect("buried");
     tx.commit().await.expect("committed");

@@ -7,6 +7,7 @@ use meowsenger::domain::receipt::Markers;
 use meowsenger::domain::role::Role;
 use meowsenger::domain::time::Timestamp;
 use meowsenger::store::chats;
+use meowsenger::store::member_chats::ChatOfMember;
 use meowsenger::store::{Target, chat_lists, least, markers, member_chats, members, messages};
 use rstest::rstest;
 
@@ -92,7 +93,7 @@ async fn unread_counts_what_others_wrote_and_did_not_delete(
     }
     let seen = member_chats::of_member(&mut tx, b, &[chat]).await.unwrap().remove(0);
     assert_eq!((seen.last_read_seq.0, seen.unread_count), (2, 2));
-    assert_eq!(seen.last_message, Some(ids[4]));
+    assert_eq!(seen.last_message.unwrap().id, ids[4]);
     let seen = member_chats::of_member(&mut tx, a, &[chat]).await.unwrap().remove(0);
     assert_eq!((seen.last_read_seq.0, seen.unread_count), (5, 0));
 }
@@ -151,24 +152,28 @@ async fn chats_are_paged_newest_activity_first(
     let order = [ids[0], ids[3], ids[2], ids[1]];
 
     let all = ChatFilter::default();
-    assert_eq!(chat_lists::ids_after(&store.db, a, None, &all, 9).await.unwrap(), order);
-    assert_eq!(chat_lists::ids_after(&store.db, a, None, &all, 2).await.unwrap(), order[..2]);
+    let ids_of =
+        |rows: Vec<ChatOfMember>| rows.into_iter().map(|row| row.chat.id).collect::<Vec<_>>();
+    let after = async |cursor, limit| {
+        ids_of(chat_lists::after(&store.db, a, cursor, &all, limit).await.unwrap())
+    };
+    let before = async |cursor, limit| {
+        ids_of(chat_lists::before(&store.db, a, cursor, &all, limit).await.unwrap())
+    };
+    assert_eq!(after(None, 9).await, order);
+    assert_eq!(after(None, 2).await, order[..2]);
     let page = member_chats::of_member(&store.db, a, &ids).await.unwrap();
     assert_eq!(page.iter().map(|chat| chat.chat.id).collect::<Vec<_>>(), order);
     let cursor = |at: usize| page[at].cursor;
-    let after = chat_lists::ids_after(&store.db, a, Some(cursor(1)), &all, 9).await.unwrap();
-    assert_eq!(after, order[2..]);
-    let before = chat_lists::ids_before(&store.db, a, cursor(2), &all, 9).await.unwrap();
-    assert_eq!(before, [ids[3], ids[0]], "nearest first");
-    let before = chat_lists::ids_before(&store.db, a, cursor(2), &all, 1).await.unwrap();
-    assert_eq!(before, [ids[3]]);
+    assert_eq!(after(Some(cursor(1)), 9).await, order[2..]);
+    assert_eq!(before(cursor(2), 9).await, [ids[0], ids[3]], "newest first");
+    assert_eq!(before(cursor(2), 1).await, [ids[3]], "the nearest");
 
     // A chat that is created now sorts after all messages so far, and the next message after it.
     let made = store.group(a, &[]).await;
-    let top = async || chat_lists::ids_after(&store.db, a, None, &all, 1).await.unwrap();
-    assert_eq!(top().await, [made]);
+    assert_eq!(after(None, 1).await, [made]);
     store.send(&[message(ids[1], a, "meow")], Timestamp::MIN).await;
-    assert_eq!(top().await, [ids[1]]);
+    assert_eq!(after(None, 1).await, [ids[1]]);
 }
 
 #[rstest]

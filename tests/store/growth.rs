@@ -36,8 +36,8 @@ const STATEMENTS: &[&str] = &[
     "least::least_markers",
     "markers::advance",
     "markers::read",
+    "member_chats::fitting",
     "member_chats::of_member",
-    "member_chats::sizes",
     "members::acquainted",
     "members::among",
     "members::insert",
@@ -131,7 +131,10 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
         "member_chats::of_member" => {
             member_chats::of_member(tx, one, &lists.map(ChatId)).await.map(drop)
         }
-        "member_chats::sizes" => member_chats::sizes(tx, one, &lists.map(ChatId)).await.map(drop),
+        "member_chats::fitting" => {
+            let chats = lists.map(ChatId);
+            member_chats::fitting(tx, one, &chats, 1 << 20, 256).await.map(drop)
+        }
         "chats::versions" => chats::versions(tx, &lists.map(ChatId)).await.map(drop),
         "departures::insert" => {
             let out = lists.map(|id| Departed { user: UserId(id), version: Version(id) });

@@ -6,6 +6,7 @@ use meowsenger::domain::ids::{ChatId, MessageId};
 use meowsenger::domain::message::{Content, LastChange, Message, NewMessage};
 use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::receipt::MessageStatus;
+use meowsenger::store::messages::Span;
 use meowsenger::store::{chats, member_chats, members, messages};
 use rstest::rstest;
 
@@ -29,10 +30,21 @@ async fn messages_are_paged_by_seq_and_by_version(
         store.say(other, a, "elsewhere").await;
     }
     let db = &store.db;
-    assert_eq!(seqs(&messages::before(db, chat, Seq(i64::MAX), 3).await.unwrap()), [4, 3, 2]);
-    assert_eq!(seqs(&messages::before(db, chat, Seq(2), 9).await.unwrap()), [1]);
-    assert_eq!(seqs(&messages::after(db, chat, Seq(0), 3).await.unwrap()), [1, 2, 3]);
-    assert_eq!(seqs(&messages::after(db, chat, Seq(3), 9).await.unwrap()), [4]);
+    let read = async |at, back, ahead| {
+        let page = messages::page(db, chat, a, Span { at: Seq(at), back, ahead }).await.unwrap();
+        let page = page.expect("a member");
+        assert_eq!((page.last_seq.0, page.last_delivered_seq.0), (4, 3));
+        seqs(&page.messages)
+    };
+    assert_eq!(read(i64::MAX, 3, 0).await, [2, 3, 4]);
+    assert_eq!(read(9, 2, 9).await, [3, 4], "the newest instead of one that does not exist");
+    assert_eq!(read(1, 9, 0).await, [1]);
+    assert_eq!(read(0, 0, 3).await, [1, 2, 3]);
+    assert_eq!(read(3, 0, 9).await, [4]);
+    assert_eq!(read(2, 2, 1).await, [1, 2, 3]);
+    assert_eq!(read(4, 0, 9).await, [0; 0]);
+    let span = Span { at: Seq(1), back: 1, ahead: 0 };
+    assert!(messages::page(db, other, b, span).await.unwrap().is_none(), "not a member");
 
     let mut tx = store.tx().await;
     messages::edit(&mut tx, ids[0], &Content::of_row("miau".into()), Version(6), later(1))
@@ -137,7 +149,7 @@ async fn content_comes_back_exactly(
         .map(|(n, content)| named(message(chat, a, content), &format!("'{n}\\\" 🐈")))
         .collect();
     store.send(&batch, NOW).await;
-    let kept = messages::after(&store.db, chat, Seq(0), 99).await.unwrap();
+    let kept = store.messages(chat, a).await;
     for (n, (kept, content)) in kept.iter().zip(&contents).enumerate() {
         assert_eq!(kept.content.as_str(), content);
         assert_eq!(kept.client_id, Some(format!("'{n}\\\" 🐈")));
@@ -170,17 +182,18 @@ async fn a_batch_over_several_chats_moves_each_on(
     ];
     let ids = store.send(&batch, later(9)).await;
 
-    let of_one = messages::after(&store.db, one, Seq(0), 9).await.unwrap();
+    let of_one = store.messages(one, a).await;
     let contents: Vec<_> = of_one.iter().map(|m| (m.content.as_str(), m.version.0, m.id)).collect();
     assert_eq!(contents, [("1", 2, ids[0]), ("2", 3, ids[2]), ("3", 4, ids[3])]);
-    let answer = messages::after(&store.db, two, Seq(1), 9).await.unwrap().remove(0);
+    let answer = store.messages(two, a).await.remove(1);
     assert_eq!((answer.seq.0, answer.version.0, answer.timestamp), (2, 3, later(9)));
     assert_eq!((answer.reply_to, answer.client_id.as_deref()), (Some(first), Some("x")));
 
     for (chat, version, seq, last) in [(one, 4, 3, ids[3]), (two, 3, 2, ids[1])] {
         let seen = member_chats::of_member(&store.db, a, &[chat]).await.unwrap().remove(0);
         assert_eq!((seen.chat.version.0, seen.chat.last_seq.0), (version, seq));
-        assert_eq!((seen.last_message, seen.cursor.activity), (Some(last), last.0));
+        let newest = seen.last_message.map(|message| message.id);
+        assert_eq!((newest, seen.cursor.activity), (Some(last), last.0));
         assert_eq!((seen.last_read_seq.0, seen.unread_count), (seq, 0), "a wrote the last one");
     }
     let b_in_one =
@@ -269,7 +282,7 @@ async fn what_a_send_depends_on_is_resolved(
         posted.created.iter().map(|&((n, seq, version), _)| (n, seq.0, version.0)).collect();
     let expected = [(0, 3, 5), (2, 4, 6), (3, 2, 3), (4, 3, 4), (7, 5, 7), (13, 6, 8)];
     assert_eq!(created, expected);
-    let kept = messages::after(&store.db, chat, Seq(2), 9).await.unwrap();
+    let kept = store.messages(chat, a).await.split_off(2);
     let texts: Vec<_> = kept.iter().map(|m| (m.content.as_str(), m.seq.0, m.version.0)).collect();
     assert_eq!(texts, [("plain", 3, 5), ("new name", 4, 6), ("re", 5, 7), ("re", 6, 8)]);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use meowsenger::domain::ids::{ChatId, UserId};
-use meowsenger::domain::numbering::Seq;
+use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::role::Role;
 use meowsenger::store::error::{Result, StoreError};
 use meowsenger::store::post::{Posted, post};
@@ -75,7 +75,8 @@ impl Scene {
     }
 
     async fn contents(&self) -> Vec<(String, i64, i64)> {
-        let all = messages::after(&self.store.db, self.chat, Seq(0), 9).await.expect("read");
+        let all = messages::changed(&self.store.db, self.chat, Version(0), Version(99)).await;
+        let all = all.expect("read");
         all.iter().map(|m| (m.content.as_str().to_owned(), m.seq.0, m.version.0)).collect()
     }
 }

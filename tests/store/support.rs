@@ -8,12 +8,13 @@ use meowsenger::app::open_database;
 use meowsenger::config::{Config, Variables};
 use meowsenger::domain::ids::{ChatId, MessageId, UserId};
 use meowsenger::domain::login_names::Username;
-use meowsenger::domain::message::{ClientId, Content, NewMessage};
+use meowsenger::domain::message::{ClientId, Content, Message, NewMessage};
 use meowsenger::domain::numbering::Seq;
 use meowsenger::domain::role::Role;
 use meowsenger::domain::search::IndexEntry;
 use meowsenger::domain::time::Timestamp;
 use meowsenger::store::error::Result;
+use meowsenger::store::messages::{self, Span};
 use meowsenger::store::post::{Numbering, Posted, post};
 use meowsenger::store::sends::Resolved;
 use meowsenger::store::users::{self, NewUser};
@@ -105,6 +106,13 @@ impl Store {
     /// The same with one message.
     pub async fn say(&self, chat: ChatId, sender: UserId, content: &str) -> MessageId {
         self.send(&[message(chat, sender, content)], NOW).await[0]
+    }
+
+    /// All messages of a chat, as one of its members reads them.
+    pub async fn messages(&self, chat: ChatId, member: UserId) -> Vec<Message> {
+        let span = Span { at: Seq(0), back: 0, ahead: 99 };
+        let page = messages::page(&self.db, chat, member, span).await.expect("read");
+        page.expect("a member").messages
     }
 }
 
