@@ -7,7 +7,7 @@ use crate::domain::message::Message;
 use crate::domain::role::Role;
 use crate::store::member_chats::ChatOfMember;
 use crate::store::members::Membership;
-use crate::store::messages::{Page, Span};
+use crate::store::messages::{ChatMessages, Span};
 use crate::store::{Db, Target, Tx, chats, member_chats, members, messages, users};
 
 /// The user's membership of a chat. [`Error::NotFound`] if the user is not a member.
@@ -20,7 +20,7 @@ pub async fn membership(
 }
 
 /// Messages of a chat. [`Error::NotFound`] if the user is not a member.
-pub async fn page(db: &Db, chat: ChatId, user: UserId, span: Span) -> Result<Page> {
+pub async fn page(db: &Db, chat: ChatId, user: UserId, span: Span) -> Result<ChatMessages> {
     messages::page(db, chat, user, span).await?.ok_or(Error::NotFound)
 }
 

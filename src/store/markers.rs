@@ -57,14 +57,12 @@ pub async fn advance(tx: &mut Tx, wanted: &[(ChatId, UserId, Markers)]) -> Resul
             *read = Seq(0);
         }
     }
-    if tx.is_sqlite() {
+    let moved: Vec<(ChatId, UserId, Seq, Seq, Seq, Option<AccountVersion>)> = if tx.is_sqlite() {
         take_versions(tx, &readers).await?;
-    }
-    let moved: Vec<(ChatId, UserId, Seq, Seq, Seq, Option<AccountVersion>)> =
-        bind(tx.query(Dialects { sqlite: ADVANCE_SQLITE, postgres: ADVANCE_POSTGRES }), &rows)
-            .bind_list(&readers)
-            .all()
-            .await?;
+        bind(tx.query(ADVANCE_SQLITE), &rows).bind_list(&readers).all().await?
+    } else {
+        bind(tx.query(ADVANCE_POSTGRES), &rows).all().await?
+    };
     let moved = moved.into_iter().map(|(chat, user, delivered, read, last_seq, account)| Moved {
         to: member((chat, user, delivered, read, last_seq)),
         account,
@@ -90,13 +88,16 @@ const ADVANCE_SQLITE: &str = "\
                   (select account_version from users where id = members.user_id) \
                   then account_version end";
 
-/// `$5` are the users whose rows are held. Which read markers move is decided on the members' rows as they are
-/// once they are held, so that no version is taken for nothing.
+/// Which read markers move is decided on the members' rows as they are once they are held, so that no version is
+/// taken for nothing. The readers' rows are held already, so their next version is known. Every table is found by
+/// its key: in a join of two of these subqueries PostgreSQL would compare each row with each.
 const ADVANCE_POSTGRES: &str = "\
     with held as ( \
         select me.chat_id, me.user_id, c.last_seq, \
                least(w.delivered, c.last_seq) as delivered, least(w.read, c.last_seq) as read, \
-               me.last_read_seq < least(w.read, c.last_seq) as reads \
+               case when me.last_read_seq < least(w.read, c.last_seq) then \
+                   (select u.account_version + 1 from users u where u.id = me.user_id) \
+               end as account \
         from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) \
             as w (chat_id, user_id, delivered, read) \
         join members me on me.chat_id = w.chat_id and me.user_id = w.user_id \
@@ -105,17 +106,16 @@ const ADVANCE_POSTGRES: &str = "\
               or me.last_read_seq < least(w.read, c.last_seq) \
         for no key update of me skip locked), \
     versions as ( \
-        update users set account_version = account_version + 1 \
-        where id = any($5) and id in (select user_id from held where reads) \
-        returning id, account_version) \
+        update users set account_version = r.account \
+        from (select distinct user_id, account from held where account is not null) r \
+        where users.id = r.user_id) \
     update members m set \
         last_delivered_seq = greatest(m.last_delivered_seq, h.delivered), \
         last_read_seq = greatest(m.last_read_seq, h.read), \
-        account_version = coalesce(v.account_version, m.account_version) \
-    from held h left join versions v on h.reads and v.id = h.user_id \
+        account_version = coalesce(h.account, m.account_version) \
+    from held h \
     where m.chat_id = h.chat_id and m.user_id = h.user_id \
-    returning m.chat_id, m.user_id, m.last_delivered_seq, m.last_read_seq, h.last_seq, \
-              v.account_version";
+    returning m.chat_id, m.user_id, m.last_delivered_seq, m.last_read_seq, h.last_seq, h.account";
 
 /// The users with a read marker that has to move. On PostgreSQL their rows are locked from now on; rows that
 /// another transaction has locked are skipped.

@@ -144,7 +144,7 @@ pub struct Span {
 
 /// Messages of a chat, with what their reader needs to know about the chat.
 #[derive(Debug)]
-pub struct Page {
+pub struct ChatMessages {
     /// The reader's delivery marker.
     pub last_delivered_seq: Seq,
     /// The chat's newest message.
@@ -167,7 +167,7 @@ pub async fn page(
     chat: ChatId,
     user: UserId,
     span: Span,
-) -> Result<Option<Page>> {
+) -> Result<Option<ChatMessages>> {
     const AT: &str = "(case when $3 < c.last_seq then $3 else c.last_seq end)";
     let rows: Vec<PageRow> = at
         .into()
@@ -193,7 +193,7 @@ pub async fn page(
     let messages = rows.into_iter().filter_map(|row| row.message.of(chat));
     let mut messages: Vec<_> = messages.collect();
     messages.sort_unstable_by_key(|message| message.seq);
-    Ok(Some(Page { last_delivered_seq, last_seq, messages }))
+    Ok(Some(ChatMessages { last_delivered_seq, last_seq, messages }))
 }
 
 /// Messages of a chat whose last change made a version in `(after, upto]`, in version order.

@@ -46,7 +46,7 @@ impl std::fmt::Debug for PostgresSettings {
 impl PostgresSettings {
     /// What every connection sets before it is used, whatever the server, the database or the role
     /// has as its default. Not startup parameters: PgBouncer refuses these.
-    fn session(&self) -> [(&'static str, String); 9] {
+    fn session(&self) -> [(&'static str, String); 15] {
         let millis = |time: Duration| time.as_millis().to_string();
         let limit = self.timeouts.statement;
         [
@@ -62,6 +62,17 @@ impl PostgresSettings {
             ("tcp_keepalives_idle", "5".to_owned()),
             ("tcp_keepalives_interval", "2".to_owned()),
             ("tcp_keepalives_count", "3".to_owned()),
+            // A statement is planned once for each connection. By default PostgreSQL compares the
+            // costs of plans, and then plans most of ours each time, which is two thirds of its work.
+            ("plan_cache_mode", "force_generic_plan".to_owned()),
+            // Such a plan does not know how many rows are asked for, and is kept while tables grow. So
+            // it may only look rows up, and never read, hash or copy a table. What has no index is read all
+            // the same; the penalty that it has for that must not start the compiler.
+            ("enable_seqscan", "off".to_owned()),
+            ("enable_hashjoin", "off".to_owned()),
+            ("enable_mergejoin", "off".to_owned()),
+            ("enable_material", "off".to_owned()),
+            ("jit", "off".to_owned()),
         ]
     }
 
