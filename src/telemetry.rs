@@ -1,11 +1,12 @@
 //! Sets up the log: its format, level and writer. Nothing here decides what is worth logging.
 
+mod lines;
+
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::io::{IsTerminal, stderr};
+use std::io::{self, IsTerminal, stderr};
 use std::panic::PanicHookInfo;
 
 use tracing::{Level, Metadata};
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
@@ -13,6 +14,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Config, LogFormat};
+
+use lines::Lines;
 
 /// The levels without and with `DEBUG`.
 const INFO: &str = "info";
@@ -24,27 +27,27 @@ const OTHERS: Level = Level::WARN;
 /// `hub::bus::state` logs once; sqlx logs the values of unknown parameters of `DATABASE_URL`.
 const NEVER: [&str; 2] = ["async_nats", "sqlx_postgres::options"];
 
-/// Lines that may wait to be written. Logging never blocks: if stderr stops draining, further lines are
-/// dropped.
-const LINES_MAX: usize = 4_096;
-
 /// The running log. Waiting lines are written when this is dropped, within a second.
 #[derive(Debug)]
 #[must_use]
-pub struct Log {
-    _writer: WorkerGuard,
+pub struct Log(Lines);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.0.flush();
+    }
 }
 
-/// Starts the log, on standard error, and logs panics. Does nothing if one is running already.
-pub fn start(config: &Config) -> Log {
+/// Starts the log, on standard error, and logs panics. Does nothing if one is running already. Fails if
+/// the system has no thread for it.
+pub fn start(config: &Config) -> io::Result<Log> {
     let default = if config.server.debug { DEBUG } else { INFO };
     let level = config.logging.level.as_deref().unwrap_or(default);
-    let (writer, guard) =
-        NonBlockingBuilder::default().buffered_lines_limit(LINES_MAX).finish(stderr());
+    let lines = Lines::written_to(stderr())?;
     let subscriber = tracing_subscriber::fmt()
         // The level was parsed when the settings were read.
         .with_env_filter(EnvFilter::new(level))
-        .with_writer(writer)
+        .with_writer(lines.clone())
         // Errors of writing the log cannot be reported anywhere.
         .log_internal_errors(false)
         .with_ansi(stderr().is_terminal());
@@ -56,9 +59,14 @@ pub fn start(config: &Config) -> Log {
     };
     // Only tests start it twice in one process.
     if started.is_ok() {
-        std::panic::set_hook(Box::new(log_panic));
+        let lines = lines.clone();
+        std::panic::set_hook(Box::new(move |panic| {
+            log_panic(panic);
+            // The process may be about to abort.
+            lines.flush();
+        }));
     }
-    Log { _writer: guard }
+    Ok(Log(lines))
 }
 
 /// Writes what `write` logs as JSON lines, at once and whatever the level: for what a server prints before

@@ -44,7 +44,7 @@ pub mod users;
 
 use std::sync::Arc;
 
-use crate::app::{App, Workers};
+use crate::app::{App, Workers, answer};
 
 use look_back::LookBack;
 
@@ -54,6 +54,9 @@ pub fn start(app: &Arc<App>, workers: Workers) {
         app.background("committer", committer::run(Arc::clone(app), queue));
     }
     app.background("markers", markers::run(Arc::clone(app), workers.markers));
+    let node = Arc::clone(app);
+    let live = move |ids| sessions::all_live(Arc::clone(&node), ids);
+    app.background("look up sessions", answer(workers.live_sessions, live));
     if let Some(worker) = workers.bus {
         app.background("bus", bus::run(Arc::clone(app), worker));
     }

@@ -1,6 +1,7 @@
 //! Sessions: login, logout, authentication, and rotation of refresh tokens. Refresh token reuse (a used
 //! token is presented again, later than a lost answer explains) revokes the session.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::{Password, Profile};
 use crate::shares::Holder;
 use crate::store::sessions::{CurrentRefresh, Live};
-use crate::store::{Target, sessions, users};
+use crate::store::{sessions, users};
 
 use super::profiles::profile;
 use super::unit::Unit;
@@ -47,7 +48,7 @@ pub struct Opened {
 pub async fn authenticate(app: &Arc<App>, token: &str) -> Result<Caller> {
     let now = app.clock.now();
     let claims = app.signer.verify_as(TokenType::Access, token, now)?;
-    let live = live(app, &app.db, claims.session, now).await?;
+    let live = live(app, claims.session).await?;
     if live.user.id != claims.user {
         return Err(Error::TokenNotValid);
     }
@@ -140,7 +141,7 @@ pub async fn refresh(app: &Arc<App>, token: &str) -> Result<TokenPair> {
     let (id, user) = (claims.session, claims.user);
 
     let mut unit = Unit::begin(app).await?;
-    let live = live(app, &mut unit.tx, id, now).await?;
+    let live = not_too_old(app, sessions::live(&mut unit.tx, id, now).await?)?;
     if live.user.id != user {
         return Err(Error::TokenNotValid);
     }
@@ -174,7 +175,7 @@ pub async fn refresh(app: &Arc<App>, token: &str) -> Result<TokenPair> {
 pub async fn verify(app: &App, token: &str) -> Result<()> {
     let now = app.clock.now();
     let claims = app.signer.verify(token, now)?;
-    let live = live(app, &app.db, claims.session, now).await?;
+    let live = live(app, claims.session).await?;
     let good = live.user.id == claims.user
         && (claims.token_type == TokenType::Access || live.refresh_jti == claims.jti);
     if good { Ok(()) } else { Err(Error::TokenNotValid) }
@@ -237,17 +238,30 @@ pub(super) async fn replace_tokens(
 }
 
 /// A session that has not ended and is not too old, with its active user. [`Error::TokenNotValid`] if
-/// there is none.
-pub(super) async fn live(
-    app: &App,
-    at: impl Into<Target<'_>>,
-    id: SessionId,
-    now: Timestamp,
-) -> Result<Live> {
-    let live = sessions::live(at, id, now).await?;
-    // Its `expires_at` says the same, unless `SESSION_MAX_AGE` was longer when that was written.
-    let young = live.filter(|live| now < live.created_at.plus(app.ages.session));
-    young.ok_or(Error::TokenNotValid)
+/// there is none. On PostgreSQL, requests that ask at the same time share a query.
+pub(super) async fn live(app: &App, id: SessionId) -> Result<Live> {
+    let found = match app.db.is_sqlite() {
+        true => sessions::live(&app.db, id, app.clock.now()).await?,
+        false => app.live_sessions.find(id).await?,
+    };
+    not_too_old(app, found)
+}
+
+/// The sessions of [`live`], for many requests at once.
+pub async fn all_live(app: Arc<App>, ids: Vec<SessionId>) -> Result<HashMap<SessionId, Live>> {
+    let now = app.clock.now();
+    // PostgreSQL keeps a plan for one id, and makes a new one for each list.
+    if let [id] = ids[..] {
+        let found = sessions::live(&app.db, id, now).await?;
+        return Ok(found.map(|live| (id, live)).into_iter().collect());
+    }
+    Ok(sessions::all_live(&app.db, &ids, now).await?)
+}
+
+/// A session's `expires_at` says the same, unless `SESSION_MAX_AGE` was longer when that was written.
+fn not_too_old(app: &App, live: Option<Live>) -> Result<Live> {
+    let now = app.clock.now();
+    live.filter(|live| now < live.created_at.plus(app.ages.session)).ok_or(Error::TokenNotValid)
 }
 
 /// When a session that is refreshed now expires: because it is unused, or too old.

@@ -45,6 +45,6 @@ pub async fn redeem(app: &Arc<App>, ticket: &str) -> Result<Caller> {
     let session = tickets::take(&mut unit.tx, &hash, now, latest(now)).await?;
     let session = session.ok_or(Error::TokenNotValid)?;
     unit.commit().await?;
-    let live = sessions::live(app, &app.db, session, now).await?;
+    let live = sessions::live(app, session).await?;
     Ok(Caller { user: live.user, session })
 }

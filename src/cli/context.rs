@@ -23,7 +23,7 @@ pub(super) fn say(line: &str) {
 pub(super) fn settings() -> Result<(Config, Log)> {
     let variables = environment()?;
     let config = Config::read(&variables)?;
-    let log = telemetry::start(&config);
+    let log = telemetry::start(&config)?;
     for name in Config::without_effect(&variables) {
         tracing::warn!(name, "this setting has no effect in this version");
     }

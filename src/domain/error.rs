@@ -142,6 +142,17 @@ impl Error {
         }
     }
 
+    /// The same failure for another who waited for the same work. The cause becomes text: never its debug
+    /// form, which may show values.
+    pub fn again(&self) -> Self {
+        match self {
+            Self::Unavailable(cause) => Self::Unavailable(cause.to_string().into()),
+            Self::OutcomeUnknown(cause) => Self::OutcomeUnknown(cause.to_string().into()),
+            Self::Internal(cause) => Self::Internal(cause.to_string().into()),
+            other => Self::Internal(other.to_string().into()),
+        }
+    }
+
     /// A state that cannot occur.
     pub fn internal(cause: impl Into<Cause>) -> Self {
         Self::Internal(cause.into())

@@ -1,5 +1,7 @@
 //! Sessions, and the rotation of their refresh tokens.
 
+use std::collections::HashMap;
+
 use constcat::concat;
 use serde::Deserialize;
 
@@ -53,7 +55,7 @@ pub async fn insert(
 }
 
 /// A session that has not ended, and its active user.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Live {
     /// The user.
     pub user: User,
@@ -65,6 +67,11 @@ pub struct Live {
     pub refresh_jti: String,
 }
 
+/// The columns of a [`Live`].
+const LIVE: &str = concat!(users::COLUMNS, ", s.created_at, s.last_used_at, s.refresh_jti");
+/// What ends queries of live sessions. `$2` is the time.
+const IS_LIVE: &str = " and s.ended_at is null and s.expires_at > $2 and u.is_active";
+
 /// A session that has not ended and whose user is active.
 pub async fn live(
     at: impl Into<Target<'_>>,
@@ -74,16 +81,45 @@ pub async fn live(
     at.into()
         .query(concat!(
             "select ",
-            users::COLUMNS,
-            ", s.created_at, s.last_used_at, s.refresh_jti \
-                 from sessions s join users u on u.id = s.user_id \
-                 where s.id = $1 and s.ended_at is null and s.expires_at > $2 and u.is_active"
+            LIVE,
+            " from sessions s join users u on u.id = s.user_id where s.id = $1",
+            IS_LIVE
         ))
         .brief()
         .bind(id)
         .bind(now)
         .optional()
         .await
+}
+
+/// [`live`] for many sessions at once.
+pub async fn all_live(
+    at: impl Into<Target<'_>>,
+    ids: &[SessionId],
+    now: Timestamp,
+) -> Result<HashMap<SessionId, Live>> {
+    let found: Vec<(SessionId, Live)> = at
+        .into()
+        .query(Dialects {
+            sqlite: concat!(
+                "select s.id, ",
+                LIVE,
+                " from sessions s join users u on u.id = s.user_id \
+                 where s.id in (select value from json_each($1))",
+                IS_LIVE
+            ),
+            postgres: concat!(
+                "select s.id, ",
+                LIVE,
+                " from sessions s join users u on u.id = s.user_id where s.id = any($1)",
+                IS_LIVE
+            ),
+        })
+        .bind_list(ids)
+        .bind(now)
+        .all()
+        .await?;
+    Ok(found.into_iter().collect())
 }
 
 /// Rotates a refresh token. False if it is not the session's current one, or the session has ended: of two

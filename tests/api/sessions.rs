@@ -1,5 +1,6 @@
 //! Sessions: tokens, rotation, reuse, logout, and tickets for sockets.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -106,6 +107,42 @@ async fn logging_out_ends_this_session_at_once(
         laptop.post(VERIFY, json!({"token": token})).await.expect_bad_token();
     }
     laptop.get(ME).await.expect(200);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_that_begins_after_a_logout_is_answered_on_any_node_however_many_ask(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let tom = server.user("tom").await;
+    let mut nodes = vec![server.base.clone()];
+    let other = match backend {
+        Backend::Sqlite => None,
+        Backend::Postgres => Some(server.second_node().await),
+    };
+    nodes.extend(other.iter().map(|node| node.base.clone()));
+    // Requests that arrive together share a look-up.
+    let (answered, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let ask = async |number: usize| {
+        let client = Client { base: nodes[number % nodes.len()].clone(), ..tom.clone() };
+        loop {
+            let is_refused = is_over.load(Ordering::SeqCst);
+            let answer = client.get(ME).await;
+            if is_refused {
+                return drop(answer.expect_bad_token());
+            }
+            answered.fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    let end = async {
+        while answered.load(Ordering::SeqCst) < 200 {
+            tokio::task::yield_now().await;
+        }
+        tom.post("/api/auth/logout/", json!({})).await.expect(204);
+        is_over.store(true, Ordering::SeqCst);
+    };
+    tokio::join!(join_all((0..32).map(ask)), end);
 }
 
 #[rstest]
