@@ -30,7 +30,6 @@ use crate::auth::tokens::Signer;
 use crate::config::{Ages, Config, DatabaseUrl, Limits, LogAccounts, MediaUrl, ServerSettings};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
-use crate::domain::ids::SessionId;
 use crate::domain::urls::Urls;
 use crate::hub::Hub;
 use crate::mail::Mailer;
@@ -44,13 +43,12 @@ use crate::store::open::PostgresSettings;
 use crate::store::pooler::OpenError;
 use crate::store::pools::Timeouts;
 use crate::store::seen::SeenFile;
-use crate::store::sessions::Live;
 
 pub use bus::check_bus;
 pub use clock::{AGREEMENT, Clock, SystemClock};
 use folder::{kept_secret_key, make_folder};
 use lookups::Lookups;
-pub use lookups::answer;
+pub use lookups::{Question, Questions, answer};
 pub use nodes::{HEARTBEAT_TIMEOUT, Nodes, living_heartbeats};
 use queues::MarkerQueue;
 pub use queues::{PendingMarkers, PendingSend, SendQueue, Sent, Workers, answered};
@@ -115,8 +113,8 @@ pub struct App {
     pub laggards: Laggards,
     /// Sessions that were used and whose last use is not stored yet.
     pub touched: Touched,
-    /// Where live sessions are looked up, on PostgreSQL.
-    pub live_sessions: Lookups<SessionId, Live>,
+    /// Where many look something up at the same time, on PostgreSQL.
+    pub lookups: Lookups,
     /// The queues to the committers.
     pub sends: SendQueue,
     /// The queue to the worker that moves markers.
@@ -161,7 +159,7 @@ impl App {
         };
         let (sends, receivers) = SendQueue::new(committers);
         let (markers, markers_receiver) = MarkerQueue::new();
-        let (live_sessions, live_sessions_receiver) = Lookups::new();
+        let (lookups, questions) = Lookups::new();
         let urls = Arc::new(Urls::new(config.server.public_url.as_deref()));
         let (link, bus) = bus::open(&config.bus, SigningKey::new(&secret_key))
             .await
@@ -200,7 +198,7 @@ impl App {
             media: Media::new(open_files(config)?),
             laggards: Laggards::default(),
             touched: Touched::default(),
-            live_sessions,
+            lookups,
             sends,
             markers,
             epoch: watch::Sender::default(),
@@ -212,12 +210,7 @@ impl App {
             stopping: CancellationToken::new(),
             stopped: CancellationToken::new(),
         };
-        let workers = Workers {
-            sends: receivers,
-            markers: markers_receiver,
-            live_sessions: live_sessions_receiver,
-            bus,
-        };
+        let workers = Workers { sends: receivers, markers: markers_receiver, questions, bus };
         Ok((Arc::new(app), workers))
     }
 

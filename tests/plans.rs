@@ -22,7 +22,7 @@ use meowsenger::domain::receipt::Markers;
 use meowsenger::domain::search::{IndexEntry, Query};
 use meowsenger::domain::session::Caller;
 use meowsenger::domain::sync::Known;
-use meowsenger::store::{Target, markers, migrations, search};
+use meowsenger::store::{Target, connecting, markers, migrations, search, sessions};
 use rusqlite::Connection;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -176,6 +176,10 @@ async fn calls(app: &Arc<App>, me: &Caller, size: i64) {
     let ids: Vec<_> = (1..=size).map(UserId).collect();
     let named = users::named(app, &ids).await.expect("users");
     assert_eq!(i64::try_from(named.len()), Ok(size));
+    connecting::entries(&app.db, &ids).await.expect("entries");
+    connecting::standings(&app.db, &ids, app.clock.now()).await.expect("standings");
+    let sessions: Vec<_> = (1..=size).map(SessionId).collect();
+    sessions::all_live(&app.db, &sessions, app.clock.now()).await.expect("sessions");
 }
 
 fn walked_by_sqlite(app: &App, folder: &Path, statements: &[String]) -> Vec<String> {

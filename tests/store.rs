@@ -11,6 +11,8 @@ mod avatars;
 mod changes;
 #[path = "store/chats.rs"]
 mod chats;
+#[path = "store/connecting.rs"]
+mod connecting;
 #[path = "store/growth.rs"]
 mod growth;
 #[path = "store/least.rs"]

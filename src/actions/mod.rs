@@ -23,6 +23,7 @@ pub mod live;
 mod login_log;
 mod login_names;
 pub mod look_back;
+mod lookups;
 pub mod markers;
 pub mod members;
 pub mod messages;
@@ -44,7 +45,7 @@ pub mod users;
 
 use std::sync::Arc;
 
-use crate::app::{App, Workers, answer};
+use crate::app::{App, Workers};
 
 use look_back::LookBack;
 
@@ -54,9 +55,7 @@ pub fn start(app: &Arc<App>, workers: Workers) {
         app.background("committer", committer::run(Arc::clone(app), queue));
     }
     app.background("markers", markers::run(Arc::clone(app), workers.markers));
-    let node = Arc::clone(app);
-    let live = move |ids| sessions::all_live(Arc::clone(&node), ids);
-    app.background("look up sessions", answer(workers.live_sessions, live));
+    lookups::start(app, workers.questions);
     if let Some(worker) = workers.bus {
         app.background("bus", bus::run(Arc::clone(app), worker));
     }

@@ -21,6 +21,7 @@ use crate::store::presence::NodePresence;
 use crate::store::{members, presence, users};
 
 use super::live::LiveSocket;
+use super::lookups;
 use super::profiles::profiles;
 use super::unit::Unit;
 
@@ -96,9 +97,9 @@ pub async fn subscribe(
 }
 
 /// Records the status of users who have just got a subscriber, so that only changes are sent.
-pub(super) async fn record(app: &App, users: &[UserId]) -> Result<()> {
+pub(super) async fn record(app: &Arc<App>, users: &[UserId]) -> Result<()> {
     for chunk in users.chunks(CHUNK) {
-        let users = users::by_ids(&app.db, chunk).await?;
+        let users = lookups::some_users(app, chunk).await?;
         for profile in profiles(app, users).await? {
             let status = ShownStatus::of(&profile);
             app.hub.presence.subscriptions.record(profile.user.id, status);

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
-use crate::app::{App, living_heartbeats};
+use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::UserId;
 use crate::domain::presence::Activity;
 use crate::domain::user::{Profile, User};
-use crate::store::presence::{self, NodePresence};
+use crate::store::presence::NodePresence;
+
+use super::lookups;
 
 /// Users with their status, in the same order. Connections to this node count at once, those to other
 /// nodes as soon as these have written them to the database.
@@ -50,6 +52,5 @@ async fn elsewhere(app: &App, users: &[UserId]) -> Result<Vec<NodePresence>> {
     if users.is_empty() || !app.nodes.has_peers() {
         return Ok(Vec::new());
     }
-    let (earliest, _) = living_heartbeats(&app.clock);
-    Ok(presence::elsewhere(&app.db, &app.nodes.name, earliest, users).await?)
+    lookups::elsewhere(app, users).await
 }

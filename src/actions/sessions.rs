@@ -1,7 +1,6 @@
 //! Sessions: login, logout, authentication, and rotation of refresh tokens. Refresh token reuse (a used
 //! token is presented again, later than a lost answer explains) revokes the session.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use crate::store::{sessions, users};
 
 use super::profiles::profile;
 use super::unit::Unit;
-use super::{attempts, login_log};
+use super::{attempts, login_log, lookups};
 
 /// The grace period in which a used refresh token may be repeated, because its answer was lost.
 const GRACE: Duration = Duration::from_secs(10);
@@ -172,7 +171,7 @@ pub async fn refresh(app: &Arc<App>, token: &str) -> Result<TokenPair> {
 }
 
 /// Whether a token of either kind is valid now. [`Error::TokenNotValid`] if not.
-pub async fn verify(app: &App, token: &str) -> Result<()> {
+pub async fn verify(app: &Arc<App>, token: &str) -> Result<()> {
     let now = app.clock.now();
     let claims = app.signer.verify(token, now)?;
     let live = live(app, claims.session).await?;
@@ -238,24 +237,9 @@ pub(super) async fn replace_tokens(
 }
 
 /// A session that has not ended and is not too old, with its active user. [`Error::TokenNotValid`] if
-/// there is none. On PostgreSQL, requests that ask at the same time share a query.
-pub(super) async fn live(app: &App, id: SessionId) -> Result<Live> {
-    let found = match app.db.is_sqlite() {
-        true => sessions::live(&app.db, id, app.clock.now()).await?,
-        false => app.live_sessions.find(id).await?,
-    };
-    not_too_old(app, found)
-}
-
-/// The sessions of [`live`], for many requests at once.
-pub async fn all_live(app: Arc<App>, ids: Vec<SessionId>) -> Result<HashMap<SessionId, Live>> {
-    let now = app.clock.now();
-    // PostgreSQL keeps a plan for one id, and makes a new one for each list.
-    if let [id] = ids[..] {
-        let found = sessions::live(&app.db, id, now).await?;
-        return Ok(found.map(|live| (id, live)).into_iter().collect());
-    }
-    Ok(sessions::all_live(&app.db, &ids, now).await?)
+/// there is none.
+pub(super) async fn live(app: &Arc<App>, id: SessionId) -> Result<Live> {
+    not_too_old(app, lookups::session(app, id).await?)
 }
 
 /// A session's `expires_at` says the same, unless `SESSION_MAX_AGE` was longer when that was written.

@@ -8,14 +8,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::domain::error::{Error, Result};
-use crate::domain::ids::{ChatId, SessionId, UserId};
+use crate::domain::ids::{ChatId, UserId};
 use crate::domain::message::{Message, NewMessage};
 use crate::domain::receipt::Markers;
 use crate::hub::bus::worker::BusWorker;
 use crate::store::markers::MemberMarkers;
-use crate::store::sessions::Live;
 
-use super::lookups::Question;
+use super::lookups::Questions;
 
 /// Sends that may wait for one committer; more are refused with 503.
 const SENDS_WAITING: usize = 2_048;
@@ -29,8 +28,8 @@ pub struct Workers {
     pub sends: Vec<mpsc::Receiver<PendingSend>>,
     /// Marker moves.
     pub markers: mpsc::Receiver<PendingMarkers>,
-    /// Look-ups of sessions.
-    pub live_sessions: mpsc::Receiver<Question<SessionId, Live>>,
+    /// Look-ups.
+    pub questions: Questions,
     /// The connection to NATS, where there is a bus.
     pub bus: Option<BusWorker>,
 }

@@ -204,19 +204,6 @@ pub async fn purge(tx: &mut Tx, limit: i64) -> Result<bool> {
     Ok(true)
 }
 
-/// The private chats of a user, each with the other user.
-pub async fn peers_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<(ChatId, UserId)>> {
-    at.into()
-        .query(
-            "select c.id, case when c.low_user = me.user_id then c.high_user else c.low_user end \
-             from members me join chats c on c.id = me.chat_id \
-             where me.user_id = $1 and c.type = 'private'",
-        )
-        .bind(user)
-        .all()
-        .await
-}
-
 /// The group chats of a user, in the order of their ids.
 pub async fn groups_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<ChatId>> {
     at.into()

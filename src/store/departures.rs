@@ -52,23 +52,6 @@ pub async fn since(
         .await
 }
 
-/// The chats that a user has left since a time, with the last version by which they did. They may have returned.
-pub async fn of_user(
-    at: impl Into<Target<'_>>,
-    user: UserId,
-    since: Timestamp,
-) -> Result<Vec<(ChatId, Version)>> {
-    at.into()
-        .query(
-            "select chat_id, max(version) from departures \
-             where at >= $1 and user_id = $2 group by chat_id",
-        )
-        .bind(since)
-        .bind(user)
-        .all()
-        .await
-}
-
 /// Who has left a chat by a version greater than `after` and at most `upto`, and has not returned.
 pub async fn between(
     at: impl Into<Target<'_>>,

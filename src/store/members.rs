@@ -315,11 +315,6 @@ pub async fn acquainted(
         .await
 }
 
-/// The chats of a user.
-pub async fn chats_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<ChatId>> {
-    at.into().query("select chat_id from members where user_id = $1").bind(user).column().await
-}
-
 /// Which recipients of a message; never its sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Receipt {

@@ -7,6 +7,7 @@ pub mod avatars;
 pub mod chat_lists;
 pub mod chats;
 pub mod checkpoint;
+pub mod connecting;
 pub mod db;
 pub mod departures;
 pub mod error;

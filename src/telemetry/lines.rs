@@ -90,7 +90,10 @@ impl Shared {
             to.write_all(&lines).and_then(|()| to.flush()).ok();
             lines.clear();
             if dropped > 0 {
-                tracing::warn!(dropped, "the log was not read in time; some of its lines were dropped");
+                tracing::warn!(
+                    dropped,
+                    "the log was not read in time; some of its lines were dropped"
+                );
             }
         }
     }

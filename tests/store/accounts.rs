@@ -225,6 +225,8 @@ async fn a_session_lives_until_it_ends_or_runs_out(
     assert!(sessions::ended_since(&store.db, later(8), later(9)).await.unwrap().is_empty());
 
     assert!(sessions::live(&store.db, others, NOW).await.unwrap().is_some());
+    let many = sessions::all_live(&store.db, &[one, two, others, others], NOW).await.unwrap();
+    assert_eq!(many.into_keys().collect::<Vec<_>>(), [others]);
     deactivate(&store, other).await;
     assert!(sessions::live(&store.db, others, NOW).await.unwrap().is_none());
 }

@@ -34,7 +34,8 @@ type Shard = Ordered<FeedsLevel, HashMap<ChatId, Feed>>;
 pub struct Memberships<'a> {
     /// The user's chats, with their versions.
     pub versions: &'a [(ChatId, Version)],
-    /// The chats that the user has left recently, and by which version. Read after the versions.
+    /// The chats that the user has left recently, and by which version. Read with the versions, or after
+    /// them.
     pub left: &'a [(ChatId, Version)],
 }
 
