@@ -235,10 +235,11 @@ fn range(request: &MessagesRequest, size: i64) -> Span {
         MessagesRequest::Page(PageRequest::After(cursor)) => (cursor, true),
         MessagesRequest::Page(PageRequest::Before(cursor)) => (cursor, false),
     };
+    // A client may name any number, also one before the first message.
     if cursor.newest_first == is_after {
-        Span { at: Seq(cursor.seq.0 - 1), back: size, ahead: 0 }
+        Span { at: Seq(cursor.seq.0.max(1) - 1), back: size, ahead: 0 }
     } else {
-        Span { at: cursor.seq, back: 0, ahead: size }
+        Span { at: cursor.seq.max(Seq(0)), back: 0, ahead: size }
     }
 }
 

@@ -13,8 +13,8 @@ use meowsenger::domain::role::Role;
 use meowsenger::domain::search::IndexEntry;
 use meowsenger::store::presence::NodePresence;
 use meowsenger::store::{
-    Tx, account_version, avatars, chats, departures, least, markers, member_chats, members,
-    messages, presence, search, sends, sessions, users,
+    Tx, account_version, avatars, chats, connecting, departures, least, markers, member_chats,
+    members, messages, presence, search, sends, sessions, users,
 };
 use rstest::rstest;
 
@@ -32,6 +32,8 @@ const STATEMENTS: &[&str] = &[
     "account_version::versions",
     "avatars::used",
     "chats::versions",
+    "connecting::entries",
+    "connecting::standings",
     "departures::insert",
     "least::least_markers",
     "markers::advance",
@@ -53,6 +55,7 @@ const STATEMENTS: &[&str] = &[
     "search::index",
     "sends::lock_chats",
     "sends::write",
+    "sessions::all_live",
     "sessions::touch",
     "users::by_ids",
     "users::hold_active",
@@ -136,6 +139,10 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
             member_chats::fitting(tx, one, &chats, 1 << 20, 256).await.map(drop)
         }
         "chats::versions" => chats::versions(tx, &lists.map(ChatId)).await.map(drop),
+        "connecting::entries" => connecting::entries(tx, &lists.map(UserId)).await.map(drop),
+        "connecting::standings" => {
+            connecting::standings(tx, &lists.map(UserId), NOW).await.map(drop)
+        }
         "departures::insert" => {
             let out = lists.map(|id| Departed { user: UserId(id), version: Version(id) });
             departures::insert(tx, chat, &out, NOW).await
@@ -155,6 +162,7 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
             let laggards = least::Laggards::default();
             least::least_markers(tx, &laggards, &lists.map(ChatId)).await.map(drop)
         }
+        "sessions::all_live" => sessions::all_live(tx, &lists.map(SessionId), NOW).await.map(drop),
         "sessions::touch" => sessions::touch(tx, &lists.map(SessionId), later(1)).await,
         "members::remove" => members::remove(tx, chat, &lists.map(UserId)).await,
         "messages::any_since" => {
