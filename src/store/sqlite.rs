@@ -1,5 +1,5 @@
 //! A connection to the embedded database, and the statements that run on it. Everything here blocks the
-//! thread that calls it: [`super::worker`] is the thread of a connection. Nothing here knows a table.
+//! thread that calls it: `worker.rs` is the thread of a connection. Nothing here knows a table.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
