@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
 use rusqlite::{CachedStatement, Connection, InterruptHandle, OpenFlags};
 use serde::Serialize;
@@ -43,6 +44,9 @@ impl Sqlite {
         connection.execute_batch(PRAGMAS)?;
         connection.execute_batch(if settings.reads_only { READER } else { WRITER })?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        // Otherwise SQLite prepares a statement again whenever its values change, in case they allow a
+        // better plan: that cost more than running it.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         Ok(Self { connection, busy: settings.busy })
     }
 
