@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::client::User;
-use crate::fill::{Chats, Database};
+use crate::database::Database;
+use crate::fill::{self, Chats};
 use crate::server::{self, Server};
 use crate::{Result, say};
 
@@ -97,22 +98,20 @@ async fn prepare(
         users.push(User::register(&at, name).await?);
     }
     drop(server);
-    let database = match postgres {
-        Some(url) => Database::postgres(url).await?,
-        None => Database::sqlite(folder).await?,
-    };
+    let mut database = Database::open(folder, postgres).await?;
     let other = users.pop().ok_or("three users")?.id.0;
     for (user, name, count, messages, unread) in
         [(0, "many", 999, 500, 50), (0, "long", 1, 500_000, 0), (1, "few", 10, 100, 1)]
     {
         let user = users[user].id.0;
-        database.add(&Chats { user, name, count, messages, unread }, other).await?;
+        fill::add(&mut database, &Chats { user, name, count, messages, unread }, other).await?;
     }
-    let chats = (database.group("long", 1).await?, database.group("few", 1).await?);
-    database.close().await;
+    let long = fill::group(&mut database, "long", 1).await?;
+    let few = fill::group(&mut database, "few", 1).await?;
+    database.close().await?;
     say(&format!("1,000,500 messages written in {:.0} s", began.elapsed().as_secs_f64()));
     let users = users.try_into().map_err(|_| "two users")?;
-    Ok((users, chats.0, chats.1))
+    Ok((users, long, few))
 }
 
 /// The body of a sync by a client that is up to date.

@@ -1,21 +1,8 @@
-//! Writes a database with a long history at once, as a million sends would have left it. Only this
-//! file of the load generator knows the tables, and it must fill them as the server would.
-
-use sqlx::postgres::PgPoolOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
-
-use std::path::Path;
+//! Writes a database with a long history at once, as a million sends would have left it. It must fill
+//! the tables as the server would.
 
 use crate::Result;
-
-/// The database.
-pub enum Database {
-    /// The file of an embedded database.
-    Sqlite(SqlitePool),
-    /// A database on a PostgreSQL server.
-    Postgres(PgPool),
-}
+use crate::database::Database;
 
 /// Chats of one user.
 pub struct Chats {
@@ -31,108 +18,70 @@ pub struct Chats {
     pub unread: i64,
 }
 
-impl Database {
-    /// The server's own file in its folder.
-    pub async fn sqlite(folder: &Path) -> Result<Self> {
-        let file = folder.join("data/meowsenger.sqlite3");
-        let options = SqliteConnectOptions::new().filename(file);
-        Ok(Self::Sqlite(SqlitePoolOptions::new().max_connections(1).connect_with(options).await?))
-    }
+/// Adds chats with everything that belongs to them. `other` is a member of every group as well.
+pub async fn add(database: &mut Database, chats: &Chats, other: i64) -> Result {
+    let Chats { user, name, count, messages, unread } = chats;
+    let (now, then) = match database {
+        Database::Sqlite(_) => ("1795305600000000", "1795305600000000 + 1000000 * s.n"),
+        Database::Postgres(_) => ("to_timestamp(1795305600)", "to_timestamp(1795305600 + s.n)"),
+    };
+    let series = |last: &str| {
+        format!("with recursive s (n) as (select 1 union all select n + 1 from s where n < {last})")
+    };
+    let (every, each) = (series(&count.to_string()), series(&messages.to_string()));
+    let numbers = format!("2, {messages} + 1, {messages}, {then}");
+    let statements = [
+        format!(
+            "{every} insert into users (username, username_key, password, date_joined) \
+             select '{name}peer' || s.n, '{name}peer' || s.n, '!', {now} \
+             from s where s.n % 2 = 0"
+        ),
+        format!(
+            "{every} insert into chats (type, name, created_at, created_by, members_count, \
+                                        version, last_seq, active_at) \
+             select 'group', '{name} ' || s.n, {now}, {user}, {numbers} \
+             from s where s.n % 2 = 1"
+        ),
+        format!(
+            "{every} insert into chats (type, description, created_at, created_by, low_user, \
+                                        high_user, members_count, version, last_seq, active_at) \
+             select 'private', '{name} ' || s.n, {now}, {user}, {user}, p.id, {numbers} \
+             from s join users p on p.username = '{name}peer' || s.n"
+        ),
+        format!(
+            "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, \
+                                  last_read_seq) \
+             select id, {user}, case type when 'group' then 'owner' else 'member' end, {now}, \
+                    {messages}, {messages} \
+             from chats where name like '{name} %' or description like '{name} %'"
+        ),
+        format!(
+            "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, \
+                                  last_read_seq) \
+             select c.id, coalesce(c.high_user, {other}), 'member', {now}, {messages}, {messages} \
+             from chats c where c.name like '{name} %' or c.description like '{name} %'"
+        ),
+        format!(
+            "update members set last_read_seq = {messages} - 3 where user_id = {user} and \
+             chat_id in (select chat_id from members where user_id = {user} \
+                         order by chat_id limit {unread})"
+        ),
+        format!(
+            "{each} insert into messages (chat_id, seq, version, sender_id, content, timestamp) \
+             select c.id, s.n, s.n + 1, coalesce(c.high_user, {other}), \
+                    'Meow number ' || s.n || ', of some length, as people write.', {then} \
+             from s cross join chats c \
+             where c.name like '{name} %' or c.description like '{name} %'"
+        ),
+        "update chats set description = '', last_message_id = \
+         (select m.id from messages m where m.chat_id = chats.id and m.seq = chats.last_seq) \
+         where last_message_id is null and last_seq > 0"
+            .to_owned(),
+    ];
+    database.run(format!("begin; {}; commit;", statements.join("; "))).await
+}
 
-    /// Of a `postgres://` URL.
-    pub async fn postgres(url: &str) -> Result<Self> {
-        Ok(Self::Postgres(PgPoolOptions::new().max_connections(1).connect(url).await?))
-    }
-
-    /// Adds chats with everything that belongs to them. `other` is a member of every group as well.
-    pub async fn add(&self, chats: &Chats, other: i64) -> Result {
-        let Chats { user, name, count, messages, unread } = chats;
-        let (now, then) = match self {
-            Self::Sqlite(_) => ("1795305600000000", "1795305600000000 + 1000000 * s.n"),
-            Self::Postgres(_) => ("to_timestamp(1795305600)", "to_timestamp(1795305600 + s.n)"),
-        };
-        let series = |last: &str| {
-            format!(
-                "with recursive s (n) as (select 1 union all select n + 1 from s where n < {last})"
-            )
-        };
-        let (every, each) = (series(&count.to_string()), series(&messages.to_string()));
-        let numbers = format!("2, {messages} + 1, {messages}, {then}");
-        self.run(&[
-            format!(
-                "{every} insert into users (username, username_key, password, date_joined) \
-                 select '{name}peer' || s.n, '{name}peer' || s.n, '!', {now} \
-                 from s where s.n % 2 = 0"
-            ),
-            format!(
-                "{every} insert into chats (type, name, created_at, created_by, members_count, \
-                                            version, last_seq, active_at) \
-                 select 'group', '{name} ' || s.n, {now}, {user}, {numbers} \
-                 from s where s.n % 2 = 1"
-            ),
-            format!(
-                "{every} insert into chats (type, description, created_at, created_by, low_user, \
-                                            high_user, members_count, version, last_seq, active_at) \
-                 select 'private', '{name} ' || s.n, {now}, {user}, {user}, p.id, {numbers} \
-                 from s join users p on p.username = '{name}peer' || s.n"
-            ),
-            format!(
-                "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, \
-                                      last_read_seq) \
-                 select id, {user}, case type when 'group' then 'owner' else 'member' end, {now}, \
-                        {messages}, {messages} \
-                 from chats where name like '{name} %' or description like '{name} %'"
-            ),
-            format!(
-                "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, \
-                                      last_read_seq) \
-                 select c.id, coalesce(c.high_user, {other}), 'member', {now}, {messages}, {messages} \
-                 from chats c where c.name like '{name} %' or c.description like '{name} %'"
-            ),
-            format!(
-                "update members set last_read_seq = {messages} - 3 where user_id = {user} and \
-                 chat_id in (select chat_id from members where user_id = {user} \
-                             order by chat_id limit {unread})"
-            ),
-            format!(
-                "{each} insert into messages (chat_id, seq, version, sender_id, content, timestamp) \
-                 select c.id, s.n, s.n + 1, coalesce(c.high_user, {other}), \
-                        'Meow number ' || s.n || ', of some length, as people write.', {then} \
-                 from s cross join chats c \
-                 where c.name like '{name} %' or c.description like '{name} %'"
-            ),
-            "update chats set description = '', last_message_id = \
-             (select m.id from messages m where m.chat_id = chats.id and m.seq = chats.last_seq) \
-             where last_message_id is null and last_seq > 0"
-                .to_owned(),
-        ])
-        .await
-    }
-
-    /// The id of a chat that [`Self::add`] made, by its number.
-    pub async fn group(&self, name: &str, number: i64) -> Result<i64> {
-        let sql = AssertSqlSafe(format!("select id from chats where name = '{name} {number}'"));
-        Ok(match self {
-            Self::Sqlite(pool) => sqlx::query_scalar(sql).fetch_one(pool).await?,
-            Self::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await?,
-        })
-    }
-
-    /// Closes the database, for the server to open it.
-    pub async fn close(self) {
-        match self {
-            Self::Sqlite(pool) => pool.close().await,
-            Self::Postgres(pool) => pool.close().await,
-        }
-    }
-
-    /// Executes the statements in one transaction.
-    async fn run(&self, statements: &[String]) -> Result {
-        let script = AssertSqlSafe(format!("begin; {}; commit;", statements.join("; ")));
-        match self {
-            Self::Sqlite(pool) => sqlx::raw_sql(script).execute(pool).await.map(drop)?,
-            Self::Postgres(pool) => sqlx::raw_sql(script).execute(pool).await.map(drop)?,
-        }
-        Ok(())
-    }
+/// The id of a chat that [`add`] made, by its number.
+pub async fn group(database: &mut Database, name: &str, number: i64) -> Result<i64> {
+    database.number(&format!("select id from chats where name = '{name} {number}'")).await
 }

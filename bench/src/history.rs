@@ -2,7 +2,7 @@
 //! twentieth of all messages each, thousands with some of them, all interleaved. Beside `seed`, which fills the rest.
 
 use crate::Result;
-use crate::seed::Database;
+use crate::database::Database;
 use crate::world::{FIRST_HISTORY, HISTORY_CHATS, HISTORY_LARGE, HISTORY_MEMBERS, World};
 
 /// Messages in a period: one for each small chat, and [`LARGE_EACH`] for each large one.

@@ -1,10 +1,11 @@
 //! The load generator: its scenarios measure a running server from outside, through its public API.
-//! Nothing here knows the server's code; only `fill` knows its tables.
+//! Nothing here knows the server's code; only `fill`, `seed` and `history` know its tables.
 
 mod churn;
 mod client;
 mod cpu;
 mod data;
+mod database;
 mod figures;
 mod fill;
 mod floors;

@@ -1,15 +1,8 @@
 //! Writes the world into an empty database in a few large transactions, as many months of use would have
-//! left it. Besides `fill`, only this file of the load generator knows the tables, and it must fill them as
-//! the server would.
+//! left it. Nothing else of the load generator knows the tables, besides `fill` and `history`. All three must
+//! fill them as the server would.
 
-use std::path::Path;
-use std::time::Duration;
-
-use sqlx::postgres::PgConnectOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqliteConnection};
-use tokio::time::{Instant, sleep};
-
+use crate::database::Database;
 use crate::world::{
     BUSY_CHAT, BUSY_MESSAGES, COMMON_CHAT, CROWD_MESSAGES, FIRST_MANY, FIRST_PEER, FIRST_PERSON,
     FIRST_SMALL, HEAVY, LONG_CHAT, MANY, MANY_MESSAGES, Part, SENDERS, SMALL_EACH, SMALL_MEMBERS,
@@ -17,80 +10,11 @@ use crate::world::{
 };
 use crate::{Result, history};
 
-/// How long the server may take to index the names.
-const INDEXING: Duration = Duration::from_secs(180);
-
 const FIRST_NAMES: &str = "Nora Liam Maja Ivan Chloe Diego Aiko Omar Lena Jonas Priya Wei Sofia Hugo Amara \
                            Felix Yuki Elena Tariq Greta Mateo Ines Pavel Zoe Kofi Marta Anders Leila Bruno Nina";
 const LAST_NAMES: &str = "Berg Novak Rossi Sato Haddad Lindqvist Okafor Meyer Silva Kowalski Ivanova Tanaka \
                           Dubois Garcia Kumar Chen Larsen Costa Weber Mensah Petrov Moreau Jensen Alvarez Fischer \
                           Yilmaz Nilsen Santos Horvat Keller Marino Bakker Varga Eriksen Popescu Duarte Lehmann";
-
-/// A connection to the database itself, beside the server.
-pub enum Database {
-    Sqlite(SqliteConnection),
-    Postgres(PgConnection),
-}
-
-impl Database {
-    /// The file of an embedded database.
-    pub async fn sqlite(file: &Path) -> Result<Self> {
-        let options = SqliteConnectOptions::new()
-            .filename(file)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(Duration::from_secs(30))
-            .pragma("cache_size", "-262144");
-        Ok(Self::Sqlite(options.connect().await?))
-    }
-
-    /// Of a `postgres://` URL.
-    pub async fn postgres(url: &str) -> Result<Self> {
-        Ok(Self::Postgres(url.parse::<PgConnectOptions>()?.connect().await?))
-    }
-
-    /// Executes statements.
-    pub async fn run(&mut self, script: String) -> Result {
-        let script = AssertSqlSafe(script);
-        match self {
-            Self::Sqlite(to) => sqlx::raw_sql(script).execute(to).await.map(drop)?,
-            Self::Postgres(to) => sqlx::raw_sql(script).execute(to).await.map(drop)?,
-        }
-        Ok(())
-    }
-
-    /// The number that a query returns.
-    pub async fn number(&mut self, query: &str) -> Result<i64> {
-        let query = AssertSqlSafe(query.to_owned());
-        Ok(match self {
-            Self::Sqlite(to) => sqlx::query_scalar(query).fetch_one(to).await?,
-            Self::Postgres(to) => sqlx::query_scalar(query).fetch_one(to).await?,
-        })
-    }
-
-    /// Closes the connection.
-    pub async fn close(self) -> Result {
-        match self {
-            Self::Sqlite(to) => to.close().await?,
-            Self::Postgres(to) => to.close().await?,
-        }
-        Ok(())
-    }
-
-    /// Waits until the server has indexed all names.
-    pub async fn wait_for_index(&mut self) -> Result {
-        let until = Instant::now() + INDEXING;
-        let missing = "select (select count(*) from users where search_text = '') + \
-                       (select count(*) from chats where type = 'group' and search_text = '')";
-        while self.number(missing).await? > 0 {
-            if Instant::now() > until {
-                return Err("the server did not index the names in time".into());
-            }
-            sleep(Duration::from_millis(100)).await;
-        }
-        Ok(())
-    }
-}
 
 /// Writes the parts of the world that are wanted.
 pub async fn seed(database: &mut Database, world: &World, parts: &[Part]) -> Result {

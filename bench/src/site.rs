@@ -9,7 +9,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::cpu::Processes;
-use crate::seed::{Database, seed};
+use crate::database::Database;
+use crate::seed::seed;
 use crate::server::{self, Server};
 use crate::world::{Part, Size, World};
 use crate::{Error, Result};
@@ -68,7 +69,7 @@ impl Site {
         let world = World::new(size)?;
         let url = postgres.as_ref().map(|(_, url)| url.as_str());
         server::migrate(program, folder.path(), url)?;
-        let mut database = connect(folder.path(), url).await?;
+        let mut database = Database::open(folder.path(), url).await?;
         seed(&mut database, &world, parts).await?;
         database.close().await?;
         let mut site = Self {
@@ -136,7 +137,8 @@ impl Site {
 
     /// A connection to the database.
     pub async fn database(&self) -> Result<Database> {
-        connect(self.folder.path(), self.postgres.as_ref().map(|(_, url)| url.as_str())).await
+        Database::open(self.folder.path(), self.postgres.as_ref().map(|(_, url)| url.as_str()))
+            .await
     }
 
     /// Stops the server and removes the data.
@@ -153,13 +155,6 @@ impl Site {
 }
 
 const NO_POSTGRES: &str = "no PostgreSQL: give --postgres URL, or run it by scripts/with-services";
-
-async fn connect(folder: &Path, postgres: Option<&str>) -> Result<Database> {
-    match postgres {
-        Some(url) => Database::postgres(url).await,
-        None => Database::sqlite(&folder.join("data/meowsenger.sqlite3")).await,
-    }
-}
 
 /// Creates a database, named after the site's folder. Returns PostgreSQL's processes as well.
 async fn create(admin: &str, folder: &TempDir) -> Result<(Processes, String)> {

@@ -9,9 +9,9 @@ use tokio::task::spawn_blocking;
 
 use crate::Result;
 use crate::cpu::Processes;
+use crate::database::Database;
 use crate::figures::{Done, Figures, Latencies, Meter, latencies};
 use crate::load::Pace;
-use crate::seed::Database;
 use crate::site::{Backend, Site};
 
 const CONTENT: &str = "Meow, as long as people write on an ordinary day.";
