@@ -143,18 +143,7 @@ fn publish(app: &App, batch: &Outcomes) {
 }
 
 fn refuse(answers: impl IntoIterator<Item = Answer>, error: &Error) -> Outcomes {
-    answers.into_iter().map(|answer| (answer, Err(copied(error)))).collect()
-}
-
-/// The same error for another sender, with its cause as a text: not in its debug form, which may hold what
-/// was to be written.
-fn copied(error: &Error) -> Error {
-    let cause = error.cause().to_string().into();
-    match error {
-        Error::Unavailable(_) => Error::Unavailable(cause),
-        Error::OutcomeUnknown(_) => Error::OutcomeUnknown(cause),
-        _ => Error::Internal(cause),
-    }
+    answers.into_iter().map(|answer| (answer, Err(error.again()))).collect()
 }
 
 /// The decision about one send.
@@ -277,7 +266,7 @@ fn outcomes(
         Verdict::Repeat(index) => again(asked, &created[index]),
         // The others are committed, even if these cannot be read.
         Verdict::Existing(id) => {
-            let found = existing.as_ref().map_err(copied)?;
+            let found = existing.as_ref().map_err(Error::again)?;
             again(asked, found.get(&id).ok_or(Error::NotFound)?)
         }
         Verdict::Refused(error) => Err(error),

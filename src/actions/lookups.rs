@@ -94,13 +94,7 @@ fn run<K, V, F>(
 }
 
 async fn live_sessions(app: Arc<App>, ids: Vec<SessionId>) -> Result<HashMap<SessionId, Live>> {
-    let now = app.clock.now();
-    // PostgreSQL may plan a list each time, which costs more than finding one session.
-    if let [id] = ids[..] {
-        let found = sessions::live(&app.db, id, now).await?;
-        return Ok(found.map(|live| (id, live)).into_iter().collect());
-    }
-    Ok(sessions::all_live(&app.db, &ids, now).await?)
+    Ok(sessions::all_live(&app.db, &ids, app.clock.now()).await?)
 }
 
 async fn entries(app: Arc<App>, ids: Vec<UserId>) -> Result<HashMap<UserId, Entry>> {

@@ -16,7 +16,7 @@ pub async fn used(at: impl Into<Target<'_>>, paths: Vec<String>) -> Result<HashS
              union select avatar from chats where avatar = any($1)",
         })
         .bind_list(paths)
-        .column()
+        .all()
         .await?;
     Ok(used.into_iter().collect())
 }

@@ -178,7 +178,7 @@ pub async fn end(tx: &mut Tx, id: ChatId, now: Timestamp) -> Result<Vec<UserId>>
     .bind(now)
     .execute()
     .await?;
-    tx.query("delete from members where chat_id = $1 returning user_id").bind(id).column().await
+    tx.query("delete from members where chat_id = $1 returning user_id").bind(id).all().await
 }
 
 /// Removes some messages of a deleted chat, and the chat together with the last ones. False if there is
@@ -212,7 +212,7 @@ pub async fn groups_of(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<Ch
              where me.user_id = $1 and c.type = 'group' order by c.id",
         )
         .bind(user)
-        .column()
+        .all()
         .await
 }
 

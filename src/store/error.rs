@@ -88,16 +88,6 @@ impl StoreError {
         }
     }
 
-    fn into_failure(self) -> Failure {
-        match self {
-            Self::Unique(failure)
-            | Self::Conflict(failure)
-            | Self::Unavailable(failure)
-            | Self::Unknown(failure)
-            | Self::Other(failure) => failure,
-        }
-    }
-
     fn failure(&self) -> &Failure {
         match self {
             Self::Unique(failure)
@@ -106,11 +96,6 @@ impl StoreError {
             | Self::Unknown(failure)
             | Self::Other(failure) => failure,
         }
-    }
-
-    /// What this failure means if the connection was just being opened: there is no database.
-    pub(super) fn at_start(self) -> Self {
-        Self::Unavailable(self.into_failure())
     }
 
     /// [`StoreError::Unknown`] for a reason of our own.

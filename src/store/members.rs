@@ -311,7 +311,7 @@ pub async fn acquainted(
         })
         .bind(user)
         .bind_list(others)
-        .column()
+        .all()
         .await
 }
 

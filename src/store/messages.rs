@@ -278,7 +278,7 @@ pub async fn any_since(
         },
         known,
     );
-    query.column().await
+    query.all().await
 }
 
 /// A statement with a list of chats and versions: SQLite gets one list of pairs, PostgreSQL two lists.

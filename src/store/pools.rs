@@ -87,7 +87,7 @@ impl Manager for Opener {
         let connection = match &self.options {
             Options::Sqlite(settings) => {
                 let opened = Worker::open(settings.clone()).await;
-                DbConnection::Sqlite(opened.map_err(StoreError::at_start)?)
+                DbConnection::Sqlite(opened.map_err(StoreError::Unavailable)?)
             }
             Options::Postgres { options, session } => {
                 DbConnection::Postgres(connect_postgres(options, session).await?)
@@ -118,15 +118,14 @@ impl Manager for Opener {
 /// Opens a connection that can write. sqlx does not expose the TCP socket, so we cannot set
 /// keepalive and user timeout on our side. The deadlines detect what these would.
 async fn connect_postgres(options: &PgConnectOptions, session: &str) -> Result<PgConnection> {
-    let mut connection =
-        options.connect().await.map_err(|error| StoreError::from(error).at_start())?;
+    // Whatever it is, there is no database.
+    let unavailable = |error: sqlx::Error| StoreError::Unavailable(error.into());
+    let mut connection = options.connect().await.map_err(unavailable)?;
     let script = format!(
         "{session} select pg_is_in_recovery() or current_setting('transaction_read_only')::bool"
     );
     let row = sqlx::raw_sql(AssertSqlSafe(script)).fetch_one(&mut connection).await;
-    let read_only: bool = row
-        .and_then(|row| row.try_get_unchecked(0))
-        .map_err(|error| StoreError::from(error).at_start())?;
+    let read_only: bool = row.and_then(|row| row.try_get_unchecked(0)).map_err(unavailable)?;
     if read_only {
         return Err(StoreError::unavailable(
             "the PostgreSQL server takes no writes: a standby, or read-only by its settings",

@@ -214,7 +214,7 @@ impl<'a, Access> Statement<'a, Access> {
         Self { brief: true, ..self }
     }
 
-    /// Every row.
+    /// Every row, or the only column of every row.
     pub async fn all<R: Row>(self) -> Result<Vec<R>> {
         let (sql, arguments) = (self.sql, self.arguments?);
         let turn = match &self.target {
@@ -237,11 +237,6 @@ impl<'a, Access> Statement<'a, Access> {
             _ => mismatched(),
         };
         lease.judge(outcome)
-    }
-
-    /// The only column of every row.
-    pub async fn column<T: Row>(self) -> Result<Vec<T>> {
-        self.all().await
     }
 
     /// The first row, if there is one. All are read: a statement that writes and returns is finished

@@ -100,7 +100,7 @@ fn name(send: &NewMessage) -> Option<String> {
 pub async fn lock_chats(tx: &mut Tx, ids: &[ChatId]) -> Result<()> {
     tx.query("select id from chats where id = any($1) order by id for no key update")
         .bind_list(ids)
-        .column::<ChatId>()
+        .all::<ChatId>()
         .await
         .map(drop)
 }

@@ -245,7 +245,7 @@ pub async fn end_all(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<Se
     )
     .bind(user)
     .bind(now)
-    .column()
+    .all()
     .await
 }
 
@@ -272,7 +272,7 @@ pub async fn end_others(
     .bind(user)
     .bind(but)
     .bind(now)
-    .column()
+    .all()
     .await
 }
 
@@ -307,7 +307,7 @@ pub async fn addresses(at: impl Into<Target<'_>>, user: UserId) -> Result<Vec<St
              ) latest",
         )
         .bind(user)
-        .column()
+        .all()
         .await
 }
 
@@ -368,7 +368,7 @@ pub async fn ended_since(
         )
         .bind(since)
         .bind(now)
-        .column()
+        .all()
         .await
 }
 

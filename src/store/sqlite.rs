@@ -36,7 +36,7 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    pub(super) fn open(settings: &Settings) -> Result<Self> {
+    pub(super) fn open(settings: &Settings) -> Result<Self, Failure> {
         // A connection is used by one thread at a time, so SQLite's own mutexes are not needed.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&settings.file, flags)?;
@@ -197,12 +197,6 @@ impl SqliteStatement<'_> {
     /// Binds the next placeholder.
     pub fn bind(mut self, value: impl ToSql) -> Self {
         self.arguments = self.arguments.and_then(|mut list| list.add(&value).map(|()| list));
-        self
-    }
-
-    /// Binds a list, or rows of several columns, as one JSON array for `json_each($n)`.
-    pub fn bind_rows<T: Serialize>(mut self, rows: &[T]) -> Self {
-        self.arguments = self.arguments.and_then(|mut list| list.add_json(rows).map(|()| list));
         self
     }
 

@@ -29,13 +29,13 @@ impl std::fmt::Debug for Worker {
 }
 
 impl Worker {
-    pub(super) async fn open(settings: Settings) -> Result<Self> {
+    pub(super) async fn open(settings: Settings) -> Result<Self, Failure> {
         let (jobs, waiting) = mpsc::unbounded_channel();
         let (opened, opening) = oneshot::channel();
         let (closes, closed) = oneshot::channel();
         let work = move || work(&settings, opened, waiting, closes);
         thread::Builder::new().name("sqlite".to_owned()).spawn(work)?;
-        let sqlite = opening.await.unwrap_or_else(|_| Err(Failure::Crashed.into()))?;
+        let sqlite = opening.await.unwrap_or(Err(Failure::Crashed))?;
         let interrupt = lock(&sqlite).interrupt_handle();
         Ok(Self { sqlite, jobs, interrupt, closed })
     }
@@ -82,7 +82,7 @@ impl Worker {
 
 fn work(
     settings: &Settings,
-    opened: oneshot::Sender<Result<Arc<Mutex<Sqlite>>>>,
+    opened: oneshot::Sender<Result<Arc<Mutex<Sqlite>>, Failure>>,
     mut jobs: mpsc::UnboundedReceiver<Job>,
     // Dropped after the connection.
     _closes: oneshot::Sender<Infallible>,
