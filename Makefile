@@ -82,7 +82,7 @@ define bench_programs
 endef
 bench_run = MEOW_DURABLE=1 scripts/with-services target/release/meowsenger-bench run
 
-bench: ## measure everything on both databases and write the figures into docs/performance.md; 20 minutes; ARGS goes to `meowsenger-bench run`
+bench: ## measure everything on both databases and write the figures into docs/performance.md; 15 minutes on a quiet machine; ARGS goes to `meowsenger-bench run`
 	$(bench_programs)
 	$(bench_run) --json target/performance.json $(ARGS)
 	target/release/meowsenger-bench page target/performance.json
