@@ -10,7 +10,7 @@ pub(super) fn silenced(from: &mut Reader<'_>) -> Vec<String> {
         "SILENCED_SYSTEM_CHECKS",
         "",
         "Findings that `check` does not report, comma-separated, such as security.W004.\n\
-         docs/operations.md lists them.",
+         docs/checks.md lists them.",
         |value| list(value, id),
     )
 }

@@ -23,7 +23,7 @@ impl Limits {
             sockets_per_user: from.get(
                 "MAX_SOCKETS_PER_USER",
                 "20",
-                "Maximum WebSockets of a user on one node. Another one is closed with 4003.",
+                "Maximum WebSockets of a user, on all nodes together. Another one is closed with 4003.",
                 |value| number(value, 1, 10_000),
             ),
             message_length: from.get(
