@@ -45,6 +45,11 @@ impl WebOrigin {
             || (!is_secure && of_scheme("http").as_ref() == Some(self))
     }
 
+    /// Whether it is the origin of pages that have none: local files, and sandboxed frames of any site.
+    pub fn is_null(&self) -> bool {
+        self.0 == "null"
+    }
+
     /// Whether it uses unencrypted HTTP.
     pub fn is_http(&self) -> bool {
         self.0.starts_with("http://")

@@ -35,6 +35,7 @@ mod rows;
 pub mod search;
 pub mod seen;
 pub mod sends;
+pub mod server_facts;
 pub mod server_lock;
 pub mod sessions;
 pub mod site;

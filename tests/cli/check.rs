@@ -1,14 +1,19 @@
 //! `check`: what it finds, and that a failed connection names its server and the cause.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::thread;
+
+use meowsenger::auth::secrets::random_hex;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::{KEY, Ran, Running, Shell, postgres};
 
-const DOCUMENTED: &str = include_str!("../../docs/operations.md");
+const DOCUMENTED: &str = include_str!("../../docs/checks.md");
 const NOWHERE: &str = "127.0.0.1:1";
 
 impl Ran {
@@ -43,6 +48,24 @@ fn mail_server() -> String {
 }
 
 #[test]
+fn every_finding_is_documented() {
+    let ids = |text: &str| -> BTreeSet<String> {
+        let words = text.split(['`', '"']);
+        let is_id = |word: &&str| {
+            let number = word.split_once('.').map_or("", |(_, number)| number);
+            number.len() == 4 && number.starts_with(['E', 'W']) && !word.contains(' ')
+        };
+        words.filter(is_id).map(str::to_owned).collect()
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/check");
+    let files =
+        fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let code: String = files.map(|file| fs::read_to_string(file).expect("code")).collect();
+    assert!(ids(&code).len() > 30);
+    assert_eq!(ids(&code), ids(DOCUMENTED));
+}
+
+#[test]
 fn check_says_what_is_unsafe() {
     let shell = Shell::new();
     shell.run(&["check"], &[]).expect(0).says(&["no issues (0 silenced)"]);
@@ -66,10 +89,13 @@ fn check_says_what_is_unsafe() {
         ("PUBLIC_URL", "http://chat.example.org", "security.W102"),
         ("SECURE_HSTS_SECONDS", "0", "security.W004"),
         ("SECRET_KEY", &"ab".repeat(30), "security.W009"),
+        ("SECRET_KEY", KEY.1, "security.W009"),
         ("TRUSTED_PROXIES", "", "security.W103"),
         ("TRUSTED_PROXIES", "10.0.0.0/8, 0.0.0.0/0", "security.W104"),
         ("EMAIL_URL", "", "security.W105"),
         ("CORS_ALLOWED_ORIGINS", "http://x.org", "security.W106"),
+        ("CORS_ALLOWED_ORIGINS", "null", "security.W119"),
+        ("LOG_ACCOUNTS", "name", "security.W118"),
         ("THROTTLE", "off", "security.W111"),
         ("THROTTLE_LOGIN", "off", "security.W111"),
         ("ACCESS_TOKEN_LIFETIME", "2d", "security.W112"),
@@ -81,6 +107,72 @@ fn check_says_what_is_unsafe() {
         let silenced = [&settings[..], &[("SILENCED_SYSTEM_CHECKS", id)]].concat();
         deploy(&silenced).expect(0).says(&["no issues (1 silenced)"]);
     }
+}
+
+#[test]
+fn check_finds_what_crosses_a_network_unencrypted_or_is_easy_to_guess() {
+    let shell = Shell::new();
+    let deploy = |settings: &[(&str, &str)], ids: &[&str]| {
+        let silenced = ids.join(",");
+        let settings = [settings, &[("DATABASE_CONNECT_TIMEOUT", "1s")]].concat();
+        let found = shell.run(&["check", "--deploy"], &settings).expect(1).out;
+        for id in ids {
+            assert!(found.contains(&format!("({id})")), "no {id}: {found}");
+        }
+        assert!(!found.contains("hunter2"), "{found}");
+        let rest = [&settings[..], &[("SILENCED_SYSTEM_CHECKS", &silenced)]].concat();
+        let rest = shell.run(&["check", "--deploy"], &rest).out;
+        assert!(!ids.iter().any(|id| rest.contains(&format!("({id})"))), "{rest}");
+        found
+    };
+    let key = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    let key = ("SECRET_KEY", key);
+    let far = "no-such-host.invalid";
+    let url = format!("postgres://meow:hunter2@{far}/meow");
+    deploy(&[("DATABASE_URL", &url), key], &["security.W108", "security.W116", "services.E101"]);
+    let bus = format!("nats://{far}");
+    deploy(&[("BUS_URL", &bus)], &["security.W109", "security.W117", "services.E103"]);
+    let bus = format!("tls://meow:hunter2@{far}");
+    let found = deploy(&[("BUS_URL", &bus)], &["security.W116", "services.E103"]);
+    assert!(!found.contains("(security.W109)") && !found.contains("(security.W117)"), "{found}");
+    let mail = format!("smtp://meow:hunter2@{far}");
+    deploy(&[("EMAIL_URL", &mail)], &["security.W107", "services.E104"]);
+    let bucket = format!("s3://cats?region=x&allow_http=true&endpoint=http://{far}");
+    let bucket = format!("{bucket}&access_key_id=x&secret_access_key=hunter2");
+    deploy(&[("MEDIA_URL", &bucket)], &["security.W110", "services.E105"]);
+    let found = deploy(&[("BIND", "0.0.0.0:8000")], &["security.W103"]);
+    assert!(found.contains("BIND is not loopback"), "{found}");
+}
+
+#[tokio::test]
+async fn check_finds_a_database_server_that_can_lose_data_and_a_superuser() {
+    let Some(server) = postgres() else { return };
+    let mut admin = PgConnection::connect(&server).await.expect("connected");
+    let role = format!("meow_{}", random_hex::<8>().expect("random"));
+    let run = async |admin: &mut PgConnection, sql: String| {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(admin).await.expect("run");
+    };
+    let shell = Shell::new();
+    let found = |user: &str| {
+        let mut url = url::Url::parse(&server).expect("a URL");
+        url.set_username(user).expect("set");
+        url.set_password(Some("kR8ybO0n-x")).expect("set");
+        shell.run(&["check", "--deploy"], &[("DATABASE_URL", url.as_str()), KEY]).expect(1).out
+    };
+    // The tests' server does not flush; another one may.
+    let show =
+        sqlx::query_as("select current_setting('fsync'), current_setting('full_page_writes')");
+    let is_on: (String, String) = show.fetch_one(&mut admin).await.expect("read");
+    let superuser = found("postgres");
+    for (name, is_on) in [("fsync", is_on.0), ("full_page_writes", is_on.1)] {
+        let finding = format!("(security.W114) PostgreSQL's {name} is off");
+        assert_eq!(superuser.contains(&finding), is_on == "off", "{superuser}");
+    }
+    assert!(superuser.contains("(security.W115)"), "{superuser}");
+    run(&mut admin, format!("create role {role} login password 'kR8ybO0n-x'")).await;
+    let other = found(&role);
+    run(&mut admin, format!("drop role {role}")).await;
+    assert!(other.contains("(services.E102)") && !other.contains("(security.W115)"), "{other}");
 }
 
 #[test]
@@ -134,6 +226,11 @@ fn check_finds_files_that_others_can_read() {
     let file = ("EMAIL_URL_FILE", "mail");
     let ran = shell.run(&["check", "--deploy"], &[file]).expect(1);
     ran.says(&["(files.W103)", "chmod 600 .env", "chmod 600 mail"]);
+    fs::create_dir(path("pictures")).unwrap();
+    set("pictures", 0o777);
+    let media = format!("file://{}", path("pictures").display());
+    let ran = shell.run(&["check", "--deploy"], &[file, ("MEDIA_URL", &media)]).expect(1);
+    ran.says(&["(files.W105)", "chmod o-w"]);
     set(".env", 0o600);
     set("mail", 0o640);
     assert!(!shell.run(&["check", "--deploy"], &[file]).expect(1).out.contains("files."));

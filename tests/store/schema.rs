@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use meowsenger::store::migrations::{self, State};
+use meowsenger::store::server_facts::server_facts;
 use meowsenger::store::{Db, Dialects, Target};
 use meowsenger_testing::services::run_script;
 use rstest::rstest;
@@ -234,4 +235,16 @@ async fn postgres_is_set_to_lose_nothing_whatever_others_say() {
     assert_eq!(show("show idle_in_transaction_session_timeout").await, "7s");
     db.close().await;
     run_script(&plain, &format!("drop role {role}")).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_no_connection_can_set_for_itself_is_read(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let facts = server_facts(&store.db).await.expect("read");
+    assert_eq!(facts.is_some(), backend == Backend::Postgres, "{facts:?}");
+    // The tests use their server as a superuser.
+    assert!(facts.is_none_or(|facts| facts.is_superuser), "{facts:?}");
 }

@@ -1,16 +1,18 @@
-//! Files and folders that other users of this machine can read.
+//! Files and folders that other users of this machine can read or change, and where they are.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, Variables};
+use crate::config::{Config, MediaUrl, Variables};
 use crate::store::open::sqlite_files;
 
 use super::finding::Finding;
+use super::mounts::networked;
 
 /// The rights of the group and of others, and of others alone.
 const NOT_THE_OWNER: u32 = 0o077;
 const OTHERS: u32 = 0o007;
+const OTHERS_WRITE: u32 = 0o002;
 
 /// The server's own data: messages, password hashes, and the key that signs tokens.
 pub(super) fn check(config: &Config) -> Vec<Finding> {
@@ -49,6 +51,31 @@ pub(super) fn check_secrets(variables: &Variables, file: &Variables) -> Vec<Find
         (mode & OTHERS != 0).then(|| readable("files.W103", &path, mode, "600"))
     };
     ours.filter_map(readable).collect()
+}
+
+/// Where files are: a database on a network file system, and pictures that anybody here may replace.
+pub(super) fn check_places(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let database = config.database.sqlite_file();
+    if let Some((file, kind)) = database.and_then(|file| networked(&file).map(|kind| (file, kind)))
+    {
+        let text = format!(
+            "It is on a network file system ({kind}), whose locks and flushes cannot be relied on: the \
+             database can be corrupted, and acknowledged messages lost."
+        );
+        let hint = "Use a local disk, or PostgreSQL for several machines.";
+        findings.push(Finding::new("files.W104", file.display().to_string(), text, hint));
+    }
+    if let MediaUrl::Folder(Some(folder)) = &config.media.url
+        && let Some(mode) = mode(folder).filter(|mode| mode & OTHERS_WRITE != 0)
+    {
+        let path = folder.display().to_string();
+        let text =
+            format!("It has mode {mode:04o}: other users of this machine can replace pictures.");
+        let hint = format!("Run `chmod o-w {path}`.");
+        findings.push(Finding::new("files.W105", path, text, hint));
+    }
+    findings
 }
 
 fn mode(path: &Path) -> Option<u32> {

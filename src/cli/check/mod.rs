@@ -1,11 +1,13 @@
 //! `check [--deploy]`: reports settings that are wrong or useless, services that cannot be reached and,
 //! with `--deploy`, what is unsafe on a public server. Prints in the manner of Django's `check`, changes
-//! nothing, and creates nothing. docs/operations.md lists the findings by id.
+//! nothing, and creates nothing. docs/checks.md lists the findings by id.
 
 mod effects;
 mod files;
 mod finding;
+mod mounts;
 mod names;
+mod secrets;
 mod security;
 mod services;
 
@@ -28,12 +30,14 @@ pub(super) async fn run(arguments: &CheckArguments) -> Result<ExitCode> {
     let (file, environment) = (env_file()?, process_environment());
     let variables = file.clone().into_iter().chain(environment.clone()).collect();
     let config = Config::read(&variables)?;
-    let mut findings = services::check(&config).await;
+    let mut findings = services::check(&config, arguments.deploy).await;
     findings.extend(effects::check(&config, &variables));
     findings.extend(names::check(&environment, &file));
     findings.extend(files::check(&config));
     if arguments.deploy {
         findings.extend(security::check(&config));
+        findings.extend(secrets::check(&config));
+        findings.extend(files::check_places(&config));
         findings.extend(files::check_secrets(&variables, &file));
     }
     let all = findings.len();

@@ -1,10 +1,10 @@
 //! What is unsafe on a public server.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::config::mail::MailUrl;
-use crate::config::{Config, DatabaseUrl};
+use crate::config::{Config, DatabaseUrl, LogAccounts};
+use crate::domain::network::is_local;
 use crate::domain::origin::WebOrigin;
 use crate::store::postgres_url::is_exposed;
 
@@ -23,20 +23,9 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
 }
 
 fn server(config: &Config) -> Vec<Finding> {
-    let key = config.tokens.secret_key.as_deref();
-    let distinct = |key: &str| key.chars().collect::<HashSet<_>>().len();
-    let is_weak = |key: &str| distinct(key) < 5 || key.starts_with("django-insecure-");
     let mut findings = Vec::new();
     if config.server.debug {
         findings.push(Finding::new("security.W018", "DEBUG", "DEBUG is on.", "Set DEBUG=false."));
-    }
-    if key.is_some_and(is_weak) {
-        findings.push(Finding::new(
-            "security.W009",
-            "SECRET_KEY",
-            "SECRET_KEY is easy to guess: an attacker who does can log in as any user.",
-            "Generate one: `od -An -N32 -tx1 /dev/urandom | tr -d ' \\n'`.",
-        ));
     }
     if config.mail.url == MailUrl::Console {
         findings.push(Finding::new(
@@ -45,6 +34,15 @@ fn server(config: &Config) -> Vec<Finding> {
             "Mail is printed instead of sent: nobody can reset a password, and the links are in the \
              output.",
             "Set EMAIL_URL to a mail server, such as smtp+tls://user:password@host:587.",
+        ));
+    }
+    if config.logging.accounts == LogAccounts::Name {
+        findings.push(Finding::new(
+            "security.W118",
+            "LOG_ACCOUNTS",
+            "The log has what people type when they log in: names, e-mail addresses, and passwords typed \
+             into the wrong field.",
+            "Remove LOG_ACCOUNTS: by default the log has hashes, which can be compared.",
         ));
     }
     findings
@@ -78,13 +76,18 @@ fn addresses(config: &Config) -> Vec<Finding> {
         Some(_) => {}
     }
     if server.trusted_proxies.is_empty() {
-        findings.push(Finding::new(
-            "security.W103",
-            "TRUSTED_PROXIES",
-            "TRUSTED_PROXIES is not set: behind a proxy all clients have its address, and share one \
-             rate limit.",
-            "Set it to the address of the proxy that terminates TLS.",
-        ));
+        let text = match is_local(&server.bind.host) {
+            true => {
+                "TRUSTED_PROXIES is not set: behind a proxy all clients have its address, and share one \
+                 rate limit."
+            }
+            false => {
+                "TRUSTED_PROXIES is not set, and BIND is not loopback: clients reach the server without \
+                 TLS, or share the address and the rate limit of a proxy."
+            }
+        };
+        let hint = "Set it to the address of the proxy that terminates TLS.";
+        findings.push(Finding::new("security.W103", "TRUSTED_PROXIES", text, hint));
     }
     if server.trusted_proxies.iter().any(|network| network.is_wide()) {
         findings.push(Finding::new(
@@ -116,6 +119,15 @@ fn transport(config: &Config) -> Vec<Finding> {
             "CORS_ALLOWED_ORIGINS has an origin that is not https: an attacker in a network on the \
              way can act as its users.",
             "Remove it, or serve that page over HTTPS.",
+        ));
+    }
+    if config.server.cors_allowed_origins.iter().any(WebOrigin::is_null) {
+        findings.push(Finding::new(
+            "security.W119",
+            "CORS_ALLOWED_ORIGINS",
+            "CORS_ALLOWED_ORIGINS has null: any site can make a page with this origin, in a sandboxed \
+             frame.",
+            "Remove it: packaged apps have origins of their own, such as capacitor://localhost.",
         ));
     }
     if matches!(&config.mail.url, MailUrl::Smtp(smtp) if smtp.is_exposed()) {
