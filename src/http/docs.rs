@@ -20,7 +20,8 @@ use super::errors::Result;
 /// The page may run its own scripts and styles. (Swagger UI sets styles in its markup and draws icons
 /// from `data:`.)
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-                      img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
+                      img-src 'self' data:; connect-src 'self'; base-uri 'self'; \
+                      form-action 'none'; frame-ancestors 'none'";
 
 const PAGE: &str = include_str!("assets/docs.html");
 const STYLE: &str = include_str!("assets/docs.css");

@@ -19,7 +19,7 @@ use super::errors::Result;
 /// The file of a name never changes: a new avatar has a new name.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 /// Whatever a browser takes the file for, it runs no scripts and has no origin.
-const POLICY: &str = "default-src 'none'; sandbox";
+const POLICY: &str = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; sandbox";
 
 /// Get a picture
 ///

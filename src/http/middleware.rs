@@ -15,6 +15,10 @@ use crate::domain::error::Error;
 use super::errors::ApiError;
 use super::proxies::Peer;
 
+/// An answer that a browser shows as a page loads nothing, submits nothing and is in no frame.
+pub(super) const POLICY: &str =
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 /// Sets the headers of Django's `SecurityMiddleware`, and forbids caching of API answers.
 pub(super) async fn headers(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let hsts = hsts(&app, request.extensions().get());
@@ -30,7 +34,7 @@ pub(super) async fn headers(State(app): State<Arc<App>>, request: Request, next:
     set(header::REFERRER_POLICY, "same-origin");
     set(header::X_FRAME_OPTIONS, "DENY");
     set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
-    set(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    set(header::CONTENT_SECURITY_POLICY, POLICY);
     set(header::CACHE_CONTROL, "no-store");
     response
 }

@@ -13,6 +13,7 @@ use crate::auth::secrets::random_hex;
 use crate::wire::errors::Detail;
 
 use super::cors;
+use super::middleware::POLICY;
 
 /// The timeout for the client to read the answer.
 const TIME: Duration = Duration::from_secs(3);
@@ -80,6 +81,7 @@ fn write(status: StatusCode, request_id: &str, cors_headers: &str) -> String {
          content-type: application/json\r\n\
          content-length: {}\r\n\
          x-content-type-options: nosniff\r\n\
+         content-security-policy: {POLICY}\r\n\
          cache-control: no-store\r\n\
          connection: close\r\n\
          x-request-id: {request_id}\r\n\

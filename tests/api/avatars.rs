@@ -81,7 +81,10 @@ async fn a_picture_is_made_small_and_given_to_anybody(
         ("content-type", "image/jpeg"),
         ("cache-control", "public, max-age=31536000, immutable"),
         ("x-content-type-options", "nosniff"),
-        ("content-security-policy", "default-src 'none'; sandbox"),
+        (
+            "content-security-policy",
+            "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; sandbox",
+        ),
     ] {
         assert_eq!(response.headers()[name], value);
     }

@@ -68,10 +68,42 @@ async fn what_cannot_be_read_is_answered_in_the_usual_shape_with_an_id() {
         connection.write_all(request.as_bytes()).await.expect("sent");
         let (head, body) = answer(&mut connection).await;
         assert!(head.starts_with(&format!("http/1.1 {status} ")), "{:?} {head}", request.get(..45));
-        assert!(head.contains("x-request-id: ") && head.contains("connection: close"), "{head}");
+        for part in ["x-request-id: ", "connection: close", "frame-ancestors 'none'", "nosniff"] {
+            assert!(head.contains(part), "no {part}: {head}");
+        }
         let body: Value = serde_json::from_str(&body).expect("JSON");
         assert!(body["detail"].as_str().is_some_and(|text| text.starts_with("The request")));
         assert_eq!(rest(&mut connection).await, "");
+    }
+}
+
+/// Where a proxy and the server disagree, the second part could be taken for another client's request.
+#[tokio::test]
+async fn a_request_that_could_be_taken_for_two_is_refused_and_ends_the_connection() {
+    let server = start(&[]).await;
+    let hidden = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    for fields in [
+        "content-length: 5\r\ntransfer-encoding: chunked",
+        "content-length: 0\r\ncontent-length: 5",
+        "content-length: +5",
+        "content-length: -5",
+        "transfer-encoding: chunked\r\ntransfer-encoding: identity",
+        "transfer-encoding: xchunked",
+        "transfer-encoding : chunked",
+        "x: a\r\n folded: b",
+        "x: a\rtransfer-encoding: chunked",
+        "x: a\u{b}b",
+        "x: a\u{c}b",
+        "x: a\u{1c}b",
+        "x: a\0b",
+    ] {
+        let mut connection = connect(&server).await;
+        let head = "POST /api/auth/login/ HTTP/1.1\r\nhost: localhost\r\n";
+        let request = format!("{head}{fields}\r\n\r\n0\r\n\r\n{hidden}");
+        connection.write_all(request.as_bytes()).await.expect("sent");
+        let (head, _) = answer(&mut connection).await;
+        assert!(head.starts_with("http/1.1 400 "), "{fields:?}: {head}");
+        assert_eq!(rest(&mut connection).await, "", "{fields:?}");
     }
 }
 
