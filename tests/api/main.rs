@@ -51,6 +51,7 @@ mod races;
 mod receipts;
 mod reference_client;
 mod resets;
+mod revocations;
 mod rubbish;
 mod search;
 mod secrets;
