@@ -9,6 +9,7 @@ mod epoch;
 mod healthcheck;
 mod listen;
 mod makemigrations;
+mod manual;
 mod migrate;
 mod openapi;
 mod prompt;
@@ -18,7 +19,7 @@ mod showmigrations;
 use std::io::{Write, stderr};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use context::Result;
 
@@ -55,6 +56,9 @@ enum Command {
     Check(check::CheckArguments),
     /// Print the OpenAPI or AsyncAPI document
     Openapi(openapi::OpenapiArguments),
+    /// Write the manual pages and shell completions
+    #[command(hide = true)]
+    Manual(manual::ManualArguments),
 }
 
 /// Runs the command of this process. Exit status: 0 after success, 1 after a failure, 2 after a usage
@@ -84,6 +88,7 @@ pub fn run() -> ExitCode {
 async fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
         Command::Openapi(arguments) => openapi::run(&arguments)?,
+        Command::Manual(arguments) => manual::run(&arguments, Cli::command())?,
         Command::Makemigrations(arguments) => makemigrations::run(&arguments)?,
         Command::Check(arguments) => return check::run(&arguments).await,
         Command::Migrate(arguments) => return migrate::run(&arguments).await,
