@@ -313,7 +313,7 @@ pub async fn open_database(config: &Config) -> Result<Db, StartError> {
 }
 
 /// Opens the storage for avatars that the settings name. Makes its folder.
-fn open_files(config: &Config) -> Result<Files, StartError> {
+pub fn open_files(config: &Config) -> Result<Files, StartError> {
     let files = match &config.media.url {
         MediaUrl::Bucket { bucket, prefix, options } => Files::in_bucket(bucket, prefix, options),
         MediaUrl::Folder(folder) => {

@@ -36,6 +36,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("shares", &["domain"]),
     ("reach", &[]),
     ("auth", &["domain", "shares"]),
+    ("archive", &["auth"]),
     ("telemetry", &["config"]),
     ("mail", &["config", "domain", "reach", "shares", "telemetry"]),
     ("store", &["domain", "reach"]),
@@ -43,7 +44,21 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("media", &["domain", "shares"]),
     ("app", &["auth", "config", "domain", "hub", "mail", "media", "reach", "shares", "store"]),
     ("lifecycle", &["app", "hub"]),
-    ("actions", &["app", "auth", "domain", "hub", "lifecycle", "mail", "media", "shares", "store"]),
+    (
+        "actions",
+        &[
+            "app",
+            "archive",
+            "auth",
+            "domain",
+            "hub",
+            "lifecycle",
+            "mail",
+            "media",
+            "shares",
+            "store",
+        ],
+    ),
     ("realtime", &["actions", "app", "domain", "hub", "shares", "wire"]),
     ("http", &["actions", "app", "auth", "domain", "lifecycle", "realtime", "shares", "wire"]),
     (
@@ -51,6 +66,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "actions",
             "app",
+            "archive",
             "auth",
             "config",
             "domain",

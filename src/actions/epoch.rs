@@ -20,10 +20,26 @@ pub const INTERVAL: Duration = Duration::from_secs(1);
 /// published in the order of their commits.
 const KEPT: usize = 8;
 
-/// Reads the epoch before the node serves. Where the file beside an embedded database has versions that the
+/// The beginning of the epoch in a backup: the server that opens it renews it. So each restore of one backup has
+/// an epoch of its own.
+const BACKUP: &str = "backup-";
+
+/// The epoch for a backup.
+pub fn backup_mark() -> Result<String> {
+    Ok(format!("{BACKUP}{}", new_epoch()?))
+}
+
+/// Reads the epoch before the node serves. Where the database is a backup, it is renewed first. Where the file beside an embedded database has versions that the
 /// database lacks, the epoch is renewed first.
 pub async fn enter(app: &Arc<App>) -> Result<()> {
-    app.epoch.send_replace(site::epoch(&app.db).await?);
+    let mut epoch = site::epoch(&app.db).await?;
+    if epoch.starts_with(BACKUP) {
+        epoch = renew(&app.db).await?;
+        tracing::warn!(
+            "the database is restored from a backup; epoch renewed, clients resync from scratch"
+        );
+    }
+    app.epoch.send_replace(epoch);
     let Some(file) = &app.seen else { return Ok(()) };
     let seen = match file.read() {
         Ok(seen) => seen,
@@ -114,7 +130,8 @@ async fn renew_here(
     Ok(())
 }
 
-fn new_epoch() -> Result<String> {
+/// A new random epoch.
+pub(super) fn new_epoch() -> Result<String> {
     random_hex::<16>().map_err(|_| Error::internal("no random numbers"))
 }
 

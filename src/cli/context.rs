@@ -1,7 +1,7 @@
 //! What the commands share: reading the settings, opening the database or a node, printing. It knows
 //! no command.
 
-use std::io::{Write, stdout};
+use std::io::{Write, stderr, stdout};
 use std::sync::Arc;
 
 use crate::app::{self, App};
@@ -19,6 +19,11 @@ pub(super) fn say(line: &str) {
     writeln!(stdout(), "{line}").ok();
 }
 
+/// Prints a line beside the result of a command.
+pub(super) fn note(line: &str) {
+    writeln!(stderr(), "{line}").ok();
+}
+
 /// Reads the settings, and starts the log by them.
 pub(super) fn settings() -> Result<(Config, Log)> {
     let variables = environment()?;
@@ -34,6 +39,16 @@ pub(super) fn settings() -> Result<(Config, Log)> {
 pub(super) async fn database() -> Result<(Db, Log)> {
     let (config, log) = settings()?;
     Ok((app::open_database(&config).await?, log))
+}
+
+/// Opens the database, but makes no embedded one: there is nothing to copy in it.
+pub(super) async fn existing_database(config: &Config) -> Result<Db> {
+    match config.database.sqlite_file() {
+        Some(file) if !file.exists() => {
+            Err(format!("there is no database at {}", file.display()).into())
+        }
+        _ => Ok(app::open_database(config).await?),
+    }
 }
 
 /// Opens a node that does not serve, for commands that act on users. The schema has to be current.

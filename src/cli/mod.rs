@@ -1,17 +1,21 @@
 //! The command line: a file per subcommand, like Django's `manage.py`. A command reads the settings,
 //! works through the actions, and prints the result.
 
+mod backup;
 mod changepassword;
 mod check;
 mod context;
 mod createsuperuser;
 mod epoch;
+mod export;
 mod healthcheck;
+mod import;
 mod listen;
 mod makemigrations;
 mod manual;
 mod migrate;
 mod openapi;
+mod progress;
 mod prompt;
 mod runserver;
 mod showmigrations;
@@ -50,6 +54,12 @@ enum Command {
     Changepassword(changepassword::ChangepasswordArguments),
     /// Print the epoch, the identity of the data's history that clients compare
     Epoch(epoch::EpochArguments),
+    /// Write the whole site to a folder, for a move to another database
+    Export(export::ExportArguments),
+    /// Load what `export` has written into an empty database
+    Import(import::ImportArguments),
+    /// Copy the embedded database while the server runs; for PostgreSQL, print the command that does
+    Backup(backup::BackupArguments),
     /// Ask the server on this machine whether it is ready
     Healthcheck(healthcheck::HealthcheckArguments),
     /// Report settings that are wrong or unsafe
@@ -95,6 +105,9 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Runserver(arguments) => runserver::run(&arguments).await?,
         Command::Healthcheck(arguments) => healthcheck::run(&arguments).await?,
         Command::Epoch(arguments) => epoch::run(&arguments).await?,
+        Command::Export(arguments) => export::run(&arguments).await?,
+        Command::Import(arguments) => import::run(&arguments).await?,
+        Command::Backup(arguments) => backup::run(&arguments).await?,
         Command::Showmigrations => showmigrations::run().await?,
         Command::Createsuperuser(arguments) => createsuperuser::run(&arguments).await?,
         Command::Changepassword(arguments) => changepassword::run(&arguments).await?,

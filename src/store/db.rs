@@ -143,6 +143,11 @@ impl Db {
         with_reserve(self.reserve.clone(), Reserve::take).await;
     }
 
+    /// A reader's connection, as a transaction has it.
+    pub(super) async fn reading(&self) -> Result<Tx> {
+        Ok(Tx { lease: self.reader().await?, sqlite: self.sqlite, reserve: None })
+    }
+
     async fn begin_on(&self, mut lease: Lease) -> Result<Tx> {
         // Set before sending: if the caller is dropped meanwhile, the transaction is rolled back.
         lease.in_transaction = true;

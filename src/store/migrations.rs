@@ -67,8 +67,19 @@ pub async fn status(db: &Db) -> StoreResult<Vec<Step>> {
 pub async fn migrate(
     db: &Db,
     now: Timestamp,
+    on_applied: impl FnMut(&str),
+) -> Result<(), MigrationError> {
+    migrate_up_to(db, now, None, on_applied).await
+}
+
+/// [`migrate`], but not beyond the migration `last`, if it is given.
+pub async fn migrate_up_to(
+    db: &Db,
+    now: Timestamp,
+    last: Option<&str>,
     mut on_applied: impl FnMut(&str),
 ) -> Result<(), MigrationError> {
+    let is_wanted = |name: &String| last.is_none_or(|last| name.as_str() <= last);
     loop {
         let mut tx = db.begin().await?;
         // Waiting for another node, and rewriting a large table, may take long.
@@ -88,7 +99,7 @@ pub async fn migrate(
             State::Edited(name) => return Err(MigrationError::Edited(name)),
             State::Behind(missing) => missing,
         };
-        let Some(name) = missing.into_iter().next() else { return Ok(()) };
+        let Some(name) = missing.into_iter().next().filter(is_wanted) else { return Ok(()) };
         apply(&mut tx, &name, now).await?;
         tx.commit().await?;
         on_applied(&name);

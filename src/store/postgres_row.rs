@@ -25,6 +25,14 @@ impl Columns for PgRow {
     }
 }
 
+/// The text in the first column.
+pub(super) fn first_text(row: &PgRow) -> Result<&str, Unfit> {
+    match Columns::cell(row, 0)? {
+        Cell::Text(text) => Ok(text),
+        other => Err(Unfit::because(format!("{other:?} is no text"))),
+    }
+}
+
 fn cell(value: PgValueRef<'_>) -> Result<Cell<'_>, BoxDynError> {
     let info = value.type_info();
     match info.name() {

@@ -39,6 +39,17 @@ pub async fn heartbeat(tx: &mut Tx, node: &str, now: Timestamp) -> Result<bool> 
     Ok(known > 0)
 }
 
+/// The names of the nodes whose last heartbeat is between these moments.
+pub async fn living(
+    at: impl Into<Target<'_>>,
+    after: Timestamp,
+    before: Timestamp,
+) -> Result<Vec<String>> {
+    let query = at.into().query("select name from nodes where beat_at >= $1 and beat_at <= $2");
+    let rows: Vec<(String,)> = query.bind(after).bind(before).all().await?;
+    Ok(rows.into_iter().map(|(name,)| name).collect())
+}
+
 /// Removes the nodes whose last heartbeat is earlier than `before`; returns the users who were connected
 /// there. A heartbeat later than `after` was written by a clock that was ahead, and would keep a dead node
 /// alive until then.

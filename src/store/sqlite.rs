@@ -112,6 +112,20 @@ impl Sqlite {
         })
     }
 
+    /// Runs a statement with one column of text, and passes on each row's as it is read, until `take` returns
+    /// false.
+    pub(super) fn texts(&mut self, sql: &str, mut take: impl FnMut(&str) -> bool) -> Result<()> {
+        let mut statement = self.connection.prepare(sql)?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            let text = row.get_ref(0)?.as_str().map_err(Failure::wrong)?;
+            if !take(text) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Runs a statement to its end, and returns how many rows it changed.
     pub(super) fn execute(&mut self, sql: &str, arguments: &Arguments) -> Result<u64> {
         timed(sql, || {

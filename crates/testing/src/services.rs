@@ -62,6 +62,16 @@ pub fn nats_server() -> Option<PathBuf> {
     program
 }
 
+/// A `PATH` with the client programs of PostgreSQL.
+pub fn postgres_programs() -> std::ffi::OsString {
+    let path = environment("PATH").unwrap_or_default();
+    let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let folders = installed.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
+    let named = environment("PG_BIN").map(PathBuf::from);
+    let all = named.into_iter().chain(folders).chain(std::env::split_paths(&path));
+    std::env::join_paths(all).expect("no colons in them")
+}
+
 /// Runs a script on a PostgreSQL server.
 pub async fn run_script(url: &str, sql: &str) {
     let pool = sqlx::PgPool::connect(url).await.expect("the test server answers");
