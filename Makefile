@@ -4,6 +4,7 @@ MAKEFLAGS += --no-print-directory
 
 CARGO_DENY     := 0.20.2
 CARGO_LLVM_COV := 0.9.1
+CARGO_MACHETE  := 0.9.2
 CARGO_MUTANTS  := 27.1.0
 TOOLS          := target/tools
 
@@ -11,7 +12,8 @@ test_command = scripts/with-services cargo test --locked --workspace $(ARGS)
 with_tools   = PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin"
 
 .PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench bench-quick bench-instructions bench-soak bench-idle bench-data bench-slow bench-churn \
-	chaos fuzz-api generators browser autobahn coverage mutants cargo-deny cargo-llvm-cov cargo-mutants
+	chaos fuzz-api generators browser autobahn coverage mutants machete dist package operations balancers rolling \
+	cargo-deny cargo-llvm-cov cargo-machete cargo-mutants
 
 help: ## list the commands
 	@echo 'Targets (with ARGS="…" where mentioned):'
@@ -43,6 +45,9 @@ deny: cargo-deny ## check licences, banned crates and sources of the dependencie
 audit: cargo-deny ## check the dependencies for known vulnerabilities; downloads their list
 	$(with_tools) cargo deny --locked check advisories
 
+machete: cargo-machete ## list the dependencies that nothing uses
+	$(with_tools) cargo machete
+
 # The LLVM tools must match the compiler's LLVM: Debian's llvm-NN, or rustup's component llvm-tools.
 llvm = $(shell rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
 llvm_tool = $(shell command -v llvm-$(1)-$(llvm))
@@ -65,6 +70,10 @@ cargo-mutants:
 	@$(with_tools) command -v cargo-mutants >/dev/null \
 		|| cargo install --locked --root $(TOOLS) cargo-mutants@$(CARGO_MUTANTS)
 
+cargo-machete:
+	@$(with_tools) command -v cargo-machete >/dev/null \
+		|| cargo install --locked --root $(TOOLS) cargo-machete@$(CARGO_MACHETE)
+
 cargo-deny:
 	@$(with_tools) command -v cargo-deny >/dev/null \
 		|| cargo install --locked --root $(TOOLS) cargo-deny@$(CARGO_DENY)
@@ -72,7 +81,30 @@ cargo-deny:
 generators: ## generate clients from the OpenAPI and AsyncAPI documents, and run them against a server; needs Node and Python 3
 	tests/generators/run
 
-ci: ## run what must pass before a merge: lint, deny, test, generators
+dist: ## make the package of a release in target/dist, and try it
+	rm -rf target/dist
+	scripts/try-package "$$(scripts/dist target/dist)"
+
+# With the features that the tests build: otherwise many dependencies would be built again with others.
+debug_program = cargo build --locked --quiet --workspace --bins --test cli
+
+package: ## the same with the debug build in target/package: tries how a package is made, in seconds
+	$(debug_program)
+	rm -rf target/package
+	scripts/try-package "$$(scripts/dist target/package target/debug/meowsenger)"
+
+operations: package ## run every command of docs/operations.md on a disposable copy of this machine; needs Debian and root
+	scripts/walk-operations target/package/*.tar.gz
+
+balancers: ## try the configurations of Caddy and nginx with two nodes; ARGS="--idle 100 --program PATH"
+	$(debug_program)
+	for kind in caddy nginx; do scripts/with-services scripts/balancer $$kind $(ARGS) || exit; done
+
+rolling: ## replace two nodes behind Caddy, then behind nginx, under load: no request may fail; ARGS="--seconds 30 --program PATH"
+	$(debug_program)
+	for kind in caddy nginx; do scripts/with-services scripts/balancer $$kind --rolling $(ARGS) || exit; done
+
+ci: ## run what must pass before a merge (.ci/run)
 	.ci/run
 
 # Each by itself: built together, the server's crates would get the load generator's features as well.
