@@ -18,6 +18,8 @@ use tempfile::TempDir;
 
 #[path = "cli/check.rs"]
 mod check;
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/settings.rs"]
 mod settings;
 #[path = "cli/stopping.rs"]

@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(1_800);
 /// Files looked up in one query.
 const BATCH: usize = 500;
 /// The folder of avatars in the storage.
-const FOLDER: &str = "avatars";
+pub(super) const FOLDER: &str = "avatars";
 /// Length of the random part of a name, in bytes.
 const RANDOM: usize = 16;
 

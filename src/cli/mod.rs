@@ -6,6 +6,7 @@ mod changepassword;
 mod check;
 mod context;
 mod createsuperuser;
+mod doctor;
 mod epoch;
 mod export;
 mod healthcheck;
@@ -60,6 +61,8 @@ enum Command {
     Import(import::ImportArguments),
     /// Copy the embedded database while the server runs; for PostgreSQL, print the command that does
     Backup(backup::BackupArguments),
+    /// Check the data, and repair what has one right answer
+    Doctor(doctor::DoctorArguments),
     /// Ask the server on this machine whether it is ready
     Healthcheck(healthcheck::HealthcheckArguments),
     /// Report settings that are wrong or unsafe
@@ -101,6 +104,7 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Manual(arguments) => manual::run(&arguments, Cli::command())?,
         Command::Makemigrations(arguments) => makemigrations::run(&arguments)?,
         Command::Check(arguments) => return check::run(&arguments).await,
+        Command::Doctor(arguments) => return doctor::run(&arguments).await,
         Command::Migrate(arguments) => return migrate::run(&arguments).await,
         Command::Runserver(arguments) => runserver::run(&arguments).await?,
         Command::Healthcheck(arguments) => healthcheck::run(&arguments).await?,

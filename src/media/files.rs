@@ -70,6 +70,15 @@ impl Files {
         }
     }
 
+    /// Whether a file exists.
+    pub async fn exists(&self, path: &str) -> Result<bool> {
+        match self.0.head(&Path::from(path)).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
     /// Removes a file. A file that does not exist counts as removed.
     pub async fn remove(&self, path: &str) -> Result<()> {
         match self.0.delete(&Path::from(path)).await {

@@ -20,3 +20,21 @@ pub async fn used(at: impl Into<Target<'_>>, paths: Vec<String>) -> Result<HashS
         .await?;
     Ok(used.into_iter().collect())
 }
+
+/// The next avatars of users or chats after an id: id and path.
+pub async fn after(
+    at: impl Into<Target<'_>>,
+    of_users: bool,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<(i64, String)>> {
+    let sql = match of_users {
+        true => {
+            "select id, avatar from users where id > $1 and avatar is not null order by id limit $2"
+        }
+        false => {
+            "select id, avatar from chats where id > $1 and avatar is not null order by id limit $2"
+        }
+    };
+    at.into().query(sql).bind(after).bind(limit).all().await
+}

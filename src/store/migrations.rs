@@ -229,6 +229,11 @@ fn names() -> Vec<String> {
     names
 }
 
+/// All migrations of a database, one after another.
+pub fn script(is_sqlite: bool) -> String {
+    names().iter().filter_map(|name| text(is_sqlite, name)).collect::<Vec<_>>().join("\n")
+}
+
 /// The statements of a migration.
 fn text(is_sqlite: bool, name: &str) -> Option<String> {
     let file = format!("{name}.sql");

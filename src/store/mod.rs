@@ -11,6 +11,7 @@ pub mod checkpoint;
 pub mod connecting;
 pub mod db;
 pub mod departures;
+pub mod doctor;
 mod dynamic;
 pub mod error;
 mod faults;

@@ -37,10 +37,17 @@ pub struct Dialects {
     pub postgres: &'static str,
 }
 
+impl Dialects {
+    /// One text that both databases understand, in a constant.
+    pub const fn both(sql: &'static str) -> Self {
+        Self { sqlite: sql, postgres: sql }
+    }
+}
+
 /// One text that both databases understand.
 impl From<&'static str> for Dialects {
     fn from(sql: &'static str) -> Self {
-        Self { sqlite: sql, postgres: sql }
+        Self::both(sql)
     }
 }
 

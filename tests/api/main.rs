@@ -24,6 +24,7 @@ mod convergence;
 mod crowds;
 mod devices;
 mod docs;
+mod doctor;
 mod endings;
 mod epoch;
 mod faults;

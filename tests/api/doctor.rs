@@ -1,0 +1,564 @@
+//! The check-up of the data: each kind of corruption is found, and repaired where that is promised; a healthy
+//! site has no findings, also under load. `tests/cli/doctor.rs` runs the program.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use meowsenger::actions::doctor::{self, Checkup, Defect, Outcome, Remedy};
+use meowsenger_testing::services::run_script;
+use reqwest::Method;
+use rstest::rstest;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::avatars::{file, patch_me, png};
+use crate::support::{Backend, Chance, Client, PASSWORD, TestApp};
+
+/// A site in which everything has happened.
+struct Site {
+    server: TestApp,
+    backend: Backend,
+    tom: Client,
+    bob: Client,
+    carol: Client,
+    /// Has deleted the account.
+    dave: Client,
+    /// Of all of them.
+    group: i64,
+    /// Of bob and carol.
+    other_group: i64,
+    /// Of tom and bob.
+    private: i64,
+    /// Of tom and carol, without messages.
+    silent: i64,
+    /// The messages of the group: the third is edited, the fourth deleted, the sixth replies to the first.
+    messages: Vec<i64>,
+}
+
+impl Site {
+    async fn start(backend: Backend) -> Option<Self> {
+        let server = TestApp::start(backend).await?;
+        let (tom, bob) = (server.user("tom").await, server.user("bob").await);
+        let (carol, dave) = (server.user("carol").await, server.user("dave").await);
+        patch_me(&bob, &[file(png(8, 8))]).await.expect(200);
+        bob.patch("/api/auth/me/", json!({"first_name": "Bob", "email": "bob@example.com"}))
+            .await
+            .expect(200);
+        let group = tom.group(&[&bob, &carol, &dave]).await;
+        let other_group = bob.group(&[&carol]).await;
+        let private = tom.private_chat(&bob).await;
+        let silent = tom.private_chat(&carol).await;
+        let mut messages = Vec::new();
+        for (number, sender) in [&tom, &bob, &carol, &bob, &tom, &tom, &bob].into_iter().enumerate()
+        {
+            let reply_to = (number == 5).then(|| messages[0]);
+            let body = json!({"content": format!("meow {number}"), "reply_to": reply_to,
+                              "client_id": format!("c{number}")});
+            let path = format!("/api/chats/{group}/messages/");
+            let sent = sender.post(&path, body).await.expect(201);
+            messages.push(sent.json["id"].as_i64().expect("an id"));
+        }
+        carol
+            .put(&format!("/api/messages/{}/", messages[2]), json!({"content": "mew"}))
+            .await
+            .expect(200);
+        bob.delete(&format!("/api/messages/{}/", messages[3])).await.expect(204);
+        tom.say(private, "psst").await;
+        bob.say(private, "what?").await;
+        carol.post(&format!("/api/chats/{group}/read/"), json!({"seq": 5})).await.expect(200);
+        tom.put(&format!("/api/chats/{group}/members/{}/", bob.id), json!({"role": "admin"}))
+            .await
+            .expect(200);
+        let body = json!({"password": PASSWORD}).to_string();
+        dave.raw(Method::DELETE, "/api/auth/me/", "application/json", body).await.expect(204);
+        let ended = tom.group(&[&bob]).await;
+        tom.say(ended, "bye").await;
+        tom.delete(&format!("/api/chats/{ended}/")).await.expect(204);
+        Some(Self {
+            server,
+            backend,
+            tom,
+            bob,
+            carol,
+            dave,
+            group,
+            other_group,
+            private,
+            silent,
+            messages,
+        })
+    }
+
+    /// What a check-up finds.
+    async fn check_up(&self, fix: bool) -> (Vec<Defect>, Outcome) {
+        let mut findings = Vec::new();
+        let app = &self.server.app;
+        let checkup = Checkup {
+            db: &app.db,
+            files: &app.media.files,
+            clock: &app.clock,
+            fix,
+            settle: Duration::from_secs(1),
+            report: &mut |finding| findings.push(finding.clone()),
+            outcome: Outcome::default(),
+        };
+        let outcome = doctor::run(checkup).await.expect("checked");
+        (findings, outcome)
+    }
+
+    /// Changes rows behind the back of constraints and of the server.
+    async fn plant(&self, sql: &str) {
+        let Some(url) = self.server.variables.get("DATABASE_URL") else {
+            let file = self.folder().join("meowsenger.sqlite3");
+            let connection = Connection::open(file).expect("opened");
+            connection.busy_timeout(Duration::from_secs(10)).expect("set");
+            let off = "pragma foreign_keys = off; pragma ignore_check_constraints = on;";
+            return connection.execute_batch(&format!("{off}{sql}")).expect(sql);
+        };
+        run_script(url, &format!("set session_replication_role = replica; {sql}")).await;
+    }
+
+    fn folder(&self) -> PathBuf {
+        PathBuf::from(&self.server.variables["DATA_DIR"])
+    }
+}
+
+/// A corruption: the checks that find it, how it is made, and, if no repair is right, how it is undone.
+struct Plant {
+    checks: Vec<&'static str>,
+    sql: String,
+    undo: Option<String>,
+}
+
+fn repaired(checks: &[&'static str], sql: impl Into<String>) -> Plant {
+    Plant { checks: checks.to_vec(), sql: sql.into(), undo: None }
+}
+
+fn left(checks: &[&'static str], sql: impl Into<String>, undo: impl Into<String>) -> Plant {
+    Plant { checks: checks.to_vec(), sql: sql.into(), undo: Some(undo.into()) }
+}
+
+/// Corruptions of accounts, and of what refers to them.
+fn of_accounts(site: &Site) -> Vec<Plant> {
+    let Site { bob, carol, dave, tom, group, .. } = site;
+    let (bob, carol, dave, tom) = (bob.id, carol.id, dave.id, tom.id);
+    let counter = match site.backend {
+        Backend::Sqlite => "update sqlite_sequence set seq = 1 where name = 'messages'",
+        Backend::Postgres => "select setval('messages_id_seq', 1)",
+    };
+    let name = &site.bob.username;
+    vec![
+        repaired(
+            &["account-version"],
+            format!(
+                "update members set account_version = 99 where chat_id = {group} and user_id = {bob}"
+            ),
+        ),
+        repaired(
+            &["deleted-account"],
+            format!("update users set email = 'dave@example.com' where id = {dave}"),
+        ),
+        repaired(
+            &["deleted-account-in-group"],
+            format!(
+                "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, \
+                    last_read_seq) select chat_id, {dave}, 'member', joined_at, last_delivered_seq, \
+                    last_read_seq from members where chat_id = {group} and user_id = {bob}; \
+                 update chats set members_count = members_count + 1 where id = {group}"
+            ),
+        ),
+        repaired(
+            &["inactive-account-sessions"],
+            format!("update users set is_active = false where id = {carol}"),
+        ),
+        repaired(&["epoch"], "update site set epoch = ''"),
+        repaired(&["site"], "delete from site"),
+        repaired(&["id-counter"], counter),
+        repaired(
+            &["session-user"],
+            "insert into sessions (user_id, created_at, last_used_at, expires_at, refresh_jti, \
+                refreshed_at) select 9999, created_at, last_used_at, expires_at, 'x', refreshed_at \
+             from sessions limit 1",
+        ),
+        repaired(
+            &["refresh-session"],
+            "insert into spent_refreshes (jti, session_id, spent_at) \
+             select 'x', 9999, created_at from sessions limit 1",
+        ),
+        repaired(
+            &["ticket-session"],
+            "insert into tickets (hash, session_id, expires_at) \
+             select 'x', 9999, expires_at from sessions limit 1",
+        ),
+        repaired(
+            &["login-name-user"],
+            "insert into login_names (name_key, user_id) values ('x', 9999)",
+        ),
+        repaired(
+            &["search-index-user"],
+            "insert into name_pieces (piece, user_id) values ('x', 9999)",
+        ),
+        repaired(
+            &["presence-user"],
+            "insert into nodes (name, beat_at) select 'x', created_at from sessions limit 1; \
+             insert into presence (user_id, node, connections, idle) values (9999, 'x', 1, false)",
+        ),
+        left(
+            &["member-user"],
+            format!(
+                "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, \
+                    last_read_seq) select chat_id, 9999, 'member', joined_at, last_delivered_seq, \
+                    last_read_seq from members where chat_id = {group} and user_id = {bob}; \
+                 update chats set members_count = members_count + 1 where id = {group}"
+            ),
+            format!(
+                "delete from members where user_id = 9999; \
+                 update chats set members_count = members_count - 1 where id = {group}"
+            ),
+        ),
+        repaired(
+            &["username-key"],
+            format!("update users set username_key = 'x' where id = {bob}"),
+        ),
+        repaired(&["login-names"], format!("delete from login_names where name_key = '{name}'")),
+        repaired(
+            &["login-names"],
+            format!("insert into login_names (name_key, user_id) values ('former', {bob})"),
+        ),
+        // Two users, and the one who comes first in the walk gets the name back.
+        repaired(
+            &["login-names", "login-names"],
+            format!("update login_names set user_id = {carol} where name_key = '{name}'"),
+        ),
+        left(
+            &["login-names", "username-key", "search-index"],
+            format!(
+                "update users set username = '{name}', username_key = 'x' where id = {tom}; \
+                 delete from login_names where user_id = {tom}; \
+                 insert into login_names (name_key, user_id) values ('x', {tom})"
+            ),
+            format!(
+                "update users set username = '{0}', username_key = '{0}', search_rules = 0 \
+                     where id = {tom}; \
+                 delete from login_names where user_id = {tom}; \
+                 insert into login_names (name_key, user_id) values ('{0}', {tom})",
+                site.tom.username
+            ),
+        ),
+        repaired(&["search-index"], format!("delete from name_pieces where user_id = {bob}")),
+        repaired(&["search-index"], format!("update users set search_text = 'x' where id = {bob}")),
+    ]
+}
+
+/// Corruptions of chats and their members.
+fn of_chats(site: &Site) -> Vec<Plant> {
+    let Site { bob, carol, tom, group, private, silent, .. } = site;
+    let (bob, carol, tom) = (bob.id, carol.id, tom.id);
+    let copy = "insert into chats (id, type, name, created_at, low_user, high_user, members_count, \
+                    version, active_at, first_activity) \
+                select -8888, type, name, created_at, ";
+    let join = format!(
+        "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, last_read_seq) \
+         select -8888, {tom}, 'member', joined_at, 0, 0 from members \
+         where chat_id = {silent} and user_id = {tom}"
+    );
+    let set = |what: &str| format!("update chats set {what} where id = {group}");
+    vec![
+        repaired(&["chat-creator"], set("created_by = 9999")),
+        repaired(&["chat-last-seq"], set("last_seq = last_seq + 1")),
+        repaired(&["chat-last-seq", "markers"], set("last_seq = last_seq - 1")),
+        repaired(&["chat-version"], set("version = 1")),
+        repaired(&["chat-newest-message"], set("last_message_id = null")),
+        repaired(&["chat-activity"], set("active_at = created_at")),
+        repaired(
+            &["chat-position"],
+            format!("update chats set first_activity = null where id = {silent}"),
+        ),
+        repaired(&["group-search"], set("search_text = 'x'")),
+        repaired(&["members-count"], set("members_count = members_count + 1")),
+        repaired(
+            &["private-chat-member", "members-count"],
+            format!("delete from members where chat_id = {private} and user_id = {bob}"),
+        ),
+        repaired(
+            &["private-chat-stranger", "members-count"],
+            format!(
+                "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, \
+                    last_read_seq) select chat_id, {carol}, 'member', joined_at, 0, 0 from members \
+                 where chat_id = {private} and user_id = {tom}"
+            ),
+        ),
+        repaired(
+            &["private-chat-role"],
+            format!(
+                "update members set role = 'admin' where chat_id = {private} and user_id = {tom}"
+            ),
+        ),
+        left(
+            &["private-chat-user"],
+            format!(
+                "{copy} {tom}, 9999, 1, 1, created_at, 0 from chats where id = {silent}; {join}"
+            ),
+            "delete from members where chat_id = -8888; delete from chats where id = -8888",
+        ),
+        left(
+            &["group-without-members"],
+            format!("{copy} null, null, 0, 1, created_at, 0 from chats where id = {group}"),
+            "delete from chats where id = -8888",
+        ),
+        left(&["member-chat"], join.clone(), "delete from members where chat_id = -8888"),
+        repaired(
+            &["group-without-owner"],
+            format!(
+                "update members set role = 'member' where chat_id = {group} and role = 'owner'"
+            ),
+        ),
+        left(
+            &["group-owners"],
+            format!(
+                "update members set role = 'owner' where chat_id = {group} and user_id = {carol}"
+            ),
+            format!(
+                "update members set role = 'member' where chat_id = {group} and user_id = {carol}"
+            ),
+        ),
+        repaired(
+            &["markers"],
+            format!(
+                "update members set last_delivered_seq = 70, last_read_seq = 70 \
+                 where chat_id = {group} and user_id = {carol}"
+            ),
+        ),
+        repaired(
+            &["markers"],
+            format!(
+                "update members set last_delivered_seq = last_read_seq - 1 \
+                 where chat_id = {group} and user_id = {bob}"
+            ),
+        ),
+        repaired(
+            &["own-messages"],
+            format!(
+                "update members set last_delivered_seq = 0, last_read_seq = 0 \
+                 where chat_id = {group} and user_id = {bob}"
+            ),
+        ),
+    ]
+}
+
+/// Corruptions of messages and indexes.
+fn of_messages(site: &Site) -> Vec<Plant> {
+    let Site { group, private, messages, .. } = site;
+    let set = |index: usize, what: &str| {
+        format!("update messages set {what} where id = {}", messages[index])
+    };
+    let stray = format!(
+        "insert into messages (chat_id, seq, version, sender_id, content, timestamp) \
+         select 8888, 1, 2, sender_id, content, timestamp from messages where id = {}",
+        messages[0]
+    );
+    let sender = |index: usize| {
+        let senders = [&site.tom, &site.bob, &site.carol, &site.bob];
+        set(index, &format!("sender_id = {}", senders[index].id))
+    };
+    vec![
+        left(&["message-chat"], stray, "delete from messages where chat_id = 8888"),
+        left(&["message-sender"], set(1, "sender_id = 9999"), sender(1)),
+        left(&["message-gap", "message-gap"], set(1, "seq = -5"), set(1, "seq = 2")),
+        repaired(&["message-version", "message-order"], set(1, "version = 0")),
+        repaired(
+            &["message-order"],
+            format!(
+                "update chats set version = version + 9 where id = {group}; {}",
+                set(4, &format!("version = (select version - 5 from chats where id = {group})"))
+            ),
+        ),
+        repaired(&["message-change"], set(0, "last_change = 'edited'")),
+        repaired(&["tombstone"], set(3, "content = 'a secret'")),
+        repaired(
+            &["message-reply"],
+            set(6, &format!("reply_to = (select max(id) from messages where chat_id = {private})")),
+        ),
+        repaired(
+            &["client-id", "index"],
+            format!(
+                "drop index messages_client_id; {}; {}",
+                set(4, "client_id = 'c'"),
+                set(5, "client_id = 'c'")
+            ),
+        ),
+        repaired(&["index"], "drop index members_listed"),
+        repaired(
+            &["deleted-chat-members"],
+            format!("update chats set deleted_at = created_at where id = {}", site.other_group),
+        ),
+    ]
+}
+
+async fn suffer(site: &Site, plant: &Plant) {
+    let Plant { checks, sql, undo } = plant;
+    site.plant(sql).await;
+    let (findings, outcome) = site.check_up(false).await;
+    let mut found: Vec<_> = findings.iter().map(|finding| finding.check).collect();
+    let mut expected = checks.clone();
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected, "{sql}: {findings:#?}");
+    assert_eq!(outcome.repaired, 0);
+
+    let (findings, outcome) = site.check_up(true).await;
+    let is_left = |finding: &&Defect| matches!(finding.remedy, Remedy::Person(_));
+    let decisions = findings.iter().filter(is_left).count();
+    assert_eq!(decisions == 0, undo.is_none(), "{sql}: {findings:#?}");
+    assert!(!findings.is_empty() && outcome.found == outcome.repaired + decisions as u64);
+    if let Some(undo) = undo {
+        site.plant(undo).await;
+        site.check_up(true).await;
+    }
+    let (findings, _) = site.check_up(false).await;
+    assert_eq!(findings, [], "after the repair of {sql}");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_corruption_is_found_and_repaired_where_there_is_one_right_answer(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+    #[values(of_accounts, of_chats, of_messages)] plants: fn(&Site) -> Vec<Plant>,
+) {
+    let Some(site) = Site::start(backend).await else { return };
+    let (findings, outcome) = site.check_up(false).await;
+    assert_eq!(findings, [], "a healthy site");
+    assert!(outcome.rows.iter().all(|(_, rows)| *rows > 3), "{outcome:?}");
+    for plant in plants(&site) {
+        suffer(&site, &plant).await;
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_without_pictures_and_pictures_without_rows_are_found(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(site) = Site::start(backend).await else { return };
+    let unused = "avatars/0123456789abcdef0123456789abcdef.png";
+    let files = &site.server.app.media.files;
+    files.put(unused, png(2, 2)).await.expect("stored");
+    let (findings, _) = site.check_up(false).await;
+    let found: Vec<_> = findings.iter().map(|finding| (finding.check, &finding.subject)).collect();
+    assert_eq!(found, [("picture-row", &format!("file {unused}"))]);
+    assert_eq!(site.check_up(true).await.1.repaired, 1);
+    assert!(!files.exists(unused).await.expect("asked"));
+    assert_eq!(site.check_up(false).await.0, []);
+
+    let me = site.bob.get("/api/auth/me/").await.expect(200);
+    let url = me.json["avatar"].as_str().expect("a URL").to_owned();
+    let path = url.split("/media/").nth(1).expect("a path");
+    files.remove(path).await.expect("removed");
+    let (findings, _) = site.check_up(true).await;
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!(
+        (findings[0].check, findings[0].subject.clone()),
+        ("picture-file", format!("user {}", site.bob.id))
+    );
+    assert!(matches!(findings[0].remedy, Remedy::Person(_)));
+}
+
+/// Everything that takes versions, moves markers or changes names, at once.
+async fn stir(site: &Site, chance: &mut Chance, round: u32) {
+    let Site { tom, bob, carol, group, private, .. } = site;
+    let user = [tom, bob, carol][chance.below(3)];
+    let message = || user.say(*group, "meow");
+    match chance.below(8) {
+        0 => drop(
+            user.patch("/api/auth/me/", json!({"first_name": format!("Name{round}")}))
+                .await
+                .expect(200),
+        ),
+        1 => {
+            let id = message().await["id"].as_i64().expect("an id");
+            user.put(&format!("/api/messages/{id}/"), json!({"content": "mew"})).await.expect(200);
+            user.delete(&format!("/api/messages/{id}/")).await.expect(204);
+        }
+        2 => drop(
+            user.post(&format!("/api/chats/{group}/read/"), json!({"seq": 9999})).await.expect(200),
+        ),
+        3 => {
+            let chat = user.group(&[tom, bob, carol]).await;
+            user.say(chat, "hello").await;
+            user.delete(&format!("/api/chats/{chat}/members/{}/", user.id)).await.expect(204);
+        }
+        4 => drop(tom.say(*private, "psst").await),
+        5 => drop(patch_me(user, &[file(png(4, 4))]).await.expect(200)),
+        _ => drop(message().await),
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_healthy_site_under_load_has_no_findings(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(site) = Site::start(backend).await else { return };
+    let is_done = AtomicBool::new(false);
+    let mut seeds = Chance::new("doctor");
+    let chances: Vec<_> = (0..6).map(|_| seeds.fork()).collect();
+    let stirring = |mut chance: Chance| {
+        let (site, is_done) = (&site, &is_done);
+        async move {
+            let mut rounds = 0;
+            while !is_done.load(Ordering::Relaxed) {
+                stir(site, &mut chance, rounds).await;
+                rounds += 1;
+            }
+            rounds
+        }
+    };
+    let checking = async {
+        for _ in 0..8 {
+            let (findings, _) = site.check_up(false).await;
+            // A picture's file is stored before its row, and removed after it: such a file is looked at again.
+            assert_eq!(findings, []);
+        }
+        is_done.store(true, Ordering::Relaxed);
+    };
+    let (rounds, ()) = tokio::join!(join_all(chances.into_iter().map(stirring)), checking);
+    assert!(rounds.iter().sum::<u32>() > 50, "{rounds:?}");
+    assert_eq!(site.check_up(false).await.0, []);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_learn_of_repairs(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let Some(site) = Site::start(backend).await else { return };
+    let Site { tom, group, messages, .. } = &site;
+    let known = async || tom.post("/api/sync/", json!({"versions": {}})).await.expect(200).json;
+    let version = |sync: &Value| {
+        let changes = sync["changes"].as_array().expect("a list").clone();
+        let chat = changes.into_iter().find(|change| change["chat"]["id"] == *group);
+        chat.expect("the group")["chat"]["version"].clone()
+    };
+    let before = known().await;
+    let (epoch, since) = (before["epoch"].clone(), version(&before));
+
+    // A row is put right as by an edit: the next sync brings it.
+    site.plant(&format!("update messages set content = 'a secret' where id = {}", messages[3]))
+        .await;
+    assert_eq!(site.check_up(true).await.1.repaired, 1);
+    let body = json!({"versions": {group.to_string(): since}, "epoch": epoch});
+    let sync = tom.post("/api/sync/", body).await.expect(200).json;
+    let changes = sync["changes"].as_array().expect("a list");
+    let change = changes.iter().find(|change| change["chat"]["id"] == *group).expect("it changed");
+    let brought = change["messages"].as_array().expect("a list");
+    assert_eq!((brought.len(), &brought[0]["id"]), (1, &json!(messages[3])));
+    assert_eq!(brought[0]["content"], "");
+    assert_eq!(sync["epoch"], epoch);
+
+    // Wrong numbers: everything starts over.
+    site.plant(&format!("update chats set version = 1 where id = {group}")).await;
+    assert!(site.check_up(true).await.1.renewed_epoch);
+    assert_ne!(known().await["epoch"], epoch);
+    tom.say(*group, "it goes on").await;
+    assert_eq!(site.check_up(false).await.0, []);
+}
