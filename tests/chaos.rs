@@ -1,9 +1,10 @@
-//! Everything fails at once: three nodes, a PostgreSQL, a NATS and thirty clients, while nodes and NATS
-//! are killed and connections are cut and stalled. In the end every client must have the server's
-//! state, and must have received every change in order.
+//! Faults, with one load and one judge: clients send, edit, read, join and leave while something fails. In
+//! the end every acknowledged message must exist once, and every client must have the server's state and must
+//! have received every change in order.
 //!
-//! `MEOW_CHAOS_SEED` repeats the choices of a run (not its timing), `MEOW_CHAOS_SECONDS` is its
-//! duration (30).
+//! Here everything fails at once, by chance: nodes, PostgreSQL and NATS are killed and paused, connections are
+//! cut and stalled. `MEOW_CHAOS_SEED` repeats the choices of a run (not its timing), `MEOW_CHAOS_SECONDS` is
+//! its duration (30). The experiments in `chaos/faults` inject one kind of fault each; `make chaos` runs them.
 
 #[path = "chaos/actor.rs"]
 mod actor;
@@ -11,126 +12,68 @@ mod actor;
 mod cluster;
 #[path = "chaos/controls.rs"]
 mod controls;
+#[path = "chaos/faults/mod.rs"]
+mod faults;
 #[path = "chaos/history.rs"]
 mod history;
 #[path = "chaos/judge.rs"]
 mod judge;
+#[path = "chaos/nats.rs"]
+mod nats;
+#[path = "chaos/postgres.rs"]
+mod postgres;
+#[path = "chaos/probe.rs"]
+mod probe;
+#[path = "chaos/processes.rs"]
+mod processes;
+#[path = "chaos/run.rs"]
+mod run;
+#[path = "chaos/site.rs"]
+mod site;
 #[path = "chaos/truth.rs"]
 mod truth;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use actor::{Actor, Notes};
-use cluster::{BINARY, Cluster};
-use history::{History, What};
-use meowsenger_client::UserId;
-use meowsenger_client::types::NewGroup;
-use meowsenger_testing::services::{nats_server, variables};
-use meowsenger_testing::{Backend, Chance, Program};
+use cluster::Cluster;
+use meowsenger_testing::Chance;
+use nats::Nats;
+use postgres::Postgres;
+use run::Run;
+use site::Site;
 
 const CLIENTS: usize = 30;
 const CHATS: usize = 20;
-/// The time after the last fault within which all clients must have the server's state.
-const QUIET: Duration = Duration::from_secs(40);
-/// The time after that within which pending requests must end.
-const FINISH: Duration = Duration::from_secs(60);
+/// Clients wait while nodes are down: an answer through a door is not measured.
+const ANSWERED: Duration = probe::HANGS;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_ends_with_what_the_server_has() {
-    let folder = TempDir::new().expect("a folder");
-    let Some(variables) = variables(Backend::Postgres, folder.path()).await else { return };
-    let Some(nats) = nats_server() else { return };
-    Program::migrate(BINARY, &variables);
+    let Some(mut site) = Site::start(3, "fsync = off").await else { return };
     let mut chance = Chance::from_variable("MEOW_CHAOS_SEED", "chaos");
     let lasting = environment("MEOW_CHAOS_SECONDS").map_or(30, |s| s.parse().expect("seconds"));
+    let cluster = site.cluster(CLIENTS).await;
+    let mut run = Run::begin("everything at once", cluster, CHATS, &mut chance).await;
 
-    let mut cluster = Cluster::start(folder.path(), variables, &nats, CLIENTS).await;
-    let (history, notes) = (Arc::new(History::new()), Arc::new(Notes::default()));
-    let mut listening = JoinSet::new();
-    let mut actors = Vec::new();
-    for (number, proxy) in cluster.proxies.iter().enumerate() {
-        let (actor, events) = Actor::enter(number, &proxy.base, &history, &notes).await;
-        listening.spawn(actor::listen(number, events, Arc::clone(&history), Arc::clone(&notes)));
-        actors.push(Arc::new(actor));
-    }
-    let ids: Vec<_> = actors.iter().map(|actor| actor.id).collect();
-    make_chats(&actors, &ids, &mut chance).await;
-
-    let (stop, stopped) = watch::channel(false);
-    let mut acting = JoinSet::new();
-    for actor in &actors {
-        let others = ids.iter().copied().filter(|id| *id != actor.id).collect();
-        acting.spawn(Arc::clone(actor).act(chance.fork(), others, stopped.clone()));
-    }
     let until = Instant::now() + Duration::from_secs(lasting);
     while Instant::now() < until {
-        let words = disturb(&mut cluster, &mut chance);
-        history.add(None, What::Did(words));
+        let words = disturb(&mut run.cluster, &mut site.postgres, &mut chance).await;
+        run.note(words);
         sleep(Duration::from_millis(200 + chance.below(1_300) as u64)).await;
     }
-
-    cluster.heal();
-    stop.send_replace(true);
-    history.add(None, What::Did("healed".to_owned()));
-    let healed = Instant::now();
-    let finished = async { while acting.join_next().await.is_some() {} };
-    let mut faults = Vec::new();
-    if timeout(FINISH, finished).await.is_err() {
-        faults.push(format!("{} clients wait for an answer", acting.len()));
-    }
-    let nodes = cluster.bases();
-    let quiet = timeout(QUIET, truth::until_all_know_all(&actors, nodes[0], &notes)).await;
-    history.add(None, What::Did(format!("quiet: {}", quiet.is_ok())));
-    if quiet.is_err() {
-        faults.push("they did not come to know everything in time".to_owned());
-    }
-    let took = healed.elapsed();
-
-    faults.append(&mut notes.faults.lock().expect("not poisoned"));
-    faults.extend(cluster.complaints());
-    faults.extend(judge::frames(&history.entries()));
-    faults.extend(judge::reported(&history.entries()));
-    faults.extend(truth::judge(&actors, &nodes, &notes).await);
-    let sends = notes.sends.lock().expect("not poisoned");
-    let (acked, tried) = (sends.acked.len(), sends.tried.len());
-    let entries = history.entries().len();
-    println!("{acked} of {tried} sends acknowledged, {entries} entries, quiet in {took:?}");
-    if !faults.is_empty() {
-        let (path, count) = (history.keep(), faults.len());
-        faults.truncate(40);
-        panic!("{count} faults; the history is in {}\n{}", path.display(), faults.join("\n"));
-    }
-    assert!(acked > 0, "nothing happened");
-}
-
-/// Small groups, and some private chats.
-async fn make_chats(actors: &[Arc<Actor>], ids: &[UserId], chance: &mut Chance) {
-    for number in 0..CHATS {
-        let actor = &actors[number % actors.len()];
-        let others: Vec<_> = (0..2 + chance.below(6)).filter_map(|_| chance.pick(ids)).collect();
-        let others: Vec<_> = others.into_iter().copied().filter(|id| *id != actor.id).collect();
-        let made = match others.first() {
-            Some(other) if number % 5 == 0 => actor.client.private_chat(*other).await,
-            _ => {
-                let group = NewGroup::new(format!("Room {number}")).members(others);
-                actor.client.create_group(&group).await
-            }
-        };
-        made.expect("made");
-    }
+    site.postgres.pause(false);
+    site.postgres.run().await;
+    run.recover().await;
+    run.end().await.demand_none(ANSWERED);
 }
 
 /// Injects a fault, or repairs one. Describes it.
-fn disturb(cluster: &mut Cluster, chance: &mut Chance) -> String {
+async fn disturb(cluster: &mut Cluster, postgres: &mut Postgres, chance: &mut Chance) -> String {
     let number = chance.below(3);
     let client = chance.below(CLIENTS);
-    match chance.below(15) {
+    match chance.below(21) {
         0 | 1 => {
             cluster.kill(number);
             format!("node {number} was killed")
@@ -140,32 +83,53 @@ fn disturb(cluster: &mut Cluster, chance: &mut Chance) -> String {
             format!("node {number} was paused")
         }
         3..=5 => {
-            cluster.restart(number);
-            format!("node {number} runs")
+            let runs = cluster.restart(number);
+            format!("node {number} runs: {runs}")
         }
         6 | 7 => {
-            cluster.kill_nats();
+            cluster.nats.iter_mut().for_each(Nats::kill);
             "NATS was killed".to_owned()
         }
-        8 | 9 => {
-            cluster.restart_nats();
+        8 => {
+            cluster.nats.iter().for_each(|nats| nats.pause(true));
+            "NATS was paused".to_owned()
+        }
+        9 | 10 => {
+            cluster.nats.iter_mut().for_each(Nats::run);
             "NATS runs".to_owned()
         }
-        10 => {
+        11 => {
             cluster.proxies.iter().for_each(|proxy| proxy.cut());
             "all connections were cut".to_owned()
         }
-        11 => {
+        12 => {
             cluster.proxies[client].cut();
             format!("client {client} was cut")
         }
-        12 | 13 => {
+        13 | 14 => {
             cluster.proxies[client].stall(true);
             format!("client {client} is held up")
         }
-        _ => {
+        15 => {
             cluster.proxies.iter().for_each(|proxy| proxy.stall(false));
             "all connections carry".to_owned()
+        }
+        16 => {
+            postgres.kill();
+            postgres.run().await;
+            "PostgreSQL was killed and started".to_owned()
+        }
+        17 => {
+            postgres.kill_backend();
+            "a connection of PostgreSQL was killed".to_owned()
+        }
+        18 => {
+            postgres.pause(true);
+            "PostgreSQL was paused".to_owned()
+        }
+        _ => {
+            postgres.pause(false);
+            "PostgreSQL runs".to_owned()
         }
     }
 }

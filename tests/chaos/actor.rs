@@ -215,12 +215,16 @@ impl Actor {
         Some((known.chat().id, known.chat().kind, known.messages().values().cloned().collect()))
     }
 
-    /// Expected failures: others act as well, so the user may have been removed from the chat.
+    /// Expected failures: others act as well, so the user may have been removed from the chat; and what may
+    /// not be repeated, such as making a group, fails while the database does.
     fn judge(&self, error: Error) -> String {
         let expected = match &error {
             Error::Api(error) => matches!(
                 error.kind,
-                ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::Conflict
+                ErrorKind::NotFound
+                    | ErrorKind::PermissionDenied
+                    | ErrorKind::Conflict
+                    | ErrorKind::Unavailable
             ),
             Error::Network(_) => true,
             _ => false,

@@ -2,68 +2,120 @@
 //! how to start and stop them, not when.
 
 use std::fs::{File, read_to_string};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
 
 use meowsenger::config::Variables;
-use meowsenger_testing::{Program, Proxy};
+use meowsenger_testing::{Program, Proxy, eventually};
+
+use super::nats::Nats;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_meowsenger");
 
-/// Three nodes, one NATS, and the proxies in front of them.
-pub struct Cluster {
-    folder: PathBuf,
-    variables: Variables,
-    nats: Nats,
-    nodes: Vec<Option<Program>>,
-    /// One for each client.
-    pub proxies: Vec<Proxy>,
+/// For a node that cannot start before its database answers.
+const START: Duration = Duration::from_secs(60);
+
+/// How a node is started.
+#[derive(Clone)]
+pub struct Plan {
+    pub binary: PathBuf,
+    /// The command that executes the program, such as one that enters a namespace.
+    pub inside: Vec<String>,
+    pub variables: Variables,
+    pub listen: String,
 }
 
-struct Nats {
-    program: PathBuf,
-    port: u16,
-    process: Option<Child>,
+/// Nodes, a NATS, and the proxies in front of the nodes.
+pub struct Cluster {
+    folder: PathBuf,
+    nodes: Vec<Node>,
+    pub nats: Option<Nats>,
+    /// One for each client, to any node.
+    pub proxies: Vec<Proxy>,
+    /// One for each node.
+    pub doors: Vec<Proxy>,
+}
+
+struct Node {
+    plan: Plan,
+    program: Option<Program>,
+}
+
+impl Plan {
+    pub fn new(variables: &Variables) -> Self {
+        let (variables, listen) = (variables.clone(), "127.0.0.1:0".to_owned());
+        let plan = Self { binary: BINARY.into(), inside: Vec::new(), variables, listen };
+        // A dead node's sockets count until the others have declared it dead.
+        plan.set("LOG_LEVEL", "warn").set("MAX_SOCKETS_PER_USER", "1000")
+    }
+
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Its `runserver`.
+    pub fn command(&self) -> Command {
+        let binary = self.binary.to_str().expect("a path");
+        let all: Vec<_> = self.inside.iter().map(String::as_str).chain([binary]).collect();
+        let arguments = [&all[1..], &["runserver", &self.listen]].concat();
+        Program::command(all[0], &arguments, &self.variables)
+    }
 }
 
 impl Cluster {
-    /// Starts everything. `variables` name a migrated PostgreSQL.
+    /// Starts everything. The database is migrated already, or embedded.
     pub async fn start(
         folder: &Path,
-        mut variables: Variables,
-        nats: &Path,
-        proxies: usize,
+        plans: Vec<Plan>,
+        nats: Option<Nats>,
+        clients: usize,
     ) -> Self {
-        let mut nats = Nats { program: nats.to_owned(), port: free_port(), process: None };
-        nats.start();
-        let mut set = |name: &str, value: &str| variables.insert(name.to_owned(), value.to_owned());
-        set("BUS_URL", &format!("nats://127.0.0.1:{}", nats.port));
-        set("LOG_LEVEL", "warn");
-        // A dead node's sockets count until the others have declared it dead.
-        set("MAX_SOCKETS_PER_USER", "1000");
-        let folder = folder.to_owned();
-        let mut cluster = Self { folder, variables, nats, nodes: Vec::new(), proxies: Vec::new() };
-        for number in 0..3 {
-            cluster.nodes.push(Some(cluster.node(number)));
+        let nodes = plans.into_iter().map(|plan| Node { plan, program: None }).collect();
+        let (folder, proxies, doors) = (folder.to_owned(), Vec::new(), Vec::new());
+        let mut cluster = Self { folder, nodes, nats, proxies, doors };
+        for number in 0..cluster.nodes.len() {
+            assert!(cluster.restart(number), "node {number} does not start");
+            cluster.doors.push(Proxy::start(&[]).await);
         }
-        for _ in 0..proxies {
-            cluster.proxies.push(Proxy::start(&cluster.bases()).await);
+        for _ in 0..clients {
+            cluster.proxies.push(Proxy::start(&[]).await);
         }
+        cluster.lead();
         cluster
     }
 
     /// The URLs of the running nodes.
     pub fn bases(&self) -> Vec<&str> {
-        self.nodes.iter().flatten().map(|node| node.base.as_str()).collect()
+        self.running().map(|node| node.base.as_str()).collect()
+    }
+
+    /// A node that runs.
+    pub fn node(&mut self, number: usize) -> &mut Program {
+        self.nodes[number].program.as_mut().expect("it runs")
     }
 
     /// SIGKILL.
     pub fn kill(&mut self, number: usize) {
-        if let Some(node) = self.nodes[number].take() {
+        if let Some(node) = self.nodes[number].program.take() {
             drop(node);
             self.lead();
         }
+    }
+
+    /// Stops a node as an operator does. Whether it ended well.
+    pub fn terminate(&mut self, number: usize) -> bool {
+        let node = self.nodes[number].program.take();
+        let well = node.is_some_and(|node| node.terminate().success());
+        self.lead();
+        well
+    }
+
+    /// Waits until a node ends by itself.
+    pub async fn ended(&mut self, number: usize) -> ExitStatus {
+        let node = self.nodes[number].program.as_mut().expect("it runs");
+        eventually(START, "the node ends", async || node.ended()).await
     }
 
     /// Pauses a node, which cannot notice it.
@@ -71,32 +123,37 @@ impl Cluster {
         self.signal(number, "-STOP");
     }
 
-    /// Starts a killed node, or resumes a paused one.
-    pub fn restart(&mut self, number: usize) {
+    /// Starts a node that has ended, or resumes a paused one. False if it does not start, as without its
+    /// database.
+    pub fn restart(&mut self, number: usize) -> bool {
         self.signal(number, "-CONT");
-        if self.nodes[number].is_none() {
-            self.nodes[number] = Some(self.node(number));
-            self.lead();
+        let log = self.open_log(number);
+        let node = &mut self.nodes[number];
+        if node.program.as_mut().is_some_and(|program| program.ended().is_none()) {
+            return true;
         }
+        node.program = Program::try_start(node.plan.command().stderr(log)).ok();
+        self.lead();
+        self.nodes[number].program.is_some()
     }
 
-    /// SIGKILL.
-    pub fn kill_nats(&mut self) {
-        if let Some(mut process) = self.nats.process.take() {
-            end(&mut process);
+    /// How the node will be started next time.
+    pub fn plan(&mut self, number: usize) -> &mut Plan {
+        &mut self.nodes[number].plan
+    }
+
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Lets everything run.
+    pub async fn heal(&mut self) {
+        self.nats.iter_mut().for_each(Nats::run);
+        for number in 0..self.len() {
+            let look = async || self.restart(number).then_some(());
+            eventually(START, "a node starts", look).await;
         }
-    }
-
-    /// Starts NATS if it was killed.
-    pub fn restart_nats(&mut self) {
-        self.nats.start();
-    }
-
-    /// Repairs everything.
-    pub fn heal(&mut self) {
-        self.restart_nats();
-        (0..self.nodes.len()).for_each(|number| self.restart(number));
-        self.proxies.iter().for_each(|proxy| proxy.stall(false));
+        self.proxies.iter().chain(&self.doors).for_each(|proxy| proxy.stall(false));
     }
 
     /// The panics and errors in the nodes' logs.
@@ -109,16 +166,23 @@ impl Cluster {
         lines.filter(|line| line.contains("panicked at") || line.contains("ERROR")).collect()
     }
 
+    /// The most memory that a running node has used, in MiB.
+    pub fn memory(&self) -> u64 {
+        self.running().map(|node| node.memory("VmHWM")).max().unwrap_or_default()
+    }
+
+    fn running(&self) -> impl Iterator<Item = &Program> {
+        self.nodes.iter().filter_map(|node| node.program.as_ref())
+    }
+
     fn signal(&self, number: usize, signal: &str) {
-        if let Some(node) = &self.nodes[number] {
-            node.signal(signal);
+        if let Some(node) = &self.nodes[number].program {
+            super::processes::signal(signal, &[node.id()]);
         }
     }
 
-    fn node(&self, number: usize) -> Program {
-        let log = File::options().append(true).create(true).open(self.log(number)).expect("a log");
-        let arguments = ["runserver", "127.0.0.1:0"];
-        Program::start(Program::command(BINARY, &arguments, &self.variables).stderr(log))
+    fn open_log(&self, number: usize) -> File {
+        File::options().append(true).create(true).open(self.log(number)).expect("a log")
     }
 
     fn log(&self, number: usize) -> PathBuf {
@@ -127,37 +191,9 @@ impl Cluster {
 
     fn lead(&self) {
         self.proxies.iter().for_each(|proxy| proxy.lead_to(&self.bases()));
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        self.kill_nats();
-    }
-}
-
-impl Nats {
-    fn start(&mut self) {
-        if self.process.is_none() {
-            let process = Command::new(&self.program)
-                .args(["-a", "127.0.0.1", "-p", &self.port.to_string()])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn();
-            self.process = Some(process.expect("NATS"));
+        for (door, node) in self.doors.iter().zip(&self.nodes) {
+            let base = node.program.as_ref().map(|program| program.base.as_str());
+            door.lead_to(&base.into_iter().collect::<Vec<_>>());
         }
     }
-}
-
-fn end(process: &mut Child) {
-    // It may have exited by itself.
-    drop(process.kill());
-    process.wait().expect("gone");
-}
-
-/// NATS has to restart on the same port, so it cannot choose a free one by itself.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
 }

@@ -57,7 +57,7 @@ fn chat(last_seq: i64) -> Chat {
 fn sends() -> Sends {
     let acked: HashMap<_, _> = (1..=3).map(|seq| (format!("m{seq}"), message(seq))).collect();
     let tried = acked.keys().map(|name| (name.clone(), CHAT)).collect();
-    Sends { acked, tried }
+    Sends { acked, tried, ..Sends::default() }
 }
 
 #[test]
@@ -92,10 +92,10 @@ fn frames_that_are_lost_repeated_or_reordered_are_found() {
 
 #[test]
 fn events_that_are_lost_repeated_or_reordered_are_found() {
-    assert!(judge::reported(&reported(&[2, 3, 4])).is_empty());
+    assert!(judge::reported(&reported(&[2, 3, 4]), false).is_empty());
     for (versions, what) in [([2, 4, 5], "lost"), ([2, 2, 3], "repeated"), ([3, 2, 4], "reordered")]
     {
-        assert!(!judge::reported(&reported(&versions)).is_empty(), "{what}");
+        assert!(!judge::reported(&reported(&versions), false).is_empty(), "{what}");
     }
     let resynced = |from, upto| {
         let (from, upto) = (Version(from), Version(upto));
@@ -103,15 +103,21 @@ fn events_that_are_lost_repeated_or_reordered_are_found() {
     };
     let mut announced = reported(&[2]);
     announced.extend(resynced(2, 9));
-    assert!(judge::reported(&announced).is_empty());
+    assert!(judge::reported(&announced, false).is_empty());
     announced.extend(resynced(8, 10));
-    assert_eq!(judge::reported(&announced).len(), 1, "not from where one was");
+    assert_eq!(judge::reported(&announced, false).len(), 1, "not from where one was");
+
+    let mut forgotten = reported(&[2]);
+    forgotten.extend(entries([What::Reported(Reported::Forgotten)]));
+    forgotten.extend(reported(&[2, 3]));
+    assert!(judge::reported(&forgotten, true).is_empty());
+    assert_eq!(judge::reported(&forgotten, false).len(), 1, "the epoch changed");
 }
 
 #[test]
 fn messages_that_are_lost_doubled_or_nobodys_are_found() {
     let judged = |messages: &[Message]| {
-        judge::messages(&chat(messages.len() as i64), messages, &sends()).len()
+        judge::messages(&chat(messages.len() as i64), messages, &sends()).faults.len()
     };
     let right = [message(1), message(2), message(3)];
     assert_eq!(judged(&right), 0);
@@ -124,6 +130,11 @@ fn messages_that_are_lost_doubled_or_nobodys_are_found() {
     let mut other = message(2);
     other.id = MessageId(99);
     assert_eq!(judged(&[message(1), other, message(3)]), 1, "not the one acknowledged");
+
+    let mut forgiven = sends();
+    forgiven.forgive();
+    let findings = judge::messages(&chat(1), &right[..1], &forgiven);
+    assert_eq!((findings.lost, findings.forgiven, findings.faults.len()), (0, 2, 0));
 }
 
 #[test]

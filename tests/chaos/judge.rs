@@ -11,11 +11,39 @@ use super::history::{Entry, Reported, What};
 /// The server's state, as one user sees it through one node.
 pub type Truth = BTreeMap<ChatId, (Chat, Vec<Message>)>;
 
-/// Acknowledged sends by `client_id`, and those whose outcome is unknown.
+/// Acknowledged sends by `client_id`, and all sends.
 #[derive(Debug, Default)]
 pub struct Sends {
     pub acked: HashMap<String, Message>,
+    /// Acknowledged before the database went back in time. May be lost, which is counted.
+    pub forgiven: HashMap<String, Message>,
     pub tried: HashMap<String, ChatId>,
+}
+
+/// What is wrong with the messages that the server has.
+#[derive(Debug, Default)]
+pub struct Findings {
+    pub lost: usize,
+    pub forgiven: usize,
+    pub doubled: usize,
+    /// All of it, except what is forgiven.
+    pub faults: Vec<String>,
+}
+
+impl Sends {
+    /// From now on what has been acknowledged may be lost.
+    pub fn forgive(&mut self) {
+        self.forgiven.extend(self.acked.drain());
+    }
+}
+
+impl Findings {
+    pub fn add(&mut self, more: Self) {
+        self.lost += more.lost;
+        self.forgiven += more.forgiven;
+        self.doubled += more.doubled;
+        self.faults.extend(more.faults);
+    }
 }
 
 /// On a connection, the events of a chat arrive once and in order, and a gap is announced by a
@@ -116,8 +144,9 @@ impl Connection {
     }
 }
 
-/// The client library reports each chat's changes once and in order, and announces a gap.
-pub fn reported(entries: &[Entry]) -> Vec<String> {
+/// The client library reports each chat's changes once and in order, and announces a gap. Only where the
+/// database may go back in time it may drop all chats.
+pub fn reported(entries: &[Entry], may_forget: bool) -> Vec<String> {
     let mut faults = Vec::new();
     let mut clients: HashMap<Option<usize>, HashMap<ChatId, Version>> = HashMap::new();
     for Entry { at, client, what } in entries {
@@ -132,8 +161,10 @@ pub fn reported(entries: &[Entry]) -> Vec<String> {
             }
             Reported::Created { chat, version } => versions.insert(chat, version).is_none(),
             Reported::Deleted { chat } => versions.remove(&chat).is_some(),
-            // The epoch is never renewed in this test.
-            Reported::Forgotten => false,
+            Reported::Forgotten => {
+                versions.clear();
+                may_forget
+            }
         };
         if !right {
             faults.push(format!("{at} ms, client {client:?} received {reported:?}"));
@@ -184,34 +215,39 @@ pub fn replica(client: usize, replica: &Replica, truth: &Truth) -> Vec<String> {
 
 /// A chat's messages are numbered 1, 2, 3, … Each acknowledged one exists once, as it was acknowledged,
 /// and none exists that nobody sent.
-pub fn messages(chat: &Chat, messages: &[Message], sends: &Sends) -> Vec<String> {
-    let mut faults = Vec::new();
+pub fn messages(chat: &Chat, messages: &[Message], sends: &Sends) -> Findings {
+    let mut findings = Findings::default();
+    let mut add = |fault| findings.faults.push(fault);
     let id = chat.id;
     let seqs: Vec<_> = messages.iter().map(|message| message.seq).collect();
     if !seqs.iter().map(|seq| seq.0).eq(1..=chat.last_seq.0) {
-        faults.push(format!("chat {id} is not 1..{}: {seqs:?}", chat.last_seq));
+        add(format!("chat {id} is not 1..{}: {seqs:?}", chat.last_seq));
     }
     let mut found: HashMap<&str, &Message> = HashMap::new();
     for message in messages {
         let name = message.client_id.as_deref().unwrap_or_default();
         if sends.tried.get(name) != Some(&id) {
-            faults.push(format!("chat {id}: nobody sent {message:?}"));
+            add(format!("chat {id}: nobody sent {message:?}"));
         }
         if let Some(first) = found.insert(name, message) {
-            faults.push(format!("chat {id}: {first:?} is there again: {message:?}"));
+            findings.doubled += 1;
+            add(format!("chat {id}: {first:?} is there again: {message:?}"));
         }
     }
     for (name, acked) in sends.acked.iter().filter(|(_, message)| message.chat == id) {
         let reported = |m: &Message| (m.id, m.seq, m.sender.id, m.timestamp);
         match found.get(name.as_str()) {
             Some(message) if reported(message) == reported(acked) => {}
-            Some(message) => {
-                faults.push(format!("acknowledged {acked:?}, and there is {message:?}"))
+            Some(message) => add(format!("acknowledged {acked:?}, and there is {message:?}")),
+            None => {
+                findings.lost += 1;
+                add(format!("chat {id}: lost {acked:?}"));
             }
-            None => faults.push(format!("chat {id}: lost {acked:?}")),
         }
     }
-    faults
+    let forgiven = sends.forgiven.iter().filter(|(_, message)| message.chat == id);
+    findings.forgiven = forgiven.filter(|(name, _)| !found.contains_key(name.as_str())).count();
+    findings
 }
 
 /// All nodes return the same state. Reading moves the markers and statuses of a private chat.

@@ -10,7 +10,8 @@ use meowsenger_client::{Anchor, ChatId, Client, Seq, Server, Version};
 use tokio::time::timeout;
 
 use super::actor::{Actor, Notes};
-use super::judge::{self, Truth};
+use super::judge::{self, Findings, Truth};
+use super::probe::Probe;
 
 /// How long to wait for an event before checking again.
 const MOMENT: Duration = Duration::from_millis(500);
@@ -27,8 +28,13 @@ pub async fn until_all_know_all(actors: &[Arc<Actor>], node: &str, notes: &Notes
 }
 
 /// All violations, of the clients' state and of the server's own.
-pub async fn judge(actors: &[Arc<Actor>], nodes: &[&str], notes: &Notes) -> Vec<String> {
-    let mut faults = Vec::new();
+pub async fn judge(
+    actors: &[Arc<Actor>],
+    probes: &[Arc<Probe>],
+    nodes: &[&str],
+    notes: &Notes,
+) -> Findings {
+    let mut findings = Findings::default();
     let mut of_nodes = Vec::new();
     for (number, node) in nodes.iter().enumerate() {
         let mut read: BTreeMap<ChatId, (Version, Vec<Message>)> = BTreeMap::new();
@@ -41,19 +47,27 @@ pub async fn judge(actors: &[Arc<Actor>], nodes: &[&str], notes: &Notes) -> Vec<
                     let messages = messages.expect("messages");
                     if number == 0 {
                         let sends = notes.sends.lock().expect("not poisoned");
-                        faults.extend(judge::messages(&chat, &messages, &sends));
+                        findings.add(judge::messages(&chat, &messages, &sends));
                     }
                     unread.insert((chat.version, messages));
                 }
                 truth.insert(chat.id, (chat.clone(), read[&chat.id].1.clone()));
             }
             let replica = actor.live.replica().clone();
-            faults.extend(judge::replica(actor.number, &replica, &truth));
+            findings.faults.extend(judge::replica(actor.number, &replica, &truth));
+        }
+        for probe in probes {
+            let (chat, messages) = probe.read(node).await;
+            if number == 0 {
+                let sends = notes.sends.lock().expect("not poisoned");
+                findings.add(judge::messages(&chat, &messages, &sends));
+            }
+            read.insert(chat.id, (chat.version, messages));
         }
         of_nodes.push(read);
     }
-    faults.extend(judge::nodes(&of_nodes));
-    faults
+    findings.faults.extend(judge::nodes(&of_nodes));
+    findings
 }
 
 async fn knows_all(actor: &Actor, client: &Client) -> bool {

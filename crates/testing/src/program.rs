@@ -45,15 +45,26 @@ impl Program {
 
     /// Starts a command that is `runserver`, and waits until it listens.
     pub fn start(command: &mut Command) -> Self {
+        Self::try_start(command).unwrap_or_else(|line| panic!("no address: {line:?}"))
+    }
+
+    /// The same for a server that may refuse to start. The error is what it printed first.
+    pub fn try_start(command: &mut Command) -> Result<Self, String> {
         let mut process = command.stdout(Stdio::piped()).spawn().expect("started");
         let mut output = BufReader::new(process.stdout.take().expect("piped"));
         let mut line = String::new();
         output.read_line(&mut line).expect("a line");
+        let mut program = Self { process, base: String::new(), _output: output };
         // It is JSON if the log is.
         let address =
             line.rsplit_once("http://").and_then(|(_, rest)| rest.split(['"', '\n']).next());
-        let address = address.unwrap_or_else(|| panic!("no address: {line:?}"));
-        Self { process, base: format!("http://{address}"), _output: output }
+        program.base = format!("http://{}", address.ok_or_else(|| line.clone())?);
+        Ok(program)
+    }
+
+    /// Its exit status, if it has ended.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().expect("a child")
     }
 
     pub fn id(&self) -> u32 {
