@@ -35,6 +35,7 @@ use crate::hub::Hub;
 use crate::mail::Mailer;
 use crate::media::Media;
 use crate::media::files::Files;
+use crate::metrics::Metrics;
 use crate::reach::Server;
 use crate::shares::FairSemaphore;
 use crate::store::Db;
@@ -125,6 +126,8 @@ pub struct App {
     pub seen: Option<SeenFile>,
     /// This node among the others.
     pub nodes: Nodes,
+    /// What is counted, for monitoring.
+    pub metrics: Metrics,
     /// The result of the last readiness check.
     pub last_check: LastCheck,
     /// Tasks that shutdown waits for.
@@ -170,9 +173,11 @@ impl App {
         // Half of the connections are left to everything else.
         let heavy = (db.readers() / 2).max(1);
         let heavy_share = (heavy / 2).clamp(1, HEAVY_SHARE) as usize;
+        let hub = Hub::new(QUEUE_BYTES, Arc::clone(&urls), link);
+        let metrics = Metrics::new(db.metrics(), hub.metrics.clone(), hub.bus.metrics());
         let app = Self {
             db,
-            hub: Hub::new(QUEUE_BYTES, Arc::clone(&urls), link),
+            hub,
             passwords: Passwords::new(hash_cost)?,
             signer: Signer::new(
                 &secret_key,
@@ -204,6 +209,7 @@ impl App {
             epoch: watch::Sender::default(),
             seen: config.database.sqlite_file().map(|file| SeenFile::beside(&file)),
             nodes: Nodes::new(random_hex::<8>().map_err(|_| Error::internal("no random numbers"))?),
+            metrics,
             last_check: LastCheck::default(),
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),
@@ -258,6 +264,7 @@ impl App {
         work: impl Fn(Arc<Self>) -> F + Send + 'static,
     ) {
         let app = Arc::clone(self);
+        app.metrics.node.has_task(task);
         self.background(task, async move {
             let mut ticks = tokio::time::interval(interval);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -266,10 +273,14 @@ impl App {
                 match AssertUnwindSafe(work(Arc::clone(&app))).catch_unwind().await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => {
+                        app.metrics.node.task_failed(task);
                         tracing::warn!(task, error = %error.cause(), "background task failed");
                     }
                     // The hook has logged the panic's own message.
-                    Err(_) => tracing::error!(task, "background task panicked"),
+                    Err(_) => {
+                        app.metrics.node.task_failed(task);
+                        tracing::error!(task, "background task panicked");
+                    }
                 }
             }
         });
@@ -296,20 +307,21 @@ pub async fn open_database(config: &Config) -> Result<Db, StartError> {
     let database = &config.database;
     let timeouts =
         Timeouts { connect: database.connect_timeout, statement: database.statement_timeout };
-    match &database.url {
+    let db = match &database.url {
         DatabaseUrl::Sqlite(path) => {
             if path.is_none() {
                 make_folder(&database.data_dir)?;
             }
             let file = database.sqlite_file().unwrap_or_default();
-            Ok(Db::open_sqlite(&file, timeouts).await?)
+            Db::open_sqlite(&file, timeouts).await?
         }
         DatabaseUrl::Postgres(url) => {
             let settings =
                 PostgresSettings { url: url.clone(), pool_size: database.pool_size, timeouts };
-            Ok(Db::connect_postgres(&settings).await?)
+            Db::connect_postgres(&settings).await?
         }
-    }
+    };
+    Ok(db.log_slow(config.logging.slow_sql))
 }
 
 /// Opens the storage for avatars that the settings name. Makes its folder.

@@ -52,6 +52,17 @@ pub struct Permit {
     _queue: Queue,
 }
 
+/// The load of a semaphore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PermitLoad {
+    /// Permits that there are.
+    pub limit: usize,
+    /// Permits in use.
+    pub used: usize,
+    /// Requests that wait.
+    pub waiting: usize,
+}
+
 /// The queues of holders that have or want a permit. Others have none.
 #[derive(Debug)]
 struct Queues {
@@ -105,6 +116,15 @@ impl FairSemaphore {
             }
             _ => Err(self.busy()),
         }
+    }
+
+    /// How many permits are in use, and how many requests wait, if each takes one permit.
+    pub fn load(&self) -> PermitLoad {
+        let limit = self.total as usize;
+        let used = limit.saturating_sub(self.permits.available_permits());
+        let by_holder = self.queues.by_holder.lock().unwrap_or_else(PoisonError::into_inner);
+        let here: usize = by_holder.values().map(|queue| queue.users).sum();
+        PermitLoad { limit, used, waiting: here.saturating_sub(used) }
     }
 
     fn busy(&self) -> Error {

@@ -20,6 +20,8 @@ use tempfile::TempDir;
 mod check;
 #[path = "cli/doctor.rs"]
 mod doctor;
+#[path = "cli/log_files.rs"]
+mod log_files;
 #[path = "cli/settings.rs"]
 mod settings;
 #[path = "cli/stopping.rs"]

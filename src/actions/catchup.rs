@@ -42,7 +42,10 @@ pub async fn fill_gaps(app: Arc<App>) -> Result<()> {
     for gap in app.hub.feeds.gaps(GAP_TIMEOUT) {
         // A gap that cannot be filled does not delay the others.
         match fill(&app, &gap).await {
-            Ok(true) => continue,
+            Ok(true) => {
+                app.metrics.realtime.gap("filled");
+                continue;
+            }
             Ok(false) => {}
             Err(Error::Internal(cause)) => {
                 tracing::error!(%cause, ?gap, "cannot fill a gap; subscribers resync");
@@ -54,6 +57,7 @@ pub async fn fill_gaps(app: Arc<App>) -> Result<()> {
             app.republish(&[Event::ChatDeleted { chat: gap.chat, departed }]);
         }
         app.hub.feeds.skip(&gap);
+        app.metrics.realtime.gap("skipped");
     }
     Ok(())
 }

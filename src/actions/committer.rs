@@ -14,6 +14,8 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::join;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 use crate::app::{App, PendingSend, Sent};
 use crate::domain::error::{Error, Result};
@@ -28,6 +30,7 @@ use crate::store::least::least_markers;
 use crate::store::messages;
 use crate::store::post::{Numbering, Posted, post};
 use crate::store::sends::Resolved;
+use crate::traces;
 
 use super::epoch;
 use super::messages::LEFT_ALONE;
@@ -47,31 +50,40 @@ type Answer = oneshot::Sender<Result<Sent>>;
 /// The outcomes of a batch, in its order.
 type Outcomes = Vec<(Answer, Result<Sent>)>;
 
+/// A batch that was committed, and is still to be published and answered.
+struct Done {
+    outcomes: Outcomes,
+    /// The batch, in traces.
+    span: Span,
+}
+
 /// A committer. It is cancelled when no request is in flight any more. While a batch is being committed, it
 /// publishes and answers the one before.
 pub async fn run(app: Arc<App>, mut queue: mpsc::Receiver<PendingSend>) {
-    let mut done = Outcomes::new();
+    let mut done: Option<Done> = None;
     loop {
         let mut batch = Vec::with_capacity(BATCH);
         let taken = queue.recv_many(&mut batch, BATCH);
         let count =
-            if done.is_empty() { taken.await } else { taken.now_or_never().unwrap_or_default() };
+            if done.is_none() { taken.await } else { taken.now_or_never().unwrap_or_default() };
         if count == 0 {
-            if done.is_empty() {
-                return;
-            }
-            finish(&app, std::mem::take(&mut done));
+            let Some(done) = done.take() else { return };
+            finish(&app, done);
             continue;
         }
+        let span = traces::batch(count, batch.iter().map(|pending| &pending.origin));
         // In this order: the batch is on its way to the database when the one before is published.
-        let finished = async { finish(&app, std::mem::take(&mut done)) };
-        let sent = AssertUnwindSafe(send_all(&app, batch)).catch_unwind();
+        let finished = async { done.take().into_iter().for_each(|done| finish(&app, done)) };
+        let sent = AssertUnwindSafe(send_all(&app, batch).instrument(span.clone())).catch_unwind();
         let (sent, ()) = join(sent, finished).await;
-        done = sent.unwrap_or_else(|_| {
-            // The senders were answered when their channels were dropped.
-            tracing::error!("committer panicked; a batch of messages was dropped");
-            Outcomes::new()
-        });
+        done = match sent {
+            Ok(outcomes) => Some(Done { outcomes, span }),
+            Err(_) => {
+                // The senders were answered when their channels were dropped.
+                tracing::error!("committer panicked; a batch of messages was dropped");
+                None
+            }
+        };
     }
 }
 
@@ -120,8 +132,8 @@ async fn attempt_again(app: &App, batch: &Arc<[NewMessage]>) -> Result<Vec<Resul
 
 /// Publishes, then answers: a sender who has the answer can rely on the event being on its way. Senders who
 /// have hung up need no answer.
-fn finish(app: &App, batch: Outcomes) {
-    let publish = AssertUnwindSafe(|| publish(app, &batch));
+fn finish(app: &App, Done { outcomes: batch, span }: Done) {
+    let publish = AssertUnwindSafe(|| span.in_scope(|| publish(app, &batch)));
     if catch_unwind(publish).is_err() {
         tracing::error!("committer panicked while it published a batch of messages");
     }
@@ -160,8 +172,10 @@ enum Verdict {
 
 /// One transaction. The outcomes are in the order of the sends.
 async fn attempt(app: &App, batch: &Arc<[NewMessage]>) -> Result<Vec<Result<Sent>>> {
-    let now = app.clock.now();
+    let (now, started) = (app.clock.now(), Instant::now());
     let posted = post(&app.db, batch, now, judge).await?;
+    app.metrics.sends.batch("sends", batch.len(), started.elapsed());
+    app.metrics.sends.created(posted.created.len());
     let existing = existing(app, &posted.verdicts).await;
     let created: Vec<_> = created(batch, &posted).collect();
     Ok(outcomes(batch, posted.verdicts, &created, &existing))

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::app::{App, PendingMarkers, answered};
 use crate::domain::account_version::CHATS_MAX;
@@ -85,11 +86,13 @@ async fn write(
     for _ in 0..TRIES {
         let rows: Vec<_> =
             wanted.iter().map(|((chat, user), markers)| (*chat, *user, *markers)).collect();
+        let started = Instant::now();
         let mut tx = app.db.begin().await?;
         let moved = markers::advance(&mut tx, &rows).await?;
         let who: Vec<_> = wanted.keys().copied().collect();
         let present = markers::read(&mut tx, &who).await?;
         tx.commit().await?;
+        app.metrics.sends.batch("markers", rows.len(), started.elapsed());
         for one in moved {
             app.hub.signals.marker_moved(one.to.chat, one.to.user, one.to.markers, one.account);
         }

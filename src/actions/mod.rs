@@ -30,6 +30,7 @@ mod lookups;
 pub mod markers;
 pub mod members;
 pub mod messages;
+pub mod monitoring;
 pub mod nodes;
 mod notices;
 pub mod passwords;
@@ -102,6 +103,7 @@ fn start_catchup(app: &Arc<App>) {
 
 fn start_upkeep(app: &Arc<App>) {
     let (logged, unreferenced) = (Arc::default(), Arc::default());
+    app.background("event_loop_lag", monitoring::measure_lag(Arc::clone(app)));
     app.every("clock", clocks::INTERVAL, move |app| clocks::follow(app, Arc::clone(&logged)));
     app.every("epoch", epoch::INTERVAL, epoch::check);
     app.every("session_use", sessions::TOUCH_INTERVAL, sessions::store_touched);

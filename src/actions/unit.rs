@@ -4,11 +4,14 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument;
+
 use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::time::Timestamp;
 use crate::store::Tx;
+use crate::traces;
 
 use super::{avatars, epoch};
 
@@ -59,7 +62,7 @@ impl Unit {
         let node = Arc::clone(&app);
         // On a task of its own: a request that is cancelled (its client hung up) would otherwise commit
         // without publishing.
-        node.spawn(async move {
+        let committing = async move {
             tx.commit().await?;
             app.publish(&events);
             epoch::keep_seen(&app);
@@ -67,8 +70,7 @@ impl Unit {
                 app.spawn(avatars::remove(Arc::clone(&app), pictures));
             }
             Ok(())
-        })
-        .await
-        .map_err(Error::internal)?
+        };
+        node.spawn(committing.instrument(traces::current())).await.map_err(Error::internal)?
     }
 }

@@ -13,6 +13,7 @@ use crate::domain::message::{Message, NewMessage};
 use crate::domain::receipt::Markers;
 use crate::hub::bus::worker::BusWorker;
 use crate::store::markers::MemberMarkers;
+use crate::traces::TraceOrigin;
 
 use super::lookups::Questions;
 
@@ -34,6 +35,11 @@ pub struct Workers {
     pub bus: Option<BusWorker>,
 }
 
+fn waiting<T>(queue: &mpsc::Sender<T>) -> (usize, usize) {
+    let limit = queue.max_capacity();
+    (limit - queue.capacity(), limit)
+}
+
 /// Waits for a worker's answer. After the timeout the outcome is unknown: the worker may still commit.
 pub async fn answered<T>(within: Duration, answer: oneshot::Receiver<Result<T>>) -> Result<T> {
     match timeout(within, answer).await {
@@ -50,6 +56,8 @@ pub struct PendingSend {
     pub message: NewMessage,
     /// When it was queued. One that has waited for too long is refused.
     pub since: Instant,
+    /// The request that sends it.
+    pub origin: TraceOrigin,
     /// Answered after the commit. Dropped without an answer only if the committer panics.
     pub answer: oneshot::Sender<Result<Sent>>,
 }
@@ -78,9 +86,20 @@ impl SendQueue {
     pub fn push(&self, message: NewMessage) -> Result<oneshot::Receiver<Result<Sent>>> {
         let (answer, answered) = oneshot::channel();
         self.of(message.chat)
-            .try_send(PendingSend { message, since: Instant::now(), answer })
+            .try_send(PendingSend {
+                message,
+                since: Instant::now(),
+                origin: TraceOrigin::current(),
+                answer,
+            })
             .map_err(|_| Error::Unavailable("the committer's queue is full or closed".into()))?;
         Ok(answered)
+    }
+
+    /// How many sends wait, and for how many there is room, for all committers together.
+    pub fn waiting(&self) -> (usize, usize) {
+        let counts = self.0.iter().map(waiting);
+        counts.fold((0, 0), |(all, limits), (depth, limit)| (all + depth, limits + limit))
     }
 
     fn of(&self, chat: ChatId) -> &mpsc::Sender<PendingSend> {
@@ -114,6 +133,11 @@ impl MarkerQueue {
     pub(super) fn new() -> (Self, mpsc::Receiver<PendingMarkers>) {
         let (sender, receiver) = mpsc::channel(MARKERS_WAITING);
         (Self(sender), receiver)
+    }
+
+    /// How many moves wait, and for how many there is room.
+    pub fn waiting(&self) -> (usize, usize) {
+        waiting(&self.0)
     }
 
     /// Queues a move. [`Error::Unavailable`] where the queue is full.

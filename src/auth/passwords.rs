@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::domain::error::{Error, Result};
-use crate::shares::{FairSemaphore, Holder};
+use crate::shares::{FairSemaphore, Holder, PermitLoad};
 
 use super::hashes::{self, HashCost};
 
@@ -39,6 +39,11 @@ impl Passwords {
         let password = password.to_owned();
         let cost = self.cost;
         self.run(holder, move || hashes::hash(&password, cost)).await?
+    }
+
+    /// Hashes in progress, and requests that wait.
+    pub fn load(&self) -> PermitLoad {
+        self.cores.load()
     }
 
     /// Whether a hash has the format and cost of new ones. If not, it is replaced at the next login, when the

@@ -24,14 +24,17 @@ pub(super) fn note(line: &str) {
     writeln!(stderr(), "{line}").ok();
 }
 
-/// Reads the settings, and starts the log by them.
+/// Reads the settings, and starts the log by them, on standard error.
 pub(super) fn settings() -> Result<(Config, Log)> {
-    let variables = environment()?;
-    let config = Config::read(&variables)?;
+    let config = Config::read(&environment()?)?;
     let log = telemetry::start(&config)?;
-    for name in Config::without_effect(&variables) {
-        tracing::warn!(name, "this setting has no effect in this version");
-    }
+    Ok((config, log))
+}
+
+/// The same for a server, whose log may be in files.
+pub(super) fn server_settings() -> Result<(Config, Log)> {
+    let config = Config::read(&environment()?)?;
+    let log = telemetry::start_server(&config)?;
     Ok((config, log))
 }
 

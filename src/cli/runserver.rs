@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
 use crate::actions;
@@ -18,7 +19,7 @@ use crate::store::open::make_private;
 use crate::store::server_lock::{NotLocked, ServerLock};
 use crate::telemetry;
 
-use super::context::{Result, describe, require_current, say, settings};
+use super::context::{Result, describe, require_current, say, server_settings};
 use super::listen::Port;
 
 /// Files that the connections to the embedded database hold open.
@@ -37,9 +38,28 @@ pub(super) struct RunserverArguments {
 }
 
 pub(super) async fn run(arguments: &RunserverArguments) -> Result {
-    let (mut config, _log) = settings()?;
+    let (config, _log) = server_settings()?;
+    let has_files = config.logging.files.is_some();
+    let served = serve(arguments, config).await;
+    if let Err(error) = &served
+        && has_files
+    {
+        // The caller prints it, and the file has to have it, too.
+        tracing::error!("{error}");
+    }
+    served
+}
+
+async fn serve(arguments: &RunserverArguments, mut config: Config) -> Result {
     let listen = arguments.listen.clone().unwrap_or_default();
     let port = Port::take(listen.or(&config.server.bind)).await?;
+    let metrics_port = match config.server.metrics_bind.clone() {
+        Some(bind) => {
+            let port = Port::take(bind).await.map_err(|error| format!("METRICS_BIND: {error}"))?;
+            Some(port)
+        }
+        None => None,
+    };
     let files = lifecycle::raise_file_limit();
     config.server.max_connections = max_connections(&config, files)?;
     let (app, sends) = App::open(&config).await?;
@@ -51,10 +71,15 @@ pub(super) async fn run(arguments: &RunserverArguments) -> Result {
     require_current(&app.db).await?;
     actions::epoch::enter(&app).await.map_err(describe)?;
     let listener = port.listen()?;
+    let metrics_listener = metrics_port.map(Port::listen).transpose()?;
+    let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
     let mut signals = lifecycle::StopSignals::listen()?;
     actions::start(&app, sends);
 
-    greet(&config, listener.local_addr()?, files);
+    greet(&config, listener.local_addr()?, metrics_address, files);
+    if let Some(listener) = metrics_listener {
+        app.spawn(http::serve_metrics(Arc::clone(&app), listener));
+    }
     app.spawn(http::serve(Arc::clone(&app), listener));
     let reason = lifecycle::stop_requested(&app, &mut signals).await;
     let delay = reason.drain_delay(config.server.shutdown_delay);
@@ -140,7 +165,7 @@ fn max_connections(config: &Config, files: u64) -> Result<usize> {
 }
 
 /// Prints what a user who starts the server for the first time wants to know, in the format of the log.
-fn greet(config: &Config, address: SocketAddr, files: u64) {
+fn greet(config: &Config, address: SocketAddr, metrics: Option<SocketAddr>, files: u64) {
     let version = env!("CARGO_PKG_VERSION");
     let connections = config.server.max_connections;
     let data = match &config.database.url {
@@ -152,6 +177,7 @@ fn greet(config: &Config, address: SocketAddr, files: u64) {
         telemetry::json_lines(stdout, || {
             tracing::info!(
                 data,
+                metrics = metrics.map(tracing::field::display),
                 files,
                 connections,
                 "Meowsenger {version} listens on http://{address}"
@@ -162,6 +188,12 @@ fn greet(config: &Config, address: SocketAddr, files: u64) {
     say(&format!("Meowsenger {version} listens on http://{address}"));
     say(&format!("  data:        {data}"));
     say(&format!("  API:         http://{address}/api/docs/"));
+    if let Some(metrics) = metrics {
+        say(&format!("  metrics:     http://{metrics}/metrics"));
+    }
+    if let Some(files) = &config.logging.files {
+        say(&format!("  log:         {}/meowsenger.log", files.folder.display()));
+    }
     say("  first user:  POST /api/auth/register/, or `meowsenger createsuperuser`");
     say(&format!("  open files:  {files}, for {connections} connections"));
 }

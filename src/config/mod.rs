@@ -16,13 +16,14 @@ mod reader;
 mod secrets;
 pub mod server;
 pub mod tokens;
+pub mod traces;
 mod variables;
 
 pub use bind::{Bind, ListenAddress};
 pub use bus::BusSettings;
 pub use database::{DatabaseSettings, DatabaseUrl};
 pub use limits::Limits;
-pub use logging::{LogAccounts, LogFormat, LogSettings};
+pub use logging::{LogAccounts, LogFileSettings, LogFormat, LogKeep, LogSettings};
 pub use mail::MailSettings;
 pub use media::{MediaSettings, MediaUrl};
 pub use rate_limits::RateLimitSettings;
@@ -31,6 +32,7 @@ pub use reader::Setting;
 pub use secrets::secret;
 pub use server::ServerSettings;
 pub use tokens::{Ages, TokenSettings};
+pub use traces::TraceSettings;
 pub use variables::{SettingsError, Variables, env_file, environment, process_environment};
 
 /// All settings.
@@ -54,14 +56,13 @@ pub struct Config {
     pub limits: Limits,
     /// The log.
     pub logging: LogSettings,
+    /// Traces.
+    pub traces: TraceSettings,
     /// `SILENCED_SYSTEM_CHECKS`: ids of findings that `check` does not report.
     pub silenced_checks: Vec<String>,
 }
 
 impl Config {
-    /// Planned settings. Setting one logs a warning that it has no effect.
-    pub const NOT_YET: &[&str] = &["LOG_DIR", "METRICS_BIND"];
-
     /// Reads the settings.
     pub fn read(variables: &Variables) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(variables);
@@ -93,16 +94,10 @@ impl Config {
     /// The names of all variables that are read.
     pub fn names() -> Vec<String> {
         let settings = Self::settings().into_iter().map(|setting| setting.name);
-        let others = Self::NOT_YET.iter().chain(&media::AWS_SECRETS).chain(&media::AWS_VARIABLES);
+        let others = media::AWS_SECRETS.iter().chain(&media::AWS_VARIABLES);
         let names = settings.chain(others.copied()).map(str::to_owned);
         let files = Self::secret_names().into_iter().map(|name| format!("{name}_FILE"));
         names.chain(files).collect()
-    }
-
-    /// Settings that are set and have no effect in this version.
-    pub fn without_effect(variables: &Variables) -> Vec<&'static str> {
-        let given = |name: &&str| variables.get(*name).is_some_and(|value| !value.is_empty());
-        Self::NOT_YET.iter().copied().filter(given).collect()
     }
 
     fn from_reader(reader: &mut Reader<'_>) -> Self {
@@ -116,6 +111,7 @@ impl Config {
             mail: MailSettings::read(reader),
             limits: Limits::read(reader),
             logging: LogSettings::read(reader),
+            traces: TraceSettings::read(reader),
             silenced_checks: checks::silenced(reader),
         }
     }
@@ -195,13 +191,6 @@ mod tests {
         );
         let errors = errors.to_string();
         assert!(!errors.contains("short\"") && !errors.contains("meow:"), "no secret is repeated");
-    }
-
-    #[test]
-    fn settings_without_effect_are_named() {
-        let given = [("METRICS_BIND", "[::1]:9"), ("LOG_DIR", ""), ("DEBUG", "on")];
-        let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(Config::without_effect(&Variables::from(given)), ["METRICS_BIND"]);
     }
 
     #[test]

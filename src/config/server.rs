@@ -19,6 +19,8 @@ pub struct ServerSettings {
     pub debug: bool,
     /// `BIND`
     pub bind: Bind,
+    /// `METRICS_BIND`
+    pub metrics_bind: Option<Bind>,
     /// `PUBLIC_URL`, without a trailing slash
     pub public_url: Option<String>,
     /// `ALLOWED_HOSTS`
@@ -49,6 +51,14 @@ impl ServerSettings {
                     let default = Bind { host: "127.0.0.1".to_owned(), port: 8000 };
                     ListenAddress::parse(value).map(|address| address.or(&default))
                 },
+            ),
+            metrics_bind: from.get(
+                "METRICS_BIND",
+                "",
+                "The address and port for /metrics, which Prometheus reads, such as 127.0.0.1:9464 or\n\
+                 9464. It has no password: choose an address that only your monitoring reaches. Empty:\n\
+                 no metrics are served. They are never served on BIND.",
+                metrics_bind,
             ),
             public_url: from.get(
                 "PUBLIC_URL",
@@ -121,6 +131,14 @@ impl ServerSettings {
                 time_or_zero,
             ),
         }
+    }
+}
+
+fn metrics_bind(value: &str) -> Result<Option<Bind>, String> {
+    let default = Bind { host: "127.0.0.1".to_owned(), port: 9464 };
+    match value {
+        "" => Ok(None),
+        value => ListenAddress::parse(value).map(|address| Some(address.or(&default))),
     }
 }
 

@@ -126,6 +126,29 @@ pub enum Event {
     SessionsEnded(UserId, Vec<SessionId>),
 }
 
+impl Event {
+    /// Its name: that of the frame that it becomes, if it becomes one.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Chat(event) => match event.change {
+                Change::MessageCreated(_) => "message.created",
+                Change::MessageUpdated(_) => "message.updated",
+                Change::MessageDeleted(_) => "message.deleted",
+                Change::ChatUpdated(_) => "chat.updated",
+                Change::MemberJoined(_) => "member.joined",
+                Change::MemberUpdated(_) => "member.updated",
+                Change::MemberLeft(_) => "member.left",
+            },
+            Self::ChatCreated { .. } | Self::ChatFound(..) => "chat.created",
+            Self::ChatDeleted { .. } => "chat.deleted",
+            Self::StatusChanged(..) => "status",
+            Self::UserUpdated(_) => "user.updated",
+            Self::Account(_) => "account",
+            Self::SessionsEnded(..) => "sessions.ended",
+        }
+    }
+}
+
 /// A former member of a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Departed {

@@ -41,6 +41,18 @@ pub fn is_local(host: &str) -> bool {
     host == "localhost" || host.ends_with(".localhost") || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
+/// Whether a server that listens on this host may be reached from the Internet: on all addresses, or on one that
+/// belongs to no private network. The addresses of a name are not known here.
+pub fn is_public(host: &str) -> bool {
+    match host.parse().map(|ip: IpAddr| ip.to_canonical()) {
+        Ok(IpAddr::V4(v4)) => !(v4.is_loopback() || v4.is_private() || v4.is_link_local()),
+        Ok(IpAddr::V6(v6)) => {
+            !(v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local())
+        }
+        Err(_) => host == "0",
+    }
+}
+
 /// What counts as one client: an IPv4 address, or the /64 of an IPv6 address, since a customer usually has
 /// a whole one.
 pub fn block(address: IpAddr) -> IpAddr {
@@ -63,6 +75,18 @@ mod tests {
 
     fn ip(text: &str) -> IpAddr {
         text.parse().expect("an address")
+    }
+
+    #[test]
+    fn addresses_of_private_networks_are_not_public() {
+        for host in
+            ["127.0.0.1", "::1", "10.0.3.7", "192.168.1.1", "fd00::1", "fe80::1", "localhost"]
+        {
+            assert!(!is_public(host), "{host}");
+        }
+        for host in ["0.0.0.0", "0", "::", "203.0.113.9", "2001:db8::1", "::ffff:203.0.113.9"] {
+            assert!(is_public(host), "{host}");
+        }
     }
 
     #[test]

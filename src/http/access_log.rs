@@ -2,15 +2,19 @@
 //! `User-Agent`, and no value of a body: these may contain secrets.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::HttpBody;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use tracing::Instrument;
 
+use crate::app::App;
 use crate::auth::secrets::random_hex;
+use crate::traces;
 
 use super::context::Context;
 use super::errors::{ApiError, render};
@@ -27,8 +31,8 @@ const PART_MAX: usize = 32;
 /// How many parts of a path are logged.
 const PARTS_MAX: usize = 12;
 
-/// Gives the request its id, renders its error, and logs the request.
-pub(super) async fn log(mut request: Request, next: Next) -> Response {
+/// Gives the request its id, renders its error, counts and logs the request.
+pub(super) async fn log(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let given = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok());
     let context = Context::new(match given.filter(|id| is_request_id(id)) {
@@ -43,13 +47,19 @@ pub(super) async fn log(mut request: Request, next: Next) -> Response {
     let client = request.extensions().get::<Peer>().map(|peer| peer.address);
     request.extensions_mut().insert(context.clone());
 
-    let response = next.run(request).await;
+    let traceparent = request.headers().get(traces::HEADER).and_then(|value| value.to_str().ok());
+    let template = route.as_ref().map(MatchedPath::as_str);
+    let span = traces::request(method.as_str(), template, traceparent, context.request_id());
+    let response = next.run(request).instrument(span.clone()).await;
     let error = response.extensions().get::<ApiError>().cloned();
     let mut response = render(response, context.request_id());
     if let Ok(id) = HeaderValue::from_str(context.request_id()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     let route = route.as_ref().map(MatchedPath::as_str);
+    let (status, took) = (response.status().as_u16(), started.elapsed());
+    traces::answered(&span, status, context.user().map(|user| user.0));
+    app.metrics.http.answered(method.as_str(), route, status, took);
     let is_health = |path: &str| HEALTH.iter().any(|health| path.starts_with(health));
     if response.status().is_success() && route.is_some_and(is_health) {
         return response;
@@ -58,10 +68,10 @@ pub(super) async fn log(mut request: Request, next: Next) -> Response {
         %method,
         path = %LoggedPath(uri.path()),
         route,
-        status = response.status().as_u16(),
+        status,
         code = error.as_ref().map(ApiError::code),
         why = error.as_ref().and_then(ApiError::why),
-        ms = (started.elapsed().as_secs_f64() * 100_000.0).round() / 100.0,
+        ms = (took.as_secs_f64() * 100_000.0).round() / 100.0,
         bytes = response.body().size_hint().exact(),
         user = context.user().map(|id| id.0),
         client = client.map(tracing::field::display),

@@ -29,6 +29,7 @@ mod ids;
 mod media;
 mod members;
 mod messages;
+mod metrics;
 mod middleware;
 mod multipart;
 mod openapi;
@@ -66,13 +67,26 @@ use utoipa_axum::routes;
 use crate::app::App;
 
 use compression::Compressors;
+use connections::ConnectionLimits;
 
 pub use asyncapi::socket_document;
 pub use hosts::is_allowed_host;
 
 /// Serves until [`App::stopping`]; the connections are among [`App::tasks`].
 pub async fn serve(app: Arc<App>, listener: TcpListener) {
-    serve::serve(service(&app), app, listener).await;
+    match listener.local_addr() {
+        Ok(address) => app.urls.listen_on(address),
+        Err(error) => tracing::warn!(%error, "the listener does not know its address"),
+    }
+    let server = &app.server;
+    let limits = ConnectionLimits::new(server.max_connections, server.max_connections_per_address);
+    serve::serve(service(&app), app, listener, limits).await;
+}
+
+/// Serves `/metrics` until [`App::stopping`], on an address of its own.
+pub async fn serve_metrics(app: Arc<App>, listener: TcpListener) {
+    let limits = ConnectionLimits::new(metrics::CONNECTIONS, metrics::CONNECTIONS);
+    serve::serve(metrics::service(&app), app, listener, limits).await;
 }
 
 /// The OpenAPI document, for messages of at most `message_length` characters.
@@ -101,7 +115,7 @@ pub fn service(app: &Arc<App>) -> NormalizePath<Router> {
             ServiceBuilder::new()
                 .layer(from_fn(discard::discard_rest))
                 .layer(from_fn_with_state(Compressors::new(), compression::compress))
-                .layer(from_fn(access_log::log))
+                .layer(from_fn_with_state(Arc::clone(app), access_log::log))
                 .layer(from_fn_with_state(Arc::clone(app), middleware::headers))
                 .layer(from_fn_with_state(Arc::clone(app), cors::cors))
                 .layer(from_fn_with_state(Arc::clone(app), hosts::allowed))

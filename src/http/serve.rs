@@ -37,14 +37,13 @@ const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
 /// Serves until [`App::stopping`]; then no connection is accepted any more, and those that are open
 /// end with their present request. They are among [`App::tasks`].
-pub(super) async fn serve(service: NormalizePath<Router>, app: Arc<App>, listener: TcpListener) {
-    match listener.local_addr() {
-        Ok(address) => app.urls.listen_on(address),
-        Err(error) => tracing::warn!(%error, "the listener does not know its address"),
-    }
-    let server = &app.server;
-    let limits = ConnectionLimits::new(server.max_connections, server.max_connections_per_address);
-    let connections = Connections::new(limits, server.trusted_proxies.clone());
+pub(super) async fn serve(
+    service: NormalizePath<Router>,
+    app: Arc<App>,
+    listener: TcpListener,
+    limits: ConnectionLimits,
+) {
+    let connections = Connections::new(limits, app.server.trusted_proxies.clone());
     app.background("sweep connections", sweep(Arc::clone(&connections)));
     while let Some((stream, peer)) = accept(&app, &listener, &connections).await {
         let slot = connections.enter(peer.ip());

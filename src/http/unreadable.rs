@@ -30,6 +30,7 @@ pub(super) async fn answer(app: &App, tcp: &mut TcpStream, status: StatusCode, h
         request_id,
         "unreadable request"
     );
+    app.metrics.http.unreadable();
     let answer = write(status, &request_id, &cors_headers(app, head));
     let answered = async {
         tcp.write_all(answer.as_bytes()).await?;

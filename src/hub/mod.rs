@@ -25,6 +25,7 @@ use std::time::Duration;
 use crate::domain::event::{AccountEvent, Event};
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::urls::Urls;
+use crate::metrics::realtime::RealtimeMetrics;
 
 use accounts::Accounts;
 use bus::PeerBus;
@@ -55,6 +56,8 @@ pub struct Hub {
     pub bus: PeerBus,
     /// What the database must have.
     pub witness: Witness,
+    /// What is counted here.
+    pub metrics: RealtimeMetrics,
     /// For the URLs in events.
     urls: Arc<Urls>,
 }
@@ -72,6 +75,7 @@ impl Hub {
             presence: Presence::new(interest()),
             signals: Signals::default(),
             witness: Witness::default(),
+            metrics: RealtimeMetrics::default(),
             bus,
             urls,
         }
@@ -81,6 +85,7 @@ impl Hub {
     pub fn publish(&self, event: &Event, reach: Reach) {
         if reach == Reach::AllNodes {
             self.witness.note(event);
+            self.metrics.published(event.name());
         }
         let encoder = Encoder {
             people: &self.people,
@@ -113,6 +118,7 @@ impl Hub {
 
     /// Delivers an envelope that another node has sent.
     pub fn receive(&self, envelope: &Envelope, now: Duration) {
+        self.metrics.received(envelope.route.name());
         match envelope.route {
             Route::Typing { user, chat, active } => {
                 self.signals.typing_elsewhere(user, chat, active, now);

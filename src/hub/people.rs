@@ -87,6 +87,13 @@ impl People {
         self.lock(&mut Order::start()).0.get(&user).cloned().unwrap_or_default()
     }
 
+    /// How many users are connected here, and by how many connections.
+    pub fn count(&self) -> (usize, usize) {
+        let mut order = Order::start();
+        let (people, _) = self.by_user.lock(&mut order);
+        (people.len(), people.values().map(Vec::len).sum())
+    }
+
     /// All connections.
     pub fn all(&self) -> Vec<Arc<Connection>> {
         self.lock(&mut Order::start()).0.values().flatten().cloned().collect()

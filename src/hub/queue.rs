@@ -125,6 +125,8 @@ pub struct Taken {
     pub frames: VecDeque<Frame>,
     /// Replies to write after them: an `ack` follows the events that its request caused.
     pub replies: VecDeque<Utf8Bytes>,
+    /// The first of the frames is a `resync`: others were dropped.
+    pub is_resync: bool,
     /// If set, the socket is closed after that.
     pub closing: Option<Closing>,
 }
@@ -260,13 +262,14 @@ impl Queue {
             true => Some(frames::resync(None)),
             false => (!chats.is_empty()).then(|| frames::resync(Some(&chats))),
         };
+        let is_resync = resync.is_some();
         if let Some(text) = resync {
             frames.push_front(Frame { text: text.into(), subject: Subject::None });
         }
         // After the events, which they may refer to.
         let signals = std::mem::take(&mut inner.signals).into_values();
         frames.extend(signals.map(|text| Frame { text, subject: Subject::None }));
-        Taken { frames, replies: inner.replies.take(), closing: inner.closing }
+        Taken { frames, replies: inner.replies.take(), is_resync, closing: inner.closing }
     }
 
     /// What waits, for tests that look at it without taking it.

@@ -78,6 +78,23 @@ impl Close {
         ),
     ];
 
+    /// Its name, for the metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gone => "client_gone",
+            Self::Binary => "binary_frame",
+            Self::Protocol => "protocol_error",
+            Self::NotUtf8 => "not_utf8",
+            Self::TooBig => "too_big",
+            Self::Restarting { .. } => "restarting",
+            Self::NotAuthenticated => "not_authenticated",
+            Self::AuthTimeout => "auth_timeout",
+            Self::TooMany => "too_many",
+            Self::TooSlow | Self::Stuck => "slow_consumer",
+            Self::Throttled => "throttled",
+        }
+    }
+
     /// The close frame; `None` where the client is gone.
     pub fn frame(self) -> Option<CloseFrame> {
         let (code, reason) = match self {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use tracing::Instrument;
 
 use crate::actions::connect::{ConnectError, connect};
 use crate::actions::live::LiveSocket;
@@ -15,8 +16,10 @@ use crate::domain::error::{Error, Result};
 use crate::domain::ids::{SessionId, UserId};
 use crate::domain::session::Caller;
 use crate::domain::urls::Urls;
+use crate::hub::queue::Taken;
 use crate::hub::replies::Weight;
 use crate::shares::Holder;
+use crate::traces;
 use crate::wire::frames;
 use crate::wire::incoming::{Incoming, Request};
 use crate::wire::request_id::RequestId;
@@ -123,9 +126,20 @@ impl Session {
         &self.app
     }
 
+    /// Counts what is about to be written.
+    pub(super) fn count_sent(&self, taken: &Taken) {
+        let metrics = &self.app.metrics.realtime;
+        metrics.frames_sent("event", taken.frames.len());
+        metrics.frames_sent("reply", taken.replies.len());
+        if taken.is_resync {
+            metrics.resync();
+        }
+    }
+
     /// The reply to a frame that exceeds the rate limit; `wait` is how long the client should wait.
     pub(super) fn throttle(&self, text: &str, wait: Duration) -> String {
         let incoming = Incoming::parse(text, self.app.limits.message_length);
+        self.app.metrics.realtime.frame_received("throttled");
         frames::error(incoming.id.as_ref(), &Error::Throttled(wait))
     }
 
@@ -134,6 +148,9 @@ impl Session {
     pub(super) fn on_text(&self, text: &str) -> Reaction {
         let Incoming { id, request } = Incoming::parse(text, self.app.limits.message_length);
         let (app, user) = (Arc::clone(&self.app), self.user);
+        let kind = request.as_ref().map_or("invalid", Request::name);
+        app.metrics.realtime.frame_received(kind);
+        let _span = traces::frame(kind, user.0).entered();
         let cost = match request {
             Ok(Request::Sync(_) | Request::Watch { .. }) => HEAVY_COST,
             _ => 1,
@@ -220,7 +237,7 @@ impl Session {
         let urls = Arc::clone(&self.app.urls);
         let user = self.user;
         let done = AssertUnwindSafe(done).catch_unwind();
-        let run = Box::pin(async move {
+        let run = async move {
             let done = done.await.unwrap_or_else(|_| Err(Error::internal("a request panicked")));
             match done {
                 Ok(done) => id.map(|id| show(&id, &done, &urls)),
@@ -229,8 +246,8 @@ impl Session {
                     Some(frames::error(id.as_ref(), &error))
                 }
             }
-        });
-        SocketRequest { weight, run }
+        };
+        SocketRequest { weight, run: Box::pin(run.instrument(traces::current())) }
     }
 }
 

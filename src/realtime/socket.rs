@@ -52,6 +52,7 @@ pub fn upgrade(
 ) -> Response {
     let (answer, opened) = upgrade.accept(MESSAGE_MAX, app.rate_limits.frames);
     let (stopping, node) = (app.stopping.clone(), Arc::clone(&app));
+    let metrics = app.metrics.realtime.clone();
     // Larger than all the rest of the task, and freed when the session has begun.
     let beginning = Box::pin(async move {
         let mut socket = opened.await?;
@@ -64,12 +65,14 @@ pub fn upgrade(
         let close = match begun {
             Ok((session, ready)) => {
                 log.authenticated(session.user(), session.id());
+                session.app().metrics.realtime.socket_opened();
                 let Err(close) = converse(&mut socket, &session, ready).await;
                 close
             }
             Err(error) => refuse(&mut socket, error).await,
         };
         log.closed(close, socket.traffic());
+        metrics.socket_closed(close.name());
         if close != Close::TooSlow {
             return transport::close_handshake(socket, close, CLOSE_TIMEOUT).await;
         }
@@ -145,6 +148,7 @@ async fn converse(
     loop {
         // Everything that waits is written with one flush.
         let taken = queue.take();
+        session.count_sent(&taken);
         if !taken.frames.is_empty() || !taken.replies.is_empty() {
             let events = taken.frames.into_iter().map(|frame| frame.text);
             write(socket, session, events.chain(taken.replies).map(Message::Text)).await?;
@@ -191,7 +195,10 @@ async fn converse(
                 timer.as_mut().reset(heartbeat.due());
                 match action {
                     HeartbeatAction::Wait => {}
-                    HeartbeatAction::Ping => write(socket, session, [Message::Ping(Default::default())]).await?,
+                    HeartbeatAction::Ping => {
+                        session.app().metrics.realtime.frames_sent("ping", 1);
+                        write(socket, session, [Message::Ping(Default::default())]).await?;
+                    }
                     HeartbeatAction::Dead => return Err(Close::Gone),
                 }
             }

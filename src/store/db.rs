@@ -3,17 +3,23 @@
 
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use deadpool::Status;
 use deadpool::managed::PoolError;
 use futures_util::future::join_all;
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
+use tracing::Instrument;
+
+use crate::metrics::database::{DatabaseMetrics, observe};
 
 use super::error::{Failure, Result, StoreError};
 use super::faults::Faults;
 use super::lease::{self, Lease};
+use super::observer::Observer;
 use super::pools::{Pool, Pooled, Timeouts};
 use super::reserve::Reserve;
 use super::sqlite::Sqlite;
@@ -49,10 +55,28 @@ pub struct Db {
     writer: Pool,
     timeouts: Timeouts,
     faults: Arc<Faults>,
+    observer: Arc<Observer>,
+    /// How long readers and writers wait for a connection.
+    waits: [Histogram; 2],
     /// Only on SQLite: PostgreSQL manages its own disk.
     reserve: Option<Arc<Reserve>>,
     /// See [`Db::turn`].
     turn: Option<Arc<Mutex<()>>>,
+}
+
+/// The state of a pool of connections.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolState {
+    /// Its name.
+    pub name: &'static str,
+    /// How many there may be.
+    pub max: usize,
+    /// How many are open.
+    pub open: usize,
+    /// How many of them nobody uses.
+    pub idle: usize,
+    /// How many callers wait for one.
+    pub waiting: usize,
 }
 
 /// A transaction that can write. Dropped without [`Tx::commit`], it is rolled back. On SQLite it
@@ -70,24 +94,25 @@ impl Db {
     /// Opens one connection of each pool, so that a fault shows at once. The writer comes first: it
     /// makes SQLite's file and its log, which readers cannot.
     pub(super) async fn open(
-        readers: Pool,
-        writer: Pool,
+        (readers, writer): (Pool, Pool),
         timeouts: Timeouts,
         faults: Arc<Faults>,
+        observer: Arc<Observer>,
         reserve: Option<Reserve>,
     ) -> Result<Self> {
         let (sqlite, reserve) = (reserve.is_some(), reserve.map(Arc::new));
         let is_spare = Handle::current().metrics().num_workers() > 1;
         let turn = (sqlite && is_spare).then(Arc::default);
-        let db = Self { sqlite, readers, writer, timeouts, faults, reserve, turn };
-        let mut writer = db.lease(&db.writer).await?;
+        let waits = ["reads", "writes"].map(|of| observer.metrics.waits(of));
+        let db = Self { sqlite, readers, writer, timeouts, faults, observer, waits, reserve, turn };
+        let mut writer = db.writer().await?;
         if sqlite {
             // After a failed flush, the log may exist in the system's memory alone while the system
             // believes it to be on the disk. Copying it into the database writes it anew. Any other
             // failure here, such as a full disk, shows again where it matters.
             let copied = writer.script("pragma wal_checkpoint(passive)".to_owned()).await;
             db.faults.check().and(copied.or(Ok(())))?;
-            drop(db.lease(&db.readers).await?);
+            drop(db.reader().await?);
         }
         Ok(db)
     }
@@ -95,6 +120,29 @@ impl Db {
     /// Whether this is the embedded database.
     pub fn is_sqlite(&self) -> bool {
         self.sqlite
+    }
+
+    /// Logs statements that take this long; `None`: none.
+    pub fn log_slow(self, from: Option<Duration>) -> Self {
+        self.observer.log_slow(from);
+        self
+    }
+
+    /// What is counted of this database.
+    pub fn metrics(&self) -> &DatabaseMetrics {
+        &self.observer.metrics
+    }
+
+    /// The pools, by name.
+    pub fn pools(&self) -> Vec<PoolState> {
+        let state = |name, pool: &Pool| {
+            let Status { max_size, size, available, waiting } = pool.status();
+            PoolState { name, max: max_size, open: size, idle: available, waiting }
+        };
+        match self.sqlite {
+            true => vec![state("readers", &self.readers), state("writer", &self.writer)],
+            false => vec![state("postgres", &self.writer)],
+        }
     }
 
     /// How long to wait for the answer to one statement.
@@ -106,14 +154,14 @@ impl Db {
     /// a lock that is upgraded later can fail half-way.
     pub async fn begin(&self) -> Result<Tx> {
         self.faults.check()?;
-        let lease = self.lease(&self.writer).await?;
+        let lease = self.writer().await?;
         self.begin_on(lease).await
     }
 
     /// A connection to PostgreSQL on which each statement is a transaction of its own, so that the last
     /// word about its failure is [`StoreError::at_commit`].
     pub(super) async fn autocommit(&self) -> Result<Tx> {
-        let lease = self.lease(&self.writer).await?;
+        let lease = self.writer().await?;
         Ok(Tx { lease, sqlite: self.sqlite, reserve: None })
     }
 
@@ -125,7 +173,7 @@ impl Db {
         work: impl FnOnce(&mut Sqlite) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.faults.check()?;
-        self.lease(&self.writer).await?.visit(work).await
+        self.writer().await?.visit(work).await
     }
 
     /// Begins a small transaction that must succeed even if SQLite's disk is full, such as a
@@ -133,7 +181,7 @@ impl Db {
     pub async fn begin_vital(&self) -> Result<Tx> {
         self.faults.check()?;
         // We hold the only writer, so nobody else can take the space.
-        let lease = self.lease(&self.writer).await?;
+        let lease = self.writer().await?;
         with_reserve(self.reserve.clone(), Reserve::make_room).await;
         Ok(Tx { reserve: self.reserve.clone(), ..self.begin_on(lease).await? })
     }
@@ -152,7 +200,9 @@ impl Db {
         // Set before sending: if the caller is dropped meanwhile, the transaction is rolled back.
         lease.in_transaction = true;
         let sql = if self.sqlite { "begin immediate" } else { BEGIN_POSTGRES };
+        let started = Instant::now();
         let begun = lease.script(sql.to_owned()).await;
+        lease.observer().begun(started.elapsed());
         lease.in_transaction = begun.is_ok();
         begun.map(|()| Tx { lease, sqlite: self.sqlite, reserve: None })
     }
@@ -196,10 +246,16 @@ impl Db {
 
     /// A connection for one statement that reads.
     pub(super) async fn reader(&self) -> Result<Lease> {
-        self.lease(&self.readers).await
+        self.lease(&self.readers, &self.waits[0]).await
     }
 
-    async fn lease(&self, pool: &Pool) -> Result<Lease> {
+    /// A connection that may write.
+    async fn writer(&self) -> Result<Lease> {
+        self.lease(&self.writer, &self.waits[1]).await
+    }
+
+    async fn lease(&self, pool: &Pool, waits: &Histogram) -> Result<Lease> {
+        let started = Instant::now();
         let mut last = None;
         let opening = async {
             let mut pause = AGAIN;
@@ -220,8 +276,11 @@ impl Db {
             let text = format!("no connection became free or was opened within {limit:?}");
             StoreError::late(text)
         };
-        let pooled = opened.unwrap_or_else(|_| Err(last.unwrap_or_else(late)))?;
-        Ok(Lease::new(pooled, Arc::clone(&self.faults), self.answer_timeout()))
+        let pooled = opened.unwrap_or_else(|_| Err(last.unwrap_or_else(late)));
+        observe(waits, started.elapsed());
+        let pooled = pooled.inspect_err(|error| self.observer.failed(error))?;
+        let (faults, observer) = (Arc::clone(&self.faults), Arc::clone(&self.observer));
+        Ok(Lease::new(pooled, faults, observer, self.answer_timeout()))
     }
 }
 
@@ -242,6 +301,11 @@ impl Tx {
         self.lease.script(format!("set local statement_timeout = {millis}")).await
     }
 
+    /// Counts a statement that was a transaction of its own: see [`Db::autocommit`].
+    pub(super) fn committed_itself(&self, outcome: Result<(), &StoreError>) {
+        self.lease.observer().ended(outcome);
+    }
+
     /// Runs a script of several statements. The text is our own, never a client's.
     pub async fn script(&mut self, sql: String) -> Result<()> {
         self.lease.script(sql).await
@@ -256,7 +320,12 @@ impl Tx {
             return Err(Failure::wrong(text).into());
         }
         let sql = if self.sqlite { "commit" } else { COMMIT_POSTGRES };
-        self.lease.script(sql.to_owned()).await.map_err(StoreError::at_commit)?;
+        let started = Instant::now();
+        let span = self.lease.observer().span_of("commit");
+        let committed = self.lease.script(sql.to_owned()).instrument(span).await;
+        let committed = committed.map_err(StoreError::at_commit);
+        self.lease.observer().committed(started.elapsed(), committed.as_ref().copied());
+        committed?;
         self.lease.in_transaction = false;
         with_reserve(self.reserve.take(), Reserve::take).await;
         Ok(())

@@ -1,6 +1,8 @@
 //! Statements whose text is made at run time, of the names of tables and columns that the database itself
 //! lists. Never of what a client or a file says. Everything else has constant texts: [`super::query`].
 
+use std::panic::Location;
+
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments as _, AssertSqlSafe};
 
@@ -16,8 +18,8 @@ pub(super) async fn rows<R: Row>(tx: &mut Tx, sql: String) -> Result<Vec<R>> {
     let limit = tx.lease.limit();
     let outcome = match tx.lease.connection()? {
         DbConnection::Sqlite(worker) => {
-            let none = Arguments::default();
-            within(limit, worker.run(move |sqlite| sqlite.rows(&sql, &none))).await
+            let (none, at) = (Arguments::default(), Location::caller());
+            within(limit, worker.run(move |sqlite| sqlite.rows(&sql, at, &none))).await
         }
         DbConnection::Postgres(one) => {
             let run = async {
@@ -36,9 +38,9 @@ pub(super) async fn execute(tx: &mut Tx, sql: String, text: String) -> Result<u6
     let limit = tx.lease.limit();
     let outcome = match tx.lease.connection()? {
         DbConnection::Sqlite(worker) => {
-            let mut list = Arguments::default();
+            let (mut list, at) = (Arguments::default(), Location::caller());
             list.add(&text)?;
-            within(limit, worker.run(move |sqlite| sqlite.execute(&sql, &list))).await
+            within(limit, worker.run(move |sqlite| sqlite.execute(&sql, at, &list))).await
         }
         DbConnection::Postgres(one) => {
             let mut list = PgArguments::default();

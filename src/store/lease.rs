@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::error::{Failure, Harm, Result, StoreError};
 use super::faults::Faults;
+use super::observer::Observer;
 use super::pools::{DbConnection, Opener, Pooled};
 use super::sqlite::Sqlite;
 
@@ -22,6 +23,7 @@ pub(super) struct Lease {
     /// `None` once it is discarded.
     pooled: Option<Object<Opener>>,
     faults: Arc<Faults>,
+    observer: Arc<Observer>,
     /// Timeout of each statement and of the rollback.
     timeout: Duration,
     /// Timeout of each statement in this transaction; `None`: no timeout.
@@ -35,10 +37,20 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    pub(super) fn new(pooled: Object<Opener>, faults: Arc<Faults>, timeout: Duration) -> Self {
+    pub(super) fn new(
+        pooled: Object<Opener>,
+        faults: Arc<Faults>,
+        observer: Arc<Observer>,
+        timeout: Duration,
+    ) -> Self {
         let (in_transaction, failed, busy) = (false, false, false);
         let (pooled, limit) = (Some(pooled), Some(timeout));
-        Self { pooled, faults, timeout, limit, in_transaction, failed, busy }
+        Self { pooled, faults, observer, timeout, limit, in_transaction, failed, busy }
+    }
+
+    /// Watches the database's statements.
+    pub(super) fn observer(&self) -> &Arc<Observer> {
+        &self.observer
     }
 
     /// Raises the statement timeout; `None` removes it.
@@ -68,6 +80,7 @@ impl Lease {
             Err(error) => error,
         };
         self.failed = true;
+        self.observer.failed(&error);
         let harm = Harm::of(&error);
         if harm != Harm::None
             && let Some(pooled) = self.pooled.take()

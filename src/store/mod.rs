@@ -24,6 +24,7 @@ pub mod members;
 pub mod messages;
 mod migration_state;
 pub mod migrations;
+mod observer;
 pub mod open;
 pub mod pooler;
 pub mod pools;

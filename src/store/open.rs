@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::db::Db;
 use super::error::StoreError;
 use super::faults::Faults;
+use super::observer::Observer;
 use super::pooler::{self, OpenError};
 use super::pools::{Opener, Options, Timeouts};
 use super::postgres_url;
@@ -96,14 +97,14 @@ impl Db {
             }
             _ => {}
         }
-        let writing =
-            Settings { file: path.to_owned(), busy: timeouts.statement, reads_only: false };
-        let faults = Arc::new(Faults::default());
+        let (faults, observer) = (Arc::new(Faults::default()), Arc::new(Observer::new("sqlite")));
+        let (file, busy) = (path.to_owned(), timeouts.statement);
+        let writing = Settings { file, busy, reads_only: false, observer: Arc::clone(&observer) };
         let reading = Settings { reads_only: true, ..writing.clone() };
         let writer = Opener::pool(Options::Sqlite(writing), 1, &faults)?;
         let readers = Opener::pool(Options::Sqlite(reading), SQLITE_READERS, &faults)?;
         let reserve = Some(Reserve::beside(path));
-        Self::open(readers, writer, timeouts, faults, reserve).await.map_err(fault)
+        Self::open((readers, writer), timeouts, faults, observer, reserve).await.map_err(fault)
     }
 
     /// Connects to PostgreSQL. Refuses a database that cannot hold every text, and a pooler that
@@ -117,12 +118,13 @@ impl Db {
         let fault = |error| postgres_url::explain(&named, error);
         let options =
             Options::Postgres { options: Box::new(options), session: settings.session_script() };
-        let faults = Arc::new(Faults::default());
+        let (faults, observer) =
+            (Arc::new(Faults::default()), Arc::new(Observer::new("postgresql")));
         let size = usize::try_from(settings.pool_size).unwrap_or(1);
         let pool = Opener::pool(options, size, &faults)?;
-        let db = Self::open(pool.clone(), pool.clone(), settings.timeouts, faults, None)
-            .await
-            .map_err(fault)?;
+        let pools = (pool.clone(), pool.clone());
+        let db =
+            Self::open(pools, settings.timeouts, faults, observer, None).await.map_err(fault)?;
         timeout(db.answer_timeout(), pooler::inspect(&pool))
             .await
             .unwrap_or_else(|_| Err(StoreError::unavailable("it does not answer").into()))?;

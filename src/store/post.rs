@@ -60,7 +60,9 @@ async fn at_once(
     now: Timestamp,
 ) -> Result<(Vec<Option<Resolved>>, Vec<Inserted>)> {
     let mut alone = db.autocommit().await?;
-    let written = sends::write(&mut alone, batch, now).await.map_err(StoreError::at_commit)?;
+    let written = sends::write(&mut alone, batch, now).await.map_err(StoreError::at_commit);
+    alone.committed_itself(written.as_ref().map(drop));
+    let written = written?;
     if written.0.iter().any(Option::is_some) {
         return Ok(written);
     }

@@ -15,15 +15,20 @@
 //! A read that writes all the same (`delete … returning`) is refused by SQLite's readers (`query_only`).
 
 use std::marker::PhantomData;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Instant;
 
 use rusqlite::types::ToSql;
 use serde::Serialize;
 use sqlx::postgres::{PgArguments, PgHasArrayType};
 use sqlx::{Arguments as _, Encode, PgConnection, Postgres, Type};
+use tracing::Instrument;
 
 use super::db::{Db, Tx};
 use super::error::{Failure, Result};
 use super::lease::{Lease, within};
+use super::observer::At;
 use super::pools::DbConnection;
 use super::rows::{self, Row};
 use super::sqlite;
@@ -74,9 +79,10 @@ impl<'a> From<&'a mut Tx> for Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// A statement that reads.
+    /// A statement that reads, named after the function that calls this.
+    #[track_caller]
     pub fn query(self, sql: impl Into<Dialects>) -> Statement<'a> {
-        Statement::new(self, sql.into())
+        Statement::new(self, sql.into(), Location::caller())
     }
 
     /// The same target, for the first of several statements.
@@ -104,9 +110,10 @@ impl<'a> Target<'a> {
 }
 
 impl Tx {
-    /// A statement in this transaction, which may write.
+    /// A statement in this transaction, which may write, named after the function that calls this.
+    #[track_caller]
     pub fn query(&mut self, sql: impl Into<Dialects>) -> Statement<'_, Writes> {
-        Statement::new(Target::Tx(self), sql.into())
+        Statement::new(Target::Tx(self), sql.into(), Location::caller())
     }
 }
 
@@ -149,19 +156,20 @@ pub enum Writes {}
 pub struct Statement<'a, Access = Reads> {
     target: Target<'a>,
     sql: &'static str,
+    at: At,
     arguments: Result<Args>,
     brief: bool,
     access: PhantomData<Access>,
 }
 
 impl<'a, Access> Statement<'a, Access> {
-    fn new(target: Target<'a>, sql: Dialects) -> Self {
+    fn new(target: Target<'a>, sql: Dialects, at: At) -> Self {
         let (sql, arguments) = if target.is_sqlite() {
             (sql.sqlite, Args::Sqlite(sqlite::Arguments::default()))
         } else {
             (sql.postgres, Args::Postgres(PgArguments::default()))
         };
-        Self { target, sql, arguments: Ok(arguments), brief: false, access: PhantomData }
+        Self { target, sql, at, arguments: Ok(arguments), brief: false, access: PhantomData }
     }
 
     /// Binds the next placeholder.
@@ -223,23 +231,28 @@ impl<'a, Access> Statement<'a, Access> {
 
     /// Every row, or the only column of every row.
     pub async fn all<R: Row>(self) -> Result<Vec<R>> {
-        let (sql, arguments) = (self.sql, self.arguments?);
+        let (sql, at, arguments) = (self.sql, self.at, self.arguments?);
         let turn = match &self.target {
             Target::Db(db) if self.brief => db.turn(),
             _ => None,
         };
         let mut held = self.target.hold().await?;
         let lease = held.lease();
-        let limit = lease.limit();
+        let (limit, observer) = (lease.limit(), Arc::clone(lease.observer()));
         let outcome = match (lease.connection()?, arguments) {
             (DbConnection::Sqlite(worker), Args::Sqlite(list)) => {
-                match turn.and_then(|turn| worker.run_here(&turn, |s| s.rows(sql, &list))) {
+                match turn.and_then(|turn| worker.run_here(&turn, |s| s.rows(sql, at, &list))) {
                     Some(outcome) => outcome,
-                    None => within(limit, worker.run(move |sqlite| sqlite.rows(sql, &list))).await,
+                    None => {
+                        within(limit, worker.run(move |sqlite| sqlite.rows(sql, at, &list))).await
+                    }
                 }
             }
             (DbConnection::Postgres(one), Args::Postgres(list)) => {
-                within(limit, postgres_rows(one, sql, list)).await
+                let (started, span) = (Instant::now(), observer.span(at));
+                let outcome = within(limit, postgres_rows(one, sql, list)).instrument(span).await;
+                observer.ran(at, started.elapsed(), sql);
+                outcome
             }
             _ => mismatched(),
         };
@@ -263,17 +276,21 @@ impl<'a, Access> Statement<'a, Access> {
 impl Statement<'_, Writes> {
     /// Runs it. Returns how many rows it changed.
     pub async fn execute(self) -> Result<u64> {
-        let (sql, arguments) = (self.sql, self.arguments?);
+        let (sql, at, arguments) = (self.sql, self.at, self.arguments?);
         let mut held = self.target.hold().await?;
         let lease = held.lease();
-        let limit = lease.limit();
+        let (limit, observer) = (lease.limit(), Arc::clone(lease.observer()));
         let outcome = match (lease.connection()?, arguments) {
             (DbConnection::Sqlite(worker), Args::Sqlite(list)) => {
-                within(limit, worker.run(move |sqlite| sqlite.execute(sql, &list))).await
+                within(limit, worker.run(move |sqlite| sqlite.execute(sql, at, &list))).await
             }
             (DbConnection::Postgres(one), Args::Postgres(list)) => {
+                let (started, span) = (Instant::now(), observer.span(at));
                 let run = async { Ok(sqlx::query_with(sql, list).execute(one).await?) };
-                within(limit, run).await.map(|done| done.rows_affected())
+                let outcome = within(limit, run).instrument(span).await;
+                let outcome = outcome.map(|done| done.rows_affected());
+                observer.ran(at, started.elapsed(), sql);
+                outcome
             }
             _ => mismatched(),
         };

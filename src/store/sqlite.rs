@@ -1,7 +1,9 @@
 //! A connection to the embedded database, and the statements that run on it. Everything here blocks the
 //! thread that calls it: `worker.rs` is the thread of a connection. Nothing here knows a table.
 
+use std::panic::Location;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
@@ -10,12 +12,11 @@ use rusqlite::{CachedStatement, Connection, InterruptHandle, OpenFlags};
 use serde::Serialize;
 
 use super::error::{Failure, Result, StoreError};
+use super::observer::{At, Observer};
 use super::rows::{self, Cell, Columns, Row, Unfit};
 
 /// Prepared statements that a connection keeps: more than there are texts.
 const STATEMENTS: usize = 512;
-/// A statement that takes this long is logged.
-const SLOW: Duration = Duration::from_secs(1);
 
 /// How a connection is opened.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub(super) struct Settings {
     pub(super) busy: Duration,
     /// Whether to refuse every write.
     pub(super) reads_only: bool,
+    /// Watches its statements.
+    pub(super) observer: Arc<Observer>,
 }
 
 /// A connection.
@@ -33,6 +36,7 @@ pub(super) struct Settings {
 pub struct Sqlite {
     connection: Connection,
     busy: Duration,
+    observer: Arc<Observer>,
 }
 
 impl Sqlite {
@@ -47,7 +51,7 @@ impl Sqlite {
         // Otherwise SQLite prepares a statement again whenever its values change, in case they allow a
         // better plan: that cost more than running it.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        Ok(Self { connection, busy: settings.busy })
+        Ok(Self { connection, busy: settings.busy, observer: Arc::clone(&settings.observer) })
     }
 
     /// Ends the statement that runs, from any thread.
@@ -69,9 +73,11 @@ impl Sqlite {
         }
     }
 
-    /// A statement. The text is our own, never a client's.
+    /// A statement, named after the function that calls this. The text is our own, never a client's.
+    #[track_caller]
     pub fn query(&mut self, sql: &'static str) -> SqliteStatement<'_> {
-        SqliteStatement { sqlite: self, sql, arguments: Ok(Arguments::default()) }
+        let at = Location::caller();
+        SqliteStatement { sqlite: self, sql, at, arguments: Ok(Arguments::default()) }
     }
 
     /// Runs a script that binds and returns nothing.
@@ -84,10 +90,15 @@ impl Sqlite {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
+        let started = Instant::now();
         self.script("begin immediate")?;
+        self.observer.begun(started.elapsed());
         let done = work(self)?;
-        self.script("commit").map_err(StoreError::at_commit)?;
-        Ok(done)
+        let started = Instant::now();
+        let span = self.observer.span_of("commit");
+        let committed = span.in_scope(|| self.script("commit")).map_err(StoreError::at_commit);
+        self.observer.committed(started.elapsed(), committed.as_ref().copied());
+        committed.map(|()| done)
     }
 
     /// Rolls back, if a transaction is open.
@@ -99,9 +110,14 @@ impl Sqlite {
     }
 
     /// Runs a statement to its end, and returns its rows.
-    pub(super) fn rows<R: Row>(&mut self, sql: &str, arguments: &Arguments) -> Result<Vec<R>> {
-        timed(sql, || {
-            let mut statement = self.connection.prepare_cached(sql)?;
+    pub(super) fn rows<R: Row>(
+        &mut self,
+        sql: &str,
+        at: At,
+        arguments: &Arguments,
+    ) -> Result<Vec<R>> {
+        self.timed(sql, at, |connection| {
+            let mut statement = connection.prepare_cached(sql)?;
             bind(&mut statement, arguments)?;
             let mut rows = statement.raw_query();
             let mut found = Vec::new();
@@ -127,14 +143,22 @@ impl Sqlite {
     }
 
     /// Runs a statement to its end, and returns how many rows it changed.
-    pub(super) fn execute(&mut self, sql: &str, arguments: &Arguments) -> Result<u64> {
-        timed(sql, || {
-            let mut statement = self.connection.prepare_cached(sql)?;
+    pub(super) fn execute(&mut self, sql: &str, at: At, arguments: &Arguments) -> Result<u64> {
+        self.timed(sql, at, |connection| {
+            let mut statement = connection.prepare_cached(sql)?;
             bind(&mut statement, arguments)?;
             let mut rows = statement.raw_query();
             while rows.next()?.is_some() {}
-            Ok(self.connection.changes())
+            Ok(connection.changes())
         })
+    }
+
+    fn timed<T>(&self, sql: &str, at: At, run: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        tracing::trace!(sql, "statement");
+        let started = Instant::now();
+        let outcome = self.observer.span(at).in_scope(|| run(&self.connection));
+        self.observer.ran(at, started.elapsed(), sql);
+        outcome
     }
 }
 
@@ -154,17 +178,6 @@ const WRITER: &str = "\
     pragma cache_size = -32768; \
     pragma wal_autocheckpoint = 16384; \
     pragma journal_size_limit = 67108864";
-
-fn timed<T>(sql: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
-    let started = Instant::now();
-    tracing::trace!(sql, "statement");
-    let outcome = run();
-    let took = started.elapsed();
-    if took >= SLOW {
-        tracing::warn!(sql, took_ms = took.as_millis(), "slow statement");
-    }
-    outcome
-}
 
 /// SQLite takes `$1` for a name.
 fn bind(statement: &mut CachedStatement<'_>, arguments: &Arguments) -> Result<()> {
@@ -204,6 +217,7 @@ impl Arguments {
 pub struct SqliteStatement<'a> {
     sqlite: &'a mut Sqlite,
     sql: &'static str,
+    at: At,
     arguments: Result<Arguments>,
 }
 
@@ -216,7 +230,7 @@ impl SqliteStatement<'_> {
 
     /// Every row.
     pub fn all<R: Row>(self) -> Result<Vec<R>> {
-        self.sqlite.rows(self.sql, &self.arguments?)
+        self.sqlite.rows(self.sql, self.at, &self.arguments?)
     }
 
     /// The first row, if there is one.
@@ -226,7 +240,7 @@ impl SqliteStatement<'_> {
 
     /// Runs it. Returns how many rows it changed.
     pub fn execute(self) -> Result<u64> {
-        self.sqlite.execute(self.sql, &self.arguments?)
+        self.sqlite.execute(self.sql, self.at, &self.arguments?)
     }
 }
 

@@ -8,6 +8,8 @@ use std::thread;
 use rusqlite::InterruptHandle;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::traces;
+
 use super::error::{Failure, Result};
 use super::sqlite::{Settings, Sqlite};
 
@@ -46,9 +48,10 @@ impl Worker {
         job: impl FnOnce(&mut Sqlite) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
+        let span = traces::current();
         let job = move |sqlite: &mut Sqlite| {
             // Nobody may wait any more.
-            answer.send(job(sqlite)).ok();
+            answer.send(span.in_scope(|| job(sqlite))).ok();
         };
         self.jobs.send(Box::new(job)).map_err(|_| Failure::Crashed)?;
         answered.await.unwrap_or(Err(Failure::Crashed.into()))
@@ -108,6 +111,7 @@ fn lock(sqlite: &Mutex<Sqlite>) -> MutexGuard<'_, Sqlite> {
 mod tests {
     use std::time::Duration;
 
+    use super::super::observer::Observer;
     use super::*;
 
     #[tokio::test]
@@ -116,7 +120,14 @@ mod tests {
         let file = folder.path().join("meow.sqlite3");
         std::fs::File::create(&file).expect("a file");
         let busy = Duration::from_secs(1);
-        let worker = Worker::open(Settings { file, busy, reads_only: true }).await.expect("open");
+        let worker = Worker::open(Settings {
+            file,
+            busy,
+            reads_only: true,
+            observer: Arc::new(Observer::new("sqlite")),
+        })
+        .await
+        .expect("open");
         let read = |sqlite: &mut Sqlite| sqlite.query("select 1").all::<i64>();
         let turn = Mutex::new(());
         assert_eq!(worker.run_here(&turn, read).expect("here").expect("read"), [1]);

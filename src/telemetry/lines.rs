@@ -34,6 +34,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     waiting: Vec<u8>,
+    /// Those of the waiting lines that are errors.
+    errors: Vec<u8>,
     /// Somebody needs the lines written at once.
     is_urgent: bool,
     /// The thread is writing lines that it has taken.
@@ -44,10 +46,16 @@ struct State {
 
 impl Lines {
     /// Lines that a thread writes to `to`.
-    pub(super) fn written_to(to: impl Write + Send + 'static) -> io::Result<Self> {
+    pub(super) fn written_to(mut to: impl Write + Send + 'static) -> io::Result<Self> {
+        // Errors of writing the log cannot be reported anywhere.
+        Self::written_by(move |lines, _| drop(to.write_all(lines).and_then(|()| to.flush())))
+    }
+
+    /// Lines that a thread passes to `write`, and once more those of them that are errors.
+    pub(super) fn written_by(write: impl FnMut(&[u8], &[u8]) + Send + 'static) -> io::Result<Self> {
         let lines = Self::default();
         let shared = Arc::clone(&lines.0);
-        thread::Builder::new().name("log".to_owned()).spawn(move || shared.write_all(to))?;
+        thread::Builder::new().name("log".to_owned()).spawn(move || shared.write_all(write))?;
         Ok(lines)
     }
 
@@ -67,7 +75,9 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, line: &[u8], is_urgent: bool) {
+    fn push(&self, line: &[u8], level: Level) {
+        // Warnings and errors do not wait for others.
+        let is_urgent = level <= Level::WARN;
         let mut state = self.lock();
         if state.waiting.len() + line.len() > WAITING_MAX {
             state.dropped += 1;
@@ -75,6 +85,9 @@ impl Shared {
         }
         let (before, after) = (state.waiting.len(), state.waiting.len() + line.len());
         state.waiting.extend_from_slice(line);
+        if level == Level::ERROR {
+            state.errors.extend_from_slice(line);
+        }
         let is_urgent = is_urgent || before < ENOUGH && ENOUGH <= after;
         state.is_urgent |= is_urgent;
         if before == 0 || is_urgent {
@@ -82,13 +95,14 @@ impl Shared {
         }
     }
 
-    /// The thread. Errors of writing the log cannot be reported anywhere.
-    fn write_all(&self, mut to: impl Write) {
-        let mut lines = Vec::new();
+    /// The thread.
+    fn write_all(&self, mut write: impl FnMut(&[u8], &[u8])) {
+        let (mut lines, mut errors) = (Vec::new(), Vec::new());
         loop {
-            let dropped = self.take(&mut lines);
-            to.write_all(&lines).and_then(|()| to.flush()).ok();
+            let dropped = self.take(&mut lines, &mut errors);
+            write(&lines, &errors);
             lines.clear();
+            errors.clear();
             if dropped > 0 {
                 tracing::warn!(
                     dropped,
@@ -99,7 +113,7 @@ impl Shared {
     }
 
     /// Waits for lines, and for those that follow soon. Returns how many were dropped.
-    fn take(&self, lines: &mut Vec<u8>) -> u64 {
+    fn take(&self, lines: &mut Vec<u8>, errors: &mut Vec<u8>) -> u64 {
         let mut state = self.lock();
         state.is_writing = false;
         self.written.notify_all();
@@ -109,6 +123,7 @@ impl Shared {
         let waited = self.wake.wait_timeout_while(state, TOGETHER, may_wait);
         (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut state.waiting, lines);
+        std::mem::swap(&mut state.errors, errors);
         (state.is_urgent, state.is_writing) = (false, true);
         std::mem::take(&mut state.dropped)
     }
@@ -117,12 +132,12 @@ impl Shared {
 /// Takes one line.
 pub(super) struct Line<'a> {
     lines: &'a Lines,
-    is_urgent: bool,
+    level: Level,
 }
 
 impl Write for Line<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.lines.0.push(line, self.is_urgent);
+        self.lines.0.push(line, self.level);
         Ok(line.len())
     }
 
@@ -135,12 +150,11 @@ impl<'a> MakeWriter<'a> for Lines {
     type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Line<'a> {
-        Line { lines: self, is_urgent: true }
+        Line { lines: self, level: Level::WARN }
     }
 
-    /// Warnings and errors do not wait for others.
     fn make_writer_for(&'a self, line: &Metadata<'_>) -> Line<'a> {
-        Line { lines: self, is_urgent: *line.level() <= Level::WARN }
+        Line { lines: self, level: *line.level() }
     }
 }
 
@@ -181,7 +195,7 @@ mod tests {
         drop(permit);
         lines.flush();
         for line in ["one\n", "two\n", "three\n"] {
-            lines.0.push(line.as_bytes(), false);
+            lines.0.push(line.as_bytes(), Level::INFO);
         }
         lines.flush();
         assert_eq!(read.try_iter().flatten().collect::<Vec<_>>(), b"one\ntwo\nthree\n");
@@ -191,7 +205,7 @@ mod tests {
     fn a_log_that_nobody_reads_drops_lines_and_blocks_nobody_for_long() {
         let (lines, permit, read) = log();
         let line = [b'x'; 1024];
-        (0..3 * WAITING_MAX / line.len()).for_each(|_| lines.0.push(&line, true));
+        (0..3 * WAITING_MAX / line.len()).for_each(|_| lines.0.push(&line, Level::WARN));
         assert!(lines.0.lock().dropped > 0);
         let since = Instant::now();
         lines.flush();

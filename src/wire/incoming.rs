@@ -107,6 +107,23 @@ impl Incoming {
 }
 
 impl Request {
+    /// The type of its frame.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Auth { .. } => "auth",
+            Self::Ping => "ping",
+            Self::Send { .. } => "message.send",
+            Self::Edit { .. } => "message.edit",
+            Self::Delete { .. } => "message.delete",
+            Self::Mark { read: true, .. } => "message.read",
+            Self::Mark { .. } => "message.delivered",
+            Self::Typing { .. } => "typing",
+            Self::Status { .. } => "status",
+            Self::Watch { .. } => "status.watch",
+            Self::Sync(_) => "sync",
+        }
+    }
+
     fn parse(mut fields: Fields, message_max: usize) -> Result<Self> {
         let Some(kind) = fields.required("type", "", text(Ok)) else {
             return fields.finish(None);

@@ -84,6 +84,7 @@ fn check_says_what_is_unsafe() {
         ("TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
         ("EMAIL_URL", &mail),
     ];
+    deploy(&[&safe[..], &[("METRICS_BIND", "10.0.3.7:9464")]].concat()).expect(0);
     deploy(&safe).expect(0).says(&["no issues"]);
     for (name, value, id) in [
         ("PUBLIC_URL", "http://chat.example.org", "security.W102"),
@@ -100,6 +101,7 @@ fn check_says_what_is_unsafe() {
         ("THROTTLE_LOGIN", "off", "security.W111"),
         ("ACCESS_TOKEN_LIFETIME", "2d", "security.W112"),
         ("PASSWORD_RESET_TIMEOUT", "30d", "security.W112"),
+        ("METRICS_BIND", "0.0.0.0:9464", "security.W113"),
         ("ALLOWED_HOSTS", ".example.com", "settings.E101"),
     ] {
         let settings = [&safe[..], &[(name, value)]].concat();
@@ -192,7 +194,7 @@ fn check_finds_misspelt_names_and_settings_without_effect() {
         ("BUS_TLS_CA", "/x"),
         ("EMAIL_FROM", "a@b.org"),
         ("SECURE_HSTS_SECONDS", "60"),
-        ("LOG_DIR", "/x"),
+        ("LOG_KEEP", "7"),
     ] {
         check(&[(name, value)]).expect(1).finds(&["settings.W103"]).says(&[name]);
     }

@@ -1,7 +1,8 @@
 //! Where settings come from, and what their errors say.
 
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, Read, Write};
+use std::net::TcpStream;
 
 use serde_json::Value;
 
@@ -70,6 +71,31 @@ fn a_server_listens_on_a_name() {
     let nowhere = "no-such-host.invalid:8000";
     let ran = shell.run(&["runserver"], &[("BIND", nowhere)]).expect(1);
     ran.says(&["cannot listen on", nowhere]);
+}
+
+#[test]
+fn metrics_have_an_address_of_their_own() {
+    let shell = Shell::new();
+    let mut server = Running::start(&shell, &[("METRICS_BIND", "127.0.0.1:0")]);
+    let mut greeting = String::new();
+    while !greeting.contains("open files") {
+        assert_ne!(server.output.read_line(&mut greeting).expect("a line"), 0, "{greeting}");
+    }
+    let address = greeting.split("metrics:     http://").nth(1).expect("its address");
+    let address = address.split("/metrics").next().expect("its address").to_owned();
+    let ask = |address: &str| {
+        let mut connection = TcpStream::connect(address).expect("connected");
+        let request = "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        connection.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).expect("an answer");
+        answer
+    };
+    assert!(ask(&address).contains("\nmeowsenger_ready 1\n"), "{}", ask(&address));
+    assert_eq!(server.get("/metrics"), 404);
+    let taken = shell.run(&["runserver", "0"], &[("METRICS_BIND", &address)]).expect(1);
+    taken.says(&["METRICS_BIND: cannot listen on", &address]);
+    shell.run(&["check"], &[("METRICS_BIND", "x")]).expect(1).says(&["METRICS_BIND must be"]);
 }
 
 #[test]

@@ -39,14 +39,15 @@ fn without_effect(config: &Config, variables: &Variables) -> Vec<Finding> {
         "THROTTLE_MEMBERS",
     ];
     let bus = ["BUS_CREDENTIALS", "BUS_TLS_CA", "BUS_TLS_CERT", "BUS_TLS_KEY"];
+    let files = ["LOG_KEEP", "LOG_MAX_BYTES"];
     let useless: [(bool, &[&str], &str); 8] = [
-        (true, Config::NOT_YET, "this version does not have it yet"),
         (is_sqlite, &["DATABASE_POOL_SIZE"], "it is for PostgreSQL, and the database is SQLite"),
         (is_sqlite, &["BUS_URL"], "an embedded database has one server, which needs no bus"),
         (has_no_bus, &bus, "BUS_URL is not set"),
         (mails_are_printed, &["EMAIL_FROM"], "EMAIL_URL is console:, so no mail is sent"),
         (!config.rate_limits.enabled, &throttles, "THROTTLE is off"),
         (config.logging.level.is_some(), &["DEBUG"], "LOG_LEVEL is set"),
+        (config.logging.files.is_none(), &files, "LOG_DIR is not set"),
         (
             !is_https && server.trusted_proxies.is_empty(),
             &["SECURE_HSTS_SECONDS"],

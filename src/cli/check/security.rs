@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::mail::MailUrl;
 use crate::config::{Config, DatabaseUrl, LogAccounts};
-use crate::domain::network::is_local;
+use crate::domain::network::{is_local, is_public};
 use crate::domain::origin::WebOrigin;
 use crate::store::postgres_url::is_exposed;
 
@@ -16,6 +16,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     let mut findings = server(config);
     findings.extend(addresses(config));
+    findings.extend(metrics(config));
     findings.extend(transport(config));
     findings.extend(rate_limits(config));
     findings.extend(lifetimes(config));
@@ -99,6 +100,18 @@ fn addresses(config: &Config) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// Metrics that others than the monitoring may read.
+fn metrics(config: &Config) -> Option<Finding> {
+    let bind = config.server.metrics_bind.as_ref().filter(|bind| is_public(&bind.host))?;
+    Some(Finding::new(
+        "security.W113",
+        "METRICS_BIND",
+        format!("METRICS_BIND is {bind}: anybody who reaches it can read the metrics."),
+        "Bind to 127.0.0.1 or to an address of a private network, or restrict it in the firewall and \
+         silence this.",
+    ))
 }
 
 /// What crosses a network unencrypted.

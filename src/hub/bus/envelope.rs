@@ -113,6 +113,23 @@ pub enum Route {
     },
 }
 
+impl Route {
+    /// Its name, as in the JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Change { .. } => "change",
+            Self::Entered(_) => "entered",
+            Self::Departed { .. } => "departed",
+            Self::Typing { .. } => "typing",
+            Self::Receipt { .. } => "receipt",
+            Self::Status { .. } => "status",
+            Self::Account { .. } => "account",
+            Self::Renamed { .. } => "renamed",
+            Self::SessionsEnded { .. } => "sessions_ended",
+        }
+    }
+}
+
 /// A user who is in a chat, whose connections are sent the chat as it is at a version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entered {

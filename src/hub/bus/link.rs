@@ -10,10 +10,12 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::auth::secrets::SigningKey;
+use crate::metrics::realtime::BusMetrics;
 use crate::reach::Server;
+use crate::traces::TraceOrigin;
 
 use super::envelope::Envelope;
-use super::state::LinkState;
+use super::state::{LinkState, Outgoing};
 use super::worker::{BACKOFF_MAX, BusWorker};
 
 /// Envelopes that may wait to be sent; more are dropped.
@@ -30,7 +32,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// The hub's end.
 #[derive(Debug)]
 pub struct Link {
-    outgoing: mpsc::Sender<Envelope>,
+    outgoing: mpsc::Sender<Outgoing>,
     state: Arc<LinkState>,
 }
 
@@ -68,7 +70,7 @@ impl Link {
 
     /// The hub's end alone, for tests that carry the envelopes themselves.
     #[cfg(test)]
-    pub(crate) fn without_nats() -> (Self, mpsc::Receiver<Envelope>) {
+    pub(crate) fn without_nats() -> (Self, mpsc::Receiver<Outgoing>) {
         let (sender, outgoing) = mpsc::channel(OUTGOING_MAX);
         (Self { outgoing: sender, state: Arc::new(LinkState::new(Vec::new())) }, outgoing)
     }
@@ -80,7 +82,20 @@ impl Link {
     /// Queues an envelope for the other nodes. Where the queue is full it is dropped; its version shows
     /// the others that it is missing.
     pub(super) fn send(&self, envelope: Envelope) {
-        drop(self.outgoing.try_send(envelope));
+        let outgoing = Outgoing { envelope, origin: TraceOrigin::current() };
+        if self.outgoing.try_send(outgoing).is_err() {
+            self.state.metrics.passed("queue_full");
+        }
+    }
+
+    /// How many envelopes wait, and for how many there is room.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let limit = self.outgoing.max_capacity();
+        (limit - self.outgoing.capacity(), limit)
+    }
+
+    pub(super) fn metrics(&self) -> &BusMetrics {
+        &self.state.metrics
     }
 
     /// Waits until messages may have been lost.

@@ -5,10 +5,12 @@ pub mod envelope;
 pub mod interest;
 pub mod link;
 mod signed;
-mod state;
+pub(crate) mod state;
 pub mod worker;
 
 use std::sync::Arc;
+
+use crate::metrics::realtime::BusMetrics;
 
 use envelope::Envelope;
 use interest::Interest;
@@ -36,6 +38,16 @@ impl PeerBus {
     /// Whether the bus is connected; `None` where none is configured.
     pub fn is_connected(&self) -> Option<bool> {
         self.link.as_ref().map(Link::is_connected)
+    }
+
+    /// How many envelopes wait to be sent, and for how many there is room; `None` where no bus is configured.
+    pub fn waiting(&self) -> Option<(usize, usize)> {
+        self.link.as_ref().map(Link::waiting)
+    }
+
+    /// What is counted of the bus.
+    pub fn metrics(&self) -> Option<&BusMetrics> {
+        self.link.as_ref().map(Link::metrics)
     }
 
     /// Sends an envelope to the other nodes.

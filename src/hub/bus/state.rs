@@ -7,10 +7,21 @@ use std::time::Duration;
 use async_nats::Event;
 use tokio::sync::{Notify, watch};
 
+use crate::metrics::realtime::BusMetrics;
 use crate::reach::Server;
+use crate::traces::TraceOrigin;
+
+use super::envelope::Envelope;
 
 /// How long to look for the cause of a failed connection. The client's other events wait meanwhile.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// An envelope that waits to be sent, and what it is a part of.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) envelope: Envelope,
+    pub(super) origin: TraceOrigin,
+}
 
 /// The state of the connection.
 #[derive(Debug)]
@@ -27,6 +38,8 @@ pub(super) struct LinkState {
     lost: Notify,
     /// The change of the hub's interest up to which subscriptions are made.
     pub(super) subscribed: watch::Sender<u64>,
+    /// What passes over it.
+    pub(super) metrics: BusMetrics,
 }
 
 impl LinkState {
@@ -38,6 +51,7 @@ impl LinkState {
             reconnected: Notify::default(),
             lost: Notify::default(),
             subscribed: watch::Sender::default(),
+            metrics: BusMetrics::default(),
         }
     }
 

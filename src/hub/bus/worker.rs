@@ -7,18 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::connection::State as ConnectionState;
-use async_nats::{Client, ConnectOptions, RequestErrorKind, ServerAddr, Subscriber};
+use async_nats::{
+    Client, ConnectOptions, HeaderMap, HeaderValue, RequestErrorKind, ServerAddr, Subscriber,
+};
 use futures_util::StreamExt;
 use futures_util::stream::{FuturesUnordered, SelectAll, TakeUntil};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use crate::auth::secrets::SigningKey;
+use crate::traces;
 
 use super::envelope::{Envelope, Topic};
 use super::interest::{Interest, InterestChanges};
 use super::signed::{Forged, Signing};
-use super::state::LinkState;
+use super::state::{LinkState, Outgoing};
 
 /// The longest backoff between two attempts to connect.
 pub(super) const BACKOFF_MAX: Duration = Duration::from_secs(2);
@@ -31,7 +34,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 pub struct BusWorker {
     servers: Vec<ServerAddr>,
     options: ConnectOptions,
-    outgoing: mpsc::Receiver<Envelope>,
+    outgoing: mpsc::Receiver<Outgoing>,
     state: Arc<LinkState>,
     key: SigningKey,
 }
@@ -46,7 +49,7 @@ impl BusWorker {
     pub(super) fn new(
         servers: Vec<ServerAddr>,
         options: ConnectOptions,
-        outgoing: mpsc::Receiver<Envelope>,
+        outgoing: mpsc::Receiver<Outgoing>,
         state: Arc<LinkState>,
         key: SigningKey,
     ) -> Self {
@@ -92,18 +95,31 @@ impl BusWorker {
 /// Sends envelopes. Those that are made while NATS is disconnected are not kept for later: the other
 /// nodes catch up from the database when they are connected again.
 async fn send(
-    outgoing: &mut mpsc::Receiver<Envelope>,
+    outgoing: &mut mpsc::Receiver<Outgoing>,
     client: &Client,
     signing: &Signing<'_>,
     state: &LinkState,
 ) -> Result<(), Error> {
-    while let Some(envelope) = outgoing.recv().await {
+    while let Some(Outgoing { envelope, origin }) = outgoing.recv().await {
         if !state.is_connected() {
+            state.metrics.passed("disconnected");
             continue;
         }
         let (subject, signed) = signing.sign(&envelope)?;
-        if let Err(error) = client.publish(subject, signed.into()).await {
-            tracing::warn!(%error, "NATS publish failed");
+        let published = match origin.traceparent() {
+            None => client.publish(subject, signed.into()).await,
+            Some(traceparent) => {
+                let mut headers = HeaderMap::new();
+                headers.insert(traces::HEADER, traceparent);
+                client.publish_with_headers(subject, headers, signed.into()).await
+            }
+        };
+        match published {
+            Ok(()) => state.metrics.passed("sent"),
+            Err(error) => {
+                state.metrics.passed("failed");
+                tracing::warn!(%error, "NATS publish failed");
+            }
         }
     }
     Ok(())
@@ -136,8 +152,15 @@ impl Receiver<'_> {
                 }
                 Some(subscribed) = confirmations.next() => self.note(subscribed),
                 Some(message) = self.subscriptions.messages.next() => {
-                    if let Some(envelope) = self.signing.open(&message, &mut forged) {
-                        deliver(&envelope);
+                    let opened = self.signing.open(&message, &mut forged);
+                    let outcome = if opened.is_some() { "received" } else { "refused" };
+                    self.state.metrics.passed(outcome);
+                    if let Some(envelope) = opened {
+                        let headers = message.headers.as_ref();
+                        let traceparent = headers.and_then(|all| all.get(traces::HEADER));
+                        let traceparent = traceparent.map(HeaderValue::as_str);
+                        let span = traces::delivery(envelope.route.name(), traceparent);
+                        span.in_scope(|| deliver(&envelope));
                     }
                 }
             }

@@ -192,6 +192,11 @@ impl Feeds {
         connection.subscribed.lock(&mut Order::start()).0.chats.contains(&chat)
     }
 
+    /// How many chats have a feed here.
+    pub fn count(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock(&mut Order::start()).0.len()).sum()
+    }
+
     /// Each chat with the version that its feed has delivered last.
     pub fn positions(&self) -> Vec<(ChatId, Version)> {
         self.collect(|chat, feed| Some((chat, feed.position()?)))

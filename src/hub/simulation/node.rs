@@ -12,6 +12,7 @@ use crate::domain::event::{Change, ChatEvent, Event};
 use crate::hub::Hub;
 use crate::hub::bus::envelope::{Envelope, Reach};
 use crate::hub::bus::link::Link;
+use crate::hub::bus::state::Outgoing;
 use crate::hub::samples;
 
 use super::database::Database;
@@ -20,7 +21,7 @@ use super::fault::Fault;
 pub(super) struct Node {
     pub(super) hub: Arc<Hub>,
     /// What the hub sends to other nodes.
-    outgoing: mpsc::Receiver<Envelope>,
+    outgoing: mpsc::Receiver<Outgoing>,
     /// What other nodes have sent, in the order of arrival.
     incoming: VecDeque<Envelope>,
     /// Events that were committed and are still to be published.
@@ -44,7 +45,7 @@ impl Node {
         if let Some(event) = self.committed.pop_front() {
             self.publish(&event, Reach::AllNodes);
         }
-        std::iter::from_fn(|| self.outgoing.try_recv().ok()).collect()
+        std::iter::from_fn(|| self.outgoing.try_recv().ok().map(|one| one.envelope)).collect()
     }
 
     pub(super) fn has_committed(&self) -> bool {

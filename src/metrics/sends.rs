@@ -1,0 +1,56 @@
+//! The batches of the committers and of the marker worker.
+
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use super::families::{Histograms, register_seconds};
+
+/// Rows of a batch; at most 256 sends or 512 markers.
+const SIZES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+/// In seconds. A flush of a disk takes some milliseconds.
+const DURATIONS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// Batches, and the messages that they created.
+#[derive(Debug)]
+pub struct SendMetrics {
+    created: Counter,
+    sizes: Histograms,
+    durations: Histograms,
+}
+
+impl Default for SendMetrics {
+    fn default() -> Self {
+        Self {
+            created: Counter::default(),
+            sizes: Histograms::new_with_constructor(|| Histogram::new(SIZES)),
+            durations: Histograms::new_with_constructor(|| Histogram::new(DURATIONS)),
+        }
+    }
+}
+
+impl SendMetrics {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register("messages_created", "Messages that were committed", self.created.clone());
+        registry.register("batch_size", "Rows of a group commit", self.sizes.clone());
+        register_seconds(
+            registry,
+            "batch_duration",
+            "Time of a group commit, until it is durable",
+            self.durations.clone(),
+        );
+    }
+
+    /// Counts a batch of `sends` or `markers`.
+    pub fn batch(&self, of: &'static str, size: usize, took: Duration) {
+        self.sizes.get_or_create(&[("of", of)]).observe(size as f64);
+        self.durations.get_or_create(&[("of", of)]).observe(took.as_secs_f64());
+    }
+
+    /// Counts messages that were committed.
+    pub fn created(&self, count: usize) {
+        self.created.inc_by(count as u64);
+    }
+}
