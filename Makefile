@@ -98,11 +98,11 @@ operations: package ## run every command of docs/operations.md on a disposable c
 
 balancers: ## try the configurations of Caddy and nginx with two nodes; ARGS="--idle 100 --program PATH"
 	$(debug_program)
-	for kind in caddy nginx; do scripts/with-services scripts/balancer $$kind $(ARGS) || exit; done
+	for kind in caddy nginx; do scripts/with-services python3 scripts/balancer $$kind $(ARGS) || exit; done
 
 rolling: ## replace two nodes behind Caddy, then behind nginx, under load: no request may fail; ARGS="--seconds 30 --program PATH"
 	$(debug_program)
-	for kind in caddy nginx; do scripts/with-services scripts/balancer $$kind --rolling $(ARGS) || exit; done
+	for kind in caddy nginx; do scripts/with-services python3 scripts/balancer $$kind --rolling $(ARGS) || exit; done
 
 ci: ## run what must pass before a merge (.ci/run)
 	.ci/run

@@ -22,6 +22,8 @@ mod check;
 mod doctor;
 #[path = "cli/log_files.rs"]
 mod log_files;
+#[path = "cli/rolling.rs"]
+mod rolling;
 #[path = "cli/settings.rs"]
 mod settings;
 #[path = "cli/stopping.rs"]
