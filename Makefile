@@ -158,7 +158,7 @@ browser: ## run the code of docs/browser.md in headless Chromium, against a serv
 	tests/browser/run
 
 metrics-check: ## check the alert rules, and let a real Prometheus scrape two nodes
-	cargo build --locked
+	$(debug_program)
 	scripts/with-services scripts/metrics-check
 
 autobahn: ## run the Autobahn test suite against the WebSocket layer (docs/websocket.md); ARGS are cases, such as '6.*'
