@@ -2,6 +2,8 @@
 
 #[path = "api/support/bucket.rs"]
 mod bucket;
+#[path = "moves/django.rs"]
+mod django;
 #[path = "moves/rejected.rs"]
 mod rejected;
 #[path = "moves/restore.rs"]

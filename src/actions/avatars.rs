@@ -13,7 +13,8 @@ use crate::auth::secrets::random_hex;
 use crate::domain::avatar::NewAvatar;
 use crate::domain::error::{Error, FieldErrors, Result};
 use crate::domain::ids::UserId;
-use crate::media::avatar::AvatarFormat;
+use crate::media::avatar::{Avatar, AvatarFormat};
+use crate::media::files::Files;
 use crate::shares::Holder;
 use crate::store::avatars;
 
@@ -69,10 +70,15 @@ pub async fn store(
         }
     };
     errors.clone().into_result()?;
+    keep(&app.media.files, stored).await.map(|path| AvatarPath::Set(Some(path)))
+}
+
+/// Stores an encoded avatar under a new random name. Returns its path.
+pub(super) async fn keep(files: &Files, avatar: Avatar) -> Result<String> {
     let random = random_hex::<RANDOM>().map_err(|_| Error::internal("no random numbers"))?;
-    let path = format!("{FOLDER}/{random}.{}", stored.format.extension());
-    app.media.files.put(&path, stored.bytes).await?;
-    Ok(AvatarPath::Set(Some(path)))
+    let path = format!("{FOLDER}/{random}.{}", avatar.format.extension());
+    files.put(&path, avatar.bytes).await?;
+    Ok(path)
 }
 
 /// Removes the files of avatars that no row refers to any more.

@@ -99,7 +99,11 @@ async fn check_schema(db: &Db, schema: &str) -> Result<(), TransferError> {
     }
 }
 
-async fn refuse_unless_empty(load: &mut Load, now: Timestamp) -> Result<(), TransferError> {
+/// Fails unless the database has no rows, and no server uses it.
+pub(super) async fn refuse_unless_empty(
+    load: &mut Load,
+    now: Timestamp,
+) -> Result<(), TransferError> {
     let has_schema = !load.layouts.is_empty();
     if has_schema && !load.tx().is_sqlite() {
         let (after, before) = (now.minus(HEARTBEAT_TIMEOUT), now.plus(AGREEMENT));

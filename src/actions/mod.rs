@@ -14,6 +14,7 @@ pub mod chats;
 pub mod clocks;
 pub mod committer;
 pub mod connect;
+pub mod django;
 pub mod doctor;
 pub mod epoch;
 pub mod exports;

@@ -58,6 +58,14 @@ pub fn is_unusable(encoded: &str) -> bool {
     encoded.starts_with('!')
 }
 
+/// Whether [`verify`] knows the format, or nothing can be verified: there is no usable password.
+pub fn is_known(encoded: &str) -> bool {
+    let algorithm = encoded.split('$').next().unwrap_or_default();
+    encoded.is_empty()
+        || is_unusable(encoded)
+        || ["argon2", "pbkdf2_sha256", "bcrypt_sha256"].contains(&algorithm)
+}
+
 /// Whether the password matches a hash. `None`, without any work, if no password can: the hash is marked
 /// unusable, has an unknown format, or exceeds the highest cost.
 pub(super) fn verify(password: &str, encoded: &str) -> Option<bool> {

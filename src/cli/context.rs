@@ -9,6 +9,7 @@ use crate::config::{Config, environment};
 use crate::domain::error::Error;
 use crate::store::Db;
 use crate::store::migrations::{self, MigrationError, State};
+use crate::store::server_lock::{NotLocked, ServerLock};
 use crate::telemetry::{self, Log};
 
 /// The result of a command; the error is a text for the operator.
@@ -95,5 +96,21 @@ pub(super) fn describe(error: Error) -> String {
         }
         Error::Internal(cause) | Error::Unavailable(cause) => cause.to_string(),
         other => other.to_string(),
+    }
+}
+
+/// Keeps servers away from an embedded database for as long as the lock is held.
+pub(super) fn lock_embedded(config: &Config) -> Result<Option<ServerLock>> {
+    let Some(file) = config.database.sqlite_file() else { return Ok(None) };
+    match ServerLock::take(&file) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(NotLocked::Taken(process)) => {
+            Err(format!("a server (process {process}) uses {}; stop it first", file.display())
+                .into())
+        }
+        Err(NotLocked::Failed(error)) => {
+            tracing::warn!(%error, "cannot lock the database; make sure that no other server uses it");
+            Ok(None)
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::store::seen::SeenFile;
 use crate::store::server_lock::{NotLocked, ServerLock};
 
 use super::context::{Result, describe, existing_database, require_current, say, settings};
+use super::progress::{counted, grouped};
 
 /// SQLite checks its whole file in one statement.
 const WHOLE_FILE: Duration = Duration::from_secs(86_400);
@@ -56,7 +57,7 @@ pub(super) async fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
         SeenFile::beside(&file).remove()?;
     }
     for (check, count) in listed.iter().filter(|(_, count)| **count > LISTED) {
-        say(&format!("{check}: {} more", count - LISTED));
+        say(&format!("{check}: {} more", grouped(count - LISTED)));
     }
     summarise(&outcome, arguments.fix);
     let is_clean = outcome.found == outcome.repaired;
@@ -96,11 +97,11 @@ fn list(finding: &Defect, listed: &mut HashMap<&'static str, u64>) {
 }
 
 fn summarise(outcome: &Outcome, fix: bool) {
-    let rows: Vec<_> = outcome.rows.iter().map(|(noun, rows)| counted(*rows, noun)).collect();
+    let rows: Vec<_> =
+        outcome.rows.iter().map(|(noun, rows)| counted(rows.unsigned_abs(), noun)).collect();
     let rows = rows.join(", ");
     let Outcome { found, repaired, repairable, .. } = *outcome;
-    let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let findings = counted(count(found), "findings");
+    let findings = counted(found, "findings");
     say(&match found - repaired {
         _ if found == 0 => format!("Checked {rows}: no findings."),
         0 => format!("Checked {rows}: {findings}, all repaired."),
@@ -110,10 +111,4 @@ fn summarise(outcome: &Outcome, fix: bool) {
     if outcome.renewed_epoch {
         say("The epoch is new, so clients discard their copies and start over.");
     }
-}
-
-/// A number with its noun, which is given in the plural.
-fn counted(number: i64, nouns: &str) -> String {
-    let noun = if number == 1 { nouns.trim_end_matches('s') } else { nouns };
-    format!("{number} {noun}")
 }

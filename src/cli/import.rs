@@ -1,16 +1,15 @@
 //! `import DIR`: loads an export into an empty database, all or nothing.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::actions::imports;
 use crate::app::{Clock, SystemClock, open_database, open_files};
 use crate::archive::Folder;
 use crate::store::seen::SeenFile;
-use crate::store::server_lock::{NotLocked, ServerLock};
 use crate::store::site;
 
-use super::context::{Result, say, settings};
+use super::context::{Result, lock_embedded, say, settings};
 use super::progress::{ProgressBar, grouped};
 
 /// The arguments of `import`.
@@ -34,7 +33,7 @@ pub(super) async fn run(arguments: &ImportArguments) -> Result {
     let db = open_database(&config).await?;
     let file = config.database.sqlite_file();
     // Held until the process ends.
-    let _lock = file.as_deref().map(lock).transpose()?.flatten();
+    let _lock = lock_embedded(&config)?;
     let files = open_files(&config)?;
     let now = Clock::start(&db, SystemClock::default()).await?.now();
     let both = (&folder, &manifest);
@@ -53,19 +52,4 @@ pub(super) async fn run(arguments: &ImportArguments) -> Result {
     ));
     db.close().await;
     Ok(())
-}
-
-/// Keeps servers away from an embedded database.
-fn lock(file: &Path) -> Result<Option<ServerLock>> {
-    match ServerLock::take(file) {
-        Ok(lock) => Ok(Some(lock)),
-        Err(NotLocked::Taken(process)) => {
-            Err(format!("a server (process {process}) uses {}; stop it first", file.display())
-                .into())
-        }
-        Err(NotLocked::Failed(error)) => {
-            tracing::warn!(%error, "cannot lock the database; make sure that no server uses it");
-            Ok(None)
-        }
-    }
 }

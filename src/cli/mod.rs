@@ -11,6 +11,7 @@ mod epoch;
 mod export;
 mod healthcheck;
 mod import;
+mod import_django;
 mod listen;
 mod makemigrations;
 mod manual;
@@ -59,6 +60,8 @@ enum Command {
     Export(export::ExportArguments),
     /// Load what `export` has written into an empty database
     Import(import::ImportArguments),
+    /// Load a Django site with its users, chats and messages into an empty database
+    ImportDjango(import_django::ImportDjangoArguments),
     /// Copy the embedded database while the server runs; for PostgreSQL, print the command that does
     Backup(backup::BackupArguments),
     /// Check the data, and repair what has one right answer
@@ -111,6 +114,7 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Epoch(arguments) => epoch::run(&arguments).await?,
         Command::Export(arguments) => export::run(&arguments).await?,
         Command::Import(arguments) => import::run(&arguments).await?,
+        Command::ImportDjango(arguments) => import_django::run(&arguments).await?,
         Command::Backup(arguments) => backup::run(&arguments).await?,
         Command::Showmigrations => showmigrations::run().await?,
         Command::Createsuperuser(arguments) => createsuperuser::run(&arguments).await?,

@@ -66,6 +66,12 @@ fn bar(TransferStep { name, done, total }: TransferStep<'_>) -> String {
     format!("  {name:<16} [{bar}] {:>3} %  {} of {}", of(100), grouped(done), grouped(total))
 }
 
+/// A number with its noun, which is given in the plural.
+pub(super) fn counted(number: u64, nouns: &str) -> String {
+    let noun = if number == 1 { nouns.trim_end_matches('s') } else { nouns };
+    format!("{} {noun}", grouped(number))
+}
+
 /// A number with commas.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();

@@ -11,6 +11,8 @@ pub mod checkpoint;
 pub mod connecting;
 pub mod db;
 pub mod departures;
+pub mod django;
+pub mod django_rest;
 pub mod doctor;
 mod dynamic;
 pub mod error;
