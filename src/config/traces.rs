@@ -4,6 +4,7 @@ use std::fmt;
 
 use url::Url;
 
+use crate::domain::network::is_local;
 use crate::domain::text::quoted;
 
 use super::reader::{Reader, list};
@@ -30,6 +31,12 @@ impl fmt::Debug for TraceSettings {
 }
 
 impl TraceSettings {
+    /// Whether traces cross a network unencrypted.
+    pub fn is_exposed(&self) -> bool {
+        let http = self.endpoint.as_ref().filter(|url| url.scheme() == "http");
+        http.and_then(Url::host_str).is_some_and(|host| !is_local(host))
+    }
+
     pub(super) fn read(from: &mut Reader<'_>) -> Self {
         Self {
             endpoint: from.get(

@@ -97,6 +97,7 @@ fn check_says_what_is_unsafe() {
         ("CORS_ALLOWED_ORIGINS", "http://x.org", "security.W106"),
         ("CORS_ALLOWED_ORIGINS", "null", "security.W119"),
         ("LOG_ACCOUNTS", "name", "security.W118"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.example.org:4318", "security.W120"),
         ("THROTTLE", "off", "security.W111"),
         ("THROTTLE_LOGIN", "off", "security.W111"),
         ("ACCESS_TOKEN_LIFETIME", "2d", "security.W112"),
@@ -233,6 +234,11 @@ fn check_finds_files_that_others_can_read() {
     let media = format!("file://{}", path("pictures").display());
     let ran = shell.run(&["check", "--deploy"], &[file, ("MEDIA_URL", &media)]).expect(1);
     ran.says(&["(files.W105)", "chmod o-w"]);
+    let log = [file, ("LOG_DIR", "pictures")];
+    let ran = shell.run(&["check", "--deploy"], &log).expect(1);
+    ran.says(&["(files.W106)", "chmod 750 pictures"]);
+    set("pictures", 0o750);
+    assert!(!shell.run(&["check", "--deploy"], &log).expect(1).out.contains("(files.W106)"));
     set(".env", 0o600);
     set("mail", 0o640);
     assert!(!shell.run(&["check", "--deploy"], &[file]).expect(1).out.contains("files."));

@@ -53,7 +53,8 @@ pub(super) fn check_secrets(variables: &Variables, file: &Variables) -> Vec<Find
     ours.filter_map(readable).collect()
 }
 
-/// Where files are: a database on a network file system, and pictures that anybody here may replace.
+/// Where files are: a database on a network file system, pictures that anybody here may replace, a log that
+/// anybody here may read.
 pub(super) fn check_places(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     let database = config.database.sqlite_file();
@@ -74,6 +75,11 @@ pub(super) fn check_places(config: &Config) -> Vec<Finding> {
             format!("It has mode {mode:04o}: other users of this machine can replace pictures.");
         let hint = format!("Run `chmod o-w {path}`.");
         findings.push(Finding::new("files.W105", path, text, hint));
+    }
+    if let Some(log) = &config.logging.files
+        && let Some(mode) = mode(&log.folder).filter(|mode| mode & OTHERS != 0)
+    {
+        findings.push(readable("files.W106", &log.folder, mode, "750"));
     }
     findings
 }

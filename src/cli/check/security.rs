@@ -167,6 +167,15 @@ fn transport(config: &Config) -> Vec<Finding> {
             "Use tls:// instead of nats://.",
         ));
     }
+    if config.traces.is_exposed() {
+        findings.push(Finding::new(
+            "security.W120",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "The connection to a remote collector is unencrypted: it sees who did what, and the headers \
+             with its token.",
+            "Use an https:// endpoint, or a collector on this machine.",
+        ));
+    }
     if config.media.is_exposed() {
         findings.push(Finding::new(
             "security.W110",
