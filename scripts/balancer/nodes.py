@@ -126,7 +126,7 @@ class Site:
 
     def start_nginx(self):
         certificate = ["-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=localhost"]
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", *certificate]
+        command = [find("openssl", "openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", *certificate]
         subprocess.run(command, cwd=self.folder, check=True, capture_output=True)
         text = (ROOT / "deploy/nginx.conf").read_text()
         for old, new in [
