@@ -49,7 +49,7 @@ pub use bus::check_bus;
 pub use clock::{AGREEMENT, Clock, SystemClock};
 use folder::{kept_secret_key, make_folder};
 use lookups::Lookups;
-pub use lookups::{Question, Questions, answer};
+pub use lookups::{Lookup, Questions, Waiting, answer};
 pub use nodes::{HEARTBEAT_TIMEOUT, Nodes, living_heartbeats};
 use queues::MarkerQueue;
 pub use queues::{PendingMarkers, PendingSend, SendQueue, Sent, Workers, answered};

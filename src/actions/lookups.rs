@@ -3,12 +3,11 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-
-use crate::app::{App, Question, Questions, answer, living_heartbeats};
+use crate::app::{App, Lookup, Questions, Waiting, answer, living_heartbeats};
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::{SessionId, UserId};
 use crate::domain::user::User;
@@ -24,50 +23,58 @@ const DEPARTURES_READ: Duration = Duration::from_secs(120);
 const FEW: usize = 32;
 
 /// A session that has not ended, with its active user.
-pub(super) async fn session(app: &Arc<App>, id: SessionId) -> Result<Option<Live>> {
-    match shares(app) {
-        true => app.lookups.sessions.find(id).await,
-        false => Ok(sessions::live(&app.db, id, app.clock.now()).await?),
+pub(super) async fn session(app: &App, id: SessionId) -> Result<Option<Live>> {
+    if app.db.is_sqlite() {
+        return Ok(sessions::live(&app.db, id, app.clock.now()).await?);
     }
+    let read = |ids| live_sessions(app, ids);
+    Ok(find(app, &app.lookups.sessions, vec![id], read).await?.remove(&id))
 }
 
 /// What a user's new connection has to know first. [`Error::TokenNotValid`] if there is no such user.
-pub(super) async fn entry(app: &Arc<App>, user: UserId) -> Result<Entry> {
-    let found = match shares(app) {
-        true => app.lookups.entries.find(user).await?,
-        false => entries(Arc::clone(app), vec![user]).await?.remove(&user),
-    };
+pub(super) async fn entry(app: &App, user: UserId) -> Result<Entry> {
+    let read = |ids| entries(app, ids);
+    let found = find(app, &app.lookups.entries, vec![user], read).await?.remove(&user);
     found.ok_or(Error::TokenNotValid)
 }
 
 /// What a user's new connection has to know last. [`Error::TokenNotValid`] if there is no such user.
-pub(super) async fn standing(app: &Arc<App>, user: UserId) -> Result<Standing> {
-    let found = match shares(app) {
-        true => app.lookups.standings.find(user).await?,
-        false => standings(Arc::clone(app), vec![user]).await?.remove(&user),
-    };
+pub(super) async fn standing(app: &App, user: UserId) -> Result<Standing> {
+    let read = |ids| standings(app, ids);
+    let found = find(app, &app.lookups.standings, vec![user], read).await?.remove(&user);
     found.ok_or(Error::TokenNotValid)
 }
 
 /// The existing users of these ids, in no particular order.
-pub(super) async fn some_users(app: &Arc<App>, ids: &[UserId]) -> Result<Vec<User>> {
-    if !shares(app) || ids.len() > FEW {
-        return Ok(users::by_ids(&app.db, ids).await?);
-    }
-    Ok(app.lookups.users.find_all(ids).await?.into_iter().flatten().collect())
+pub(super) async fn some_users(app: &App, ids: &[UserId]) -> Result<Vec<User>> {
+    let read = |ids| users_by_id(app, ids);
+    Ok(find(app, &app.lookups.users, ids.to_vec(), read).await?.into_values().collect())
 }
 
 /// The connections of users to other nodes.
 pub(super) async fn elsewhere(app: &App, ids: &[UserId]) -> Result<Vec<NodePresence>> {
-    if !shares(app) || ids.len() > FEW {
-        return read_elsewhere(app, ids).await;
-    }
-    let found = app.lookups.elsewhere.find_all(ids).await?;
-    Ok(found.into_iter().flatten().flatten().collect())
+    let read = |ids| elsewhere_by_user(app, ids);
+    let found = find(app, &app.lookups.elsewhere, ids.to_vec(), read).await?;
+    Ok(found.into_values().flatten().collect())
 }
 
-fn shares(app: &App) -> bool {
-    !app.db.is_sqlite() && app.lookups.are_answered()
+/// Shares a query with those who ask at the same time, if there is a round trip to share and somebody who
+/// answers.
+async fn find<K, V, F>(
+    app: &App,
+    lookup: &Lookup<K, V>,
+    keys: Vec<K>,
+    read: impl FnOnce(Vec<K>) -> F,
+) -> Result<HashMap<K, V>>
+where
+    K: Copy + Eq + Hash,
+    F: Future<Output = Result<HashMap<K, V>>>,
+{
+    let shares = !app.db.is_sqlite() && app.lookups.are_answered() && keys.len() <= FEW;
+    match shares {
+        true => lookup.find(keys, read).await,
+        false => read(keys).await,
+    }
 }
 
 /// Starts to answer.
@@ -82,47 +89,55 @@ pub(super) fn start(app: &Arc<App>, questions: Questions) {
 fn run<K, V, F>(
     app: &Arc<App>,
     name: &'static str,
-    questions: mpsc::Receiver<Question<K, V>>,
-    find: fn(Arc<App>, Vec<K>) -> F,
+    waiting: Waiting<K, V>,
+    read: impl Fn(Arc<App>, Vec<K>) -> F + Send + Sync + 'static,
 ) where
     K: Copy + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
     F: Future<Output = Result<HashMap<K, V>>> + Send + 'static,
 {
     let node = Arc::clone(app);
-    app.background(name, answer(questions, move |keys| find(Arc::clone(&node), keys)));
+    app.background(name, answer(waiting, move |keys| read(Arc::clone(&node), keys)));
 }
 
-async fn live_sessions(app: Arc<App>, ids: Vec<SessionId>) -> Result<HashMap<SessionId, Live>> {
+async fn live_sessions(
+    app: impl Deref<Target = App>,
+    ids: Vec<SessionId>,
+) -> Result<HashMap<SessionId, Live>> {
     Ok(sessions::all_live(&app.db, &ids, app.clock.now()).await?)
 }
 
-async fn entries(app: Arc<App>, ids: Vec<UserId>) -> Result<HashMap<UserId, Entry>> {
+async fn entries(
+    app: impl Deref<Target = App>,
+    ids: Vec<UserId>,
+) -> Result<HashMap<UserId, Entry>> {
     Ok(connecting::entries(&app.db, &ids).await?)
 }
 
-async fn standings(app: Arc<App>, ids: Vec<UserId>) -> Result<HashMap<UserId, Standing>> {
+async fn standings(
+    app: impl Deref<Target = App>,
+    ids: Vec<UserId>,
+) -> Result<HashMap<UserId, Standing>> {
     let since = app.clock.now().minus(DEPARTURES_READ);
     Ok(connecting::standings(&app.db, &ids, since).await?)
 }
 
-async fn users_by_id(app: Arc<App>, ids: Vec<UserId>) -> Result<HashMap<UserId, User>> {
+async fn users_by_id(
+    app: impl Deref<Target = App>,
+    ids: Vec<UserId>,
+) -> Result<HashMap<UserId, User>> {
     let found = users::by_ids(&app.db, &ids).await?;
     Ok(found.into_iter().map(|user| (user.id, user)).collect())
 }
 
 async fn elsewhere_by_user(
-    app: Arc<App>,
+    app: impl Deref<Target = App>,
     ids: Vec<UserId>,
 ) -> Result<HashMap<UserId, Vec<NodePresence>>> {
+    let (earliest, _) = living_heartbeats(&app.clock);
     let mut found: HashMap<_, Vec<_>> = HashMap::new();
-    for one in read_elsewhere(&app, &ids).await? {
+    for one in presence::elsewhere(&app.db, &app.nodes.name, earliest, &ids).await? {
         found.entry(one.user).or_default().push(one);
     }
     Ok(found)
-}
-
-async fn read_elsewhere(app: &App, ids: &[UserId]) -> Result<Vec<NodePresence>> {
-    let (earliest, _) = living_heartbeats(&app.clock);
-    Ok(presence::elsewhere(&app.db, &app.nodes.name, earliest, ids).await?)
 }

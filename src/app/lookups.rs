@@ -1,15 +1,17 @@
 //! Look-ups that arrive together become one query: what a group commit is for writing. Nothing is kept: a
-//! query begins after all who share it have asked, so no answer is older than its question.
+//! query begins after all who share it have asked, so no answer is older than its question. Who asks alone
+//! runs their own query, since to wake another task for it would cost more than the rest of a small request.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::domain::error::{Error, Result};
@@ -33,7 +35,38 @@ const AT_ONCE: usize = 4;
 
 /// Where to ask. [`answer`] answers.
 #[derive(Debug)]
-pub struct Lookup<K, V>(mpsc::Sender<Question<K, V>>);
+pub struct Lookup<K, V> {
+    questions: mpsc::Sender<Question<K, V>>,
+    asking: Arc<Asking>,
+}
+
+/// The questions that wait for [`answer`].
+#[derive(Debug)]
+pub struct Waiting<K, V> {
+    questions: mpsc::Receiver<Question<K, V>>,
+    asking: Arc<Asking>,
+}
+
+/// Who asks at present.
+#[derive(Debug, Default)]
+struct Asking {
+    now: Mutex<AskingNow>,
+    /// Notified when somebody's own query has ended and others ask.
+    ended: Notify,
+}
+
+#[derive(Debug, Default)]
+struct AskingNow {
+    count: usize,
+    /// When the query began that somebody runs for themselves.
+    alone_since: Option<Instant>,
+}
+
+/// Counts somebody as asking until it is dropped.
+struct Asker<'a> {
+    asking: &'a Asking,
+    is_alone: bool,
+}
 
 /// A question that waits for its query.
 #[derive(Debug)]
@@ -58,15 +91,15 @@ pub struct Lookups {
     pub elsewhere: Lookup<UserId, Vec<NodePresence>>,
 }
 
-/// The questions that wait for [`answer`].
+/// What waits for [`answer`], of each kind.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "as in Lookups")]
 pub struct Questions {
-    pub sessions: mpsc::Receiver<Question<SessionId, Live>>,
-    pub entries: mpsc::Receiver<Question<UserId, Entry>>,
-    pub standings: mpsc::Receiver<Question<UserId, Standing>>,
-    pub users: mpsc::Receiver<Question<UserId, User>>,
-    pub elsewhere: mpsc::Receiver<Question<UserId, Vec<NodePresence>>>,
+    pub sessions: Waiting<SessionId, Live>,
+    pub entries: Waiting<UserId, Entry>,
+    pub standings: Waiting<UserId, Standing>,
+    pub users: Waiting<UserId, User>,
+    pub elsewhere: Waiting<UserId, Vec<NodePresence>>,
 }
 
 impl Lookups {
@@ -88,54 +121,101 @@ impl Lookups {
 
     /// Whether somebody answers: not where a command runs, and not after the node has stopped.
     pub fn are_answered(&self) -> bool {
-        !self.sessions.0.is_closed()
+        !self.sessions.questions.is_closed()
     }
 }
 
-impl<K, V> Lookup<K, V> {
-    fn new() -> (Self, mpsc::Receiver<Question<K, V>>) {
+impl<K: Copy + Eq + Hash, V> Lookup<K, V> {
+    fn new() -> (Self, Waiting<K, V>) {
         let (questions, receiver) = mpsc::channel(WAITING);
-        (Self(questions), receiver)
+        let asking = Arc::<Asking>::default();
+        let waiting = Waiting { questions: receiver, asking: Arc::clone(&asking) };
+        (Self { questions, asking }, waiting)
     }
 
-    /// The value of a key, read from now on. [`Error::Unavailable`] if too many wait.
-    pub async fn find(&self, key: K) -> Result<Option<V>> {
+    /// The values of a few keys, read from now on: with `alone`, if nobody else asks.
+    /// [`Error::Unavailable`] if too many wait.
+    pub async fn find<F>(
+        &self,
+        keys: Vec<K>,
+        alone: impl FnOnce(Vec<K>) -> F,
+    ) -> Result<HashMap<K, V>>
+    where
+        F: Future<Output = Result<HashMap<K, V>>>,
+    {
+        let asker = self.asking.begin();
+        if asker.is_alone {
+            return alone(keys).await;
+        }
+        let found = try_join_all(keys.iter().map(|key| self.ask(*key))).await?;
+        Ok(keys.into_iter().zip(found).filter_map(|(key, value)| Some((key, value?))).collect())
+    }
+
+    async fn ask(&self, key: K) -> Result<Option<V>> {
         let (answer, answered) = oneshot::channel();
-        self.0
+        self.questions
             .try_send(Question { key, answer })
             .map_err(|_| Error::Unavailable("the queue of look-ups is full or closed".into()))?;
         answered.await.unwrap_or_else(|_| Err(Error::internal("a look-up was dropped")))
     }
+}
 
-    /// The values of a few keys, each as [`Self::find`] finds it.
-    pub async fn find_all(&self, keys: &[K]) -> Result<Vec<Option<V>>>
-    where
-        K: Copy,
-    {
-        try_join_all(keys.iter().map(|key| self.find(*key))).await
+impl Asking {
+    fn begin(&self) -> Asker<'_> {
+        let mut now = self.now();
+        let is_alone = now.count == 0;
+        now.count += 1;
+        if is_alone {
+            now.alone_since = Some(Instant::now());
+        }
+        Asker { asking: self, is_alone }
+    }
+
+    fn alone_since(&self) -> Option<Instant> {
+        self.now().alone_since
+    }
+
+    fn now(&self) -> MutexGuard<'_, AskingNow> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Asker<'_> {
+    fn drop(&mut self) {
+        let mut now = self.asking.now();
+        now.count -= 1;
+        if self.is_alone {
+            now.alone_since = None;
+            if now.count > 0 {
+                self.asking.ended.notify_one();
+            }
+        }
     }
 }
 
 /// Answers questions with `find`, which gets many keys at a time, for as long as somebody can ask.
-pub async fn answer<K, V, F>(
-    mut questions: mpsc::Receiver<Question<K, V>>,
-    find: impl Fn(Vec<K>) -> F,
-) where
+pub async fn answer<K, V, F>(waiting: Waiting<K, V>, find: impl Fn(Vec<K>) -> F)
+where
     K: Copy + Eq + Hash,
     V: Clone,
     F: Future<Output = Result<HashMap<K, V>>>,
 {
+    let Waiting { mut questions, asking } = waiting;
     let mut waiting = Vec::new();
     let mut running = FuturesUnordered::new();
     let mut started = Instant::now();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let may_start =
-            running.is_empty() || running.len() < AT_ONCE && started.elapsed() >= PATIENCE;
-        if may_start && !waiting.is_empty() {
-            started = Instant::now();
-            running.push(answer_all(std::mem::take(&mut waiting), &find));
+        if !waiting.is_empty() {
+            // A query that somebody runs for themselves counts like one of ours.
+            let alone = asking.alone_since();
+            let count = running.len() + usize::from(alone.is_some());
+            let last = alone.map_or(started, |alone| alone.max(started));
+            if count == 0 || count < AT_ONCE && last.elapsed() >= PATIENCE {
+                started = Instant::now();
+                running.push(answer_all(std::mem::take(&mut waiting), &find));
+            }
         }
         let room = BATCH - waiting.len();
         tokio::select! {
@@ -144,6 +224,7 @@ pub async fn answer<K, V, F>(
                 return;
             },
             Some(()) = running.next() => {}
+            () = asking.ended.notified(), if !waiting.is_empty() => {}
             _ = ticks.tick(), if !waiting.is_empty() => {}
         }
     }
