@@ -222,18 +222,27 @@ impl Queue {
         self.change(|inner| change(&mut inner.replies));
     }
 
-    /// Waits until there may be something to take. May wake for nothing, but never misses anything.
-    /// Cancel-safe.
+    /// Waits until there may be something to take, and takes it. May return nothing, but never misses
+    /// anything. Cancel-safe.
+    pub async fn next(&self) -> Taken {
+        self.when_changed(Inner::take).await
+    }
+
+    /// [`Self::next`], without taking it.
     pub async fn wait(&self) {
+        self.when_changed(|_| ()).await;
+    }
+
+    async fn when_changed<T>(&self, look: impl Fn(&mut Inner) -> T) -> T {
         let poll = |context: &mut Context<'_>| {
             let mut inner = self.lock();
             if std::mem::take(&mut inner.has_changed) {
-                return Poll::Ready(());
+                return Poll::Ready(look(&mut inner));
             }
             register(&mut inner.waits, context);
             Poll::Pending
         };
-        poll_fn(poll).await;
+        poll_fn(poll).await
     }
 
     /// Waits until the socket is to be closed, even during a write. Does not consume what wakes
@@ -252,24 +261,7 @@ impl Queue {
 
     /// Takes everything.
     pub fn take(&self) -> Taken {
-        let mut inner = self.lock();
-        inner.bytes = 0;
-        inner.overflowed = false;
-        let mut frames = std::mem::take(&mut inner.frames);
-        let chats: Vec<_> = std::mem::take(&mut inner.lost).into_iter().collect();
-        // Without chats, it says that anything may be missing.
-        let resync = match std::mem::take(&mut inner.lost_account) {
-            true => Some(frames::resync(None)),
-            false => (!chats.is_empty()).then(|| frames::resync(Some(&chats))),
-        };
-        let is_resync = resync.is_some();
-        if let Some(text) = resync {
-            frames.push_front(Frame { text: text.into(), subject: Subject::None });
-        }
-        // After the events, which they may refer to.
-        let signals = std::mem::take(&mut inner.signals).into_values();
-        frames.extend(signals.map(|text| Frame { text, subject: Subject::None }));
-        Taken { frames, replies: inner.replies.take(), is_resync, closing: inner.closing }
+        self.lock().take()
     }
 
     /// What waits, for tests that look at it without taking it.
@@ -301,6 +293,26 @@ impl Queue {
 }
 
 impl Inner {
+    fn take(&mut self) -> Taken {
+        self.bytes = 0;
+        self.overflowed = false;
+        let mut frames = std::mem::take(&mut self.frames);
+        let chats: Vec<_> = std::mem::take(&mut self.lost).into_iter().collect();
+        // Without chats, it says that anything may be missing.
+        let resync = match std::mem::take(&mut self.lost_account) {
+            true => Some(frames::resync(None)),
+            false => (!chats.is_empty()).then(|| frames::resync(Some(&chats))),
+        };
+        let is_resync = resync.is_some();
+        if let Some(text) = resync {
+            frames.push_front(Frame { text: text.into(), subject: Subject::None });
+        }
+        // After the events, which they may refer to.
+        let signals = std::mem::take(&mut self.signals).into_values();
+        frames.extend(signals.map(|text| Frame { text, subject: Subject::None }));
+        Taken { frames, replies: self.replies.take(), is_resync, closing: self.closing }
+    }
+
     fn drop_all(&mut self, last: &Frame) {
         self.signals.clear();
         let dropped = std::mem::take(&mut self.frames);

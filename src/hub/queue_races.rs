@@ -41,12 +41,12 @@ fn no_frame_is_left_in_the_queue() {
             let mut taken = 0;
             while taken < PRODUCERS * FRAMES {
                 // As in a `select!` in which another branch is ready: the wait is cancelled.
-                if round.is_multiple_of(2) {
-                    timeout(Duration::ZERO, queue.wait()).await.ok();
+                let next = if round.is_multiple_of(2) {
+                    timeout(Duration::ZERO, queue.next()).await.unwrap_or_default()
                 } else {
-                    queue.wait().await;
-                }
-                taken += queue.take().frames.len();
+                    queue.next().await
+                };
+                taken += next.frames.len();
             }
         });
     }
@@ -64,8 +64,7 @@ fn a_close_is_noticed_during_a_write_and_after_it() {
             },
             async {
                 queue.wait_closing().await;
-                queue.wait().await;
-                assert_eq!(queue.take().closing, Some(Closing::SessionEnded));
+                assert_eq!(queue.next().await.closing, Some(Closing::SessionEnded));
             },
         );
     }

@@ -25,17 +25,19 @@ pub(super) struct Requests<'a> {
     heavy: Option<AbortOnDropHandle<()>>,
     /// A heavy request that arrived while another one was in progress.
     parked: Option<SocketRequest>,
+    /// See [`Self::may_read`].
+    may_read: bool,
 }
 
 impl<'a> Requests<'a> {
     pub(super) fn new(app: &'a App, socket: &'a LiveSocket) -> Self {
-        Self { app, socket, heavy: None, parked: None }
+        Self { app, socket, heavy: None, parked: None, may_read: true }
     }
 
-    /// Whether to read frames. If not, the peer has to wait, and costs no more memory. Changes of this wake
-    /// the queue.
+    /// Whether to read frames. If not, the peer has to wait, and costs no more memory. As of the last call of
+    /// another method: whatever changes it wakes the queue.
     pub(super) fn may_read(&self) -> bool {
-        self.parked.is_none() && self.socket.queue().has_room()
+        self.may_read
     }
 
     /// Begins a request, or parks it.
@@ -45,9 +47,10 @@ impl<'a> Requests<'a> {
         } else {
             self.run(request);
         }
+        self.look_for_room();
     }
 
-    /// Begins the parked request if no heavy request is in progress.
+    /// Begins the parked request if no heavy request is in progress. Called after the queue has changed.
     pub(super) fn go_on(&mut self) {
         if self.parked.is_some()
             && !self.socket.queue().is_heavy()
@@ -55,6 +58,11 @@ impl<'a> Requests<'a> {
         {
             self.run(request);
         }
+        self.look_for_room();
+    }
+
+    fn look_for_room(&mut self) {
+        self.may_read = self.parked.is_none() && self.socket.queue().has_room();
     }
 
     fn run(&mut self, SocketRequest { weight, run }: SocketRequest) {

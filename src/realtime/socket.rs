@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::Response;
+use futures_util::FutureExt;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -73,12 +74,13 @@ pub fn upgrade(
         };
         log.closed(close, socket.traffic());
         metrics.socket_closed(close.name());
-        if close != Close::TooSlow {
-            return transport::close_handshake(socket, close, CLOSE_TIMEOUT).await;
-        }
+        let is_slow = close == Close::TooSlow;
+        let within = if is_slow { SLOW_CLOSE_TIMEOUT } else { CLOSE_TIMEOUT };
+        // Boxed, so that an open socket needs no memory for it.
+        let closed = Box::pin(transport::close_handshake(socket, close, within));
         tokio::select! {
-            () = transport::close_handshake(socket, close, SLOW_CLOSE_TIMEOUT) => {}
-            () = stopping.cancelled() => {}
+            () = closed => {}
+            () = stopping.cancelled(), if is_slow => {}
         }
     });
     answer
@@ -146,21 +148,23 @@ async fn converse(
     let mut requests = Requests::new(session.app(), session.live());
     write(socket, session, [Message::text(ready)]).await?;
     loop {
-        // Everything that waits is written with one flush.
-        let taken = queue.take();
-        session.count_sent(&taken);
-        if !taken.frames.is_empty() || !taken.replies.is_empty() {
-            let events = taken.frames.into_iter().map(|frame| frame.text);
-            write(socket, session, events.chain(taken.replies).map(Message::Text)).await?;
-        }
-        if let Some(closing) = taken.closing {
-            if matches!(closing, Closing::Restarting { .. }) {
-                finish(socket, session).await;
-            }
-            return Err(closing.into());
-        }
-        requests.go_on();
         tokio::select! {
+            // What wakes an idle socket is mostly an event: it is looked for first. Writing it takes longer than the
+            // next one needs to come, so the peer is read, too.
+            biased;
+            taken = queue.next() => {
+                session.count_sent(&taken);
+                // Everything that waits is written with one flush.
+                let events = taken.frames.into_iter().map(|frame| frame.text);
+                write(socket, session, events.chain(taken.replies).map(Message::Text)).await?;
+                if let Some(closing) = taken.closing {
+                    if matches!(closing, Closing::Restarting { .. }) {
+                        finish(socket, session).await;
+                    }
+                    return Err(closing.into());
+                }
+                requests.go_on();
+            }
             message = socket.next(), if requests.may_read() => {
                 let now = Instant::now();
                 heartbeat.received(now);
@@ -189,7 +193,6 @@ async fn converse(
                     Message::Close(_) => return Err(Close::Gone),
                 }
             }
-            () = queue.wait() => {}
             () = &mut timer => {
                 let action = heartbeat.check(Instant::now());
                 timer.as_mut().reset(heartbeat.due());
@@ -236,6 +239,10 @@ async fn write(
 ) -> Result<(), Close> {
     let queue = session.live().queue();
     messages.into_iter().for_each(|message| socket.feed(message));
+    // Mostly the system takes everything at once, and no timer is needed.
+    if let Some(written) = socket.flush().now_or_never() {
+        return written;
+    }
     loop {
         let before = socket.accepted();
         tokio::select! {
