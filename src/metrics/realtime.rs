@@ -12,6 +12,10 @@ pub struct RealtimeMetrics {
     received: Counters,
     frames_in: Counters,
     frames_out: Counters,
+    /// Those of `frames_out`. To look one up for each frame would cost more than to count it.
+    events_out: Counter,
+    replies_out: Counter,
+    pings_out: Counter,
     opened: Counter,
     closed: Counters,
     resyncs: Counter,
@@ -20,11 +24,16 @@ pub struct RealtimeMetrics {
 
 impl Default for RealtimeMetrics {
     fn default() -> Self {
+        let frames_out = Counters::default();
+        let out = |kind| Counter::clone(&frames_out.get_or_create(&[("type", kind)]));
         Self {
             published: Counters::default(),
             received: Counters::default(),
             frames_in: Counters::default(),
-            frames_out: Counters::default(),
+            events_out: out("event"),
+            replies_out: out("reply"),
+            pings_out: out("ping"),
+            frames_out,
             opened: Counter::default(),
             closed: counters("reason", &["client_gone", "slow_consumer"]),
             resyncs: Counter::default(),
@@ -63,11 +72,17 @@ impl RealtimeMetrics {
         self.frames_in.get_or_create(&[("type", kind)]).inc();
     }
 
-    /// Counts frames to a client: `event`, `reply` or `ping`.
-    pub fn frames_sent(&self, kind: &'static str, count: usize) {
-        if count > 0 {
-            self.frames_out.get_or_create(&[("type", kind)]).inc_by(count as u64);
+    /// Counts events and replies to a client.
+    pub fn frames_sent(&self, events: usize, replies: usize) {
+        self.events_out.inc_by(events as u64);
+        if replies > 0 {
+            self.replies_out.inc_by(replies as u64);
         }
+    }
+
+    /// Counts a ping to a client.
+    pub fn pinged(&self) {
+        self.pings_out.inc();
     }
 
     /// Counts a `resync` to a client.

@@ -129,8 +129,7 @@ impl Session {
     /// Counts what is about to be written.
     pub(super) fn count_sent(&self, taken: &Taken) {
         let metrics = &self.app.metrics.realtime;
-        metrics.frames_sent("event", taken.frames.len());
-        metrics.frames_sent("reply", taken.replies.len());
+        metrics.frames_sent(taken.frames.len(), taken.replies.len());
         if taken.is_resync {
             metrics.resync();
         }

@@ -52,8 +52,7 @@ pub fn upgrade(
     client: SocketClient,
 ) -> Response {
     let (answer, opened) = upgrade.accept(MESSAGE_MAX, app.rate_limits.frames);
-    let (stopping, node) = (app.stopping.clone(), Arc::clone(&app));
-    let metrics = app.metrics.realtime.clone();
+    let (node, spawner) = (Arc::clone(&app), Arc::clone(&app));
     // Larger than all the rest of the task, and freed when the session has begun.
     let beginning = Box::pin(async move {
         let mut socket = opened.await?;
@@ -61,7 +60,7 @@ pub fn upgrade(
         let begun = begin(&mut socket, app, entry).await;
         Some((socket, log, begun))
     });
-    node.spawn(async move {
+    spawner.spawn(async move {
         let Some((mut socket, mut log, begun)) = beginning.await else { return };
         let close = match begun {
             Ok((session, ready)) => {
@@ -73,14 +72,14 @@ pub fn upgrade(
             Err(error) => refuse(&mut socket, error).await,
         };
         log.closed(close, socket.traffic());
-        metrics.socket_closed(close.name());
+        node.metrics.realtime.socket_closed(close.name());
         let is_slow = close == Close::TooSlow;
         let within = if is_slow { SLOW_CLOSE_TIMEOUT } else { CLOSE_TIMEOUT };
         // Boxed, so that an open socket needs no memory for it.
         let closed = Box::pin(transport::close_handshake(socket, close, within));
         tokio::select! {
             () = closed => {}
-            () = stopping.cancelled(), if is_slow => {}
+            () = node.stopping.cancelled(), if is_slow => {}
         }
     });
     answer
@@ -199,7 +198,7 @@ async fn converse(
                 match action {
                     HeartbeatAction::Wait => {}
                     HeartbeatAction::Ping => {
-                        session.app().metrics.realtime.frames_sent("ping", 1);
+                        session.app().metrics.realtime.pinged();
                         write(socket, session, [Message::Ping(Default::default())]).await?;
                     }
                     HeartbeatAction::Dead => return Err(Close::Gone),
