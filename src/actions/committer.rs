@@ -174,7 +174,7 @@ enum Verdict {
 async fn attempt(app: &App, batch: &Arc<[NewMessage]>) -> Result<Vec<Result<Sent>>> {
     let (now, started) = (app.clock.now(), Instant::now());
     let posted = post(&app.db, batch, now, judge).await?;
-    app.metrics.sends.batch("sends", batch.len(), started.elapsed());
+    app.metrics.sends.messages.count(batch.len(), started.elapsed());
     app.metrics.sends.created(posted.created.len());
     let existing = existing(app, &posted.verdicts).await;
     let created: Vec<_> = created(batch, &posted).collect();

@@ -92,7 +92,7 @@ async fn write(
         let who: Vec<_> = wanted.keys().copied().collect();
         let present = markers::read(&mut tx, &who).await?;
         tx.commit().await?;
-        app.metrics.sends.batch("markers", rows.len(), started.elapsed());
+        app.metrics.sends.markers.count(rows.len(), started.elapsed());
         for one in moved {
             app.hub.signals.marker_moved(one.to.chat, one.to.user, one.to.markers, one.account);
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
@@ -64,9 +65,9 @@ impl DatabaseMetrics {
         self.waits.get_or_create_owned(&[("for", of)])
     }
 
-    /// Counts a commit: `committed`, `failed` or `unknown`.
-    pub fn ended(&self, outcome: &'static str) {
-        self.commits.get_or_create(&[("outcome", outcome)]).inc();
+    /// The commits with an outcome: `committed`, `failed` or `unknown`.
+    pub fn commits(&self, outcome: &'static str) -> Counter {
+        self.commits.get_or_create_owned(&[("outcome", outcome)])
     }
 
     /// Counts a failed statement or commit.

@@ -16,18 +16,43 @@ const DURATIONS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25
 /// Batches, and the messages that they created.
 #[derive(Debug)]
 pub struct SendMetrics {
+    /// Those of the committers.
+    pub messages: Batches,
+    /// Those of the marker worker.
+    pub markers: Batches,
     created: Counter,
     sizes: Histograms,
     durations: Histograms,
 }
 
+/// The batches of a worker.
+#[derive(Debug)]
+pub struct Batches {
+    sizes: Histogram,
+    durations: Histogram,
+}
+
+impl Batches {
+    fn of(what: &'static str, sizes: &Histograms, durations: &Histograms) -> Self {
+        let label = [("of", what)];
+        let durations = durations.get_or_create_owned(&label);
+        Self { sizes: sizes.get_or_create_owned(&label), durations }
+    }
+
+    /// Counts a batch.
+    pub fn count(&self, size: usize, took: Duration) {
+        self.sizes.observe(size as f64);
+        self.durations.observe(took.as_secs_f64());
+    }
+}
+
 impl Default for SendMetrics {
     fn default() -> Self {
-        Self {
-            created: Counter::default(),
-            sizes: Histograms::new_with_constructor(|| Histogram::new(SIZES)),
-            durations: Histograms::new_with_constructor(|| Histogram::new(DURATIONS)),
-        }
+        let sizes = Histograms::new_with_constructor(|| Histogram::new(SIZES));
+        let durations = Histograms::new_with_constructor(|| Histogram::new(DURATIONS));
+        let messages = Batches::of("sends", &sizes, &durations);
+        let markers = Batches::of("markers", &sizes, &durations);
+        Self { messages, markers, created: Counter::default(), sizes, durations }
     }
 }
 
@@ -41,12 +66,6 @@ impl SendMetrics {
             "Time of a group commit, until it is durable",
             self.durations.clone(),
         );
-    }
-
-    /// Counts a batch of `sends` or `markers`.
-    pub fn batch(&self, of: &'static str, size: usize, took: Duration) {
-        self.sizes.get_or_create(&[("of", of)]).observe(size as f64);
-        self.durations.get_or_create(&[("of", of)]).observe(took.as_secs_f64());
     }
 
     /// Counts messages that were committed.
