@@ -103,10 +103,10 @@ pub async fn update(
         after.account_version = users::update(&mut unit.tx, &after).await?;
         unit.emit(Event::Account(AccountEvent::reached(id, after.account_version, None)));
     }
-    // Another device may have changed the names that this one keeps.
-    let entry = match planned.names() == after.names() {
-        true => entry,
-        false => indexing::changed(&before, &after).await?,
+    // Another device may have changed the names since they were seen: then the entry is wrong, or missing.
+    let entry = match entry.filter(|_| planned.names() == after.names()) {
+        Some(entry) => Some(entry),
+        None => indexing::changed(&before, &after).await?,
     };
     if let Some(entry) = entry {
         search::index(&mut unit.tx, id, &entry).await?;

@@ -196,6 +196,27 @@ async fn a_new_name_is_found_at_once_and_the_old_one_is_not(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn devices_that_rename_at_once_leave_the_name_that_is_found(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let me = person(&server, "tom", "Felix", "Cat").await;
+    for _ in 0..25 {
+        // The second of each pair keeps the name that it has seen, while the first one changes it.
+        let rename = |name: &'static str| me.patch("/api/auth/me/", json!({"first_name": name}));
+        let now = me.get("/api/auth/me/").await.expect(200).json["first_name"] == "Felix";
+        let (other, same) = if now { ("Garfield", "Felix") } else { ("Felix", "Garfield") };
+        tokio::join!(rename(other), rename(same), rename(other), rename(same));
+        let me_now = me.get("/api/auth/me/").await.expect(200);
+        let (name, gone) =
+            if me_now.json["first_name"] == same { (same, other) } else { (other, same) };
+        assert_eq!(found(&me, name).await, ["tom"], "{name}");
+        assert_eq!(found(&me, gone).await, [""; 0], "{gone}");
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_from_before_the_index_are_found_once_the_task_has_run(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
