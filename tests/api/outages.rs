@@ -124,6 +124,30 @@ async fn a_silent_line_is_503_and_all_works_again_once_it_is_back() {
     assert!(since.elapsed() < SOON, "{:?}", since.elapsed());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_has_long_not_reached_its_database_closes_its_sockets() {
+    let Some((node, other, proxy)) = TestApp::start_behind_proxy().await else { return };
+    let (alice, bob) = (other.user("alice").await, other.user("bob").await);
+    let chat = alice.private_chat(&bob).await;
+    let at_node = Client { base: node.base.clone(), ..bob.clone() };
+    let mut blind = Socket::open(&at_node).await;
+    let mut well = Socket::open(&bob).await;
+
+    proxy.stall(true);
+    // Four times the timeout of a statement (1 s, and 1 s more), and once that for a connection.
+    assert_eq!(timeout(2 * SOON, blind.closed()).await.expect("closed in time").0, 1012);
+    let token = format!("Bearer {}", bob.access);
+    let refused = Socket::dial(&at_node, "/ws/", &[("authorization", &token)]).await.err();
+    assert!(refused.is_some_and(|error| error.to_string().contains("503")));
+    // The other node goes on.
+    let message = alice.say(chat, "meow").await;
+    assert_eq!(well.next_of("message.created").await["message"], message);
+
+    proxy.stall(false);
+    until_served("readyz", || at_node.get("/readyz")).await.expect(200);
+    assert_eq!(Socket::open(&at_node).await.version_of(chat), 2);
+}
+
 /// As a node that is paused in the middle of a transaction holds it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chat_that_stays_locked_can_be_changed_later() {
