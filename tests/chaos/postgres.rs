@@ -13,7 +13,7 @@ use meowsenger_testing::eventually;
 use meowsenger_testing::services::run_script;
 use sqlx::{Connection, PgConnection};
 
-use super::processes::{children, end, free_port, run, signal};
+use super::processes::{children, end, free_port, run, signal, skip};
 
 /// For a start, which may include the recovery from a crash.
 const START: Duration = Duration::from_secs(60);
@@ -194,8 +194,12 @@ fn programs() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut installed: Vec<_> = versions.map(|version| version.path().join("bin")).collect();
     installed.sort();
-    let found = named.into_iter().chain(installed.into_iter().rev());
-    found.into_iter().find(|folder| folder.join("initdb").is_file())
+    let mut found = named.into_iter().chain(installed.into_iter().rev());
+    let programs = found.find(|folder| folder.join("initdb").is_file());
+    if programs.is_none() {
+        skip("PostgreSQL is missing; set PG_BIN");
+    }
+    programs
 }
 
 /// The user `postgres`, if this is root.

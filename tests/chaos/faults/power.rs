@@ -1,7 +1,8 @@
 //! The power is cut: whatever was not flushed is gone. The data is on a disk whose cache is a process, which is
 //! killed together with everything that runs on it.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -36,6 +37,8 @@ impl Disk {
             return None;
         }
         let folder = TempDir::new().expect("a folder");
+        // PostgreSQL's own user has to get through.
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).expect("set");
         let at = |name: &str| folder.path().join(name);
         fs::create_dir(at("bridge")).expect("made");
         fs::create_dir(at("mounted")).expect("made");
