@@ -148,7 +148,7 @@ bench-churn: ## measure latency with and without 5,000 connects and disconnects;
 	cargo build --release --locked
 	cargo run --release --locked -p meowsenger-bench -- churn $(ARGS)
 
-chaos: ## break nodes, databases, networks, disks and clocks under load (docs/reliability.md); half an hour; ARGS="failover disk MEOW_CHAOS_SECONDS=600"
+chaos: ## break nodes, databases, networks, disks and clocks under load (docs/reliability.md); a quarter of an hour; ARGS="failover disk MEOW_CHAOS_SECONDS=600"
 	scripts/chaos $(ARGS)
 
 fuzz-api: ## run schemathesis against a fresh server; ARGS goes to `schemathesis run`

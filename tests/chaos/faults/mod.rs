@@ -8,5 +8,5 @@ mod failover;
 mod partition;
 mod pooler;
 mod power;
-mod storm;
+mod readers;
 mod upgrade;

@@ -29,7 +29,7 @@ impl Pooler {
         let text = format!(
             "[databases]\n* = host=127.0.0.1 port={} user=postgres\n[pgbouncer]\n\
              listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n\
-             pool_mode = session\ndefault_pool_size = 20\n",
+             pool_mode = session\ndefault_pool_size = 20\nserver_login_retry = 1\n",
             site.postgres.port()
         );
         fs::write(&file, text).expect("written");

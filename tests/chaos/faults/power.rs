@@ -125,6 +125,8 @@ async fn cut_sqlite(name: &'static str, preload: Option<&str>) -> Option<Run> {
     }
     let cluster = Cluster::start(logs.path(), vec![plan], None, CLIENTS).await;
     let mut run = Run::steady(name, cluster).await;
+    // So that the accounts are there even if the server flushes nothing.
+    run_tool(Command::new("sync").arg("--file-system").arg(disk.path()));
     run.under_load(1 + Chance::new(name).below(4) as u64).await;
     run.note("the power is cut");
     disk.cut();
