@@ -27,7 +27,9 @@ use crate::auth::passwords::Passwords;
 use crate::auth::rate_limits::RateLimits;
 use crate::auth::secrets::{SigningKey, random_hex};
 use crate::auth::tokens::Signer;
-use crate::config::{Ages, Config, DatabaseUrl, Limits, LogAccounts, MediaUrl, ServerSettings};
+use crate::config::{
+    Ages, Config, DatabaseUrl, Limits, LogAccounts, MediaUrl, RetentionSettings, ServerSettings,
+};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::urls::Urls;
@@ -104,6 +106,8 @@ pub struct App {
     pub clock: Clock,
     /// Sizes and counts that users may reach.
     pub limits: Limits,
+    /// For how long messages and audit rows are kept.
+    pub retention: RetentionSettings,
     /// Addresses, proxies and connections.
     pub server: ServerSettings,
     /// The public URL, for URLs in answers and events.
@@ -198,6 +202,7 @@ impl App {
             mailer: Mailer::new(&config.mail, config.logging.format)?,
             clock,
             limits: config.limits.clone(),
+            retention: config.retention,
             server: config.server.clone(),
             urls,
             media: Media::new(open_files(config)?),

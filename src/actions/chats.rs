@@ -265,6 +265,7 @@ fn fresh(
         created_by: Some(caller.user.reference()),
         members_count,
         last_seq: Seq::ZERO,
+        first_seq: Seq::FIRST,
         version: Version::FIRST,
     })
 }

@@ -22,7 +22,7 @@ const KEEP: Duration = Duration::from_secs(86_400);
 const FORGETTING: Duration = Duration::from_secs(60);
 
 /// How far a sweep may advance the moment up to which rows are removed.
-const STRIDE: Duration = Duration::from_secs(86_400);
+pub(super) const STRIDE: Duration = Duration::from_secs(86_400);
 
 /// How often database connections are checked, and after which time an unused one is closed.
 pub const TRIM_INTERVAL: Duration = Duration::from_secs(60);

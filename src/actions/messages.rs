@@ -130,7 +130,7 @@ pub async fn list(
     // Numbers are dense, so the ends of the page show whether there is more.
     let last_seq = page.last_seq.max(newest);
     let cursor = |message: &Message| MessageCursor { newest_first, seq: message.seq };
-    let (older, newer) = (|m: &&Message| m.seq > Seq::FIRST, |m: &&Message| m.seq < last_seq);
+    let (older, newer) = (|m: &&Message| m.seq > page.first_seq, |m: &&Message| m.seq < last_seq);
     let (previous, next) = if newest_first {
         (rows.first().filter(newer).map(cursor), rows.last().filter(older).map(cursor))
     } else {

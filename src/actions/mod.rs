@@ -39,6 +39,7 @@ pub mod presence;
 pub mod profiles;
 pub mod receipts;
 pub mod resets;
+pub mod retention;
 pub mod revocations;
 pub mod search;
 pub mod sessions;
@@ -103,13 +104,16 @@ fn start_catchup(app: &Arc<App>) {
 }
 
 fn start_upkeep(app: &Arc<App>) {
-    let (logged, unreferenced) = (Arc::default(), Arc::default());
+    let (logged, unreferenced, swept) = (Arc::default(), Arc::default(), Arc::default());
     app.background("event_loop_lag", monitoring::measure_lag(Arc::clone(app)));
     app.every("clock", clocks::INTERVAL, move |app| clocks::follow(app, Arc::clone(&logged)));
     app.every("epoch", epoch::INTERVAL, epoch::check);
     app.every("session_use", sessions::TOUCH_INTERVAL, sessions::store_touched);
     app.every("indexing", indexing::INTERVAL, indexing::index);
     app.every("housekeeping", housekeeping::INTERVAL, housekeeping::forget);
+    app.every("retention", retention::INTERVAL, move |app| {
+        retention::sweep(app, Arc::clone(&swept))
+    });
     app.every("avatar_sweep", avatars::INTERVAL, move |app| {
         avatars::sweep(app, Arc::clone(&unreferenced))
     });

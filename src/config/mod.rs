@@ -13,6 +13,7 @@ pub mod media;
 mod origins;
 pub mod rate_limits;
 mod reader;
+pub mod retention;
 mod secrets;
 pub mod server;
 pub mod tokens;
@@ -29,6 +30,7 @@ pub use media::{MediaSettings, MediaUrl};
 pub use rate_limits::RateLimitSettings;
 use reader::Reader;
 pub use reader::Setting;
+pub use retention::RetentionSettings;
 pub use secrets::secret;
 pub use server::ServerSettings;
 pub use tokens::{Ages, TokenSettings};
@@ -54,6 +56,8 @@ pub struct Config {
     pub mail: MailSettings,
     /// Sizes and counts.
     pub limits: Limits,
+    /// For how long data is kept.
+    pub retention: RetentionSettings,
     /// The log.
     pub logging: LogSettings,
     /// Traces.
@@ -110,6 +114,7 @@ impl Config {
             rate_limits: RateLimitSettings::read(reader),
             mail: MailSettings::read(reader),
             limits: Limits::read(reader),
+            retention: RetentionSettings::read(reader),
             logging: LogSettings::read(reader),
             traces: TraceSettings::read(reader),
             silenced_checks: checks::silenced(reader),

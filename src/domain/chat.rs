@@ -174,6 +174,8 @@ pub struct Chat {
     pub members_count: i64,
     /// The `seq` of its newest message; 0 if there is none.
     pub last_seq: Seq,
+    /// Messages before this one were removed (`actions::retention`).
+    pub first_seq: Seq,
     /// The number of its latest change.
     pub version: Version,
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::chat::{Chat, ChatView, Member};
 use super::ids::{ChatId, SessionId, UserId};
 use super::message::{LastChange, Message};
-use super::numbering::{AccountVersion, Version};
+use super::numbering::{AccountVersion, Seq, Version};
 use super::receipt::Markers;
 use super::role::Role;
 use super::user::{Profile, UserRef};
@@ -34,6 +34,8 @@ pub enum Change {
     MessageUpdated(Arc<Message>),
     /// A message became a tombstone.
     MessageDeleted(Arc<Message>),
+    /// All messages before this one were removed.
+    MessagesRemoved(Seq),
     /// Name, description or avatar changed; the chat as it is now.
     ChatUpdated(Arc<Chat>),
     /// A member joined.
@@ -134,6 +136,7 @@ impl Event {
                 Change::MessageCreated(_) => "message.created",
                 Change::MessageUpdated(_) => "message.updated",
                 Change::MessageDeleted(_) => "message.deleted",
+                Change::MessagesRemoved(_) => "messages.removed",
                 Change::ChatUpdated(_) => "chat.updated",
                 Change::MemberJoined(_) => "member.joined",
                 Change::MemberUpdated(_) => "member.updated",

@@ -54,6 +54,7 @@ pub(super) fn group(id: ChatId, version: Version) -> Chat {
         created_by: None,
         members_count: 1,
         last_seq: Seq::ZERO,
+        first_seq: Seq::FIRST,
         version,
     }
 }

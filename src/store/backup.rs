@@ -10,7 +10,6 @@ use tempfile::{Builder, NamedTempFile};
 use tokio::task::spawn_blocking;
 
 use super::db::Db;
-use super::dynamic;
 use super::error::{Failure, StoreError};
 
 /// Why there is no backup.
@@ -45,7 +44,7 @@ pub async fn back_up(db: &Db, file: &Path, epoch: String) -> Result<u64, BackupE
     let path = draft.path().to_str().ok_or_else(|| fault(io::ErrorKind::InvalidFilename.into()))?;
     let mut alone = db.autocommit().await?;
     alone.lease.set_limit(None);
-    dynamic::execute(&mut alone, "vacuum into $1".to_owned(), path.to_owned()).await?;
+    alone.script(format!("vacuum into '{}'", path.replace('\'', "''"))).await?;
     drop(alone);
     let file = file.to_owned();
     let work = move || {

@@ -56,6 +56,7 @@ struct Row {
     created_at: Timestamp,
     members_count: i64,
     last_seq: Seq,
+    first_seq: Seq,
     version: Version,
     activity: i64,
     peer: Option<UserId>,
@@ -96,18 +97,20 @@ impl From<Row> for ChatOfMember {
                 created_by,
                 members_count: row.members_count,
                 last_seq: row.last_seq,
+                first_seq: row.first_seq,
                 version: row.version,
             },
         }
     }
 }
 
-/// Unread messages of a member `me` in a chat `c`: those after the read marker, without deleted ones. None
-/// of them is the member's own, since sending moves the sender's marker.
+/// Unread messages of a member `me` in a chat `c`: those after the read marker, without deleted and removed
+/// ones. None of them is the member's own, since sending moves the sender's marker.
 pub(super) const UNREAD: &str = "\
-    c.last_seq - me.last_read_seq \
+    c.last_seq \
+        - (case when me.last_read_seq < c.first_seq then c.first_seq - 1 else me.last_read_seq end) \
         - (select count(*) from messages t where t.chat_id = c.id \
-               and t.seq > me.last_read_seq and t.deleted_at is not null)";
+               and t.seq > me.last_read_seq and t.seq >= c.first_seq and t.deleted_at is not null)";
 
 /// By what a chat `c` is ordered in lists.
 pub(super) const ACTIVITY: &str = "coalesce(c.last_message_id, c.first_activity, 0)";
@@ -117,7 +120,7 @@ pub(super) const ACTIVITY: &str = "coalesce(c.last_message_id, c.first_activity,
 pub(super) const OF_MEMBER: &str = concat!(
     "\
     select c.id, c.type, c.name, c.description, c.avatar, c.created_at, c.members_count, \
-           c.last_seq, c.version, w.activity, \
+           c.last_seq, c.first_seq, c.version, w.activity, \
            case when c.low_user = me.user_id then c.high_user else c.low_user end as peer, \
            me.role, me.last_read_seq, ",
     UNREAD,
@@ -132,7 +135,8 @@ pub(super) const OF_MEMBER: &str = concat!(
 pub(super) const WANTED: &str = ") w \
     cross join chats c cross join members me \
     left join users u on u.id = c.created_by \
-    left join messages m on m.id = c.last_message_id left join users s on s.id = m.sender_id \
+    left join messages m on m.id = c.last_message_id and m.seq >= c.first_seq \
+    left join users s on s.id = m.sender_id \
     where c.id = w.id and me.chat_id = w.id and me.user_id = $1 \
     order by w.activity desc, w.id desc";
 

@@ -149,6 +149,8 @@ pub struct ChatMessages {
     pub last_delivered_seq: Seq,
     /// The chat's newest message.
     pub last_seq: Seq,
+    /// Those before this one were removed.
+    pub first_seq: Seq,
     /// Oldest first.
     pub messages: Vec<Message>,
 }
@@ -157,29 +159,31 @@ pub struct ChatMessages {
 struct PageRow {
     last_delivered_seq: Seq,
     last_seq: Seq,
+    first_seq: Seq,
     message: Joined,
 }
 
 /// A span of a chat's messages; `None` if the user is not a member. Seqs are dense, so the span is a range
-/// of them, and needs no limit.
+/// of them, and needs no limit. It begins where messages were not removed.
 pub async fn page(
     at: impl Into<Target<'_>>,
     chat: ChatId,
     user: UserId,
     span: Span,
 ) -> Result<Option<ChatMessages>> {
-    const AT: &str = "(case when $3 < c.last_seq then $3 else c.last_seq end)";
+    const AT: &str = "(case when $3 < c.first_seq then c.first_seq - 1 \
+                            when $3 < c.last_seq then $3 else c.last_seq end)";
     let rows: Vec<PageRow> = at
         .into()
         .query(concat!(
-            "select me.last_delivered_seq, c.last_seq, ",
+            "select me.last_delivered_seq, c.last_seq, c.first_seq, ",
             JOINED,
             "from members me cross join chats c \
              left join messages m on m.chat_id = c.id and m.seq > ",
             AT,
             " - $4 and m.seq <= ",
             AT,
-            " + $5 left join users s on s.id = m.sender_id \
+            " + $5 and m.seq >= c.first_seq left join users s on s.id = m.sender_id \
              where me.chat_id = $1 and me.user_id = $2 and c.id = me.chat_id"
         ))
         .bind(chat)
@@ -189,11 +193,13 @@ pub async fn page(
         .bind(span.ahead)
         .all()
         .await?;
-    let Some(&PageRow { last_delivered_seq, last_seq, .. }) = rows.first() else { return Ok(None) };
+    let Some(&PageRow { last_delivered_seq, last_seq, first_seq, .. }) = rows.first() else {
+        return Ok(None);
+    };
     let messages = rows.into_iter().filter_map(|row| row.message.of(chat));
     let mut messages: Vec<_> = messages.collect();
     messages.sort_unstable_by_key(|message| message.seq);
-    Ok(Some(ChatMessages { last_delivered_seq, last_seq, messages }))
+    Ok(Some(ChatMessages { last_delivered_seq, last_seq, first_seq, messages }))
 }
 
 /// Messages of a chat whose last change made a version in `(after, upto]`, in version order.
@@ -303,7 +309,7 @@ pub async fn by_ids(at: impl Into<Target<'_>>, ids: &[MessageId]) -> Result<Vec<
         .map(messages)
 }
 
-/// The chat of a message, if the user is a member of it.
+/// The chat of a message that was not removed, if the user is a member of it.
 pub async fn chat_for_member(
     at: impl Into<Target<'_>>,
     id: MessageId,
@@ -314,6 +320,7 @@ pub async fn chat_for_member(
         .query(
             "select m.chat_id from messages m \
              join members me on me.chat_id = m.chat_id and me.user_id = $2 \
+             join chats c on c.id = m.chat_id and c.first_seq <= m.seq \
              where m.id = $1",
         )
         .brief()

@@ -38,6 +38,7 @@ pub mod query;
 pub mod rate_limits;
 mod reserve;
 pub mod resets;
+pub mod retention;
 mod rows;
 pub mod search;
 pub mod seen;

@@ -39,8 +39,8 @@ pub async fn now(at: impl Into<Target<'_>>) -> Result<Option<Timestamp>> {
 }
 
 /// The time up to which old rows were removed.
-pub async fn aged_until(tx: &mut Tx) -> Result<Timestamp> {
-    let query = tx.query("select aged_until from site where id = 1");
+pub async fn aged_until(at: impl Into<Target<'_>>) -> Result<Timestamp> {
+    let query = at.into().query("select aged_until from site where id = 1");
     let (moment,): (Timestamp,) = query.one().await?;
     Ok(moment)
 }

@@ -4,7 +4,6 @@
 
 use std::mem;
 
-use futures_util::TryStreamExt;
 use sqlx::AssertSqlSafe;
 use tokio::sync::mpsc;
 
@@ -19,6 +18,9 @@ use super::sqlite::Sqlite;
 const PIECE: usize = 64 * 1024;
 /// Pieces that wait.
 const WAITING: usize = 4;
+
+/// So few that their size does not matter.
+const FETCH: &str = "fetch 500 from exported";
 
 /// On PostgreSQL: no timeouts, since a slow disk may hold up what reads the rows. Other settings of the
 /// connection keep plans from reading whole tables, which this does.
@@ -107,17 +109,19 @@ impl Snapshot {
             }
             DbConnection::Postgres(one) => {
                 let run = async {
-                    let mut lines = RowLines::default();
-                    let mut rows = sqlx::query(AssertSqlSafe(sql)).fetch(one);
-                    while let Some(row) = rows.try_next().await? {
-                        lines.add(first_text(&row)?);
-                        if lines.text.len() >= PIECE
-                            && to.send(mem::take(&mut lines)).await.is_err()
-                        {
+                    let declare = format!("declare exported no scroll cursor for {sql}");
+                    sqlx::raw_sql(AssertSqlSafe(declare)).execute(&mut *one).await?;
+                    loop {
+                        let rows = sqlx::query(FETCH).fetch_all(&mut *one).await?;
+                        let mut lines = RowLines::default();
+                        for row in &rows {
+                            lines.add(first_text(row)?);
+                        }
+                        if to.send(lines).await.is_err() || rows.is_empty() {
                             break;
                         }
                     }
-                    to.send(lines).await.ok();
+                    sqlx::raw_sql("close exported").execute(&mut *one).await?;
                     Ok(())
                 };
                 run.await

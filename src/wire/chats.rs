@@ -66,6 +66,10 @@ pub struct ChatJson<'a> {
     /// The newest message's `seq`; 0 if there is none.
     #[schema(value_type = i64, minimum = 0)]
     last_seq: Seq,
+    /// Messages before this `seq` were removed by the site's retention. Only if there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64, minimum = 2, nullable = false)]
+    first_seq: Option<Seq>,
     /// Your read marker: you have read everything up to here.
     #[schema(value_type = i64, minimum = 0)]
     last_read_seq: Seq,
@@ -99,6 +103,7 @@ impl<'a> ChatJson<'a> {
             last_message: view.last_message.as_ref().map(|message| MessageJson::of(message, urls)),
             unread_count: view.unread_count,
             last_seq: chat.last_seq,
+            first_seq: Some(chat.first_seq).filter(|first| *first > Seq::FIRST),
             last_read_seq: view.last_read_seq,
             version: chat.version,
             members: view

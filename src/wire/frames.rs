@@ -139,6 +139,19 @@ enum ServerFrame<'a> {
         version: Version,
         message: MessageJson<'a>,
     },
+    /// The site's retention removed all messages before `first_seq`.
+    #[serde(rename = "messages.removed")]
+    MessagesRemoved {
+        /// The chat's id.
+        #[schema(value_type = i64, minimum = 1, example = 3)]
+        chat: ChatId,
+        /// The chat's version of this change.
+        #[schema(value_type = i64, minimum = 2, example = 6)]
+        version: Version,
+        /// The first message that may still be there.
+        #[schema(value_type = i64, minimum = 2, example = 501)]
+        first_seq: Seq,
+    },
     /// You are now a member of a chat: it was created with you, or you were added.
     #[serde(rename = "chat.created")]
     ChatCreated { chat: ChatJson<'a> },
@@ -343,6 +356,9 @@ pub fn chat_event(event: &ChatEvent, urls: &Urls) -> String {
         }
         Change::MessageDeleted(message) => {
             ServerFrame::MessageDeleted { chat, version, message: MessageJson::of(message, urls) }
+        }
+        Change::MessagesRemoved(first_seq) => {
+            ServerFrame::MessagesRemoved { chat, version, first_seq: *first_seq }
         }
         Change::ChatUpdated(new) => ServerFrame::ChatUpdated {
             chat,

@@ -53,6 +53,7 @@ mod races;
 mod receipts;
 mod reference_client;
 mod resets;
+mod retention;
 mod revocations;
 mod rubbish;
 mod search;

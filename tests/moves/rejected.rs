@@ -1,13 +1,15 @@
 //! What cannot be imported is refused with the file and the line, and nothing is changed.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::Stdio;
 
-use meowsenger_testing::{Backend, Watchdog};
+use meowsenger_testing::{Backend, Program, Watchdog};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::site::{Place, fill};
+use crate::site::{BINARY, Place, fill};
 
 /// Changes a line of an export. `None` removes the rest of the file in the middle of the line. The checksum
 /// stays wrong unless `signed`.
@@ -152,3 +154,47 @@ async fn a_site_is_exported_while_it_is_served_and_nothing_is_imported_then(
     place.forget_nodes().await;
     place.run(&["import", "out"]).expect(0, &["Imported"]);
 }
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_command_leaves_is_no_export_and_no_site(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let _watchdog = Watchdog::start();
+    let Some(target) = Place::new(backend).await else { return };
+    let source = Place::new(Backend::Sqlite).await.expect("always there");
+    source.run(&["migrate"]).expect(0, &[]);
+    source.write(&LARGE).await;
+    let kill_at = |place: &Place, step: &str, arguments: &[&str]| {
+        let mut command = Program::command(BINARY, arguments, &place.variables);
+        command.current_dir(place.path("")).stdout(Stdio::piped());
+        let mut process = command.spawn().expect("it starts");
+        let output = BufReader::new(process.stdout.take().expect("piped"));
+        let mut lines = output.lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.contains(step)), "no {step}");
+        process.kill().expect("killed");
+        assert!(!process.wait().expect("it ends").success());
+    };
+    // The messages come next.
+    kill_at(&source, "members", &["export", "out"]);
+    source.run(&["export", "out"]).expect(1, &["interrupted", "--overwrite"]);
+    source.run(&["import", "out"]).expect(1, &["interrupted"]);
+    source.run(&["export", "--overwrite", "out"]).expect(0, &[]);
+    let out = source.path("out");
+    let out = out.to_str().expect("UTF-8");
+    kill_at(&target, "members", &["import", out]);
+    target.run(&["import", out]).expect(0, &["20,000", "Imported"]);
+}
+
+/// A chat with many messages.
+const LARGE: [&str; 4] = [
+    "insert into users (id, username, username_key, password, date_joined) \
+     values (1, 'tom', 'tom', '!', 1)",
+    "insert into chats (id, type, created_at, members_count, version, last_seq, active_at) \
+     values (1, 'group', 1, 1, 20001, 20000, 1)",
+    "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, last_read_seq) \
+     values (1, 1, 'owner', 1, 20000, 20000)",
+    "insert into messages (chat_id, seq, version, sender_id, content, timestamp) \
+     with recursive n (i) as (select 1 union all select i + 1 from n where i < 20000) \
+     select 1, i, i + 1, 1, 'meow', i from n",
+];

@@ -37,7 +37,7 @@ struct Crew {
 
 impl Crew {
     async fn enter(base: &str) -> Self {
-        let server = Server::new(base).with_timeouts(Duration::from_secs(5), DEADLINE);
+        let server = Server::new(base).with_timeouts(DEADLINE, 2 * DEADLINE);
         let register = |number: usize| {
             let account = Registration::new(format!("cat{number}"), PASSWORD);
             let server = server.clone();

@@ -128,3 +128,26 @@ async fn an_export_is_private_and_overwritten_only_on_purpose() {
     place.run(&["export", "--overwrite", "out"]).expect(1, &["not empty"]);
     assert!(place.path("out/diary.txt").exists() && place.path("out/manifest.json").exists());
 }
+
+/// `tests/data/export-0015` is of the first version that had exports.
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_export_is_imported_into_a_new_database_and_then_migrated(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let _watchdog = Watchdog::start();
+    let (Some(place), Some(used)) = (Place::new(backend).await, Place::new(backend).await) else {
+        return;
+    };
+    let old = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/export-0015");
+    place.run(&["import", old]).expect(0, &["Imported"]);
+    place.run(&["migrate", "--check"]).expect(0, &["No migrations"]);
+    let server = place.serve();
+    let login = Client::new(&server.base).login("tom", PASSWORD).await.expect(200);
+    let tom = Client::new(&server.base).with_session(&login.json);
+    let contents: Vec<_> = tom.messages(1).await.iter().map(|m| m["content"].clone()).collect();
+    assert_eq!(contents, ["one", "two 🐈"]);
+    // What has the newer schema already cannot go back to the older one.
+    used.run(&["migrate"]).expect(0, &[]);
+    used.run(&["import", old]).expect(1, &["earlier version", "new database"]);
+}

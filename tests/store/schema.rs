@@ -161,6 +161,8 @@ async fn a_migration_that_was_edited_after_it_was_applied_is_refused(
     assert!(text.contains("0002_departures was edited"), "{text}");
 
     // A database from before there were checksums gets those of this program.
+    // Its migrations are applied again.
+    run("alter table chats drop column first_seq").await;
     run("delete from migrations where name >= '0013'").await;
     run("alter table migrations drop column checksum").await;
     migrations::migrate(&store.db, NOW, |_| {}).await.expect("migrated");

@@ -68,6 +68,9 @@ impl ChatReplica {
     /// Stores a message unless a newer state of it is known.
     pub(crate) fn merge_message(&mut self, message: Message) {
         let seq = message.seq;
+        if Some(seq) < self.chat.first_seq {
+            return;
+        }
         let known = self.messages.get(&seq);
         if known.is_none_or(|known| known.version <= message.version) {
             self.messages.insert(seq, message);
@@ -89,6 +92,7 @@ impl ChatReplica {
         let read = self.chat.last_read_seq;
         self.chat = Chat { members: None, ..chat.clone() };
         self.version = version;
+        self.drop_removed();
         // A receipt may have been faster than the answer.
         self.move_read_marker(read);
     }
@@ -137,6 +141,11 @@ impl ChatReplica {
                 }
                 self.update_message(message);
             }
+            Change::MessagesRemoved { first_seq, .. } => {
+                self.chat.first_seq = self.chat.first_seq.max(Some(*first_seq));
+                self.drop_removed();
+                self.chat.unread_count = self.unread_after(self.chat.last_read_seq);
+            }
             Change::ChatUpdated { name, description, avatar, .. } => {
                 self.chat.name.clone_from(name);
                 self.chat.description.clone_from(description);
@@ -175,12 +184,26 @@ impl ChatReplica {
     fn move_read_marker(&mut self, seq: Seq) {
         if seq > self.chat.last_read_seq {
             self.chat.last_read_seq = seq;
-            let after = self.messages.range(seq.next()..);
-            let tombstones = after.filter(|(_, message)| message.deleted_at.is_some()).count();
-            let unread = self.chat.last_seq.0 - seq.0 - tombstones as i64;
-            // Sending a message moves the sender's own read marker, so all of these are by others.
-            self.chat.unread_count = unread.clamp(0, self.chat.unread_count);
+            self.chat.unread_count = self.unread_after(seq);
         }
+    }
+
+    /// What is unread after a marker, and not removed; at most as many as before.
+    fn unread_after(&self, seq: Seq) -> i64 {
+        let seq = self.chat.first_seq.map_or(seq, |first| seq.max(first.previous()));
+        let after = self.messages.range(seq.next()..);
+        let tombstones = after.filter(|(_, message)| message.deleted_at.is_some()).count();
+        // Sending a message moves the sender's own read marker, so all of these are by others.
+        let unread = self.chat.last_seq.0 - seq.0 - tombstones as i64;
+        unread.clamp(0, self.chat.unread_count)
+    }
+
+    /// Drops the messages that were removed.
+    fn drop_removed(&mut self) {
+        let Some(first) = self.chat.first_seq else { return };
+        self.messages = self.messages.split_off(&first);
+        self.complete_from = self.complete_from.max(first);
+        self.chat.last_message.take_if(|message| message.seq < first);
     }
 
     fn update_message(&mut self, message: &Message) {

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use time::serde::rfc3339;
 
 use crate::errors::{ApiError, Error, ErrorKind, Result};
-use crate::ids::{ChatId, SessionId, UserId, Version};
+use crate::ids::{ChatId, Seq, SessionId, UserId, Version};
 use crate::types::{Chat, Markers, Member, Message, Presence, User, UserRef};
 
 /// A durable change in a chat. Its version is one more than that of the chat's previous change.
@@ -33,6 +33,10 @@ pub enum Change {
     #[serde(rename = "message.deleted")]
     #[non_exhaustive]
     MessageDeleted { chat: ChatId, version: Version, message: Message },
+    /// The site's retention removed all messages before `first_seq`.
+    #[serde(rename = "messages.removed")]
+    #[non_exhaustive]
+    MessagesRemoved { chat: ChatId, version: Version, first_seq: Seq },
     /// The group's name, description or avatar changed.
     #[serde(rename = "chat.updated")]
     #[non_exhaustive]
@@ -73,6 +77,7 @@ impl Change {
             Self::MessageCreated { chat, version, .. }
             | Self::MessageUpdated { chat, version, .. }
             | Self::MessageDeleted { chat, version, .. }
+            | Self::MessagesRemoved { chat, version, .. }
             | Self::ChatUpdated { chat, version, .. }
             | Self::MemberJoined { chat, version, .. }
             | Self::MemberUpdated { chat, version, .. }
@@ -222,7 +227,7 @@ impl Frame {
             }
             kind if kind.starts_with("message.")
                 || kind.starts_with("member.")
-                || kind == "chat.updated" =>
+                || matches!(kind, "chat.updated" | "messages.removed") =>
             {
                 Self::Change(expect(text, serde_json::from_value(value))?)
             }

@@ -59,7 +59,8 @@ const LAST_SEQ: Check = Check {
     violations: Dialects::both(
         "select f.id, null as other, f.has, f.wants from ( \
              select c.id, c.last_seq as has, \
-                    coalesce((select max(m.seq) from messages m where m.chat_id = c.id), 0) as wants \
+                    coalesce((select max(m.seq) from messages m where m.chat_id = c.id), \
+                             c.first_seq - 1) as wants \
              from chats c where c.id > $1 and c.id <= $2 and c.deleted_at is null) f \
          where f.has <> f.wants",
     ),
@@ -93,6 +94,7 @@ const VERSION: Check = Check {
     },
 };
 
+/// Not of a chat whose messages are all removed: it keeps its place in lists.
 const NEWEST: Check = Check {
     name: "chat-newest-message",
     about: About::Chat,
@@ -101,7 +103,8 @@ const NEWEST: Check = Check {
              select c.id, c.last_message_id as has, \
                     (select m.id from messages m where m.chat_id = c.id \
                      order by m.seq desc limit 1) as wants \
-             from chats c where c.id > $1 and c.id <= $2 and c.deleted_at is null) f \
+             from chats c where c.id > $1 and c.id <= $2 and c.deleted_at is null \
+                            and (c.first_seq = 1 or c.first_seq <= c.last_seq)) f \
          where f.has is distinct from f.wants",
     ),
     text: "its newest message is said to be {has}, and is {wants}",
@@ -117,6 +120,7 @@ const ACTIVITY: Check = Check {
     about: About::Chat,
     violations: Dialects::both(
         "select c.id from chats c where c.id > $1 and c.id <= $2 and c.deleted_at is null \
+           and (c.first_seq = 1 or c.first_seq <= c.last_seq) \
            and c.active_at <> coalesce((select m.timestamp from messages m where m.chat_id = c.id \
                                         order by m.seq desc limit 1), c.created_at)",
     ),

@@ -38,7 +38,8 @@ const SENDER: Check = Check {
     resolution: Resolution::Person("restore the user from a backup"),
 };
 
-/// By induction all seqs are dense: each has the one before it, and they are unique.
+/// By induction all seqs are dense: each has the one before it, and they are unique. Those that retention
+/// removed are at the beginning.
 const GAP: Check = Check {
     name: "message-gap",
     about: About::Message,
@@ -46,7 +47,8 @@ const GAP: Check = Check {
         "select m.id, m.chat_id as other, m.seq as has from messages m \
          where m.id > $1 and m.id <= $2 and m.seq <> 1 \
            and not exists (select 1 from messages p where p.chat_id = m.chat_id and p.seq = m.seq - 1) \
-           and exists (select 1 from chats c where c.id = m.chat_id and c.deleted_at is null)",
+           and exists (select 1 from chats c where c.id = m.chat_id and c.deleted_at is null \
+                         and (c.first_seq < m.seq or m.seq < 1))",
     ),
     text: "it has seq {has}, and the message before it is missing",
     resolution: Resolution::Person(
@@ -121,6 +123,7 @@ const TOMBSTONE: Check = Check {
     },
 };
 
+/// Not in a chat whose first messages are removed: it may have been one of these.
 const REPLY: Check = Check {
     name: "message-reply",
     about: About::Message,
@@ -129,7 +132,8 @@ const REPLY: Check = Check {
          where m.id > $1 and m.id <= $2 and m.reply_to is not null \
            and not exists (select 1 from messages r where r.id = m.reply_to \
                              and r.chat_id = m.chat_id and r.seq < m.seq) \
-           and exists (select 1 from chats c where c.id = m.chat_id and c.deleted_at is null)",
+           and exists (select 1 from chats c where c.id = m.chat_id and c.deleted_at is null \
+                         and c.first_seq = 1)",
     ),
     text: "it replies to message {has}, which is no earlier message of this chat",
     resolution: Resolution::Repair {

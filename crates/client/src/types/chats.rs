@@ -39,6 +39,9 @@ pub struct Chat {
     pub unread_count: i64,
     /// The newest message's `seq`; 0 if there is none.
     pub last_seq: Seq,
+    /// Messages before this one were removed by the site's retention. `None`: none were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_seq: Option<Seq>,
     /// Your read marker.
     pub last_read_seq: Seq,
     /// The version of the chat's latest durable change.
