@@ -58,7 +58,7 @@ pub fn is_unusable(encoded: &str) -> bool {
     encoded.starts_with('!')
 }
 
-/// Whether [`verify`] knows the format, or nothing can be verified: there is no usable password.
+/// Whether `verify` knows the format, or nothing can be verified: there is no usable password.
 pub fn is_known(encoded: &str) -> bool {
     let algorithm = encoded.split('$').next().unwrap_or_default();
     encoded.is_empty()
