@@ -95,6 +95,7 @@ impl Chats {
         let mut chat = object(json!({
             "id": id, "type": kind.as_str(), "created_at": created_at, "active_at": created_at,
             "created_by": creator, "members_count": members.len(), "version": 1,
+            "first_seq": 1,
         }));
         match kind {
             ChatType::Private => {

@@ -33,7 +33,8 @@ impl Rows {
         if self.is_full() { self.flush(load).await } else { Ok(()) }
     }
 
-    /// Adds a row. A column that is not given and may not be null is 0, false or empty, as in a new row.
+    /// Adds a row. A column that is not given and may not be null is 0, false or empty, also where the
+    /// table has another default.
     pub(super) fn hold(&mut self, mut row: Map<String, Value>) {
         for column in self.layout.columns.iter().filter(|column| !column.nullable) {
             row.entry(column.name.clone()).or_insert_with(|| match column.kind {
