@@ -48,6 +48,9 @@ const CLIENTS: usize = 30;
 const CHATS: usize = 20;
 /// Clients wait while nodes are down: an answer through a door is not measured.
 const ANSWERED: Duration = probe::HANGS;
+/// The longest pause of a node, which answers nobody meanwhile. A probe waits for longer: once resumed, the node may have
+/// to wait for a paused database.
+const PAUSED: Duration = Duration::from_secs(6);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_ends_with_what_the_server_has() {
@@ -59,6 +62,7 @@ async fn everybody_ends_with_what_the_server_has() {
 
     let until = Instant::now() + Duration::from_secs(lasting);
     while Instant::now() < until {
+        run.cluster.resume_after(PAUSED);
         let words = disturb(&mut run.cluster, &mut site.postgres, &mut chance).await;
         run.note(words);
         sleep(Duration::from_millis(200 + chance.below(1_300) as u64)).await;

@@ -4,7 +4,7 @@
 use std::fs::{File, read_to_string};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use meowsenger::config::Variables;
 use meowsenger_testing::{Program, Proxy, eventually};
@@ -40,6 +40,7 @@ pub struct Cluster {
 struct Node {
     plan: Plan,
     program: Option<Program>,
+    paused: Option<Instant>,
 }
 
 impl Plan {
@@ -72,7 +73,8 @@ impl Cluster {
         nats: Option<Nats>,
         clients: usize,
     ) -> Self {
-        let nodes = plans.into_iter().map(|plan| Node { plan, program: None }).collect();
+        let nodes =
+            plans.into_iter().map(|plan| Node { plan, program: None, paused: None }).collect();
         let (folder, proxies, doors) = (folder.to_owned(), Vec::new(), Vec::new());
         let mut cluster = Self { folder, nodes, nats, proxies, doors };
         for number in 0..cluster.nodes.len() {
@@ -119,8 +121,18 @@ impl Cluster {
     }
 
     /// Pauses a node, which cannot notice it.
-    pub fn pause(&self, number: usize) {
+    pub fn pause(&mut self, number: usize) {
         self.signal(number, "-STOP");
+        self.nodes[number].paused.get_or_insert_with(Instant::now);
+    }
+
+    /// Resumes the nodes that have been paused for longer.
+    pub fn resume_after(&mut self, longest: Duration) {
+        for number in 0..self.len() {
+            if self.nodes[number].paused.is_some_and(|since| since.elapsed() > longest) {
+                self.restart(number);
+            }
+        }
     }
 
     /// Starts a node that has ended, or resumes a paused one. False if it does not start, as without its
@@ -129,6 +141,7 @@ impl Cluster {
         self.signal(number, "-CONT");
         let log = self.open_log(number);
         let node = &mut self.nodes[number];
+        node.paused = None;
         if node.program.as_mut().is_some_and(|program| program.ended().is_none()) {
             return true;
         }
