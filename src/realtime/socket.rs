@@ -1,6 +1,7 @@
 //! The loop of one socket: the only place that reads and writes it. `session` knows what the frames mean.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,20 +139,23 @@ async fn begin(
 async fn converse(
     socket: &mut Socket,
     session: &Session,
-    ready: String,
+    first: String,
 ) -> Result<Infallible, Close> {
     let queue = session.live().queue();
     let mut heartbeat = Heartbeat::new(Instant::now());
     // Set anew only when it fires: to move it with every frame would cost more than the frame.
     let mut timer = pin!(sleep_until(heartbeat.due()));
     let mut requests = Requests::new(session.app(), session.live());
-    write(socket, session, [Message::text(ready)]).await?;
+    write(socket, session, [Message::text(first)]).await?;
+    let mut has_written = false;
     loop {
+        // What wakes an idle socket is mostly an event, so the queue comes first, but not twice in a row: however
+        // busy a chat is, the peer is read and the heartbeat checked.
+        let is_others_turn = std::mem::take(&mut has_written);
         tokio::select! {
-            // What wakes an idle socket is mostly an event: it is looked for first. Writing it takes longer than the
-            // next one needs to come, so the peer is read, too.
             biased;
-            taken = queue.next() => {
+            taken = queue.next(), if !is_others_turn => {
+                has_written = true;
                 session.count_sent(&taken);
                 // Everything that waits is written with one flush.
                 let events = taken.frames.into_iter().map(|frame| frame.text);
@@ -204,6 +208,7 @@ async fn converse(
                     HeartbeatAction::Dead => return Err(Close::Gone),
                 }
             }
+            () = ready(()), if is_others_turn => {}
         }
     }
 }
