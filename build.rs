@@ -2,8 +2,8 @@
 //! the table of the store's functions, from which `store::observer` takes the names of statements.
 
 use std::error::Error;
-use std::path::Path;
-use std::{env, fs};
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
 
 const STORE: &str = "src/store";
 
@@ -13,10 +13,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={STORE}");
     println!("cargo:rerun-if-changed=build.rs");
     let mut table = String::from("&[\n");
-    let mut files: Vec<_> = fs::read_dir(STORE)?.collect::<Result<_, _>>()?;
-    files.sort_by_key(fs::DirEntry::path);
-    for file in files.iter().map(fs::DirEntry::path).filter(|path| path.is_file()) {
-        let module = file.file_stem().unwrap_or_default().to_string_lossy();
+    for file in files_in(Path::new(STORE))? {
+        let module = file.strip_prefix(STORE)?.with_extension("").display().to_string();
+        let module = module.replace('/', "::");
         let text = fs::read_to_string(&file)?;
         let functions = text.lines().enumerate().filter_map(|(index, line)| {
             let (_, rest) = line.split_once("fn ").filter(|(before, _)| is_prefix(before))?;
@@ -30,6 +29,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = env::var_os("OUT_DIR").ok_or("no OUT_DIR")?;
     fs::write(Path::new(&out).join("functions.rs"), table + "]\n")?;
     Ok(())
+}
+
+/// The files in a folder and its folders, in the order of their names.
+fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut entries: Vec<_> = fs::read_dir(folder)?.collect::<Result<_, _>>()?;
+    entries.sort_by_key(fs::DirEntry::path);
+    let mut files = Vec::new();
+    for path in entries.iter().map(fs::DirEntry::path) {
+        if path.is_dir() { files.extend(files_in(&path)?) } else { files.push(path) }
+    }
+    Ok(files)
 }
 
 /// Whether this can stand before `fn` in a definition.

@@ -185,5 +185,6 @@ mod tests {
         let statements = FUNCTIONS.iter().flat_map(|(_, functions)| functions.iter());
         assert!(statements.clone().any(|(_, name)| *name == "messages::by_ids"));
         assert!(statements.clone().any(|(_, name)| *name == "sends::write"));
+        assert!(statements.clone().any(|(_, name)| *name == "doctor::names::set_username_key"));
     }
 }
