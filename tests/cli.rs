@@ -6,13 +6,13 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use meowsenger::app::open_database;
 use meowsenger::auth::secrets::random_hex;
 use meowsenger::config::Config;
-use meowsenger_testing::program;
+use meowsenger_testing::{Ran, program};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
@@ -54,39 +54,6 @@ impl Shell {
 
     fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
         Ran::from(self.command(arguments, variables).output().expect("it runs"))
-    }
-}
-
-/// The result of a command.
-#[derive(Debug)]
-struct Ran {
-    status: i32,
-    out: String,
-    err: String,
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-        let status = output.status.code().expect("not killed");
-        Self { status, out: text(output.stdout), err: text(output.stderr) }
-    }
-}
-
-impl Ran {
-    #[track_caller]
-    fn expect(self, status: i32) -> Self {
-        assert_eq!(self.status, status, "{self:#?}");
-        self
-    }
-
-    /// Asserts that the output contains all of these.
-    #[track_caller]
-    fn says(self, texts: &[&str]) -> Self {
-        for text in texts {
-            assert!(self.out.contains(text) || self.err.contains(text), "no {text:?}: {self:#?}");
-        }
-        self
     }
 }
 

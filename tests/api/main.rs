@@ -25,6 +25,7 @@ mod crowds;
 mod devices;
 mod docs;
 mod doctor;
+mod doctor_plants;
 mod endings;
 mod epoch;
 mod faults;

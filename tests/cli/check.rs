@@ -16,8 +16,12 @@ use super::{KEY, Ran, Running, Shell, postgres};
 const DOCUMENTED: &str = include_str!("../../docs/checks.md");
 const NOWHERE: &str = "127.0.0.1:1";
 
-impl Ran {
+trait Findings {
     /// Asserts that these findings are reported, and no others. Each is in the documentation.
+    fn finds(self, ids: &[&str]) -> Self;
+}
+
+impl Findings for Ran {
     #[track_caller]
     fn finds(self, ids: &[&str]) -> Self {
         let found = self.out.split("(").filter_map(|rest| rest.split_once(")")).map(|(id, _)| id);

@@ -65,9 +65,10 @@ async fn a_django_site_goes_on_here(#[case] from: Backend, #[case] to: Backend) 
     let import = ["import-django", &site.url, "--media", &site.media];
     place
         .run(&import)
-        .expect(0, &["Imported 6 users, 3 chats, 8 messages and 1 picture in", "former-member"]);
-    place.run(&import).expect(1, &["is not empty"]);
-    place.run(&["doctor"]).expect(0, &["no findings"]);
+        .expect(0)
+        .says(&["Imported 6 users, 3 chats, 8 messages and 1 picture in", "former-member"]);
+    place.run(&import).expect(1).says(&["is not empty"]);
+    place.run(&["doctor"]).expect(0).says(&["no findings"]);
 
     let server = place.serve();
     let tom = log_in(&server, "tom").await;
@@ -116,12 +117,12 @@ async fn a_django_site_goes_on_here(#[case] from: Backend, #[case] to: Backend) 
     assert_eq!(chats(&tom).await[0]["unread_count"], 1);
     assert_eq!(tom.get("/api/users/search/?q=mull").await.expect(200).column("id"), [2]);
     drop(server);
-    place.run(&["doctor"]).expect(0, &["no findings"]);
+    place.run(&["doctor"]).expect(0).says(&["no findings"]);
 }
 
 /// What the database has, by the line of `doctor`.
 fn rows(place: &Place) -> String {
-    place.run(&["doctor"]).expect(0, &[]).out
+    place.run(&["doctor"]).expect(0).out
 }
 
 #[rstest]
@@ -152,14 +153,15 @@ async fn what_does_not_fit_is_listed_and_nothing_is_imported_unless_it_may_be_co
         "blank-message: message 11 in chat 2: ",
     ];
     let import = ["import-django", &site.url, "--media", &site.media];
-    let refused = place.run(&import).expect(1, &misfits);
+    let refused = place.run(&import).expect(1).says(&misfits);
     assert!(refused.err.contains("nothing was imported"), "{refused:#?}");
     assert!(rows(&place).contains("Checked 0 users, 0 chats, 0 messages"));
-    place.run(&import[..2]).expect(1, &["pictures: user 3 and so on: ", "--media"]);
+    place.run(&import[..2]).expect(1).says(&["pictures: user 3 and so on: ", "--media"]);
 
     place
         .run(&["import-django", &site.url, "--media", &site.media, "--convert"])
-        .expect(0, &misfits);
+        .expect(0)
+        .says(&misfits);
     assert!(rows(&place).contains("Checked 9 users, 6 chats, 10 messages: no findings."));
     let server = place.serve();
     let second_bob = log_in(&server, "Bob_7").await;
@@ -176,11 +178,11 @@ async fn what_does_not_fit_is_listed_and_nothing_is_imported_unless_it_may_be_co
 async fn what_is_no_django_site_is_refused() {
     let place = Place::new(Backend::Sqlite).await.expect("SQLite is there");
     let none = place.path("none.sqlite3").display().to_string();
-    place.run(&["import-django", &none]).expect(1, &["there is no file"]);
+    place.run(&["import-django", &none]).expect(1).says(&["there is no file"]);
     std::fs::write(&none, "rubbish rubbish rubbish").expect("written");
-    place.run(&["import-django", &none]).expect(1, &["not a database"]);
+    place.run(&["import-django", &none]).expect(1).says(&["not a database"]);
     std::fs::write(&none, "").expect("written");
-    place.run(&["import-django", &none]).expect(1, &["no table meowsenger_backend_user"]);
-    place.run(&["import-django", "mysql://host/name"]).expect(2, &["postgres://"]);
-    place.run(&["import-django"]).expect(2, &[]);
+    place.run(&["import-django", &none]).expect(1).says(&["no table meowsenger_backend_user"]);
+    place.run(&["import-django", "mysql://host/name"]).expect(2).says(&["postgres://"]);
+    place.run(&["import-django"]).expect(2);
 }

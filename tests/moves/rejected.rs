@@ -66,13 +66,13 @@ async fn a_damaged_export_is_refused_by_file_and_line_and_nothing_is_changed(
     let Some(target) = Place::new(backend).await else { return };
     let source = Place::new(Backend::Sqlite).await.expect("always there");
     fill(&source).await;
-    source.run(&["export", "out"]).expect(0, &[]);
+    source.run(&["export", "out"]).expect(0);
     let good = source.path("out");
     let refused = |name: &str, texts: &[&str], spoil: &dyn Fn(&Path)| {
         let bad = target.path(name);
         copy(&good, &bad);
         spoil(&bad);
-        let ran = target.run(&["import", bad.to_str().expect("UTF-8")]).expect(1, texts);
+        let ran = target.run(&["import", bad.to_str().expect("UTF-8")]).expect(1).says(texts);
         assert!(ran.err.contains("meowsenger: ") && ran.err.lines().count() == 1, "{ran:#?}");
     };
     let replace = |from: &'static str, to: &'static str| {
@@ -136,8 +136,8 @@ async fn a_damaged_export_is_refused_by_file_and_line_and_nothing_is_changed(
 
     // Nothing was changed: the good one can be imported, once.
     let good = good.to_str().expect("UTF-8");
-    target.run(&["import", good]).expect(0, &["Imported"]);
-    target.run(&["import", good]).expect(1, &["not empty", "users"]);
+    target.run(&["import", good]).expect(0).says(&["Imported"]);
+    target.run(&["import", good]).expect(1).says(&["not empty", "users"]);
 }
 
 #[rstest]
@@ -148,11 +148,11 @@ async fn a_site_is_exported_while_it_is_served_and_nothing_is_imported_then(
     let _watchdog = Watchdog::start();
     let Some(place) = Place::new(backend).await else { return };
     let server = place.serve();
-    place.run(&["export", "out"]).expect(0, &["Exported"]);
-    place.run(&["import", "out"]).expect(1, &["server", "stop it"]);
+    place.run(&["export", "out"]).expect(0).says(&["Exported"]);
+    place.run(&["import", "out"]).expect(1).says(&["server", "stop it"]);
     assert!(server.terminate().success());
     place.forget_nodes().await;
-    place.run(&["import", "out"]).expect(0, &["Imported"]);
+    place.run(&["import", "out"]).expect(0).says(&["Imported"]);
 }
 
 #[rstest]
@@ -163,7 +163,7 @@ async fn what_a_killed_command_leaves_is_no_export_and_no_site(
     let _watchdog = Watchdog::start();
     let Some(target) = Place::new(backend).await else { return };
     let source = Place::new(Backend::Sqlite).await.expect("always there");
-    source.run(&["migrate"]).expect(0, &[]);
+    source.run(&["migrate"]).expect(0);
     source.write(&LARGE).await;
     let kill_at = |place: &Place, step: &str, arguments: &[&str]| {
         let mut command = Program::command(BINARY, arguments, &place.variables);
@@ -177,13 +177,13 @@ async fn what_a_killed_command_leaves_is_no_export_and_no_site(
     };
     // The messages come next.
     kill_at(&source, "members", &["export", "out"]);
-    source.run(&["export", "out"]).expect(1, &["interrupted", "--overwrite"]);
-    source.run(&["import", "out"]).expect(1, &["interrupted"]);
-    source.run(&["export", "--overwrite", "out"]).expect(0, &[]);
+    source.run(&["export", "out"]).expect(1).says(&["interrupted", "--overwrite"]);
+    source.run(&["import", "out"]).expect(1).says(&["interrupted"]);
+    source.run(&["export", "--overwrite", "out"]).expect(0);
     let out = source.path("out");
     let out = out.to_str().expect("UTF-8");
     kill_at(&target, "members", &["import", out]);
-    target.run(&["import", out]).expect(0, &["20,000", "Imported"]);
+    target.run(&["import", out]).expect(0).says(&["20,000", "Imported"]);
 }
 
 /// A chat with many messages.

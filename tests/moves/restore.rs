@@ -179,8 +179,8 @@ async fn a_backup_under_load_is_restored_and_clients_start_afresh() {
     let copy = old.path("copy.sqlite3");
     let name = copy.to_str().expect("UTF-8");
     let save = || {
-        old.run(&["backup", name]).expect(0, &["Backed up", "media"]);
-        old.run(&["backup", name]).expect(1, &["exists already"]);
+        old.run(&["backup", name]).expect(0).says(&["Backed up", "media"]);
+        old.run(&["backup", name]).expect(1).says(&["exists already"]);
     };
     let restore = || {
         fs::create_dir(new.path("data")).expect("made");
@@ -208,8 +208,8 @@ async fn an_export_under_load_is_imported_and_clients_start_afresh(
     };
     let out = old.path("out");
     let out = out.to_str().expect("UTF-8");
-    let save = || drop(old.run(&["export", out]).expect(0, &["Exported"]));
-    let restore = || drop(new.run(&["import", out]).expect(0, &["Imported"]));
+    let save = || drop(old.run(&["export", out]).expect(0).says(&["Exported"]));
+    let restore = || drop(new.run(&["import", out]).expect(0).says(&["Imported"]));
     drill(&old, &new, save, restore).await;
 }
 
@@ -230,14 +230,15 @@ async fn a_dump_of_postgres_under_load_is_restored_and_clients_start_afresh() {
     }
     let dump = old.path("site.dump");
     let save = || {
-        let printed = old.run(&["backup", "site.dump"]).expect(0, &["pg_dump", "epoch --renew"]);
+        let printed =
+            old.run(&["backup", "site.dump"]).expect(0).says(&["pg_dump", "epoch --renew"]);
         shell(&old, &printed.out);
         assert!(dump.is_file());
     };
     let restore = || {
         let (url, dump) = (&new.variables["DATABASE_URL"], dump.display());
         shell(&new, &format!("pg_restore --no-owner --exit-on-error --dbname='{url}' '{dump}'"));
-        new.run(&["epoch", "--renew"]).expect(0, &[]);
+        new.run(&["epoch", "--renew"]).expect(0);
     };
     drill(&old, &new, save, restore).await;
 }

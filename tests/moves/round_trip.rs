@@ -26,12 +26,12 @@ async fn a_site_moves_from_sqlite_to_postgres_and_back_and_is_equal_row_by_row()
 
     let exports = [first.path("out"), middle.path("out"), last.path("out")];
     let names = exports.each_ref().map(|path| path.to_str().expect("UTF-8"));
-    first.run(&["export", names[0]]).expect(0, &["messages", "Exported", "1 files"]);
-    middle.run(&["import", names[0]]).expect(0, &["messages", "Imported", "1 files"]);
+    first.run(&["export", names[0]]).expect(0).says(&["messages", "Exported", "1 files"]);
+    middle.run(&["import", names[0]]).expect(0).says(&["messages", "Imported", "1 files"]);
     assert_eq!(bucket.keys().len(), 1);
-    middle.run(&["export", names[1]]).expect(0, &["1 files"]);
-    last.run(&["import", names[1]]).expect(0, &["1 files"]);
-    last.run(&["export", names[2]]).expect(0, &["1 files"]);
+    middle.run(&["export", names[1]]).expect(0).says(&["1 files"]);
+    last.run(&["import", names[1]]).expect(0).says(&["1 files"]);
+    last.run(&["export", names[2]]).expect(0).says(&["1 files"]);
 
     let [mut one, mut two, mut three] = exports.each_ref().map(|path| read_export(path));
     let epochs = [&mut one, &mut two, &mut three].map(|export| {
@@ -85,7 +85,7 @@ async fn every_table_is_exported_or_left_out_for_a_reason(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
     let Some(place) = Place::new(backend).await else { return };
-    place.run(&["migrate"]).expect(0, &[]);
+    place.run(&["migrate"]).expect(0);
     let db = place.database().await;
     let tables: Vec<(String,)> = Target::from(&db)
         .query(meowsenger::store::Dialects {
@@ -106,26 +106,26 @@ async fn every_table_is_exported_or_left_out_for_a_reason(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_export_is_private_and_overwritten_only_on_purpose() {
     let place = Place::new(Backend::Sqlite).await.expect("always there");
-    place.run(&["export", "out"]).expect(1, &["no database"]);
-    place.run(&["migrate"]).expect(0, &[]);
-    place.run(&["export", "out"]).expect(0, &["Exported", "SECRET_KEY"]);
+    place.run(&["export", "out"]).expect(1).says(&["no database"]);
+    place.run(&["migrate"]).expect(0);
+    place.run(&["export", "out"]).expect(0).says(&["Exported", "SECRET_KEY"]);
     let mode = |name: &str| fs::metadata(place.path(name)).expect("there").permissions().mode();
     assert_eq!(mode("out") & 0o777, 0o700);
     for name in ["out/manifest.json", "out/users.jsonl", "out/media.jsonl"] {
         assert_eq!(mode(name) & 0o777, 0o600, "{name}");
     }
-    place.run(&["export", "out"]).expect(1, &["already", "--overwrite"]);
-    place.run(&["export", "--overwrite", "out"]).expect(0, &[]);
+    place.run(&["export", "out"]).expect(1).says(&["already", "--overwrite"]);
+    place.run(&["export", "--overwrite", "out"]).expect(0);
     // What an interrupted export leaves.
     fs::write(place.path("out/INCOMPLETE"), "").expect("written");
     fs::remove_file(place.path("out/manifest.json")).expect("removed");
-    place.run(&["import", "out"]).expect(1, &["interrupted"]);
-    place.run(&["export", "out"]).expect(1, &["interrupted", "--overwrite"]);
-    place.run(&["export", "--overwrite", "out"]).expect(0, &[]);
+    place.run(&["import", "out"]).expect(1).says(&["interrupted"]);
+    place.run(&["export", "out"]).expect(1).says(&["interrupted", "--overwrite"]);
+    place.run(&["export", "--overwrite", "out"]).expect(0);
     assert!(!place.path("out/INCOMPLETE").exists());
     // What is no export is never removed.
     fs::write(place.path("out/diary.txt"), "").expect("written");
-    place.run(&["export", "--overwrite", "out"]).expect(1, &["not empty"]);
+    place.run(&["export", "--overwrite", "out"]).expect(1).says(&["not empty"]);
     assert!(place.path("out/diary.txt").exists() && place.path("out/manifest.json").exists());
 }
 
@@ -140,14 +140,14 @@ async fn an_older_export_is_imported_into_a_new_database_and_then_migrated(
         return;
     };
     let old = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/export-0015");
-    place.run(&["import", old]).expect(0, &["Imported"]);
-    place.run(&["migrate", "--check"]).expect(0, &["No migrations"]);
+    place.run(&["import", old]).expect(0).says(&["Imported"]);
+    place.run(&["migrate", "--check"]).expect(0).says(&["No migrations"]);
     let server = place.serve();
     let login = Client::new(&server.base).login("tom", PASSWORD).await.expect(200);
     let tom = Client::new(&server.base).with_session(&login.json);
     let contents: Vec<_> = tom.messages(1).await.iter().map(|m| m["content"].clone()).collect();
     assert_eq!(contents, ["one", "two 🐈"]);
     // What has the newer schema already cannot go back to the older one.
-    used.run(&["migrate"]).expect(0, &[]);
-    used.run(&["import", old]).expect(1, &["earlier version", "new database"]);
+    used.run(&["migrate"]).expect(0);
+    used.run(&["import", old]).expect(1).says(&["earlier version", "new database"]);
 }

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
-use std::process::Output;
 
 use image::{ImageFormat, RgbImage};
 use meowsenger::app::open_database;
 use meowsenger::config::{Config, Variables};
 use meowsenger::store::{Db, Dialects};
 use meowsenger_testing::services::variables;
-use meowsenger_testing::{Answer, Backend, Client, PASSWORD, Program};
+use meowsenger_testing::{Answer, Backend, Client, PASSWORD, Program, Ran};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -23,34 +22,6 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_meowsenger");
 pub struct Place {
     pub variables: Variables,
     folder: TempDir,
-}
-
-/// The result of a command.
-#[derive(Debug)]
-pub struct Ran {
-    pub status: i32,
-    pub out: String,
-    pub err: String,
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-        let status = output.status.code().expect("not killed");
-        Self { status, out: text(output.stdout), err: text(output.stderr) }
-    }
-}
-
-impl Ran {
-    /// Asserts the status, and that the output contains all of these.
-    #[track_caller]
-    pub fn expect(self, status: i32, texts: &[&str]) -> Self {
-        assert_eq!(self.status, status, "{self:#?}");
-        for text in texts {
-            assert!(self.out.contains(text) || self.err.contains(text), "no {text:?}: {self:#?}");
-        }
-        self
-    }
 }
 
 impl Place {
@@ -81,7 +52,7 @@ impl Place {
     }
 
     pub fn epoch(&self) -> String {
-        self.run(&["epoch"]).expect(0, &[]).out.trim().to_owned()
+        self.run(&["epoch"]).expect(0).out.trim().to_owned()
     }
 
     pub async fn database(&self) -> Db {
