@@ -113,10 +113,18 @@ async fn a_visit_commits_all_or_nothing_and_leaves_the_writer_usable() {
     let refused = put([3, 1]).await;
     assert!(matches!(refused, Err(StoreError::Unique(_))), "{refused:?}");
     assert_eq!(put([4, 5]).await.expect("committed"), [1, 2, 4, 5]);
-    // A caller that leaves does not stop it.
-    let mut leaving = Box::pin(put([6, 7]));
-    assert!(leaving.as_mut().now_or_never().is_none());
-    drop(leaving);
+    // A caller that leaves in the middle of its visit does not stop it.
+    let (started, mut start) = tokio::sync::mpsc::channel(1);
+    let (leave, left) = std::sync::mpsc::channel();
+    let leaving = store.db.visit(move |sqlite| {
+        started.blocking_send(()).expect("awaited");
+        left.recv().expect("told");
+        [6, 7].into_iter().try_for_each(|n| sqlite.query(PUT).bind(n).execute().map(drop))
+    });
+    tokio::select! {
+        () = async { leaving.await.expect("committed") } => unreachable!("it waits"),
+        _ = start.recv() => leave.send(()).expect("heard"),
+    }
     assert_eq!(put([8, 9]).await.expect("committed"), [1, 2, 4, 5, 6, 7, 8, 9]);
 }
 
