@@ -53,8 +53,10 @@ use folder::{kept_secret_key, make_folder};
 use lookups::Lookups;
 pub use lookups::{Lookup, Questions, Waiting, answer};
 pub use nodes::{HEARTBEAT_TIMEOUT, Nodes, living_heartbeats};
-use queues::MarkerQueue;
-pub use queues::{PendingMarkers, PendingSend, SendQueue, Sent, Workers, answered};
+use queues::{MarkerQueue, ReactionQueue};
+pub use queues::{
+    PendingMarkers, PendingReaction, PendingSend, SendQueue, Sent, Workers, answered,
+};
 pub use readiness::{LastCheck, Unready};
 use sinks::Sink;
 pub use start_error::StartError;
@@ -122,6 +124,8 @@ pub struct App {
     pub lookups: Lookups,
     /// The queues to the committers.
     pub sends: SendQueue,
+    /// The queue to the worker that writes reactions.
+    pub reactions: ReactionQueue,
     /// The queue to the worker that moves markers.
     pub markers: MarkerQueue,
     /// The current epoch; empty until it is known.
@@ -165,6 +169,7 @@ impl App {
             DatabaseUrl::Postgres(_) => POSTGRES_COMMITTERS,
         };
         let (sends, receivers) = SendQueue::new(committers);
+        let (reactions, reactions_receiver) = ReactionQueue::new();
         let (markers, markers_receiver) = MarkerQueue::new();
         let (lookups, questions) = Lookups::new();
         let urls = Arc::new(Urls::new(config.server.public_url.as_deref()));
@@ -210,6 +215,7 @@ impl App {
             touched: Touched::default(),
             lookups,
             sends,
+            reactions,
             markers,
             epoch: watch::Sender::default(),
             seen: config.database.sqlite_file().map(|file| SeenFile::beside(&file)),
@@ -221,7 +227,13 @@ impl App {
             stopping: CancellationToken::new(),
             stopped: CancellationToken::new(),
         };
-        let workers = Workers { sends: receivers, markers: markers_receiver, questions, bus };
+        let workers = Workers {
+            sends: receivers,
+            reactions: reactions_receiver,
+            markers: markers_receiver,
+            questions,
+            bus,
+        };
         Ok((Arc::new(app), workers))
     }
 

@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex};
 
 use meowsenger::actions::messages::{MessageCursor, MessagesRequest};
 use meowsenger::actions::search as searching;
-use meowsenger::actions::{chats, members, messages, sync, users};
+use meowsenger::actions::{chats, members, messages, pins, reactions, sync, users};
 use meowsenger::app::App;
 use meowsenger::config::Config;
 use meowsenger::domain::chat::ChatFilter;
+use meowsenger::domain::emoji::Emoji;
 use meowsenger::domain::ids::{ChatId, SessionId, UserId};
 use meowsenger::domain::numbering::AccountVersion;
 use meowsenger::domain::numbering::{Seq, Version};
@@ -32,7 +33,7 @@ use meowsenger_testing::Backend;
 use meowsenger_testing::services::variables;
 
 /// Tables that grow with the site.
-const LARGE: [&str; 5] = ["messages", "members", "chats", "users", "name_pieces"];
+const LARGE: [&str; 6] = ["messages", "members", "chats", "users", "name_pieces", "reactions"];
 
 /// The statements since the last time this was emptied.
 #[derive(Clone, Default)]
@@ -145,7 +146,12 @@ async fn calls(app: &Arc<App>, me: &Caller, size: i64) {
         newest_first: true,
         seq: Seq(3),
     }));
-    messages::list(app, me, ChatId(1), Ok(older), size, true).await.expect("messages");
+    let page = messages::list(app, me, ChatId(1), Ok(older), size, true).await.expect("messages");
+    let (first, newest) = (page.rows[0].id, || Ok(PageRequest::First));
+    reactions::list(app, me, first, Ok(None), newest, size).await.expect("reactions");
+    let cat = Emoji::parse("🐈").expect("an emoji");
+    reactions::list(app, me, first, Ok(Some(cat)), newest, size).await.expect("reactions");
+    pins::list(app, me, ChatId(1), || Ok(PageRequest::First), size).await.expect("pins");
     let current = (1..=40).map(|id| (ChatId(id), Version(5))).collect();
     let known = Known { versions: current, epoch: None, limit: size, account: None };
     assert!(sync::changes(app, UserId(1), || Ok(known)).await.expect("sync").changes.is_empty());

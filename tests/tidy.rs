@@ -148,6 +148,7 @@ const PUBLISHERS: &[&str] = &[
     "src/actions/committer.rs",
     "src/actions/catchup.rs",
     "src/actions/presence.rs",
+    "src/actions/reacting.rs",
     "src/actions/signals.rs",
     "src/app.rs",
     "src/app/sinks.rs",

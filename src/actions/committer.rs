@@ -25,22 +25,18 @@ use crate::domain::message::{ClientId, LastChange, Message, NewMessage};
 use crate::domain::numbering::{Seq, Version};
 use crate::domain::receipt::MessageStatus;
 use crate::domain::text;
-use crate::store::error::is_conflict;
 use crate::store::least::least_markers;
 use crate::store::messages;
 use crate::store::post::{Numbering, Posted, post};
 use crate::store::sends::Resolved;
 use crate::traces;
 
-use super::epoch;
 use super::messages::LEFT_ALONE;
+use super::{batch, epoch};
 
 /// Most sends in one transaction: enough to spread the cost of a commit, few enough that the first of them
 /// does not wait long for the last.
 const BATCH: usize = 256;
-
-/// How often a batch is tried that deadlocks.
-const TRIES: usize = 3;
 
 /// The answer to a `client_id` that is reused with other content.
 const CLASH: &str = "A message with this client_id and other content exists.";
@@ -87,47 +83,20 @@ pub async fn run(app: Arc<App>, mut queue: mpsc::Receiver<PendingSend>) {
     }
 }
 
-/// Sends a batch. If it fails as a whole although the database is available, one of its sends must be the
-/// cause: they are tried one by one, so that only that one fails.
+/// Sends a batch.
 async fn send_all(app: &App, batch: Vec<PendingSend>) -> Outcomes {
     let timeout = app.worker_timeout();
     let (late, batch): (Vec<_>, Vec<_>) =
         batch.into_iter().partition(|pending| pending.since.elapsed() >= timeout);
     // Their senders were answered that the outcome is unknown, and may be retrying already.
-    let late = late.into_iter().map(|pending| pending.answer);
-    let mut done = refuse(late, &Error::Unavailable("the send waited for too long".into()));
+    let refused = || Error::Unavailable("the send waited for too long".into());
+    let mut done: Outcomes =
+        late.into_iter().map(|pending| (pending.answer, Err(refused()))).collect();
     let (messages, answers): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|pending| (pending.message, pending.answer)).unzip();
-    if messages.is_empty() {
-        return done;
-    }
-    let messages: Arc<[_]> = messages.into();
-    match attempt_again(app, &messages).await {
-        Ok(outcomes) => done.extend(answers.into_iter().zip(outcomes)),
-        Err(Error::Internal(cause)) if messages.len() > 1 => {
-            let size = messages.len();
-            tracing::warn!(cause, size, "batch of messages failed; retrying one by one");
-            for (message, answer) in messages.iter().zip(answers) {
-                match attempt_again(app, &[message.clone()].into()).await {
-                    Ok(outcomes) => done.extend(std::iter::once(answer).zip(outcomes)),
-                    Err(error) => done.extend(refuse([answer], &error)),
-                }
-            }
-        }
-        Err(error) => done.extend(refuse(answers, &error)),
-    }
+    let outcomes = batch::commit(messages, |messages| attempt(app, messages)).await;
+    done.extend(answers.into_iter().zip(outcomes));
     done
-}
-
-/// One transaction, retried where a deadlock ended it.
-async fn attempt_again(app: &App, batch: &Arc<[NewMessage]>) -> Result<Vec<Result<Sent>>> {
-    for _ in 1..TRIES {
-        match attempt(app, batch).await {
-            Err(Error::Unavailable(cause)) if is_conflict(&cause) => {}
-            outcome => return outcome,
-        }
-    }
-    attempt(app, batch).await
 }
 
 /// Publishes, then answers: a sender who has the answer can rely on the event being on its way. Senders who
@@ -154,10 +123,6 @@ fn publish(app: &App, batch: &Outcomes) {
     }
 }
 
-fn refuse(answers: impl IntoIterator<Item = Answer>, error: &Error) -> Outcomes {
-    answers.into_iter().map(|answer| (answer, Err(error.again()))).collect()
-}
-
 /// The decision about one send.
 enum Verdict {
     /// The message with this index among the new ones.
@@ -171,14 +136,14 @@ enum Verdict {
 }
 
 /// One transaction. The outcomes are in the order of the sends.
-async fn attempt(app: &App, batch: &Arc<[NewMessage]>) -> Result<Vec<Result<Sent>>> {
+async fn attempt(app: &App, batch: Arc<[NewMessage]>) -> Result<Vec<Result<Sent>>> {
     let (now, started) = (app.clock.now(), Instant::now());
-    let posted = post(&app.db, batch, now, judge).await?;
+    let posted = post(&app.db, &batch, now, judge).await?;
     app.metrics.sends.messages.count(batch.len(), started.elapsed());
     app.metrics.sends.created(posted.created.len());
     let existing = existing(app, &posted.verdicts).await;
-    let created: Vec<_> = created(batch, &posted).collect();
-    Ok(outcomes(batch, posted.verdicts, &created, &existing))
+    let created: Vec<_> = created(&batch, &posted).collect();
+    Ok(outcomes(&batch, posted.verdicts, &created, &existing))
 }
 
 /// Decides about each send, and numbers the new messages.
@@ -258,6 +223,8 @@ fn created<T>(batch: &[NewMessage], posted: &Posted<T>) -> impl Iterator<Item = 
             client_id: client_id.as_ref().map(|id| id.as_str().to_owned()),
             // No marker is beyond the message that was the newest until now.
             status: MessageStatus::Sent,
+            pinned_at: None,
+            extras: None,
         }))
     })
 }

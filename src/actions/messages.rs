@@ -15,7 +15,7 @@ use crate::domain::session::Caller;
 use crate::domain::text::no_such;
 use crate::store::least::least_markers;
 use crate::store::messages::Span;
-use crate::store::{audit, chats, messages};
+use crate::store::{audit, chats, messages, reactions};
 
 use super::unit::Unit;
 use super::{access, markers};
@@ -204,6 +204,10 @@ pub async fn delete(app: &Arc<App>, user: UserId, id: MessageId) -> Result<Messa
         }
         message.version = chats::next_version(&mut unit.tx, message.chat).await?;
         message.content = Content::default();
+        message.pinned_at = None;
+        if message.extras.take().is_some() {
+            reactions::clear(&mut unit.tx, id).await?;
+        }
         (message.deleted_at, message.last_change) = (Some(now), LastChange::Deleted);
         messages::bury(&mut unit.tx, id, message.version, now).await?;
         return publish(app, unit, message).await;
@@ -213,7 +217,7 @@ pub async fn delete(app: &Arc<App>, user: UserId, id: MessageId) -> Result<Messa
 }
 
 /// Commits a change of a message and publishes it.
-async fn publish(app: &App, mut unit: Unit, message: Message) -> Result<Message> {
+pub(super) async fn publish(app: &App, mut unit: Unit, message: Message) -> Result<Message> {
     let least = least_markers(&mut unit.tx, &app.laggards, &[message.chat]).await?;
     let least = least.get(&message.chat);
     let message = message.with_status(least);
@@ -243,12 +247,18 @@ fn range(request: &MessagesRequest, size: i64) -> Span {
     }
 }
 
-async fn with_status(app: &App, message: Message) -> Result<Message> {
+/// A message with its status.
+pub(super) async fn with_status(app: &App, message: Message) -> Result<Message> {
     let chat = message.chat;
     with_statuses(app, chat, vec![message]).await?.pop().ok_or(Error::NotFound)
 }
 
-async fn with_statuses(app: &App, chat: ChatId, rows: Vec<Message>) -> Result<Vec<Message>> {
+/// Messages of a chat with their statuses.
+pub(super) async fn with_statuses(
+    app: &App,
+    chat: ChatId,
+    rows: Vec<Message>,
+) -> Result<Vec<Message>> {
     let least = least_markers(&app.db, &app.laggards, &[chat]).await?;
     let least = least.get(&chat);
     Ok(rows.into_iter().map(|message| message.with_status(least)).collect())

@@ -8,6 +8,7 @@ pub mod account_version;
 pub mod accounts;
 pub mod attempts;
 pub mod avatars;
+mod batch;
 pub mod bus;
 pub mod catchup;
 pub mod chats;
@@ -35,8 +36,11 @@ pub mod monitoring;
 pub mod nodes;
 mod notices;
 pub mod passwords;
+pub mod pins;
 pub mod presence;
 pub mod profiles;
+mod reacting;
+pub mod reactions;
 pub mod receipts;
 pub mod resets;
 pub mod retention;
@@ -61,6 +65,7 @@ pub fn start(app: &Arc<App>, workers: Workers) {
     for queue in workers.sends {
         app.background("committer", committer::run(Arc::clone(app), queue));
     }
+    app.background("reactions", reacting::run(Arc::clone(app), workers.reactions));
     app.background("markers", markers::run(Arc::clone(app), workers.markers));
     lookups::start(app, workers.questions);
     if let Some(worker) = workers.bus {

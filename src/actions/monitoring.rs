@@ -34,7 +34,11 @@ fn read_state(app: &App) {
     node.feeds.set(count(app.hub.feeds.count()));
     node.clock_offset.set(app.clock.system_offset_ms() as f64 / 1_000.0);
     let bus = app.hub.bus.waiting().map(|waiting| ("bus", waiting));
-    let queues = [("sends", app.sends.waiting()), ("markers", app.markers.waiting())];
+    let queues = [
+        ("sends", app.sends.waiting()),
+        ("reactions", app.reactions.waiting()),
+        ("markers", app.markers.waiting()),
+    ];
     for (queue, (depth, limit)) in queues.into_iter().chain(bus) {
         node.queues.set(("queue", queue), depth, limit);
     }

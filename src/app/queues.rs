@@ -1,5 +1,5 @@
 //! The bounded queues to the workers, whose entries carry a channel for the answer. What the workers do
-//! with them is in `actions::committer` and `actions::markers`.
+//! with them is in `actions::committer`, `actions::markers` and `actions::reactions`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::message::{Message, NewMessage};
+use crate::domain::reactions::ReactionChange;
 use crate::domain::receipt::Markers;
 use crate::hub::bus::worker::BusWorker;
 use crate::store::markers::MemberMarkers;
@@ -19,6 +20,8 @@ use super::lookups::Questions;
 
 /// Sends that may wait for one committer; more are refused with 503.
 const SENDS_WAITING: usize = 2_048;
+/// Reactions that may wait; more are refused with 503.
+const REACTIONS_WAITING: usize = 2_048;
 /// Marker moves that may wait; more are refused with 503.
 const MARKERS_WAITING: usize = 8_192;
 
@@ -27,6 +30,8 @@ const MARKERS_WAITING: usize = 8_192;
 pub struct Workers {
     /// One queue per committer.
     pub sends: Vec<mpsc::Receiver<PendingSend>>,
+    /// Reactions.
+    pub reactions: mpsc::Receiver<PendingReaction>,
     /// Marker moves.
     pub markers: mpsc::Receiver<PendingMarkers>,
     /// Look-ups.
@@ -104,6 +109,43 @@ impl SendQueue {
 
     fn of(&self, chat: ChatId) -> &mpsc::Sender<PendingSend> {
         &self.0[usize::try_from(chat.0.unsigned_abs()).unwrap_or_default() % self.0.len()]
+    }
+}
+
+/// A reaction that waits for the worker.
+#[derive(Debug)]
+pub struct PendingReaction {
+    /// What is to change.
+    pub change: ReactionChange,
+    /// When it was queued. One that has waited for too long is refused.
+    pub since: Instant,
+    /// Answered after the commit, with the message as it was then.
+    pub answer: oneshot::Sender<Result<Arc<Message>>>,
+}
+
+/// The bounded queue to the worker that writes reactions.
+#[derive(Debug)]
+pub struct ReactionQueue(mpsc::Sender<PendingReaction>);
+
+impl ReactionQueue {
+    pub(super) fn new() -> (Self, mpsc::Receiver<PendingReaction>) {
+        let (sender, receiver) = mpsc::channel(REACTIONS_WAITING);
+        (Self(sender), receiver)
+    }
+
+    /// Queues a reaction without waiting, so that a user's reactions are committed in the order of the calls.
+    /// [`Error::Unavailable`] where the queue is full.
+    pub fn push(&self, change: ReactionChange) -> Result<oneshot::Receiver<Result<Arc<Message>>>> {
+        let (answer, answered) = oneshot::channel();
+        self.0
+            .try_send(PendingReaction { change, since: Instant::now(), answer })
+            .map_err(|_| Error::Unavailable("the queue of reactions is full or closed".into()))?;
+        Ok(answered)
+    }
+
+    /// How many reactions wait, and for how many there is room.
+    pub fn waiting(&self) -> (usize, usize) {
+        waiting(&self.0)
     }
 }
 

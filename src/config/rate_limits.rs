@@ -58,8 +58,8 @@ impl RateLimitSettings {
             messages: from.get(
                 "THROTTLE_MESSAGES",
                 "20/second",
-                "Messages that a user sends, edits or deletes. A socket may send five times as many\n\
-                 frames of any kind; it is closed with 4029 if it goes on sending more.",
+                "Messages that a user sends, edits, deletes, reacts to or pins. A socket may send five\n\
+                 times as many frames of any kind; it is closed with 4029 if it goes on sending more.",
                 rate,
             ),
             members: from.get(

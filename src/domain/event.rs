@@ -30,7 +30,7 @@ pub struct ChatEvent {
 pub enum Change {
     /// A message was sent.
     MessageCreated(Arc<Message>),
-    /// A message changed, other than by becoming a tombstone; today its content.
+    /// A message changed, other than by becoming a tombstone: its content, its reactions or its pin.
     MessageUpdated(Arc<Message>),
     /// A message became a tombstone.
     MessageDeleted(Arc<Message>),

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::extras::Extras;
 use super::ids::{ChatId, MessageId, UserId};
 use super::numbering::{Seq, Version};
+use super::reactions::EmojiUsers;
 use super::receipt::{LeastMarkers, MessageStatus};
 use super::text;
 use super::time::Timestamp;
@@ -92,7 +94,8 @@ pub enum LastChange {
     Edited,
     /// It became a tombstone.
     Deleted,
-    /// A kind that only a later version knows. Like an edit, it is published as the whole message.
+    /// Its reactions changed, or it was pinned or unpinned, or it was a kind that only a later version knows. Like an edit, it is published as
+    /// the whole message.
     Other,
 }
 
@@ -140,6 +143,10 @@ pub struct Message {
     pub client_id: Option<String>,
     /// Sent, delivered or read.
     pub status: MessageStatus,
+    /// When it was pinned; the later of two pins of a chat has the later time.
+    pub pinned_at: Option<Timestamp>,
+    /// What else most messages do not have.
+    pub extras: Option<Box<Extras>>,
 }
 
 impl Message {
@@ -149,6 +156,11 @@ impl Message {
             self.status = least.status(self.seq, self.sender.id);
         }
         self
+    }
+
+    /// Its emoji, with their users.
+    pub fn reactions(&self) -> &[EmojiUsers] {
+        self.extras.as_deref().map_or(&[], |extras| extras.reactions.of_emoji())
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Rates {
     pub anon: Option<Rate>,
     /// `THROTTLE_USER`: requests and frames of a user.
     pub user: Option<Rate>,
-    /// `THROTTLE_MESSAGES`: messages that a user sends, edits or deletes.
+    /// `THROTTLE_MESSAGES`: messages that a user sends, edits, deletes, reacts to or pins.
     pub messages: Option<Rate>,
     /// `THROTTLE_MEMBERS`: members that a user adds to groups.
     pub members: Option<Rate>,

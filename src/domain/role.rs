@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub enum Role {
     /// May read and write. Both users of a private chat have this role.
     Member,
-    /// May also rename the group, add and remove members, and delete anyone's message.
+    /// May also rename the group, add and remove members, pin messages, and delete anyone's.
     Admin,
     /// May also change roles, transfer the group, and delete it. One for each group.
     Owner,
@@ -27,6 +27,11 @@ impl Role {
     /// Whether it may delete a message of another user.
     pub fn may_delete_messages_of_others(self) -> bool {
         self >= Self::Admin
+    }
+
+    /// Whether it may pin messages. Both users of a private chat may.
+    pub fn may_pin(self, in_group: bool) -> bool {
+        self >= Self::Admin || !in_group
     }
 
     /// Whether it may change the group's name, description and avatar, and add members.

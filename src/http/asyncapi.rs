@@ -119,8 +119,8 @@ fn limits() -> Value {
         "requests": "`THROTTLE_USER`, 1200 a minute by default, shared with REST, with bursts of up to 2.5 \
                      times that. `sync` and `status.watch` count as ten. While 64 are in progress, or \
                      the client does not read its replies, no more frames are read",
-        "sends": "`THROTTLE_MESSAGES`, 20 a second by default, with bursts of up to 2.5 times that. Edits \
-                  and deletions count as well",
+        "sends": "`THROTTLE_MESSAGES`, 20 a second by default, with bursts of up to 2.5 times that. Edits, \
+                  deletions, reactions and pins count as well",
         "frames": "five times the rate of sends. As many again are refused, then the socket is closed with 4029",
     })
 }

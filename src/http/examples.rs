@@ -56,6 +56,7 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         "AddedMembers" => json!({"results": [member()]}),
         "Message" => message(),
         "MessagePage" => page(message()),
+        "ReactionPage" => page(reaction()),
         "ReadMarker" => json!({"last_read_seq": 1, "unread_count": 0}),
         "Receipts" => json!({
             "read": [user_ref()], "delivered": [], "read_count": 1, "delivered_count": 0,
@@ -191,7 +192,12 @@ fn message() -> Value {
         "id": 12, "chat": 3, "seq": 1, "version": 2, "sender": user_ref(), "content": "Meow!",
         "timestamp": TIME, "edited_at": null, "deleted_at": null, "reply_to": null,
         "client_id": "b0f7c2a4", "status": "read",
+        "reactions": [{"emoji": "👍", "count": 1, "users": [7]}], "pinned_at": null,
     })
+}
+
+fn reaction() -> Value {
+    json!({"emoji": "👍", "user": user_ref(), "created_at": TIME})
 }
 
 fn chat() -> Value {

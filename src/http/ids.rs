@@ -41,7 +41,7 @@ impl<S: Send + Sync, A: From<PathId>, B: From<PathId>> FromRequestParts<S> for I
 pub(super) struct PathId(i64);
 
 impl PathId {
-    fn parse(text: &str) -> Result<Self> {
+    pub(super) fn parse(text: &str) -> Result<Self> {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         let id = text.parse().ok().filter(|id| digits && (1..=MAX_ID).contains(id));
         Ok(Self(id.ok_or(Error::NotFound)?))

@@ -36,8 +36,10 @@ mod openapi;
 mod pagination;
 mod parameters;
 mod picture_body;
+mod pins;
 mod proxies;
 mod rate_limits;
+mod reactions;
 mod receipts;
 mod receive;
 mod resets;
@@ -191,5 +193,9 @@ fn private_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(receipts::read))
         .routes(routes!(messages::one, messages::edit, messages::delete))
         .routes(routes!(receipts::of_message))
+        .routes(routes!(reactions::list))
+        .routes(routes!(pins::list))
+        .routes(routes!(pins::add, pins::remove))
+        .routes(routes!(reactions::add, reactions::remove))
         .routes(routes!(sync::changes))
 }

@@ -150,7 +150,7 @@ impl FrameDescription {
         Some(match kind {
             "auth" => "ready",
             "ping" => "pong",
-            "message.send" | "message.edit" | "message.delete" => "ack.message",
+            "message.send" | "message.edit" | "message.delete" | "message.react" => "ack.message",
             "status.watch" => "ack.users",
             "sync" => "ack.changes",
             _ => "ack",

@@ -30,6 +30,8 @@ pub(super) fn message_created(chat: ChatId, version: Version) -> Event {
         reply_to: None,
         client_id: None,
         status: MessageStatus::Sent,
+        pinned_at: None,
+        extras: None,
     }))
 }
 

@@ -1,4 +1,4 @@
-//! The batches of the committers and of the marker worker.
+//! The batches of the committers, and of the workers for reactions and markers.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 
 use super::families::{Histograms, register_seconds};
 
-/// Rows of a batch; at most 256 sends or 512 markers.
+/// Rows of a batch; at most 256 sends or reactions, or 512 markers.
 const SIZES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 /// In seconds. A flush of a disk takes some milliseconds.
 const DURATIONS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -18,6 +18,8 @@ const DURATIONS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25
 pub struct SendMetrics {
     /// Those of the committers.
     pub messages: Batches,
+    /// Those of the reaction worker.
+    pub reactions: Batches,
     /// Those of the marker worker.
     pub markers: Batches,
     created: Counter,
@@ -51,8 +53,9 @@ impl Default for SendMetrics {
         let sizes = Histograms::new_with_constructor(|| Histogram::new(SIZES));
         let durations = Histograms::new_with_constructor(|| Histogram::new(DURATIONS));
         let messages = Batches::of("sends", &sizes, &durations);
+        let reactions = Batches::of("reactions", &sizes, &durations);
         let markers = Batches::of("markers", &sizes, &durations);
-        Self { messages, markers, created: Counter::default(), sizes, durations }
+        Self { messages, reactions, markers, created: Counter::default(), sizes, durations }
     }
 }
 

@@ -10,7 +10,7 @@ use tracing::Instrument;
 
 use crate::actions::connect::{ConnectError, connect};
 use crate::actions::live::LiveSocket;
-use crate::actions::{messages, presence, receipts, sessions, signals, sync};
+use crate::actions::{messages, presence, reactions, receipts, sessions, signals, sync};
 use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::{SessionId, UserId};
@@ -184,6 +184,16 @@ impl Session {
             Request::Delete { message } => {
                 let deleted = async move { messages::delete(&app, user, message).await };
                 self.request(light, id, self.with_permit(deleted), frames::ack)
+            }
+            Request::React { message, reaction } => {
+                // A valid one goes to the worker; only a refusal uses the database.
+                let uses_database = reaction.is_err();
+                let reacted = reactions::react(&app, user, message, reaction);
+                let show = |id: &_, message: &Arc<_>, urls: &_| frames::ack(id, message, urls);
+                match uses_database {
+                    true => self.request(light, id, self.with_permit(reacted), show),
+                    false => self.request(light, id, reacted, show),
+                }
             }
             Request::Mark { chat, seq, read } => {
                 let marked = async move { receipts::mark(&app, user, chat, seq, read).await };

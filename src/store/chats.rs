@@ -241,6 +241,13 @@ pub async fn count_made(tx: &mut Tx, user: UserId, most: i64) -> Result<i64> {
     Ok(count)
 }
 
+/// Whether it is a group.
+pub async fn is_group(at: impl Into<Target<'_>>, id: ChatId) -> Result<bool> {
+    let (low_user,): (Option<UserId>,) =
+        at.into().query("select low_user from chats where id = $1").bind(id).one().await?;
+    Ok(low_user.is_none())
+}
+
 /// Whether a chat exists and was not deleted.
 pub async fn is_there(at: impl Into<Target<'_>>, id: ChatId) -> Result<bool> {
     let row: Option<(i64,)> = at

@@ -168,7 +168,8 @@ const FITTING: &str = concat!(
          from (select c.id, ",
     ACTIVITY,
     " as activity, $4 + octet_length(c.name) + octet_length(c.description) \
-                      + coalesce((select octet_length(m.content) from messages m \
+                      + coalesce((select octet_length(m.content) \
+                                         + coalesce(octet_length(m.extras), 0) from messages m \
                                   where m.id = c.last_message_id), 0) as bytes \
                from chats c where c.id "
 );

@@ -5,6 +5,7 @@
 use constcat::concat;
 use serde::Deserialize;
 
+use crate::domain::extras::Extras;
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::{Content, LastChange, Message};
 use crate::domain::numbering::{Seq, Version};
@@ -16,8 +17,21 @@ use super::db::Tx;
 use super::error::Result;
 use super::query::{Dialects, Statement, Target};
 
+/// The column `extras`.
 #[derive(Deserialize)]
-struct Row {
+#[serde(try_from = "String")]
+struct StoredExtras(Box<Extras>);
+
+impl TryFrom<String> for StoredExtras {
+    type Error = serde_json::Error;
+
+    fn try_from(text: String) -> serde_json::Result<Self> {
+        Extras::of_row(&text).map(|extras| Self(Box::new(extras)))
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct MessageRow {
     id: MessageId,
     chat_id: ChatId,
     seq: Seq,
@@ -29,6 +43,8 @@ struct Row {
     last_change: Option<String>,
     reply_to: Option<MessageId>,
     client_id: Option<String>,
+    pinned_at: Option<Timestamp>,
+    extras: Option<StoredExtras>,
     sender_id: UserId,
     username: String,
     first_name: String,
@@ -36,8 +52,8 @@ struct Row {
     avatar: Option<String>,
 }
 
-impl From<Row> for Message {
-    fn from(row: Row) -> Self {
+impl From<MessageRow> for Message {
+    fn from(row: MessageRow) -> Self {
         let last_change = LastChange::of_row(
             row.last_change.as_deref(),
             row.edited_at.is_some(),
@@ -63,22 +79,26 @@ impl From<Row> for Message {
             reply_to: row.reply_to,
             client_id: row.client_id,
             status: MessageStatus::Sent,
+            // An older program that runs beside this one leaves these when it deletes a message.
+            pinned_at: row.pinned_at.filter(|_| row.deleted_at.is_none()),
+            extras: row.extras.filter(|_| row.deleted_at.is_none()).map(|stored| stored.0),
         }
     }
 }
 
 /// The columns of a whole message.
 const COLUMNS: &str = "select m.id, m.chat_id, m.seq, m.version, m.content, m.timestamp, m.edited_at, \
-             m.deleted_at, m.last_change, m.reply_to, m.client_id, m.sender_id, u.username, \
-             u.first_name, u.last_name, u.avatar ";
+             m.deleted_at, m.last_change, m.reply_to, m.client_id, m.pinned_at, \
+             m.extras, m.sender_id, u.username, u.first_name, u.last_name, u.avatar ";
 
 /// The beginning of queries of whole messages.
-const SELECT: &str = concat!(COLUMNS, "from messages m join users u on u.id = m.sender_id ");
+pub(super) const SELECT: &str =
+    concat!(COLUMNS, "from messages m join users u on u.id = m.sender_id ");
 
 /// The columns of a message `m` with its sender `s`; all are null if there is none.
 pub(super) const JOINED: &str = "m.id as message_id, m.seq as message_seq, \
      m.version as message_version, m.content, m.timestamp, m.edited_at, m.deleted_at, \
-     m.last_change, m.reply_to, m.client_id, m.sender_id, s.username as sender_username, \
+     m.last_change, m.reply_to, m.client_id, m.pinned_at, m.extras, m.sender_id, s.username as sender_username, \
      s.first_name as sender_first_name, s.last_name as sender_last_name, \
      s.avatar as sender_avatar ";
 
@@ -95,6 +115,8 @@ pub(super) struct Joined {
     last_change: Option<String>,
     reply_to: Option<MessageId>,
     client_id: Option<String>,
+    pinned_at: Option<Timestamp>,
+    extras: Option<StoredExtras>,
     sender_id: Option<UserId>,
     sender_username: Option<String>,
     sender_first_name: Option<String>,
@@ -105,7 +127,7 @@ pub(super) struct Joined {
 impl Joined {
     /// The message, if there is one.
     pub(super) fn of(self, chat_id: ChatId) -> Option<Message> {
-        let row = Row {
+        let row = MessageRow {
             id: self.message_id?,
             chat_id,
             seq: self.message_seq?,
@@ -117,6 +139,8 @@ impl Joined {
             last_change: self.last_change,
             reply_to: self.reply_to,
             client_id: self.client_id,
+            pinned_at: self.pinned_at,
+            extras: self.extras,
             sender_id: self.sender_id?,
             username: self.sender_username?,
             first_name: self.sender_first_name?,
@@ -127,7 +151,7 @@ impl Joined {
     }
 }
 
-fn messages(rows: Vec<Row>) -> Vec<Message> {
+pub(super) fn messages(rows: Vec<MessageRow>) -> Vec<Message> {
     rows.into_iter().map(Into::into).collect()
 }
 
@@ -223,8 +247,8 @@ pub async fn changed(
 }
 
 /// Messages of several chats with a version later than the one given for each, chat by chat in the given
-/// order, each in version order: the first `limit` in total, and no more once their contents have `bytes`
-/// together. Contents beyond that are not read.
+/// order, each in version order: the first `limit` in total, and no more once their contents and extras have
+/// `bytes` together. Contents beyond that are not read.
 pub async fn changed_since(
     at: impl Into<Target<'_>>,
     known: &[(ChatId, Version)],
@@ -237,7 +261,8 @@ pub async fn changed_since(
             sqlite: concat!(
                 "select m.* from (select f.id, f.n, f.version, \
                      sum(f.bytes) over (order by f.n, f.version) - f.bytes as before \
-                 from (select i.id, r.key as n, i.version, octet_length(i.content) as bytes \
+                 from (select i.id, r.key as n, i.version, octet_length(i.content) \
+                              + coalesce(octet_length(i.extras), 0) as bytes \
                        from json_each($1) r \
                        join messages i on i.id in (select j.id from messages j \
                            where j.chat_id = r.value ->> 0 and j.version > r.value ->> 1 \
@@ -250,9 +275,9 @@ pub async fn changed_since(
             // A long content is a pointer until it is sent, so the rows need not be looked up again.
             postgres: concat!(
                 COLUMNS,
-                "from (select f.*, sum(octet_length(f.content)) over (order by f.n, f.version) \
-                               - octet_length(f.content) as before \
-                       from (select i.*, r.n from unnest($1::bigint[], $2::bigint[]) \
+                "from (select f.*, sum(f.bytes) over (order by f.n, f.version) - f.bytes as before \
+                       from (select i.*, r.n, octet_length(i.content) \
+                                 + coalesce(octet_length(i.extras), 0) as bytes from unnest($1::bigint[], $2::bigint[]) \
                                  with ordinality as r (known_chat, known, n) \
                              cross join lateral (select * from messages j \
                                  where j.chat_id = r.known_chat and j.version > r.known \
@@ -356,7 +381,7 @@ pub async fn edit(
 pub async fn bury(tx: &mut Tx, id: MessageId, version: Version, now: Timestamp) -> Result<()> {
     tx.query(
         "update messages set content = '', version = $2, deleted_at = $3, \
-                                 last_change = 'deleted' where id = $1",
+                             last_change = 'deleted', pinned_at = null, extras = null where id = $1",
     )
     .bind(id)
     .bind(version)

@@ -38,6 +38,7 @@ pub const EXPORTED: &[SiteTable] = &[
     table("chats", "id"),
     table("members", "chat_id, user_id"),
     table("messages", "id"),
+    table("reactions", "id"),
     table("departures", "id"),
     table("audit", "id"),
 ];

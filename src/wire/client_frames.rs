@@ -5,6 +5,7 @@ use utoipa::openapi::schema::OneOfBuilder;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::domain::emoji::Emoji;
 use crate::domain::ids::{ChatId, MessageId};
 use crate::domain::numbering::Seq;
 use crate::domain::presence::Availability;
@@ -12,6 +13,7 @@ use crate::domain::presence::Availability;
 use super::kinds::{Boolean, Integer, ObjectId, ObjectIds, choice, text};
 use super::messages::{EditMessage, SendMessage};
 use super::presence::{WATCH_MAX, status_text};
+use super::reactions::emoji;
 use super::request_id::RequestId;
 use super::sync::Sync;
 use super::visitor::{Visitor, describe_variant};
@@ -46,6 +48,12 @@ pub fn schemas(message_max: usize) -> (RefOr<Schema>, Vec<(String, RefOr<Schema>
             "Deletes a message of yours, or any message if you are the owner or an admin of the \
              group. The members receive `message.deleted`; the `ack` carries the tombstone.",
             delete,
+        ),
+        describe_variant(
+            "message.react",
+            "Reacts to a message with an emoji, or no longer. The members receive \
+             `message.updated` if that changed anything; the `ack` carries the message.",
+            react,
         ),
         describe_variant(
             "message.delivered",
@@ -113,6 +121,14 @@ pub(super) fn edit(frame: &mut impl Visitor, max: usize) -> (Option<MessageId>, 
 
 pub(super) fn delete(frame: &mut impl Visitor) -> Option<MessageId> {
     message(frame)
+}
+
+pub(super) fn react(frame: &mut impl Visitor) -> (Option<MessageId>, Option<(Emoji, bool)>) {
+    let about = "One emoji that Unicode recommends for interchange (RGI).";
+    let message = message(frame);
+    let emoji = frame.required("emoji", about, emoji());
+    let active = frame.required("active", "Whether you react with it.", Boolean::default());
+    (message, emoji.zip(active))
 }
 
 pub(super) fn mark(frame: &mut impl Visitor) -> (Option<ChatId>, Option<Seq>) {

@@ -117,7 +117,7 @@ enum ServerFrame<'a> {
         version: Version,
         message: MessageJson<'a>,
     },
-    /// A message was edited.
+    /// A message was edited, pinned or unpinned, or its reactions changed.
     #[serde(rename = "message.updated")]
     MessageUpdated {
         /// The chat's id.

@@ -1,6 +1,7 @@
 //! Reads the client's frames into what they ask for. What a request means, and whether the caller may
 //! make it, is decided elsewhere.
 
+use crate::domain::emoji::Emoji;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::input::Input;
@@ -9,7 +10,7 @@ use crate::domain::numbering::Seq;
 use crate::domain::presence::Availability;
 use crate::domain::sync::Known;
 
-use super::client_frames::{auth, delete, edit, mark, send, status, typing, watch};
+use super::client_frames::{auth, delete, edit, mark, react, send, status, typing, watch};
 use super::fields::Fields;
 use super::kinds::text;
 use super::presence::WATCH_MAX;
@@ -55,6 +56,13 @@ pub enum Request {
     Delete {
         /// The message.
         message: MessageId,
+    },
+    /// Reacts to a message, or no longer.
+    React {
+        /// The message.
+        message: MessageId,
+        /// With what, and whether the caller does.
+        reaction: Result<(Emoji, bool)>,
     },
     /// Moves the markers of the caller in a chat.
     Mark {
@@ -115,6 +123,7 @@ impl Request {
             Self::Send { .. } => "message.send",
             Self::Edit { .. } => "message.edit",
             Self::Delete { .. } => "message.delete",
+            Self::React { .. } => "message.react",
             Self::Mark { read: true, .. } => "message.read",
             Self::Mark { .. } => "message.delivered",
             Self::Typing { .. } => "typing",
@@ -153,6 +162,14 @@ impl Request {
             "message.delete" => {
                 let message = delete(&mut fields);
                 fields.finish(message.map(|message| Self::Delete { message }))
+            }
+            "message.react" => {
+                let (message, reaction) = react(&mut fields);
+                let reaction = fields.finish(reaction);
+                match message {
+                    Some(message) => Ok(Self::React { message, reaction }),
+                    None => without_target(reaction),
+                }
             }
             "message.delivered" | "message.read" => {
                 let (chat, seq) = mark(&mut fields);

@@ -17,6 +17,7 @@ use crate::domain::urls::Urls;
 use super::fields::Fields;
 use super::kinds::{ObjectId, Text, text};
 use super::pages::PageJson;
+use super::reactions::ReactionSummaryJson;
 use super::users::UserRefJson;
 use super::visitor::{Visitor, describe};
 
@@ -57,6 +58,12 @@ pub struct MessageJson<'a> {
     client_id: Option<&'a str>,
     #[schema(value_type = MessageStatusSchema)]
     status: MessageStatus,
+    /// The reactions, in the order in which the emoji were first used.
+    #[schema(max_items = 20)]
+    reactions: Vec<ReactionSummaryJson<'a>>,
+    /// When it was pinned.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    pinned_at: Option<Timestamp>,
 }
 
 /// A page of messages.
@@ -78,6 +85,8 @@ impl<'a> MessageJson<'a> {
             reply_to: message.reply_to,
             client_id: message.client_id.as_deref(),
             status: message.status,
+            reactions: message.reactions().iter().map(ReactionSummaryJson::of).collect(),
+            pinned_at: message.pinned_at,
         }
     }
 }

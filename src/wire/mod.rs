@@ -20,6 +20,7 @@ pub mod members;
 pub mod messages;
 pub mod pages;
 pub mod presence;
+pub mod reactions;
 pub mod receipts;
 pub mod request_id;
 pub mod schemas;

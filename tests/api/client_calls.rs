@@ -223,6 +223,15 @@ async fn message_calls(alice: &Client, bob: &Client) {
     assert_eq!(reply.reply_to, Some(first.id));
     alice.edit(first.id, "one, edited").await.expect("edited");
     assert_eq!(bob.message(first.id).await.expect("a message").content, "one, edited");
+    let reacted = alice.react(first.id, "#️⃣").await.expect("reacted").reactions;
+    assert_eq!((reacted[0].emoji.as_str(), reacted[0].count), ("#️⃣", 1));
+    let reactions = alice.reactions(first.id).collect().await.expect("reactions");
+    assert_eq!((reactions.len(), reactions[0].user.id), (1, reacted[0].users[0]));
+    assert_eq!(alice.unreact(first.id, "#️⃣").await.expect("removed").reactions, []);
+    assert!(alice.pin(first.id).await.expect("pinned").pinned_at.is_some());
+    let pins = alice.pins(chat).collect().await.expect("pins");
+    assert_eq!(pins.iter().map(|one| one.id).collect::<Vec<_>>(), [first.id]);
+    assert_eq!(bob.unpin(first.id).await.expect("unpinned").pinned_at, None);
     assert_eq!(alice.receipts(first.id).await.expect("receipts").read_count, 1);
     bob.delete(reply.id).await.expect("deleted");
     for number in 3..=9 {

@@ -49,6 +49,8 @@ impl Person {
             (0, _) | (_, None) => self.make_chat().await,
             (1, _) => self.reconnect().await,
             (2..=10, Some(chat)) => self.say(chat).await,
+            (11..=13, Some(chat)) => self.react(chat).await,
+            (14, Some(chat)) => self.pin(chat).await,
             (_, Some(chat)) => self.change(chat).await,
         }
     }
@@ -111,6 +113,40 @@ impl Person {
             (false, false) => &[200, 204, 403],
         };
         assert!(expected.contains(&outcome), "{outcome}, own: {own}, edit: {edit}, {message}");
+    }
+
+    /// Reacts to a message, or no longer.
+    async fn react(&mut self, chat: i64) {
+        let known: Vec<_> = self.replica.chats[&chat].messages.values().collect();
+        let Some(id) = self.chance.pick(&known).map(|message| message["id"].clone()) else {
+            return;
+        };
+        let emoji = ["🐈", "❤️"][self.chance.below(2)];
+        let active = self.chance.one_in(2);
+        let path = format!("/api/messages/{id}/reactions/{emoji}/");
+        let outcome = match (self.chance.one_in(2), active) {
+            (true, true) => self.client.put(&path, Value::Null).await.status.as_u16(),
+            (true, false) => self.client.delete(&path).await.status.as_u16(),
+            (false, _) => {
+                let frame = json!({"type": "message.react", "message": id, "emoji": emoji, "active": active});
+                outcome(&self.socket.request(frame).await)
+            }
+        };
+        assert!([200, 409].contains(&outcome), "{outcome}, {id}");
+    }
+
+    /// Pins a message, or unpins it. Only a private chat's users and a group's owner may.
+    async fn pin(&mut self, chat: i64) {
+        let known: Vec<_> = self.replica.chats[&chat].messages.values().collect();
+        let Some(id) = self.chance.pick(&known).map(|message| message["id"].clone()) else {
+            return;
+        };
+        let path = format!("/api/messages/{id}/pin/");
+        let answer = match self.chance.one_in(3) {
+            true => self.client.delete(&path).await,
+            false => self.client.put(&path, Value::Null).await,
+        };
+        assert!([200, 403, 409].contains(&answer.status.as_u16()), "{answer:?}");
     }
 
     /// Reconnects with the known state, and reads what may have been missed.

@@ -14,7 +14,7 @@ use crate::support::openapi::{calls, document, object};
 use crate::support::{Backend, PASSWORD, TestApp};
 
 /// Fields whose values differ each time: only their type is compared, and whether they are null.
-const ANY: [&str; 15] = [
+const ANY: [&str; 16] = [
     "id",
     "chat",
     "reply_to",
@@ -22,6 +22,7 @@ const ANY: [&str; 15] = [
     "date_joined",
     "deleted_at",
     "edited_at",
+    "pinned_at",
     "joined_at",
     "last_used_at",
     "timestamp",

@@ -140,6 +140,12 @@ const IN_A_CHAT: &[Row] = &[
     ("DELETE /api/messages/{id}/", "another's", Another, NONE),
     ("GET /api/messages/{id}/receipts/", "one's own", Own, NONE),
     ("GET /api/messages/{id}/receipts/", "another's", Another, NONE),
+    ("GET /api/chats/{id}/pins/", "", Own, NONE),
+    ("PUT /api/messages/{id}/pin/", "", Another, NONE),
+    ("DELETE /api/messages/{id}/pin/", "", Another, NONE),
+    ("GET /api/messages/{id}/reactions/", "", Another, NONE),
+    ("PUT /api/messages/{id}/reactions/{emoji}/", "", Another, NONE),
+    ("DELETE /api/messages/{id}/reactions/{emoji}/", "", Another, NONE),
 ];
 
 /// Calls that only groups have.
@@ -236,7 +242,7 @@ async fn who_may_do_what(#[values(Backend::Sqlite, Backend::Postgres)] backend: 
 async fn ask(scene: &Scene<'_>, method: &str, path: &str, body: Value) -> Answer {
     let id = if path.starts_with("/api/chats/") { scene.chat } else { scene.subject };
     let path = path.replace("{id}", &id.to_string());
-    let path = path.replace("{user_id}", &scene.subject.to_string());
+    let path = path.replace("{user_id}", &scene.subject.to_string()).replace("{emoji}", "🐈");
     let method: Method = method.to_uppercase().parse().expect("a method");
     let is_picture = method == Method::PUT && path.ends_with("/avatar/");
     let request = scene.me.request(method, &path);

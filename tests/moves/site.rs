@@ -112,6 +112,8 @@ pub async fn fill(place: &Place) {
     let change = json!({"content": "edited \u{202e}"});
     bob.put(&format!("/api/messages/{first}/"), change).await.expect(200);
     bob.delete(&format!("/api/messages/{second}/")).await.expect(204);
+    carol.put(&format!("/api/messages/{first}/reactions/🐈/"), json!({})).await.expect(200);
+    alice.put(&format!("/api/messages/{first}/pin/"), json!({})).await.expect(200);
     upload(alice).await.expect(200);
     alice.patch("/api/auth/me/", json!({"status_text": "🐈‍⬛"})).await.expect(200);
     // Departures, an ended session, a rotated token, a deleted account and a deleted chat.

@@ -3,18 +3,20 @@
 
 use std::time::{Duration, Instant};
 
+use meowsenger::domain::emoji::Emoji;
 use meowsenger::domain::event::Departed;
 use meowsenger::domain::ids::{ChatId, MessageId, SessionId, UserId};
 use meowsenger::domain::message::NewMessage;
 use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::presence::Activity;
+use meowsenger::domain::reactions::ReactionChange;
 use meowsenger::domain::receipt::Markers;
 use meowsenger::domain::role::Role;
 use meowsenger::domain::search::IndexEntry;
 use meowsenger::store::presence::NodePresence;
 use meowsenger::store::{
     Tx, account_version, avatars, chats, connecting, departures, least, markers, member_chats,
-    members, messages, presence, search, sends, sessions, users,
+    members, messages, presence, reactions, search, sends, sessions, users,
 };
 use rstest::rstest;
 
@@ -51,6 +53,12 @@ const STATEMENTS: &[&str] = &[
     "presence::remove",
     "presence::seen",
     "presence::write",
+    "reactions::insert",
+    "reactions::lock_chats",
+    "reactions::present",
+    "reactions::remove",
+    "reactions::update_chats",
+    "reactions::update_messages",
     "search::having",
     "search::index",
     "sends::lock_chats",
@@ -64,7 +72,7 @@ const STATEMENTS: &[&str] = &[
 
 /// Users and chats from 1 to `LONG`. User 1 is a member of every chat, everybody is a member of chat 1,
 /// and each chat has one message. Chat 0 is empty.
-const SITE: [&str; 11] = [
+const SITE: [&str; 12] = [
     "insert into users (id, username, username_key, password, date_joined) \
      select n, 'user' || n, 'user' || n, '!', $1 from s",
     "insert into login_names (name_key, user_id) select 'user' || n, n from s",
@@ -76,8 +84,9 @@ const SITE: [&str; 11] = [
      select n, 1, 'owner', $1, 0, 0 from s",
     "insert into members (chat_id, user_id, role, joined_at, last_delivered_seq, last_read_seq) \
      select 1, n, 'member', $1, 0, 0 from s where n > 1",
-    "insert into messages (chat_id, seq, version, sender_id, content, timestamp) \
-     select n, 1, 2, 1, 'meow', $1 from s",
+    "insert into messages (id, chat_id, seq, version, sender_id, content, timestamp) \
+     select n, n, 1, 2, 1, 'meow', $1 from s",
+    "insert into reactions (message_id, user_id, emoji, created_at) select n, 1, '🐈', $1 from s",
     "insert into name_pieces (piece, user_id) select 'user' || n, n from s",
     "insert into sessions (user_id, created_at, last_used_at, expires_at, refresh_jti, refreshed_at) \
      select n, $1, $1, $1, '', $1 from s",
@@ -106,6 +115,7 @@ struct Lists {
     /// Ids that do not exist.
     names: Vec<String>,
     sends: Vec<NewMessage>,
+    reactions: Vec<ReactionChange>,
 }
 
 impl Lists {
@@ -113,6 +123,15 @@ impl Lists {
         let ids: Vec<i64> = (1..=length).map(|n| i64::try_from(n).expect("few")).collect();
         Self {
             names: ids.iter().map(|id| format!("user{id}")).collect(),
+            reactions: ids
+                .iter()
+                .map(|id| ReactionChange {
+                    message: MessageId(*id),
+                    user: UserId(1),
+                    emoji: Emoji::parse("🐈").expect("an emoji"),
+                    active: true,
+                })
+                .collect(),
             sends: ids.iter().map(|id| message(ChatId(*id), UserId(1), "meow")).collect(),
             ids,
         }
@@ -189,6 +208,19 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
             let places =
                 lists.map(|id| NodePresence { user: UserId(id), connections: 1, activity });
             presence::write(tx, "one", &places).await
+        }
+        "reactions::insert" => {
+            reactions::insert(tx, &lists.map(|id| (MessageId(id), one, "😺")), NOW).await
+        }
+        "reactions::lock_chats" => reactions::lock_chats(tx, &lists.map(MessageId)).await.map(drop),
+        "reactions::present" => reactions::present(tx, &lists.reactions).await.map(drop),
+        "reactions::remove" => reactions::remove(tx, &lists.ids).await,
+        "reactions::update_chats" => {
+            reactions::update_chats(tx, &lists.map(|id| (ChatId(id), Version(id + 9)))).await
+        }
+        "reactions::update_messages" => {
+            let reacted = lists.map(|id| (MessageId(id), Version(id + 9), Some("{}".to_owned())));
+            reactions::update_messages(tx, &reacted).await
         }
         "search::having" => search::having(tx, lists.names.clone(), 9_999).await.map(drop),
         // Its list is bounded: a user has at most some hundred pieces.

@@ -89,6 +89,15 @@ impl Connection {
         Ok(message)
     }
 
+    /// Reacts to a message with an emoji, or no longer. Retried as in [`Self::send`].
+    pub async fn react(&self, message: MessageId, emoji: &str, active: bool) -> Result<Message> {
+        let frame = json!({
+            "type": "message.react", "message": message, "emoji": emoji, "active": active,
+        });
+        let MessageAck { message } = self.request(frame).await?;
+        Ok(message)
+    }
+
     /// Moves your read marker in a chat to a `seq`.
     pub async fn mark_read(&self, chat: ChatId, seq: Seq) -> Result<()> {
         let frame = json!({"type": "message.read", "chat": chat, "seq": seq});

@@ -25,7 +25,7 @@ pub enum Change {
     #[serde(rename = "message.created")]
     #[non_exhaustive]
     MessageCreated { chat: ChatId, version: Version, message: Message },
-    /// A message was edited.
+    /// A message was edited, pinned or unpinned, or its reactions changed.
     #[serde(rename = "message.updated")]
     #[non_exhaustive]
     MessageUpdated { chat: ChatId, version: Version, message: Message },

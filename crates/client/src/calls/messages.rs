@@ -1,5 +1,6 @@
 //! Messages.
 
+use reqwest::Method;
 use serde_json::json;
 
 use crate::call::Call;
@@ -7,7 +8,7 @@ use crate::errors::Result;
 use crate::ids::{ChatId, MessageId, Seq};
 use crate::lists::List;
 use crate::rest::Client;
-use crate::types::{Draft, Message, Receipts};
+use crate::types::{Draft, Message, Reaction, Receipts};
 
 /// Where a list of a chat's messages starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,4 +65,40 @@ impl Client {
     pub async fn receipts(&self, message: MessageId) -> Result<Receipts> {
         self.run(Call::get(format!("/api/messages/{message}/receipts/"))).await
     }
+
+    /// Pins a message: in a group as its owner or an admin.
+    pub async fn pin(&self, message: MessageId) -> Result<Message> {
+        self.run(Call::new(Method::PUT, format!("/api/messages/{message}/pin/"))).await
+    }
+
+    /// Unpins a message.
+    pub async fn unpin(&self, message: MessageId) -> Result<Message> {
+        self.run(Call::delete(format!("/api/messages/{message}/pin/"))).await
+    }
+
+    /// The pinned messages of a chat, the latest pin first.
+    pub fn pins(&self, chat: ChatId) -> List<Message> {
+        List::new(self, format!("/api/chats/{chat}/pins/"))
+    }
+
+    /// Reacts to a message with an emoji. Reacting twice changes nothing.
+    pub async fn react(&self, message: MessageId, emoji: &str) -> Result<Message> {
+        self.run(Call::new(Method::PUT, reaction(message, emoji))).await
+    }
+
+    /// Removes your reaction with an emoji.
+    pub async fn unreact(&self, message: MessageId, emoji: &str) -> Result<Message> {
+        self.run(Call::delete(reaction(message, emoji))).await
+    }
+
+    /// The reactions to a message, oldest first.
+    pub fn reactions(&self, message: MessageId) -> List<Reaction> {
+        List::new(self, format!("/api/messages/{message}/reactions/"))
+    }
+}
+
+/// An emoji may contain characters that mean something else in a URL, such as `#`.
+fn reaction(message: MessageId, emoji: &str) -> String {
+    let emoji: String = emoji.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    format!("/api/messages/{message}/reactions/{emoji}/")
 }

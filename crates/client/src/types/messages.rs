@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use time::serde::rfc3339;
 
 use super::UserRef;
-use crate::ids::{ChatId, MessageId, Seq, Version};
+use crate::ids::{ChatId, MessageId, Seq, UserId, Version};
 
 /// A message, or the tombstone of a deleted one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,37 @@ pub struct Message {
     /// Whether it was delivered and read, at the time of this answer or event. Receipts change it
     /// without a new version.
     pub status: MessageStatus,
+    /// The reactions, in the order in which the emoji were first used.
+    #[serde(default)]
+    pub reactions: Vec<ReactionSummary>,
+    /// When it was pinned.
+    #[serde(default, with = "rfc3339::option")]
+    pub pinned_at: Option<OffsetDateTime>,
+}
+
+/// Who reacts to a message with an emoji.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ReactionSummary {
+    /// The emoji, in its fully qualified form.
+    pub emoji: String,
+    /// How many users react with it.
+    pub count: usize,
+    /// The ids of the first 100 of them, oldest reaction first.
+    pub users: Vec<UserId>,
+}
+
+/// A user's reaction to a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Reaction {
+    /// The emoji, in its fully qualified form.
+    pub emoji: String,
+    /// The user.
+    pub user: UserRef,
+    /// When the user reacted.
+    #[serde(with = "rfc3339")]
+    pub created_at: OffsetDateTime,
 }
 
 /// Whether a message was delivered and read.

@@ -11,7 +11,7 @@ mod users;
 pub use chats::{
     Chat, ChatType, GroupUpdate, Markers, Member, NewGroup, Role, UnreadCount, UnreadSums,
 };
-pub use messages::{Draft, Message, MessageStatus, Receipts};
+pub use messages::{Draft, Message, MessageStatus, Reaction, ReactionSummary, Receipts};
 pub use pictures::Picture;
 pub use sessions::{Registration, Session, Ticket, TokenPair};
 pub use sync::{AccountDelta, ChatDelta, ReadState, SyncRequest, SyncResponse};
