@@ -64,6 +64,7 @@ mod tests {
             last_delivered_seq: Seq(1),
             last_read_seq: Seq(1),
             unread_count: 0,
+            unread_mentions: 0,
         };
         let (all, reached) = whole_versions((0..CHATS_MAX).map(chat).collect());
         assert_eq!((all.len(), reached), (CHATS_MAX, None));

@@ -61,12 +61,14 @@ pub struct Unread {
     pub messages: i64,
     /// Chats with unread messages.
     pub chats: i64,
+    /// Unread messages that mention the user.
+    pub mentions: i64,
 }
 
 /// Counts what the user has not read.
 pub async fn unread(app: &App, caller: &Caller) -> Result<Unread> {
-    let (messages, chats) = chat_lists::unread(&app.db, caller.user.id).await?;
-    Ok(Unread { messages, chats })
+    let (messages, chats, mentions) = chat_lists::unread(&app.db, caller.user.id).await?;
+    Ok(Unread { messages, chats, mentions })
 }
 
 /// One chat, with its first members.
@@ -292,6 +294,7 @@ pub(super) async fn views_with(
         my_role: row.my_role,
         last_message: row.last_message.map(|message| message.with_status(least.get(&row.chat.id))),
         unread_count: row.unread_count,
+        unread_mentions: row.unread_mentions,
         last_read_seq: row.last_read_seq,
         members: None,
         chat: row.chat,

@@ -20,6 +20,7 @@ use tracing::{Instrument, Span};
 use crate::app::{App, PendingSend, Sent};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::{Change, ChatEvent, Event};
+use crate::domain::extras::Extras;
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::{ClientId, LastChange, Message, NewMessage};
 use crate::domain::numbering::{Seq, Version};
@@ -32,7 +33,7 @@ use crate::store::sends::Resolved;
 use crate::traces;
 
 use super::messages::LEFT_ALONE;
-use super::{batch, epoch};
+use super::{batch, epoch, mentions};
 
 /// Most sends in one transaction: enough to spread the cost of a commit, few enough that the first of them
 /// does not wait long for the last.
@@ -138,6 +139,7 @@ enum Verdict {
 /// One transaction. The outcomes are in the order of the sends.
 async fn attempt(app: &App, batch: Arc<[NewMessage]>) -> Result<Vec<Result<Sent>>> {
     let (now, started) = (app.clock.now(), Instant::now());
+    let batch = mentions::of_batch(app, batch).await?;
     let posted = post(&app.db, &batch, now, judge).await?;
     app.metrics.sends.messages.count(batch.len(), started.elapsed());
     app.metrics.sends.created(posted.created.len());
@@ -206,7 +208,7 @@ async fn existing(app: &App, verdicts: &[Verdict]) -> Result<HashMap<MessageId, 
 /// The new messages.
 fn created<T>(batch: &[NewMessage], posted: &Posted<T>) -> impl Iterator<Item = Arc<Message>> {
     posted.created.iter().filter_map(|&((index, seq, version), id)| {
-        let NewMessage { chat, content, reply_to, client_id, .. } = &batch[index];
+        let NewMessage { chat, content, reply_to, client_id, mentions, .. } = &batch[index];
         let resolved = posted.resolved[index].as_ref()?;
         Some(Arc::new(Message {
             id,
@@ -224,7 +226,7 @@ fn created<T>(batch: &[NewMessage], posted: &Posted<T>) -> impl Iterator<Item = 
             // No marker is beyond the message that was the newest until now.
             status: MessageStatus::Sent,
             pinned_at: None,
-            extras: None,
+            extras: Extras::of_new(mentions),
         }))
     })
 }

@@ -7,6 +7,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::event::{ChatEvent, Event};
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::input::Input;
+use crate::domain::mentions::{Candidates, Mentions};
 use crate::domain::message::{Content, Draft, LastChange, Message, NewMessage};
 use crate::domain::numbering::Seq;
 use crate::domain::page::{Page, PageRequest};
@@ -14,11 +15,12 @@ use crate::domain::receipt::Markers;
 use crate::domain::session::Caller;
 use crate::domain::text::no_such;
 use crate::store::least::least_markers;
+use crate::store::mentions::remove as remove_mentions;
 use crate::store::messages::Span;
 use crate::store::{audit, chats, messages, reactions};
 
 use super::unit::Unit;
-use super::{access, markers};
+use super::{access, markers, mentions};
 
 /// The answer to a message for a deleted account.
 pub(super) const LEFT_ALONE: &str = "The other account was deleted.";
@@ -55,7 +57,18 @@ pub fn send(
         Ok(Input { value: Draft { content: Some(content), reply_to, client_id }, errors })
             if errors.is_empty() =>
         {
-            Ok(app.sends.push(NewMessage { chat, sender: user, content, reply_to, client_id }))
+            let candidates = Candidates::of(content.as_str());
+            let mentions = Mentions::default();
+            let sender = user;
+            Ok(app.sends.push(NewMessage {
+                chat,
+                sender,
+                content,
+                reply_to,
+                client_id,
+                candidates,
+                mentions,
+            }))
         }
         refused => Err(refused),
     };
@@ -168,6 +181,7 @@ pub async fn edit(
         message.content = content;
         (message.edited_at, message.last_change) = (Some(now), LastChange::Edited);
         messages::edit(&mut unit.tx, id, &message.content, message.version, now).await?;
+        mentions::renew(&mut unit.tx, &mut message).await?;
         return publish(app, unit, message).await;
     }
     drop(unit);
@@ -207,6 +221,7 @@ pub async fn delete(app: &Arc<App>, user: UserId, id: MessageId) -> Result<Messa
         message.pinned_at = None;
         if message.extras.take().is_some() {
             reactions::clear(&mut unit.tx, id).await?;
+            remove_mentions(&mut unit.tx, id).await?;
         }
         (message.deleted_at, message.last_change) = (Some(now), LastChange::Deleted);
         messages::bury(&mut unit.tx, id, message.version, now).await?;

@@ -31,6 +31,7 @@ pub mod look_back;
 mod lookups;
 pub mod markers;
 pub mod members;
+mod mentions;
 pub mod messages;
 pub mod monitoring;
 pub mod nodes;

@@ -47,6 +47,8 @@ pub struct ReadState {
     pub last_read_seq: Seq,
     /// Messages by others, not deleted, after it.
     pub unread_count: i64,
+    /// Those of them that mention the user, or everybody.
+    pub unread_mentions: i64,
 }
 
 /// The profile that a device was sent, as two hashes: they show which frames a change needs.

@@ -193,6 +193,8 @@ pub struct ChatView {
     pub last_message: Option<Message>,
     /// Messages by others, not deleted, after the viewer's read marker.
     pub unread_count: i64,
+    /// Those of them that mention the viewer, or everybody.
+    pub unread_mentions: i64,
     /// The viewer's read marker.
     pub last_read_seq: Seq,
     /// The first [`MEMBERS_SHOWN`], owner and admins first; only for a request of a single chat.

@@ -30,7 +30,7 @@ pub struct ChatEvent {
 pub enum Change {
     /// A message was sent.
     MessageCreated(Arc<Message>),
-    /// A message changed, other than by becoming a tombstone: its content, its reactions or its pin.
+    /// A message changed, other than by becoming a tombstone: its content, mentions, reactions or pin.
     MessageUpdated(Arc<Message>),
     /// A message became a tombstone.
     MessageDeleted(Arc<Message>),
@@ -186,6 +186,7 @@ impl Newcomer {
             my_role: self.role,
             last_message: last_message.cloned(),
             unread_count: 0,
+            unread_mentions: 0,
             last_read_seq: chat.last_seq,
             members: None,
         }

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::mentions::Mentions;
 use super::reactions::Reactions;
 
 /// What a message has beside its text.
@@ -12,12 +13,21 @@ pub struct Extras {
     /// The reactions.
     #[serde(default, skip_serializing_if = "Reactions::is_empty")]
     pub reactions: Reactions,
+    /// The members that it mentions.
+    #[serde(default, skip_serializing_if = "Mentions::is_empty")]
+    pub mentions: Mentions,
     /// What only a later version knows. It is kept when this one changes the rest.
     #[serde(flatten)]
     later: Map<String, Value>,
 }
 
 impl Extras {
+    /// Those of a new message.
+    pub fn of_new(mentions: &Mentions) -> Option<Box<Self>> {
+        let extras = || Box::new(Self { mentions: mentions.clone(), ..Self::default() });
+        (!mentions.is_empty()).then(extras)
+    }
+
     /// Reads what [`Self::stored`] has written, in this version or another.
     pub fn of_row(text: &str) -> serde_json::Result<Self> {
         serde_json::from_str(text)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::extras::Extras;
 use super::ids::{ChatId, MessageId, UserId};
+use super::mentions::{Candidates, Mentions};
 use super::numbering::{Seq, Version};
 use super::reactions::EmojiUsers;
 use super::receipt::{LeastMarkers, MessageStatus};
@@ -82,6 +83,10 @@ pub struct NewMessage {
     pub reply_to: Option<MessageId>,
     /// The idempotency key.
     pub client_id: Option<ClientId>,
+    /// The names that the content may mention.
+    pub candidates: Candidates,
+    /// The members that it mentions, once these were looked up.
+    pub mentions: Mentions,
 }
 
 /// The kind of a message's last change, stored on its row: the catch-up publishes the event of that change
@@ -156,6 +161,11 @@ impl Message {
             self.status = least.status(self.seq, self.sender.id);
         }
         self
+    }
+
+    /// The members that it mentions, if any.
+    pub fn mentions(&self) -> Option<&Mentions> {
+        self.extras.as_deref().map(|extras| &extras.mentions)
     }
 
     /// Its emoji, with their users.

@@ -12,6 +12,7 @@ pub mod extras;
 pub mod ids;
 pub mod input;
 pub mod login_names;
+pub mod mentions;
 pub mod message;
 pub mod network;
 pub mod numbering;

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Role {
     /// May read and write. Both users of a private chat have this role.
     Member,
-    /// May also rename the group, add and remove members, pin messages, and delete anyone's.
+    /// May also rename the group, add and remove members, pin messages, mention everybody, and delete
+    /// anyone's message.
     Admin,
     /// May also change roles, transfer the group, and delete it. One for each group.
     Owner,
@@ -26,6 +27,11 @@ impl Role {
 
     /// Whether it may delete a message of another user.
     pub fn may_delete_messages_of_others(self) -> bool {
+        self >= Self::Admin
+    }
+
+    /// Whether it may mention everybody. In a private chat nobody has such a role.
+    pub fn may_mention_all(self) -> bool {
         self >= Self::Admin
     }
 

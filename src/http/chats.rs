@@ -95,8 +95,8 @@ pub(super) async fn unread(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
 ) -> Result<Json<UnreadJson>> {
-    let chats::Unread { messages, chats } = chats::unread(&app, &caller).await?;
-    Ok(Json(UnreadJson { messages, chats, mentions: 0 }))
+    let chats::Unread { messages, chats, mentions } = chats::unread(&app, &caller).await?;
+    Ok(Json(UnreadJson { messages, chats, mentions }))
 }
 
 /// Get a chat

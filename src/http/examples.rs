@@ -50,7 +50,7 @@ pub(super) fn of(schema: &str) -> Option<Value> {
             chat
         }
         "ChatPage" => page(chat()),
-        "Unread" => json!({"messages": 4, "chats": 2, "mentions": 0}),
+        "Unread" => json!({"messages": 4, "chats": 2, "mentions": 1}),
         "Member" => member(),
         "MemberPage" => page(member()),
         "AddedMembers" => json!({"results": [member()]}),
@@ -192,7 +192,8 @@ fn message() -> Value {
         "id": 12, "chat": 3, "seq": 1, "version": 2, "sender": user_ref(), "content": "Meow!",
         "timestamp": TIME, "edited_at": null, "deleted_at": null, "reply_to": null,
         "client_id": "b0f7c2a4", "status": "read",
-        "reactions": [{"emoji": "👍", "count": 1, "users": [7]}], "pinned_at": null,
+        "reactions": [{"emoji": "👍", "count": 1, "users": [7]}], "mentions": [],
+        "mentions_all": false, "pinned_at": null,
     })
 }
 
@@ -204,7 +205,7 @@ fn chat() -> Value {
     json!({
         "id": 3, "type": "private", "name": "Tom Cat", "description": "", "avatar": null,
         "created_at": TIME, "created_by": user_ref(), "members_count": 2, "peer": user(),
-        "my_role": "member", "last_message": message(), "unread_count": 0, "last_seq": 1,
+        "my_role": "member", "last_message": message(), "unread_count": 0, "unread_mentions": 0, "last_seq": 1,
         "last_read_seq": 1, "version": 2,
     })
 }

@@ -12,6 +12,7 @@ use crate::domain::sync::Versions;
 use super::chats::{VERSIONS_OF, VersionLists};
 use super::error::Result;
 use super::member_chats::UNREAD;
+use super::mentions::UNREAD_MENTIONS;
 use super::query::{Dialects, Target};
 
 /// Where an account stands.
@@ -71,7 +72,9 @@ pub async fn read_since(
         .query(concat!(
             "select me.chat_id, me.account_version, me.last_delivered_seq, me.last_read_seq, ",
             UNREAD,
-            " as unread_count \
+            " as unread_count, ",
+            UNREAD_MENTIONS,
+            " as unread_mentions \
              from members me join chats c on c.id = me.chat_id \
              where me.user_id = $1 and me.account_version > $2 \
              order by me.account_version, me.chat_id limit $3"

@@ -9,6 +9,7 @@ use super::error::Result;
 use super::member_chats::{
     self, ACTIVITY, ChatCursor, ChatOfMember, OF_MEMBER, THESE, UNREAD, WANTED,
 };
+use super::mentions::UNREAD_MENTIONS;
 use super::query::{Dialects, Target};
 
 /// A user's chats (`$1`), each looked up once.
@@ -85,15 +86,18 @@ pub async fn before(
     page(at.into(), user, cursor, filter, limit, [ALL_BEFORE, MATCHING_BEFORE]).await
 }
 
-/// Unread messages over all chats of a user, and the number of chats with any. Chats that are read cost
-/// no more than their row.
-pub async fn unread(at: impl Into<Target<'_>>, user: UserId) -> Result<(i64, i64)> {
+/// Unread messages over all chats of a user, the number of chats with any, and how many of the messages mention the
+/// user. Chats that are read cost no more than their row.
+pub async fn unread(at: impl Into<Target<'_>>, user: UserId) -> Result<(i64, i64, i64)> {
     at.into()
         .query(concat!(
-            "select cast(coalesce(sum(unread), 0) as bigint), count(*) from ( \
+            "select cast(coalesce(sum(unread), 0) as bigint), count(*), \
+                    cast(coalesce(sum(mentions), 0) as bigint) from ( \
                  select ",
             UNREAD,
-            " as unread from members me join chats c on c.id = me.chat_id \
+            " as unread, ",
+            UNREAD_MENTIONS,
+            " as mentions from members me join chats c on c.id = me.chat_id \
                  where me.user_id = $1 and c.last_seq > me.last_read_seq \
              ) counted where unread > 0"
         ))

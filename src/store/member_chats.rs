@@ -12,6 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::UserRef;
 
 use super::error::Result;
+use super::mentions::UNREAD_MENTIONS;
 use super::messages::{JOINED, Joined};
 use super::query::{Dialects, Statement, Target};
 
@@ -29,6 +30,8 @@ pub struct ChatOfMember {
     pub last_read_seq: Seq,
     /// Messages by others, not deleted, after that marker.
     pub unread_count: i64,
+    /// Those of them that mention the member.
+    pub unread_mentions: i64,
     /// The newest message.
     pub last_message: Option<Message>,
     /// The sort key of lists.
@@ -63,6 +66,7 @@ struct Row {
     role: Role,
     last_read_seq: Seq,
     unread_count: i64,
+    unread_mentions: i64,
     creator_id: Option<UserId>,
     creator_username: Option<String>,
     creator_first_name: Option<String>,
@@ -85,6 +89,7 @@ impl From<Row> for ChatOfMember {
             my_role: row.role,
             last_read_seq: row.last_read_seq,
             unread_count: row.unread_count,
+            unread_mentions: row.unread_mentions,
             last_message: row.message.of(row.id),
             cursor: ChatCursor { activity: row.activity, id: row.id },
             chat: Chat {
@@ -124,7 +129,9 @@ pub(super) const OF_MEMBER: &str = concat!(
            case when c.low_user = me.user_id then c.high_user else c.low_user end as peer, \
            me.role, me.last_read_seq, ",
     UNREAD,
-    " as unread_count, \
+    " as unread_count, ",
+    UNREAD_MENTIONS,
+    " as unread_mentions, \
            u.id as creator_id, u.username as creator_username, \
            u.first_name as creator_first_name, u.last_name as creator_last_name, \
            u.avatar as creator_avatar, ",

@@ -162,6 +162,29 @@ pub async fn roles(at: impl Into<Target<'_>>, chat: ChatId) -> Result<Vec<(UserI
         .await
 }
 
+/// The roles of some members of some chats.
+pub async fn roles_of(
+    at: impl Into<Target<'_>>,
+    who: &[(ChatId, UserId)],
+) -> Result<Vec<(ChatId, UserId, Role)>> {
+    at.into()
+        .query(Dialects {
+            sqlite: "select me.chat_id, me.user_id, me.role from json_each($1) r \
+                     join members me on me.chat_id = r.value ->> 0 and me.user_id = r.value ->> 1",
+            postgres: "select me.chat_id, me.user_id, me.role \
+                       from unnest($1::bigint[], $2::bigint[]) as r (chat_id, user_id) \
+                       cross join lateral (select * from members where members.chat_id = r.chat_id \
+                           and members.user_id = r.user_id limit 1) me",
+        })
+        .bind_rows(who, |query| {
+            query
+                .bind_list(who.iter().map(|(chat, _)| chat))
+                .bind_list(who.iter().map(|(_, user)| user))
+        })
+        .all()
+        .await
+}
+
 /// The successor of an owner who leaves: the senior admin, or otherwise the senior member; an active one
 /// if there is any. `None` if nobody is left.
 pub async fn successor(

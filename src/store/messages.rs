@@ -377,6 +377,16 @@ pub async fn edit(
     .map(drop)
 }
 
+/// Replaces a message's extras, as part of a change that takes a version.
+pub async fn set_extras(tx: &mut Tx, id: MessageId, extras: Option<String>) -> Result<()> {
+    tx.query("update messages set extras = $2 where id = $1")
+        .bind(id)
+        .bind(extras)
+        .execute()
+        .await
+        .map(drop)
+}
+
 /// Turns a message into a tombstone; `version` is that of this change.
 pub async fn bury(tx: &mut Tx, id: MessageId, version: Version, now: Timestamp) -> Result<()> {
     tx.query(

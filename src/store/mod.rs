@@ -23,6 +23,7 @@ pub mod load;
 pub mod markers;
 pub mod member_chats;
 pub mod members;
+pub mod mentions;
 pub mod messages;
 mod migration_state;
 pub mod migrations;

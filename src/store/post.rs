@@ -2,8 +2,8 @@
 //!
 //! On PostgreSQL it is one statement, committed by itself: one round trip. If a chat was changed while the
 //! statement waited for the chat's row, nothing was written; then it runs again, in a transaction that locks
-//! the rows first. On SQLite it is one visit to the writer's thread, and the caller judges before anything is
-//! written.
+//! the rows first; so it does at once if the batch mentions somebody. On SQLite it is one visit to the writer's
+//! thread, and the caller judges before anything is written.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use crate::domain::time::Timestamp;
 
 use super::db::Db;
 use super::error::{Failure, Result, StoreError};
+use super::mentions::{self, Mentioning};
 use super::sends::{self, Inserted, Numbered, Resolved};
 use super::sqlite::Sqlite;
 
@@ -47,32 +48,52 @@ pub async fn post<T: Send + 'static>(
         let batch = Arc::clone(batch);
         return db.visit(move |db| in_steps(db, &batch, now, judge)).await;
     }
-    let (resolved, inserted) = at_once(db, batch, now).await?;
+    let mentions_nobody = batch.iter().all(|send| send.mentions.is_empty());
+    if mentions_nobody && let Some(written) = at_once(db, batch, now).await? {
+        return judged(batch, written, judge);
+    }
+    let mut tx = db.begin().await?;
+    let chats: Vec<_> = batch.iter().map(|send| send.chat).collect();
+    sends::lock_chats(&mut tx, &chats).await?;
+    let posted = judged(batch, sends::write(&mut tx, batch, now).await?, judge)?;
+    if !mentions_nobody {
+        let created = posted.created.iter();
+        let mentioning: Vec<_> = created.map(|one| mentioning(batch, one)).collect();
+        mentions::insert(&mut tx, &mentioning).await?;
+    }
+    tx.commit().await?;
+    Ok(posted)
+}
+
+/// What a statement returned that writes a batch.
+type Written = (Vec<Option<Resolved>>, Vec<Inserted>);
+
+/// On PostgreSQL, where the statement accepts by the same rules as `judge`. `None` if nothing was written, perhaps
+/// because a chat has changed meanwhile.
+async fn at_once(db: &Db, batch: &[NewMessage], now: Timestamp) -> Result<Option<Written>> {
+    let mut alone = db.autocommit().await?;
+    let written = sends::write(&mut alone, batch, now).await.map_err(StoreError::at_commit);
+    alone.committed_itself(written.as_ref().map(drop));
+    let written = written?;
+    Ok(Some(written).filter(|(resolved, _)| resolved.iter().any(Option::is_some)))
+}
+
+fn judged<T>(
+    batch: &[NewMessage],
+    (resolved, inserted): Written,
+    judge: Judge<T>,
+) -> Result<Posted<T>> {
     let (verdicts, numbered) = judge(batch, &resolved);
     let created = with_ids(batch, &numbered, inserted)?;
     Ok(Posted { resolved, verdicts, created })
 }
 
-/// On PostgreSQL, where the statement accepts by the same rules as `judge`.
-async fn at_once(
-    db: &Db,
-    batch: &[NewMessage],
-    now: Timestamp,
-) -> Result<(Vec<Option<Resolved>>, Vec<Inserted>)> {
-    let mut alone = db.autocommit().await?;
-    let written = sends::write(&mut alone, batch, now).await.map_err(StoreError::at_commit);
-    alone.committed_itself(written.as_ref().map(drop));
-    let written = written?;
-    if written.0.iter().any(Option::is_some) {
-        return Ok(written);
-    }
-    drop(alone);
-    let mut tx = db.begin().await?;
-    let chats: Vec<_> = batch.iter().map(|send| send.chat).collect();
-    sends::lock_chats(&mut tx, &chats).await?;
-    let written = sends::write(&mut tx, batch, now).await?;
-    tx.commit().await?;
-    Ok(written)
+fn mentioning<'a>(
+    batch: &'a [NewMessage],
+    ((index, seq, _), id): &(Numbering, MessageId),
+) -> Mentioning<'a> {
+    let send = &batch[*index];
+    (send.chat, *seq, *id, &send.mentions)
 }
 
 /// On SQLite, whose one writer sees no other's changes in between.
@@ -98,6 +119,7 @@ fn in_steps<T>(
         chats.insert(message.chat, (new, id));
         senders.insert((message.chat, message.sender), seq);
         created.push((numbering, id));
+        mentions::insert_one(db, mentioning(batch, &(numbering, id)))?;
     }
     for (newest, id) in chats.values() {
         sends::advance_chat(db, newest, *id)?;

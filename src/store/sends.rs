@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::domain::extras::Extras;
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::NewMessage;
 use crate::domain::numbering::{Seq, Version};
@@ -96,6 +97,11 @@ fn name(send: &NewMessage) -> Option<String> {
     send.client_id.as_ref().map(|id| id.as_str().to_owned())
 }
 
+fn extras(send: &NewMessage) -> Result<Option<String>> {
+    let stored = Extras::of_new(&send.mentions).map(|extras| extras.stored()).transpose();
+    Ok(stored.map_err(Failure::wrong)?.flatten())
+}
+
 /// Locks the rows of some chats on PostgreSQL, in the order of their ids, so that two batches cannot deadlock.
 pub async fn lock_chats(tx: &mut Tx, ids: &[ChatId]) -> Result<()> {
     tx.query("select id from chats where id = any($1) order by id for no key update")
@@ -118,7 +124,7 @@ const WRITE: &str = "\
 with locked as materialized (
     select id, ctid from chats where id = any($1) order by id for no key update
 ), facts as materialized (
-    select r.n, r.chat_id, r.content, r.reply_to, r.client_id, c.version, c.last_seq,
+    select r.n, r.chat_id, r.content, r.reply_to, r.client_id, r.extras, c.version, c.last_seq,
         case when c.active_at between $6 and $7 then c.active_at else $6 end as timestamp,
         u.id, u.username, u.first_name, u.last_name, u.avatar,
         case when r.client_id is not null then
@@ -133,8 +139,9 @@ with locked as materialized (
             (select d.id from users d where d.id in (c.low_user, c.high_user)
                 and d.deleted_at is not null limit 1)
         end as shell
-    from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[])
-        with ordinality as r (chat_id, sender_id, content, reply_to, client_id, n)
+    from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[],
+                $8::text[])
+        with ordinality as r (chat_id, sender_id, content, reply_to, client_id, extras, n)
     cross join lateral (select * from chats where chats.id = r.chat_id limit 1) c
     cross join lateral (select user_id from members
         where members.chat_id = r.chat_id and members.user_id = r.sender_id limit 1) me
@@ -152,8 +159,8 @@ with locked as materialized (
           where copy = 1 or client_id is null) f
 ), added as (
     insert into messages (chat_id, seq, version, sender_id, content, timestamp, reply_to, client_id,
-                          last_change)
-    select chat_id, seq, next, id, content, timestamp, reply_to, client_id, 'created'
+                          last_change, extras)
+    select chat_id, seq, next, id, content, timestamp, reply_to, client_id, 'created', extras
     from numbered order by n
     returning chat_id, seq, version, timestamp, id
 ), advanced as (
@@ -181,6 +188,7 @@ pub async fn write(
     sends: &[NewMessage],
     now: Timestamp,
 ) -> Result<(Vec<Option<Resolved>>, Vec<Inserted>)> {
+    let extras = sends.iter().map(extras).collect::<Result<Vec<_>>>()?;
     let rows: Vec<Row> = tx
         .query(WRITE)
         .bind_list(sends.iter().map(|send| send.chat))
@@ -190,6 +198,7 @@ pub async fn write(
         .bind_list(sends.iter().map(name))
         .bind(now)
         .bind(now.plus(TRUSTED_AHEAD))
+        .bind_list(extras)
         .all()
         .await?;
     let mut found: Vec<_> = sends.iter().map(|_| None).collect();
@@ -239,8 +248,8 @@ pub fn insert(db: &mut Sqlite, new: &Numbered<'_>) -> Result<MessageId> {
     let inserted = db
         .query(
             "insert into messages (chat_id, seq, version, sender_id, content, timestamp, reply_to, \
-                                   client_id, last_change) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, 'created') returning id",
+                                   client_id, last_change, extras) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, 'created', $9) returning id",
         )
         .bind(send.chat)
         .bind(new.seq)
@@ -250,6 +259,7 @@ pub fn insert(db: &mut Sqlite, new: &Numbered<'_>) -> Result<MessageId> {
         .bind(new.timestamp)
         .bind(send.reply_to)
         .bind(name(send))
+        .bind(extras(send)?)
         .optional()?;
     let (id,) = inserted.ok_or_else(|| Failure::wrong("a message was inserted without an id"))?;
     Ok(id)

@@ -39,6 +39,7 @@ pub const EXPORTED: &[SiteTable] = &[
     table("members", "chat_id, user_id"),
     table("messages", "id"),
     table("reactions", "id"),
+    table("mentions", "chat_id, user_id, seq"),
     table("departures", "id"),
     table("audit", "id"),
 ];

@@ -35,8 +35,8 @@ pub struct AccountSync<'a> {
     more: Option<bool>,
 }
 
-/// What only you see of a chat. There are no mentions yet, and no chat can be muted, pinned or archived: their
-/// fields have the value that holds for every chat.
+/// What only you see of a chat. No chat can be muted, pinned or archived yet: these fields have
+/// the value that holds for every chat.
 #[derive(Serialize, ToSchema)]
 pub struct AccountChat {
     /// The chat's id.
@@ -48,7 +48,7 @@ pub struct AccountChat {
     /// Messages by others after your read marker, without deleted ones.
     #[schema(minimum = 0)]
     unread_count: i64,
-    /// Always 0 so far.
+    /// Those of them that mention you, or everybody.
     #[schema(minimum = 0)]
     unread_mentions: i64,
     /// Always null so far.
@@ -80,7 +80,7 @@ impl AccountChat {
             chat: state.chat,
             last_read_seq: state.last_read_seq,
             unread_count: state.unread_count,
-            unread_mentions: 0,
+            unread_mentions: state.unread_mentions,
             muted_until: None,
             pinned: false,
             archived: false,

@@ -63,6 +63,9 @@ pub struct ChatJson<'a> {
     /// Messages by others after your read marker, without deleted ones.
     #[schema(minimum = 0)]
     unread_count: i64,
+    /// Those of them that mention you, or everybody.
+    #[schema(minimum = 0)]
+    unread_mentions: i64,
     /// The newest message's `seq`; 0 if there is none.
     #[schema(value_type = i64, minimum = 0)]
     last_seq: Seq,
@@ -102,6 +105,7 @@ impl<'a> ChatJson<'a> {
             my_role: view.my_role,
             last_message: view.last_message.as_ref().map(|message| MessageJson::of(message, urls)),
             unread_count: view.unread_count,
+            unread_mentions: view.unread_mentions,
             last_seq: chat.last_seq,
             first_seq: Some(chat.first_seq).filter(|first| *first > Seq::FIRST),
             last_read_seq: view.last_read_seq,
@@ -124,7 +128,7 @@ pub struct UnreadJson {
     /// Chats with unread messages.
     #[schema(minimum = 0)]
     pub chats: i64,
-    /// Unread mentions: 0, as this version has no mentions.
+    /// The sum of the chats' `unread_mentions`.
     #[schema(minimum = 0)]
     pub mentions: i64,
 }

@@ -6,7 +6,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain;
 use crate::domain::error::Result;
-use crate::domain::ids::{ChatId, MessageId};
+use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::input::Input;
 use crate::domain::message::{CLIENT_ID_MAX, ClientId, Content, Draft};
 use crate::domain::numbering::{Seq, Version};
@@ -61,6 +61,11 @@ pub struct MessageJson<'a> {
     /// The reactions, in the order in which the emoji were first used.
     #[schema(max_items = 20)]
     reactions: Vec<ReactionSummaryJson<'a>>,
+    /// The ids of the members that the content names with `@`.
+    #[schema(value_type = Vec<i64>, max_items = 50)]
+    mentions: &'a [UserId],
+    /// Whether it mentions everybody, by `@all`.
+    mentions_all: bool,
     /// When it was pinned.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     pinned_at: Option<Timestamp>,
@@ -72,6 +77,7 @@ pub type MessagePage<'a> = PageJson<MessageJson<'a>>;
 impl<'a> MessageJson<'a> {
     /// As every member sees it.
     pub fn of(message: &'a domain::message::Message, urls: &Urls) -> Self {
+        let mentions = message.mentions();
         Self {
             id: message.id,
             chat: message.chat,
@@ -86,6 +92,8 @@ impl<'a> MessageJson<'a> {
             client_id: message.client_id.as_deref(),
             status: message.status,
             reactions: message.reactions().iter().map(ReactionSummaryJson::of).collect(),
+            mentions: mentions.map_or(&[], |mentions| &mentions.users),
+            mentions_all: mentions.is_some_and(|mentions| mentions.all),
             pinned_at: message.pinned_at,
         }
     }

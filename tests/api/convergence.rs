@@ -66,7 +66,8 @@ impl Person {
     }
 
     async fn say(&mut self, chat: i64) {
-        let content = format!("{:x}", self.chance.below(1 << 30));
+        let at = ["", "@all ", "@cat"][self.chance.below(3)];
+        let content = format!("{at}{:x}", self.chance.below(1 << 30));
         if self.chance.one_in(2) {
             self.client.say(chat, &content).await;
             return;
@@ -87,7 +88,8 @@ impl Person {
         let known: Vec<_> = self.replica.chats[&chat].messages.values().collect();
         let Some(message) = self.chance.pick(&known) else { return };
         let (id, own) = (message["id"].clone(), message["sender"]["id"] == self.client.id);
-        let content = ["one", "two", &id.to_string()][self.chance.below(3)].to_owned();
+        let mention = format!("@{} and @all", self.client.username);
+        let content = ["one", &mention, &id.to_string()][self.chance.below(3)].to_owned();
         let edit = self.chance.one_in(2);
         let path = format!("/api/messages/{id}/");
         let outcome = match (self.chance.one_in(2), edit) {

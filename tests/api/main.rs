@@ -37,6 +37,7 @@ mod hostages;
 mod logs;
 mod members;
 mod membership;
+mod mentions;
 mod messages;
 mod metrics;
 mod notices;

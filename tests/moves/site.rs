@@ -104,12 +104,12 @@ pub async fn fill(place: &Place) {
         alice.say(private, text).await;
         bob.say(group, text).await;
     }
-    let first = bob.say(group, "to be edited").await["id"].clone();
+    let first = bob.say(group, "to be edited, @carol").await["id"].clone();
     let second = bob.say(group, "to be deleted").await["id"].clone();
     for message in [json!({"content": "reply", "reply_to": first}), named()] {
         alice.post(&format!("/api/chats/{group}/messages/"), message).await.expect(201);
     }
-    let change = json!({"content": "edited \u{202e}"});
+    let change = json!({"content": "edited \u{202e} @carol"});
     bob.put(&format!("/api/messages/{first}/"), change).await.expect(200);
     bob.delete(&format!("/api/messages/{second}/")).await.expect(204);
     carol.put(&format!("/api/messages/{first}/reactions/🐈/"), json!({})).await.expect(200);

@@ -63,7 +63,14 @@ async fn a_read_marker_takes_one_version_and_sending_and_delivery_take_none(
         let account_version = AccountVersion(version);
         let last_delivered_seq = Seq(if chat == one { 2 } else { 1 });
         let last_read_seq = Seq(last_read_seq);
-        ReadState { chat, account_version, last_delivered_seq, last_read_seq, unread_count }
+        ReadState {
+            chat,
+            account_version,
+            last_delivered_seq,
+            last_read_seq,
+            unread_count,
+            unread_mentions: 0,
+        }
     };
     assert_eq!(since(0, 9).await, [state(two, 1, 1, 0), state(one, 2, 2, 1)]);
     assert_eq!(since(1, 9).await, [state(one, 2, 2, 1)]);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use meowsenger::domain::emoji::Emoji;
 use meowsenger::domain::event::Departed;
 use meowsenger::domain::ids::{ChatId, MessageId, SessionId, UserId};
+use meowsenger::domain::mentions::Mentions;
 use meowsenger::domain::message::NewMessage;
 use meowsenger::domain::numbering::{Seq, Version};
 use meowsenger::domain::presence::Activity;
@@ -16,7 +17,7 @@ use meowsenger::domain::search::IndexEntry;
 use meowsenger::store::presence::NodePresence;
 use meowsenger::store::{
     Tx, account_version, avatars, chats, connecting, departures, least, markers, member_chats,
-    members, messages, presence, reactions, search, sends, sessions, users,
+    members, mentions, messages, presence, reactions, search, sends, sessions, users,
 };
 use rstest::rstest;
 
@@ -46,6 +47,9 @@ const STATEMENTS: &[&str] = &[
     "members::among",
     "members::insert",
     "members::remove",
+    "members::roles_of",
+    "mentions::insert",
+    "mentions::named",
     "messages::any_since",
     "messages::by_ids",
     "messages::changed_since",
@@ -184,6 +188,18 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
         "sessions::all_live" => sessions::all_live(tx, &lists.map(SessionId), NOW).await.map(drop),
         "sessions::touch" => sessions::touch(tx, &lists.map(SessionId), later(1)).await,
         "members::remove" => members::remove(tx, chat, &lists.map(UserId)).await,
+        "members::roles_of" => {
+            members::roles_of(tx, &lists.map(|id| (ChatId(id), one))).await.map(drop)
+        }
+        "mentions::insert" => {
+            let all = Mentions { users: vec![one], all: false };
+            let rows = lists.map(|id| (ChatId(id), Seq(1), MessageId(id), &all));
+            mentions::insert(tx, &rows).await
+        }
+        "mentions::named" => {
+            let names = lists.names.iter().map(|name| (chat, name.as_str()));
+            mentions::named(tx, &names.collect::<Vec<_>>()).await.map(drop)
+        }
         "messages::any_since" => {
             messages::any_since(tx, &lists.map(|id| (ChatId(id), Version(1)))).await.map(drop)
         }

@@ -8,6 +8,7 @@ use meowsenger::app::open_database;
 use meowsenger::config::{Config, Variables};
 use meowsenger::domain::ids::{ChatId, MessageId, UserId};
 use meowsenger::domain::login_names::Username;
+use meowsenger::domain::mentions::{Candidates, Mentions};
 use meowsenger::domain::message::{ClientId, Content, Message, NewMessage};
 use meowsenger::domain::numbering::Seq;
 use meowsenger::domain::role::Role;
@@ -123,7 +124,15 @@ pub async fn open(variables: &Variables) -> Db {
 
 pub fn message(chat: ChatId, sender: UserId, content: &str) -> NewMessage {
     let content = Content::parse(content.to_owned(), 10_000).expect("content");
-    NewMessage { chat, sender, content, reply_to: None, client_id: None }
+    NewMessage {
+        chat,
+        sender,
+        content,
+        reply_to: None,
+        client_id: None,
+        candidates: Candidates::default(),
+        mentions: Mentions::default(),
+    }
 }
 
 pub fn named(message: NewMessage, client_id: &str) -> NewMessage {

@@ -37,6 +37,9 @@ pub struct Chat {
     pub last_message: Option<Message>,
     /// The number of messages by others after your read marker, without tombstones.
     pub unread_count: i64,
+    /// The number of those that mention you, or everybody.
+    #[serde(default)]
+    pub unread_mentions: i64,
     /// The newest message's `seq`; 0 if there is none.
     pub last_seq: Seq,
     /// Messages before this one were removed by the site's retention. `None`: none were.

@@ -42,6 +42,12 @@ pub struct Message {
     /// The reactions, in the order in which the emoji were first used.
     #[serde(default)]
     pub reactions: Vec<ReactionSummary>,
+    /// The ids of the members that the content names with `@`.
+    #[serde(default)]
+    pub mentions: Vec<UserId>,
+    /// Whether it mentions everybody, by `@all`.
+    #[serde(default)]
+    pub mentions_all: bool,
     /// When it was pinned.
     #[serde(default, with = "rfc3339::option")]
     pub pinned_at: Option<OffsetDateTime>,

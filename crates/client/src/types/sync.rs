@@ -76,6 +76,9 @@ pub struct ReadState {
     pub last_read_seq: Seq,
     /// Messages by others after it, without tombstones.
     pub unread_count: i64,
+    /// Those of them that mention you, or everybody.
+    #[serde(default)]
+    pub unread_mentions: i64,
 }
 
 /// What is new in one chat.

@@ -1,0 +1,11 @@
+-- The members that messages mention, for counting unread mentions. A message that mentions everybody has one row, of the
+-- user 0, which nobody has. The message's id is there so that the rows go with it.
+-- Runs beside: 0015
+create table mentions (
+    chat_id integer not null,
+    user_id integer not null,
+    seq integer not null,
+    message_id integer not null references messages (id) on delete cascade,
+    primary key (chat_id, user_id, seq)
+) without rowid;
+create index mentions_message on mentions (message_id);
