@@ -13,6 +13,8 @@ mod changes;
 mod chats;
 #[path = "store/connecting.rs"]
 mod connecting;
+#[path = "store/explain.rs"]
+mod explain;
 #[path = "store/growth.rs"]
 mod growth;
 #[path = "store/least.rs"]

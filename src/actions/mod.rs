@@ -112,6 +112,7 @@ fn start_catchup(app: &Arc<App>) {
 fn start_upkeep(app: &Arc<App>) {
     let (logged, unreferenced, swept) = (Arc::default(), Arc::default(), Arc::default());
     app.background("event_loop_lag", monitoring::measure_lag(Arc::clone(app)));
+    app.every("explain", monitoring::EXPLAIN_INTERVAL, monitoring::explain_slow);
     app.every("clock", clocks::INTERVAL, move |app| clocks::follow(app, Arc::clone(&logged)));
     app.every("epoch", epoch::INTERVAL, epoch::check);
     app.every("session_use", sessions::TOUCH_INTERVAL, sessions::store_touched);

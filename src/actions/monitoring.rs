@@ -9,11 +9,15 @@ use tokio::time::{Instant, sleep_until};
 use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::metrics::MetricsFormat;
+use crate::store::explain::{self, Plan};
 
 use super::health;
 
 /// How often the lag of the runtime is measured.
 const LAG_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often the plans of slow statements are looked up.
+pub const EXPLAIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// All metrics, as text.
 pub async fn metrics(app: &App, format: MetricsFormat) -> Result<String> {
@@ -66,4 +70,15 @@ pub async fn measure_lag(app: Arc<App>) {
         sleep_until(due).await;
         app.metrics.node.woken(due.elapsed());
     }
+}
+
+/// Logs by which plans the database runs its slow statements.
+pub async fn explain_slow(app: Arc<App>) -> Result<()> {
+    for Plan { statement, steps } in explain::slow_statements(&app.db).await {
+        match steps {
+            Ok(plan) => tracing::warn!(statement, plan, "plan of a slow statement"),
+            Err(error) => tracing::debug!(statement, %error, "no plan of a slow statement"),
+        }
+    }
+    Ok(())
 }

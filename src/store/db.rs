@@ -128,6 +128,11 @@ impl Db {
         self
     }
 
+    /// The slow statements whose plan is to be logged now, by name.
+    pub(super) fn unexplained(&self) -> Vec<(&'static str, String)> {
+        self.observer.unexplained()
+    }
+
     /// What is counted of this database.
     pub fn metrics(&self) -> &DatabaseMetrics {
         &self.observer.metrics

@@ -16,6 +16,7 @@ pub mod django_rest;
 pub mod doctor;
 mod dynamic;
 pub mod error;
+pub mod explain;
 mod faults;
 mod lease;
 pub mod least;

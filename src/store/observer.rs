@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
@@ -24,6 +24,8 @@ const FUNCTIONS: &[(&str, &[(u32, &str)])] = include!(concat!(env!("OUT_DIR"), "
 const OTHER: &str = "other";
 /// A statement takes less than this, if slow ones are not logged.
 const NEVER: u64 = u64::MAX;
+/// How often the plan of a statement is logged, at most.
+const EXPLAIN_INTERVAL: Duration = Duration::from_secs(3_600);
 
 /// Where a statement is in the source.
 pub(super) type At = &'static Location<'static>;
@@ -41,6 +43,16 @@ pub(super) struct Observer {
     committed: Counter,
     /// From how many microseconds on a statement is slow.
     slow: AtomicU64,
+    /// The statements that were slow, by name.
+    explained: Mutex<HashMap<&'static str, Explained>>,
+}
+
+/// What [`super::explain`] knows of a slow statement.
+#[derive(Debug, Default)]
+struct Explained {
+    /// Its text, if it was slow since the plan was last logged.
+    sql: Option<String>,
+    last: Option<Instant>,
 }
 
 /// A hash of an address for a table that nobody can attack: the usual one costs more than all the rest.
@@ -80,7 +92,22 @@ impl Observer {
             metrics,
             known: RwLock::default(),
             slow: AtomicU64::new(NEVER),
+            explained: Mutex::default(),
         }
+    }
+
+    /// The slow statements whose plan is to be logged now, by name.
+    pub(super) fn unexplained(&self) -> Vec<(&'static str, String)> {
+        let mut explained = self.explained.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = explained
+            .iter_mut()
+            .filter(|(_, known)| known.last.is_none_or(|last| last.elapsed() > EXPLAIN_INTERVAL));
+        due.filter_map(|(name, known)| {
+            let sql = known.sql.take()?;
+            known.last = Some(Instant::now());
+            Some((*name, sql))
+        })
+        .collect()
     }
 
     /// Logs statements that take this long from now on; `None`: none.
@@ -151,7 +178,7 @@ impl Observer {
     }
 
     /// Logs a statement that is slow, without its values.
-    fn look_at(&self, statement: &str, took: Duration, text: Option<(At, &str)>) {
+    fn look_at(&self, statement: &'static str, took: Duration, text: Option<(At, &str)>) {
         if took.as_micros() < u128::from(self.slow.load(Ordering::Relaxed)) {
             return;
         }
@@ -159,6 +186,10 @@ impl Observer {
         let sql = text.map(|(_, sql)| sql);
         let ms = (took.as_secs_f64() * 100_000.0).round() / 100.0;
         tracing::warn!(statement, ms, at, sql, "slow statement");
+        if let Some(sql) = sql {
+            let mut explained = self.explained.lock().unwrap_or_else(PoisonError::into_inner);
+            explained.entry(statement).or_default().sql = Some(sql.to_owned());
+        }
     }
 }
 
