@@ -9,6 +9,7 @@ pub mod emoji;
 pub mod error;
 pub mod event;
 pub mod extras;
+pub mod fulltext;
 pub mod ids;
 pub mod input;
 pub mod login_names;

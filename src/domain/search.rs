@@ -36,8 +36,13 @@ const LACKING: char = '~';
 /// characters.
 pub fn key(text: &str) -> String {
     let spaced = text.replace(char::is_control, " ");
-    let mut key = String::with_capacity(spaced.len());
-    for c in DecomposingNormalizerBorrowed::new_nfd().normalize(&fold(&spaced)).chars() {
+    bare(&spaced).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Folds case, width and compatibility forms, and removes diacritics.
+pub(super) fn bare(text: &str) -> String {
+    let mut bare = String::with_capacity(text.len());
+    for c in DecomposingNormalizerBorrowed::new_nfd().normalize(&fold(text)).chars() {
         match c {
             // Diacritics of Latin, Greek and Cyrillic, points of Hebrew and Arabic. In other
             // scripts readers see marks as letters.
@@ -45,16 +50,16 @@ pub fn key(text: &str) -> String {
             // Variation selectors, which say only how to draw the character before: an emoji in colour (VS16)
             // or as text (VS15), or one form of a Chinese or Mongolian character.
             '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{180b}'..='\u{180d}' => {}
-            'æ' => key.push_str("ae"),
-            'œ' => key.push_str("oe"),
-            'ø' => key.push('o'),
-            'ł' => key.push('l'),
-            'đ' | 'ð' => key.push('d'),
-            'ı' => key.push('i'),
-            c => key.push(c),
+            'æ' => bare.push_str("ae"),
+            'œ' => bare.push_str("oe"),
+            'ø' => bare.push('o'),
+            'ł' => bare.push('l'),
+            'đ' | 'ð' => bare.push('d'),
+            'ı' => bare.push('i'),
+            c => bare.push(c),
         }
     }
-    nfkc(&key).split_whitespace().collect::<Vec<_>>().join(" ")
+    nfkc(&bare)
 }
 
 /// The words of a key, or its symbols if it has no letter or digit.
