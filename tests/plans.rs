@@ -139,8 +139,16 @@ async fn crowd_calls(app: &Arc<App>, me: &Caller) {
 async fn calls(app: &Arc<App>, me: &Caller, size: i64) {
     let filter = ChatFilter::default();
     chats::list(app, me, &filter, PageRequest::First, size).await.expect("chats");
-    let search = ChatFilter { search: Some("kitch".to_owned()), unread: Some(false), kind: None };
+    let search = ChatFilter { search: Some("kitch".to_owned()), unread: Some(false), ..filter };
     chats::list(app, me, &search, PageRequest::First, size).await.expect("chats");
+    let set = ChatFilter {
+        archived: Some(false),
+        pinned: Some(false),
+        muted: Some(false),
+        ..ChatFilter::default()
+    };
+    let found = chats::list(app, me, &set, PageRequest::First, size).await.expect("chats");
+    assert_eq!(i64::try_from(found.rows.len()), Ok(size));
     chats::unread(app, me).await.expect("sums");
     let older = MessagesRequest::Page(PageRequest::After(MessageCursor {
         newest_first: true,

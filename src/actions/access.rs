@@ -1,6 +1,7 @@
 //! Authorisation: the only way for a caller to get a row. Every query contains the membership, so a chat
 //! that the caller is not a member of is not found. One place to review.
 
+use crate::domain::chat_settings::ChatSettings;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::Message;
@@ -8,7 +9,7 @@ use crate::domain::role::Role;
 use crate::store::member_chats::ChatOfMember;
 use crate::store::members::Membership;
 use crate::store::messages::{ChatMessages, Span};
-use crate::store::{Db, Target, Tx, chats, member_chats, members, messages, users};
+use crate::store::{Db, Target, Tx, chat_settings, chats, member_chats, members, messages, users};
 
 /// The user's membership of a chat. [`Error::NotFound`] if the user is not a member.
 pub async fn membership(
@@ -17,6 +18,15 @@ pub async fn membership(
     user: UserId,
 ) -> Result<Membership> {
     members::membership(at, chat, user).await?.ok_or(Error::NotFound)
+}
+
+/// The user's settings of a chat. [`Error::NotFound`] if the user is not a member.
+pub async fn settings(
+    at: impl Into<Target<'_>>,
+    chat: ChatId,
+    user: UserId,
+) -> Result<ChatSettings> {
+    chat_settings::of(at, chat, user).await?.ok_or(Error::NotFound)
 }
 
 /// Messages of a chat. [`Error::NotFound`] if the user is not a member.

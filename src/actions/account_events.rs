@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
-use crate::domain::account_version::{AccountChanges, Fingerprint};
+use crate::domain::account_version::{AccountChanges, ChatState, Fingerprint};
 use crate::domain::error::Result;
 use crate::domain::event::{AccountChange, AccountEvent, Event};
 use crate::domain::numbering::AccountVersion;
@@ -66,11 +66,8 @@ async fn catch_up_one(app: &App, mut behind: Behind) -> Result<()> {
 fn events(app: &App, behind: &Behind, upto: AccountVersion, found: AccountChanges) -> Vec<Event> {
     let profile = found.user.map(|profile| profile_changes(app, behind, profile));
     let mut changes = profile.unwrap_or_default();
-    changes.extend(found.chats.iter().map(|chat| {
-        let markers =
-            Markers { delivered_seq: chat.last_delivered_seq, read_seq: chat.last_read_seq };
-        (chat.account_version, AccountChange::Markers(chat.chat, markers))
-    }));
+    changes.extend(found.chats.iter().flat_map(chat_changes));
+    changes.retain(|(version, _)| *version > behind.delivered);
     changes.sort_by_key(|(version, _)| *version);
     for (version, _) in &mut changes {
         // Read after `upto` was: something before it may be missing here.
@@ -93,6 +90,15 @@ fn events(app: &App, behind: &Behind, upto: AccountVersion, found: AccountChange
         }
         None => vec![event((after, upto), &changes, None)],
     }
+}
+
+/// The frames that a chat can take.
+fn chat_changes(chat: &ChatState) -> [(AccountVersion, AccountChange); 2] {
+    let markers = Markers { delivered_seq: chat.last_delivered_seq, read_seq: chat.last_read_seq };
+    [
+        (chat.account_version, AccountChange::Markers(chat.chat, markers)),
+        (chat.settings_version, AccountChange::Settings(chat.chat, chat.settings)),
+    ]
 }
 
 /// The frames that a changed profile takes.

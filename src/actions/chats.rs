@@ -38,7 +38,7 @@ pub async fn list(
     request: PageRequest<ChatCursor>,
     size: i64,
 ) -> Result<Page<ChatView, ChatCursor>> {
-    let me = caller.user.id;
+    let (me, filter) = (caller.user.id, (filter, app.clock.now()));
     let rows = match &request {
         PageRequest::First => chat_lists::after(&app.db, me, None, filter, size + 1).await?,
         PageRequest::After(cursor) => {
@@ -54,7 +54,7 @@ pub async fn list(
     Ok(Page { rows: views(app, page.rows).await?, previous: page.previous, next: page.next })
 }
 
-/// What the user has not read, over all chats.
+/// What the user has not read, over all chats that are neither muted nor archived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unread {
     /// The sum of the chats' unread counts.
@@ -67,7 +67,8 @@ pub struct Unread {
 
 /// Counts what the user has not read.
 pub async fn unread(app: &App, caller: &Caller) -> Result<Unread> {
-    let (messages, chats, mentions) = chat_lists::unread(&app.db, caller.user.id).await?;
+    let (messages, chats, mentions) =
+        chat_lists::unread(&app.db, caller.user.id, app.clock.now()).await?;
     Ok(Unread { messages, chats, mentions })
 }
 
@@ -296,6 +297,7 @@ pub(super) async fn views_with(
         unread_count: row.unread_count,
         unread_mentions: row.unread_mentions,
         last_read_seq: row.last_read_seq,
+        settings: row.settings,
         members: None,
         chat: row.chat,
     };

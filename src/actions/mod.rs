@@ -11,6 +11,7 @@ pub mod avatars;
 mod batch;
 pub mod bus;
 pub mod catchup;
+pub mod chat_settings;
 pub mod chats;
 pub mod clocks;
 pub mod committer;

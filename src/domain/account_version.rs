@@ -1,10 +1,11 @@
 //! The account's version: it numbers the durable changes of what only the user sees (the own profile and
-//! availability, the own read markers), so that a device learns after any absence what it missed.
+//! availability, the own read markers, the settings of chats), so that a device learns after any absence what it missed.
 
 use serde::Deserialize;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::chat_settings::ChatSettings;
 use super::ids::ChatId;
 use super::numbering::{AccountVersion, Seq};
 use super::user::{Profile, User};
@@ -27,20 +28,24 @@ pub struct AccountDelta {
 pub struct AccountChanges {
     /// The user, if the profile or the availability changed.
     pub user: Option<Profile>,
-    /// The chats whose read marker the user moved, at most [`CHATS_MAX`].
-    pub chats: Vec<ReadState>,
+    /// The chats whose read marker the user moved, or whose settings, at most [`CHATS_MAX`].
+    pub chats: Vec<ChatState>,
     /// There are more: ask again with the version that was reached.
     pub more: bool,
 }
 
-/// How far the user has read in a chat.
+/// What only the user sees of a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct ReadState {
+pub struct ChatState {
     /// The chat.
     #[serde(rename = "chat_id")]
     pub chat: ChatId,
+    /// The account version of the first of the changes below that the client lacks: the answer is cut by it.
+    pub changed: AccountVersion,
     /// The account version that the last move of the read marker made.
     pub account_version: AccountVersion,
+    /// The one that the last change of the settings made.
+    pub settings_version: AccountVersion,
     /// The delivery marker.
     pub last_delivered_seq: Seq,
     /// The read marker.
@@ -49,6 +54,8 @@ pub struct ReadState {
     pub unread_count: i64,
     /// Those of them that mention the user, or everybody.
     pub unread_mentions: i64,
+    /// The settings.
+    pub settings: ChatSettings,
 }
 
 /// The profile that a device was sent, as two hashes: they show which frames a change needs.

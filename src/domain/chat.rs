@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::avatar::NewAvatar;
+use super::chat_settings::ChatSettings;
 use super::ids::{ChatId, UserId};
 use super::message::Message;
 use super::numbering::{Seq, Version};
@@ -149,6 +150,12 @@ pub struct ChatFilter {
     pub kind: Option<ChatType>,
     /// With unread messages, or without.
     pub unread: Option<bool>,
+    /// Archived, or not.
+    pub archived: Option<bool>,
+    /// Pinned, or not.
+    pub pinned: Option<bool>,
+    /// Muted now, or not.
+    pub muted: Option<bool>,
     /// The group's name, or the other user's names, contain this `search::key`.
     pub search: Option<String>,
 }
@@ -197,6 +204,8 @@ pub struct ChatView {
     pub unread_mentions: i64,
     /// The viewer's read marker.
     pub last_read_seq: Seq,
+    /// The viewer's settings.
+    pub settings: ChatSettings,
     /// The first [`MEMBERS_SHOWN`], owner and admins first; only for a request of a single chat.
     pub members: Option<Vec<Member>>,
 }

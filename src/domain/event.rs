@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::chat::{Chat, ChatView, Member};
+use super::chat_settings::ChatSettings;
 use super::ids::{ChatId, SessionId, UserId};
 use super::message::{LastChange, Message};
 use super::numbering::{AccountVersion, Seq, Version};
@@ -77,6 +78,12 @@ pub struct AccountEvent {
 }
 
 impl AccountEvent {
+    /// A change that took a version of its own.
+    pub fn of(user: UserId, version: AccountVersion, change: AccountChange) -> Self {
+        let (after, changes) = (AccountVersion(version.0 - 1), vec![(version, change)]);
+        Self { user, after, upto: version, changes, except: None }
+    }
+
     /// Says that an account has reached a version, by the doing of the connection `except` if it was one.
     pub fn reached(user: UserId, upto: AccountVersion, except: Option<u64>) -> Self {
         Self { user, after: upto, upto, changes: Vec::new(), except }
@@ -88,6 +95,8 @@ impl AccountEvent {
 pub enum AccountChange {
     /// The markers of a chat whose read marker the user moved.
     Markers(ChatId, Markers),
+    /// The settings of a chat.
+    Settings(ChatId, ChatSettings),
     /// The names, the avatar, or what only the user sees of the account.
     Profile(UserRef),
     /// Availability or status text.
@@ -188,6 +197,7 @@ impl Newcomer {
             unread_count: 0,
             unread_mentions: 0,
             last_read_seq: chat.last_seq,
+            settings: ChatSettings::default(),
             members: None,
         }
     }

@@ -5,6 +5,7 @@ pub mod account_version;
 pub mod audit;
 pub mod avatar;
 pub mod chat;
+pub mod chat_settings;
 pub mod emoji;
 pub mod error;
 pub mod event;

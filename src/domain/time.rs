@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
+use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 const RFC3339_MICROS: &[BorrowedFormatItem<'_>] =
@@ -25,6 +26,13 @@ impl Timestamp {
     /// From microseconds since the epoch.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
+    }
+
+    /// Reads RFC 3339; without an offset, as UTC. What is finer than a microsecond is cut off.
+    pub fn parse(text: &str) -> Option<Self> {
+        let read = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+        let moment = read(text).or_else(|| read(&format!("{text}Z")))?;
+        i64::try_from(moment.unix_timestamp_nanos().div_euclid(1000)).ok().map(Self)
     }
 
     /// Microseconds since the epoch.
@@ -87,5 +95,20 @@ mod tests {
         assert_eq!(Timestamp::from_micros(0).to_string(), "1970-01-01T00:00:00.000000Z");
         let moment = Timestamp::from_micros(1_795_305_600_000_042);
         assert_eq!(moment.to_string(), "2026-11-22T00:00:00.000042Z");
+    }
+
+    #[test]
+    fn is_read_with_any_offset_and_cut_to_microseconds() {
+        for (text, shown) in [
+            ("2026-11-22T00:00:00.000042Z", "2026-11-22T00:00:00.000042Z"),
+            ("2026-11-22T01:30:00.0000429+01:30", "2026-11-22T00:00:00.000042Z"),
+            ("2026-11-22T00:00:00", "2026-11-22T00:00:00.000000Z"),
+            ("1969-12-31T23:59:59.9999999Z", "1969-12-31T23:59:59.999999Z"),
+        ] {
+            assert_eq!(Timestamp::parse(text).expect("a time").to_string(), shown);
+        }
+        for rubbish in ["", "Z", "tomorrow", "2026-11-22", "2026-02-30T00:00:00Z", "5"] {
+            assert_eq!(Timestamp::parse(rubbish), None, "{rubbish}");
+        }
     }
 }

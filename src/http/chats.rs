@@ -34,6 +34,12 @@ use super::pagination::Paging;
         ("type" = Option<ChatTypeSchema>, Query, description = "Only chats of this type."),
         ("unread" = Option<bool>, Query,
             description = "Only chats with, or without, unread messages."),
+        ("archived" = Option<bool>, Query,
+            description = "Only chats that you have, or have not, archived."),
+        ("pinned" = Option<bool>, Query,
+            description = "Only chats that you have, or have not, pinned."),
+        ("muted" = Option<bool>, Query,
+            description = "Only chats that are, or are not, muted now."),
         ("search" = Option<String>, Query, example = "kit",
             description = "In a group's name, or in the names of a private chat's other user."),
         Paging,
@@ -86,7 +92,7 @@ pub(super) async fn create(
 
 /// Count unread messages
 ///
-/// Over all your chats, for a badge.
+/// Over all your chats, for a badge. Muted and archived ones do not count.
 #[utoipa::path(
     get, path = "/api/chats/unread/", tag = "chats", operation_id = "count_unread",
     responses((status = 200, description = "The sums", body = UnreadJson))
@@ -166,7 +172,7 @@ pub(super) async fn delete(
 }
 
 /// Which chats a list is asked for. Errors have the words of django-filter, although that would
-/// ignore a wrong `unread`.
+/// ignore a wrong boolean.
 fn filter(paging: &Paging) -> DomainResult<ChatFilter> {
     let mut errors = FieldErrors::default();
     let mut filter = ChatFilter {
@@ -180,11 +186,18 @@ fn filter(paging: &Paging) -> DomainResult<ChatFilter> {
             errors.add("type", format!("Select a valid choice. {name} {choices}"));
         }
     }
-    match paging.filter("unread") {
-        None => {}
-        Some("true" | "True" | "1") => filter.unread = Some(true),
-        Some("false" | "False" | "0") => filter.unread = Some(false),
-        Some(_) => errors.add("unread", "Must be a valid boolean."),
+    for (name, wanted) in [
+        ("unread", &mut filter.unread),
+        ("archived", &mut filter.archived),
+        ("pinned", &mut filter.pinned),
+        ("muted", &mut filter.muted),
+    ] {
+        match paging.filter(name) {
+            None => {}
+            Some("true" | "True" | "1") => *wanted = Some(true),
+            Some("false" | "False" | "0") => *wanted = Some(false),
+            Some(_) => errors.add(name, "Must be a valid boolean."),
+        }
     }
     errors.into_result().map(|()| filter)
 }

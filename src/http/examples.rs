@@ -31,6 +31,9 @@ pub(super) fn of(schema: &str) -> Option<Value> {
             json!({"name": "Kitchen", "description": "Where the food is"})
         }
         "PatchChat" | "PatchChatForm" => json!({"description": "Where the food is"}),
+        "UpdateChatSettings" | "PatchChatSettings" => {
+            json!({"muted_until": "forever", "archived": true})
+        }
         "AddMembers" => json!({"users": [8, 9]}),
         "ChangeRole" | "PatchRole" => json!({"role": "admin"}),
         "SendMessage" => json!({"content": "Meow!", "client_id": "b0f7c2a4"}),
@@ -51,6 +54,7 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         }
         "ChatPage" => page(chat()),
         "Unread" => json!({"messages": 4, "chats": 2, "mentions": 1}),
+        "ChatSettings" => json!({"muted_until": TIME, "pinned": false, "archived": true}),
         "Member" => member(),
         "MemberPage" => page(member()),
         "AddedMembers" => json!({"results": [member()]}),
@@ -100,6 +104,9 @@ pub(super) fn of_refused(body: &str) -> Value {
         "CreateChat" => json!({"members": ["Invalid pk \"9\" - object does not exist."]}),
         "UpdateChat" | "PatchChat" | "UpdateChatForm" | "PatchChatForm" => {
             json!({"name": ["This field may not be blank."]})
+        }
+        "UpdateChatSettings" | "PatchChatSettings" => {
+            json!({"pinned": ["Must be a valid boolean."]})
         }
         "AddMembers" => json!({"users": ["This list may not be empty."]}),
         "ChangeRole" | "PatchRole" => json!({"role": ["\"chief\" is not a valid choice."]}),
@@ -206,7 +213,7 @@ fn chat() -> Value {
         "id": 3, "type": "private", "name": "Tom Cat", "description": "", "avatar": null,
         "created_at": TIME, "created_by": user_ref(), "members_count": 2, "peer": user(),
         "my_role": "member", "last_message": message(), "unread_count": 0, "unread_mentions": 0, "last_seq": 1,
-        "last_read_seq": 1, "version": 2,
+        "last_read_seq": 1, "muted_until": null, "pinned": false, "archived": false, "version": 2,
     })
 }
 

@@ -9,6 +9,7 @@ mod auth;
 mod avatars;
 mod bodies;
 mod caller;
+mod chat_settings;
 mod chats;
 mod compression;
 mod connection;
@@ -186,6 +187,7 @@ fn private_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(chats::list, chats::create))
         .routes(routes!(chats::unread))
         .routes(routes!(chats::one, chats::update, chats::delete))
+        .routes(routes!(chat_settings::one, chat_settings::update))
         .routes(routes!(avatars::replace_of_chat, avatars::remove_of_chat))
         .routes(routes!(members::list, members::add))
         .routes(routes!(members::one, members::update, members::remove))

@@ -61,8 +61,15 @@ fn describe_patch(item: &mut PathItem) {
 }
 
 /// The bodies of PUT for which there is a PATCH.
-const CHANGES: [&str; 6] =
-    ["UpdateUser", "UpdateUserForm", "UpdateChat", "UpdateChatForm", "ChangeRole", "EditMessage"];
+const CHANGES: [&str; 7] = [
+    "UpdateUser",
+    "UpdateUserForm",
+    "UpdateChat",
+    "UpdateChatForm",
+    "UpdateChatSettings",
+    "ChangeRole",
+    "EditMessage",
+];
 
 /// Adds the schemas of PATCH to those of PUT.
 fn describe_patch_bodies(document: &mut OpenApi) {

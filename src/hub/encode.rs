@@ -80,6 +80,9 @@ impl Encoder<'_> {
             AccountChange::Markers(chat, marks) => {
                 frames::receipt(*chat, user, *marks, Some(*version))
             }
+            AccountChange::Settings(chat, settings) => {
+                frames::chat_settings(*chat, *settings, *version)
+            }
             AccountChange::Profile(user) => frames::user_updated(user, Some(*version), self.urls),
             AccountChange::Status(profile) => frames::status(profile, Some(*version)),
         };

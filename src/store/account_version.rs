@@ -1,15 +1,16 @@
 //! Reading what changed in an account. Who changes something takes the account's next version in the same
-//! statement or transaction: `users` for the profile, `marks` for read markers.
+//! statement or transaction: `users` for the profile, `markers` for read markers, all others by [`next`].
 
 use constcat::concat;
 use serde::Deserialize;
 
-use crate::domain::account_version::ReadState;
+use crate::domain::account_version::ChatState;
 use crate::domain::ids::UserId;
 use crate::domain::numbering::AccountVersion;
 use crate::domain::sync::Versions;
 
 use super::chats::{VERSIONS_OF, VersionLists};
+use super::db::Tx;
 use super::error::Result;
 use super::member_chats::UNREAD;
 use super::mentions::UNREAD_MENTIONS;
@@ -61,23 +62,43 @@ pub async fn with_versions(
     Ok((position, versions.parse()?))
 }
 
-/// The chats whose read marker the user moved after `after`, in the order of these changes.
-pub async fn read_since(
+/// Takes the account's next version, for a change that is made in the same transaction. The user's row must be
+/// locked.
+pub async fn next(tx: &mut Tx, user: UserId) -> Result<AccountVersion> {
+    let (version,): (AccountVersion,) = tx
+        .query(
+            "update users set account_version = account_version + 1 where id = $1 \
+             returning account_version",
+        )
+        .bind(user)
+        .one()
+        .await?;
+    Ok(version)
+}
+
+/// The chats whose read marker the user moved after `after`, or whose settings, in the order of the first of these
+/// changes.
+pub async fn chats_since(
     at: impl Into<Target<'_>>,
     user: UserId,
     after: AccountVersion,
     limit: usize,
-) -> Result<Vec<ReadState>> {
+) -> Result<Vec<ChatState>> {
     at.into()
         .query(concat!(
-            "select me.chat_id, me.account_version, me.last_delivered_seq, me.last_read_seq, ",
+            "select me.chat_id, \
+                    case when me.settings_version <= $2 \
+                              or me.account_version between $2 + 1 and me.settings_version \
+                         then me.account_version else me.settings_version end as changed, \
+                    me.account_version, me.settings_version, \
+                    me.last_delivered_seq, me.last_read_seq, ",
             UNREAD,
             " as unread_count, ",
             UNREAD_MENTIONS,
-            " as unread_mentions \
+            " as unread_mentions, me.muted_until, me.pinned, me.archived \
              from members me join chats c on c.id = me.chat_id \
-             where me.user_id = $1 and me.account_version > $2 \
-             order by me.account_version, me.chat_id limit $3"
+             where me.user_id = $1 and (me.account_version > $2 or me.settings_version > $2) \
+             order by changed, me.chat_id limit $3"
         ))
         .bind(user)
         .bind(after)

@@ -4,6 +4,7 @@ use constcat::concat;
 
 use crate::domain::chat::{ChatFilter, ChatType};
 use crate::domain::ids::{ChatId, UserId};
+use crate::domain::time::Timestamp;
 
 use super::error::Result;
 use super::member_chats::{
@@ -17,13 +18,16 @@ const MINE: Dialects = Dialects {
     sqlite: "in (select chat_id from members where user_id = $1)",
     postgres: "= any (array(select chat_id from members where user_id = $1))",
 };
-/// Those that match filters, looked up from the memberships: `$5` a type, `$6` whether there are unread messages, `$7` a text in the name
-/// of the group or of the other user. A null filter has no effect.
+/// Those that match filters, looked up from the memberships: `$5` a type, `$6` whether there are unread messages, `$7` a
+/// text in the name of the group or of the other user, `$8` archived, `$9` pinned, `$10` muted at the time `$11`. A null
+/// filter has no effect.
 const MATCHING: &str = concat!(
     "select c.id, ",
     ACTIVITY,
     " as activity from members me join chats c on c.id = me.chat_id \
     where me.user_id = $1 and ($5 is null or c.type = $5) \
+      and ($8 is null or me.archived = $8) and ($9 is null or me.pinned = $9) \
+      and ($10 is null or $10 = coalesce(me.muted_until > $11, false)) \
       and ($6 is null or $6 = (",
     UNREAD,
     " > 0)) "
@@ -51,7 +55,7 @@ pub async fn after(
     at: impl Into<Target<'_>>,
     user: UserId,
     cursor: Option<ChatCursor>,
-    filter: &ChatFilter,
+    (filter, now): (&ChatFilter, Timestamp),
     limit: i64,
 ) -> Result<Vec<ChatOfMember>> {
     const TOP: ChatCursor = ChatCursor { activity: i64::MAX, id: ChatId(i64::MAX) };
@@ -64,7 +68,7 @@ pub async fn after(
         postgres: concat!(OF_MEMBER, MATCHING, CONTAINING_POSTGRES, AFTER, WANTED),
     };
     let cursor = cursor.unwrap_or(TOP);
-    page(at.into(), user, cursor, filter, limit, [ALL_AFTER, MATCHING_AFTER]).await
+    page(at.into(), user, cursor, (filter, now), limit, [ALL_AFTER, MATCHING_AFTER]).await
 }
 
 /// A user's chats before a place in their order: the nearest ones, newest activity first.
@@ -72,7 +76,7 @@ pub async fn before(
     at: impl Into<Target<'_>>,
     user: UserId,
     cursor: ChatCursor,
-    filter: &ChatFilter,
+    (filter, now): (&ChatFilter, Timestamp),
     limit: i64,
 ) -> Result<Vec<ChatOfMember>> {
     const ALL_BEFORE: Dialects = Dialects {
@@ -83,12 +87,16 @@ pub async fn before(
         sqlite: concat!(OF_MEMBER, MATCHING, CONTAINING_SQLITE, BEFORE, WANTED),
         postgres: concat!(OF_MEMBER, MATCHING, CONTAINING_POSTGRES, BEFORE, WANTED),
     };
-    page(at.into(), user, cursor, filter, limit, [ALL_BEFORE, MATCHING_BEFORE]).await
+    page(at.into(), user, cursor, (filter, now), limit, [ALL_BEFORE, MATCHING_BEFORE]).await
 }
 
-/// Unread messages over all chats of a user, the number of chats with any, and how many of the messages mention the
-/// user. Chats that are read cost no more than their row.
-pub async fn unread(at: impl Into<Target<'_>>, user: UserId) -> Result<(i64, i64, i64)> {
+/// Unread messages over all chats of a user that are neither archived nor muted now, the number of chats with any, and
+/// how many of the messages mention the user. Chats that are read cost no more than their row.
+pub async fn unread(
+    at: impl Into<Target<'_>>,
+    user: UserId,
+    now: Timestamp,
+) -> Result<(i64, i64, i64)> {
     at.into()
         .query(concat!(
             "select cast(coalesce(sum(unread), 0) as bigint), count(*), \
@@ -99,9 +107,11 @@ pub async fn unread(at: impl Into<Target<'_>>, user: UserId) -> Result<(i64, i64
             UNREAD_MENTIONS,
             " as mentions from members me join chats c on c.id = me.chat_id \
                  where me.user_id = $1 and c.last_seq > me.last_read_seq \
+                       and not me.archived and (me.muted_until is null or me.muted_until <= $2) \
              ) counted where unread > 0"
         ))
         .bind(user)
+        .bind(now)
         .one()
         .await
 }
@@ -110,7 +120,7 @@ async fn page(
     at: Target<'_>,
     user: UserId,
     cursor: ChatCursor,
-    filter: &ChatFilter,
+    (filter, now): (&ChatFilter, Timestamp),
     limit: i64,
     [all, matching]: [Dialects; 2],
 ) -> Result<Vec<ChatOfMember>> {
@@ -121,5 +131,6 @@ async fn page(
         return member_chats::rows(query).await;
     }
     let query = query.bind(filter.kind.map(ChatType::as_str)).bind(filter.unread);
-    member_chats::rows(query.bind(filter.search.clone())).await
+    let query = query.bind(filter.search.clone()).bind(filter.archived).bind(filter.pinned);
+    member_chats::rows(query.bind(filter.muted).bind(now)).await
 }

@@ -4,6 +4,7 @@ use constcat::concat;
 use serde::Deserialize;
 
 use crate::domain::chat::{Chat, ChatType};
+use crate::domain::chat_settings::ChatSettings;
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::message::Message;
 use crate::domain::numbering::{Seq, Version};
@@ -32,6 +33,8 @@ pub struct ChatOfMember {
     pub unread_count: i64,
     /// Those of them that mention the member.
     pub unread_mentions: i64,
+    /// The member's settings.
+    pub settings: ChatSettings,
     /// The newest message.
     pub last_message: Option<Message>,
     /// The sort key of lists.
@@ -67,6 +70,7 @@ struct Row {
     last_read_seq: Seq,
     unread_count: i64,
     unread_mentions: i64,
+    settings: ChatSettings,
     creator_id: Option<UserId>,
     creator_username: Option<String>,
     creator_first_name: Option<String>,
@@ -90,6 +94,7 @@ impl From<Row> for ChatOfMember {
             last_read_seq: row.last_read_seq,
             unread_count: row.unread_count,
             unread_mentions: row.unread_mentions,
+            settings: row.settings,
             last_message: row.message.of(row.id),
             cursor: ChatCursor { activity: row.activity, id: row.id },
             chat: Chat {
@@ -131,7 +136,7 @@ pub(super) const OF_MEMBER: &str = concat!(
     UNREAD,
     " as unread_count, ",
     UNREAD_MENTIONS,
-    " as unread_mentions, \
+    " as unread_mentions, me.muted_until, me.pinned, me.archived, \
            u.id as creator_id, u.username as creator_username, \
            u.first_name as creator_first_name, u.last_name as creator_last_name, \
            u.avatar as creator_avatar, ",

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod avatars;
 pub mod backup;
 pub mod chat_lists;
+pub mod chat_settings;
 pub mod chats;
 pub mod checkpoint;
 pub mod connecting;

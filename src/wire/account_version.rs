@@ -21,7 +21,7 @@ pub struct AccountSync<'a> {
     /// You, if your profile or availability changed, else null.
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<Option<UserJson<'a>>>,
-    /// The chats whose read marker you moved, at most 1,000.
+    /// The chats whose read marker you moved or whose settings you changed, at most 1,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_items = 1000)]
     chats: Option<Vec<AccountChat>>,
@@ -35,8 +35,7 @@ pub struct AccountSync<'a> {
     more: Option<bool>,
 }
 
-/// What only you see of a chat. No chat can be muted, pinned or archived yet: these fields have
-/// the value that holds for every chat.
+/// What only you see of a chat.
 #[derive(Serialize, ToSchema)]
 pub struct AccountChat {
     /// The chat's id.
@@ -51,12 +50,12 @@ pub struct AccountChat {
     /// Those of them that mention you, or everybody.
     #[schema(minimum = 0)]
     unread_mentions: i64,
-    /// Always null so far.
+    /// Until when you have muted it: it is muted while this is in the future.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     muted_until: Option<Timestamp>,
-    /// Always false so far.
+    /// Whether you have pinned it.
     pinned: bool,
-    /// Always false so far.
+    /// Whether you have archived it.
     archived: bool,
 }
 
@@ -75,15 +74,15 @@ impl<'a> AccountSync<'a> {
 }
 
 impl AccountChat {
-    fn of(state: &account_version::ReadState) -> Self {
+    fn of(state: &account_version::ChatState) -> Self {
         Self {
             chat: state.chat,
             last_read_seq: state.last_read_seq,
             unread_count: state.unread_count,
             unread_mentions: state.unread_mentions,
-            muted_until: None,
-            pinned: false,
-            archived: false,
+            muted_until: state.settings.muted_until,
+            pinned: state.settings.pinned,
+            archived: state.settings.archived,
         }
     }
 }

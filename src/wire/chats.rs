@@ -76,6 +76,13 @@ pub struct ChatJson<'a> {
     /// Your read marker: you have read everything up to here.
     #[schema(value_type = i64, minimum = 0)]
     last_read_seq: Seq,
+    /// Until when you have muted it: it is muted while this is in the future.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    muted_until: Option<Timestamp>,
+    /// Whether you have pinned it.
+    pinned: bool,
+    /// Whether you have archived it.
+    archived: bool,
     /// Grows by one with every durable change in the chat.
     #[schema(value_type = i64, minimum = 1)]
     version: Version,
@@ -109,6 +116,9 @@ impl<'a> ChatJson<'a> {
             last_seq: chat.last_seq,
             first_seq: Some(chat.first_seq).filter(|first| *first > Seq::FIRST),
             last_read_seq: view.last_read_seq,
+            muted_until: view.settings.muted_until,
+            pinned: view.settings.pinned,
+            archived: view.settings.archived,
             version: chat.version,
             members: view
                 .members
@@ -118,7 +128,7 @@ impl<'a> ChatJson<'a> {
     }
 }
 
-/// What you have not read, over all your chats.
+/// What you have not read, over all your chats that are neither muted nor archived.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Unread)]
 pub struct UnreadJson {

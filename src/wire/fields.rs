@@ -142,7 +142,7 @@ impl Visitor for Fields {
             }
             None => return None,
             Some(Value::Null) if requirement == Requirement::Nullable => return None,
-            Some(Value::Null) => Err(NULL.to_owned()),
+            Some(Value::Null) if requirement != Requirement::Clearable => Err(NULL.to_owned()),
             Some(value) => kind.parse(value),
         };
         self.keep(name, parsed)

@@ -10,6 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain;
 use crate::domain::chat::ChatView;
+use crate::domain::chat_settings::ChatSettings;
 use crate::domain::error::Error;
 use crate::domain::event::{Change, ChatEvent};
 use crate::domain::ids::{ChatId, SessionId, UserId};
@@ -19,6 +20,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
 use crate::domain::user::Profile;
 
+use super::chat_settings::ChatSettingsJson;
 use super::chats::ChatJson;
 use super::errors::{Code, FieldTexts};
 use super::kinds::VersionsByChat;
@@ -236,6 +238,19 @@ enum ServerFrame<'a> {
         #[schema(nullable = false, value_type = Option<i64>, minimum = 1)]
         account: Option<AccountVersion>,
     },
+    /// You muted, pinned or archived a chat, or ended that, on any device.
+    #[serde(rename = "chat.settings")]
+    ChatSettings {
+        /// The chat's id.
+        #[schema(value_type = i64, minimum = 1, example = 3)]
+        chat: ChatId,
+        /// The account's version.
+        #[schema(value_type = i64, minimum = 1)]
+        account: AccountVersion,
+        #[serde(flatten)]
+        #[schema(inline)]
+        settings: ChatSettingsJson,
+    },
     /// A member started or stopped typing.
     #[serde(rename = "typing")]
     Typing {
@@ -404,6 +419,12 @@ pub fn receipt(
         last_read_seq: read_seq,
         account,
     })
+}
+
+/// The recipient's settings of a chat changed.
+pub fn chat_settings(chat: ChatId, settings: ChatSettings, account: AccountVersion) -> String {
+    let settings = ChatSettingsJson::of(settings);
+    write(&ServerFrame::ChatSettings { chat, account, settings })
 }
 
 /// A member started or stopped typing.

@@ -5,6 +5,7 @@
 pub mod account_version;
 pub mod accounts;
 pub mod avatars;
+pub mod chat_settings;
 pub mod chats;
 pub mod client_frames;
 pub mod errors;

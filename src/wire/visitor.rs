@@ -20,6 +20,8 @@ pub enum Requirement {
     Optional,
     /// It may be left out or null, with the same meaning.
     Nullable,
+    /// It may be left out, and null is one of its values.
+    Clearable,
 }
 
 /// What is done with the fields of a body. Each method returns the value, or `None` if the field is
@@ -69,6 +71,16 @@ pub trait Visitor {
     ) -> Option<K::Value> {
         self.field(Requirement::Nullable, name, about, kind)
     }
+
+    /// A field that may be left out; the kind reads null as a value.
+    fn clearable<K: FieldKind>(
+        &mut self,
+        name: &'static str,
+        about: &'static str,
+        kind: K,
+    ) -> Option<K::Value> {
+        self.field(Requirement::Clearable, name, about, kind)
+    }
 }
 
 /// The schema of a body, built from the fields that it visits.
@@ -86,7 +98,8 @@ impl Visitor for Shape {
         about: &'static str,
         kind: K,
     ) -> Option<K::Value> {
-        let schema = kind.schema(about, requirement == Requirement::Nullable);
+        let schema = kind
+            .schema(about, matches!(requirement, Requirement::Nullable | Requirement::Clearable));
         self.object.properties.insert(name.to_owned(), schema);
         if requirement == Requirement::Required {
             self.object.required.push(name.to_owned());

@@ -299,12 +299,18 @@ async fn what_was_changed_elsewhere_without_a_bus_reaches_the_devices_here(
     assert_eq!(found, BTreeMap::from(expected));
 }
 
+/// What only the user sees of a chat.
+fn own(chat: &Value) -> Value {
+    let names = ["last_read_seq", "unread_count", "muted_until", "pinned", "archived"];
+    names.into_iter().map(|name| (name.to_owned(), chat[name].clone())).collect()
+}
+
 /// What a device keeps, by the rules of `docs/realtime.md`.
 #[derive(Default)]
 struct Device {
     versions: BTreeMap<String, Value>,
-    /// Chat by chat: read marker and unread count.
-    counts: BTreeMap<String, (Value, Value)>,
+    /// Chat by chat: read marker, unread count and settings.
+    chats: BTreeMap<String, Value>,
     account: Option<i64>,
     me: Value,
 }
@@ -320,8 +326,7 @@ impl Device {
             let answer = sync(client, body).await;
             let account = &answer["account"];
             for entry in account["chats"].as_array().into_iter().flatten() {
-                let counts = (entry["last_read_seq"].clone(), entry["unread_count"].clone());
-                self.counts.insert(entry["chat"].to_string(), counts);
+                self.chats.insert(entry["chat"].to_string(), own(entry));
             }
             if !account["user"].is_null() {
                 self.me = account["user"].clone();
@@ -329,7 +334,7 @@ impl Device {
             self.account = account["version"].as_i64();
             for chat in answer["gone"].as_array().expect("gone") {
                 self.versions.remove(&chat.to_string());
-                self.counts.remove(&chat.to_string());
+                self.chats.remove(&chat.to_string());
             }
             for change in answer["changes"].as_array().expect("changes") {
                 let (chat, last) =
@@ -338,8 +343,7 @@ impl Device {
                 let version =
                     if change["more"] == true { last.map(|m| &m["version"]) } else { None };
                 self.versions.insert(id.clone(), version.unwrap_or(&chat["version"]).clone());
-                let counts = (chat["last_read_seq"].clone(), chat["unread_count"].clone());
-                self.counts.insert(id, counts);
+                self.chats.insert(id, own(chat));
             }
             if answer["more"] == false && account["more"] != true {
                 return;
@@ -353,7 +357,7 @@ async fn stir(chance: &mut Chance, (me, peer): (&Client, &Client), chats: &[i64]
     let chat = chats[chance.below(chats.len())];
     let list = peer.get(&format!("/api/chats/{chat}/messages/?page_size=4")).await;
     let newest = list.json["results"].as_array().cloned().unwrap_or_default();
-    match chance.below(8) {
+    match chance.below(10) {
         0..3 => {
             drop(peer.post(&format!("/api/chats/{chat}/messages/"), json!({"content": "x"})).await)
         }
@@ -373,6 +377,12 @@ async fn stir(chance: &mut Chance, (me, peer): (&Client, &Client), chats: &[i64]
         6 => {
             let name = format!("n{}", chance.below(3));
             me.patch("/api/auth/me/", json!({"first_name": name})).await.expect(200);
+        }
+        7 | 8 => {
+            let (what, until) =
+                (["pinned", "archived"][chance.below(2)], ["forever", "2020-01-01T00:00:00Z"]);
+            let change = json!({what: chance.one_in(2), "muted_until": until[chance.below(2)]});
+            drop(me.patch(&format!("/api/chats/{chat}/settings/"), change).await);
         }
         _ => {
             let seq = newest.first().map_or(0, |message| message["seq"].as_i64().unwrap_or(0));
@@ -403,12 +413,8 @@ async fn devices_that_come_and_go_agree_with_the_server_after_one_sync(
         let is_first = device.account.is_none();
         device.come_back(&me).await;
         let listed = me.get("/api/chats/").await.expect(200);
-        let counts = |chat: &Value| {
-            let counts = (chat["last_read_seq"].clone(), chat["unread_count"].clone());
-            (chat["id"].to_string(), counts)
-        };
-        let expected: BTreeMap<_, _> = listed.results().iter().map(counts).collect();
-        assert_eq!(device.counts, expected);
+        let chats = listed.results().iter().map(|chat| (chat["id"].to_string(), own(chat)));
+        assert_eq!(device.chats, chats.collect());
         if is_first {
             device.me = me.get("/api/auth/me/").await.expect(200).json;
         }

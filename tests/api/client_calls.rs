@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::TryStreamExt;
 use meowsenger_client::types::{
     Availability, ChatType, Draft, GroupUpdate, NewGroup, ProfileUpdate, Registration, Role,
-    SyncRequest,
+    SettingsUpdate, SyncRequest,
 };
 use meowsenger_client::{Anchor, Client, Seq, Server, UserId};
 use rstest::rstest;
@@ -209,6 +209,16 @@ async fn chat_calls(alice: &Client, bob: &Client) {
     assert_eq!(unread.iter().map(|chat| chat.id).collect::<Vec<_>>(), [group.id]);
     assert_eq!(bob.mark_read(group.id, Seq(1)).await.expect("read").unread_count, 0);
     assert_eq!(alice.chat(group.id).await.expect("a chat").name, "Cellar");
+    let set = SettingsUpdate::new().pinned(true).archived(true).mute();
+    let set = bob.update_chat_settings(group.id, &set).await.expect("set");
+    assert!(set.pinned && set.archived && set.muted_until.is_some());
+    assert_eq!(bob.chat_settings(group.id).await.expect("settings"), set);
+    let found = bob.chats().archived(true).pinned().muted().collect().await.expect("chats");
+    assert_eq!((found.len(), found[0].settings), (1, set));
+    let unmute = SettingsUpdate::new().unmute();
+    let unmuted = bob.update_chat_settings(group.id, &unmute).await.expect("set");
+    let past = SettingsUpdate::new().mute_until(group.created_at);
+    assert_eq!(bob.update_chat_settings(group.id, &past).await.expect("set"), unmuted);
     alice.remove_member(group.id, other).await.expect("removed");
     alice.delete_chat(group.id).await.expect("deleted");
     assert_eq!(alice.chats().collect().await.expect("chats")[0].id, private.id);

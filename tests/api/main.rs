@@ -12,6 +12,7 @@ mod bot;
 mod bus;
 mod catchup;
 mod chat_lists;
+mod chat_settings;
 mod chats;
 mod client_calls;
 mod client_retries;

@@ -3,11 +3,15 @@
 
 use std::time::Duration;
 
-use meowsenger::domain::account_version::ReadState;
+use meowsenger::domain::account_version::ChatState;
+use meowsenger::domain::chat_settings::ChatSettings;
 use meowsenger::domain::ids::{ChatId, UserId};
 use meowsenger::domain::numbering::{AccountVersion, Seq, Version};
 use meowsenger::domain::receipt::Markers;
-use meowsenger::store::{Target, account_version, markers, members, messages, users};
+use meowsenger::domain::role::Role;
+use meowsenger::store::{
+    Target, account_version, chat_settings, markers, members, messages, users,
+};
 use meowsenger_testing::eventually;
 use rstest::rstest;
 use tokio::time::timeout;
@@ -57,19 +61,22 @@ async fn a_read_marker_takes_one_version_and_sending_and_delivery_take_none(
 
     let since = async |after: i64, limit| {
         let after = AccountVersion(after);
-        account_version::read_since(&store.db, b, after, limit).await.expect("read")
+        account_version::chats_since(&store.db, b, after, limit).await.expect("read")
     };
     let state = |chat, version, last_read_seq, unread_count| {
         let account_version = AccountVersion(version);
         let last_delivered_seq = Seq(if chat == one { 2 } else { 1 });
         let last_read_seq = Seq(last_read_seq);
-        ReadState {
+        ChatState {
             chat,
+            changed: account_version,
             account_version,
+            settings_version: AccountVersion(0),
             last_delivered_seq,
             last_read_seq,
             unread_count,
             unread_mentions: 0,
+            settings: ChatSettings::default(),
         }
     };
     assert_eq!(since(0, 9).await, [state(two, 1, 1, 0), state(one, 2, 2, 1)]);
@@ -118,6 +125,51 @@ async fn a_change_of_the_profile_takes_a_version(
     let at = account_version::position(&store.db, a).await.expect("read");
     assert_eq!((at.account_version.0, at.profile_version.0), (3, 3));
     assert_eq!(version(&store, b).await, 0, "of that user alone");
+}
+
+#[rstest]
+#[tokio::test]
+async fn settings_take_a_version_and_end_with_the_membership(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(store) = Store::new(backend).await else { return };
+    let (a, b) = (store.user("a").await, store.user("b").await);
+    let (one, two) = (store.group(a, &[b]).await, store.group(a, &[b]).await);
+    let set = async |chat, settings| {
+        let mut tx = store.tx().await;
+        let version = account_version::next(&mut tx, b).await.expect("taken");
+        let written = chat_settings::update(&mut tx, chat, b, settings, version).await;
+        tx.commit().await.expect("committed");
+        assert!(written.expect("written"));
+        version.0
+    };
+    let muted = ChatSettings { muted_until: Some(NOW), pinned: true, archived: true };
+    assert_eq!((set(one, muted).await, set(two, ChatSettings::default()).await), (1, 2));
+    store.say(one, a, "meow").await;
+    assert_eq!(advance(&store, &[read(one, b, 1)]).await, [Some(3)]);
+    let since = async |after: i64| {
+        let found = account_version::chats_since(&store.db, b, AccountVersion(after), 9).await;
+        let found = found.expect("read").into_iter();
+        found.map(|one| (one.chat, one.changed.0, one.settings)).collect::<Vec<_>>()
+    };
+    // The first change that is missing, with the latest state.
+    let none = ChatSettings::default();
+    assert_eq!(since(0).await, [(one, 1, muted), (two, 2, none)]);
+    assert_eq!(since(1).await, [(two, 2, none), (one, 3, muted)]);
+    assert_eq!(since(2).await, [(one, 3, muted)]);
+    assert_eq!(set(one, none).await, 4);
+    assert_eq!(since(2).await, [(one, 3, none)]);
+    assert_eq!(since(3).await, [(one, 4, none)]);
+    assert_eq!(chat_settings::of(&store.db, one, a).await.expect("read"), Some(none), "a's own");
+
+    set(one, muted).await;
+    let mut tx = store.tx().await;
+    members::remove(&mut tx, one, &[b]).await.expect("removed");
+    assert_eq!(chat_settings::of(&mut tx, one, b).await.expect("read"), None);
+    let gone = chat_settings::update(&mut tx, one, b, muted, AccountVersion(6)).await;
+    assert!(!gone.expect("nothing written"));
+    members::insert(&mut tx, one, &[b], Role::Member, Seq(1), NOW).await.expect("inserted");
+    assert_eq!(chat_settings::of(&mut tx, one, b).await.expect("read"), Some(none));
 }
 
 /// A request that adds people to a group locks their rows and waits for the chat's; a committer locks that one and

@@ -153,10 +153,10 @@ async fn chats_are_paged_newest_activity_first(
     let ids_of =
         |rows: Vec<ChatOfMember>| rows.into_iter().map(|row| row.chat.id).collect::<Vec<_>>();
     let after = async |cursor, limit| {
-        ids_of(chat_lists::after(&store.db, a, cursor, &all, limit).await.unwrap())
+        ids_of(chat_lists::after(&store.db, a, cursor, (&all, NOW), limit).await.unwrap())
     };
     let before = async |cursor, limit| {
-        ids_of(chat_lists::before(&store.db, a, cursor, &all, limit).await.unwrap())
+        ids_of(chat_lists::before(&store.db, a, cursor, (&all, NOW), limit).await.unwrap())
     };
     assert_eq!(after(None, 9).await, order);
     assert_eq!(after(None, 2).await, order[..2]);

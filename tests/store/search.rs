@@ -130,7 +130,7 @@ async fn chat_lists_are_filtered(#[values(Backend::Sqlite, Backend::Postgres)] b
     tx.commit().await.expect("committed");
 
     let list = async |user: UserId, filter: ChatFilter| {
-        let found = chat_lists::after(&store.db, user, None, &filter, 9).await.unwrap();
+        let found = chat_lists::after(&store.db, user, None, (&filter, NOW), 9).await.unwrap();
         let mut ids: Vec<_> = found.into_iter().map(|row| row.chat.id).collect();
         ids.sort_unstable();
         ids

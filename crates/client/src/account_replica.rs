@@ -1,10 +1,12 @@
 //! What a client knows of its own account, and up to which version. Pure: `replica` gives it what the server sends.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::frames::Ready;
-use crate::ids::Version;
-use crate::types::{AccountDelta, User, UserRef};
+use crate::ids::{ChatId, Version};
+use crate::types::{AccountDelta, ChatSettings, User, UserRef};
 
 /// The own account.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -17,6 +19,10 @@ pub(crate) struct AccountReplica {
     /// The version that the sync in progress names.
     #[serde(skip)]
     asked: Option<Option<Version>>,
+    /// Settings that arrived as frames of this connection, with their versions: what a sync or a new chat brings may be
+    /// older.
+    #[serde(skip)]
+    settings: BTreeMap<ChatId, (Version, ChatSettings)>,
 }
 
 impl AccountReplica {
@@ -62,6 +68,7 @@ impl AccountReplica {
             self.user = Some(user.clone());
         }
         self.version = self.version.max(Some(delta.version));
+        self.settings.retain(|_, (version, _)| *version > delta.version);
         self.is_behind |= delta.more == Some(true);
         self.is_behind
     }
@@ -71,6 +78,22 @@ impl AccountReplica {
         if !self.is_behind && self.asked.is_none() {
             self.version = self.version.max(Some(version.previous()));
         }
+    }
+
+    /// The settings of a chat changed.
+    pub(crate) fn set(&mut self, chat: ChatId, version: Version, settings: ChatSettings) {
+        self.settings.insert(chat, (version, settings));
+        self.receive(version);
+    }
+
+    /// The settings of a chat that arrived as a frame, if that is newer than what else is known.
+    pub(crate) fn newer_settings(&self, chat: ChatId) -> Option<ChatSettings> {
+        self.settings.get(&chat).map(|(_, settings)| *settings)
+    }
+
+    /// A chat is gone, and with it the settings.
+    pub(crate) fn forget_settings(&mut self, chat: ChatId) {
+        self.settings.remove(&chat);
     }
 
     /// Names or avatar of the user changed.
@@ -96,6 +119,7 @@ impl AccountReplica {
     /// The connection is lost.
     pub(crate) fn disconnected(&mut self) {
         (self.is_behind, self.asked) = (false, None);
+        self.settings.clear();
     }
 
     /// The version belongs to another epoch.

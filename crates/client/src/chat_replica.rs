@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::frames::Change;
 use crate::ids::{Seq, UserId, Version};
-use crate::types::{Chat, Markers, Member, Message, ReadState, Role};
+use crate::types::{Chat, ChatSettings, ChatState, Markers, Member, Message, Role};
 
 /// A chat as the client knows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,9 +97,10 @@ impl ChatReplica {
         self.move_read_marker(read);
     }
 
-    /// Takes a read marker and the unread count that belongs to it from a sync. `is_exact`: no change arrived since
-    /// it was read.
-    pub(crate) fn apply_read_state(&mut self, state: &ReadState, is_exact: bool) {
+    /// Takes the settings, a read marker and the unread count that belongs to it from a sync. `is_exact`: no change
+    /// arrived since it was read.
+    pub(crate) fn apply_state(&mut self, state: &ChatState, is_exact: bool) {
+        self.chat.settings = state.settings;
         if state.last_read_seq < self.chat.last_read_seq {
             return;
         }
@@ -107,6 +108,10 @@ impl ChatReplica {
         if is_exact {
             self.chat.unread_count = state.unread_count;
         }
+    }
+
+    pub(crate) fn set(&mut self, settings: ChatSettings) {
+        self.chat.settings = settings;
     }
 
     /// Applies the next change. `me` is the client's user id.

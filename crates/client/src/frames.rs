@@ -10,7 +10,7 @@ use time::serde::rfc3339;
 
 use crate::errors::{ApiError, Error, ErrorKind, Result};
 use crate::ids::{ChatId, Seq, SessionId, UserId, Version};
-use crate::types::{Chat, Markers, Member, Message, Presence, User, UserRef};
+use crate::types::{Chat, ChatSettings, Markers, Member, Message, Presence, User, UserRef};
 
 /// A durable change in a chat. Its version is one more than that of the chat's previous change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,6 +113,16 @@ pub enum Signal {
         /// The account's version, if your own read marker moved.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         account: Option<Version>,
+    },
+    /// You changed your settings of a chat, on any device.
+    #[serde(rename = "chat.settings")]
+    #[non_exhaustive]
+    ChatSettings {
+        chat: ChatId,
+        /// The account's version.
+        account: Version,
+        #[serde(flatten)]
+        settings: ChatSettings,
     },
     /// A member started or stopped typing.
     #[serde(rename = "typing")]
@@ -222,7 +232,7 @@ impl Frame {
                 };
                 Self::Error(id, error)
             }
-            "receipt" | "typing" | "status" | "user.updated" => {
+            "receipt" | "typing" | "status" | "user.updated" | "chat.settings" => {
                 Self::Signal(expect(text, serde_json::from_value(value))?)
             }
             kind if kind.starts_with("message.")

@@ -152,7 +152,11 @@ impl Replica {
             for state in delta.chats.iter().filter(|state| !stale.contains(&state.chat)) {
                 let is_exact = !self.gaps.changed.contains(&state.chat);
                 if let Some(chat) = self.chats.get_mut(&state.chat) {
-                    chat.apply_read_state(state, is_exact);
+                    chat.apply_state(state, is_exact);
+                    self.account
+                        .newer_settings(state.chat)
+                        .into_iter()
+                        .for_each(|newer| chat.set(newer));
                 }
             }
         }
@@ -191,6 +195,13 @@ impl Replica {
                     chat.move_markers(*user, *markers, Some(*user) == self.me);
                 }
                 account.iter().for_each(|version| self.account.receive(*version));
+                None
+            }
+            Signal::ChatSettings { chat, account, settings } => {
+                if let Some(chat) = self.chats.get_mut(chat) {
+                    chat.set(*settings);
+                }
+                self.account.set(*chat, *account, *settings);
                 None
             }
             Signal::UserUpdated { user, account } => {
@@ -276,7 +287,7 @@ impl Replica {
     }
 
     fn join(&mut self, chat: Chat) -> Vec<Event> {
-        let id = chat.id;
+        let (id, chat) = (chat.id, self.with_newer_settings(chat));
         self.gaps.stale.insert(id);
         match self.version(id) {
             None => {
@@ -293,15 +304,21 @@ impl Replica {
         }
     }
 
+    fn with_newer_settings(&self, chat: Chat) -> Chat {
+        let settings = self.account.newer_settings(chat.id).unwrap_or(chat.settings);
+        Chat { settings, ..chat }
+    }
+
     fn leave(&mut self, chat: ChatId) -> Option<Event> {
         self.gaps.buffered.remove(&chat);
+        self.account.forget_settings(chat);
         self.chats.remove(&chat).map(|_| Event::ChatDeleted(chat))
     }
 
     /// Brings a chat to the state in a sync's answer.
     fn apply_delta(&mut self, delta: ChatDelta) -> Vec<Event> {
         let ChatDelta { chat, mut messages, more } = delta;
-        let id = chat.id;
+        let (id, chat) = (chat.id, self.with_newer_settings(chat));
         let from = self.version(id).unwrap_or_default();
         // The server reads messages after the chat, so one may be newer than the chat: it arrives as
         // a change.

@@ -407,3 +407,54 @@ fn a_sync_answer_that_predates_leaving_does_not_restore_the_chat() {
     world.settle();
     world.check_converged();
 }
+
+#[test]
+fn the_settings_of_a_frame_are_not_replaced_by_an_older_answer() {
+    let chat = |pinned: bool, version: i64| -> Value {
+        let chat =
+            ServerChat { version: Version(version), is_member: true, ..ServerChat::default() };
+        let mut chat = serde_json::to_value(chat.view(ChatId(1))).expect("JSON");
+        chat["pinned"] = pinned.into();
+        chat
+    };
+    let frame = |value: Value| Frame::parse(&value.to_string()).expect("valid");
+    let set = |pinned: bool, account: i64| {
+        frame(json!({
+            "type": "chat.settings", "chat": 1, "account": account, "muted_until": null,
+            "pinned": pinned, "archived": false,
+        }))
+    };
+    let answer = |account: i64, pinned: bool, version: i64| -> SyncResponse {
+        let chats = json!([{
+            "chat": 1, "last_read_seq": 0, "unread_count": 0, "pinned": pinned,
+            "muted_until": null, "archived": false,
+        }]);
+        let change = json!({"chat": chat(pinned, version), "messages": [], "more": false});
+        parse(json!({
+            "epoch": "e", "changes": [change], "gone": [], "more": false,
+            "account": {"version": account, "user": null, "chats": chats, "blocks": [], "more": false},
+        }))
+    };
+    let is_pinned =
+        |replica: &Replica| replica.chat(ChatId(1)).is_some_and(|chat| chat.chat().settings.pinned);
+    let mut replica = Replica::default();
+    // A chat that another node announces after its settings.
+    replica.apply(set(true, 5));
+    replica.apply(frame(json!({"type": "chat.created", "chat": chat(false, 1)})));
+    assert!(is_pinned(&replica));
+    // An answer that was read before the frame, and one that was read after it.
+    replica.gaps.needs_sync = true;
+    replica.next_sync().expect("a request");
+    replica.apply_sync(answer(4, false, 2));
+    assert!(is_pinned(&replica));
+    replica.gaps.needs_sync = true;
+    replica.next_sync().expect("a request");
+    replica.apply_sync(answer(6, false, 3));
+    assert!(!is_pinned(&replica));
+    replica.apply(set(true, 7));
+    assert!(is_pinned(&replica));
+    // What was set before leaving does not count after the return.
+    replica.apply(frame(json!({"type": "chat.deleted", "chat": 1})));
+    replica.apply(frame(json!({"type": "chat.created", "chat": chat(false, 9)})));
+    assert!(!is_pinned(&replica));
+}

@@ -8,7 +8,10 @@ use crate::errors::Result;
 use crate::ids::{ChatId, Seq, UserId};
 use crate::lists::List;
 use crate::rest::Client;
-use crate::types::{Chat, ChatType, GroupUpdate, NewGroup, Picture, UnreadCount, UnreadSums};
+use crate::types::{
+    Chat, ChatSettings, ChatType, GroupUpdate, NewGroup, Picture, SettingsUpdate, UnreadCount,
+    UnreadSums,
+};
 
 impl Client {
     /// Your chats, most recent activity first.
@@ -58,7 +61,21 @@ impl Client {
         self.run(Call::delete(format!("/api/chats/{id}/"))).await
     }
 
-    /// What is unread in all your chats.
+    /// Your settings of a chat.
+    pub async fn chat_settings(&self, id: ChatId) -> Result<ChatSettings> {
+        self.run(Call::get(format!("/api/chats/{id}/settings/"))).await
+    }
+
+    /// Mutes, pins or archives a chat, or ends that.
+    pub async fn update_chat_settings(
+        &self,
+        id: ChatId,
+        update: &SettingsUpdate,
+    ) -> Result<ChatSettings> {
+        self.run(Call::patch(format!("/api/chats/{id}/settings/"), update)).await
+    }
+
+    /// What is unread in all your chats that are neither muted nor archived.
     pub async fn unread(&self) -> Result<UnreadSums> {
         self.run(Call::get("/api/chats/unread/")).await
     }
@@ -85,6 +102,21 @@ impl List<Chat> {
     /// Only chats with unread messages.
     pub fn unread(self) -> Self {
         self.with("unread", true)
+    }
+
+    /// Only chats that you have archived, or those that you have not.
+    pub fn archived(self, archived: bool) -> Self {
+        self.with("archived", archived)
+    }
+
+    /// Only chats that you have pinned.
+    pub fn pinned(self) -> Self {
+        self.with("pinned", true)
+    }
+
+    /// Only chats that are muted now.
+    pub fn muted(self) -> Self {
+        self.with("muted", true)
     }
 
     /// Only chats with this text in the name of the group, or in the names of the other user.

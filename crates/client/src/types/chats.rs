@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use time::serde::rfc3339;
 
 use super::{Message, User, UserRef};
@@ -47,11 +48,29 @@ pub struct Chat {
     pub first_seq: Option<Seq>,
     /// Your read marker.
     pub last_read_seq: Seq,
+    /// What you have set for yourself.
+    #[serde(flatten)]
+    pub settings: ChatSettings,
     /// The version of the chat's latest durable change.
     pub version: Version,
     /// The first 100 members. Only in answers with a single chat.
     #[serde(default)]
     pub members: Option<Vec<Member>>,
+}
+
+/// What you have set for yourself in a chat. No other member sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ChatSettings {
+    /// Until when you have muted the chat: it is muted while this is in the future.
+    #[serde(default, with = "rfc3339::option")]
+    pub muted_until: Option<OffsetDateTime>,
+    /// Whether you have pinned it.
+    #[serde(default)]
+    pub pinned: bool,
+    /// Whether you have archived it.
+    #[serde(default)]
+    pub archived: bool,
 }
 
 /// A member of a chat.
@@ -188,5 +207,48 @@ impl GroupUpdate {
     /// the rest keep their roles.
     pub fn members(self, members: impl Into<Vec<UserId>>) -> Self {
         Self { members: Some(members.into()), ..self }
+    }
+}
+
+/// Changes of your settings of a chat. What is not set stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SettingsUpdate {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    muted_until: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pinned: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    archived: Option<bool>,
+}
+
+impl SettingsUpdate {
+    /// Changes nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Mutes the chat until a time. A time in the past unmutes it, and so does one that RFC 3339 cannot write.
+    pub fn mute_until(self, time: OffsetDateTime) -> Self {
+        Self { muted_until: Some(time.format(&Rfc3339).ok()), ..self }
+    }
+
+    /// Mutes the chat until you unmute it.
+    pub fn mute(self) -> Self {
+        Self { muted_until: Some(Some("forever".to_owned())), ..self }
+    }
+
+    /// Unmutes the chat.
+    pub fn unmute(self) -> Self {
+        Self { muted_until: Some(None), ..self }
+    }
+
+    /// Pins the chat, or unpins it.
+    pub fn pinned(self, pinned: bool) -> Self {
+        Self { pinned: Some(pinned), ..self }
+    }
+
+    /// Archives the chat, or takes it back.
+    pub fn archived(self, archived: bool) -> Self {
+        Self { archived: Some(archived), ..self }
     }
 }

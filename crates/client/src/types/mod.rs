@@ -9,10 +9,11 @@ mod sync;
 mod users;
 
 pub use chats::{
-    Chat, ChatType, GroupUpdate, Markers, Member, NewGroup, Role, UnreadCount, UnreadSums,
+    Chat, ChatSettings, ChatType, GroupUpdate, Markers, Member, NewGroup, Role, SettingsUpdate,
+    UnreadCount, UnreadSums,
 };
 pub use messages::{Draft, Message, MessageStatus, Reaction, ReactionSummary, Receipts};
 pub use pictures::Picture;
 pub use sessions::{Registration, Session, Ticket, TokenPair};
-pub use sync::{AccountDelta, ChatDelta, ReadState, SyncRequest, SyncResponse};
+pub use sync::{AccountDelta, ChatDelta, ChatState, SyncRequest, SyncResponse};
 pub use users::{Availability, Presence, ProfileUpdate, Status, User, UserRef};

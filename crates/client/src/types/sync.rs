@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Chat, Message, User};
+use super::{Chat, ChatSettings, Message, User};
 use crate::ids::{ChatId, Seq, Version};
 
 /// Asks for everything newer than what a client knows.
@@ -58,18 +58,18 @@ pub struct AccountDelta {
     /// Your account, if it changed.
     #[serde(default)]
     pub user: Option<User>,
-    /// Chats whose read marker you moved.
+    /// Chats whose read marker you moved, or whose settings you changed.
     #[serde(default)]
-    pub chats: Vec<ReadState>,
+    pub chats: Vec<ChatState>,
     /// More chats follow: ask again.
     #[serde(default)]
     pub more: Option<bool>,
 }
 
-/// How far you have read a chat.
+/// What only you see of a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
-pub struct ReadState {
+pub struct ChatState {
     /// The chat.
     pub chat: ChatId,
     /// The read marker.
@@ -79,6 +79,9 @@ pub struct ReadState {
     /// Those of them that mention you, or everybody.
     #[serde(default)]
     pub unread_mentions: i64,
+    /// What you have set for yourself.
+    #[serde(flatten)]
+    pub settings: ChatSettings,
 }
 
 /// What is new in one chat.
