@@ -12,7 +12,7 @@ test_command = scripts/with-services cargo test --locked --workspace $(ARGS)
 with_tools   = PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin"
 
 .PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench bench-quick bench-instructions bench-soak bench-idle bench-data bench-slow bench-churn \
-	chaos fuzz-api generators browser metrics-check autobahn coverage mutants machete dist package operations balancers rolling \
+	chaos fuzz-api generators browser client-ts metrics-check autobahn coverage mutants machete dist package operations balancers rolling \
 	cargo-deny cargo-llvm-cov cargo-machete cargo-mutants
 
 help: ## list the commands
@@ -156,6 +156,9 @@ fuzz-api: ## run schemathesis against a fresh server; ARGS goes to `schemathesis
 
 browser: ## run the code of docs/browser.md in headless Chromium, against a server that is killed; needs Node 20
 	tests/browser/run
+
+client-ts: ## check and test the TypeScript client (clients/typescript) against the server; needs Node 20; ARGS goes to vitest, as in `--project unit`
+	clients/typescript/scripts/test $(ARGS)
 
 metrics-check: ## check the alert rules, and let a real Prometheus scrape two nodes
 	$(debug_program)

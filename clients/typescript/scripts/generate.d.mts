@@ -1,0 +1,2 @@
+export const folder: URL;
+export function generate(): Promise<Record<string, string>>;

@@ -1,0 +1,51 @@
+// Messages.
+
+import { type Caller, List } from "../lists.ts";
+import { randomId } from "../random_id.ts";
+import type { Body, Message, Query, Receipts, SyncRequest, SyncResult } from "../types.ts";
+
+export class Messages {
+  readonly #caller: Caller;
+
+  constructor(caller: Caller) {
+    this.#caller = caller;
+  }
+
+  /** A chat's messages: the newest first, or those `before`, `after` or `around` a `seq`. */
+  list(chat: number, query: Query<"list_messages"> = {}): List<Message> {
+    return new List(this.#caller, `/api/chats/${chat}/messages/`, query);
+  }
+
+  get(id: number): Promise<Message> {
+    return this.#caller.run({ method: "GET", path: `/api/messages/${id}/` });
+  }
+
+  /** Sends a message over HTTP. It is retried under its `client_id`, so it is created once. */
+  send(chat: number, draft: Body<"send_message">): Promise<Message> {
+    const body = { client_id: randomId(), ...draft };
+    return this.#caller.run({ method: "POST", path: `/api/chats/${chat}/messages/`, body, isIdempotent: true });
+  }
+
+  edit(id: number, content: string): Promise<Message> {
+    return this.#caller.run({ method: "PATCH", path: `/api/messages/${id}/`, body: { content } });
+  }
+
+  async delete(id: number): Promise<void> {
+    await this.#caller.run({ method: "DELETE", path: `/api/messages/${id}/` });
+  }
+
+  /** Moves the read marker of a chat. */
+  markRead(chat: number, seq: number): Promise<{ last_read_seq: number; unread_count: number }> {
+    return this.#caller.run({ method: "POST", path: `/api/chats/${chat}/read/`, body: { seq }, isIdempotent: true });
+  }
+
+  /** Who has read a message, and who has received it. */
+  receipts(id: number): Promise<Receipts> {
+    return this.#caller.run({ method: "GET", path: `/api/messages/${id}/receipts/` });
+  }
+
+  /** What changed since these versions. A `Live` does this by itself. */
+  sync(request: SyncRequest): Promise<SyncResult> {
+    return this.#caller.run({ method: "POST", path: "/api/sync/", body: request, isIdempotent: true });
+  }
+}

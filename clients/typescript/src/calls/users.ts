@@ -1,0 +1,36 @@
+// Other users.
+
+import { type Caller, List } from "../lists.ts";
+import type { Body, User } from "../types.ts";
+
+export class Users {
+  readonly #caller: Caller;
+
+  constructor(caller: Caller) {
+    this.#caller = caller;
+  }
+
+  /** All active users, by username. */
+  list(): List<User> {
+    return new List(this.#caller, "/api/users/");
+  }
+
+  /** Up to 100 users by their ids. */
+  byId(ids: number[]): List<User> {
+    return new List(this.#caller, "/api/users/", { ids: ids.join(",") });
+  }
+
+  /** Users by the beginning of a name, the best match first. */
+  search(name: string): List<User> {
+    return new List(this.#caller, "/api/users/search/", { q: name });
+  }
+
+  get(id: number): Promise<User> {
+    return this.#caller.run({ method: "GET", path: `/api/users/${id}/` });
+  }
+
+  /** Changes another user, as staff. */
+  update(id: number, changes: Body<"patch_user">): Promise<User> {
+    return this.#caller.run({ method: "PATCH", path: `/api/users/${id}/`, body: changes });
+  }
+}

@@ -1,0 +1,66 @@
+// The package as it is published: its types are those of the documents, it is small, and programs can import and type-check it.
+
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { folder, generate } from "../../scripts/generate.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const bin = (name: string) => join(root, "node_modules/.bin", name);
+/** A program that has the package installed. */
+let program: string;
+
+beforeAll(() => {
+  program = mkdtempSync(join(tmpdir(), "meow-package."));
+  const installed = join(program, "node_modules/@meowsenger/client");
+  mkdirSync(installed, { recursive: true });
+  execFileSync(bin("tsc"), ["-p", "tsconfig.build.json", "--outDir", join(installed, "dist")], { cwd: root });
+  cpSync(join(root, "package.json"), join(installed, "package.json"));
+  writeFileSync(join(program, "package.json"), '{ "type": "module" }');
+  writeFileSync(join(program, "main.ts"), PROGRAM);
+}, 60_000);
+afterAll(() => rmSync(program, { recursive: true }));
+
+const PROGRAM = `
+import { ApiError, Server, type Event, type Message } from "@meowsenger/client";
+const client = await new Server("http://127.0.0.1:1").logIn("me", "secret").catch((error: Error) => error);
+export const show = ({ sender, content }: Message): string => sender.username + ": " + content;
+export const kind = (event: Event) => (event.type === "change" ? event.change.version : 0);
+// @ts-expect-error: a message has no such field.
+export const wrong = (message: Message) => message.nonsense;
+console.log(client instanceof ApiError ? "answered" : client instanceof Error ? client.name : "logged in");
+`;
+
+test("the generated types are those of the documents (npm run generate)", async () => {
+  for (const [name, text] of Object.entries(await generate())) {
+    expect(readFileSync(new URL(name, folder), "utf8") === text, `${name} is out of date`).toBe(true);
+  }
+});
+
+test("it has no runtime dependency", () => {
+  const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  expect([dependencies, peerDependencies]).toEqual([undefined, undefined]);
+});
+
+test("for browsers it is smaller than 20 KB compressed, and has nothing of Node", async () => {
+  const options = { bundle: true, minify: true, format: "esm", platform: "browser", write: false } as const;
+  const entry = join(program, "node_modules/@meowsenger/client/dist/index.js");
+  const { outputFiles } = await build({ entryPoints: [entry], ...options });
+  const text = outputFiles[0]?.text ?? "";
+  expect(text).not.toContain("node:");
+  const size = gzipSync(text).length;
+  console.log(`the bundle has ${size} bytes, compressed`);
+  expect(size).toBeLessThan(20_000);
+});
+
+test("a strict program type-checks with it, and runs in Node", async () => {
+  const strict = ["--strict", "--module", "nodenext", "--target", "es2022", "--lib", "es2023,dom"];
+  execFileSync(bin("tsc"), [...strict, "main.ts"], { cwd: program, stdio: "inherit" });
+  const output = execFileSync(process.execPath, ["main.js"], { cwd: program, encoding: "utf8" });
+  expect(output.trim()).toBe("NetworkError");
+});
