@@ -3,6 +3,7 @@
 
 import { messageOf } from "./frames.ts";
 import type { AccountChat, Change, Chat, ChatSettings, Member, Message, Role } from "./types.ts";
+import { countAll, countsOf, plus } from "./unread.ts";
 
 /** How far a member has received and read a chat. */
 export interface Markers {
@@ -27,8 +28,13 @@ export class ChatReplica {
   readonly #messages = new Map<number, Message>();
   readonly #markers = new Map<number, Markers>();
   readonly #roles = new Map<number, Role>();
+  readonly #me: number | undefined;
+  /** The unread counts need messages that are not known. */
+  #isUncertain = false;
 
-  constructor({ members = [], ...chat }: Chat) {
+  /** `me` is the user's id. */
+  constructor({ members = [], ...chat }: Chat, me: number | undefined) {
+    this.#me = me;
     this.#chat = chat;
     this.#version = chat.version;
     this.#completeFrom = chat.last_seq + 1;
@@ -36,8 +42,8 @@ export class ChatReplica {
     this.mergeMembers(members);
   }
 
-  static restore(stored: StoredChat): ChatReplica {
-    const replica = new ChatReplica(stored.chat);
+  static restore(stored: StoredChat, me: number | undefined): ChatReplica {
+    const replica = new ChatReplica(stored.chat, me);
     replica.#version = stored.version;
     replica.#completeFrom = stored.completeFrom;
     for (const message of stored.messages) replica.#messages.set(message.seq, message);
@@ -61,9 +67,14 @@ export class ChatReplica {
     };
   }
 
-  /** The chat, with its changes applied. `unread_count` may be too high after the deletion of an unread message that is not known. */
+  /** The chat, with its changes applied. */
   get chat(): Readonly<Chat> {
     return this.#chat;
+  }
+
+  /** Whether the unread counts need messages that are not known: `mergeCounts` takes them from the server. */
+  get isUncertain(): boolean {
+    return this.#isUncertain;
   }
 
   /** The version up to which changes are applied. While a sync is in progress, `chat` may be newer. */
@@ -110,8 +121,15 @@ export class ChatReplica {
   mergeMembers(members: readonly Member[]): void {
     for (const member of members) {
       this.#roles.set(member.user.id, member.role);
-      this.moveMarkers(member.user.id, member, false);
+      this.moveMarkers(member.user.id, member);
     }
+  }
+
+  /** Takes the unread counts of a chat that was read over REST. If it was read at another state, they stay uncertain. */
+  mergeCounts({ version, last_read_seq, unread_count, unread_mentions }: Chat): void {
+    if (version !== this.#version || last_read_seq !== this.#chat.last_read_seq) return;
+    this.#isUncertain = false;
+    this.#update({ unread_count, unread_mentions });
   }
 
   /** Replaces the chat after a sync, which brings it to `version`. `kept` are fields that events have changed since. */
@@ -119,6 +137,7 @@ export class ChatReplica {
     const read = this.#chat.last_read_seq;
     this.#chat = { ...chat, ...kept };
     this.#version = version;
+    this.#isUncertain = false;
     this.#dropRemoved();
     // A receipt may have been faster than the answer.
     this.#moveReadMarker(read);
@@ -128,7 +147,9 @@ export class ChatReplica {
   applyAccount(state: AccountChat, isExact: boolean): void {
     if (state.last_read_seq < this.#chat.last_read_seq) return;
     this.#moveReadMarker(state.last_read_seq);
-    if (isExact) this.#update({ unread_count: state.unread_count });
+    if (!isExact) return;
+    this.#isUncertain = false;
+    this.#update({ unread_count: state.unread_count, unread_mentions: state.unread_mentions });
   }
 
   applySettings({ muted_until, pinned, archived }: ChatSettings): void {
@@ -140,8 +161,8 @@ export class ChatReplica {
     this.#update(fields);
   }
 
-  /** Applies the next change. `me` is the user's id. */
-  apply(change: Change, me: number | undefined): void {
+  /** Applies the next change. */
+  apply(change: Change): void {
     this.#version = change.version;
     const message = messageOf(change);
     if (change.version <= this.#chat.version) {
@@ -150,43 +171,56 @@ export class ChatReplica {
       return;
     }
     this.#update({ version: change.version });
-    if (message) this.#applyMessage(change, message, me);
-    else this.#applyOther(change, me);
+    if (message) this.#applyMessage(change, message);
+    else this.#applyOther(change);
   }
 
   /** Moves a member's markers. They only move forward. */
-  moveMarkers(user: number, { last_delivered_seq, last_read_seq }: Markers, isMe: boolean): void {
+  moveMarkers(user: number, { last_delivered_seq, last_read_seq }: Markers): void {
     const known = this.#markers.get(user) ?? { last_delivered_seq: 0, last_read_seq: 0 };
     this.#markers.set(user, {
       last_delivered_seq: Math.max(known.last_delivered_seq, last_delivered_seq),
       last_read_seq: Math.max(known.last_read_seq, last_read_seq),
     });
-    if (isMe) this.#moveReadMarker(last_read_seq);
+    if (user === this.#me) this.#moveReadMarker(last_read_seq);
   }
 
-  #applyMessage(change: Change, message: Message, me: number | undefined): void {
-    const { last_seq, last_read_seq, last_message, unread_count } = this.#chat;
-    const isMine = message.sender.id === me;
-    if (message.seq > last_seq) {
-      this.#update({ last_seq: message.seq });
-      if (isMine) {
-        this.moveMarkers(message.sender.id, { last_delivered_seq: message.seq, last_read_seq: message.seq }, true);
-      } else if (message.deleted_at === null && message.seq > last_read_seq) {
-        this.#update({ unread_count: unread_count + 1 });
-      }
-    } else if (change.type === "message.deleted" && !isMine && message.seq > last_read_seq) {
-      this.#update({ unread_count: Math.max(0, unread_count - 1) });
-    }
+  #applyMessage(change: Change, message: Message): void {
+    const { last_seq, last_message, last_read_seq } = this.#chat;
+    const isNew = message.seq > last_seq;
+    const before = this.#messages.get(message.seq);
     this.mergeMessage(message);
     if (last_message === null || last_message.seq <= message.seq) this.#update({ last_message: message });
+    if (!isNew) return this.#recount(change, message, before);
+    this.#update({ last_seq: message.seq });
+    if (message.sender.id === this.#me) {
+      this.moveMarkers(this.#me, { last_delivered_seq: message.seq, last_read_seq: message.seq });
+    } else {
+      this.#update(plus(this.#chat, countsOf(message, last_read_seq, this.#me)));
+    }
   }
 
-  #applyOther(change: Change, me: number | undefined): void {
+  /** A message changed. Without its state before, its deletion still counts, but what it mentioned is not known. */
+  #recount(change: Change, message: Message, before: Message | undefined): void {
+    if (message.seq <= this.#chat.last_read_seq || message.sender.id === this.#me) return;
+    const counts = countAll(this.#chat, this.#messages, this.#me);
+    if (counts) return this.#update(counts);
+    this.#isUncertain ||= before === undefined;
+    const { unread_count, unread_mentions } = this.#chat;
+    const wasMentioned = before && countsOf(before, 0, this.#me).unread_mentions;
+    const isMentioned = countsOf(message, 0, this.#me).unread_mentions;
+    this.#update({
+      unread_count: Math.max(0, unread_count - (change.type === "message.deleted" ? 1 : 0)),
+      unread_mentions: Math.max(0, unread_mentions + isMentioned - (wasMentioned ?? isMentioned)),
+    });
+  }
+
+  #applyOther(change: Change): void {
     switch (change.type) {
       case "messages.removed":
         this.#update({ first_seq: Math.max(this.#chat.first_seq ?? 0, change.first_seq) });
         this.#dropRemoved();
-        this.#update({ unread_count: this.#unreadAfter(this.#chat.last_read_seq) });
+        this.#countAfter(this.#chat.last_read_seq);
         break;
       case "chat.updated":
         this.#update(fieldsOf(change));
@@ -198,7 +232,7 @@ export class ChatReplica {
         break;
       case "member.updated":
         this.#roles.set(change.member.user.id, change.member.role);
-        if (change.member.user.id === me) this.#update({ my_role: change.member.role });
+        if (change.member.user.id === this.#me) this.#update({ my_role: change.member.role });
         break;
       case "member.left":
         this.#update({ members_count: this.#chat.members_count - 1 });
@@ -210,19 +244,19 @@ export class ChatReplica {
 
   /** Moves the own read marker forward, and counts what is unread after it. */
   #moveReadMarker(seq: number): void {
-    if (seq > this.#chat.last_read_seq) this.#update({ last_read_seq: seq, unread_count: this.#unreadAfter(seq) });
+    if (seq <= this.#chat.last_read_seq) return;
+    this.#update({ last_read_seq: seq });
+    this.#countAfter(seq);
   }
 
-  /** What is unread after a marker, and not removed; at most as many as before. */
-  #unreadAfter(marker: number): number {
-    const { last_seq, first_seq = 0, unread_count } = this.#chat;
-    const after = Math.max(marker, first_seq - 1);
-    let tombstones = 0;
-    for (const { seq, deleted_at } of this.#messages.values()) {
-      if (seq > after && deleted_at !== null) tombstones += 1;
-    }
-    // Sending a message moves the sender's own read marker, so all of these are by others.
-    return Math.min(unread_count, Math.max(0, last_seq - after - tombstones));
+  /** Counts what is unread after a marker, and not removed; at most as many as before if a message is not known. */
+  #countAfter(marker: number): void {
+    const counts = countAll(this.#chat, this.#messages, this.#me);
+    if (counts) return this.#update(counts);
+    this.#isUncertain = true;
+    const { last_seq, first_seq = 0, unread_count, unread_mentions } = this.#chat;
+    const most = Math.min(unread_count, Math.max(0, last_seq - Math.max(marker, first_seq - 1)));
+    this.#update({ unread_count: most, unread_mentions: Math.min(unread_mentions, most) });
   }
 
   #dropRemoved(): void {

@@ -18,6 +18,8 @@ export type Event =
   | Resynced
   /** What only you see changed on another device, and a sync brought it. */
   | { type: "accountSynced"; account: AccountSync }
+  /** The unread counts of a chat were uncertain, and are right now. */
+  | { type: "counted"; chat: number }
   /** The server's data has another history, as after a restore from a backup. The replica is empty, and all chats follow anew. */
   | { type: "epochChanged" }
   /** An ephemeral signal. */

@@ -14,9 +14,9 @@ export class Gaps {
   readonly stale = new Set<number>();
   /** Chats that changed since the sync was sent: its unread counts do not include that. */
   readonly changed = new Set<number>();
-  /** Settings that arrived since the sync was sent, by chat: those in its answer may be older. */
+  /** Settings that arrived as frames, by chat: what a sync or a new chat brings may be older. */
   readonly settings = new Map<number, SettingsChanged>();
-  /** Blocks that changed since the sync was sent, by user. */
+  /** Blocks that arrived as frames, by user. */
   readonly blocks = new Map<number, BlockChanged>();
   /** Changes behind a gap, by chat and version. */
   readonly #kept = new Map<number, Map<number, Change>>();
@@ -36,8 +36,6 @@ export class Gaps {
     this.isSyncing = true;
     this.stale.clear();
     this.changed.clear();
-    this.settings.clear();
-    this.blocks.clear();
   }
 
   /** The answer is there, with everything up to this version of the account. */
@@ -73,9 +71,10 @@ export class Gaps {
     return next;
   }
 
-  /** Drops what was kept of a chat. */
+  /** Drops what was kept of a chat that is gone. */
   forget(chat: number): void {
     this.#kept.delete(chat);
+    this.settings.delete(chat);
   }
 
   /** Drops what was kept of chats that are still unknown. */

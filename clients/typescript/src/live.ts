@@ -17,6 +17,8 @@ import type { Availability, ClientFrame, ErrorFrame, Message, Presence, Ready, S
 const STABLE_AFTER = 10_000;
 /** The least time between two syncs, so that a server whose answers bring nothing is not asked in a tight loop. */
 const SYNC_PAUSE = 50;
+/** The least time between two requests for unread counts that need messages which are not known. */
+const COUNT_PAUSE = 1_000;
 /** The `id` of sync requests; other requests are numbered from 1. */
 const SYNC_ID = 0;
 
@@ -63,6 +65,7 @@ export class Live implements AsyncIterable<Event> {
   /** When the sync in progress was sent. */
   #syncSentAt: number | undefined;
   #syncNotBefore = 0;
+  #isCounting = false;
   /** Resolves when the connection has ended for good, with the reason. */
   readonly ended: Promise<Error>;
 
@@ -109,6 +112,11 @@ export class Live implements AsyncIterable<Event> {
   /** Deletes a message. Retried as in `send`. */
   delete(message: number): Promise<Message> {
     return this.#messageRequest({ type: "message.delete", message });
+  }
+
+  /** Reacts to a message with an emoji, or no longer. Retried as in `send`. */
+  react(message: number, emoji: string, active = true): Promise<Message> {
+    return this.#messageRequest({ type: "message.react", message, emoji, active });
   }
 
   /** Moves your read marker in a chat to a `seq`. */
@@ -309,6 +317,7 @@ export class Live implements AsyncIterable<Event> {
     for (const text of this.#requests.due(now)) connection.send(text);
     this.#sync(connection, now);
     this.#announceSynced();
+    void this.#fetchCounts();
     this.#timer = setTimeout(() => this.#pump(), this.#nextWake() - now);
   }
 
@@ -324,6 +333,25 @@ export class Live implements AsyncIterable<Event> {
     const isSynced = this.#replica.isUpToDate;
     if (isSynced && !this.#isSynced) this.#events.deliver({ type: "synced" });
     this.#isSynced = isSynced;
+  }
+
+  /** Asks for the unread counts of a chat that cannot be known otherwise. One request at a time, and not one for each event. */
+  async #fetchCounts(): Promise<void> {
+    const [id] = this.#replica.uncertain;
+    if (this.#isCounting || id === undefined || !this.#replica.isUpToDate) return;
+    this.#isCounting = true;
+    try {
+      const { epoch } = this.#replica;
+      const chat = await this.#client.chats.get(id);
+      if (epoch === this.#replica.epoch) this.#replica.mergeCounts(chat);
+      this.#events.deliver({ type: "counted", chat: id });
+      await sleep(COUNT_PAUSE, this.#stop.signal);
+    } catch {
+      // A session that has ended, or a chat that is gone, is noticed by the connection. Everything else is tried again.
+      await sleep(5 * COUNT_PAUSE, this.#stop.signal).catch(() => {});
+    }
+    this.#isCounting = false;
+    this.#pump();
   }
 
   /** When something is due next, if nothing happens. */

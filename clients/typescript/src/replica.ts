@@ -48,7 +48,7 @@ export class Replica {
     this.#me = stored?.me;
     this.#epoch = stored?.epoch;
     this.#account = new AccountReplica(stored?.account);
-    for (const chat of stored?.chats ?? []) this.#chats.set(chat.chat.id, ChatReplica.restore(chat));
+    for (const chat of stored?.chats ?? []) this.#chats.set(chat.chat.id, ChatReplica.restore(chat, this.#me));
   }
 
   /** Your user id, after the first connection. */
@@ -90,6 +90,16 @@ export class Replica {
     const unsaved = [...this.#unsaved];
     this.#unsaved.clear();
     return unsaved;
+  }
+
+  /** The chats whose unread counts need messages that are not known: `mergeCounts` takes them from the server. */
+  get uncertain(): number[] {
+    return [...this.#chats].flatMap(([id, chat]) => (chat.isUncertain ? [id] : []));
+  }
+
+  /** Takes the unread counts of a chat that was read over REST. */
+  mergeCounts(chat: Chat): void {
+    this.#edit(chat.id)?.mergeCounts(chat);
   }
 
   /** Merges messages that were read over REST in this epoch. Those of unknown chats are ignored. */
@@ -204,7 +214,7 @@ export class Replica {
 
   #applyChange(change: Change): Event {
     this.#gaps.changed.add(change.chat);
-    this.#edit(change.chat)?.apply(change, this.#me);
+    this.#edit(change.chat)?.apply(change);
     return { type: "change", change };
   }
 
@@ -227,7 +237,7 @@ export class Replica {
       if (known.version < chat.version) this.#gaps.needsSync = true;
       return [];
     }
-    this.#chats.set(chat.id, new ChatReplica(chat));
+    this.#chats.set(chat.id, new ChatReplica({ ...chat, ...this.#keptFields(chat) }, this.#me));
     this.#unsaved.add(chat.id);
     return [{ type: "chatCreated", chat }, ...this.#applyKept(chat.id)];
   }
@@ -257,7 +267,7 @@ export class Replica {
   }
 
   #receiveReceipt(receipt: Receipt): void {
-    this.#edit(receipt.chat)?.moveMarkers(receipt.user, receipt, receipt.user === this.#me);
+    this.#edit(receipt.chat)?.moveMarkers(receipt.user, receipt);
     if (receipt.account !== undefined) this.#receiveAbout(receipt.chat, receipt.account);
   }
 
@@ -316,24 +326,25 @@ export class Replica {
     const to = isPart ? (fitting.at(-1)?.version ?? from) : chat.version;
     if (isPart) this.#gaps.needsSync = true;
     if (to <= from) return [];
-    if (known) known.replaceChat(chat, to, this.#keptFields(chat));
-    else this.#chats.set(chat.id, new ChatReplica(chat));
     const news = fitting.filter(({ version }) => version > from);
     this.mergeMessages(news);
+    if (known) known.replaceChat(chat, to, this.#keptFields(chat));
+    else this.#chats.set(chat.id, new ChatReplica({ ...chat, ...this.#keptFields(chat) }, this.#me));
+    if (!known) this.mergeMessages(news);
     this.#unsaved.add(chat.id);
     return [{ type: "resynced", from, to, chat, messages: news }, ...this.#applyKept(chat.id)];
   }
 
-  /** What frames changed of a chat since the sync was sent, without a version. */
+  /** What frames said of a chat, which is newer than what a sync or another node says. */
   #keptFields(chat: Chat): Partial<Chat> {
     const settings = this.#gaps.settings.get(chat.id);
     const blocked = this.#gaps.blocks.get(chat.peer?.id ?? 0)?.blocked;
-    return defined({ ...(settings && settingsOf(settings)), blocked }) as Partial<Chat>;
+    return defined({ ...(settings && settingsOf(settings)), blocked });
   }
 
   #setBlocked(user: number, blocked: boolean): void {
     for (const [id, { chat }] of this.#chats) {
-      if (chat.peer?.id === user) this.#edit(id)?.patch({ blocked } as Partial<Chat>);
+      if (chat.peer?.id === user) this.#edit(id)?.patch({ blocked });
     }
   }
 

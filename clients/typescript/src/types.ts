@@ -7,11 +7,14 @@ type Schemas = components["schemas"];
 type FrameSchemas = FrameComponents["schemas"];
 
 export type Availability = Schemas["Availability"];
-export type Chat = Schemas["Chat"] & Partial<ChatSettings> & { blocked?: boolean };
+export type Chat = Schemas["Chat"] & { blocked?: boolean };
+export type ChatSettings = Schemas["ChatSettings"];
 export type ChatType = Schemas["ChatType"];
 export type Member = Schemas["Member"];
 export type Message = Schemas["Message"];
 export type Presence = FrameSchemas["Presence"];
+export type Reaction = Schemas["Reaction"];
+export type ReactionSummary = Schemas["ReactionSummary"];
 export type Receipts = Schemas["Receipts"];
 export type Role = Schemas["Role"];
 export type Session = Schemas["Session"];
@@ -29,29 +32,15 @@ export type ServerFrame = FrameSchemas["ServerFrame"];
 export type ClientFrame = FrameSchemas["ClientFrame"];
 export type Ready = FrameSchemas["ServerReady"];
 export type Receipt = FrameSchemas["ServerReceipt"];
+export type SettingsChanged = FrameSchemas["ServerChatSettings"];
 export type ErrorFrame = FrameSchemas["ServerError"];
 
 /** A durable change in a chat: an event whose version is one more than that of the chat's previous one. */
 export type Change = Extract<ServerFrame, { chat: number; version: number }>;
 /** An event without an order. It may be lost. */
 export type Signal =
-  | Extract<ServerFrame, { type: "receipt" | "typing" | "status" | "user.updated" }>
-  | SettingsChanged
+  | Extract<ServerFrame, { type: "receipt" | "typing" | "status" | "user.updated" | "chat.settings" }>
   | BlockChanged;
-
-/** What only you see of a chat. */
-export interface ChatSettings {
-  muted_until: string | null;
-  pinned: boolean;
-  archived: boolean;
-}
-
-/** You changed a chat's settings, on any device. */
-export interface SettingsChanged extends ChatSettings {
-  type: "chat.settings";
-  chat: number;
-  account: number;
-}
 
 /** You blocked or unblocked a user, on any device. */
 export interface BlockChanged {

@@ -1,7 +1,7 @@
 // Chats and their members.
 
 import { type Caller, List } from "../lists.ts";
-import type { Body, Chat, Member, Query, Role, Unread } from "../types.ts";
+import type { Body, Chat, ChatSettings, Member, Message, Query, Role, Unread } from "../types.ts";
 
 export class Chats {
   readonly #caller: Caller;
@@ -48,6 +48,20 @@ export class Chats {
   /** The sums of unread messages and chats, for a badge. */
   unread(): Promise<Unread> {
     return this.#caller.run({ method: "GET", path: "/api/chats/unread/" });
+  }
+
+  settings(id: number): Promise<ChatSettings> {
+    return this.#caller.run({ method: "GET", path: `/api/chats/${id}/settings/` });
+  }
+
+  /** Mutes, pins or archives a chat, or ends that. `muted_until` is a time, `forever` or null. */
+  updateSettings(id: number, changes: Body<"patch_chat_settings">): Promise<ChatSettings> {
+    return this.#caller.run({ method: "PATCH", path: `/api/chats/${id}/settings/`, body: changes });
+  }
+
+  /** The pinned messages, the latest pin first. */
+  pins(id: number): List<Message> {
+    return new List(this.#caller, `/api/chats/${id}/pins/`);
   }
 
   members(chat: number): List<Member> {

@@ -2,7 +2,7 @@
 
 import { type Caller, List } from "../lists.ts";
 import { randomId } from "../random_id.ts";
-import type { Body, Message, Query, Receipts, SyncRequest, SyncResult } from "../types.ts";
+import type { Body, Message, Query, Reaction, Receipts, SyncRequest, SyncResult } from "../types.ts";
 
 export class Messages {
   readonly #caller: Caller;
@@ -34,6 +34,30 @@ export class Messages {
     await this.#caller.run({ method: "DELETE", path: `/api/messages/${id}/` });
   }
 
+  /** Reacts with an emoji. Reacting twice changes nothing. */
+  react(id: number, emoji: string): Promise<Message> {
+    return this.#caller.run({ method: "PUT", path: reaction(id, emoji) });
+  }
+
+  /** Removes your reaction with an emoji. */
+  unreact(id: number, emoji: string): Promise<Message> {
+    return this.#caller.run({ method: "DELETE", path: reaction(id, emoji) });
+  }
+
+  /** Who reacts, oldest first; with one emoji only, if it is named. */
+  reactions(id: number, emoji?: string): List<Reaction> {
+    return new List(this.#caller, `/api/messages/${id}/reactions/`, { emoji });
+  }
+
+  /** Pins a message: in a group as its owner or an admin. */
+  pin(id: number): Promise<Message> {
+    return this.#caller.run({ method: "PUT", path: `/api/messages/${id}/pin/` });
+  }
+
+  unpin(id: number): Promise<Message> {
+    return this.#caller.run({ method: "DELETE", path: `/api/messages/${id}/pin/` });
+  }
+
   /** Moves the read marker of a chat. */
   markRead(chat: number, seq: number): Promise<{ last_read_seq: number; unread_count: number }> {
     return this.#caller.run({ method: "POST", path: `/api/chats/${chat}/read/`, body: { seq }, isIdempotent: true });
@@ -48,4 +72,8 @@ export class Messages {
   sync(request: SyncRequest): Promise<SyncResult> {
     return this.#caller.run({ method: "POST", path: "/api/sync/", body: request, isIdempotent: true });
   }
+}
+
+function reaction(id: number, emoji: string): string {
+  return `/api/messages/${id}/reactions/${encodeURIComponent(emoji)}/`;
 }

@@ -29,6 +29,10 @@ export function message(fields: Partial<Message> = {}): Message {
     reply_to: null,
     client_id: null,
     status: "sent",
+    reactions: [],
+    mentions: [],
+    mentions_all: false,
+    pinned_at: null,
     ...fields,
   };
 }
@@ -47,6 +51,7 @@ export function chat(fields: Partial<Chat> = {}): Chat {
     my_role: "member",
     last_message: null,
     unread_count: 0,
+    unread_mentions: 0,
     last_seq: 0,
     last_read_seq: 0,
     version: 1,
