@@ -8,5 +8,5 @@ mod failover;
 mod partition;
 mod pooler;
 mod power;
-mod readers;
+mod storm;
 mod upgrade;
