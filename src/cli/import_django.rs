@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::actions::django::{self, DjangoOptions, DjangoOutcome, Misfit, NewSite};
+use crate::actions::django::{self, DjangoEvent, DjangoOptions, DjangoOutcome, Misfit, NewSite};
 use crate::app::{Clock, SystemClock, open_database, open_files};
 use crate::store::django::{DjangoDatabase, DjangoUrl};
 use crate::store::seen::SeenFile;
 
 use super::context::{Result, lock_embedded, say, settings};
-use super::progress::{counted, grouped};
+use super::progress::{ProgressBar, counted, grouped};
 
 /// Misfits of a kind that are listed; the rest are counted.
 const LISTED: u64 = 100;
@@ -56,8 +56,16 @@ pub(super) async fn run(arguments: &ImportDjangoArguments) -> Result {
     };
     let mut listed = HashMap::new();
     let to = NewSite { db: &db, files: &files, now };
-    let tell = &mut |misfit: &Misfit| list(misfit, arguments.convert, &mut listed);
-    let outcome = django::import(&mut source, to, &options, tell).await?;
+    let mut bar = ProgressBar::new();
+    let on_event = &mut |event: DjangoEvent<'_>| match event {
+        DjangoEvent::Step(step) => bar.show(step),
+        DjangoEvent::Misfit(misfit) => {
+            bar.clear();
+            list(misfit, arguments.convert, &mut listed);
+        }
+    };
+    let outcome = django::import(&mut source, to, &options, on_event).await?;
+    drop(bar);
     for (kind, count) in listed.iter().filter(|(_, count)| **count > LISTED) {
         say(&format!("{kind}: {} more", grouped(count - LISTED)));
     }

@@ -45,7 +45,8 @@ impl ProgressBar {
         }
     }
 
-    fn clear(&mut self) {
+    /// Removes the bar, before something else is printed.
+    pub(super) fn clear(&mut self) {
         if self.drawn.take().is_some() {
             write!(stderr(), "\r\x1b[K").ok();
         }

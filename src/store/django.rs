@@ -103,6 +103,18 @@ impl DjangoDatabase {
         Ok(rows.iter().filter_map(name).collect())
     }
 
+    /// How many rows a table has.
+    pub async fn count(&mut self, table: &str) -> Result<u64> {
+        let sql = match &self.0 {
+            Open::Sqlite(_) => format!("select count(*) as \"count\" from \"{table}\""),
+            Open::Postgres(_) => {
+                format!("select json_build_object('count', count(*))::text from \"{table}\"")
+            }
+        };
+        let rows = self.all(sql).await?;
+        Ok(rows.first().and_then(|row| row.get("count")?.as_u64()).unwrap_or_default())
+    }
+
     /// The rows of a table that fulfil a condition, in an order: few enough for memory.
     pub async fn some(
         &mut self,

@@ -51,10 +51,12 @@ impl Chats {
     ) -> Result<Self, TransferError> {
         let mut chats = Self::default();
         let (mut rows, mut members) = (Rows::of(load, "chats")?, Rows::of(load, "members")?);
+        report.begin("chats", django.count(fields::CHATS).await?);
         loop {
             let (after, order) = (format!("id > {}", chats.last), format!("id limit {PAGE}"));
             let page = django.some(fields::CHATS, &after, &order).await?;
             let Some(last) = page.last().and_then(|row| number(row, fields::ID)) else { break };
+            report.advance(page.len());
             let range = format!("chat_id > {} and chat_id <= {last}", chats.last);
             let found = django.some(fields::MEMBERS, &range, "chat_id, id").await?;
             let mut by_chat = group(&found, users, report);

@@ -52,7 +52,9 @@ pub(super) async fn import(
     let mut rows = Rows::of(load, "messages")?;
     let mut progress = Progress::default();
     let order = format!("chat_id, \"{}\", id", before.layout.time);
+    report.begin("messages", django.count(fields::MESSAGES).await?);
     let taking = async |found: Vec<DjangoRow>| -> Result<(), TransferError> {
+        report.advance(found.len());
         for row in found {
             let chat = number(&row, fields::CHAT).unwrap_or_default();
             if chat != progress.chat {

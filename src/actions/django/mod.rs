@@ -22,8 +22,8 @@ use crate::store::{Db, django_rest, migrations, site};
 use chats::Chats;
 use fields::DjangoLayout;
 use messages::Earlier;
-use report::Report;
-pub use report::{DjangoOptions, DjangoOutcome, Misfit};
+pub use report::{DjangoEvent, DjangoOptions, DjangoOutcome, Misfit, OnDjangoEvent};
+use report::{Report, Step};
 use users::Users;
 
 /// Where to import to.
@@ -37,14 +37,14 @@ pub struct NewSite<'a> {
     pub now: Timestamp,
 }
 
-/// Imports a Django site. `tell` is called with everything that does not fit.
+/// Imports a Django site.
 pub async fn import(
     django: &mut DjangoDatabase,
     to: NewSite<'_>,
     options: &DjangoOptions,
-    tell: &mut (dyn FnMut(&Misfit) + Send),
+    on_event: OnDjangoEvent<'_>,
 ) -> Result<DjangoOutcome, TransferError> {
-    let mut report = Report { tell, losses: 0 };
+    let mut report = Report { on_event, losses: 0, step: Step::default() };
     let layout = DjangoLayout::read(django).await?.map_err(TransferError::Refused)?;
     for column in &layout.ignored {
         report.note("column", column.clone(), "it is not imported");
@@ -89,6 +89,7 @@ async fn fill(
     let (messages, last) = messages::import(django, load, before, report).await?;
     django_rest::complete(load.tx()).await?;
     let media = options.media.as_deref();
+    report.begin("pictures", (users.pictures.len() + chats.pictures.len()) as u64);
     for (pictures, of_users) in [(&users.pictures, true), (&chats.pictures, false)] {
         pictures::import(pictures, of_users, media, to.files, load, report, stored).await?;
     }

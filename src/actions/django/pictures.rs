@@ -34,9 +34,13 @@ pub(super) async fn import(
         );
         report.loss("pictures", format!("{noun} {first} and so on"), text, "imports them without");
     }
-    let Some(folder) = media else { return Ok(()) };
+    let Some(folder) = media else {
+        report.advance(pictures.len());
+        return Ok(());
+    };
     let encoder = AvatarEncoder::default();
     for (id, path) in pictures {
+        report.advance(1);
         let encoded = match read(folder, path) {
             Ok(file) => {
                 let holder = Holder::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::actions::transfer::TransferStep;
+
 /// Something in a Django database that cannot be imported as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
@@ -14,6 +16,18 @@ pub struct Misfit {
     /// What `--convert` does; `None` if nothing is lost without it.
     pub conversion: Option<String>,
 }
+
+/// What an import says while it runs.
+#[derive(Debug)]
+pub enum DjangoEvent<'a> {
+    /// A row that does not fit.
+    Misfit(&'a Misfit),
+    /// How far it has come.
+    Step(TransferStep<'a>),
+}
+
+/// Receives what an import says.
+pub type OnDjangoEvent<'a> = &'a mut (dyn FnMut(DjangoEvent<'_>) + Send);
 
 /// What is to be imported, and how.
 #[derive(Clone, Debug)]
@@ -43,10 +57,19 @@ pub struct DjangoOutcome {
     pub committed: bool,
 }
 
-/// Collects what does not fit.
+/// Passes on what does not fit and how far the import has come.
 pub(super) struct Report<'a> {
-    pub(super) tell: &'a mut (dyn FnMut(&Misfit) + Send),
+    pub(super) on_event: OnDjangoEvent<'a>,
     pub(super) losses: u64,
+    pub(super) step: Step,
+}
+
+/// What is being imported.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Step {
+    name: &'static str,
+    done: u64,
+    total: u64,
 }
 
 impl Report<'_> {
@@ -60,11 +83,33 @@ impl Report<'_> {
     ) {
         self.losses += 1;
         let conversion = Some(conversion.into());
-        (self.tell)(&Misfit { kind, subject, text: text.into(), conversion });
+        (self.on_event)(DjangoEvent::Misfit(&Misfit {
+            kind,
+            subject,
+            text: text.into(),
+            conversion,
+        }));
     }
 
     /// Something is different here, but nothing is lost.
     pub(super) fn note(&mut self, kind: &'static str, subject: String, text: impl Into<String>) {
-        (self.tell)(&Misfit { kind, subject, text: text.into(), conversion: None });
+        let misfit = Misfit { kind, subject, text: text.into(), conversion: None };
+        (self.on_event)(DjangoEvent::Misfit(&misfit));
+    }
+
+    /// Begins a step with this many rows or files.
+    pub(super) fn begin(&mut self, name: &'static str, total: u64) {
+        self.step = Step { name, done: 0, total };
+        self.advance(0);
+    }
+
+    /// So many more of the step's rows or files are done.
+    pub(super) fn advance(&mut self, more: usize) {
+        let Step { name, done, total } = self.step;
+        // Django may go on writing: the total is what there was at first.
+        let done = total.min(done + more as u64);
+        self.step.done = done;
+        let step = TransferStep { name, done, total };
+        (self.on_event)(DjangoEvent::Step(step));
     }
 }

@@ -41,7 +41,9 @@ impl Users {
     ) -> Result<Self, TransferError> {
         let mut users = Self::default();
         let (mut rows, mut names) = (Rows::of(load, "users")?, Rows::of(load, "login_names")?);
+        report.begin("users", django.count(fields::USERS).await?);
         let taking = async |found: Vec<DjangoRow>| -> Result<(), TransferError> {
+            report.advance(found.len());
             for row in found {
                 let (user, keys) = users.user(&row, report, now);
                 let id = user["id"].clone();
