@@ -23,7 +23,7 @@ use chats::Chats;
 use fields::DjangoLayout;
 use messages::Earlier;
 pub use report::{DjangoEvent, DjangoOptions, DjangoOutcome, Misfit, OnDjangoEvent};
-use report::{Report, Step};
+use report::{ImportStep, Report};
 use users::Users;
 
 /// Where to import to.
@@ -44,7 +44,7 @@ pub async fn import(
     options: &DjangoOptions,
     on_event: OnDjangoEvent<'_>,
 ) -> Result<DjangoOutcome, TransferError> {
-    let mut report = Report { on_event, losses: 0, step: Step::default() };
+    let mut report = Report { on_event, losses: 0, step: ImportStep::default() };
     let layout = DjangoLayout::read(django).await?.map_err(TransferError::Refused)?;
     for column in &layout.ignored {
         report.note("column", column.clone(), "it is not imported");

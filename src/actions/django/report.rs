@@ -61,12 +61,12 @@ pub struct DjangoOutcome {
 pub(super) struct Report<'a> {
     pub(super) on_event: OnDjangoEvent<'a>,
     pub(super) losses: u64,
-    pub(super) step: Step,
+    pub(super) step: ImportStep,
 }
 
 /// What is being imported.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Step {
+pub(super) struct ImportStep {
     name: &'static str,
     done: u64,
     total: u64,
@@ -99,13 +99,13 @@ impl Report<'_> {
 
     /// Begins a step with this many rows or files.
     pub(super) fn begin(&mut self, name: &'static str, total: u64) {
-        self.step = Step { name, done: 0, total };
+        self.step = ImportStep { name, done: 0, total };
         self.advance(0);
     }
 
     /// So many more of the step's rows or files are done.
     pub(super) fn advance(&mut self, more: usize) {
-        let Step { name, done, total } = self.step;
+        let ImportStep { name, done, total } = self.step;
         // Django may go on writing: the total is what there was at first.
         let done = total.min(done + more as u64);
         self.step.done = done;
