@@ -40,7 +40,7 @@ use super::{batch, epoch, mentions};
 const BATCH: usize = 256;
 
 /// The answer to a `client_id` that is reused with other content.
-const CLASH: &str = "A message with this client_id and other content exists.";
+pub(super) const CLASH: &str = "A message with this client_id and other content exists.";
 
 type Answer = oneshot::Sender<Result<Sent>>;
 
@@ -103,7 +103,9 @@ async fn send_all(app: &App, batch: Vec<PendingSend>) -> Outcomes {
 /// Publishes, then answers: a sender who has the answer can rely on the event being on its way. Senders who
 /// have hung up need no answer.
 fn finish(app: &App, Done { outcomes: batch, span }: Done) {
-    let publish = AssertUnwindSafe(|| span.in_scope(|| publish(app, &batch)));
+    let sent = batch.iter().filter_map(|(_, outcome)| outcome.as_ref().ok());
+    let created = sent.filter(|sent| sent.created).map(|sent| &sent.message);
+    let publish = AssertUnwindSafe(|| span.in_scope(|| publish(app, created)));
     if catch_unwind(publish).is_err() {
         tracing::error!("committer panicked while it published a batch of messages");
     }
@@ -113,19 +115,17 @@ fn finish(app: &App, Done { outcomes: batch, span }: Done) {
     }
 }
 
-/// In the order of the batch, which is the order of each chat's versions.
-fn publish(app: &App, batch: &Outcomes) {
-    for (_, outcome) in batch {
-        if let Ok(Sent { message, created: true }) = outcome {
-            let (chat, version) = (message.chat, message.version);
-            let change = Change::MessageCreated(Arc::clone(message));
-            app.publish(&[Event::Chat(ChatEvent { chat, version, change })]);
-        }
+/// Publishes new messages, in the order of each chat's versions.
+pub(super) fn publish<'a>(app: &App, created: impl Iterator<Item = &'a Arc<Message>>) {
+    for message in created {
+        let (chat, version) = (message.chat, message.version);
+        let change = Change::MessageCreated(Arc::clone(message));
+        app.publish(&[Event::Chat(ChatEvent { chat, version, change })]);
     }
 }
 
 /// The decision about one send.
-enum Verdict {
+pub(super) enum Verdict {
     /// The message with this index among the new ones.
     New(usize),
     /// A repeat, in the same batch, of this one.
@@ -149,7 +149,10 @@ async fn attempt(app: &App, batch: Arc<[NewMessage]>) -> Result<Vec<Result<Sent>
 }
 
 /// Decides about each send, and numbers the new messages.
-fn judge(batch: &[NewMessage], resolved: &[Option<Resolved>]) -> (Vec<Verdict>, Vec<Numbering>) {
+pub(super) fn judge(
+    batch: &[NewMessage],
+    resolved: &[Option<Resolved>],
+) -> (Vec<Verdict>, Vec<Numbering>) {
     let mut numbers: HashMap<ChatId, (Seq, Version)> = HashMap::new();
     let mut numbered: Vec<Numbering> = Vec::with_capacity(batch.len());
     let mut named: HashMap<(ChatId, UserId, &ClientId), usize> = HashMap::new();
@@ -182,7 +185,10 @@ fn judge(batch: &[NewMessage], resolved: &[Option<Resolved>]) -> (Vec<Verdict>, 
 }
 
 /// The messages that existed already, with their statuses.
-async fn existing(app: &App, verdicts: &[Verdict]) -> Result<HashMap<MessageId, Arc<Message>>> {
+pub(super) async fn existing(
+    app: &App,
+    verdicts: &[Verdict],
+) -> Result<HashMap<MessageId, Arc<Message>>> {
     let ids: Vec<_> = verdicts
         .iter()
         .filter_map(|verdict| match verdict {
@@ -206,9 +212,12 @@ async fn existing(app: &App, verdicts: &[Verdict]) -> Result<HashMap<MessageId, 
 }
 
 /// The new messages.
-fn created<T>(batch: &[NewMessage], posted: &Posted<T>) -> impl Iterator<Item = Arc<Message>> {
+pub(super) fn created<T>(
+    batch: &[NewMessage],
+    posted: &Posted<T>,
+) -> impl Iterator<Item = Arc<Message>> {
     posted.created.iter().filter_map(|&((index, seq, version), id)| {
-        let NewMessage { chat, content, reply_to, client_id, mentions, .. } = &batch[index];
+        let NewMessage { chat, content, reply_to, client_id, mentions, origin, .. } = &batch[index];
         let resolved = posted.resolved[index].as_ref()?;
         Some(Arc::new(Message {
             id,
@@ -226,7 +235,7 @@ fn created<T>(batch: &[NewMessage], posted: &Posted<T>) -> impl Iterator<Item = 
             // No marker is beyond the message that was the newest until now.
             status: MessageStatus::Sent,
             pinned_at: None,
-            extras: Extras::of_new(mentions),
+            extras: Extras::of_new(mentions, origin.as_deref()),
         }))
     })
 }

@@ -25,13 +25,15 @@ pub(super) async fn of_batch(app: &App, batch: Arc<[NewMessage]>) -> Result<Arc<
     Ok(batch.iter().zip(found).map(with).collect())
 }
 
-/// Looks up the members that an edited message mentions, and stores it if that has changed.
+/// Looks up the members that an edited message mentions, and stores it if that has changed. The content of a forward
+/// is no longer the first author's, so it loses its origin.
 pub(super) async fn renew(tx: &mut Tx, message: &mut Message) -> Result<()> {
     let candidates = Candidates::of(message.content.as_str());
     let text = (message.chat, message.sender.id, &candidates);
     let new = find((&mut *tx).into(), &[text]).await?.pop().unwrap_or_default();
     let mut extras = message.extras.take().unwrap_or_default();
-    if extras.mentions != new {
+    let was_forwarded = extras.origin.take().is_some();
+    if was_forwarded || extras.mentions != new {
         if !extras.mentions.is_empty() {
             mentions::remove(tx, message.id).await?;
         }

@@ -68,6 +68,7 @@ pub fn send(
                 client_id,
                 candidates,
                 mentions,
+                origin: None,
             }))
         }
         refused => Err(refused),

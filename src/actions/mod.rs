@@ -20,6 +20,7 @@ pub mod django;
 pub mod doctor;
 pub mod epoch;
 pub mod exports;
+pub mod forwarding;
 mod grouping;
 pub mod health;
 pub mod housekeeping;

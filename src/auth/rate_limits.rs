@@ -75,7 +75,12 @@ impl RateLimits {
 
     /// Counts a message that is sent, edited or deleted.
     pub fn message(&self, user: UserId, now: Timestamp) -> Result<()> {
-        take(self.messages.as_ref(), user.0, 1, now)
+        self.messages(user, 1, now)
+    }
+
+    /// Counts so many messages that are sent at once.
+    pub fn messages(&self, user: UserId, count: u32, now: Timestamp) -> Result<()> {
+        take(self.messages.as_ref(), user.0, count, now)
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::mentions::Mentions;
+use super::origins::ForwardOrigin;
 use super::reactions::Reactions;
 
 /// What a message has beside its text.
@@ -16,6 +17,9 @@ pub struct Extras {
     /// The members that it mentions.
     #[serde(default, skip_serializing_if = "Mentions::is_empty")]
     pub mentions: Mentions,
+    /// Where it was forwarded from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<ForwardOrigin>,
     /// What only a later version knows. It is kept when this one changes the rest.
     #[serde(flatten)]
     later: Map<String, Value>,
@@ -23,9 +27,12 @@ pub struct Extras {
 
 impl Extras {
     /// Those of a new message.
-    pub fn of_new(mentions: &Mentions) -> Option<Box<Self>> {
-        let extras = || Box::new(Self { mentions: mentions.clone(), ..Self::default() });
-        (!mentions.is_empty()).then(extras)
+    pub fn of_new(mentions: &Mentions, origin: Option<&ForwardOrigin>) -> Option<Box<Self>> {
+        let extras = || {
+            let (mentions, origin) = (mentions.clone(), origin.cloned());
+            Box::new(Self { mentions, origin, ..Self::default() })
+        };
+        (!mentions.is_empty() || origin.is_some()).then(extras)
     }
 
     /// Reads what [`Self::stored`] has written, in this version or another.

@@ -6,6 +6,7 @@ use super::extras::Extras;
 use super::ids::{ChatId, MessageId, UserId};
 use super::mentions::{Candidates, Mentions};
 use super::numbering::{Seq, Version};
+use super::origins::ForwardOrigin;
 use super::reactions::EmojiUsers;
 use super::receipt::{LeastMarkers, MessageStatus};
 use super::text;
@@ -87,6 +88,8 @@ pub struct NewMessage {
     pub candidates: Candidates,
     /// The members that it mentions, once these were looked up.
     pub mentions: Mentions,
+    /// Where it is forwarded from.
+    pub origin: Option<Arc<ForwardOrigin>>,
 }
 
 /// The kind of a message's last change, stored on its row: the catch-up publishes the event of that change
@@ -166,6 +169,23 @@ impl Message {
     /// The members that it mentions, if any.
     pub fn mentions(&self) -> Option<&Mentions> {
         self.extras.as_deref().map(|extras| &extras.mentions)
+    }
+
+    /// Where it was forwarded from, if it was.
+    pub fn origin(&self) -> Option<&ForwardOrigin> {
+        self.extras.as_deref().and_then(|extras| extras.origin.as_ref())
+    }
+
+    /// Where a forward of it comes from: its own origin, if it is a forward itself.
+    pub fn origin_of_forward(&self) -> ForwardOrigin {
+        let own = || ForwardOrigin {
+            user: self.sender.id,
+            timestamp: self.timestamp,
+            message: self.id,
+            author: Some(self.sender.clone()),
+        };
+        self.origin()
+            .map_or_else(own, |origin| ForwardOrigin { message: self.id, ..origin.clone() })
     }
 
     /// Its emoji, with their users.

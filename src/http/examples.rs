@@ -38,6 +38,7 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         "ChangeRole" | "PatchRole" => json!({"role": "admin"}),
         "SendMessage" => json!({"content": "Meow!", "client_id": "b0f7c2a4"}),
         "EditMessage" | "PatchMessage" => json!({"content": "Purr."}),
+        "ForwardMessage" => json!({"chats": [3, 4], "client_id": "b0f7c2a4"}),
         "ReadMessages" => json!({"seq": 1}),
         "Sync" => json!({"versions": {"3": 1}, "epoch": EPOCH, "account": 12}),
 
@@ -60,6 +61,7 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         "AddedMembers" => json!({"results": [member()]}),
         "Message" => message(),
         "MessagePage" => page(message()),
+        "ForwardedMessages" => json!({"results": [message()]}),
         "ReactionPage" => page(reaction()),
         "ReadMarker" => json!({"last_read_seq": 1, "unread_count": 0}),
         "Receipts" => json!({
@@ -113,6 +115,7 @@ pub(super) fn of_refused(body: &str) -> Value {
         "SendMessage" | "EditMessage" | "PatchMessage" => {
             json!({"content": ["This field may not be blank."]})
         }
+        "ForwardMessage" => json!({"chats": ["Invalid pk \"9\" - object does not exist."]}),
         "ReadMessages" => json!({"seq": ["A valid integer is required."]}),
         "Sync" => json!({"versions": [REQUIRED]}),
         "ReplaceAvatar" => json!({"avatar": ["No file was submitted."]}),
@@ -200,7 +203,7 @@ fn message() -> Value {
         "timestamp": TIME, "edited_at": null, "deleted_at": null, "reply_to": null,
         "client_id": "b0f7c2a4", "status": "read",
         "reactions": [{"emoji": "👍", "count": 1, "users": [7]}], "mentions": [],
-        "mentions_all": false, "pinned_at": null,
+        "mentions_all": false, "pinned_at": null, "forwarded_from": null,
     })
 }
 

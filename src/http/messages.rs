@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use crate::actions::forwarding;
 use crate::actions::messages::{self, MessageCursor, MessagesRequest};
 use crate::app::App;
 use crate::domain::error::{Error, Result as DomainResult};
@@ -14,6 +15,7 @@ use crate::domain::ids::{ChatId, MessageId};
 use crate::domain::numbering::Seq;
 use crate::domain::page::PageRequest;
 use crate::wire::errors::{Detail, FieldTexts};
+use crate::wire::forwards::{ForwardMessage, ForwardedJson};
 use crate::wire::messages::{EditMessage, MessageJson, MessagePage, SendMessage};
 
 use super::bodies::Body;
@@ -131,6 +133,37 @@ pub(super) async fn edit(
     let content = body.read(|fields| EditMessage::parse(fields, app.limits.message_length));
     let message = messages::edit(&app, caller.user.id, id, content).await?;
     Ok(Json(MessageJson::of(&message, &app.urls)).into_response())
+}
+
+/// Forward a message
+///
+/// A new message in each of the chats, or in none, with the content and `forwarded_from`. It is sent by you, and mentions
+/// the members of its own chat that the content names. Counts towards the rate limit of messages once for each chat. With
+/// the `client_id` of an earlier request, the messages that it made are returned; 200 if that is all of them.
+#[utoipa::path(
+    post, path = "/api/messages/{id}/forward/", tag = "messages", operation_id = "forward_message",
+    params(("id" = i64, Path, minimum = 1, description = "The message's id.")),
+    request_body = ForwardMessage,
+    responses(
+        (status = 200, description = "The messages, all forwarded earlier with the same `client_id`", body = ForwardedJson),
+        (status = 201, description = "The messages", body = ForwardedJson),
+        (status = 404, description = "No such message in your chats", body = Detail),
+        (status = 409, description = "The message is deleted, or the `client_id` was used for another message", body = Detail,
+            example = json!({"detail": "A deleted message cannot be forwarded."})),
+    )
+)]
+pub(super) async fn forward(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Id(id): Id<MessageId>,
+    body: Body,
+) -> Result<Response> {
+    let wish = body.read(|fields| Ok(ForwardMessage::parse(fields)));
+    let sent = forwarding::forward(&app, caller.user.id, id, wish).await?;
+    let is_new = sent.iter().any(|sent| sent.created);
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let results = sent.iter().map(|sent| MessageJson::of(&sent.message, &app.urls)).collect();
+    Ok((status, Json(ForwardedJson { results })).into_response())
 }
 
 /// Delete a message

@@ -194,6 +194,7 @@ fn private_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(messages::list, messages::send))
         .routes(routes!(receipts::read))
         .routes(routes!(messages::one, messages::edit, messages::delete))
+        .routes(routes!(messages::forward))
         .routes(routes!(receipts::of_message))
         .routes(routes!(reactions::list))
         .routes(routes!(pins::list))

@@ -125,12 +125,15 @@ async fn page(
     [all, matching]: [Dialects; 2],
 ) -> Result<Vec<ChatOfMember>> {
     let is_filtered = *filter != ChatFilter::default();
-    let query = at.query(if is_filtered { matching } else { all });
-    let query = query.bind(user).bind(cursor.activity).bind(cursor.id).bind(limit);
-    if !is_filtered {
-        return member_chats::rows(query).await;
-    }
-    let query = query.bind(filter.kind.map(ChatType::as_str)).bind(filter.unread);
-    let query = query.bind(filter.search.clone()).bind(filter.archived).bind(filter.pinned);
-    member_chats::rows(query.bind(filter.muted).bind(now)).await
+    member_chats::read(at, |at| {
+        let query = at.query(if is_filtered { matching } else { all });
+        let query = query.bind(user).bind(cursor.activity).bind(cursor.id).bind(limit);
+        if !is_filtered {
+            return query;
+        }
+        let query = query.bind(filter.kind.map(ChatType::as_str)).bind(filter.unread);
+        let query = query.bind(filter.search.clone()).bind(filter.archived).bind(filter.pinned);
+        query.bind(filter.muted).bind(now)
+    })
+    .await
 }

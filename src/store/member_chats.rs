@@ -15,6 +15,7 @@ use crate::domain::user::UserRef;
 use super::error::Result;
 use super::mentions::UNREAD_MENTIONS;
 use super::messages::{JOINED, Joined};
+use super::origins::add_authors;
 use super::query::{Dialects, Statement, Target};
 
 /// A chat joined with a membership and its newest message. The rest of a view (the peer, the message's
@@ -164,12 +165,12 @@ pub async fn of_member(
     user: UserId,
     ids: &[ChatId],
 ) -> Result<Vec<ChatOfMember>> {
-    let query = at.into().query(Dialects {
+    let sql = Dialects {
         sqlite: concat!(OF_MEMBER, THESE, IN_LIST.sqlite, WANTED),
         // The offset keeps PostgreSQL from reading all of the member's chats first.
         postgres: concat!(OF_MEMBER, THESE, IN_LIST.postgres, " offset 0", WANTED),
-    });
-    rows(query.bind(user).bind_list(ids)).await
+    };
+    read(at.into(), |at| at.query(sql).bind(user).bind_list(ids)).await
 }
 
 /// The chats whose texts, including their newest messages, have `bytes` together, counting `each` for the
@@ -197,15 +198,22 @@ pub async fn fitting(
     bytes: usize,
     each: usize,
 ) -> Result<Vec<ChatOfMember>> {
-    let query = at.into().query(Dialects {
+    let sql = Dialects {
         sqlite: concat!(OF_MEMBER, FITTING, IN_LIST.sqlite, THAT_FIT, WANTED),
         postgres: concat!(OF_MEMBER, FITTING, IN_LIST.postgres, THAT_FIT, WANTED),
-    });
+    };
     let number = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
-    rows(query.bind(user).bind_list(ids).bind(number(bytes)).bind(number(each))).await
+    let (bytes, each) = (number(bytes), number(each));
+    read(at.into(), |at| at.query(sql).bind(user).bind_list(ids).bind(bytes).bind(each)).await
 }
 
-pub(super) async fn rows(query: Statement<'_>) -> Result<Vec<ChatOfMember>> {
-    let rows: Vec<Row> = query.all().await?;
-    Ok(rows.into_iter().map(Into::into).collect())
+/// The chats of a query.
+pub(super) async fn read(
+    mut at: Target<'_>,
+    query: impl FnOnce(Target<'_>) -> Statement<'_>,
+) -> Result<Vec<ChatOfMember>> {
+    let rows: Vec<Row> = query(at.reborrow()).all().await?;
+    let mut chats: Vec<ChatOfMember> = rows.into_iter().map(Into::into).collect();
+    add_authors(at, chats.iter_mut().filter_map(|chat| chat.last_message.as_mut())).await?;
+    Ok(chats)
 }

@@ -15,6 +15,7 @@ use crate::domain::user::UserRef;
 
 use super::db::Tx;
 use super::error::Result;
+use super::origins::add_authors;
 use super::query::{Dialects, Statement, Target};
 
 /// The column `extras`.
@@ -151,8 +152,11 @@ impl Joined {
     }
 }
 
-pub(super) fn messages(rows: Vec<MessageRow>) -> Vec<Message> {
-    rows.into_iter().map(Into::into).collect()
+/// The messages of rows that were read here.
+pub(super) async fn messages(at: Target<'_>, rows: Vec<MessageRow>) -> Result<Vec<Message>> {
+    let mut messages: Vec<Message> = rows.into_iter().map(Into::into).collect();
+    add_authors(at, messages.iter_mut()).await?;
+    Ok(messages)
 }
 
 /// Which messages of a chat to read: so many up to a message, which is included, and so many after it.
@@ -197,8 +201,9 @@ pub async fn page(
 ) -> Result<Option<ChatMessages>> {
     const AT: &str = "(case when $3 < c.first_seq then c.first_seq - 1 \
                             when $3 < c.last_seq then $3 else c.last_seq end)";
+    let mut at = at.into();
     let rows: Vec<PageRow> = at
-        .into()
+        .reborrow()
         .query(concat!(
             "select me.last_delivered_seq, c.last_seq, c.first_seq, ",
             JOINED,
@@ -223,6 +228,7 @@ pub async fn page(
     let messages = rows.into_iter().filter_map(|row| row.message.of(chat));
     let mut messages: Vec<_> = messages.collect();
     messages.sort_unstable_by_key(|message| message.seq);
+    add_authors(at, messages.iter_mut()).await?;
     Ok(Some(ChatMessages { last_delivered_seq, last_seq, first_seq, messages }))
 }
 
@@ -233,7 +239,9 @@ pub async fn changed(
     after: Version,
     upto: Version,
 ) -> Result<Vec<Message>> {
-    at.into()
+    let mut at = at.into();
+    let rows = at
+        .reborrow()
         .query(concat!(
             SELECT,
             "where m.chat_id = $1 and m.version > $2 and m.version <= $3 order by m.version"
@@ -242,8 +250,8 @@ pub async fn changed(
         .bind(after)
         .bind(upto)
         .all()
-        .await
-        .map(messages)
+        .await?;
+    messages(at, rows).await
 }
 
 /// Messages of several chats with a version later than the one given for each, chat by chat in the given
@@ -255,8 +263,9 @@ pub async fn changed_since(
     limit: i64,
     bytes: usize,
 ) -> Result<Vec<Message>> {
+    let mut at = at.into();
     let query = since(
-        at.into(),
+        at.reborrow(),
         Dialects {
             sqlite: concat!(
                 "select m.* from (select f.id, f.n, f.version, \
@@ -290,7 +299,8 @@ pub async fn changed_since(
         known,
     );
     let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-    query.bind(limit).bind(bytes).all().await.map(messages)
+    let rows = query.bind(limit).bind(bytes).all().await?;
+    messages(at, rows).await
 }
 
 /// Which of several chats have a message with a version later than the one given for each.
@@ -323,15 +333,17 @@ fn since<'a>(target: Target<'a>, sql: Dialects, known: &[(ChatId, Version)]) -> 
 
 /// The existing ones of these messages, in no particular order.
 pub async fn by_ids(at: impl Into<Target<'_>>, ids: &[MessageId]) -> Result<Vec<Message>> {
-    at.into()
+    let mut at = at.into();
+    let rows = at
+        .reborrow()
         .query(Dialects {
             sqlite: concat!(SELECT, "where m.id in (select value from json_each($1))"),
             postgres: concat!(SELECT, "where m.id = any($1)"),
         })
         .bind_list(ids)
         .all()
-        .await
-        .map(messages)
+        .await?;
+    messages(at, rows).await
 }
 
 /// The chat of a message that was not removed, if the user is a member of it.

@@ -31,6 +31,7 @@ mod migration_state;
 pub mod migrations;
 mod observer;
 pub mod open;
+mod origins;
 pub mod pins;
 pub mod pooler;
 pub mod pools;

@@ -61,10 +61,12 @@ pub async fn page(
     request: &PageRequest<Timestamp>,
     limit: i64,
 ) -> Result<Vec<Message>> {
+    let mut at = at.into();
     let query = match request {
-        PageRequest::First => at.into().query(FIRST).bind(chat),
-        PageRequest::After(pinned) => at.into().query(AFTER).bind(chat).bind(*pinned),
-        PageRequest::Before(pinned) => at.into().query(BEFORE).bind(chat).bind(*pinned),
+        PageRequest::First => at.reborrow().query(FIRST).bind(chat),
+        PageRequest::After(pinned) => at.reborrow().query(AFTER).bind(chat).bind(*pinned),
+        PageRequest::Before(pinned) => at.reborrow().query(BEFORE).bind(chat).bind(*pinned),
     };
-    query.bind(limit).all().await.map(messages)
+    let rows = query.bind(limit).all().await?;
+    messages(at, rows).await
 }

@@ -8,12 +8,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::domain::forwards::Source;
 use crate::domain::ids::MessageId;
 use crate::domain::message::NewMessage;
 use crate::domain::numbering::{Seq, Version};
 use crate::domain::time::Timestamp;
 
-use super::db::Db;
+use super::db::{Db, Tx};
 use super::error::{Failure, Result, StoreError};
 use super::mentions::{self, Mentioning};
 use super::sends::{self, Inserted, Numbered, Resolved};
@@ -48,21 +49,71 @@ pub async fn post<T: Send + 'static>(
         let batch = Arc::clone(batch);
         return db.visit(move |db| in_steps(db, &batch, now, judge)).await;
     }
-    let mentions_nobody = batch.iter().all(|send| send.mentions.is_empty());
-    if mentions_nobody && let Some(written) = at_once(db, batch, now).await? {
-        return judged(batch, written, judge);
+    if batch.iter().all(|send| send.mentions.is_empty())
+        && let Some((resolved, inserted)) = at_once(db, batch, now).await?
+    {
+        let (verdicts, numbered) = judge(batch, &resolved);
+        let created = with_ids(batch, &numbered, inserted)?;
+        return Ok(Posted { resolved, verdicts, created });
     }
     let mut tx = db.begin().await?;
     let chats: Vec<_> = batch.iter().map(|send| send.chat).collect();
     sends::lock_chats(&mut tx, &chats).await?;
-    let posted = judged(batch, sends::write(&mut tx, batch, now).await?, judge)?;
-    if !mentions_nobody {
-        let created = posted.created.iter();
-        let mentioning: Vec<_> = created.map(|one| mentioning(batch, one)).collect();
+    under_locks(tx, batch, now, judge).await
+}
+
+/// Like [`post`], if the message that is forwarded is still as it was read; `None` if it is not. A caller that numbers none of the batch
+/// refuses all of it.
+pub async fn post_forward<T: Send + 'static>(
+    db: &Db,
+    batch: &Arc<[NewMessage]>,
+    source: Option<Source>,
+    now: Timestamp,
+    judge: Judge<T>,
+) -> Result<Option<Posted<T>>> {
+    if db.is_sqlite() {
+        let batch = Arc::clone(batch);
+        let work = move |db: &mut Sqlite| {
+            if let Some(source) = source
+                && !sends::is_unchanged(db, &source)?
+            {
+                return Ok(None);
+            }
+            in_steps(db, &batch, now, judge).map(Some)
+        };
+        return db.visit(work).await;
+    }
+    let mut tx = db.begin().await?;
+    let chats = batch.iter().map(|send| send.chat).chain(source.map(|source| source.chat));
+    sends::lock_chats(&mut tx, &chats.collect::<Vec<_>>()).await?;
+    if let Some(source) = source
+        && !sends::is_still_unchanged(&mut tx, &source).await?
+    {
+        return Ok(None);
+    }
+    under_locks(tx, batch, now, judge).await.map(Some)
+}
+
+/// On PostgreSQL, with the chats locked.
+async fn under_locks<T>(
+    mut tx: Tx,
+    batch: &[NewMessage],
+    now: Timestamp,
+    judge: Judge<T>,
+) -> Result<Posted<T>> {
+    let (resolved, inserted) = sends::write(&mut tx, batch, now).await?;
+    let (verdicts, numbered) = judge(batch, &resolved);
+    if numbered.is_empty() {
+        // What was written nevertheless is rolled back.
+        return Ok(Posted { resolved, verdicts, created: Vec::new() });
+    }
+    let created = with_ids(batch, &numbered, inserted)?;
+    let mentioning: Vec<_> = created.iter().map(|one| mentioning(batch, one)).collect();
+    if mentioning.iter().any(|(.., mentions)| !mentions.is_empty()) {
         mentions::insert(&mut tx, &mentioning).await?;
     }
     tx.commit().await?;
-    Ok(posted)
+    Ok(Posted { resolved, verdicts, created })
 }
 
 /// What a statement returned that writes a batch.
@@ -76,16 +127,6 @@ async fn at_once(db: &Db, batch: &[NewMessage], now: Timestamp) -> Result<Option
     alone.committed_itself(written.as_ref().map(drop));
     let written = written?;
     Ok(Some(written).filter(|(resolved, _)| resolved.iter().any(Option::is_some)))
-}
-
-fn judged<T>(
-    batch: &[NewMessage],
-    (resolved, inserted): Written,
-    judge: Judge<T>,
-) -> Result<Posted<T>> {
-    let (verdicts, numbered) = judge(batch, &resolved);
-    let created = with_ids(batch, &numbered, inserted)?;
-    Ok(Posted { resolved, verdicts, created })
 }
 
 fn mentioning<'a>(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::domain::extras::Extras;
+use crate::domain::forwards::Source;
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::NewMessage;
 use crate::domain::numbering::{Seq, Version};
@@ -98,7 +99,9 @@ fn name(send: &NewMessage) -> Option<String> {
 }
 
 fn extras(send: &NewMessage) -> Result<Option<String>> {
-    let stored = Extras::of_new(&send.mentions).map(|extras| extras.stored()).transpose();
+    let stored = Extras::of_new(&send.mentions, send.origin.as_deref())
+        .map(|extras| extras.stored())
+        .transpose();
     Ok(stored.map_err(Failure::wrong)?.flatten())
 }
 
@@ -109,6 +112,25 @@ pub async fn lock_chats(tx: &mut Tx, ids: &[ChatId]) -> Result<()> {
         .all::<ChatId>()
         .await
         .map(drop)
+}
+
+/// Whether a message is there, and its content is still the one that was read.
+const UNCHANGED: &str = "\
+    select m.id from messages m join chats c on c.id = m.chat_id and c.first_seq <= m.seq \
+    where m.id = $1 and m.deleted_at is null and m.edited_at is not distinct from $2";
+
+/// Whether a message that is forwarded is still as it was read, on SQLite.
+pub fn is_unchanged(db: &mut Sqlite, source: &Source) -> Result<bool> {
+    let found: Option<(MessageId,)> =
+        db.query(UNCHANGED).bind(source.message).bind(source.edited_at).optional()?;
+    Ok(found.is_some())
+}
+
+/// Whether a message that is forwarded is still as it was read, in a transaction that has locked its chat.
+pub async fn is_still_unchanged(tx: &mut Tx, source: &Source) -> Result<bool> {
+    let query = tx.query(UNCHANGED).bind(source.message).bind(source.edited_at);
+    let found: Option<(MessageId,)> = query.optional().await?;
+    Ok(found.is_some())
 }
 
 /// A whole batch on PostgreSQL: looks up what each send depends on, and writes those that are accepted. It

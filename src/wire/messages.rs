@@ -16,6 +16,7 @@ use crate::domain::urls::Urls;
 
 use super::fields::Fields;
 use super::kinds::{ObjectId, Text, text};
+use super::origins::OriginJson;
 use super::pages::PageJson;
 use super::reactions::ReactionSummaryJson;
 use super::users::UserRefJson;
@@ -69,6 +70,9 @@ pub struct MessageJson<'a> {
     /// When it was pinned.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     pinned_at: Option<Timestamp>,
+    /// Where it was forwarded from.
+    #[schema(required)]
+    forwarded_from: Option<OriginJson<'a>>,
 }
 
 /// A page of messages.
@@ -95,6 +99,7 @@ impl<'a> MessageJson<'a> {
             mentions: mentions.map_or(&[], |mentions| &mentions.users),
             mentions_all: mentions.is_some_and(|mentions| mentions.all),
             pinned_at: message.pinned_at,
+            forwarded_from: message.origin().map(|origin| OriginJson::of(origin, urls)),
         }
     }
 }
@@ -118,7 +123,6 @@ impl ToSchema for SendMessage {}
 impl SendMessage {
     /// Lists the fields; `max` is the longest content, in characters.
     pub(super) fn visit(body: &mut impl Visitor, max: usize) -> Self {
-        let client_id = text(ClientId::parse).min(1).max(CLIENT_ID_MAX).example("b0f7c2a4");
         Self {
             content: body.required("content", CONTENT, content(max).example("Meow!")),
             reply_to: body
@@ -131,7 +135,7 @@ impl SendMessage {
             client_id: body.nullable(
                 "client_id",
                 "An idempotency key: sending with the same one again creates no second message.",
-                client_id,
+                client_id(),
             ),
         }
     }
@@ -179,6 +183,11 @@ impl EditMessage {
 }
 
 const CONTENT: &str = "Stored exactly as sent. Must not be blank.";
+
+/// An idempotency key in a body.
+pub(super) fn client_id() -> Text<impl FnOnce(String) -> Result<ClientId, String>> {
+    text(ClientId::parse).min(1).max(CLIENT_ID_MAX).example("b0f7c2a4")
+}
 
 /// The content of a message. Its largest length is a setting.
 fn content(max: usize) -> Text<impl FnOnce(String) -> Result<Content, String>> {

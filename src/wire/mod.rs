@@ -11,6 +11,7 @@ pub mod client_frames;
 pub mod errors;
 pub mod fast_sync;
 pub mod fields;
+pub mod forwards;
 pub mod frames;
 #[cfg(test)]
 mod fuzz;
@@ -19,6 +20,7 @@ pub mod incoming;
 mod kinds;
 pub mod members;
 pub mod messages;
+pub mod origins;
 pub mod pages;
 pub mod presence;
 pub mod reactions;

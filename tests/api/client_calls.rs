@@ -242,6 +242,10 @@ async fn message_calls(alice: &Client, bob: &Client) {
     let pins = alice.pins(chat).collect().await.expect("pins");
     assert_eq!(pins.iter().map(|one| one.id).collect::<Vec<_>>(), [first.id]);
     assert_eq!(bob.unpin(first.id).await.expect("unpinned").pinned_at, None);
+    let shelf = alice.create_group(&NewGroup::new("Shelf")).await.expect("created").id;
+    let forwarded = alice.forward(first.id, &[shelf]).await.expect("forwarded");
+    let origin = forwarded[0].forwarded_from.clone().expect("an origin");
+    assert_eq!((origin.user, origin.timestamp), (Some(first.sender), first.timestamp));
     assert_eq!(alice.receipts(first.id).await.expect("receipts").read_count, 1);
     bob.delete(reply.id).await.expect("deleted");
     for number in 3..=9 {

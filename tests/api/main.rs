@@ -31,6 +31,7 @@ mod endings;
 mod epoch;
 mod faults;
 mod forms;
+mod forwarding;
 mod handshake;
 mod hashes;
 mod home;

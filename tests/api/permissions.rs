@@ -143,6 +143,7 @@ const IN_A_CHAT: &[Row] = &[
     ("DELETE /api/messages/{id}/", "another's", Another, NONE),
     ("GET /api/messages/{id}/receipts/", "one's own", Own, NONE),
     ("GET /api/messages/{id}/receipts/", "another's", Another, NONE),
+    ("POST /api/messages/{id}/forward/", "", Another, |s| json!({"chats": [s.chat]})),
     ("GET /api/chats/{id}/pins/", "", Own, NONE),
     ("PUT /api/messages/{id}/pin/", "", Another, NONE),
     ("DELETE /api/messages/{id}/pin/", "", Another, NONE),

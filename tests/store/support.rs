@@ -132,6 +132,7 @@ pub fn message(chat: ChatId, sender: UserId, content: &str) -> NewMessage {
         client_id: None,
         candidates: Candidates::default(),
         mentions: Mentions::default(),
+        origin: None,
     }
 }
 

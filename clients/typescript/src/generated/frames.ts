@@ -466,6 +466,19 @@ export interface components {
             [key: string]: string[];
         };
         /**
+         * ForwardedFrom
+         * @description Who wrote a forwarded message first.
+         */
+        ForwardedFrom: {
+            /**
+             * Format: date-time
+             * @description When they sent it.
+             */
+            timestamp: string;
+            /** NullableUserRef */
+            user: components["schemas"]["UserRef"] | null;
+        };
+        /**
          * Member
          * @description A member of a chat.
          */
@@ -515,6 +528,8 @@ export interface components {
              * @description When its content was last edited.
              */
             edited_at: string | null;
+            /** NullableForwardedFrom */
+            forwarded_from: components["schemas"]["ForwardedFrom"] | null;
             /**
              * Format: int64
              * @description The message's id, unique over all chats.

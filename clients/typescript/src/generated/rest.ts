@@ -627,6 +627,28 @@ export interface paths {
         patch: operations["patch_message"];
         trace?: never;
     };
+    "/api/messages/{id}/forward/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Forward a message
+         * @description A new message in each of the chats, or in none, with the content and `forwarded_from`. It is sent by you, and mentions
+         *     the members of its own chat that the content names. Counts towards the rate limit of messages once for each chat. With
+         *     the `client_id` of an earlier request, the messages that it made are returned; 200 if that is all of them.
+         */
+        post: operations["forward_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/messages/{id}/pin/": {
         parameters: {
             query?: never;
@@ -1249,6 +1271,27 @@ export interface components {
         FieldErrors: {
             [key: string]: string[];
         };
+        /** @description Who wrote a forwarded message first. */
+        ForwardedFrom: {
+            /**
+             * Format: date-time
+             * @description When they sent it.
+             */
+            timestamp: string;
+            user: components["schemas"]["UserRef"] | null;
+        };
+        /** @description The messages that a message was forwarded as. */
+        ForwardedMessages: {
+            /** @description In the order of the request. */
+            results: components["schemas"]["Message"][];
+        };
+        /** @description Forwards a message. */
+        ForwardMessage: {
+            /** @description The ids of the chats. Repeated ones count once. */
+            chats: number[];
+            /** @description An idempotency key in each of the chats, as for sending. */
+            client_id?: string | null;
+        };
         /** @description A node that works. */
         Health: {
             /** @description Whether the node is connected to NATS, if it has to be. Without it, delivery to other nodes is delayed. */
@@ -1344,6 +1387,7 @@ export interface components {
              * @description When its content was last edited.
              */
             edited_at: string | null;
+            forwarded_from: components["schemas"]["ForwardedFrom"] | null;
             /**
              * Format: int64
              * @description The message's id, unique over all chats.
@@ -3060,6 +3104,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Message"];
+                };
+            };
+        };
+    };
+    forward_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The message's id. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForwardMessage"];
+            };
+        };
+        responses: {
+            /** @description The messages, all forwarded earlier with the same `client_id` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForwardedMessages"];
+                };
+            };
+            /** @description The messages */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForwardedMessages"];
                 };
             };
         };

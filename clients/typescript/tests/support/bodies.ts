@@ -33,6 +33,7 @@ export function message(fields: Partial<Message> = {}): Message {
     mentions: [],
     mentions_all: false,
     pinned_at: null,
+    forwarded_from: null,
     ...fields,
   };
 }

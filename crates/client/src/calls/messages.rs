@@ -1,6 +1,7 @@
 //! Messages.
 
 use reqwest::Method;
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::call::Call;
@@ -8,7 +9,7 @@ use crate::errors::Result;
 use crate::ids::{ChatId, MessageId, Seq};
 use crate::lists::List;
 use crate::rest::Client;
-use crate::types::{Draft, Message, Reaction, Receipts};
+use crate::types::{Draft, Message, Reaction, Receipts, random_client_id};
 
 /// Where a list of a chat's messages starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,19 @@ impl Client {
     pub async fn edit(&self, message: MessageId, content: &str) -> Result<Message> {
         let body = json!({"content": content});
         self.run(Call::patch(format!("/api/messages/{message}/"), body)).await
+    }
+
+    /// Forwards a message to up to 20 chats, to all or to none, with retries under a `client_id`: it arrives in each chat
+    /// at most once. Returns the new messages in the order of the chats.
+    pub async fn forward(&self, message: MessageId, chats: &[ChatId]) -> Result<Vec<Message>> {
+        #[derive(Deserialize)]
+        struct Forwarded {
+            results: Vec<Message>,
+        }
+        let body = json!({"chats": chats, "client_id": random_client_id()});
+        let call = Call::post(format!("/api/messages/{message}/forward/"), body).idempotent();
+        let Forwarded { results } = self.run(call).await?;
+        Ok(results)
     }
 
     /// Deletes a message.

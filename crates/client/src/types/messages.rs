@@ -51,6 +51,20 @@ pub struct Message {
     /// When it was pinned.
     #[serde(default, with = "rfc3339::option")]
     pub pinned_at: Option<OffsetDateTime>,
+    /// Where it was forwarded from.
+    #[serde(default)]
+    pub forwarded_from: Option<ForwardedFrom>,
+}
+
+/// Who wrote a forwarded message first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ForwardedFrom {
+    /// The user, if this is still known.
+    pub user: Option<UserRef>,
+    /// When they sent it.
+    #[serde(with = "rfc3339")]
+    pub timestamp: OffsetDateTime,
 }
 
 /// Who reacts to a message with an emoji.
@@ -136,9 +150,14 @@ impl Draft {
 
     /// Chooses an idempotency key unless there is one, so that every retry is the same message.
     pub(crate) fn with_client_id(mut self) -> Self {
-        self.client_id.get_or_insert_with(|| format!("{:032x}", fastrand::u128(..)));
+        self.client_id.get_or_insert_with(random_client_id);
         self
     }
+}
+
+/// An idempotency key that nobody else chooses.
+pub(crate) fn random_client_id() -> String {
+    format!("{:032x}", fastrand::u128(..))
 }
 
 impl From<&str> for Draft {

@@ -12,7 +12,10 @@ pub use chats::{
     Chat, ChatSettings, ChatType, GroupUpdate, Markers, Member, NewGroup, Role, SettingsUpdate,
     UnreadCount, UnreadSums,
 };
-pub use messages::{Draft, Message, MessageStatus, Reaction, ReactionSummary, Receipts};
+pub(crate) use messages::random_client_id;
+pub use messages::{
+    Draft, ForwardedFrom, Message, MessageStatus, Reaction, ReactionSummary, Receipts,
+};
 pub use pictures::Picture;
 pub use sessions::{Registration, Session, Ticket, TokenPair};
 pub use sync::{AccountDelta, ChatDelta, ChatState, SyncRequest, SyncResponse};
