@@ -1,5 +1,5 @@
-//! Tells cargo to rebuild when a migration is added: the files are embedded, and no source names them. Writes
-//! the table of the store's functions, from which `store::observer` takes the names of statements.
+//! Tells cargo to rebuild when a migration or a file of the web client is added: the files are embedded, and no source
+//! names them. Writes the table of the store's functions, from which `store::observer` takes the names of statements.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ const STORE: &str = "src/store";
 #[expect(clippy::disallowed_methods, reason = "cargo says in a variable where to write")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=migrations");
+    println!("cargo:rerun-if-changed=web/dist");
     println!("cargo:rerun-if-changed={STORE}");
     println!("cargo:rerun-if-changed=build.rs");
     let mut table = String::from("&[\n");

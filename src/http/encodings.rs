@@ -91,8 +91,13 @@ impl Accepted {
     /// ours. An answer that is not `worthwhile` is compressed only for a client that refuses it otherwise;
     /// one that refuses everything gets it as it is.
     pub(super) fn choose(&self, worthwhile: bool) -> Option<Coding> {
-        let qualities = Coding::ALL.map(|coding| (self.codings[coding as usize], coding));
-        let (quality, coding) = qualities.into_iter().max().filter(|(quality, _)| *quality > 0)?;
+        self.best(&Coding::ALL, worthwhile)
+    }
+
+    /// The same among some codings.
+    pub(super) fn best(&self, offered: &[Coding], worthwhile: bool) -> Option<Coding> {
+        let qualities = offered.iter().map(|coding| (self.codings[*coding as usize], *coding));
+        let (quality, coding) = qualities.max().filter(|(quality, _)| *quality > 0)?;
         let compressed = match self.identity {
             Some(0) => true,
             Some(identity) => worthwhile && quality >= identity,

@@ -1,17 +1,10 @@
-//! Answers where no handler matches: unknown paths, and methods that a path does not have.
+//! Answers to methods that a path does not have.
 
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use crate::domain::error::Error;
-
 use super::caller::Authenticated;
 use super::errors::{ApiError, Result};
-
-/// An unknown path.
-pub(super) async fn not_found() -> ApiError {
-    Error::NotFound.into()
-}
 
 /// A method that a public path does not have. `OPTIONS` is answered with those it has, in `Allow`.
 pub(super) async fn method_not_allowed(method: Method) -> Response {

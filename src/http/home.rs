@@ -1,4 +1,5 @@
-//! `/` and the icons: a short page that says what this is, or the same as JSON for programs.
+//! `/` and the icons: the web client, or a short page that says what this is where the client was not built, or the
+//! same as JSON for programs.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::Json;
@@ -13,6 +14,7 @@ use crate::domain::error::Error;
 
 use super::errors::Result;
 use super::hosts::Origin;
+use super::web;
 
 const NAME: &str = "Meowsenger";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -47,7 +49,7 @@ struct Links {
 
 /// Say what this is
 ///
-/// A page for people, or JSON for a client that prefers it.
+/// The web client (or a short page, if it is not part of this build), or JSON for a client that prefers it.
 #[utoipa::path(
     get, path = "/", tag = "schema", operation_id = "get_home", security(()),
     responses((status = 200, description = "The page, or what it says",
@@ -56,6 +58,8 @@ struct Links {
 pub(super) async fn page(Origin(origin): Origin, headers: HeaderMap) -> Result<Response> {
     let mut response = if prefers_json(&headers) {
         Json(home(&origin)).into_response()
+    } else if let Some(client) = web::page(&headers) {
+        return client;
     } else {
         let hash = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
         let policy = format!(

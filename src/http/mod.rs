@@ -53,6 +53,7 @@ mod stream;
 mod sync;
 mod unreadable;
 mod users;
+mod web;
 
 use std::sync::Arc;
 
@@ -111,7 +112,7 @@ pub fn service(app: &Arc<App>) -> NormalizePath<Router> {
         .merge(pages)
         .method_not_allowed_fallback(fallbacks::method_not_allowed)
         .merge(private.method_not_allowed_fallback(fallbacks::private_method_not_allowed))
-        .fallback(fallbacks::not_found)
+        .fallback(web::fallback)
         .with_state(Arc::clone(app))
         // Outermost first: the first layer sees the request first and the answer last.
         .layer(
