@@ -2,12 +2,13 @@
 
 import { defineConfig } from "vitest/config";
 
+// Generous, since the machine may be busy. Nothing waits for them.
+const timeouts = { testTimeout: 60_000, hookTimeout: 60_000 };
+
 export default defineConfig({
   test: {
-    projects: [
-      { test: { name: "unit", include: ["tests/unit/*.test.ts"] } },
-      { test: { name: "server", include: ["tests/server/*.test.ts"], testTimeout: 60_000, fileParallelism: false } },
-      { test: { name: "browser", include: ["tests/browser/*.test.ts"], testTimeout: 60_000, fileParallelism: false } },
-    ],
+    projects: ["unit", "server", "browser"].map((name) => ({
+      test: { name, include: [`tests/${name}/*.test.ts`], fileParallelism: name === "unit", ...timeouts },
+    })),
   },
 });

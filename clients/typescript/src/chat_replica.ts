@@ -19,6 +19,7 @@ export interface StoredChat {
   messages: Message[];
   markers: [number, Markers][];
   roles: [number, Role][];
+  isUncertain: boolean;
 }
 
 export class ChatReplica {
@@ -49,6 +50,7 @@ export class ChatReplica {
     for (const message of stored.messages) replica.#messages.set(message.seq, message);
     for (const [user, markers] of stored.markers) replica.#markers.set(user, markers);
     for (const [user, role] of stored.roles) replica.#roles.set(user, role);
+    replica.#isUncertain = stored.isUncertain;
     return replica;
   }
 
@@ -56,8 +58,9 @@ export class ChatReplica {
   store(limit: number): StoredChat {
     const completeFrom = Math.max(this.#completeFrom, this.#chat.last_seq + 1 - limit);
     const messages = this.#range(completeFrom, this.#chat.last_seq);
-    const { markers, roles } = this;
+    const { markers, roles, isUncertain } = this;
     return {
+      isUncertain,
       chat: this.#chat,
       version: this.#version,
       completeFrom,

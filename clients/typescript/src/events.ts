@@ -22,6 +22,10 @@ export type Event =
   | { type: "counted"; chat: number }
   /** The server's data has another history, as after a restore from a backup. The replica is empty, and all chats follow anew. */
   | { type: "epochChanged" }
+  /** What an earlier program stored is in the replica. */
+  | { type: "restored" }
+  /** The messages of a chat that are in the outbox changed. */
+  | { type: "outbox"; chat: number }
   /** An ephemeral signal. */
   | { type: "signal"; signal: Signal }
   /** Nothing is known to be missing any more. */

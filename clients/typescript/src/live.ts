@@ -1,88 +1,62 @@
-// A socket that is kept: connects, reads, writes and reconnects. It decides neither what frames mean (`replica`) nor what has to be
-// sent (`requests`).
+// The handle of a connection that reconnects by itself: sends requests, delivers events, has the replica and the outbox. The work is
+// done in `driver`.
 
-import { Backoff, sleep } from "./backoff.ts";
-import { Connection, type Lost } from "./connection.ts";
-import { ApiError, Closed, isTransient, retryAfter, SessionEnded, TooManyConnections } from "./errors.ts";
+import { sleep } from "./backoff.ts";
+import { Driver } from "./driver.ts";
+import { Closed } from "./errors.ts";
 import { type Event, Events } from "./events.ts";
-import { type Frame, parseFrame } from "./frames.ts";
-import { openSocket } from "./open_socket.ts";
+import { messageOf } from "./frames.ts";
+import type { LiveOptions } from "./options.ts";
+import { type Draft, Outbox } from "./outbox.ts";
 import { randomId } from "./random_id.ts";
 import { Replica } from "./replica.ts";
+import { ReplicaStore } from "./replica_store.ts";
 import { Requests } from "./requests.ts";
 import type { Client } from "./rest.ts";
-import type { Availability, ClientFrame, ErrorFrame, Message, Presence, Ready, SyncResult } from "./types.ts";
+import { MemoryStorage } from "./storage.ts";
+import type { Availability, ClientFrame, Message, Presence } from "./types.ts";
 
-/** A connection that lasted this long resets the backoff, in milliseconds. */
-const STABLE_AFTER = 10_000;
-/** The least time between two syncs, so that a server whose answers bring nothing is not asked in a tight loop. */
-const SYNC_PAUSE = 50;
-/** The least time between two requests for unread counts that need messages which are not known. */
+/** The least time between two requests for unread counts, in milliseconds. */
 const COUNT_PAUSE = 1_000;
-/** The `id` of sync requests; other requests are numbered from 1. */
-const SYNC_ID = 0;
-
-/** All times are in milliseconds. */
-export interface LiveOptions {
-  /** The longest delay before the first reconnection, which doubles with each further attempt; 0.5 s by default. */
-  backoffBase?: number;
-  /** The longest delay of all; 30 s by default. */
-  backoffCap?: number;
-  /** How long a connection may take until it is ready, and a request until it is answered; 30 s by default. */
-  timeout?: number;
-  /** Another implementation of WebSocket. */
-  openSocket?: typeof openSocket;
-  /** Receives every text frame as it arrives, for logs and tests: the number of the connection, counted from 1, and the text. */
-  onFrame?: (connection: number, text: string) => void;
-}
-
-/** A message to send. */
-export interface Draft {
-  content: string;
-  /** The id of the message that it answers. */
-  reply_to?: number;
-  /** The idempotency key; random, if it is not named. */
-  client_id?: string;
-}
 
 /** A connection that reconnects by itself. Ends with `close`, or with an `ended` event. */
 export class Live implements AsyncIterable<Event> {
   readonly #client: Client;
-  readonly #options: LiveOptions;
-  readonly #replica = new Replica();
+  #replica = new Replica();
+  readonly #store: ReplicaStore | undefined;
   readonly #events = new Events();
   readonly #requests = new Requests();
   readonly #stop = new AbortController();
-  /** Ends the wait before the next attempt. */
-  #hurry = new AbortController();
-  #connection: Connection | undefined;
-  /** Counts connections, for `onFrame`. */
-  #connections = 0;
-  #isReady = false;
-  #isSynced = false;
-  /** Until the connection is ready, its timeout; then the next call of `#pump`. */
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  /** When the sync in progress was sent. */
-  #syncSentAt: number | undefined;
-  #syncNotBefore = 0;
+  readonly #driver: Driver;
   #isCounting = false;
+  /** Messages that survive a reload. */
+  readonly outbox: Outbox;
   /** Resolves when the connection has ended for good, with the reason. */
   readonly ended: Promise<Error>;
 
   constructor(client: Client, options: LiveOptions) {
     this.#client = client;
-    this.#options = options;
+    const { storage, server } = client;
+    const send = ({ client_id, chat, draft }: { client_id: string; chat: number; draft: Draft }) =>
+      this.#messageRequest({ ...draft, type: "message.send", client_id, chat });
+    this.outbox = new Outbox(storage, send, (chat) => this.#events.deliver({ type: "outbox", chat }));
+    const replica = () => this.#replica;
+    const keeps = options.keepReplica ?? !(server.storage instanceof MemoryStorage);
+    const lock = `meowsenger ${server.storage.name} replica`;
+    this.#store = keeps ? new ReplicaStore(storage, lock, replica) : undefined;
+    const deliver = (event: Event) => this.#deliver(event);
+    this.#driver = new Driver(client, options, replica, this.#requests, deliver, this.#stop.signal);
     this.ended = this.#run();
   }
 
-  /** What is known at this moment. */
+  /** What is known at this moment. A stored one takes its place before the event `restored`. */
   get replica(): Replica {
     return this.#replica;
   }
 
   /** Whether there is a connection that is ready. */
   get isConnected(): boolean {
-    return this.#isReady;
+    return this.#driver.isReady;
   }
 
   /** Calls the listener with each event from now on. Returns what stops that. */
@@ -97,11 +71,11 @@ export class Live implements AsyncIterable<Event> {
 
   /**
    * Sends a message. It is sent again under its `client_id`, over new connections and while the server is busy, until it is
-   * acknowledged or refused.
+   * acknowledged or refused. To keep the order of messages, await each. `outbox` does that, and survives a reload.
    */
   async send(chat: number, draft: Draft | string): Promise<Message> {
     const fields = typeof draft === "string" ? { content: draft } : draft;
-    return this.#messageRequest({ type: "message.send", client_id: randomId(), chat, ...fields });
+    return this.#messageRequest({ client_id: randomId(), ...fields, type: "message.send", chat });
   }
 
   /** Edits a message you sent. Retried as in `send`. */
@@ -142,14 +116,14 @@ export class Live implements AsyncIterable<Event> {
 
   /** Sends a typing indicator. It is lost while there is no connection. */
   sendTyping(chat: number, active: boolean): void {
-    if (this.#isReady) this.#connection?.send(JSON.stringify({ type: "typing", chat, active }));
+    this.#driver.sendNow({ type: "typing", chat, active });
   }
 
-  /** Reads older messages of a chat into the replica. Returns whether there are more. */
+  /** Reads older messages of a chat into the replica. Returns whether there may be more. */
   async loadOlder(chat: number): Promise<boolean> {
     const before = this.#replica.chats.get(chat)?.completeFrom;
-    if (before === undefined) return false;
-    return (await this.#load(chat, { before })) && before > 1;
+    if (before === undefined || before <= 1) return false;
+    return this.#load(chat, { before });
   }
 
   /** Reads the messages around a `seq` into the replica. */
@@ -161,187 +135,79 @@ export class Live implements AsyncIterable<Event> {
   request(frame: ClientFrame): Promise<object> {
     if (this.#stop.signal.aborted) return Promise.reject(this.#stop.signal.reason);
     const ack = this.#requests.add(frame, Date.now());
-    this.#pump();
+    this.#driver.pump();
     return ack;
   }
 
   /** The network may be back, or another one: connects without waiting, or makes sure that the connection is alive. */
   wake(): void {
-    this.#hurry.abort();
-    if (this.#isReady) this.#connection?.doubt();
+    this.#driver.wake();
   }
 
-  /** Closes the connection and ends the events. Unanswered requests fail with `Closed`. */
+  /** Closes the connection and ends the events. Unanswered requests fail with `Closed`; the outbox keeps its messages. */
   close(): void {
     this.#stop.abort(new Closed());
-    this.#hurry.abort();
-    this.#connection?.end({ kind: "retry", reason: "closed", after: 0 });
   }
 
   async #run(): Promise<Error> {
-    const wake = () => this.wake();
-    globalThis.addEventListener?.("online", wake);
-    const error = await this.#keepConnected().catch((error: Error) => error);
-    globalThis.removeEventListener?.("online", wake);
+    const stopWatching = this.#watchPage();
+    const error = await this.#restore()
+      .then(() => this.#driver.keepConnected())
+      .catch((error: Error) => error);
+    stopWatching();
     this.#stop.abort(error);
+    this.outbox.stop();
     this.#requests.fail(error);
+    await this.#store?.stop();
     this.#events.deliver({ type: "ended", error });
     return error;
   }
 
-  /** Connects again and again, until there is no point in going on. */
-  async #keepConnected(): Promise<never> {
-    const backoff = new Backoff(this.#options.backoffBase ?? 500, this.#options.backoffCap ?? 30_000);
-    // A rejected token is replaced once; if its successor is rejected too, the session is over.
-    let isRefreshed = false;
-    for (;;) {
-      const since = Date.now();
-      const { lost, wasReady } = await this.#connect();
-      this.#stop.signal.throwIfAborted();
-      if (wasReady || lost.kind === "retry") isRefreshed = false;
-      if (wasReady && Date.now() - since >= STABLE_AFTER) backoff.reset();
-      const { reason, after } = await this.#answer(lost, isRefreshed);
-      isRefreshed = lost.kind === "unauthenticated" && after === undefined;
-      const delay = isRefreshed ? 0 : backoff.next();
-      this.#events.deliver({ type: "disconnected", reason, retryIn: (after ?? 0) + delay });
-      await this.#wait(after ?? 0, delay);
+  /** Continues with what is stored. */
+  async #restore(): Promise<void> {
+    // A program that connects can still listen before the first event.
+    await Promise.resolve();
+    const stored = await this.#store?.load(this.#client.userId);
+    if (stored) {
+      this.#replica = stored;
+      this.#events.deliver({ type: "restored" });
     }
+    this.#store?.start();
+    await this.outbox.load();
+    this.#stop.signal.throwIfAborted();
   }
 
-  /** Does what the end of a connection asks for. Without `after`, the next attempt has new tokens and need not wait. */
-  async #answer(lost: Lost, isRefreshed: boolean): Promise<{ reason: string; after?: number }> {
-    if (lost.kind === "retry") return lost;
-    if (lost.kind === "tooManyConnections") throw new TooManyConnections();
-    if (isRefreshed) throw new SessionEnded();
-    try {
-      await this.#client.refresh();
-      return { reason: "token rejected" };
-    } catch (error) {
-      if (!isTransient(error) && !(error instanceof ApiError)) throw error;
-      return { reason: "token rejected", after: retryAfter(error) };
+  /** A page connects at once when the network is back, and saves before it is closed. */
+  #watchPage(): () => void {
+    const wake = () => this.wake();
+    const save = () => this.#store?.save();
+    globalThis.addEventListener?.("online", wake);
+    globalThis.addEventListener?.("pagehide", save);
+    return () => {
+      globalThis.removeEventListener?.("online", wake);
+      globalThis.removeEventListener?.("pagehide", save);
+    };
+  }
+
+  #deliver(event: Event): void {
+    const message = event.type === "change" ? messageOf(event.change) : undefined;
+    const messages = event.type === "resynced" ? event.messages : message ? [message] : [];
+    for (const message of messages) {
+      // If this fails, it is sent again, and answered with the first message.
+      if (message.sender.id === this.#client.userId) this.outbox.confirm(message).catch(() => {});
     }
-  }
-
-  /** `after` is the server's wish. `wake` shortens only what comes on top. */
-  async #wait(after: number, delay: number): Promise<void> {
-    if (after > 0) await sleep(after, this.#stop.signal);
-    this.#hurry = new AbortController();
-    if (delay > 0) await sleep(delay, this.#hurry.signal).catch(() => this.#stop.signal.throwIfAborted());
-  }
-
-  /** One connection, from the ticket to its end. */
-  async #connect(): Promise<{ lost: Lost; wasReady: boolean }> {
-    try {
-      const { ticket } = await this.#client.account.ticket(this.#stop.signal);
-      const url = `${this.#client.server.url.replace(/^http/, "ws")}/ws/?ticket=${encodeURIComponent(ticket)}`;
-      const open = this.#options.openSocket ?? openSocket;
-      this.#connection = await Connection.open(url, (text) => this.#receive(text), open);
-    } catch (error) {
-      if (!isTransient(error) && !(error instanceof ApiError)) throw error;
-      return { lost: { kind: "retry", reason: error.message, after: retryAfter(error) }, wasReady: false };
-    }
-    this.#connections += 1;
-    if (this.#stop.signal.aborted) this.close();
-    this.#timer = setTimeout(() => this.#giveUp("connect timeout"), this.#timeout);
-    const lost = await this.#connection.ended;
-    const wasReady = this.#isReady;
-    this.#disconnected();
-    return { lost, wasReady };
-  }
-
-  #receive(text: string): void {
-    this.#options.onFrame?.(this.#connections, text);
-    try {
-      for (const event of this.#handle(parseFrame(text))) this.#events.deliver(event);
-    } catch (error) {
-      return this.#giveUp(`malformed frame: ${error}`);
-    }
-    this.#pump();
-  }
-
-  #handle(frame: Frame): Event[] {
-    const now = Date.now();
-    switch (frame.type) {
-      case "ready":
-        return this.#ready(frame);
-      case "ack":
-        if (frame.id === SYNC_ID) return this.#syncSucceeded(frame as unknown as SyncResult, now);
-        this.#requests.succeeded(frame.id, frame);
-        return [];
-      case "error":
-        if (frame.id === SYNC_ID) this.#syncFailed(frame, now);
-        else this.#requests.failed(frame.id, frame, now);
-        return [];
-      default:
-        return this.#replica.apply(frame);
-    }
-  }
-
-  #ready(ready: Ready): Event[] {
-    this.#isReady = true;
-    if (this.#connection) this.#connection.heartbeat = Math.max(1, ready.heartbeat) * 1000;
-    return this.#replica.apply(ready);
-  }
-
-  #syncSucceeded(answer: SyncResult, now: number): Event[] {
-    this.#syncSentAt = undefined;
-    this.#syncNotBefore = now + SYNC_PAUSE;
-    return this.#replica.applySync(answer);
-  }
-
-  #syncFailed(frame: ErrorFrame, now: number): void {
-    this.#syncSentAt = undefined;
-    const pause = ApiError.fromFrame(frame).retryAfter ?? this.#options.backoffBase ?? 500;
-    this.#syncNotBefore = now + pause;
-    this.#replica.syncFailed();
-  }
-
-  #disconnected(): void {
-    clearTimeout(this.#timer);
-    this.#connection = undefined;
-    this.#isReady = false;
-    this.#isSynced = false;
-    this.#syncSentAt = undefined;
-    this.#replica.disconnected();
-    this.#requests.disconnected(Date.now());
-  }
-
-  /** Writes what is due, gives up a connection that leaves a request unanswered, and says when to look again. */
-  #pump(): void {
-    const connection = this.#connection;
-    if (!connection || !this.#isReady) return;
-    clearTimeout(this.#timer);
-    const now = Date.now();
-    const oldest = Math.min(this.#requests.oldestInFlight ?? Infinity, this.#syncSentAt ?? Infinity);
-    if (now - oldest >= this.#timeout) return this.#giveUp("request timeout");
-    for (const text of this.#requests.due(now)) connection.send(text);
-    this.#sync(connection, now);
-    this.#announceSynced();
+    this.#store?.changed();
+    this.#events.deliver(event);
     void this.#fetchCounts();
-    this.#timer = setTimeout(() => this.#pump(), this.#nextWake() - now);
   }
 
-  #sync(connection: Connection, now: number): void {
-    if (now < this.#syncNotBefore) return;
-    const request = this.#replica.nextSync();
-    if (!request) return;
-    this.#syncSentAt = now;
-    connection.send(JSON.stringify({ type: "sync", id: SYNC_ID, ...request }));
-  }
-
-  #announceSynced(): void {
-    const isSynced = this.#replica.isUpToDate;
-    if (isSynced && !this.#isSynced) this.#events.deliver({ type: "synced" });
-    this.#isSynced = isSynced;
-  }
-
-  /** Asks for the unread counts of a chat that cannot be known otherwise. One request at a time, and not one for each event. */
+  /** Asks for unread counts that cannot be known otherwise. One request at a time, and not one for each event. */
   async #fetchCounts(): Promise<void> {
     const [id] = this.#replica.uncertain;
     if (this.#isCounting || id === undefined || !this.#replica.isUpToDate) return;
     this.#isCounting = true;
+    const { epoch } = this.#replica;
     try {
-      const { epoch } = this.#replica;
       const chat = await this.#client.chats.get(id);
       if (epoch === this.#replica.epoch) this.#replica.mergeCounts(chat);
       this.#events.deliver({ type: "counted", chat: id });
@@ -351,32 +217,7 @@ export class Live implements AsyncIterable<Event> {
       await sleep(5 * COUNT_PAUSE, this.#stop.signal).catch(() => {});
     }
     this.#isCounting = false;
-    this.#pump();
-  }
-
-  /** When something is due next, if nothing happens. */
-  #nextWake(): number {
-    const times = [
-      (this.#requests.oldestInFlight ?? Infinity) + this.#timeout,
-      (this.#syncSentAt ?? Infinity) + this.#timeout,
-      this.#requests.nextDue ?? Infinity,
-      this.#replica.needsSync ? this.#syncNotBefore : Infinity,
-    ];
-    // Timers overflow after 24 days.
-    return Math.min(...times, Date.now() + 86_400_000);
-  }
-
-  #giveUp(reason: string): void {
-    this.#connection?.end({ kind: "retry", reason, after: 0 });
-  }
-
-  get #timeout(): number {
-    return this.#options.timeout ?? 30_000;
-  }
-
-  async #messageRequest(frame: ClientFrame): Promise<Message> {
-    const ack = (await this.request(frame)) as { message: Message };
-    return ack.message;
+    if (!this.#stop.signal.aborted) void this.#fetchCounts();
   }
 
   /** Reads a page of messages into the replica, unless the server's data changed its history meanwhile. */
@@ -384,6 +225,12 @@ export class Live implements AsyncIterable<Event> {
     const { epoch } = this.#replica;
     const messages = (await this.#client.messages.list(chat, { ...query, page_size: 50 }).page()) ?? [];
     if (epoch === this.#replica.epoch) this.#replica.mergeMessages(messages);
+    this.#store?.changed();
     return messages.length > 0;
+  }
+
+  async #messageRequest(frame: ClientFrame): Promise<Message> {
+    const ack = (await this.request(frame)) as { message: Message };
+    return ack.message;
   }
 }

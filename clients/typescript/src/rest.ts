@@ -6,8 +6,10 @@ import { Chats } from "./calls/chats.ts";
 import { Messages } from "./calls/messages.ts";
 import { Users } from "./calls/users.ts";
 import { ApiError, isTransient, retryAfter, SessionEnded } from "./errors.ts";
+import type { GuardedStorage } from "./guarded_storage.ts";
 import { attempt, type Call } from "./http.ts";
-import { Live, type LiveOptions } from "./live.ts";
+import { Live } from "./live.ts";
+import type { LiveOptions } from "./options.ts";
 import { randomId } from "./random_id.ts";
 import { MemoryStorage, type Storage } from "./storage.ts";
 import { Tokens } from "./tokens.ts";
@@ -60,7 +62,7 @@ export class Server {
 
   /** Continues the session that is stored, if there is one. */
   async resume(): Promise<Client | undefined> {
-    const tokens = await Tokens.resume(this.storage, this.#lock, (pair) => this.#refresh(pair));
+    const tokens = await Tokens.resume(this.storage, (pair) => this.#refresh(pair));
     return tokens && new Client(this, tokens);
   }
 
@@ -111,7 +113,7 @@ export class Server {
   async #startSession(path: string, body: unknown): Promise<Client> {
     const { user, ...pair } = await this.run<TokenPair & { user: User }>({ method: "POST", path, body });
     const refresh = (pair: TokenPair) => this.#refresh(pair);
-    return new Client(this, await Tokens.start(this.storage, this.#lock, refresh, user.id, pair));
+    return new Client(this, await Tokens.start(this.storage, refresh, user.id, pair));
   }
 
   async #refresh({ refresh }: TokenPair): Promise<TokenPair> {
@@ -122,10 +124,6 @@ export class Server {
     } catch (error) {
       throw isRejected(error) ? new SessionEnded() : error;
     }
-  }
-
-  get #lock(): string {
-    return `meowsenger tokens ${this.url}`;
   }
 
   /** Repeats an idempotent call while it fails for a while, until the deadline. All attempts have the same id in the log. */
@@ -160,6 +158,8 @@ interface AttemptOptions {
 export class Client {
   readonly server: Server;
   readonly #tokens: Tokens;
+  /** The connections that are open. */
+  readonly #lives = new Set<Live>();
   readonly account: Account;
   readonly chats: Chats;
   readonly messages: Messages;
@@ -181,11 +181,21 @@ export class Client {
 
   /** Opens a socket that reconnects whenever it is lost, and syncs after each connection. */
   connect(options: LiveOptions = {}): Live {
-    return new Live(this, options);
+    const live = new Live(this, options);
+    this.#lives.add(live);
+    void live.ended.then(() => this.#lives.delete(live));
+    return live;
   }
 
-  /** Ends the session on the server, and removes everything that is stored here. */
+  /** The storage for the data of this session, until it ends. */
+  get storage(): GuardedStorage {
+    return this.#tokens.guarded;
+  }
+
+  /** Closes the connections, ends the session on the server, and removes everything that is stored here. */
   async logOut(): Promise<void> {
+    for (const live of this.#lives) live.close();
+    await Promise.all([...this.#lives].map(({ ended }) => ended));
     try {
       await this.run({ method: "POST", path: "/api/auth/logout/", body: {} });
     } catch (error) {

@@ -1,10 +1,14 @@
 // Where a client keeps what has to survive a reload: tokens, unsent messages, what it knows of chats. A storage maps
 // keys to values that `structuredClone` can copy. All tabs of a site share one, so that a write of one is seen by all.
 
+import { randomId } from "./random_id.ts";
+
 /** Values to write by key. Undefined removes the key. */
 export type Changes = ReadonlyMap<string, unknown>;
 
 export interface Storage {
+  /** Tells it from others of the same site. */
+  readonly name: string;
   get(key: string): Promise<unknown>;
   /** The values of all keys that start with a prefix, in the order of the keys. */
   list(prefix: string): Promise<Map<string, unknown>>;
@@ -16,6 +20,7 @@ export interface Storage {
 
 /** A storage that is lost with the program. */
 export class MemoryStorage implements Storage {
+  readonly name = randomId();
   readonly #values = new Map<string, unknown>();
 
   async get(key: string): Promise<unknown> {

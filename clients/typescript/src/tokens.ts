@@ -3,6 +3,7 @@
 // Without Web Locks two tabs may refresh at the same moment; the server accepts that for 10 seconds.
 
 import { SessionEnded } from "./errors.ts";
+import { GuardedStorage } from "./guarded_storage.ts";
 import { withLock } from "./locks.ts";
 import type { Storage } from "./storage.ts";
 import type { TokenPair } from "./types.ts";
@@ -29,24 +30,24 @@ export class Tokens {
   readonly #lock: string;
   readonly #refresh: Exchange;
   #current: Stored;
+  /** For the data of this session. */
+  readonly guarded: GuardedStorage;
 
-  private constructor(storage: Storage, lock: string, refresh: Exchange, current: Stored) {
+  private constructor(storage: Storage, refresh: Exchange, current: Stored) {
     this.#storage = storage;
-    this.#lock = lock;
+    this.#lock = lockOf(storage);
     this.#refresh = refresh;
     this.#current = current;
+    const { user } = current;
+    const isOpen = async () => ((await storage.get(KEY)) as Stored | undefined)?.user === user;
+    // Not the lock of the tokens: a refresh may hold that for seconds.
+    this.guarded = new GuardedStorage(storage, `${this.#lock} data`, isOpen);
   }
 
   /** Stores the tokens of a new session. What is stored of another user's account is removed. */
-  static async start(
-    storage: Storage,
-    lock: string,
-    refresh: Exchange,
-    user: number,
-    pair: TokenPair,
-  ): Promise<Tokens> {
+  static async start(storage: Storage, refresh: Exchange, user: number, pair: TokenPair): Promise<Tokens> {
     const current = issuedNow(user, pair);
-    await withLock(lock, async () => {
+    await withLock(lockOf(storage), async () => {
       const previous = await storage.get(LAST_USER);
       if (previous !== user) await storage.clear();
       await storage.write(
@@ -56,13 +57,13 @@ export class Tokens {
         ]),
       );
     });
-    return new Tokens(storage, lock, refresh, current);
+    return new Tokens(storage, refresh, current);
   }
 
   /** The tokens of a stored session, if there is one. */
-  static async resume(storage: Storage, lock: string, refresh: Exchange): Promise<Tokens | undefined> {
+  static async resume(storage: Storage, refresh: Exchange): Promise<Tokens | undefined> {
     const current = (await storage.get(KEY)) as Stored | undefined;
-    return current && new Tokens(storage, lock, refresh, current);
+    return current && new Tokens(storage, refresh, current);
   }
 
   /** The user whose session it is. */
@@ -102,7 +103,7 @@ export class Tokens {
 
   /** Removes the session, and everything else that is stored. */
   forget(): Promise<void> {
-    return withLock(this.#lock, () => this.#storage.clear());
+    return withLock(this.#lock, () => this.guarded.clear());
   }
 
   async #refreshNow(): Promise<void> {
@@ -127,6 +128,10 @@ export class Tokens {
     await this.#storage.write(new Map([[KEY, next]]));
     this.#current = next;
   }
+}
+
+function lockOf({ name }: Storage): string {
+  return `meowsenger ${name} tokens`;
 }
 
 /** A pair whose lifetime starts now by this machine's clock, which may differ from the server's. */

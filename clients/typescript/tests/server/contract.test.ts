@@ -1,5 +1,7 @@
 // The client against the real server, on both databases: what it promises, as a program would use it.
 
+import { execFileSync, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ApiError, SessionEnded, TooManyConnections } from "../../src/errors.ts";
 import { type Client, Server } from "../../src/rest.ts";
@@ -9,7 +11,13 @@ import { DATABASES, has, RealServer } from "../support/server.ts";
 import { synced, until } from "../support/wait.ts";
 
 const PASSWORD = "nine-lives-2026";
+const BOT = fileURLToPath(new URL("../../examples/bot.mjs", import.meta.url));
 let names = 0;
+
+// The bot imports the package as programs do.
+beforeAll(() => {
+  execFileSync("npm", ["run", "build"], { cwd: fileURLToPath(new URL("../..", import.meta.url)) });
+});
 
 describe.for(DATABASES.filter(has))("on %s", (database) => {
   let real: RealServer;
@@ -118,6 +126,49 @@ describe.for(DATABASES.filter(has))("on %s", (database) => {
     laptop.close();
   });
 
+  test("reactions, pins, mentions and settings reach the other device, by events and by a sync", async () => {
+    const { alice, bob, chat } = await couple();
+    const live = bob.connect();
+    await synced(live);
+    const known = (device = live) => device.replica.chats.get(chat);
+    const { username } = await bob.account.get();
+    const { id } = await alice.messages.send(chat, { content: `hi @${username}` });
+    await alice.messages.send(chat, { content: "mind that" });
+    await until(live, () => known()?.chat.unread_mentions === 1 && known()?.chat.unread_count === 2);
+    expect((await bob.messages.react(id, "👍")).reactions).toEqual([{ emoji: "👍", count: 1, users: [bob.userId] }]);
+    await bob.messages.pin(id);
+    await bob.chats.updateSettings(chat, { pinned: true, muted_until: "forever" });
+    await until(live, () => known()?.messages.get(1)?.pinned_at !== null && known()?.chat.pinned === true);
+    expect(known()?.messages.get(1)?.reactions).toHaveLength(1);
+    expect((await bob.chats.pins(chat).all()).map(({ id }) => id)).toEqual([id]);
+    expect((await bob.messages.reactions(id).all()).map(({ emoji }) => emoji)).toEqual(["👍"]);
+    await live.react(id, "👍", false);
+    live.close();
+    await alice.messages.edit(id, "hi");
+    await bob.chats.updateSettings(chat, { archived: true });
+    const back = bob.connect();
+    await synced(back);
+    expect(known(back)?.chat).toMatchObject({ unread_mentions: 0, unread_count: 2, archived: true, pinned: true });
+    back.close();
+  });
+
+  test("unread counts that need unknown messages are asked for", async () => {
+    const { alice, bob, chat } = await couple();
+    const { username } = await bob.account.get();
+    const { id } = await alice.messages.send(chat, { content: "one" });
+    for (let sent = 2; sent <= 4; sent++) await alice.messages.send(chat, { content: String(sent) });
+    const live = bob.connect();
+    await synced(live);
+    const known = () => live.replica.chats.get(chat);
+    expect([known()?.messages.size, known()?.chat.unread_count]).toEqual([1, 4]);
+    await alice.messages.edit(id, `hi @${username}`);
+    await until(live, () => known()?.chat.unread_mentions === 1);
+    await bob.messages.markRead(chat, 1);
+    await until(live, () => known()?.chat.unread_mentions === 0 && known()?.isUncertain === false);
+    expect(known()?.chat.unread_count).toBe(3);
+    live.close();
+  });
+
   test("presence, typing and profiles of others arrive", async () => {
     const { alice, bob, chat } = await couple();
     const [a, b] = [alice.connect(), bob.connect()];
@@ -155,6 +206,48 @@ describe.for(DATABASES.filter(has))("on %s", (database) => {
     expect(new Set(known).size).toBe(21);
     a.close();
     b.close();
+  });
+
+  test("what is written while the server is down is sent by the next program, once and in order", async () => {
+    const { alice, bob, chat } = await couple();
+    const quick = { backoffBase: 50, backoffCap: 200 };
+    const before = alice.connect(quick);
+    await synced(before);
+    await real.kill();
+    for (const content of ["one", "two", "three"]) await before.outbox.add(chat, { content });
+    before.close();
+    await before.ended;
+    // The server is restarted after the next program.
+    const after = alice.connect(quick);
+    await real.restart();
+    await until(after, () => after.outbox.items().length === 0);
+    expect(contents(await bob.messages.list(chat, { after: 0 }).all())).toEqual(["one", "two", "three"]);
+    await after.outbox.add(chat, { content: " " });
+    await until(after, () => after.outbox.items()[0]?.error !== undefined);
+    expect(after.outbox.items()[0]?.error).toMatchObject({ kind: "invalid" });
+    after.close();
+  });
+
+  test("the bot answers each message once, although it is killed and started again", async () => {
+    const { alice, bob, chat } = await couple();
+    const { username } = await bob.account.get();
+    const start = () => spawn(process.execPath, [BOT, real.url, username, PASSWORD], { stdio: "inherit" });
+    const live = alice.connect();
+    await synced(live);
+    const answers = () =>
+      live.replica.chats
+        .get(chat)
+        ?.history()
+        .filter(({ sender }) => sender.id === bob.userId) ?? [];
+    await live.send(chat, "one");
+    for (const expected of [1, 2]) {
+      const bot = start();
+      await until(live, () => answers().length === expected);
+      bot.kill("SIGKILL");
+      if (expected === 1) await live.send(chat, "two");
+    }
+    expect(contents(answers())).toEqual(["You said: one", "You said: two"]);
+    live.close();
   });
 
   test("a session that is ended elsewhere ends the connection", async () => {

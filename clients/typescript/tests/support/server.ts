@@ -59,6 +59,7 @@ export class RealServer {
       };
       process.stdout.on("data", read);
       process.stderr.on("data", read);
+      process.on("error", reject);
       this.#exited.then(() => reject(new Error(`the server ended:\n${this.log}`)));
     });
   }

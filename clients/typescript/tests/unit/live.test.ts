@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type ApiError, Closed, SessionEnded, TooManyConnections } from "../../src/errors.ts";
 import type { Event } from "../../src/events.ts";
-import type { LiveOptions } from "../../src/live.ts";
+import type { LiveOptions } from "../../src/options.ts";
 import { chat, message, ready } from "../support/bodies.ts";
 import { FakeSocket, logIn, pair, type Received, type Reply } from "../support/fakes.ts";
 

@@ -23,8 +23,13 @@ beforeAll(() => {
   cpSync(join(root, "package.json"), join(installed, "package.json"));
   writeFileSync(join(program, "package.json"), '{ "type": "module" }');
   writeFileSync(join(program, "main.ts"), PROGRAM);
-}, 60_000);
+  for (const [number, code] of codeOf("ts").entries()) writeFileSync(join(program, `readme${number}.ts`), code);
+});
 afterAll(() => rmSync(program, { recursive: true }));
+
+const readme = readFileSync(join(root, "README.md"), "utf8");
+const codeOf = (language: string) =>
+  [...readme.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "gms"))].map(([, code]) => code ?? "");
 
 const PROGRAM = `
 import { ApiError, Server, type Event, type Message } from "@meowsenger/client";
@@ -58,9 +63,15 @@ test("for browsers it is smaller than 20 KB compressed, and has nothing of Node"
   expect(size).toBeLessThan(20_000);
 });
 
-test("a strict program type-checks with it, and runs in Node", async () => {
+test("the bot has some 20 lines, and is the one in the README", () => {
+  const bot = readFileSync(join(root, "examples/bot.mjs"), "utf8");
+  expect(codeOf("js")).toEqual([bot]);
+  expect(bot.split("\n").length).toBeLessThanOrEqual(22);
+});
+
+test("a strict program and those of the README type-check with it, and it runs in Node", async () => {
   const strict = ["--strict", "--module", "nodenext", "--target", "es2022", "--lib", "es2023,dom"];
-  execFileSync(bin("tsc"), [...strict, "main.ts"], { cwd: program, stdio: "inherit" });
+  execFileSync(bin("tsc"), [...strict, "main.ts", "readme0.ts", "readme1.ts"], { cwd: program, stdio: "inherit" });
   const output = execFileSync(process.execPath, ["main.js"], { cwd: program, encoding: "utf8" });
   expect(output.trim()).toBe("NetworkError");
 });

@@ -15,13 +15,13 @@ afterEach(() => {
 });
 
 const start = (storage: MemoryStorage, refresh: Exchange, lifetime = 900) =>
-  Tokens.start(storage, "test", refresh, ME, pair(1, lifetime));
+  Tokens.start(storage, refresh, ME, pair(1, lifetime));
 
 test("concurrent rejections cause one refresh, in all tabs", async () => {
   const storage = new MemoryStorage();
   const refresh = vi.fn(async () => pair(2));
   const first = await start(storage, refresh);
-  const second = await Tokens.resume(storage, "test", refresh);
+  const second = await Tokens.resume(storage, refresh);
   const rejected = pair(1).access;
   const tokens = await Promise.all([first.replace(rejected), second?.replace(rejected), first.replace(rejected)]);
   expect(tokens).toEqual([pair(2).access, pair(2).access, pair(2).access]);
@@ -50,7 +50,7 @@ test("a refresh without an answer is no end: the old token is valid for a while"
 test("a logout in one tab ends the session in the others", async () => {
   const storage = new MemoryStorage();
   const first = await start(storage, async () => pair(2));
-  const second = await Tokens.resume(storage, "test", async () => pair(2));
+  const second = await Tokens.resume(storage, async () => pair(2));
   await first.forget();
   await expect(second?.replace(pair(1).access)).rejects.toBeInstanceOf(SessionEnded);
 });
