@@ -58,6 +58,19 @@ export class Messages {
     return this.#caller.run({ method: "DELETE", path: `/api/messages/${id}/pin/` });
   }
 
+  /** Forwards a message to up to 20 chats, to all or to none. It is retried under one `client_id`. */
+  async forward(id: number, chats: number[], client_id = randomId()): Promise<Message[]> {
+    const body: Body<"forward_message"> = { chats, client_id };
+    const path = `/api/messages/${id}/forward/`;
+    const { results } = await this.#caller.run<{ results: Message[] }>({
+      method: "POST",
+      path,
+      body,
+      isIdempotent: true,
+    });
+    return results;
+  }
+
   /** Moves the read marker of a chat. */
   markRead(chat: number, seq: number): Promise<{ last_read_seq: number; unread_count: number }> {
     return this.#caller.run({ method: "POST", path: `/api/chats/${chat}/read/`, body: { seq }, isIdempotent: true });

@@ -10,7 +10,7 @@ export interface paths {
         };
         /**
          * Say what this is
-         * @description A page for people, or JSON for a client that prefers it.
+         * @description The web client (or a short page, if it is not part of this build), or JSON for a client that prefers it.
          */
         get: operations["get_home"];
         put?: never;
