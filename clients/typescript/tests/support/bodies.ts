@@ -34,7 +34,6 @@ export function message(fields: Partial<Message> = {}): Message {
     mentions_all: false,
     pinned_at: null,
     forwarded_from: null,
-    forwarded_from: null,
     ...fields,
   };
 }
