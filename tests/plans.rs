@@ -183,12 +183,12 @@ async fn calls(app: &Arc<App>, me: &Caller, size: i64) {
     tx.commit().await.expect("committed");
     // By the whole name, by words, by typos.
     for text in ["user", "user ser", "usr19", "usr19 user"] {
-        let found = searching::people(app, &Query::parse(text), PageRequest::First, size).await;
+        let found = searching::people(app, me, &Query::parse(text), PageRequest::First, size).await;
         assert_eq!(found.expect("found").rows.is_empty(), text.contains("ser "), "{text}");
     }
-    users::list(app, PageRequest::First, size).await.expect("users");
+    users::list(app, me, PageRequest::First, size).await.expect("users");
     let ids: Vec<_> = (1..=size).map(UserId).collect();
-    let named = users::named(app, &ids).await.expect("users");
+    let named = users::named(app, me, &ids).await.expect("users");
     assert_eq!(i64::try_from(named.len()), Ok(size));
     connecting::entries(&app.db, &ids).await.expect("entries");
     connecting::standings(&app.db, &ids, app.clock.now()).await.expect("standings");

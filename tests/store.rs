@@ -7,6 +7,8 @@ mod account_version;
 mod accounts;
 #[path = "store/avatars.rs"]
 mod avatars;
+#[path = "store/blocks.rs"]
+mod blocks;
 #[path = "store/changes.rs"]
 mod changes;
 #[path = "store/chats.rs"]

@@ -5,7 +5,6 @@ use crate::domain::chat_settings::ChatSettings;
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::{ChatId, MessageId, UserId};
 use crate::domain::message::Message;
-use crate::domain::role::Role;
 use crate::store::member_chats::ChatOfMember;
 use crate::store::members::Membership;
 use crate::store::messages::{ChatMessages, Span};
@@ -74,11 +73,16 @@ pub async fn message_to_change(
     tx: &mut Tx,
     id: MessageId,
     user: UserId,
-) -> Result<(Message, Role)> {
+) -> Result<(Message, Membership)> {
     let chat = messages::chat_for_member(&mut *tx, id, user).await?.ok_or(Error::NotFound)?;
     chats::lock(tx, chat).await?;
     // Read under the lock: before, either could still change.
     let membership = membership(&mut *tx, chat, user).await?;
     let message = messages::by_ids(tx, &[id]).await?.pop().ok_or(Error::NotFound)?;
-    Ok((message, membership.role))
+    Ok((message, membership))
+}
+
+/// Whether the user may write to the chat: [`Error::Blocked`] in a private chat in which one blocks the other.
+pub fn not_blocked(membership: &Membership) -> Result<()> {
+    if membership.blocked { Err(Error::Blocked) } else { Ok(()) }
 }

@@ -67,6 +67,12 @@ fn events(app: &App, behind: &Behind, upto: AccountVersion, found: AccountChange
     let profile = found.user.map(|profile| profile_changes(app, behind, profile));
     let mut changes = profile.unwrap_or_default();
     changes.extend(found.chats.iter().flat_map(chat_changes));
+    changes.extend(
+        found
+            .blocks
+            .iter()
+            .map(|block| (block.account_version, AccountChange::Block(block.target, block.active))),
+    );
     changes.retain(|(version, _)| *version > behind.delivered);
     changes.sort_by_key(|(version, _)| *version);
     for (version, _) in &mut changes {

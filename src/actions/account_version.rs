@@ -1,12 +1,12 @@
 //! What changed in an account since a client last asked: the account's part of a sync.
 
 use crate::app::App;
-use crate::domain::account_version::{AccountChanges, AccountDelta, CHATS_MAX, ChatState};
+use crate::domain::account_version::{AccountChanges, AccountDelta, CHATS_MAX};
 use crate::domain::error::{Error, Result};
 use crate::domain::ids::UserId;
 use crate::domain::numbering::AccountVersion;
 use crate::store::account_version::{self, AccountPosition};
-use crate::store::users;
+use crate::store::{blocks, users};
 
 use super::profiles;
 
@@ -32,27 +32,29 @@ pub async fn changes(
         None
     };
     let chats = account_version::chats_since(&app.db, me, known, CHATS_MAX + 1).await?;
-    let (chats, reached) = whole_versions(chats);
-    let more = reached.is_some();
-    let version = reached.unwrap_or(version);
-    Ok(AccountDelta { version, changes: Some(AccountChanges { user, chats, more }) })
+    let blocks = blocks::since(&app.db, me, known, CHATS_MAX + 1).await?;
+    let mut changes = AccountChanges { user, chats, blocks, more: false };
+    let version = whole_versions(&mut changes).unwrap_or(version);
+    Ok(AccountDelta { version, changes: Some(changes) })
 }
 
-/// Cuts a list that is too long between two versions, so that the version reached can be named.
-fn whole_versions(mut chats: Vec<ChatState>) -> (Vec<ChatState>, Option<AccountVersion>) {
-    if chats.len() <= CHATS_MAX {
-        return (chats, None);
-    }
-    let cut = chats[CHATS_MAX].changed;
-    chats.truncate(CHATS_MAX);
+/// Cuts lists of which one is too long between two versions, so that the version reached can be named.
+fn whole_versions(changes: &mut AccountChanges) -> Option<AccountVersion> {
+    let AccountChanges { chats, blocks, more, .. } = changes;
+    let chat = chats.get(CHATS_MAX).map(|chat| chat.changed);
+    let block = blocks.get(CHATS_MAX).map(|block| block.account_version);
+    let cut = chat.into_iter().chain(block).min()?;
     chats.retain(|chat| chat.changed < cut);
-    let reached = chats.last().map(|chat| chat.changed);
-    (chats, reached)
+    blocks.retain(|block| block.account_version < cut);
+    *more = true;
+    Some(AccountVersion(cut.0 - 1))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::account_version::ChatState;
+    use crate::domain::blocks::BlockState;
     use crate::domain::chat_settings::ChatSettings;
     use crate::domain::ids::ChatId;
     use crate::domain::numbering::Seq;
@@ -70,9 +72,21 @@ mod tests {
             unread_mentions: 0,
             settings: ChatSettings::default(),
         };
-        let (all, reached) = whole_versions((0..CHATS_MAX).map(chat).collect());
-        assert_eq!((all.len(), reached), (CHATS_MAX, None));
-        let (cut, reached) = whole_versions((0..=CHATS_MAX).map(chat).collect());
-        assert_eq!((cut.len(), reached), (800, Some(AccountVersion(1))));
+        let block = |n: i64| BlockState {
+            target: UserId(n),
+            active: true,
+            account_version: AccountVersion(n),
+        };
+        let cut = |chats: usize, blocks: i64| {
+            let (chats, blocks) =
+                ((0..chats).map(chat).collect(), (1..=blocks).map(block).collect());
+            let mut changes = AccountChanges { chats, blocks, ..AccountChanges::default() };
+            let reached = whole_versions(&mut changes);
+            assert_eq!(changes.more, reached.is_some());
+            (changes.chats.len(), changes.blocks.len(), reached.map(|version| version.0))
+        };
+        assert_eq!(cut(CHATS_MAX, 1), (CHATS_MAX, 1, None));
+        assert_eq!(cut(CHATS_MAX + 1, 5), (800, 1, Some(1)));
+        assert_eq!(cut(7, 1_001), (7, 1_000, Some(1_000)));
     }
 }

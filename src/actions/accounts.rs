@@ -15,8 +15,11 @@ use crate::domain::user::{Password, Profile, Registration, User, UserChange, Use
 use crate::shares::Holder;
 use crate::store::error::StoreError;
 use crate::store::users::NewUser;
-use crate::store::{Target, audit, chats, members, search, sessions as session_rows, users};
+use crate::store::{
+    Target, audit, blocks, chats, members, search, sessions as session_rows, users,
+};
 
+use super::hiding::profiles_for;
 use super::login_names::{NamesWanted, taken, taken_meanwhile};
 use super::notices::{self, Notice};
 use super::passwords::lock_verified;
@@ -132,7 +135,7 @@ pub async fn update(
     if text::fold(&before.email) != text::fold(&after.email) {
         notices::send(app, &before, Notice::EmailChanged);
     }
-    profile(app, after).await
+    profiles_for(app, actor, vec![after]).await?.pop().ok_or(Error::NotFound)
 }
 
 /// Deletes the caller's account, which is anonymised: its messages and private chats stay. The user
@@ -166,7 +169,17 @@ pub async fn end(app: &Arc<App>, caller: &Caller, password: Result<Password>) ->
     unit.discard(user.avatar);
     unit.commit().await?;
     app.hub.presence.local.mark_changed(me, None);
-    Ok(())
+    forget_blocks(app, caller).await
+}
+
+/// In a transaction of its own: others lock many chats in another order.
+async fn forget_blocks(app: &Arc<App>, caller: &Caller) -> Result<()> {
+    if !caller.user.in_blocks {
+        return Ok(());
+    }
+    let mut unit = Unit::begin(app).await?;
+    blocks::forget(&mut unit.tx, caller.user.id).await?;
+    unit.commit().await
 }
 
 /// The account with a username or address, for an operator. [`Error::NotFound`] if there is none.

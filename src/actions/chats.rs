@@ -21,7 +21,7 @@ use crate::domain::text::no_such;
 use crate::domain::time::Timestamp;
 use crate::store::least::least_markers;
 use crate::store::member_chats::ChatOfMember;
-use crate::store::{audit, chat_lists, chats, members, users};
+use crate::store::{audit, blocks as store_blocks, chat_lists, chats, members, users};
 
 use super::grouping::{self, Grouping};
 use super::profiles::{profile, profiles};
@@ -91,8 +91,7 @@ pub async fn create(
     let Input { value: ChatRequest { members: named, chat }, mut errors } = new;
     if !errors.is_empty() && !errors.contains("members") {
         let found = users::by_ids(&app.db, &named).await?;
-        let active = found.into_iter().filter(|user| user.is_active);
-        let active = active.map(|user| (user.id, user)).collect();
+        let active = members_action::addable(&app.db, caller, found).await?;
         errors.extend(members_action::known(&active, &named, "members").1);
     }
     errors.into_result()?;
@@ -121,7 +120,8 @@ pub async fn update(
     let avatar = avatars::store(app, me, change.avatar, &mut errors).await?;
     let mut unit = Unit::begin(app).await?;
     let wanted = change.members;
-    let active = members_action::hold(&mut unit.tx, wanted.as_deref().unwrap_or_default()).await?;
+    let active =
+        members_action::hold(&mut unit.tx, caller, wanted.as_deref().unwrap_or_default()).await?;
     let group = manageable(access::chat_to_change(&mut unit.tx, id, me).await?)?;
     let my_role = group.my_role;
     let (mut gone, mut newcomers) = (Vec::new(), Vec::new());
@@ -203,6 +203,11 @@ async fn create_private(app: &Arc<App>, caller: &Caller, peer: UserId) -> Result
 
     let now = app.clock.now();
     let mut unit = Unit::begin(app).await?;
+    // A block locks both as well, so it finds this chat, or is found.
+    users::hold_active(&mut unit.tx, &[me.id, peer]).await?;
+    if !store_blocks::between(&mut unit.tx, me.id, &[peer]).await?.is_empty() {
+        return Err(Error::Blocked);
+    }
     let Some(id) = chats::insert_private(&mut unit.tx, me.id, peer, now).await? else {
         let existing = chats::private_of(&mut unit.tx, me.id, peer).await?;
         let id = existing.ok_or_else(|| Error::internal("a private chat is there and is not"))?;
@@ -232,7 +237,7 @@ async fn create_group(
     let count = i64::try_from(others.len() + 1).map_err(Error::internal)?;
     let mut unit = Unit::begin(app).await?;
     grouping::admit_one_more(app, &mut unit.tx, me).await?;
-    let active = members_action::hold(&mut unit.tx, &others).await?;
+    let active = members_action::hold(&mut unit.tx, caller, &others).await?;
     members_action::known(&active, &others, "members").1.into_result()?;
     attempts::members(app, &mut unit, me, others.len()).await?;
     let id = chats::insert_group(&mut unit.tx, me, name.as_str(), description.as_str(), count, now)
@@ -298,6 +303,8 @@ pub(super) async fn views_with(
         unread_mentions: row.unread_mentions,
         last_read_seq: row.last_read_seq,
         settings: row.settings,
+        blocked: row.blocked,
+        is_hidden: row.is_hidden,
         members: None,
         chat: row.chat,
     };

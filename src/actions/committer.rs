@@ -165,6 +165,8 @@ pub(super) fn judge(
             Some(found) => {
                 if let Some(first) = name.and_then(|name| named.get(&name)) {
                     Verdict::Repeat(*first)
+                } else if found.blocked {
+                    Verdict::Refused(Error::Blocked)
                 } else if found.left_alone {
                     Verdict::Refused(Error::Conflict(LEFT_ALONE))
                 } else if let (false, Some(id)) = (found.reply_ok, message.reply_to) {

@@ -18,7 +18,7 @@ use crate::hub::presence::status::ShownStatus;
 use crate::store::connecting::{Entry, Standing};
 
 use super::live::LiveSocket;
-use super::{lookups, presence, profiles};
+use super::{hiding, lookups, presence, profiles};
 
 /// How often the versions are read at most.
 const READINGS_MAX: usize = 10;
@@ -54,6 +54,9 @@ impl From<Error> for ConnectError {
 /// Connects a socket.
 pub async fn connect(app: &Arc<App>, caller: &Caller) -> Result<(LiveSocket, Ready), ConnectError> {
     let registered = register(app, caller).await?;
+    if caller.user.in_blocks {
+        hiding::refresh(app, caller.user.id).await?;
+    }
     let entered = registered.read_entry().await?;
     let joined = entered.join_feeds();
     let subscribed = joined.subscribe_to_peers().await?;

@@ -14,10 +14,11 @@ use crate::domain::session::Caller;
 use crate::domain::text::no_such;
 use crate::domain::user::User;
 use crate::store::member_chats::ChatOfMember;
-use crate::store::{Tx, members, users};
+use crate::store::{Target, Tx, members, users};
 
 use super::access;
 use super::attempts;
+use super::blocks;
 use super::grouping::{self, Grouping};
 use super::unit::Unit;
 
@@ -57,7 +58,7 @@ pub async fn add(
 ) -> Result<Vec<Member>> {
     let mut unit = Unit::begin(app).await?;
     let named = new.as_ref().map(|new| new.value.users.clone()).unwrap_or_default();
-    let active = hold(&mut unit.tx, &named).await?;
+    let active = hold(&mut unit.tx, caller, &named).await?;
     let chat = group_to_change(&mut unit.tx, id, caller.user.id).await?;
     if !chat.my_role.may_manage() {
         return Err(Error::PermissionDenied);
@@ -143,10 +144,26 @@ pub(super) async fn group_to_change(tx: &mut Tx, id: ChatId, me: UserId) -> Resu
 
 /// The active ones among users. They stay active until the transaction ends: the deletion of an account
 /// waits meanwhile, and then leaves this chat as well. Lock them before the chat, since deleting an
-/// account locks in that order.
-pub(super) async fn hold(tx: &mut Tx, users: &[UserId]) -> Result<HashMap<UserId, User>> {
+/// account locks in that order. A user is missing, as if there were none, if the caller blocks them or is blocked.
+pub(super) async fn hold(
+    tx: &mut Tx,
+    caller: &Caller,
+    users: &[UserId],
+) -> Result<HashMap<UserId, User>> {
     let held = users::hold_active(tx, users).await?;
-    Ok(held.into_iter().map(|user| (user.id, user)).collect())
+    addable(tx, caller, held).await
+}
+
+/// Those of the users that the caller may add to a group.
+pub(super) async fn addable(
+    at: impl Into<Target<'_>>,
+    caller: &Caller,
+    users: Vec<User>,
+) -> Result<HashMap<UserId, User>> {
+    let ids: Vec<_> = users.iter().map(|user| user.id).collect();
+    let refused = blocks::between(at, caller, &ids).await?;
+    let active = users.into_iter().filter(|user| user.is_active && !refused.contains(&user.id));
+    Ok(active.map(|user| (user.id, user)).collect())
 }
 
 /// The users with these ids, in their order, and the validation errors for ids that do not exist.

@@ -79,7 +79,7 @@ pub fn send(
             Err(Err(error)) if !error.is_of_the_body() => Err(error),
             // Whether the caller may know of the chat is checked before the validation errors.
             Err(refused) => {
-                access::membership(&app.db, chat, user).await?;
+                access::not_blocked(&access::membership(&app.db, chat, user).await?)?;
                 if chats::is_left_alone(&app.db, chat).await? {
                     return Err(Error::Conflict(LEFT_ALONE));
                 }
@@ -169,10 +169,11 @@ pub async fn edit(
 ) -> Result<Message> {
     app.rate_limits.message(user, app.clock.now())?;
     let mut unit = Unit::begin(app).await?;
-    let (mut message, _) = access::message_to_change(&mut unit.tx, id, user).await?;
+    let (mut message, membership) = access::message_to_change(&mut unit.tx, id, user).await?;
     if message.sender.id != user {
         return Err(Error::PermissionDenied);
     }
+    access::not_blocked(&membership)?;
     if message.deleted_at.is_some() {
         return Err(Error::Conflict("A deleted message cannot be edited."));
     }
@@ -200,8 +201,8 @@ pub async fn delete(app: &Arc<App>, user: UserId, id: MessageId) -> Result<Messa
         Err(Error::NotFound) => None,
         found => Some(found?),
     };
-    let own_right = found.as_ref().is_some_and(|(message, role)| {
-        message.sender.id == user || role.may_delete_messages_of_others()
+    let own_right = found.as_ref().is_some_and(|(message, membership)| {
+        message.sender.id == user || membership.role.may_delete_messages_of_others()
     });
     // Checked now, not when the socket was opened: the user may no longer be staff.
     let moderates = !own_right && access::is_staff(&mut unit.tx, user).await?;

@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod attempts;
 pub mod avatars;
 mod batch;
+pub mod blocks;
 pub mod bus;
 pub mod catchup;
 pub mod chat_settings;
@@ -23,6 +24,7 @@ pub mod exports;
 pub mod forwarding;
 mod grouping;
 pub mod health;
+pub mod hiding;
 pub mod housekeeping;
 pub mod imports;
 pub mod indexing;
@@ -83,6 +85,11 @@ fn start_presence(app: &Arc<App>) {
     app.every("heartbeat", nodes::HEARTBEAT_INTERVAL, nodes::heartbeat);
     app.every("presence_flush", presence::FLUSH_INTERVAL, presence::flush);
     app.every("presence_recheck", presence::FLUSH_INTERVAL, presence::recheck);
+    app.every("hiding", hiding::INTERVAL, hiding::follow);
+    let blocks_seen = Arc::new(LookBack::new(app.clock.now()));
+    app.every("compare_blocks", hiding::COMPARE_INTERVAL, move |app| {
+        hiding::compare(app, Arc::clone(&blocks_seen))
+    });
     app.every("signals", signals::TICK, signals::tick);
 }
 

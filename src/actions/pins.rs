@@ -24,8 +24,8 @@ const PINS_MAX: i64 = 100;
 pub async fn set(app: &Arc<App>, user: UserId, id: MessageId, pinned: bool) -> Result<Message> {
     app.rate_limits.message(user, app.clock.now())?;
     let mut unit = Unit::begin(app).await?;
-    let (mut message, role) = access::message_to_change(&mut unit.tx, id, user).await?;
-    if !role.may_pin(chats::is_group(&mut unit.tx, message.chat).await?) {
+    let (mut message, membership) = access::message_to_change(&mut unit.tx, id, user).await?;
+    if !membership.role.may_pin(chats::is_group(&mut unit.tx, message.chat).await?) {
         return Err(Error::PermissionDenied);
     }
     if message.deleted_at.is_some() {

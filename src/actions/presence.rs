@@ -92,6 +92,9 @@ pub async fn subscribe(
         let status = ShownStatus::of(profile);
         let published = app.hub.presence.subscriptions.record(profile.user.id, status);
         (profile.status, profile.user.status_text) = (published.status, published.text);
+        if app.hub.presence.hidden.hides(profile.user.id, socket.user()) {
+            profile.hide();
+        }
     }
     Ok(profiles)
 }

@@ -87,6 +87,8 @@ struct Row {
     stored: Option<i64>,
     /// Whether that row has to go.
     is_removed: bool,
+    /// Whether one blocks the other in this private chat.
+    is_blocked: bool,
     /// When it was added, among the changes of the batch, if it is to be a new row.
     added: Option<usize>,
 }
@@ -118,7 +120,12 @@ impl Work {
         let versions: HashMap<_, _> = reactions::lock_chats(tx, &ids).await?.into_iter().collect();
         let mut rows = HashMap::new();
         for present in reactions::present(&mut *tx, changes).await? {
-            let row = Row { stored: present.reaction, is_removed: false, added: None };
+            let row = Row {
+                stored: present.reaction,
+                is_removed: false,
+                is_blocked: present.blocked,
+                added: None,
+            };
             rows.entry(key(&changes[present.n])).or_insert(row);
         }
         let chats: Vec<_> = versions.keys().copied().collect();
@@ -161,6 +168,10 @@ impl Work {
         let (Some(row), Some(message), Some(version)) = (row, message, version) else {
             return Err(Error::NotFound);
         };
+        // Users may take back their own reactions, as they may delete their own messages.
+        if row.is_blocked && change.active {
+            return Err(Error::Blocked);
+        }
         if message.deleted_at.is_some() {
             return Err(Error::Conflict(TOMBSTONE));
         }

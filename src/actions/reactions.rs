@@ -35,6 +35,7 @@ pub fn react(
             // Whether the caller may know of the message is checked before the input.
             Err(error) if error.is_of_the_body() => {
                 let message = access::message(&app.db, message, user).await?;
+                access::not_blocked(&access::membership(&app.db, message.chat, user).await?)?;
                 let is_there = message.deleted_at.is_none();
                 Err(if is_there { error } else { Error::Conflict(TOMBSTONE) })
             }

@@ -14,11 +14,12 @@ use crate::domain::error::{Error, Result};
 use crate::domain::ids::UserId;
 use crate::domain::page::{Page, PageRequest, SIZES};
 use crate::domain::search::{Effort, Match, Query, Tier};
+use crate::domain::session::Caller;
 use crate::domain::user::Profile;
 use crate::store::search::{self, IndexRow, Start};
 use crate::store::users;
 
-use super::profiles::profiles;
+use super::hiding::profiles_for;
 
 /// Most rows of the index that a tier reads for a page: more than twice the largest page. Somebody is
 /// missed only behind so many rows of people who are on the page already, or lack one of the words.
@@ -43,6 +44,7 @@ pub struct Position {
 /// Active users whose names match a query, best first.
 pub async fn people(
     app: &App,
+    caller: &Caller,
     query: &Query,
     request: PageRequest<Position>,
     size: i64,
@@ -54,7 +56,7 @@ pub async fn people(
     let mut users: HashMap<_, _> =
         users::by_ids(&app.db, &ids).await?.into_iter().map(|user| (user.id, user)).collect();
     let users = page.rows.iter().filter_map(|position| users.remove(&position.user));
-    let rows = profiles(app, users.collect()).await?;
+    let rows = profiles_for(app, &caller.user, users.collect()).await?;
     Ok(Page { rows, previous: page.previous, next: page.next })
 }
 

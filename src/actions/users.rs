@@ -9,11 +9,12 @@ use crate::domain::text;
 use crate::domain::user::Profile;
 use crate::store::users;
 
-use super::profiles::{profile, profiles};
+use super::hiding::profiles_for;
 
 /// Active users by username. A position is the folded username.
 pub async fn list(
     app: &App,
+    caller: &Caller,
     request: PageRequest<String>,
     size: i64,
 ) -> Result<Page<Profile, String>> {
@@ -22,20 +23,21 @@ pub async fn list(
         PageRequest::After(key) => users::after(&app.db, key, size + 1).await?,
         PageRequest::Before(key) => users::before(&app.db, key, size + 1).await?,
     };
-    let profiles = profiles(app, rows).await?;
+    let profiles = profiles_for(app, &caller.user, rows).await?;
     Ok(Page::of(&request, profiles, size, |profile: &Profile| text::fold(&profile.user.username)))
 }
 
 /// The active users among these, by username.
-pub async fn named(app: &App, ids: &[UserId]) -> Result<Vec<Profile>> {
+pub async fn named(app: &App, caller: &Caller, ids: &[UserId]) -> Result<Vec<Profile>> {
     let mut found = users::by_ids(&app.db, ids).await?;
     found.retain(|user| user.is_active);
     found.sort_by_cached_key(|user| text::fold(&user.username));
-    profiles(app, found).await
+    profiles_for(app, &caller.user, found).await
 }
 
 /// One user. [`Error::NotFound`] if the caller may not know of them.
 pub async fn one(app: &App, caller: &Caller, id: UserId) -> Result<Profile> {
     let user = users::by_id(&app.db, id).await?.filter(|user| user.is_there_for(&caller.user));
-    profile(app, user.ok_or(Error::NotFound)?).await
+    let user = user.ok_or(Error::NotFound)?;
+    profiles_for(app, &caller.user, vec![user]).await?.pop().ok_or(Error::NotFound)
 }

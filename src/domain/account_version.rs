@@ -1,10 +1,11 @@
 //! The account's version: it numbers the durable changes of what only the user sees (the own profile and
-//! availability, the own read markers, the settings of chats), so that a device learns after any absence what it missed.
+//! availability, the own read markers, the settings of chats, blocks), so that a device learns after any absence what it missed.
 
 use serde::Deserialize;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::blocks::BlockState;
 use super::chat_settings::ChatSettings;
 use super::ids::ChatId;
 use super::numbering::{AccountVersion, Seq};
@@ -30,6 +31,8 @@ pub struct AccountChanges {
     pub user: Option<Profile>,
     /// The chats whose read marker the user moved, or whose settings, at most [`CHATS_MAX`].
     pub chats: Vec<ChatState>,
+    /// The users that the user blocked or unblocked, at most [`CHATS_MAX`].
+    pub blocks: Vec<BlockState>,
     /// There are more: ask again with the version that was reached.
     pub more: bool,
 }

@@ -206,6 +206,10 @@ pub struct ChatView {
     pub last_read_seq: Seq,
     /// The viewer's settings.
     pub settings: ChatSettings,
+    /// Whether the viewer blocks the peer.
+    pub blocked: bool,
+    /// Whether the peer blocks the viewer, who is not shown the peer's presence.
+    pub is_hidden: bool,
     /// The first [`MEMBERS_SHOWN`], owner and admins first; only for a request of a single chat.
     pub members: Option<Vec<Member>>,
 }

@@ -31,6 +31,9 @@ pub enum Error {
     /// The caller may know of the object, but not do this with it.
     #[error("You do not have permission to perform this action.")]
     PermissionDenied,
+    /// Between the caller and the other user of a private chat, one blocks the other.
+    #[error("You cannot message this user.")]
+    Blocked,
     /// Does not exist, or the caller may not know of it.
     #[error("Not found.")]
     NotFound,
@@ -111,6 +114,7 @@ impl Error {
             Self::TokenNotValid => "token_not_valid",
             Self::LoginFailed(_) => "login_failed",
             Self::PermissionDenied => "permission_denied",
+            Self::Blocked => "blocked",
             Self::NotFound => "not_found",
             Self::InvalidCursor => "invalid_cursor",
             Self::Conflict(_) => "conflict",

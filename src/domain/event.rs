@@ -97,6 +97,8 @@ pub enum AccountChange {
     Markers(ChatId, Markers),
     /// The settings of a chat.
     Settings(ChatId, ChatSettings),
+    /// Whether the user blocks another one.
+    Block(UserId, bool),
     /// The names, the avatar, or what only the user sees of the account.
     Profile(UserRef),
     /// Availability or status text.
@@ -133,6 +135,8 @@ pub enum Event {
     UserUpdated(UserRef),
     /// Something changed that only the user sees.
     Account(AccountEvent),
+    /// A block by or of a user was made or ended: nodes with connections of the user read it.
+    BlocksChanged(UserId),
     /// Sessions of a user ended: their sockets are closed.
     SessionsEnded(UserId, Vec<SessionId>),
 }
@@ -156,6 +160,7 @@ impl Event {
             Self::StatusChanged(..) => "status",
             Self::UserUpdated(_) => "user.updated",
             Self::Account(_) => "account",
+            Self::BlocksChanged(_) => "blocks",
             Self::SessionsEnded(..) => "sessions.ended",
         }
     }
@@ -198,6 +203,8 @@ impl Newcomer {
             unread_mentions: 0,
             last_read_seq: chat.last_seq,
             settings: ChatSettings::default(),
+            blocked: false,
+            is_hidden: false,
             members: None,
         }
     }

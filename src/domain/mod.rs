@@ -4,6 +4,7 @@
 pub mod account_version;
 pub mod audit;
 pub mod avatar;
+pub mod blocks;
 pub mod chat;
 pub mod chat_settings;
 pub mod emoji;

@@ -105,6 +105,8 @@ pub struct User {
     pub account_version: AccountVersion,
     /// The one that the last change of the profile or availability made.
     pub profile_version: AccountVersion,
+    /// Whether the user has ever blocked anybody, or been blocked.
+    pub in_blocks: bool,
 }
 
 impl User {
@@ -181,4 +183,11 @@ pub struct Profile {
     pub user: User,
     /// The status that others see.
     pub status: Status,
+}
+
+impl Profile {
+    /// As those see the user that the user blocks.
+    pub fn hide(&mut self) {
+        (self.status, self.user.last_seen) = (Status::Offline, None);
+    }
 }

@@ -74,6 +74,8 @@ pub(super) async fn list(
     responses(
         (status = 200, description = "The private chat that you already have", body = ChatJson),
         (status = 201, description = "The new chat", body = ChatJson),
+        (status = 403, description = "A new private chat, and one of you blocks the other", body = Detail,
+            example = json!({"detail": "You cannot message this user."})),
         (status = 409, description = "You have created too many groups", body = Detail,
             example = json!({"detail": "You have made too many groups."})),
     )

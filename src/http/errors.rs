@@ -59,7 +59,7 @@ impl ApiError {
                 Error::NotAuthenticated | Error::TokenNotValid | Error::LoginFailed(_) => {
                     StatusCode::UNAUTHORIZED
                 }
-                Error::PermissionDenied => StatusCode::FORBIDDEN,
+                Error::PermissionDenied | Error::Blocked => StatusCode::FORBIDDEN,
                 Error::NotFound | Error::InvalidCursor => StatusCode::NOT_FOUND,
                 Error::Conflict(_) => StatusCode::CONFLICT,
                 Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,

@@ -54,6 +54,7 @@ pub(super) fn of(schema: &str) -> Option<Value> {
             chat
         }
         "ChatPage" => page(chat()),
+        "UserRefPage" => page(user_ref()),
         "Unread" => json!({"messages": 4, "chats": 2, "mentions": 1}),
         "ChatSettings" => json!({"muted_until": TIME, "pinned": false, "archived": true}),
         "Member" => member(),
@@ -216,7 +217,8 @@ fn chat() -> Value {
         "id": 3, "type": "private", "name": "Tom Cat", "description": "", "avatar": null,
         "created_at": TIME, "created_by": user_ref(), "members_count": 2, "peer": user(),
         "my_role": "member", "last_message": message(), "unread_count": 0, "unread_mentions": 0, "last_seq": 1,
-        "last_read_seq": 1, "muted_until": null, "pinned": false, "archived": false, "version": 2,
+        "last_read_seq": 1, "muted_until": null, "pinned": false, "archived": false, "blocked": false,
+        "version": 2,
     })
 }
 

@@ -72,6 +72,8 @@ pub(super) async fn list(
     responses(
         (status = 200, description = "The message, sent earlier with the same `client_id`", body = MessageJson),
         (status = 201, description = "The message", body = MessageJson),
+        (status = 403, description = "One of you blocks the other", body = Detail,
+            example = json!({"detail": "You cannot message this user."})),
         (status = 404, description = "No such chat, or you are not a member", body = Detail),
         (status = 409, description = "The `client_id` was used with another content", body = Detail,
             example = json!({"detail": "A message with this client_id and other content exists."})),
@@ -119,7 +121,7 @@ pub(super) async fn one(
     request_body = EditMessage,
     responses(
         (status = 200, description = "The message", body = MessageJson),
-        (status = 403, description = "The message is somebody else's", body = Detail),
+        (status = 403, description = "The message is somebody else's, or one of you blocks the other", body = Detail),
         (status = 404, description = "No such message in your chats", body = Detail),
         (status = 409, description = "The message is deleted", body = Detail),
     )
@@ -147,6 +149,8 @@ pub(super) async fn edit(
     responses(
         (status = 200, description = "The messages, all forwarded earlier with the same `client_id`", body = ForwardedJson),
         (status = 201, description = "The messages", body = ForwardedJson),
+        (status = 403, description = "In one of the chats, one of you blocks the other", body = Detail,
+            example = json!({"detail": "You cannot message this user."})),
         (status = 404, description = "No such message in your chats", body = Detail),
         (status = 409, description = "The message is deleted, or the `client_id` was used for another message", body = Detail,
             example = json!({"detail": "A deleted message cannot be forwarded."})),

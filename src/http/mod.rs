@@ -7,6 +7,7 @@ mod answers;
 mod asyncapi;
 mod auth;
 mod avatars;
+mod blocks;
 mod bodies;
 mod caller;
 mod chat_settings;
@@ -185,6 +186,8 @@ fn private_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(users::search))
         .routes(routes!(users::one, users::update))
         .routes(routes!(avatars::replace_of_user, avatars::remove_of_user))
+        .routes(routes!(blocks::list))
+        .routes(routes!(blocks::block, blocks::unblock))
         .routes(routes!(chats::list, chats::create))
         .routes(routes!(chats::unread))
         .routes(routes!(chats::one, chats::update, chats::delete))

@@ -156,6 +156,7 @@ fn show_example(content: &mut RefOr<Content>, of: impl FnOnce(&str) -> Option<Va
     tags(
         (name = "auth", description = "Accounts, sessions and tickets"),
         (name = "users", description = "Users and their profiles"),
+        (name = "blocks", description = "Users that you block"),
         (name = "chats", description = "Private chats and groups"),
         (name = "members", description = "Members of chats, and their roles"),
         (name = "messages", description = "Messages, read markers and receipts"),

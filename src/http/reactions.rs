@@ -66,6 +66,8 @@ pub(super) async fn list(
         (status = 200, description = "The message", body = MessageJson),
         (status = 400, description = "Not an emoji", body = FieldTexts,
             example = json!({"emoji": ["Enter a valid emoji."]})),
+        (status = 403, description = "One of you blocks the other", body = Detail,
+            example = json!({"detail": "You cannot message this user."})),
         (status = 404, description = "No such message in your chats", body = Detail),
         (status = 409, description = "The message is deleted, or has 20 other emoji", body = Detail,
             example = json!({"detail": "A deleted message has no reactions."})),

@@ -46,31 +46,31 @@ use super::pagination::Paging;
 )]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    _: Authenticated,
+    Authenticated(caller): Authenticated,
     paging: Paging,
 ) -> Result<Response> {
     const LIST: &str = "users";
     if let Some(ids) = paging.list("ids") {
-        return named(&app, &paging, &ids).await;
+        return named(&app, &caller, &paging, &ids).await;
     }
     let query = Query::parse(paging.filter("search").unwrap_or_default());
     if !query.key().is_empty() {
-        return found(&app, &paging, LIST, &query).await;
+        return found(&app, &caller, &paging, LIST, &query).await;
     }
     let request = paging.request(LIST, |key| Some(key.to_owned()))?;
-    let page = users::list(&app, request, paging.size).await?;
+    let page = users::list(&app, &caller, request, paging.size).await?;
     Ok(paging.envelope(LIST, &page, String::clone, |user| UserJson::of(user, &app.urls)))
 }
 
 /// The users with these ids, on one page: there are no more of them than a page can have.
-async fn named(app: &App, paging: &Paging, ids: &str) -> Result<Response> {
+async fn named(app: &App, caller: &Caller, paging: &Paging, ids: &str) -> Result<Response> {
     if paging.filter("search").is_some() {
         return Err(Error::field("ids", "Not together with `search`.").into());
     }
     let ids = UserIds::parse(ids)?.0;
     // Any cursor is another list's.
     paging.request("users by id", |_| None::<()>)?;
-    let rows = users::named(app, &ids).await?;
+    let rows = users::named(app, caller, &ids).await?;
     let page: Page<_, ()> = Page { rows, previous: None, next: None };
     Ok(paging.envelope(
         "users by id",
@@ -101,7 +101,7 @@ async fn named(app: &App, paging: &Paging, ids: &str) -> Result<Response> {
 )]
 pub(super) async fn search(
     State(app): State<Arc<App>>,
-    _: Authenticated,
+    Authenticated(caller): Authenticated,
     paging: Paging,
 ) -> Result<Response> {
     let text = paging.filter("q").or(paging.filter("search"));
@@ -109,14 +109,20 @@ pub(super) async fn search(
     if text.chars().all(|c| c.is_whitespace() || c.is_control()) {
         return Err(Error::field("q", BLANK).into());
     }
-    found(&app, &paging, "search", &Query::parse(text)).await
+    found(&app, &caller, &paging, "search", &Query::parse(text)).await
 }
 
 /// A page of the users who match a query.
-async fn found(app: &App, paging: &Paging, list: &str, query: &Query) -> Result<Response> {
+async fn found(
+    app: &App,
+    caller: &Caller,
+    paging: &Paging,
+    list: &str,
+    query: &Query,
+) -> Result<Response> {
     let list = format!("{list}: {}", query.key());
     let request = paging.request(&list, read_position)?;
-    let page = searching::people(app, query, request, paging.size).await?;
+    let page = searching::people(app, caller, query, request, paging.size).await?;
     Ok(paging.envelope(&list, &page, write_position, |user| UserJson::of(user, &app.urls)))
 }
 

@@ -10,7 +10,9 @@ use crate::domain::numbering::Version;
 use super::Hub;
 use super::connection::Connection;
 use super::feeds::Memberships;
+use super::lock::Order;
 use super::people::TooManyConnections;
+use super::presence::hidden::Relations;
 
 impl Hub {
     /// Registers a connection. From now on it gets the chats that its user enters. `max` is the most
@@ -46,6 +48,20 @@ impl Hub {
         self.accounts.close(connection.user, &self.people);
         self.feeds.leave_all(connection);
         self.presence.disconnected(connection, now);
+        self.set_relations(connection.user, None);
+    }
+
+    /// Replaces what is known of the blocks that concern a user. Nothing is known of one without connections; with
+    /// `None`, only that is done. Returns the users whose presence looks different from now on.
+    pub fn set_relations(&self, user: UserId, relations: Option<Relations>) -> Vec<UserId> {
+        let mut order = Order::start();
+        // Locked throughout: a connection that registers later reads the blocks from the database.
+        let (people, _) = self.people.lock(&mut order);
+        match (people.contains_key(&user), relations) {
+            (true, None) => Vec::new(),
+            (true, Some(relations)) => self.presence.hidden.set(user, relations),
+            (false, _) => self.presence.hidden.set(user, Relations::default()),
+        }
     }
 
     /// Forgets every chat's versions: they belong to another epoch. Connections have to be closed.

@@ -44,7 +44,8 @@ impl Delivery<'_> {
                 self.feeds.signal(chat, SignalKey::Receipt(chat, user), text, except);
             }
             Route::Status { user, ref seen, except, profile } => {
-                self.presence.subscriptions.send_status(user, seen, text);
+                let presence = self.presence;
+                presence.subscriptions.send_status(user, seen, text, &presence.hidden);
                 if !self.accounts.has_delivered(user, profile) {
                     self.presence.local.record_published_to_others(user, seen);
                     self.accounts.reached(user, profile, except);
@@ -58,6 +59,11 @@ impl Delivery<'_> {
                 self.accounts.deliver(self.people, user, (after, upto), &frames, except);
             }
             Route::Renamed { user } => self.presence.subscriptions.send_profile(user, text),
+            Route::Blocks { user } => {
+                if self.people.is_connected(user) {
+                    self.presence.hidden.note_changed(user);
+                }
+            }
             Route::SessionsEnded { ref sessions, .. } => self.people.end_sessions(sessions),
         }
     }

@@ -56,6 +56,8 @@ impl Encoder<'_> {
                 send(Envelope { route: Route::Renamed { user: user.id }, text });
             }
             Event::Account(event) => send(self.account(event)),
+            // Where it is lost, the other nodes find it in the database (`actions::hiding`).
+            Event::BlocksChanged(user) => send(without_frame(Route::Blocks { user: *user })),
             // Where it is lost, the other nodes find it in the database (`actions::revocations`).
             Event::SessionsEnded(user, sessions) => {
                 let (user, sessions) = (*user, sessions.clone());
@@ -82,6 +84,9 @@ impl Encoder<'_> {
             }
             AccountChange::Settings(chat, settings) => {
                 frames::chat_settings(*chat, *settings, *version)
+            }
+            AccountChange::Block(target, active) => {
+                frames::block_updated(*target, *active, *version)
             }
             AccountChange::Profile(user) => frames::user_updated(user, Some(*version), self.urls),
             AccountChange::Status(profile) => frames::status(profile, Some(*version)),

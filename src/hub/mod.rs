@@ -25,7 +25,9 @@ use std::time::Duration;
 use crate::domain::event::{AccountEvent, Event};
 use crate::domain::ids::{ChatId, UserId};
 use crate::domain::urls::Urls;
+use crate::domain::user::Profile;
 use crate::metrics::realtime::RealtimeMetrics;
+use crate::wire::frames;
 
 use accounts::Accounts;
 use bus::PeerBus;
@@ -127,6 +129,17 @@ impl Hub {
             _ => {}
         }
         self.deliver(envelope);
+    }
+
+    /// A block by or of a user has changed. Matters only where the user is connected.
+    pub fn blocks_changed(&self, user: UserId) {
+        self.deliver(&Envelope { route: Route::Blocks { user }, text: Default::default() });
+    }
+
+    /// Sends a viewer's connections the status of a user that they subscribe to, as the viewer sees it from now on.
+    pub fn show_status(&self, viewer: UserId, profile: &Profile) {
+        let text = frames::status(profile, None).into();
+        self.presence.subscriptions.send_status_to(viewer, profile.user.id, &text);
     }
 
     fn send(&self, envelope: Envelope, reach: Reach) {

@@ -200,8 +200,9 @@ impl Session {
                 self.request(light, id, marked, |id, (), _| frames::done(id))
             }
             Request::Typing { chat, active } => {
-                let said = signals::typing(&app, &self.live, chat, active);
-                self.request(light, id, async move { said }, |id, (), _| frames::done(id))
+                let live = Arc::clone(&self.live);
+                let said = async move { signals::typing(&app, &live, chat, active).await };
+                self.request(light, id, said, |id, (), _| frames::done(id))
             }
             Request::Status { status, text } => {
                 let live = Arc::clone(&self.live);

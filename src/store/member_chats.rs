@@ -36,6 +36,10 @@ pub struct ChatOfMember {
     pub unread_mentions: i64,
     /// The member's settings.
     pub settings: ChatSettings,
+    /// Whether the member blocks the peer.
+    pub blocked: bool,
+    /// Whether the peer blocks the member.
+    pub is_hidden: bool,
     /// The newest message.
     pub last_message: Option<Message>,
     /// The sort key of lists.
@@ -72,6 +76,8 @@ struct Row {
     unread_count: i64,
     unread_mentions: i64,
     settings: ChatSettings,
+    blocked: bool,
+    is_hidden: bool,
     creator_id: Option<UserId>,
     creator_username: Option<String>,
     creator_first_name: Option<String>,
@@ -96,6 +102,8 @@ impl From<Row> for ChatOfMember {
             unread_count: row.unread_count,
             unread_mentions: row.unread_mentions,
             settings: row.settings,
+            blocked: row.blocked,
+            is_hidden: row.is_hidden,
             last_message: row.message.of(row.id),
             cursor: ChatCursor { activity: row.activity, id: row.id },
             chat: Chat {
@@ -138,6 +146,8 @@ pub(super) const OF_MEMBER: &str = concat!(
     " as unread_count, ",
     UNREAD_MENTIONS,
     " as unread_mentions, me.muted_until, me.pinned, me.archived, \
+           case when c.low_user = me.user_id then c.low_blocks else c.high_blocks end as blocked, \
+           case when c.low_user = me.user_id then c.high_blocks else c.low_blocks end as is_hidden, \
            u.id as creator_id, u.username as creator_username, \
            u.first_name as creator_first_name, u.last_name as creator_last_name, \
            u.avatar as creator_avatar, ",

@@ -23,6 +23,8 @@ pub struct Membership {
     pub last_delivered_seq: Seq,
     /// The chat's newest message.
     pub last_seq: Seq,
+    /// Whether it is a private chat in which one blocks the other.
+    pub blocked: bool,
 }
 
 #[derive(Deserialize)]
@@ -121,7 +123,8 @@ pub async fn membership(
 ) -> Result<Option<Membership>> {
     at.into()
         .query(
-            "select me.role, me.last_delivered_seq, c.last_seq \
+            "select me.role, me.last_delivered_seq, c.last_seq, \
+                    (c.low_blocks or c.high_blocks) as blocked \
              from members me join chats c on c.id = me.chat_id \
              where me.chat_id = $1 and me.user_id = $2",
         )

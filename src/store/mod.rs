@@ -5,6 +5,7 @@ pub mod account_version;
 pub mod audit;
 pub mod avatars;
 pub mod backup;
+pub mod blocks;
 pub mod chat_lists;
 pub mod chat_settings;
 pub mod chats;

@@ -38,6 +38,8 @@ pub struct Present {
     pub n: usize,
     /// The user's reaction with this emoji.
     pub reaction: Option<i64>,
+    /// Whether it is in a private chat in which one blocks the other.
+    pub blocked: bool,
 }
 
 /// Those of the changes that their users may make, and whether there is such a reaction.
@@ -49,7 +51,8 @@ pub async fn present(
     at.into()
         .query(Dialects {
             sqlite: "select r.key as n, (select x.id from reactions x where x.message_id = m.id \
-                         and x.user_id = me.user_id and x.emoji = r.value ->> 2) as reaction \
+                         and x.user_id = me.user_id and x.emoji = r.value ->> 2) as reaction, \
+                         (c.low_blocks or c.high_blocks) as blocked \
                      from json_each($1) r cross join messages m cross join chats c \
                          cross join members me \
                      where m.id = r.value ->> 0 and c.id = m.chat_id \
@@ -57,12 +60,13 @@ pub async fn present(
                            and me.user_id = r.value ->> 1",
             postgres: "select r.n - 1 as n, (select x.id from reactions x \
                            where x.message_id = m.id and x.user_id = me.user_id \
-                                 and x.emoji = r.emoji) as reaction \
+                                 and x.emoji = r.emoji) as reaction, \
+                           (c.low_blocks or c.high_blocks) as blocked \
                        from unnest($1::bigint[], $2::bigint[], $3::text[]) \
                            with ordinality as r (message_id, user_id, emoji, n) \
                        cross join lateral (select id, chat_id, seq from messages \
                            where messages.id = r.message_id limit 1) m \
-                       cross join lateral (select from chats where chats.id = m.chat_id \
+                       cross join lateral (select low_blocks, high_blocks from chats where chats.id = m.chat_id \
                            and chats.first_seq <= m.seq limit 1) c \
                        cross join lateral (select user_id from members \
                            where members.chat_id = m.chat_id \

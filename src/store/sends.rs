@@ -36,6 +36,8 @@ pub struct Resolved {
     pub existing: Option<MessageId>,
     /// Whether it is for a private chat whose other account was deleted.
     pub left_alone: bool,
+    /// Whether it is for a private chat in which one blocks the other.
+    pub blocked: bool,
     /// Whether the message that it replies to exists, in the same chat and not deleted; true if it is not
     /// a reply.
     pub reply_ok: bool,
@@ -58,6 +60,7 @@ struct Row {
     message: Option<MessageId>,
     reply: Option<MessageId>,
     shell: Option<UserId>,
+    blocked: bool,
 }
 
 fn resolved(row: Row, send: &NewMessage) -> Resolved {
@@ -74,6 +77,7 @@ fn resolved(row: Row, send: &NewMessage) -> Resolved {
         timestamp: row.timestamp,
         existing: row.message,
         left_alone: row.shell.is_some(),
+        blocked: row.blocked,
         reply_ok: send.reply_to == row.reply,
     }
 }
@@ -160,7 +164,8 @@ with locked as materialized (
         case when c.low_user is not null then
             (select d.id from users d where d.id in (c.low_user, c.high_user)
                 and d.deleted_at is not null limit 1)
-        end as shell
+        end as shell,
+        (c.low_blocks or c.high_blocks) as blocked
     from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[],
                 $8::text[])
         with ordinality as r (chat_id, sender_id, content, reply_to, client_id, extras, n)
@@ -177,7 +182,7 @@ with locked as materialized (
     from (select *, row_number() over (partition by chat_id order by n) as k
           from (select *, row_number() over (partition by chat_id, id, client_id order by n) as copy
                 from facts
-                where message is null and shell is null and reply is not distinct from reply_to) f
+                where message is null and not blocked and shell is null and reply is not distinct from reply_to) f
           where copy = 1 or client_id is null) f
 ), added as (
     insert into messages (chat_id, seq, version, sender_id, content, timestamp, reply_to, client_id,
@@ -198,9 +203,9 @@ with locked as materialized (
     where members.chat_id = s.chat_id and members.user_id = s.id
 )
 select n - 1 as n, chat_id, version, last_seq, timestamp, id, username, first_name, last_name, avatar,
-       message, reply, shell
+       message, reply, shell, blocked
 from facts
-union all select null, chat_id, version, seq, timestamp, 0, '', '', '', null, id, null, null from added";
+union all select null, chat_id, version, seq, timestamp, 0, '', '', '', null, id, null, null, false from added";
 
 /// Runs the statement of a whole batch, on PostgreSQL. Returns what the sends depend on, in their order
 /// (`None` where the sender is not a member), and the new messages. If all are `None`, either nobody is a
@@ -250,7 +255,8 @@ pub fn resolve(db: &mut Sqlite, send: &NewMessage, now: Timestamp) -> Result<Opt
                     case when c.low_user is not null then \
                         (select d.id from users d where d.id in (c.low_user, c.high_user) \
                             and d.deleted_at is not null) \
-                    end as shell \
+                    end as shell, \
+                    (c.low_blocks or c.high_blocks) as blocked \
              from members me join chats c on c.id = me.chat_id join users u on u.id = me.user_id \
              where me.chat_id = $1 and me.user_id = $2",
         )

@@ -40,6 +40,7 @@ pub const EXPORTED: &[SiteTable] = &[
     table("messages", "id"),
     table("reactions", "id"),
     table("mentions", "chat_id, user_id, seq"),
+    table("blocks", "user_id, target_id"),
     table("departures", "id"),
     table("audit", "id"),
 ];

@@ -35,7 +35,7 @@ pub struct NewUser<'a> {
 /// The columns of a [`User`]; `u` is the user.
 pub(super) const COLUMNS: &str = "u.id, u.username, u.email, u.first_name, u.last_name, u.avatar, \
      u.status_text, u.availability, u.last_seen, u.date_joined, u.deleted_at, u.is_active, u.is_staff, \
-     u.is_superuser, u.account_version, u.profile_version";
+     u.is_superuser, u.account_version, u.profile_version, u.in_blocks";
 
 /// The beginning of queries of whole users.
 const SELECT: &str = concat!("select ", COLUMNS, " from users u ");

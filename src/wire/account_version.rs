@@ -4,7 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::account_version;
-use crate::domain::ids::ChatId;
+use crate::domain::blocks::BlockState;
+use crate::domain::ids::{ChatId, UserId};
 use crate::domain::numbering::{AccountVersion, Seq};
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
@@ -25,11 +26,11 @@ pub struct AccountSync<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_items = 1000)]
     chats: Option<Vec<AccountChat>>,
-    /// The users that you blocked or unblocked. Nobody can be blocked yet, so it is empty.
+    /// The users that you blocked or unblocked, at most 1,000.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, value_type = Option<Vec<i64>>, max_items = 0)]
-    blocks: Option<[i64; 0]>,
-    /// Whether there are more chats: ask again with this `version`.
+    #[schema(nullable = false, max_items = 1000)]
+    blocks: Option<Vec<AccountBlock>>,
+    /// Whether there are more: ask again with this `version`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     more: Option<bool>,
@@ -59,6 +60,22 @@ pub struct AccountChat {
     archived: bool,
 }
 
+/// Whether you block a user.
+#[derive(Serialize, ToSchema)]
+pub struct AccountBlock {
+    /// The user's id.
+    #[schema(value_type = i64, minimum = 1, example = 8)]
+    user: UserId,
+    /// Whether you block them now.
+    blocked: bool,
+}
+
+impl AccountBlock {
+    fn of(state: &BlockState) -> Self {
+        Self { user: state.target, blocked: state.active }
+    }
+}
+
 impl<'a> AccountSync<'a> {
     /// As the owner of the account sees it.
     pub(super) fn of(found: &'a account_version::AccountDelta, urls: &Urls) -> Self {
@@ -67,7 +84,7 @@ impl<'a> AccountSync<'a> {
             version: found.version,
             user: changes.map(|all| all.user.as_ref().map(|user| UserJson::own(user, urls))),
             chats: changes.map(|all| all.chats.iter().map(AccountChat::of).collect()),
-            blocks: changes.map(|_| []),
+            blocks: changes.map(|all| all.blocks.iter().map(AccountBlock::of).collect()),
             more: changes.map(|all| all.more),
         }
     }

@@ -83,6 +83,8 @@ pub struct ChatJson<'a> {
     pinned: bool,
     /// Whether you have archived it.
     archived: bool,
+    /// In a private chat: whether you block the other user.
+    blocked: bool,
     /// Grows by one with every durable change in the chat.
     #[schema(value_type = i64, minimum = 1)]
     version: Version,
@@ -108,7 +110,10 @@ impl<'a> ChatJson<'a> {
             created_at: chat.created_at,
             created_by: chat.created_by.as_ref().map(|user| UserRefJson::of(user, urls)),
             members_count: chat.members_count,
-            peer: view.peer.as_ref().map(|peer| UserJson::of(peer, urls)),
+            peer: view.peer.as_ref().map(|peer| match view.is_hidden {
+                true => UserJson::hidden(peer, urls),
+                false => UserJson::of(peer, urls),
+            }),
             my_role: view.my_role,
             last_message: view.last_message.as_ref().map(|message| MessageJson::of(message, urls)),
             unread_count: view.unread_count,
@@ -119,6 +124,7 @@ impl<'a> ChatJson<'a> {
             muted_until: view.settings.muted_until,
             pinned: view.settings.pinned,
             archived: view.settings.archived,
+            blocked: view.blocked,
             version: chat.version,
             members: view
                 .members

@@ -81,7 +81,7 @@ impl From<&Error> for Code {
             Error::NotAuthenticated | Error::TokenNotValid | Error::LoginFailed(_) => {
                 Self::NotAuthenticated
             }
-            Error::PermissionDenied => Self::PermissionDenied,
+            Error::PermissionDenied | Error::Blocked => Self::PermissionDenied,
             Error::NotFound => Self::NotFound,
             Error::Conflict(_) => Self::Conflict,
             Error::TooLarge(_) => Self::TooLarge,

@@ -251,6 +251,18 @@ enum ServerFrame<'a> {
         #[schema(inline)]
         settings: ChatSettingsJson,
     },
+    /// You blocked or unblocked a user, on any device.
+    #[serde(rename = "block.updated")]
+    BlockUpdated {
+        /// The user's id.
+        #[schema(value_type = i64, minimum = 1, example = 8)]
+        user: UserId,
+        /// Whether you block them now.
+        blocked: bool,
+        /// The account's version.
+        #[schema(value_type = i64, minimum = 1)]
+        account: AccountVersion,
+    },
     /// A member started or stopped typing.
     #[serde(rename = "typing")]
     Typing {
@@ -425,6 +437,11 @@ pub fn receipt(
 pub fn chat_settings(chat: ChatId, settings: ChatSettings, account: AccountVersion) -> String {
     let settings = ChatSettingsJson::of(settings);
     write(&ServerFrame::ChatSettings { chat, account, settings })
+}
+
+/// The recipient blocked or unblocked a user.
+pub fn block_updated(user: UserId, blocked: bool, account: AccountVersion) -> String {
+    write(&ServerFrame::BlockUpdated { user, blocked, account })
 }
 
 /// A member started or stopped typing.

@@ -93,6 +93,9 @@ pub struct UserRefJson<'a> {
     avatar: Option<String>,
 }
 
+/// A page of users, in short.
+pub type UserRefPage<'a> = PageJson<UserRefJson<'a>>;
+
 /// A page of users.
 pub type UserPage<'a> = PageJson<UserJson<'a>>;
 
@@ -115,6 +118,11 @@ impl<'a> UserJson<'a> {
             is_superuser: None,
             availability: None,
         }
+    }
+
+    /// As those see the user that the user blocks.
+    pub fn hidden(profile: &'a Profile, urls: &Urls) -> Self {
+        Self { status: Status::Offline, last_seen: None, ..Self::of(profile, urls) }
     }
 
     /// As the owner of the account sees it.

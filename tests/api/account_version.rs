@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::support::{Backend, Chance, Client, Socket, TestApp};
+use crate::support::{Answer, Backend, Chance, Client, Socket, TestApp};
 
 /// What another node or program did is known here after a sweep of 5 seconds, without any bus.
 const LATE: Duration = Duration::from_secs(10);
@@ -313,6 +314,7 @@ struct Device {
     chats: BTreeMap<String, Value>,
     account: Option<i64>,
     me: Value,
+    blocked: bool,
 }
 
 impl Device {
@@ -330,6 +332,9 @@ impl Device {
             }
             if !account["user"].is_null() {
                 self.me = account["user"].clone();
+            }
+            for block in account["blocks"].as_array().into_iter().flatten() {
+                self.blocked = block["blocked"] == true;
             }
             self.account = account["version"].as_i64();
             for chat in answer["gone"].as_array().expect("gone") {
@@ -357,7 +362,7 @@ async fn stir(chance: &mut Chance, (me, peer): (&Client, &Client), chats: &[i64]
     let chat = chats[chance.below(chats.len())];
     let list = peer.get(&format!("/api/chats/{chat}/messages/?page_size=4")).await;
     let newest = list.json["results"].as_array().cloned().unwrap_or_default();
-    match chance.below(10) {
+    match chance.below(12) {
         0..3 => {
             drop(peer.post(&format!("/api/chats/{chat}/messages/"), json!({"content": "x"})).await)
         }
@@ -377,6 +382,11 @@ async fn stir(chance: &mut Chance, (me, peer): (&Client, &Client), chats: &[i64]
         6 => {
             let name = format!("n{}", chance.below(3));
             me.patch("/api/auth/me/", json!({"first_name": name})).await.expect(200);
+        }
+        9 | 10 => {
+            let method = if chance.one_in(2) { Method::PUT } else { Method::DELETE };
+            let request = me.request(method, &format!("/api/blocks/{}/", peer.id));
+            Answer::of(request).await.expect(204);
         }
         7 | 8 => {
             let (what, until) =
@@ -415,8 +425,11 @@ async fn devices_that_come_and_go_agree_with_the_server_after_one_sync(
         let listed = me.get("/api/chats/").await.expect(200);
         let chats = listed.results().iter().map(|chat| (chat["id"].to_string(), own(chat)));
         assert_eq!(device.chats, chats.collect());
+        let blocks = me.get("/api/blocks/").await.expect(200);
+        assert!(is_first || device.blocked != blocks.results().is_empty());
         if is_first {
             device.me = me.get("/api/auth/me/").await.expect(200).json;
+            device.blocked = !me.get("/api/blocks/").await.expect(200).results().is_empty();
         }
         assert_eq!(device.me["first_name"], me.get("/api/auth/me/").await.json["first_name"]);
     }

@@ -219,6 +219,10 @@ async fn chat_calls(alice: &Client, bob: &Client) {
     let unmuted = bob.update_chat_settings(group.id, &unmute).await.expect("set");
     let past = SettingsUpdate::new().mute_until(group.created_at);
     assert_eq!(bob.update_chat_settings(group.id, &past).await.expect("set"), unmuted);
+    alice.block(other).await.expect("blocked");
+    assert!(alice.chat(private.id).await.expect("a chat").blocked);
+    assert_eq!(alice.blocks().collect().await.expect("users")[0].id, other);
+    alice.unblock(other).await.expect("unblocked");
     alice.remove_member(group.id, other).await.expect("removed");
     alice.delete_chat(group.id).await.expect("deleted");
     assert_eq!(alice.chats().collect().await.expect("chats")[0].id, private.id);

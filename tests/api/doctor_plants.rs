@@ -35,6 +35,19 @@ pub(super) fn of_accounts(site: &Site) -> Vec<Plant> {
             ),
         ),
         repaired(
+            &["account-version"],
+            format!(
+                "update members set settings_version = 199 where chat_id = {group} and user_id = {bob}"
+            ),
+        ),
+        repaired(
+            &["account-blocks", "account-blocks", "chat-blocks"],
+            format!(
+                "insert into blocks (user_id, target_id, active, account_version, changed_at) \
+                 select {bob}, {tom}, true, 0, date_joined from users where id = {bob}"
+            ),
+        ),
+        repaired(
             &["deleted-account"],
             format!("update users set email = 'dave@example.com' where id = {dave}"),
         ),

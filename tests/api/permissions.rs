@@ -96,6 +96,9 @@ const ANYWHERE: &[Row] = &[
     ("DELETE /api/users/{id}/avatar/", "one's own", Own, NONE),
     ("DELETE /api/users/{id}/avatar/", "another's", Another, NONE),
     ("DELETE /api/users/{id}/avatar/", "a superuser's", Superuser, NONE),
+    ("GET /api/blocks/", "", Own, NONE),
+    ("PUT /api/blocks/{user_id}/", "another's", Another, NONE),
+    ("DELETE /api/blocks/{user_id}/", "another's", Another, NONE),
     ("GET /api/chats/", "", Own, NONE),
     ("GET /api/chats/unread/", "", Own, NONE),
     (
@@ -191,7 +194,8 @@ const MEMBER_PUT: &str = "PUT /api/chats/{id}/members/{user_id}/";
 /// The outcome as the snapshot shows it; `-` if there is no such user.
 const LEGEND: &str = "\
 Staff and superuser are no members, ex-member was one of the group; private chats have neither
-owner nor admins.
+owner nor admins. In a private chat, blocked and blocker are blocked by the other user, or block them;
+elsewhere they do not take part.
 ";
 
 #[rstest]
@@ -259,6 +263,7 @@ async fn ask(scene: &Scene<'_>, method: &str, path: &str, body: Value) -> Answer
     match answer.status.as_u16() {
         200 | 201 | 204 => answer,
         401 => answer.expect_no_credentials(),
+        403 if answer.json["detail"] == "You cannot message this user." => answer,
         403 => answer.expect_detail(403, "You do not have permission to perform this action."),
         404 => answer.expect_not_found(),
         _ => panic!("{path}: {answer:?}"),

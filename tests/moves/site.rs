@@ -100,6 +100,9 @@ pub async fn fill(place: &Place) {
     let [alice, bob, carol, dave, ghost] = &people[..] else { unreachable!("five") };
     let private = alice.private_chat(bob).await;
     let group = alice.group(&[bob, carol, dave, ghost]).await;
+    let settings = json!({"muted_until": "forever", "archived": true});
+    alice.patch(&format!("/api/chats/{group}/settings/"), settings).await.expect(200);
+    carol.put(&format!("/api/blocks/{}/", dave.id), json!({})).await.expect(204);
     for text in ODD {
         alice.say(private, text).await;
         bob.say(group, text).await;

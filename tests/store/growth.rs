@@ -16,8 +16,8 @@ use meowsenger::domain::role::Role;
 use meowsenger::domain::search::IndexEntry;
 use meowsenger::store::presence::NodePresence;
 use meowsenger::store::{
-    Tx, account_version, avatars, chats, connecting, departures, least, markers, member_chats,
-    members, mentions, messages, presence, reactions, search, sends, sessions, users,
+    Tx, account_version, avatars, blocks, chats, connecting, departures, least, markers,
+    member_chats, members, mentions, messages, presence, reactions, search, sends, sessions, users,
 };
 use rstest::rstest;
 
@@ -34,6 +34,8 @@ const TRIES: usize = 30;
 const STATEMENTS: &[&str] = &[
     "account_version::versions",
     "avatars::used",
+    "blocks::between",
+    "blocks::blockers_among",
     "chats::versions",
     "connecting::entries",
     "connecting::standings",
@@ -160,6 +162,10 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
         "member_chats::fitting" => {
             let chats = lists.map(ChatId);
             member_chats::fitting(tx, one, &chats, 1 << 20, 256).await.map(drop)
+        }
+        "blocks::between" => blocks::between(tx, one, &lists.map(UserId)).await.map(drop),
+        "blocks::blockers_among" => {
+            blocks::blockers_among(tx, one, &lists.map(UserId)).await.map(drop)
         }
         "chats::versions" => chats::versions(tx, &lists.map(ChatId)).await.map(drop),
         "connecting::entries" => connecting::entries(tx, &lists.map(UserId)).await.map(drop),

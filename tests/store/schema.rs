@@ -169,6 +169,9 @@ async fn a_migration_that_was_edited_after_it_was_applied_is_refused(
     run("drop table mentions; drop table reactions; drop index messages_pinned; \
          alter table messages drop column pinned_at; alter table messages drop column extras")
     .await;
+    run("drop table blocks; alter table users drop column in_blocks; \
+         alter table chats drop column low_blocks; alter table chats drop column high_blocks")
+    .await;
     for column in ["muted_until", "pinned", "archived", "settings_version"] {
         run(format!("alter table members drop column {column}").leak()).await;
     }

@@ -92,6 +92,16 @@ impl Store {
         chat
     }
 
+    pub async fn private(&self, one: UserId, other: UserId) -> ChatId {
+        let mut tx = self.tx().await;
+        let chat = chats::insert_private(&mut tx, one, other, NOW).await.expect("inserted");
+        let chat = chat.expect("the first one");
+        let both = [one, other];
+        members::insert(&mut tx, chat, &both, Role::Member, Seq(0), NOW).await.expect("members");
+        tx.commit().await.expect("committed");
+        chat
+    }
+
     /// Sends a batch whose sends are all accepted. Returns the ids in its order.
     pub async fn send(&self, batch: &[NewMessage], now: Timestamp) -> Vec<MessageId> {
         let posted = self.post(batch, now).await.expect("committed");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::frames::Ready;
-use crate::ids::{ChatId, Version};
+use crate::ids::{ChatId, UserId, Version};
 use crate::types::{AccountDelta, ChatSettings, User, UserRef};
 
 /// The own account.
@@ -23,6 +23,9 @@ pub(crate) struct AccountReplica {
     /// older.
     #[serde(skip)]
     settings: BTreeMap<ChatId, (Version, ChatSettings)>,
+    /// Blocks that arrived as frames, likewise.
+    #[serde(skip)]
+    blocks: BTreeMap<UserId, (Version, bool)>,
 }
 
 impl AccountReplica {
@@ -69,6 +72,7 @@ impl AccountReplica {
         }
         self.version = self.version.max(Some(delta.version));
         self.settings.retain(|_, (version, _)| *version > delta.version);
+        self.blocks.retain(|_, (version, _)| *version > delta.version);
         self.is_behind |= delta.more == Some(true);
         self.is_behind
     }
@@ -89,6 +93,17 @@ impl AccountReplica {
     /// The settings of a chat that arrived as a frame, if that is newer than what else is known.
     pub(crate) fn newer_settings(&self, chat: ChatId) -> Option<ChatSettings> {
         self.settings.get(&chat).map(|(_, settings)| *settings)
+    }
+
+    /// The user blocked or unblocked another one.
+    pub(crate) fn block(&mut self, user: UserId, version: Version, blocked: bool) {
+        self.blocks.insert(user, (version, blocked));
+        self.receive(version);
+    }
+
+    /// The block of a user that arrived as a frame, if that is newer than what else is known.
+    pub(crate) fn newer_block(&self, user: UserId) -> Option<bool> {
+        self.blocks.get(&user).map(|(_, blocked)| *blocked)
     }
 
     /// A chat is gone, and with it the settings.
@@ -120,6 +135,7 @@ impl AccountReplica {
     pub(crate) fn disconnected(&mut self) {
         (self.is_behind, self.asked) = (false, None);
         self.settings.clear();
+        self.blocks.clear();
     }
 
     /// The version belongs to another epoch.

@@ -114,6 +114,10 @@ impl ChatReplica {
         self.chat.settings = settings;
     }
 
+    pub(crate) fn set_blocked(&mut self, blocked: bool) {
+        self.chat.blocked = blocked;
+    }
+
     /// Applies the next change. `me` is the client's user id.
     pub(crate) fn apply(&mut self, change: &Change, me: Option<UserId>) {
         self.version = change.version();

@@ -124,6 +124,15 @@ pub enum Signal {
         #[serde(flatten)]
         settings: ChatSettings,
     },
+    /// You blocked or unblocked a user, on any device.
+    #[serde(rename = "block.updated")]
+    #[non_exhaustive]
+    BlockUpdated {
+        user: UserId,
+        blocked: bool,
+        /// The account's version.
+        account: Version,
+    },
     /// A member started or stopped typing.
     #[serde(rename = "typing")]
     #[non_exhaustive]
@@ -232,9 +241,8 @@ impl Frame {
                 };
                 Self::Error(id, error)
             }
-            "receipt" | "typing" | "status" | "user.updated" | "chat.settings" => {
-                Self::Signal(expect(text, serde_json::from_value(value))?)
-            }
+            "receipt" | "typing" | "status" | "user.updated" | "chat.settings"
+            | "block.updated" => Self::Signal(expect(text, serde_json::from_value(value))?),
             kind if kind.starts_with("message.")
                 || kind.starts_with("member.")
                 || matches!(kind, "chat.updated" | "messages.removed") =>

@@ -149,6 +149,10 @@ impl Replica {
         // Before the chats, which were read later.
         if let Some(delta) = response.account {
             self.gaps.needs_sync |= self.account.apply(&delta);
+            for state in &delta.blocks {
+                let newer = self.account.newer_block(state.user);
+                self.set_blocked(state.user, newer.unwrap_or(state.blocked));
+            }
             for state in delta.chats.iter().filter(|state| !stale.contains(&state.chat)) {
                 let is_exact = !self.gaps.changed.contains(&state.chat);
                 if let Some(chat) = self.chats.get_mut(&state.chat) {
@@ -202,6 +206,11 @@ impl Replica {
                     chat.set(*settings);
                 }
                 self.account.set(*chat, *account, *settings);
+                None
+            }
+            Signal::BlockUpdated { user, blocked, account } => {
+                self.set_blocked(*user, *blocked);
+                self.account.block(*user, *account, *blocked);
                 None
             }
             Signal::UserUpdated { user, account } => {
@@ -287,7 +296,7 @@ impl Replica {
     }
 
     fn join(&mut self, chat: Chat) -> Vec<Event> {
-        let (id, chat) = (chat.id, self.with_newer_settings(chat));
+        let (id, chat) = (chat.id, self.with_newer(chat));
         self.gaps.stale.insert(id);
         match self.version(id) {
             None => {
@@ -304,9 +313,18 @@ impl Replica {
         }
     }
 
-    fn with_newer_settings(&self, chat: Chat) -> Chat {
+    /// A chat that a sync or a frame brought, with what arrived meanwhile.
+    fn with_newer(&self, chat: Chat) -> Chat {
         let settings = self.account.newer_settings(chat.id).unwrap_or(chat.settings);
-        Chat { settings, ..chat }
+        let newer_block = chat.peer.as_ref().and_then(|peer| self.account.newer_block(peer.id));
+        Chat { settings, blocked: newer_block.unwrap_or(chat.blocked), ..chat }
+    }
+
+    /// You block the other user of a private chat, or do not any more.
+    fn set_blocked(&mut self, user: UserId, blocked: bool) {
+        let with_user =
+            |chat: &&mut ChatReplica| chat.chat().peer.as_ref().is_some_and(|peer| peer.id == user);
+        self.chats.values_mut().filter(with_user).for_each(|chat| chat.set_blocked(blocked));
     }
 
     fn leave(&mut self, chat: ChatId) -> Option<Event> {
@@ -318,7 +336,7 @@ impl Replica {
     /// Brings a chat to the state in a sync's answer.
     fn apply_delta(&mut self, delta: ChatDelta) -> Vec<Event> {
         let ChatDelta { chat, mut messages, more } = delta;
-        let (id, chat) = (chat.id, self.with_newer_settings(chat));
+        let (id, chat) = (chat.id, self.with_newer(chat));
         let from = self.version(id).unwrap_or_default();
         // The server reads messages after the chat, so one may be newer than the chat: it arrives as
         // a change.

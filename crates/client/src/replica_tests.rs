@@ -453,6 +453,38 @@ fn the_settings_of_a_frame_are_not_replaced_by_an_older_answer() {
     assert!(!is_pinned(&replica));
     replica.apply(set(true, 7));
     assert!(is_pinned(&replica));
+    // Blocks likewise.
+    let block = |blocked: bool, account: i64| {
+        let frame =
+            json!({"type": "block.updated", "user": 9, "blocked": blocked, "account": account});
+        Frame::parse(&frame.to_string()).expect("valid")
+    };
+    let private = |blocked: bool, version: i64| -> Value {
+        let mut peer = user(9);
+        for (name, value) in [
+            ("status", json!("offline")),
+            ("status_text", json!("")),
+            ("last_seen", Value::Null),
+            ("date_joined", json!(TIME)),
+        ] {
+            peer[name] = value;
+        }
+        let mut chat = chat(false, version);
+        (chat["id"], chat["type"], chat["peer"]) = (json!(2), json!("private"), peer);
+        chat["blocked"] = blocked.into();
+        chat
+    };
+    replica.apply(block(true, 8));
+    replica.apply(frame(json!({"type": "chat.created", "chat": private(false, 1)})));
+    let is_blocked = |replica: &Replica| replica.chat(ChatId(2)).map(|chat| chat.chat().blocked);
+    assert_eq!(is_blocked(&replica), Some(true));
+    replica.gaps.needs_sync = true;
+    replica.next_sync().expect("a request");
+    let mut delta = answer(9, true, 3);
+    let ended = json!({"user": 9, "blocked": false});
+    delta.account.as_mut().expect("an account").blocks = vec![parse(ended)];
+    replica.apply_sync(delta);
+    assert_eq!(is_blocked(&replica), Some(false));
     // What was set before leaving does not count after the return.
     replica.apply(frame(json!({"type": "chat.deleted", "chat": 1})));
     replica.apply(frame(json!({"type": "chat.created", "chat": chat(false, 9)})));

@@ -104,6 +104,11 @@ pub enum Route {
         /// The user.
         user: UserId,
     },
+    /// A block by or of a user has changed: nodes with connections of the user read it. There is no frame.
+    Blocks {
+        /// The user.
+        user: UserId,
+    },
     /// Sessions of a user ended: their sockets are closed. There is no frame.
     SessionsEnded {
         /// The user.
@@ -125,6 +130,7 @@ impl Route {
             Self::Status { .. } => "status",
             Self::Account { .. } => "account",
             Self::Renamed { .. } => "renamed",
+            Self::Blocks { .. } => "blocks",
             Self::SessionsEnded { .. } => "sessions_ended",
         }
     }
@@ -193,6 +199,7 @@ impl Envelope {
             | Route::Status { user, .. }
             | Route::Account { user, .. }
             | Route::Renamed { user }
+            | Route::Blocks { user }
             | Route::SessionsEnded { user, .. } => Topic::of_user(user),
         }
     }
@@ -243,6 +250,7 @@ mod tests {
                 except: None,
             },
             Route::Renamed { user },
+            Route::Blocks { user },
             Route::SessionsEnded { user, sessions: vec![SessionId(5)] },
         ] {
             let envelope = Envelope { route, text: "{\"type\":\"…\"}".into() };

@@ -1,6 +1,7 @@
 //! Presence on this node: which users are connected here, and which connections subscribe to whose
 //! presence. Decides nothing about rights, writes and publishes nothing: `actions::presence` does.
 
+pub mod hidden;
 pub mod local;
 pub mod recheck;
 pub mod status;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use super::bus::interest::Interest;
 use super::connection::Connection;
 
+use hidden::Hidden;
 use local::LocalPresence;
 use recheck::RecheckQueue;
 use subscriptions::Subscriptions;
@@ -22,6 +24,8 @@ pub struct Presence {
     pub local: LocalPresence,
     /// Who subscribes to whose presence.
     pub subscriptions: Subscriptions,
+    /// Whose presence is hidden from which users.
+    pub hidden: Hidden,
     /// Users whose subscriptions have to be checked again.
     pub recheck: RecheckQueue,
     /// Serialises reading and publishing presence, so that a stale status never follows a newer one.
@@ -33,6 +37,7 @@ impl Presence {
         Self {
             local: LocalPresence::default(),
             subscriptions: Subscriptions::new(interest),
+            hidden: Hidden::default(),
             recheck: RecheckQueue::default(),
             publishing: tokio::sync::Mutex::default(),
         }

@@ -13,6 +13,7 @@ use crate::hub::connection::{Connection, Subscribed};
 use crate::hub::lock::{Before, Order, Ordered, PresenceLevel};
 use crate::hub::queue::SignalKey;
 
+use super::hidden::Hidden;
 use super::status::ShownStatus;
 
 /// Presence subscriptions, by the user whose presence it is.
@@ -122,15 +123,31 @@ impl Subscriptions {
         }
     }
 
-    /// Sends subscribers a user's status, unless it is the one that they were sent last.
-    pub(crate) fn send_status(&self, user: UserId, status: &ShownStatus, text: &Utf8Bytes) {
+    /// Sends subscribers a user's status, unless it is the one that they were sent last, or hidden from them.
+    pub(crate) fn send_status(
+        &self,
+        user: UserId,
+        status: &ShownStatus,
+        text: &Utf8Bytes,
+        hidden: &Hidden,
+    ) {
         let mut order = Order::start();
         let (mut by_user, _) = self.by_user.lock(&mut order);
         let Some(subscribers) = by_user.get_mut(&user) else { return };
         if subscribers.published.as_ref() != Some(status) {
             subscribers.published = Some(status.clone());
-            subscribers.signal(SignalKey::Status(user), text);
+            for connection in subscribers.connections.iter() {
+                if !hidden.hides(user, connection.user) {
+                    connection.queue.signal(SignalKey::Status(user), text.clone());
+                }
+            }
         }
+    }
+
+    /// Sends the connections of one subscriber a user's status.
+    pub(crate) fn send_status_to(&self, viewer: UserId, user: UserId, text: &Utf8Bytes) {
+        let connections = self.of(user).into_iter().filter(|one| one.user == viewer);
+        connections.for_each(|one| one.queue.signal(SignalKey::Status(user), text.clone()));
     }
 
     /// Sends subscribers that a user's names or avatar changed.

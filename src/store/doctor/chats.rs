@@ -11,7 +11,7 @@ pub(super) const WALK: Walk = Walk {
              select id from chats where id > $1 order by id limit $2) b",
     ),
     size: 200,
-    checks: &[ENDED, CREATOR, LAST_SEQ, VERSION, NEWEST, ACTIVITY, UNPLACED, CLIENT_IDS],
+    checks: &[ENDED, CREATOR, LAST_SEQ, VERSION, NEWEST, ACTIVITY, UNPLACED, CLIENT_IDS, BLOCKS],
 };
 
 const ENDED: Check = Check {
@@ -34,6 +34,31 @@ const ENDED: Check = Check {
             Dialects::both("update chats set members_count = 0 where id = $1"),
         ],
         tell: Tell::Nobody,
+    },
+};
+
+const BLOCKS: Check = Check {
+    name: "chat-blocks",
+    about: About::Chat,
+    violations: Dialects::both(
+        "select c.id from chats c where c.id > $1 and c.id <= $2 and c.type = 'private' \
+           and (c.low_blocks <> exists (select 1 from blocks b where b.active \
+                    and b.user_id = c.low_user and b.target_id = c.high_user) \
+                or c.high_blocks <> exists (select 1 from blocks b where b.active \
+                    and b.user_id = c.high_user and b.target_id = c.low_user))",
+    ),
+    text: "it does not say which of its users blocks the other, so messages pass or do not",
+    resolution: Resolution::Repair {
+        text: "copies it from the blocks",
+        statements: &[Dialects::both(
+            "update chats set \
+                 low_blocks = exists (select 1 from blocks b where b.active \
+                     and b.user_id = low_user and b.target_id = high_user), \
+                 high_blocks = exists (select 1 from blocks b where b.active \
+                     and b.user_id = high_user and b.target_id = low_user) \
+             where id = $1",
+        )],
+        tell: Tell::Chat,
     },
 };
 

@@ -10,7 +10,7 @@ pub(super) const WALK: Walk = Walk {
              select id from users where id > $1 order by id limit $2) b",
     ),
     size: 1_000,
-    checks: &[VERSION, REMAINS, STAYED, SESSIONS],
+    checks: &[VERSION, IN_BLOCKS, REMAINS, STAYED, SESSIONS],
 };
 
 const VERSION: Check = Check {
@@ -20,8 +20,13 @@ const VERSION: Check = Check {
         "select f.id, null as other, f.has, \
                 case when f.profile > f.moved then f.profile else f.moved end as wants \
          from (select u.id, u.account_version as has, u.profile_version as profile, \
-                      coalesce((select max(m.account_version) from members m \
-                                where m.user_id = u.id), 0) as moved \
+                      coalesce((select max(v.version) from ( \
+                          select m.account_version as version from members m \
+                              where m.user_id = u.id \
+                          union all select m.settings_version from members m \
+                              where m.user_id = u.id \
+                          union all select b.account_version from blocks b \
+                              where b.user_id = u.id) v), 0) as moved \
                from users u where u.id > $1 and u.id <= $2) f \
          where f.has < f.profile or f.has < f.moved",
     ),
@@ -30,6 +35,22 @@ const VERSION: Check = Check {
         text: "raises it to {wants}",
         statements: &[Dialects::both("update users set account_version = $4 where id = $1")],
         tell: Tell::Everybody,
+    },
+};
+
+const IN_BLOCKS: Check = Check {
+    name: "account-blocks",
+    about: About::User,
+    violations: Dialects::both(
+        "select u.id from users u where u.id > $1 and u.id <= $2 and not u.in_blocks \
+           and (exists (select 1 from blocks b where b.user_id = u.id) \
+                or exists (select 1 from blocks b where b.target_id = u.id and b.active))",
+    ),
+    text: "the account blocks or is blocked, and is not marked, so blocks are not looked for",
+    resolution: Resolution::Repair {
+        text: "marks it",
+        statements: &[Dialects::both("update users set in_blocks = true where id = $1")],
+        tell: Tell::Nobody,
     },
 };
 

@@ -21,10 +21,14 @@ pub enum Who {
     Superuser,
     /// A former member of the group.
     Ex,
+    /// A member of a private chat, who is blocked by the other one.
+    Blocked,
+    /// A member of a private chat, who blocks the other one.
+    Blocker,
 }
 
 impl Who {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Anonymous,
         Self::Outsider,
         Self::Member,
@@ -33,6 +37,8 @@ impl Who {
         Self::Staff,
         Self::Superuser,
         Self::Ex,
+        Self::Blocked,
+        Self::Blocker,
     ];
 }
 
@@ -129,10 +135,20 @@ impl Cast {
         let one = |who| &self.people[&who];
         let me = me.unwrap_or_else(|| one(who).clone());
         let owner = self.owner();
+        let is_in_blocks = matches!(who, Who::Blocked | Who::Blocker);
+        let (by, whom) = if who == Who::Blocked { (&self.other, &me) } else { (&me, &self.other) };
+        let blocks = format!("/api/blocks/{}/", whom.id);
+        if is_in_blocks {
+            // The preparations below are allowed.
+            by.delete(&blocks).await.expect(204);
+        }
         let chat = match place {
+            Place::Anywhere if is_in_blocks => return None,
             Place::Anywhere => 0,
             Place::Private if matches!(who, Who::Admin | Who::Owner | Who::Ex) => return None,
+            Place::Private if is_in_blocks => me.private_chat(&self.other).await,
             Place::Private => one(Who::Member).private_chat(&self.other).await,
+            _ if is_in_blocks => return None,
             Place::Group => {
                 let chat = owner.group(&[&self.staying()[..], &[one(Who::Ex)]].concat()).await;
                 for admin in [one(Who::Admin), &self.other_admin] {
@@ -142,7 +158,7 @@ impl Cast {
                 chat
             }
         };
-        let is_in = matches!(who, Who::Member | Who::Admin | Who::Owner | Who::Ex);
+        let is_in = matches!(who, Who::Member | Who::Admin | Who::Owner | Who::Ex) || is_in_blocks;
         let subject = match of {
             Of::Own => &me,
             Of::Another => &self.other,
@@ -160,6 +176,9 @@ impl Cast {
         } else {
             subject.id
         };
+        if is_in_blocks {
+            by.put(&blocks, json!({})).await.expect(204);
+        }
         if place == Place::Group && who == Who::Ex {
             me.delete(&format!("/api/chats/{chat}/members/{}/", me.id)).await.expect(204);
         }

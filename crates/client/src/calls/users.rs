@@ -1,11 +1,13 @@
 //! Other users.
 
+use reqwest::Method;
+
 use crate::call::Call;
 use crate::errors::Result;
 use crate::ids::UserId;
 use crate::lists::List;
 use crate::rest::Client;
-use crate::types::{Picture, ProfileUpdate, User};
+use crate::types::{Picture, ProfileUpdate, User, UserRef};
 
 impl Client {
     /// All active users, by username.
@@ -42,5 +44,20 @@ impl Client {
     /// Removes a user's avatar, as staff.
     pub async fn remove_user_avatar(&self, id: UserId) -> Result<User> {
         self.run(Call::delete(format!("/api/users/{id}/avatar/"))).await
+    }
+
+    /// The users that you block, the latest block first.
+    pub fn blocks(&self) -> List<UserRef> {
+        List::new(self, "/api/blocks/")
+    }
+
+    /// Blocks a user. To block one again changes nothing.
+    pub async fn block(&self, user: UserId) -> Result<()> {
+        self.run(Call::new(Method::PUT, format!("/api/blocks/{user}/"))).await
+    }
+
+    /// Ends a block. Without one, this changes nothing.
+    pub async fn unblock(&self, user: UserId) -> Result<()> {
+        self.run(Call::delete(format!("/api/blocks/{user}/"))).await
     }
 }

@@ -51,6 +51,9 @@ pub struct Chat {
     /// What you have set for yourself.
     #[serde(flatten)]
     pub settings: ChatSettings,
+    /// In a private chat: whether you block the other user.
+    #[serde(default)]
+    pub blocked: bool,
     /// The version of the chat's latest durable change.
     pub version: Version,
     /// The first 100 members. Only in answers with a single chat.

@@ -18,5 +18,5 @@ pub use messages::{
 };
 pub use pictures::Picture;
 pub use sessions::{Registration, Session, Ticket, TokenPair};
-pub use sync::{AccountDelta, ChatDelta, ChatState, SyncRequest, SyncResponse};
+pub use sync::{AccountDelta, BlockState, ChatDelta, ChatState, SyncRequest, SyncResponse};
 pub use users::{Availability, Presence, ProfileUpdate, Status, User, UserRef};

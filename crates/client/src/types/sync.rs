@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Chat, ChatSettings, Message, User};
-use crate::ids::{ChatId, Seq, Version};
+use crate::ids::{ChatId, Seq, UserId, Version};
 
 /// Asks for everything newer than what a client knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -61,9 +61,22 @@ pub struct AccountDelta {
     /// Chats whose read marker you moved, or whose settings you changed.
     #[serde(default)]
     pub chats: Vec<ChatState>,
-    /// More chats follow: ask again.
+    /// Users that you blocked or unblocked.
+    #[serde(default)]
+    pub blocks: Vec<BlockState>,
+    /// More follow: ask again.
     #[serde(default)]
     pub more: Option<bool>,
+}
+
+/// Whether you block a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct BlockState {
+    /// The user.
+    pub user: UserId,
+    /// Whether you block them.
+    pub blocked: bool,
 }
 
 /// What only you see of a chat.
