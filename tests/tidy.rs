@@ -78,6 +78,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "auth",
             "domain",
             "lifecycle",
+            "media",
             "metrics",
             "realtime",
             "shares",

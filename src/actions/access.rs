@@ -3,12 +3,15 @@
 
 use crate::domain::chat_settings::ChatSettings;
 use crate::domain::error::{Error, Result};
-use crate::domain::ids::{ChatId, MessageId, UserId};
+use crate::domain::ids::{AttachmentId, ChatId, MessageId, UserId};
 use crate::domain::message::Message;
+use crate::store::attachments::StoredAttachment;
 use crate::store::member_chats::ChatOfMember;
 use crate::store::members::Membership;
 use crate::store::messages::{ChatMessages, Span};
-use crate::store::{Db, Target, Tx, chat_settings, chats, member_chats, members, messages, users};
+use crate::store::{
+    Db, Target, Tx, attachments, chat_settings, chats, member_chats, members, messages, users,
+};
 
 /// The user's membership of a chat. [`Error::NotFound`] if the user is not a member.
 pub async fn membership(
@@ -85,4 +88,10 @@ pub async fn message_to_change(
 /// Whether the user may write to the chat: [`Error::Blocked`] in a private chat in which one blocks the other.
 pub fn not_blocked(membership: &Membership) -> Result<()> {
     if membership.blocked { Err(Error::Blocked) } else { Ok(()) }
+}
+
+/// An attachment for reading. [`Error::NotFound`] unless it is an own upload that was not sent, or the user is a member
+/// of the chat of its message.
+pub async fn attachment(db: &Db, id: AttachmentId, user: UserId) -> Result<StoredAttachment> {
+    attachments::readable(db, &[id], user).await?.pop().ok_or(Error::NotFound)
 }

@@ -1,12 +1,9 @@
-//! Avatars of users and groups: storing, serving and removing them. A periodic sweep (avatar clean-up)
-//! removes files that no row refers to any more. Callers check whether a user may change the avatar.
+//! Avatars of users and groups: storing, serving and removing them. Files that no row refers to any more are removed by
+//! the sweep in `stored_files`. Callers check whether a user may change the avatar.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
 
 use crate::app::App;
 use crate::auth::secrets::random_hex;
@@ -16,17 +13,9 @@ use crate::domain::ids::UserId;
 use crate::media::avatar::{Avatar, AvatarFormat};
 use crate::media::files::Files;
 use crate::shares::Holder;
-use crate::store::avatars;
 
-/// Interval of the sweep.
-pub const INTERVAL: Duration = Duration::from_secs(3_600);
-/// A file found without a row is removed after this time: until then it may belong to a transaction that is
-/// about to commit. Less than [`INTERVAL`], so that the second sweep removes it.
-const GRACE: Duration = Duration::from_secs(1_800);
-/// Files looked up in one query.
-const BATCH: usize = 500;
-/// The folder of avatars in the storage.
-pub(super) const FOLDER: &str = "avatars";
+use super::stored_files::AVATARS;
+
 /// Length of the random part of a name, in bytes.
 const RANDOM: usize = 16;
 
@@ -62,7 +51,7 @@ pub async fn store(
         Some(NewAvatar::Removed) => return Ok(AvatarPath::Set(None)),
         Some(NewAvatar::Uploaded(file)) => file,
     };
-    let stored = match app.media.avatars.encode(Holder::User(by), file).await? {
+    let stored = match app.media.images.avatar(Holder::User(by), file).await? {
         Ok(stored) => stored,
         Err(text) => {
             errors.add("avatar", text);
@@ -76,7 +65,7 @@ pub async fn store(
 /// Stores an encoded avatar under a new random name. Returns its path.
 pub(super) async fn keep(files: &Files, avatar: Avatar) -> Result<String> {
     let random = random_hex::<RANDOM>().map_err(|_| Error::internal("no random numbers"))?;
-    let path = format!("{FOLDER}/{random}.{}", avatar.format.extension());
+    let path = format!("{AVATARS}/{random}.{}", avatar.format.extension());
     files.put(&path, avatar.bytes).await?;
     Ok(path)
 }
@@ -93,7 +82,7 @@ pub(super) async fn remove(app: Arc<App>, paths: Vec<String>) {
 /// An avatar by its file name, with its media type. [`Error::NotFound`] if there is none.
 pub async fn one(app: &App, name: &str) -> Result<(&'static str, Bytes)> {
     let format = format_of(name).ok_or(Error::NotFound)?;
-    let bytes = app.media.files.get(&format!("{FOLDER}/{name}")).await?;
+    let bytes = app.media.files.get(&format!("{AVATARS}/{name}")).await?;
     Ok((format.content_type(), bytes.ok_or(Error::NotFound)?))
 }
 
@@ -103,34 +92,6 @@ fn format_of(name: &str) -> Option<AvatarFormat> {
     let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let made = random.len() == 2 * RANDOM && random.bytes().all(hex);
     AvatarFormat::of_extension(extension).filter(|_| made)
-}
-
-/// Files without a row, each with the node's uptime when that was first noticed.
-pub type Unreferenced = Mutex<HashMap<String, Duration>>;
-
-/// Removes files that no row refers to, now and at an earlier sweep. The date of a file is not used: the
-/// clock of the machine that wrote it, or of the bucket, may be wrong. Several nodes may sweep at once.
-pub async fn sweep(app: Arc<App>, unreferenced: Arc<Unreferenced>) -> Result<()> {
-    let now = app.clock.uptime();
-    let mut still_unreferenced = HashMap::new();
-    let mut batches = std::pin::pin!(app.media.files.list(FOLDER).try_chunks(BATCH));
-    while let Some(paths) = batches.try_next().await.map_err(|broken| broken.1)? {
-        let used = avatars::used(&app.db, paths.clone()).await?;
-        for path in paths.into_iter().filter(|path| !used.contains(path)) {
-            let since = lock(&unreferenced).get(&path).copied().unwrap_or(now);
-            if since + GRACE <= now {
-                app.media.files.remove(&path).await?;
-            } else {
-                still_unreferenced.insert(path, since);
-            }
-        }
-    }
-    *lock(&unreferenced) = still_unreferenced;
-    Ok(())
-}
-
-fn lock(unreferenced: &Unreferenced) -> MutexGuard<'_, HashMap<String, Duration>> {
-    unreferenced.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub mod access;
 mod account_events;
 pub mod account_version;
 pub mod accounts;
+pub mod attachments;
 pub mod attempts;
 pub mod avatars;
 mod batch;
@@ -53,6 +54,7 @@ pub mod revocations;
 pub mod search;
 pub mod sessions;
 pub mod signals;
+pub mod stored_files;
 pub mod sync;
 pub mod tickets;
 pub mod transfer;
@@ -130,9 +132,10 @@ fn start_upkeep(app: &Arc<App>) {
     app.every("retention", retention::INTERVAL, move |app| {
         retention::sweep(app, Arc::clone(&swept))
     });
-    app.every("avatar_sweep", avatars::INTERVAL, move |app| {
-        avatars::sweep(app, Arc::clone(&unreferenced))
+    app.every("file_sweep", stored_files::INTERVAL, move |app| {
+        stored_files::sweep(app, Arc::clone(&unreferenced))
     });
+    app.every("abandoned_uploads", attachments::INTERVAL, attachments::forget_abandoned);
     app.every("checkpoint", housekeeping::CHECKPOINT_INTERVAL, housekeeping::checkpoint);
     app.every("purge", housekeeping::PURGE_INTERVAL, housekeeping::purge);
     app.every("idle_connections", housekeeping::TRIM_INTERVAL, housekeeping::close_idle);

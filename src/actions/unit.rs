@@ -1,6 +1,6 @@
 //! The unit of work: a transaction, and the events that are published when it is committed. Nothing is
 //! published that was not committed, and a committed event is published even if its client has hung up.
-//! Avatar files that no row names any more are deleted then, too.
+//! Files that no row names any more are deleted then, too.
 
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use crate::domain::time::Timestamp;
 use crate::store::Tx;
 use crate::traces;
 
-use super::{avatars, epoch};
+use super::{avatars, epoch, stored_files};
 
-/// A transaction, with the events to publish and the avatars to delete after the commit. If dropped without
+/// A transaction, with the events to publish and the files to delete after the commit. If dropped without
 /// [`Unit::commit`], it is rolled back.
 #[derive(Debug)]
 pub struct Unit {
@@ -24,6 +24,7 @@ pub struct Unit {
     pub tx: Tx,
     events: Vec<Event>,
     pictures: Vec<String>,
+    files: Vec<String>,
 }
 
 impl Unit {
@@ -38,7 +39,13 @@ impl Unit {
     }
 
     fn of(app: &Arc<App>, tx: Tx) -> Self {
-        Self { app: Arc::clone(app), tx, events: Vec::new(), pictures: Vec::new() }
+        Self {
+            app: Arc::clone(app),
+            tx,
+            events: Vec::new(),
+            pictures: Vec::new(),
+            files: Vec::new(),
+        }
     }
 
     /// The current time.
@@ -56,9 +63,14 @@ impl Unit {
         self.pictures.extend(picture);
     }
 
+    /// Deletes the files of attachments after the commit, by their storage keys, unless another row names them.
+    pub fn discard_files(&mut self, keys: impl IntoIterator<Item = String>) {
+        self.files.extend(keys);
+    }
+
     /// Commits, then publishes. When this returns, everything is durable.
     pub async fn commit(self) -> Result<()> {
-        let Self { app, tx, events, pictures } = self;
+        let Self { app, tx, events, pictures, files } = self;
         let node = Arc::clone(&app);
         // On a task of its own: a request that is cancelled (its client hung up) would otherwise commit
         // without publishing.
@@ -68,6 +80,9 @@ impl Unit {
             epoch::keep_seen(&app);
             if !pictures.is_empty() {
                 app.spawn(avatars::remove(Arc::clone(&app), pictures));
+            }
+            if !files.is_empty() {
+                app.spawn(stored_files::remove(Arc::clone(&app), files));
             }
             Ok(())
         };

@@ -31,6 +31,7 @@ pub struct RateLimits {
     anon: Option<Meter>,
     user: Option<Meter>,
     messages: Option<Meter>,
+    uploads: Option<Meter>,
 }
 
 impl RateLimits {
@@ -45,6 +46,7 @@ impl RateLimits {
             anon: rates.anon.map(Meter::new),
             user: rates.user.map(Meter::new),
             messages: rates.messages.map(Meter::new),
+            uploads: rates.uploads.map(Meter::new),
         }
     }
 
@@ -81,6 +83,11 @@ impl RateLimits {
     /// Counts so many messages that are sent at once.
     pub fn messages(&self, user: UserId, count: u32, now: Timestamp) -> Result<()> {
         take(self.messages.as_ref(), user.0, count, now)
+    }
+
+    /// Counts an attachment that is uploaded.
+    pub fn upload(&self, user: UserId, now: Timestamp) -> Result<()> {
+        take(self.uploads.as_ref(), user.0, 1, now)
     }
 }
 

@@ -103,12 +103,12 @@ fn media_hint(config: &Config) -> String {
             let ours = || config.database.data_dir.join("media");
             let folder = folder.clone().unwrap_or_else(ours);
             format!(
-                "Avatars are not in it. Copy {} after the database, such as with rsync -a.",
+                "Avatars and attachments are not in it. Copy {} after the database, such as with rsync -a.",
                 folder.display()
             )
         }
         MediaUrl::Bucket { bucket, .. } => format!(
-            "Avatars are not in it. Copy the bucket {bucket} after the database, or switch on its versioning."
+            "Avatars and attachments are not in it. Copy the bucket {bucket} after the database, or switch on its versioning."
         ),
     }
 }

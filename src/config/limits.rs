@@ -15,6 +15,10 @@ pub struct Limits {
     pub groups_per_user: i64,
     /// `AVATAR_MAX_BYTES`
     pub avatar_bytes: usize,
+    /// `ATTACHMENT_MAX_BYTES`
+    pub attachment_bytes: usize,
+    /// `ATTACHMENT_QUOTA_BYTES`
+    pub attachment_quota: i64,
 }
 
 impl Limits {
@@ -51,6 +55,20 @@ impl Limits {
                 "Maximum size of an uploaded avatar, in bytes.",
                 // A body that is a little larger is read to its end before it is refused.
                 |value| number(value, 1_024, 31_457_280),
+            ),
+            attachment_bytes: from.get(
+                "ATTACHMENT_MAX_BYTES",
+                "26214400",
+                "Maximum size of an attachment, in bytes. While it is received, it takes as much space\n\
+                 in TMPDIR.",
+                |value| number(value, 1_024, 1_099_511_627_776),
+            ),
+            attachment_quota: from.get(
+                "ATTACHMENT_QUOTA_BYTES",
+                "5368709120",
+                "Maximum size of all attachments of a user, in bytes; those of deleted messages do not\n\
+                 count.",
+                |value| number(value, 0, 1_125_899_906_842_624),
             ),
         }
     }

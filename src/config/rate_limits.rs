@@ -69,6 +69,12 @@ impl RateLimitSettings {
                  burst. Counted for all nodes together.",
                 rate,
             ),
+            uploads: from.get(
+                "THROTTLE_UPLOADS",
+                "60/min",
+                "Attachments that a user uploads.",
+                rate,
+            ),
             mails: Some(MAILS),
         };
         Self { enabled, rates: if enabled { rates } else { Rates::default() } }

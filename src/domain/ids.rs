@@ -31,6 +31,14 @@ pub struct ChatId(pub i64);
 #[sqlx(transparent)]
 pub struct MessageId(pub i64);
 
+/// An attachment's id.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, sqlx::Type,
+)]
+#[serde(transparent)]
+#[sqlx(transparent)]
+pub struct AttachmentId(pub i64);
+
 /// A session's id: the `sid` of its tokens.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, sqlx::Type,
@@ -52,6 +60,12 @@ impl fmt::Display for ChatId {
 }
 
 impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for AttachmentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

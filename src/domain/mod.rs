@@ -2,6 +2,7 @@
 //! Nothing here does I/O, reads a clock or knows how a thing is stored or sent.
 
 pub mod account_version;
+pub mod attachment;
 pub mod audit;
 pub mod avatar;
 pub mod blocks;

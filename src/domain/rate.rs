@@ -29,6 +29,8 @@ pub struct Rates {
     pub messages: Option<Rate>,
     /// `THROTTLE_MEMBERS`: members that a user adds to groups.
     pub members: Option<Rate>,
+    /// `THROTTLE_UPLOADS`: attachments that a user uploads.
+    pub uploads: Option<Rate>,
     /// Mails of one kind to one address.
     pub mails: Option<Rate>,
 }

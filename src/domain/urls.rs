@@ -4,6 +4,8 @@
 use std::net::SocketAddr;
 use std::sync::OnceLock;
 
+use super::ids::AttachmentId;
+
 /// Makes absolute URLs, from `PUBLIC_URL` or from the address that the node listens on.
 #[derive(Debug, Default)]
 pub struct Urls {
@@ -34,6 +36,11 @@ impl Urls {
     /// The URL of a stored file, by its path.
     pub fn media(&self, path: &str) -> String {
         format!("{}/media/{path}", self.base())
+    }
+
+    /// The URL of an attachment.
+    pub fn attachment(&self, id: AttachmentId) -> String {
+        format!("{}/api/attachments/{id}/", self.base())
     }
 }
 

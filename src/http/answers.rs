@@ -9,6 +9,9 @@ use utoipa::openapi::{self, ContentBuilder, Ref, RefOr, ResponseBuilder, Schema}
 /// The tag of the calls that have neither rate limits nor other ways to fail than their own.
 const HEALTH: &str = "health";
 
+/// The tag of the calls with files of any type.
+const ATTACHMENTS: &str = "attachments";
+
 /// The descriptions of 400, 413 and 415 for a JSON body.
 const OF_JSON: [&str; 3] = [
     "Fields are wrong, or the body is not JSON",
@@ -20,6 +23,12 @@ const OF_A_FORM: [&str; 3] = [
     "Fields are wrong, or the body is neither JSON nor a form",
     "The fields are larger than 128 KiB, or the file is larger than 5 MiB (`AVATAR_MAX_BYTES`)",
     "The `Content-Type` is neither JSON nor a form",
+];
+/// The same for a body that is a file.
+const OF_A_FILE: [&str; 3] = [
+    "There is no file, or it is empty",
+    "The file is larger than 25 MiB (`ATTACHMENT_MAX_BYTES`)",
+    "The `Content-Type` is not a form",
 ];
 /// The same for a body that is a picture.
 const OF_A_PICTURE: [&str; 3] = [
@@ -80,7 +89,9 @@ pub(super) fn describe(operation: &mut Operation) {
 /// `picture_body::PictureBody`).
 fn describe_bodies(operation: &mut Operation) {
     let Some(RefOr::T(body)) = &operation.request_body else { return };
+    let is_file = operation.tags.iter().flatten().any(|tag| tag == ATTACHMENTS);
     let [unreadable, large, foreign] = match body.content.contains_key("multipart/form-data") {
+        true if is_file => OF_A_FILE,
         true if body.content.contains_key("application/json") => OF_A_FORM,
         true => OF_A_PICTURE,
         false => OF_JSON,

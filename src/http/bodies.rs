@@ -9,7 +9,7 @@ use axum::http::{Method, header};
 use crate::domain::error::{Error, Result as DomainResult};
 use crate::wire::fields::Fields;
 
-use super::receive::receive;
+use super::receive::{BodyLimits, receive};
 
 /// Largest body, in bytes.
 pub(super) const BODY_MAX: usize = 128 * 1024;
@@ -86,7 +86,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 }
 
 async fn whole(request: Request) -> DomainResult<Vec<u8>> {
-    receive(request, BODY_MAX, TOO_LARGE).await?.into_bytes().await
+    receive(request, BodyLimits::new(BODY_MAX, TOO_LARGE)).await?.into_bytes().await
 }
 
 /// The `Content-Type` as it was sent; empty if it was not.

@@ -25,6 +25,8 @@ pub(super) fn of(schema: &str) -> Option<Value> {
             json!({"username": "whiskers", "first_name": "Ada", "availability": "busy"})
         }
         "ReplaceAvatar" => json!({"avatar": "(the bytes of the file)"}),
+        "UploadAttachment" => json!({"file": "(the bytes of the file)"}),
+        "RequestLinks" => json!({"attachments": [7]}),
         "PatchUser" | "PatchUserForm" => json!({"status_text": "Asleep"}),
         "CreateChat" => json!({"type": "group", "name": "Kitchen", "members": [8]}),
         "UpdateChat" | "UpdateChatForm" => {
@@ -63,6 +65,12 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         "Message" => message(),
         "MessagePage" => page(message()),
         "ForwardedMessages" => json!({"results": [message()]}),
+        "Attachment" => attachment(),
+        "AttachmentLinks" => json!({"results": [{
+            "id": 7, "url": "https://chat.example.org/api/attachments/7/?signature=q2Zr0y8mKxw",
+            "thumbnail_url": "https://chat.example.org/api/attachments/7/thumbnail/?signature=Xb81mT0cQ2s",
+            "expires_at": TIME,
+        }]}),
         "ReactionPage" => page(reaction()),
         "ReadMarker" => json!({"last_read_seq": 1, "unread_count": 0}),
         "Receipts" => json!({
@@ -120,6 +128,8 @@ pub(super) fn of_refused(body: &str) -> Value {
         "ReadMessages" => json!({"seq": ["A valid integer is required."]}),
         "Sync" => json!({"versions": [REQUIRED]}),
         "ReplaceAvatar" => json!({"avatar": ["No file was submitted."]}),
+        "UploadAttachment" => json!({"file": ["The submitted file is empty."]}),
+        "RequestLinks" => json!({"attachments": [REQUIRED]}),
         _ => json!({"non_field_errors": ["Invalid data."]}),
     }
 }
@@ -205,6 +215,13 @@ fn message() -> Value {
         "client_id": "b0f7c2a4", "status": "read",
         "reactions": [{"emoji": "👍", "count": 1, "users": [7]}], "mentions": [],
         "mentions_all": false, "pinned_at": null, "forwarded_from": null,
+    })
+}
+
+fn attachment() -> Value {
+    json!({
+        "id": 7, "name": "cat.jpg", "content_type": "image/jpeg", "size": 48_213, "width": 1_024, "height": 768,
+        "has_thumbnail": true, "url": "https://chat.example.org/api/attachments/7/", "created_at": TIME,
     })
 }
 

@@ -17,16 +17,16 @@ use super::context::Context;
 use super::errors::{ApiError, Result};
 use super::multipart::Multipart;
 use super::proxies::Peer;
-use super::receive::receive;
+use super::receive::{BodyLimits, receive};
 use super::spool::Spool;
 
 /// The most parts, as Django's `DATA_UPLOAD_MAX_NUMBER_FIELDS`.
 const PARTS_MAX: usize = 1_000;
 /// Allowance for the separators between the parts, in bytes.
-const SEPARATORS_MAX: usize = 128 * 1024;
+pub(super) const SEPARATORS_MAX: usize = 128 * 1024;
 const BODY_TOO_LARGE: &str = "The body is too large.";
 const FIELDS_TOO_LARGE: &str = "The fields are larger than 128 KiB.";
-const FILE_TOO_LARGE: &str = "The file is too large.";
+pub(super) const FILE_TOO_LARGE: &str = "The file is too large.";
 
 /// A JSON body, or a form with at most one file.
 #[derive(Debug)]
@@ -70,11 +70,11 @@ async fn receive_upload(
     too_large: &'static str,
 ) -> Result<DomainResult<Spool>> {
     let _receiving = app.media.receiving.acquire(holder(&request)).await?;
-    Ok(receive(request, max, too_large).await)
+    Ok(receive(request, BodyLimits::new(max, too_large)).await)
 }
 
 /// Whose share an upload uses: the user's, who is authenticated by now on every path that accepts files.
-fn holder(request: &Request) -> Holder {
+pub(super) fn holder(request: &Request) -> Holder {
     let user = request.extensions().get::<Context>().and_then(Context::user);
     let address = request.extensions().get::<Peer>().map(|peer| peer.address);
     let address = || Holder::at(address.unwrap_or(Ipv4Addr::UNSPECIFIED.into()));

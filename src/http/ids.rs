@@ -4,7 +4,7 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 
 use crate::domain::error::Error;
-use crate::domain::ids::{ChatId, MAX_ID, MessageId, SessionId, UserId};
+use crate::domain::ids::{AttachmentId, ChatId, MAX_ID, MessageId, SessionId, UserId};
 
 use super::errors::{ApiError, Result};
 
@@ -67,6 +67,12 @@ impl From<PathId> for SessionId {
 }
 
 impl From<PathId> for MessageId {
+    fn from(id: PathId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<PathId> for AttachmentId {
     fn from(id: PathId) -> Self {
         Self(id.0)
     }

@@ -5,6 +5,7 @@ mod access_log;
 mod account;
 mod answers;
 mod asyncapi;
+mod attachments;
 mod auth;
 mod avatars;
 mod blocks;
@@ -23,6 +24,7 @@ mod encodings;
 mod errors;
 mod examples;
 mod fallbacks;
+mod form_file;
 mod forms;
 mod health;
 mod home;
@@ -40,12 +42,14 @@ mod parameters;
 mod picture_body;
 mod pins;
 mod proxies;
+mod ranges;
 mod rate_limits;
 mod reactions;
 mod receipts;
 mod receive;
 mod resets;
 mod serve;
+mod served_file;
 mod sessions;
 mod socket;
 mod socket_frames;
@@ -205,4 +209,8 @@ fn private_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(pins::add, pins::remove))
         .routes(routes!(reactions::add, reactions::remove))
         .routes(routes!(sync::changes))
+        .routes(routes!(attachments::upload))
+        .routes(routes!(attachments::links))
+        .routes(routes!(attachments::file, attachments::delete))
+        .routes(routes!(attachments::thumbnail))
 }

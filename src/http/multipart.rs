@@ -14,20 +14,46 @@ use super::parameters::Parameters;
 /// The longest boundary, in bytes, as in Django.
 const BOUNDARY_MAX: usize = 201;
 /// The longest head of a part, in bytes.
-const HEAD_MAX: usize = 16 * 1024;
+pub(super) const HEAD_MAX: usize = 16 * 1024;
+
+/// What separates the parts of a form, by its media type.
+#[derive(Debug)]
+pub(super) struct Boundary {
+    /// `--` and the boundary.
+    pub(super) delimiter: Vec<u8>,
+    /// Of texts that name none.
+    charset: &'static Encoding,
+}
+
+impl Boundary {
+    /// That of a body of this media type.
+    pub(super) fn of(kind: &str) -> Result<Self> {
+        let parameters = Parameters::of(kind.as_bytes());
+        let boundary = parameters.get("boundary").unwrap_or_default();
+        let in_boundary = |byte: &u8| matches!(byte, b' '..=b'~');
+        if boundary.is_empty()
+            || boundary.len() > BOUNDARY_MAX
+            || boundary.ends_with(b" ")
+            || !boundary.iter().all(in_boundary)
+        {
+            let boundary = parameters.text("boundary");
+            let boundary = boundary.as_deref().unwrap_or("None");
+            return Err(malformed(&format!("Invalid boundary in multipart: {boundary}")));
+        }
+        let charset = parameters.charset().unwrap_or(UTF_8);
+        Ok(Self { delimiter: [b"--", boundary].concat(), charset })
+    }
+}
 
 /// A form that is read part by part.
 #[derive(Debug)]
 pub(super) struct Multipart {
     body: Bytes,
-    /// `--` and the boundary.
-    delimiter: Vec<u8>,
+    boundary: Boundary,
     /// Where the next part begins; `None` after the last one.
     next: Option<usize>,
     /// Whether lines end in CRLF, like the first one.
     has_crlf: bool,
-    /// Of texts that name none.
-    charset: &'static Encoding,
 }
 
 /// A part of a form.
@@ -52,21 +78,7 @@ struct Delimiter {
 impl Multipart {
     /// A body of this media type.
     pub(super) fn new(kind: &str, body: Bytes) -> Result<Self> {
-        let parameters = Parameters::of(kind.as_bytes());
-        let boundary = parameters.get("boundary").unwrap_or_default();
-        let in_boundary = |byte: &u8| matches!(byte, b' '..=b'~');
-        if boundary.is_empty()
-            || boundary.len() > BOUNDARY_MAX
-            || boundary.ends_with(b" ")
-            || !boundary.iter().all(in_boundary)
-        {
-            let boundary = parameters.text("boundary");
-            let boundary = boundary.as_deref().unwrap_or("None");
-            return Err(malformed(&format!("Invalid boundary in multipart: {boundary}")));
-        }
-        let charset = parameters.charset().unwrap_or(UTF_8);
-        let delimiter = [b"--", boundary].concat();
-        let mut form = Self { body, delimiter, next: None, has_crlf: false, charset };
+        let mut form = Self { body, boundary: Boundary::of(kind)?, next: None, has_crlf: false };
         // What comes before the first delimiter is a preamble.
         let first = form.delimiter(0)?;
         form.has_crlf = first.next.is_some_and(|at| form.body[..at].ends_with(b"\r\n"));
@@ -89,16 +101,16 @@ impl Multipart {
 
     /// A part's text.
     pub(super) fn text(&self, part: &Part) -> String {
-        let charset = part.charset.unwrap_or(self.charset);
+        let charset = part.charset.unwrap_or(self.boundary.charset);
         charset.decode_without_bom_handling(&part.content).0.into_owned()
     }
 
     /// The first delimiter from here on. It is a line of its own, and may end in spaces.
     fn delimiter(&self, from: usize) -> Result<Delimiter> {
-        for found in memmem::find_iter(&self.body[from..], &self.delimiter) {
+        for found in memmem::find_iter(&self.body[from..], &self.boundary.delimiter) {
             let at = from + found;
             let Some(content_end) = self.content_end(at) else { continue };
-            let rest = &self.body[at + self.delimiter.len()..];
+            let rest = &self.body[at + self.boundary.delimiter.len()..];
             let is_last = rest.starts_with(b"--");
             let padding = if is_last { &rest[2..] } else { rest };
             let spaces = padding.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
@@ -127,10 +139,18 @@ impl Multipart {
 
     /// Reads a part's headers. Returns where its content begins.
     fn head(&self, start: usize) -> Result<(Part, usize)> {
-        let (mut part, mut at, mut field) = (Part::default(), start, Vec::new());
         let end = self.body.len().min(start + HEAD_MAX);
+        let (part, length) = Part::read_head(&self.body[start..end])?;
+        Ok((part, start + length))
+    }
+}
+
+impl Part {
+    /// Reads the headers at the beginning of these bytes. Returns their length as well.
+    pub(super) fn read_head(head: &[u8]) -> Result<(Self, usize)> {
+        let (mut part, mut at, mut field) = (Self::default(), 0, Vec::new());
         loop {
-            let rest = &self.body[at..end];
+            let rest = &head[at..];
             let length = memchr::memchr(b'\n', rest);
             let length = length.ok_or_else(|| malformed("A part has no end of its headers."))?;
             at += length + 1;
@@ -146,9 +166,12 @@ impl Multipart {
             field.extend_from_slice(line);
         }
     }
-}
 
-impl Part {
+    /// Whether its content is encoded.
+    pub(super) fn is_base64(&self) -> bool {
+        self.is_base64
+    }
+
     /// Reads a header. Others than these say nothing about a form.
     fn read(&mut self, field: &[u8]) {
         let Some(colon) = memchr::memchr(b':', field) else { return };
@@ -172,7 +195,7 @@ fn decoded(content: &[u8]) -> Result<Vec<u8>> {
     STANDARD.decode(&plain).map_err(|_| malformed("Could not decode base64 data."))
 }
 
-fn malformed(text: &str) -> Error {
+pub(super) fn malformed(text: &str) -> Error {
     Error::Malformed(format!("Multipart form parse error - {text}").into())
 }
 

@@ -159,6 +159,7 @@ fn show_example(content: &mut RefOr<Content>, of: impl FnOnce(&str) -> Option<Va
         (name = "blocks", description = "Users that you block"),
         (name = "chats", description = "Private chats and groups"),
         (name = "members", description = "Members of chats, and their roles"),
+        (name = "attachments", description = "Files that are sent with messages"),
         (name = "messages", description = "Messages, read markers and receipts"),
         (name = "sync", description = "Catching up on what changed"),
         (name = "socket", description = "The WebSocket"),

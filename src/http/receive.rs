@@ -16,19 +16,34 @@ use super::spool::Spool;
 /// The slowest upload: so many bytes have to arrive in each window.
 const WINDOW: Duration = Duration::from_secs(20);
 const WINDOW_BYTES: usize = 20_000;
-/// The longest time for a body, however steadily it arrives.
-const TIME_MAX: Duration = Duration::from_secs(600);
 const UNREADABLE: &str = "The body could not be read.";
 const TOO_SLOW: &str = "The body took too long to arrive.";
 
-/// The whole body, of at most `max` bytes; `too_large` is the error for more. It may not be compressed. A client that sends less
-/// than `WINDOW_BYTES` in a `WINDOW`, or takes longer than `TIME_MAX`, is cut off: slow uploads succeed,
-/// stalled ones end soon.
-pub(super) async fn receive(
-    request: Request,
-    max: usize,
-    too_large: &'static str,
-) -> Result<Spool> {
+/// How large a body may be, and how long it may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BodyLimits {
+    /// In bytes.
+    pub(super) size: usize,
+    /// The error of a larger one.
+    pub(super) too_large: &'static str,
+    /// However steadily it arrives.
+    pub(super) time: Duration,
+}
+
+impl BodyLimits {
+    /// The longest time for most bodies.
+    const TIME: Duration = Duration::from_secs(600);
+
+    /// With the usual time.
+    pub(super) fn new(size: usize, too_large: &'static str) -> Self {
+        Self { size, too_large, time: Self::TIME }
+    }
+}
+
+/// The whole body. It may not be compressed. A client that sends less than `WINDOW_BYTES` in a `WINDOW`, or takes
+/// too long in all, is cut off: slow uploads succeed, stalled ones end soon.
+pub(super) async fn receive(request: Request, limits: BodyLimits) -> Result<Spool> {
+    let BodyLimits { size: max, too_large, time } = limits;
     let encoding = content_encoding(request.headers());
     let mut body = request.into_body();
     if let Some(encoding) = encoding
@@ -40,7 +55,7 @@ pub(super) async fn receive(
         return Err(Error::TooLarge(too_large));
     }
     let mut spool = Spool::default();
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(time);
     loop {
         let data = match timeout_at(progress.deadline(), body.frame()).await {
             Ok(None) => return Ok(spool),
@@ -79,9 +94,9 @@ struct Progress {
 }
 
 impl Progress {
-    fn new() -> Self {
+    fn new(time: Duration) -> Self {
         let now = Instant::now();
-        Self { window_end: now + WINDOW, end: now + TIME_MAX, received: 0 }
+        Self { window_end: now + WINDOW, end: now + time, received: 0 }
     }
 
     /// When to check [`Progress::goes_on`] next.

@@ -29,7 +29,7 @@ fn request(size: usize, per_second: usize, stall: Option<usize>) -> Request {
 /// The result, and after how many seconds.
 async fn received(request: Request) -> (Result<usize>, u64) {
     let start = Instant::now();
-    let spool = receive(request, MAX, TOO_LARGE).await;
+    let spool = receive(request, BodyLimits::new(MAX, TOO_LARGE)).await;
     let received = match spool {
         Ok(spool) => {
             let len = spool.len();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 
 use crate::domain::error::{Error, Result};
+use crate::media::section::Section;
 
 /// The most that is held in memory, in bytes. A JSON body fits.
 const MEMORY_MAX: usize = 128 * 1024;
@@ -54,6 +55,14 @@ impl Spool {
             Ok(bytes)
         })
         .await
+    }
+
+    /// The whole body, in a file. [`Error::Unavailable`] if the temporary folder cannot be written.
+    pub(super) async fn into_section(mut self) -> Result<Section> {
+        self.flush().await?;
+        let size = self.in_file as u64;
+        let file = self.file.ok_or_else(|| Error::internal("a body has no file"))?;
+        Ok(Section::new(file, 0..size))
     }
 
     async fn flush(&mut self) -> Result<()> {

@@ -1,34 +1,21 @@
-//! Makes an avatar of an uploaded file: a small upright image, encoded anew, so that nothing else of
-//! the file survives (such as where a photo was taken, or data appended to it). All decoding shares one
-//! memory budget. The formats are in `decode`.
+//! Avatars: small images of uploaded files, as they are stored.
 
 use std::io::Cursor;
-use std::time::Duration;
 
 use bytes::Bytes;
 use image::codecs::jpeg::JpegEncoder;
-use image::imageops::FilterType;
 use image::{DynamicImage, ImageFormat};
 
 use crate::domain::error::Result;
-use crate::shares::{FairSemaphore, Holder};
+use crate::shares::Holder;
 
-use super::decode;
-use super::limits::NOT_AN_IMAGE;
+use super::encoder::ImageEncoder;
+use super::limits::{Cost, Decoded};
 
-/// Maximum length of the longer side of an avatar, in pixels.
-const SIDE: u32 = 512;
+/// Maximum size of an uploaded image, in pixels.
+const PIXELS_MAX: u64 = 40_000_000;
 /// Of 100.
-const JPEG_QUALITY: u8 = 85;
-/// Memory for all images that are decoded at a time, in MiB. An image that needs more gets all of it,
-/// and is decoded alone: up to 511 MiB, for a progressive CMYK JPEG of 40 megapixels.
-const MEMORY_MIB: u32 = 256;
-/// Minimum that is counted per image, so that no more than four are decoded at a time.
-const LEAST_MIB: u32 = 64;
-/// How many images of one user are decoded or next in the queue.
-const SHARE: usize = 2;
-/// How long an image may wait for memory.
-const WAIT: Duration = Duration::from_secs(60);
+pub(super) const JPEG_QUALITY: u8 = 85;
 
 /// An avatar as it is stored.
 #[derive(Debug)]
@@ -71,59 +58,15 @@ impl AvatarFormat {
     }
 }
 
-/// Makes avatars, as many at a time as there is memory for.
-#[derive(Debug)]
-pub struct AvatarEncoder {
-    memory: FairSemaphore,
-}
-
-impl Default for AvatarEncoder {
-    fn default() -> Self {
-        Self { memory: FairSemaphore::new("images", MEMORY_MIB, SHARE, WAIT) }
-    }
-}
-
-impl AvatarEncoder {
+impl ImageEncoder {
     /// Makes an avatar of a file, or returns Django's text for what is wrong with the file. Takes up to
     /// two seconds of a core. [`Error::Unavailable`] if it would have to wait for more than a minute.
     ///
     /// [`Error::Unavailable`]: crate::domain::error::Error::Unavailable
-    pub async fn encode(
-        &self,
-        holder: Holder,
-        file: Bytes,
-    ) -> Result<Result<Avatar, &'static str>> {
-        let header = file.clone();
-        let memory = match blocking(move || decode::memory(&header)).await {
-            Ok(bytes) => u32::try_from(bytes >> 20).unwrap_or(u32::MAX).max(LEAST_MIB),
-            Err(text) => return Ok(Err(text)),
-        };
-        let permit = self.memory.acquire_many(holder, memory).await?;
-        Ok(blocking(move || {
-            // Held by the work itself: a client that disconnects must not free the memory early.
-            let _permit = permit;
-            read(&file)
-        })
-        .await)
+    pub async fn avatar(&self, holder: Holder, file: Bytes) -> Result<Decoded<Avatar>> {
+        let most = Cost { memory: u64::MAX, pixels: PIXELS_MAX };
+        self.shrink(holder, file, most, encode).await
     }
-}
-
-/// Runs work off the runtime.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, &'static str> + Send + 'static,
-) -> Result<T, &'static str> {
-    // A file that makes a decoder panic is not an image. The hook has logged the panic.
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(NOT_AN_IMAGE))
-}
-
-fn read(file: &[u8]) -> Result<Avatar, &'static str> {
-    let (image, orientation) = decode::decode(file)?;
-    let mut image = DynamicImage::from(image);
-    if image.width().max(image.height()) > SIDE {
-        image = image.resize(SIDE, SIDE, FilterType::CatmullRom);
-    }
-    image.apply_orientation(orientation);
-    encode(&image).map_err(|_| NOT_AN_IMAGE)
 }
 
 fn encode(image: &DynamicImage) -> image::ImageResult<Avatar> {

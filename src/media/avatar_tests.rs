@@ -4,8 +4,14 @@ use image::codecs::gif::GifEncoder;
 use image::{Frame, GrayImage, ImageReader, Rgb, Rgba, RgbaImage};
 
 use super::*;
-use crate::media::limits::TOO_MANY_PIXELS;
+use crate::media::decode;
+use crate::media::encoder::small;
+use crate::media::limits::{NOT_AN_IMAGE, TOO_MANY_PIXELS};
 use crate::media::samples::{BLUE, RED, crc32, exif, file, flag, red_in_cmyk, webp, with_segment};
+
+fn read(file: &[u8]) -> Decoded<Avatar> {
+    small(file).map(|image| encode(&image).expect("encoded"))
+}
 
 fn kept(file: &[u8]) -> DynamicImage {
     let image = read(file).expect("an image");
@@ -152,7 +158,7 @@ fn deep_png(width: u32, height: u32, profile: usize) -> Vec<u8> {
 
 #[test]
 fn what_an_image_costs_is_bounded_and_known_before() {
-    let mib = |file: &[u8]| decode::memory(file).expect("an image") >> 20;
+    let mib = |file: &[u8]| decode::cost(file).expect("an image").memory >> 20;
     assert!(mib(&deep_png(7_000, 40, 0)) <= 50);
     let bomb = deep_png(64, 64, 100 << 20);
     assert!(bomb.len() < 1 << 20, "{}", bomb.len());
@@ -170,7 +176,7 @@ fn what_an_image_costs_is_bounded_and_known_before() {
     // A small file that has the whole image gone through again and again.
     let scan = jpeg.windows(2).rposition(|two| two == [0xff, 0xda]).expect("a scan");
     let scans = [&jpeg[..jpeg.len() - 2], &jpeg[scan..scan + 14].repeat(1_000), &[0xff, 0xd9]];
-    assert_eq!(decode::memory(&scans.concat()), Err(NOT_AN_IMAGE));
+    assert_eq!(decode::cost(&scans.concat()), Err(NOT_AN_IMAGE));
 }
 
 #[test]

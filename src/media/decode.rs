@@ -4,19 +4,19 @@
 use image::metadata::Orientation;
 use image::{ImageFormat, RgbaImage};
 
-use super::limits::{CANVAS, Decoded, NOT_AN_IMAGE, broken};
+use super::limits::{CANVAS, Cost, Decoded, NOT_AN_IMAGE, broken};
 use super::{jpeg, rows, webp};
 
-/// The memory that [`decode`] needs at most for a file, in bytes, by its headers. Cheap.
-pub(super) fn memory(file: &[u8]) -> Decoded<u64> {
-    let memory = match image::guess_format(file).map_err(broken)? {
-        ImageFormat::Png => rows::png_memory(file),
-        ImageFormat::Gif => rows::gif_memory(file),
-        ImageFormat::Jpeg => jpeg::memory(file),
-        ImageFormat::WebP => webp::memory(file),
+/// What [`decode`] costs at most for a file. Cheap.
+pub(super) fn cost(file: &[u8]) -> Decoded<Cost> {
+    let Cost { memory, pixels } = match image::guess_format(file).map_err(broken)? {
+        ImageFormat::Png => rows::png_cost(file),
+        ImageFormat::Gif => rows::gif_cost(file),
+        ImageFormat::Jpeg => jpeg::cost(file),
+        ImageFormat::WebP => webp::cost(file),
         _ => Err(NOT_AN_IMAGE),
-    };
-    Ok(memory? + CANVAS)
+    }?;
+    Ok(Cost { memory: memory + CANVAS, pixels })
 }
 
 /// The image (of several, the first) and its orientation.

@@ -23,7 +23,7 @@ fn small(format: ImageFormat) -> Vec<u8> {
 }
 
 fn try_decoding(file: &[u8]) {
-    if memory(file).is_ok_and(|bytes| bytes <= AFFORDABLE) {
+    if cost(file).is_ok_and(|cost| cost.memory <= AFFORDABLE) {
         drop(decode(file));
     }
 }
@@ -68,5 +68,5 @@ fn frames_within_frames_do_not_exhaust_the_stack() {
         file.extend((16 + 24 * level as u32).to_le_bytes());
         file.extend([0; 16]);
     }
-    assert_eq!(memory(&file), Err(NOT_AN_IMAGE));
+    assert_eq!(cost(&file), Err(NOT_AN_IMAGE));
 }

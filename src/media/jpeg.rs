@@ -16,7 +16,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 use super::canvas::Canvas;
 use super::colour::{Colours, IccProfile, print_row};
 use super::jpeg_layout::{EOI, Layout, SCANS_MAX};
-use super::limits::{Decoded, SIDE, broken, check_size, orientation};
+use super::limits::{Cost, Decoded, SIDE, broken, check_size, orientation};
 
 /// How much of an image may be missing at its end: an eighth.
 const MISSING: usize = 8;
@@ -30,8 +30,8 @@ struct Opened<'a> {
     colours: ColorSpace,
 }
 
-/// Memory for decoding, in bytes.
-pub(super) fn memory(file: &[u8]) -> Decoded<u64> {
+/// The cost of decoding.
+pub(super) fn cost(file: &[u8]) -> Decoded<Cost> {
     let layout = Layout::of(file)?;
     let opened = Opened::of(&file[..layout.end], false)?;
     // Whole blocks are decoded, of up to 32 pixels a side.
@@ -41,7 +41,8 @@ pub(super) fn memory(file: &[u8]) -> Decoded<u64> {
         false => 0,
     };
     let samples = opened.decoder.output_buffer_size().ok_or_else(|| broken(()))?;
-    Ok(samples as u64 + coefficients + file.len() as u64)
+    let size = (opened.width as u32, opened.height as u32);
+    Ok(Cost::new(samples as u64 + coefficients + file.len() as u64, size))
 }
 
 /// Decodes an image.

@@ -5,8 +5,9 @@ use image::metadata::Orientation;
 
 /// Maximum length of the longer side of a decoded image, in pixels.
 pub(super) const SIDE: u32 = 1_024;
-/// Maximum size of an image that is decoded, in pixels.
-const PIXELS_MAX: u64 = 40_000_000;
+/// Maximum size of an image that is decoded, in pixels: of an attachment, for its thumbnail. Avatars may be
+/// smaller only.
+pub const PIXELS_MAX: u64 = 100_000_000;
 /// Memory for the canvas, for what is made from it, and for a colour profile, in bytes.
 pub(super) const CANVAS: u64 = 48 << 20;
 
@@ -17,6 +18,21 @@ pub(super) const TOO_MANY_PIXELS: &str = "Upload an image of at most 40 megapixe
 
 /// The result of decoding; the error is the text of the field error.
 pub(super) type Decoded<T> = std::result::Result<T, &'static str>;
+
+/// What decoding a file will cost at most, by its headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cost {
+    /// In bytes.
+    pub(super) memory: u64,
+    /// The size of the image.
+    pub(super) pixels: u64,
+}
+
+impl Cost {
+    pub(super) fn new(memory: u64, (width, height): (u32, u32)) -> Self {
+        Self { memory, pixels: u64::from(width) * u64::from(height) }
+    }
+}
 
 /// Refuses an image that is empty or too large.
 pub(super) fn check_size(width: u32, height: u32) -> Decoded<()> {

@@ -10,7 +10,7 @@ use png::{ColorType, Limits, Transformations};
 
 use super::canvas::Canvas;
 use super::colour::{Colours, IccProfile, PROFILE_MAX};
-use super::limits::{Decoded, SIDE, broken, check_size, orientation};
+use super::limits::{Cost, Decoded, SIDE, broken, check_size, orientation};
 
 /// The rows and columns of a pass of an interlaced image: the first, and the distance to the next.
 struct Pass {
@@ -37,11 +37,11 @@ const GIF_INTERLACED: &[Pass] = &[
     Pass { column: (0, 1), row: (1, 2) },
 ];
 
-/// Memory for decoding a PNG, in bytes: three rows, at the depth of the file. (`CANVAS` covers the profile.)
-pub(super) fn png_memory(file: &[u8]) -> Decoded<u64> {
+/// The cost of decoding a PNG: three rows, at the depth of the file. (`CANVAS` covers the profile.)
+pub(super) fn png_cost(file: &[u8]) -> Decoded<Cost> {
     let png = open_png(file, Profile::Skipped)?;
     let info = png.info();
-    Ok(3 * info.raw_row_length() as u64)
+    Ok(Cost::new(3 * info.raw_row_length() as u64, (info.width, info.height)))
 }
 
 /// Decodes a PNG. The decoder reads nothing after the last row, which could be large.
@@ -118,10 +118,11 @@ fn colour(samples: &[u8]) -> [u8; 4] {
     }
 }
 
-/// Memory for decoding a GIF, in bytes: a row.
-pub(super) fn gif_memory(file: &[u8]) -> Decoded<u64> {
+/// The cost of decoding a GIF: a row.
+pub(super) fn gif_cost(file: &[u8]) -> Decoded<Cost> {
     let gif = open_gif(file)?;
-    Ok(u64::from(gif.width()))
+    let (width, height) = (u32::from(gif.width()), u32::from(gif.height()));
+    Ok(Cost::new(u64::from(width), (width, height)))
 }
 
 /// Decodes a GIF.

@@ -9,7 +9,7 @@ use image::{DynamicImage, RgbaImage};
 
 use super::canvas::Canvas;
 use super::colour::{Colours, IccProfile};
-use super::limits::{Decoded, SIDE, broken, check_size, orientation};
+use super::limits::{Cost, Decoded, SIDE, broken, check_size, orientation};
 
 /// The flag in VP8X that the image has transparency.
 const ALPHA: u8 = 0x10;
@@ -36,8 +36,8 @@ struct Frame<'a> {
     size: (u32, u32),
 }
 
-/// Memory for decoding, in bytes.
-pub(super) fn memory(file: &[u8]) -> Decoded<u64> {
+/// The cost of decoding.
+pub(super) fn cost(file: &[u8]) -> Decoded<Cost> {
     let parts = Parts::of(file)?;
     let frame = parts.frame.ok_or_else(|| broken(()))?;
     let pixels = u64::from(frame.size.0) * u64::from(frame.size.1);
@@ -48,7 +48,8 @@ pub(super) fn memory(file: &[u8]) -> Decoded<u64> {
         (false, None) => 9,
         (false, Some(_)) => 21,
     };
-    Ok(pixels * halves / 2 + file.len() as u64)
+    let size = parts.size.unwrap_or(frame.size);
+    Ok(Cost::new(pixels * halves / 2 + file.len() as u64, size))
 }
 
 /// Decodes.

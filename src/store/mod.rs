@@ -2,6 +2,7 @@
 //! Nothing here decides who may do what, and nothing here publishes.
 
 pub mod account_version;
+pub mod attachments;
 pub mod audit;
 pub mod avatars;
 pub mod backup;

@@ -38,6 +38,7 @@ pub const EXPORTED: &[SiteTable] = &[
     table("chats", "id"),
     table("members", "chat_id, user_id"),
     table("messages", "id"),
+    table("attachments", "id"),
     table("reactions", "id"),
     table("mentions", "chat_id, user_id, seq"),
     table("blocks", "user_id, target_id"),

@@ -4,9 +4,11 @@
 
 use std::mem;
 
+use constcat::concat;
 use sqlx::AssertSqlSafe;
 use tokio::sync::mpsc;
 
+use super::attachments::THUMBNAIL;
 use super::db::{Db, Tx};
 use super::error::Result;
 use super::pools::DbConnection;
@@ -139,10 +141,14 @@ impl Snapshot {
     pub async fn count_files(&mut self) -> Result<u64> {
         let (count,): (i64,) = self
             .tx
-            .query(
+            .query(concat!(
                 "select count(*) from (select avatar from users where avatar is not null \
-                                       union select avatar from chats where avatar is not null) f",
-            )
+                                           union select avatar from chats where avatar is not null \
+                                           union select storage_key from attachments \
+                                           union select storage_key || '",
+                THUMBNAIL,
+                "' from attachments where thumbnail is not null) f"
+            ))
             .one()
             .await?;
         Ok(count.unsigned_abs())
@@ -152,11 +158,22 @@ impl Snapshot {
     pub async fn files_after(&mut self, path: &str) -> Result<Vec<String>> {
         let rows: Vec<(String,)> = self
             .tx
-            .query(
+            .query(concat!(
                 "select avatar from users where avatar > $1 \
-                 union select avatar from chats where avatar > $1 order by 1 limit 500",
-            )
+                     union select avatar from chats where avatar > $1 \
+                     union select * from (select distinct storage_key from attachments \
+                         where storage_key > $1 order by storage_key limit 500) f \
+                     union select storage_key || '",
+                THUMBNAIL,
+                "' from (select distinct storage_key from attachments \
+                         where thumbnail is not null and storage_key >= $2 \
+                         order by storage_key limit 501) t where storage_key || '",
+                THUMBNAIL,
+                "' > $1 order by 1 limit 500"
+            ))
             .bind(path)
+            // A thumbnail comes directly behind its file.
+            .bind(path.strip_suffix(THUMBNAIL).unwrap_or(path))
             .all()
             .await?;
         Ok(rows.into_iter().map(|(path,)| path).collect())

@@ -7,7 +7,7 @@ use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo};
 use sqlx::{Encode, Postgres, Type};
 
-use crate::domain::ids::{ChatId, MessageId, SessionId, UserId};
+use crate::domain::ids::{AttachmentId, ChatId, MessageId, SessionId, UserId};
 use crate::domain::numbering::{AccountVersion, Seq, Version};
 use crate::domain::time::Timestamp;
 
@@ -52,6 +52,12 @@ impl ToSql for ChatId {
 }
 
 impl ToSql for MessageId {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.0.to_sql()
+    }
+}
+
+impl ToSql for AttachmentId {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         self.0.to_sql()
     }

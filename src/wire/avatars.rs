@@ -13,7 +13,7 @@ use super::visitor::{Visitor, file};
 
 const FIELD: &str = "avatar";
 /// DRF's `required` of `FileField`.
-const NO_FILE: &str = "No file was submitted.";
+pub(super) const NO_FILE: &str = "No file was submitted.";
 
 /// A form with a picture.
 #[derive(Debug)]

@@ -15,7 +15,8 @@ use super::kinds::{FieldKind, type_name};
 use super::visitor::{Requirement, Visitor};
 
 /// DRF's `invalid` of `FileField`.
-const NOT_A_FILE: &str = "The submitted data was not a file. Check the encoding type on the form.";
+pub(super) const NOT_A_FILE: &str =
+    "The submitted data was not a file. Check the encoding type on the form.";
 /// DRF's `empty` of `FileField`.
 pub(super) const EMPTY_FILE: &str = "The submitted file is empty.";
 

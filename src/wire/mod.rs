@@ -4,6 +4,7 @@
 
 pub mod account_version;
 pub mod accounts;
+pub mod attachments;
 pub mod avatars;
 pub mod chat_settings;
 pub mod chats;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use image::{ImageFormat, Rgb, RgbImage};
-use meowsenger::actions::avatars;
+use meowsenger::actions::stored_files;
 use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -388,8 +388,8 @@ async fn files_that_are_nobodys_are_swept(
     app.media.files.put(path, b"meow".to_vec()).await.expect("kept");
     let orphan = format!("/media/{path}");
 
-    let sweep = async |unreferenced: &Arc<avatars::Unreferenced>| {
-        avatars::sweep(app.clone(), Arc::clone(unreferenced)).await.expect("swept");
+    let sweep = async |unreferenced: &Arc<stored_files::Unreferenced>| {
+        stored_files::sweep(app.clone(), Arc::clone(unreferenced)).await.expect("swept");
     };
     let unreferenced = Arc::default();
     sweep(&unreferenced).await;
@@ -422,8 +422,8 @@ async fn pictures_can_be_kept_in_a_bucket(
     let orphan = "avatars/0123456789abcdef0123456789abcdef.png";
     server.app.media.files.put(orphan, b"meow".to_vec()).await.expect("kept");
     let unreferenced = Arc::default();
-    avatars::sweep(server.app.clone(), Arc::clone(&unreferenced)).await.expect("swept");
+    stored_files::sweep(server.app.clone(), Arc::clone(&unreferenced)).await.expect("swept");
     server.app.clock.advance(Duration::from_secs(3_600));
-    avatars::sweep(server.app.clone(), unreferenced).await.expect("swept");
+    stored_files::sweep(server.app.clone(), unreferenced).await.expect("swept");
     assert_eq!(bucket.keys().len(), 1, "the orphan is gone, the other is used");
 }

@@ -14,7 +14,8 @@ use crate::support::openapi::{calls, document, object};
 use crate::support::{Backend, PASSWORD, TestApp};
 
 /// Fields whose values differ each time: only their type is compared, and whether they are null.
-const ANY: [&str; 16] = [
+const ANY: [&str; 17] = [
+    "expires_at",
     "id",
     "chat",
     "reply_to",
@@ -33,7 +34,7 @@ const ANY: [&str; 16] = [
     "user_agent",
 ];
 /// Links, whose host is replaced by the server's.
-const LINKS: [&str; 3] = ["next", "previous", "avatar"];
+const LINKS: [&str; 4] = ["next", "previous", "avatar", "url"];
 /// Statuses of all calls, which `docs/api.md` describes once.
 const OF_ALL: [&str; 7] = ["400", "401", "413", "415", "429", "500", "503"];
 

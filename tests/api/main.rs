@@ -5,6 +5,7 @@ mod support;
 mod account_version;
 mod allowances;
 mod asyncapi;
+mod attachments;
 mod auth;
 mod avatar_calls;
 mod avatars;

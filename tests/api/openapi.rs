@@ -36,7 +36,7 @@ fn every_operation_is_described_whole() {
             assert!(description.is_some_and(|text| !text.is_empty()), "{name} {status}");
             let mut bodies = response["content"].as_object().into_iter().flatten();
             let described = bodies.all(|(_, body)| body["schema"].is_object());
-            let is_empty = ["101", "204"].contains(&status.as_str());
+            let is_empty = ["101", "204", "304", "416"].contains(&status.as_str());
             assert!(described && is_empty == response.get("content").is_none(), "{name} {status}");
         }
         for parameter in path.split('/').filter(|part| part.starts_with('{')) {

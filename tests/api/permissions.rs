@@ -7,6 +7,7 @@ use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use crate::attachments;
 use crate::avatars::png;
 use crate::support::openapi::{calls, check, document};
 use crate::support::scene::{Cast, Of, Place, Scene, Who, actor};
@@ -108,6 +109,14 @@ const ANYWHERE: &[Row] = &[
         |s| json!({"type": "group", "name": "Roof", "members": [s.cast.other.id]}),
     ),
     ("POST /api/sync/", "", Own, |_| json!({"versions": {}})),
+    ("POST /api/attachments/", "", Own, NONE),
+    ("GET /api/attachments/{id}/", "one's own", Own, NONE),
+    ("GET /api/attachments/{id}/", "another's", Another, NONE),
+    ("GET /api/attachments/{id}/thumbnail/", "one's own", Own, NONE),
+    ("GET /api/attachments/{id}/thumbnail/", "another's", Another, NONE),
+    ("DELETE /api/attachments/{id}/", "one's own", Own, NONE),
+    ("DELETE /api/attachments/{id}/", "another's", Another, NONE),
+    ("POST /api/attachments/links/", "", Own, |_| json!({"attachments": [1]})),
 ];
 
 /// Calls with a chat, made in a group and in a private chat.
@@ -253,8 +262,12 @@ async fn ask(scene: &Scene<'_>, method: &str, path: &str, body: Value) -> Answer
     let path = path.replace("{user_id}", &scene.subject.to_string()).replace("{emoji}", "🐈");
     let method: Method = method.to_uppercase().parse().expect("a method");
     let is_picture = method == Method::PUT && path.ends_with("/avatar/");
+    let is_upload = method == Method::POST && path.ends_with("/attachments/");
     let request = scene.me.request(method, &path);
     let request = match body {
+        Value::Null if is_upload => {
+            request.header("content-type", attachments::FORM).body(attachments::form("a", b"meow"))
+        }
         Value::Null if is_picture => request.header("content-type", "image/png").body(png(8, 8)),
         Value::Null => request,
         body => request.json(&body),

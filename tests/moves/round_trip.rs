@@ -26,12 +26,12 @@ async fn a_site_moves_from_sqlite_to_postgres_and_back_and_is_equal_row_by_row()
 
     let exports = [first.path("out"), middle.path("out"), last.path("out")];
     let names = exports.each_ref().map(|path| path.to_str().expect("UTF-8"));
-    first.run(&["export", names[0]]).expect(0).says(&["messages", "Exported", "1 files"]);
-    middle.run(&["import", names[0]]).expect(0).says(&["messages", "Imported", "1 files"]);
-    assert_eq!(bucket.keys().len(), 1);
-    middle.run(&["export", names[1]]).expect(0).says(&["1 files"]);
-    last.run(&["import", names[1]]).expect(0).says(&["1 files"]);
-    last.run(&["export", names[2]]).expect(0).says(&["1 files"]);
+    first.run(&["export", names[0]]).expect(0).says(&["messages", "Exported", "3 files"]);
+    middle.run(&["import", names[0]]).expect(0).says(&["messages", "Imported", "3 files"]);
+    assert_eq!(bucket.keys().len(), 3, "an avatar, an attachment and its thumbnail");
+    middle.run(&["export", names[1]]).expect(0).says(&["3 files"]);
+    last.run(&["import", names[1]]).expect(0).says(&["3 files"]);
+    last.run(&["export", names[2]]).expect(0).says(&["3 files"]);
 
     let [mut one, mut two, mut three] = exports.each_ref().map(|path| read_export(path));
     let epochs = [&mut one, &mut two, &mut three].map(|export| {

@@ -117,7 +117,8 @@ pub async fn fill(place: &Place) {
     bob.delete(&format!("/api/messages/{second}/")).await.expect(204);
     carol.put(&format!("/api/messages/{first}/reactions/🐈/"), json!({})).await.expect(200);
     alice.put(&format!("/api/messages/{first}/pin/"), json!({})).await.expect(200);
-    upload(alice).await.expect(200);
+    upload(alice, Method::PATCH, "/api/auth/me/", "avatar").await.expect(200);
+    upload(alice, Method::POST, "/api/attachments/", "file").await.expect(201);
     alice.patch("/api/auth/me/", json!({"status_text": "🐈‍⬛"})).await.expect(200);
     // Departures, an ended session, a rotated token, a deleted account and a deleted chat.
     dave.delete(&format!("/api/chats/{group}/members/{}/", dave.id)).await.expect(204);
@@ -180,11 +181,12 @@ const ODD: [&str; 8] = [
     "{\"id\": 1}",
 ];
 
-async fn upload(client: &Client) -> Answer {
+async fn upload(client: &Client, method: Method, path: &str, field: &str) -> Answer {
     let mut picture = Cursor::new(Vec::new());
     RgbImage::new(8, 8).write_to(&mut picture, ImageFormat::Png).expect("written");
-    let head =
-        "--meow\r\ncontent-disposition: form-data; name=\"avatar\"; filename=\"a.png\"\r\n\r\n";
+    let head = format!(
+        "--meow\r\ncontent-disposition: form-data; name=\"{field}\"; filename=\"a.png\"\r\n\r\n"
+    );
     let body = [head.as_bytes(), &picture.into_inner(), b"\r\n--meow--\r\n"].concat();
-    client.raw(Method::PATCH, "/api/auth/me/", "multipart/form-data; boundary=meow", body).await
+    client.raw(method, path, "multipart/form-data; boundary=meow", body).await
 }

@@ -166,7 +166,7 @@ async fn a_migration_that_was_edited_after_it_was_applied_is_refused(
     run("delete from migrations where name >= '0013'").await;
     run("alter table migrations drop column checksum").await;
     // What later migrations cannot add twice.
-    run("drop table mentions; drop table reactions; drop index messages_pinned; \
+    run("drop table attachments; drop table mentions; drop table reactions; drop index messages_pinned; \
          alter table messages drop column pinned_at; alter table messages drop column extras")
     .await;
     run("drop table blocks; alter table users drop column in_blocks; \

@@ -5,7 +5,7 @@ use std::path::{Component, Path};
 
 use crate::actions::avatars;
 use crate::actions::transfer::TransferError;
-use crate::media::avatar::AvatarEncoder;
+use crate::media::encoder::ImageEncoder;
 use crate::media::files::Files;
 use crate::shares::Holder;
 use crate::store::django_rest;
@@ -38,13 +38,13 @@ pub(super) async fn import(
         report.advance(pictures.len());
         return Ok(());
     };
-    let encoder = AvatarEncoder::default();
+    let encoder = ImageEncoder::default();
     for (id, path) in pictures {
         report.advance(1);
         let encoded = match read(folder, path) {
             Ok(file) => {
                 let holder = Holder::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
-                let encoded = encoder.encode(holder, file.into()).await;
+                let encoded = encoder.avatar(holder, file.into()).await;
                 encoded.map_err(TransferError::media(path))?.map_err(str::to_owned)
             }
             Err(reason) => Err(reason),

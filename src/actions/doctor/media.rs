@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use tokio::time::sleep;
 
-use crate::actions::avatars::FOLDER;
+use crate::actions::stored_files::AVATARS;
 use crate::domain::error::Result;
 use crate::store::{avatars, presence};
 
@@ -51,7 +51,7 @@ async fn rows(checkup: &mut Checkup<'_>, of_users: bool) -> Result<()> {
 
 async fn files(checkup: &mut Checkup<'_>) -> Result<()> {
     let mut unused = Vec::new();
-    let mut batches = std::pin::pin!(checkup.files.list(FOLDER).try_chunks(BATCH));
+    let mut batches = std::pin::pin!(checkup.files.list(AVATARS).try_chunks(BATCH));
     while let Some(paths) = batches.try_next().await.map_err(|broken| broken.1)?
         && unused.len() < MOST
     {
