@@ -46,7 +46,7 @@ impl Candidates {
     pub fn of(content: &str) -> Self {
         let (mut places, mut count) = (Vec::new(), 0);
         for (at, _) in content.match_indices('@') {
-            if content[..at].chars().next_back().is_some_and(continues_name) {
+            if continues_name(&content[..at]) {
                 continue;
             }
             let names = names(&content[at + 1..]);
@@ -96,14 +96,22 @@ impl Candidates {
     }
 }
 
-/// Whether an `@` after this character is part of something else, such as an e-mail address.
-fn continues_name(c: char) -> bool {
-    is_of_name(c) && !is_unspaced(c)
+/// Whether an `@` after this text is part of something else, such as an e-mail address. An accent belongs to its letter.
+/// After other characters it is none: many emoji end with a variation selector.
+fn continues_name(before: &str) -> bool {
+    let letter = before.chars().rev().find(|c| !is_accent(*c));
+    letter.is_some_and(|c| (text::is_word(c) || "@.+-".contains(c)) && !is_unspaced(c))
 }
 
 /// Whether it can be in a username, also as an accent that normalisation joins with its letter.
 fn is_of_name(c: char) -> bool {
     text::is_word(c) || "@.+-".contains(c) || is_mark(c)
+}
+
+/// A mark that is not drawn around others, as that of a keycap is.
+fn is_accent(c: char) -> bool {
+    is_mark(c)
+        && CodePointMapData::<GeneralCategory>::new().get(c) != GeneralCategory::EnclosingMark
 }
 
 fn is_mark(c: char) -> bool {
@@ -185,6 +193,10 @@ mod tests {
             ("", &[]),
             ("\n@bob\n", &["bob"]),
             ("🐈@bob🐈", &["bob"]),
+            ("❤\u{fe0f}@bob❤\u{fe0f}", &["bob"]),
+            ("1\u{fe0f}\u{20e3}@bob", &["bob"]),
+            ("👍🏽@bob", &["bob"]),
+            ("“@bob”—@x…", &["bob", "x"]),
         ] {
             assert_eq!(mentioned(text, true).0, names, "{text}");
         }
