@@ -260,3 +260,62 @@ async fn a_replica_learns_what_other_devices_of_its_user_did_meanwhile(
         Some("kit@cat.example")
     );
 }
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_follows_reactions_pins_forwards_and_unread_mentions(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(app) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (app.user("tom").await, app.user("kitty").await);
+    let chat = tom.group(&[&kitty]).await;
+    let hail = format!("@{}", kitty.username);
+    // Before the client knows the chat: only the newest message is known at first.
+    let early = [tom.say(chat, &hail).await, tom.say(chat, "one").await];
+    let client = Server::new(&app.base).log_in(&kitty.username, PASSWORD).await.expect("in");
+    let (live, _events) = client.connect(hasty());
+    let agrees = async |mentions: i64| {
+        let there = client.chat(ChatId(chat)).await.expect("a chat");
+        assert_eq!(there.unread_mentions, mentions);
+        let newest = client.messages(ChatId(chat), Anchor::Newest).page_size(2).next_page().await;
+        let newest = newest.expect("a page").expect("the first").results;
+        let looks = async || {
+            let replica = live.replica();
+            let known = replica.chat(ChatId(chat))?;
+            let messages = newest.iter().all(|one| {
+                known.messages().get(&one.seq).is_none_or(|copy| copy.version == one.version)
+            });
+            let is_same = known.version() == there.version && messages;
+            (is_same && known.chat().unread_mentions == mentions).then_some(())
+        };
+        eventually(DEADLINE, &format!("{mentions} unread mentions"), looks).await;
+    };
+    agrees(1).await;
+    let path = |message: &serde_json::Value| format!("/api/messages/{}/", message["id"]);
+    tom.put(&path(&early[1]), json!({"content": "@all"})).await.expect(200);
+    agrees(2).await;
+    let late = tom.say(chat, &hail).await;
+    agrees(3).await;
+    tom.put(&format!("{}pin/", path(&late)), json!(null)).await.expect(200);
+    tom.put(&format!("{}reactions/🐈/", path(&late)), json!(null)).await.expect(200);
+    tom.post(&format!("{}forward/", path(&late)), json!({"chats": [chat]})).await.expect(201);
+    agrees(4).await;
+    tom.put(&path(&late), json!({"content": "nobody"})).await.expect(200);
+    agrees(3).await;
+    kitty.post(&format!("/api/chats/{chat}/read/"), json!({"seq": 2})).await.expect(200);
+    agrees(1).await;
+    tom.delete(&path(&late)).await.expect(204);
+    agrees(1).await;
+    kitty.say(chat, "purr").await;
+    agrees(0).await;
+    let replica = live.replica();
+    let known = replica.chat(ChatId(chat)).expect("known").messages();
+    assert_eq!(
+        known[&Seq(4)]
+            .forwarded_from
+            .as_ref()
+            .and_then(|from| from.user.clone())
+            .map(|user| user.id.0),
+        Some(tom.id)
+    );
+}

@@ -18,23 +18,25 @@ pub struct ChatReplica {
     complete_from: Seq,
     markers: BTreeMap<UserId, Markers>,
     roles: BTreeMap<UserId, Role>,
+    #[serde(default)]
+    me: Option<UserId>,
 }
 
 impl ChatReplica {
-    pub(crate) fn new(chat: Chat) -> Self {
+    pub(crate) fn new(chat: Chat, me: Option<UserId>) -> Self {
         let messages: BTreeMap<_, _> =
             chat.last_message.iter().map(|message| (message.seq, message.clone())).collect();
         let complete_from = messages.keys().next().copied().unwrap_or(chat.last_seq.next());
         let (markers, roles) = (BTreeMap::new(), BTreeMap::new());
         let mut replica =
-            Self { version: chat.version, chat, messages, complete_from, markers, roles };
+            Self { version: chat.version, chat, messages, complete_from, markers, roles, me };
         let members = replica.chat.members.take();
         replica.merge_members(&members.unwrap_or_default());
         replica
     }
 
-    /// The chat, with its changes applied. `unread_count` may be too high after the deletion of an
-    /// unread message that the replica does not hold.
+    /// The chat, with its changes applied. `unread_count` and `unread_mentions` may be wrong after a
+    /// change of an unread message that the replica does not hold.
     pub fn chat(&self) -> &Chat {
         &self.chat
     }
@@ -107,6 +109,7 @@ impl ChatReplica {
         self.move_read_marker(state.last_read_seq);
         if is_exact {
             self.chat.unread_count = state.unread_count;
+            self.chat.unread_mentions = state.unread_mentions;
         }
     }
 
@@ -118,8 +121,9 @@ impl ChatReplica {
         self.chat.blocked = blocked;
     }
 
-    /// Applies the next change. `me` is the client's user id.
-    pub(crate) fn apply(&mut self, change: &Change, me: Option<UserId>) {
+    /// Applies the next change.
+    pub(crate) fn apply(&mut self, change: &Change) {
+        let me = self.me;
         self.version = change.version();
         if self.version <= self.chat.version {
             // `chat` already includes this change; only the message may be missing.
@@ -141,19 +145,19 @@ impl ChatReplica {
                 } else {
                     chat.unread_count += 1;
                 }
-                self.update_message(message);
+                self.update_message(message, Some(false));
             }
-            Change::MessageUpdated { message, .. } => self.update_message(message),
+            Change::MessageUpdated { message, .. } => self.update_message(message, None),
             Change::MessageDeleted { message, .. } => {
                 if Some(message.sender.id) != me && message.seq > self.chat.last_read_seq {
                     self.chat.unread_count = (self.chat.unread_count - 1).max(0);
                 }
-                self.update_message(message);
+                self.update_message(message, None);
             }
             Change::MessagesRemoved { first_seq, .. } => {
                 self.chat.first_seq = self.chat.first_seq.max(Some(*first_seq));
                 self.drop_removed();
-                self.chat.unread_count = self.unread_after(self.chat.last_read_seq);
+                self.count_after(self.chat.last_read_seq);
             }
             Change::ChatUpdated { name, description, avatar, .. } => {
                 self.chat.name.clone_from(name);
@@ -193,8 +197,28 @@ impl ChatReplica {
     fn move_read_marker(&mut self, seq: Seq) {
         if seq > self.chat.last_read_seq {
             self.chat.last_read_seq = seq;
-            self.chat.unread_count = self.unread_after(seq);
+            self.count_after(seq);
         }
+    }
+
+    /// Counts what is unread after a marker.
+    fn count_after(&mut self, seq: Seq) {
+        self.chat.unread_count = self.unread_after(seq);
+        let at_most = self.chat.unread_mentions.min(self.chat.unread_count);
+        self.chat.unread_mentions = self.known_mentions().unwrap_or(at_most);
+    }
+
+    /// The unread messages that mention the client's user, unless one that is unread is not known.
+    fn known_mentions(&self) -> Option<i64> {
+        let unread = self.chat.last_read_seq.next().max(self.chat.first_seq.unwrap_or_default());
+        let messages = self.messages.range(unread..).map(|(_, message)| message);
+        let count = || messages.filter(|message| self.is_mention(message)).count() as i64;
+        (self.complete_from <= unread).then(count)
+    }
+
+    fn is_mention(&self, message: &Message) -> bool {
+        let is_named = self.me.is_some_and(|me| message.mentions.contains(&me));
+        Some(message.sender.id) != self.me && (is_named || message.mentions_all)
     }
 
     /// What is unread after a marker, and not removed; at most as many as before.
@@ -215,8 +239,15 @@ impl ChatReplica {
         self.chat.last_message.take_if(|message| message.seq < first);
     }
 
-    fn update_message(&mut self, message: &Message) {
+    /// `was_mention`: whether it counted before, where that is not known from the message as it was.
+    fn update_message(&mut self, message: &Message, was_mention: Option<bool>) {
+        let (is, before) = (self.is_mention(message), self.messages.get(&message.seq));
+        let was = before.map(|before| self.is_mention(before)).or(was_mention).unwrap_or(is);
         self.merge_message(message.clone());
+        if message.seq > self.chat.last_read_seq {
+            let counted = self.chat.unread_mentions + i64::from(is) - i64::from(was);
+            self.chat.unread_mentions = self.known_mentions().unwrap_or(counted.max(0));
+        }
         let last = self.chat.last_message.as_ref();
         if last.is_none_or(|last| last.seq <= message.seq) {
             self.chat.last_message = Some(message.clone());

@@ -273,7 +273,7 @@ impl Replica {
     fn apply_change(&mut self, change: Change) -> Event {
         self.gaps.changed.insert(change.chat());
         if let Some(chat) = self.chats.get_mut(&change.chat()) {
-            chat.apply(&change, self.me);
+            chat.apply(&change);
         }
         Event::Change(change)
     }
@@ -300,7 +300,7 @@ impl Replica {
         self.gaps.stale.insert(id);
         match self.version(id) {
             None => {
-                self.chats.insert(id, ChatReplica::new(chat.clone()));
+                self.chats.insert(id, ChatReplica::new(chat.clone(), self.me));
                 let mut events = vec![Event::ChatCreated(chat)];
                 events.extend(self.apply_buffered(id));
                 events
@@ -352,7 +352,7 @@ impl Replica {
         }
         match self.chats.get_mut(&id) {
             Some(known) => known.replace_chat(&chat, to),
-            None => drop(self.chats.insert(id, ChatReplica::new(chat.clone()))),
+            None => drop(self.chats.insert(id, ChatReplica::new(chat.clone(), self.me))),
         }
         self.merge_messages(&messages);
         let mut events = vec![Event::Resynced(Resynced { from, to, chat, messages })];
