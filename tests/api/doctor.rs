@@ -62,9 +62,16 @@ impl Site {
             messages.push(sent.json["id"].as_i64().expect("an id"));
         }
         carol
-            .put(&format!("/api/messages/{}/", messages[2]), json!({"content": "mew"}))
+            .put(
+                &format!("/api/messages/{}/", messages[2]),
+                json!({"content": format!("mew @{}", bob.username)}),
+            )
             .await
             .expect(200);
+        for (user, emoji) in [(&carol, "🐈"), (&bob, "👍"), (&bob, "🐈")] {
+            let path = format!("/api/messages/{}/reactions/{emoji}/", messages[6]);
+            user.put(&path, Value::Null).await.expect(200);
+        }
         bob.delete(&format!("/api/messages/{}/", messages[3])).await.expect(204);
         tom.say(private, "psst").await;
         bob.say(private, "what?").await;

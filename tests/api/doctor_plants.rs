@@ -268,6 +268,28 @@ pub(super) fn of_messages(site: &Site) -> Vec<Plant> {
         ),
         repaired(&["message-change"], set(0, "last_change = 'edited'")),
         repaired(&["tombstone"], set(3, "content = 'a secret'")),
+        repaired(&["tombstone-extras"], set(3, "pinned_at = timestamp")),
+        repaired(
+            &["tombstone-extras"],
+            format!(
+                "insert into reactions (message_id, user_id, emoji, created_at) \
+                 select {}, user_id, emoji, created_at from reactions where emoji = '👍'",
+                messages[3]
+            ),
+        ),
+        repaired(&["reaction-summary"], set(6, "extras = null")),
+        repaired(
+            &["reaction-summary"],
+            format!("delete from reactions where user_id = {}", site.carol.id),
+        ),
+        repaired(&["reaction-summary"], "update reactions set emoji = '😺' where emoji = '🐈'"),
+        repaired(&["message-mentions"], "delete from mentions"),
+        repaired(&["message-mentions"], "update mentions set seq = seq + 1"),
+        repaired(
+            &["message-mentions"],
+            "update messages set extras = '{\"mentions\":{\"users\":[],\"all\":true}}' \
+             where id = (select message_id from mentions)",
+        ),
         repaired(
             &["message-reply"],
             set(6, &format!("reply_to = (select max(id) from messages where chat_id = {private})")),

@@ -2,6 +2,7 @@
 //! they need not be complete.
 
 use super::check::{About, Check, Resolution, Tell, Walk};
+use super::extras;
 use crate::store::query::Dialects;
 
 pub(super) const WALK: Walk = Walk {
@@ -11,7 +12,20 @@ pub(super) const WALK: Walk = Walk {
              select id from messages where id > $1 order by id limit $2) b",
     ),
     size: 5_000,
-    checks: &[CHATLESS, SENDER, GAP, NUMBER, ORDER, KIND, TOMBSTONE, REPLY, OWN],
+    checks: &[
+        CHATLESS,
+        SENDER,
+        GAP,
+        NUMBER,
+        ORDER,
+        KIND,
+        TOMBSTONE,
+        REPLY,
+        OWN,
+        extras::OF_TOMBSTONE,
+        extras::REACTIONS,
+        extras::MENTIONS,
+    ],
 };
 
 const CHATLESS: Check = Check {

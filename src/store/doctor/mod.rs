@@ -4,6 +4,7 @@
 
 mod chats;
 pub mod check;
+mod extras;
 mod members;
 mod messages;
 pub mod names;
