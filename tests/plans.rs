@@ -33,7 +33,8 @@ use meowsenger_testing::Backend;
 use meowsenger_testing::services::variables;
 
 /// Tables that grow with the site.
-const LARGE: [&str; 6] = ["messages", "members", "chats", "users", "name_pieces", "reactions"];
+const LARGE: [&str; 7] =
+    ["messages", "members", "chats", "users", "name_pieces", "reactions", "mentions"];
 
 /// The statements since the last time this was emptied.
 #[derive(Clone, Default)]
@@ -196,6 +197,34 @@ async fn calls(app: &Arc<App>, me: &Caller, size: i64) {
     sessions::all_live(&app.db, &sessions, app.clock.now()).await.expect("sessions");
 }
 
+/// A page of messages costs the same statements whatever reactions, mentions and pins they have. Those that were
+/// forwarded cost one more, for all of them.
+async fn costs_of_extras(app: &Arc<App>, me: &Caller, statements: &Statements) {
+    let page = async || {
+        statements.take();
+        let newest = MessagesRequest::Page(PageRequest::First);
+        messages::list(app, me, ChatId(7), Ok(newest), 4, false).await.expect("messages");
+        statements.take()
+    };
+    let plain = page().await;
+    let extras = [
+        (
+            r#"{"mentions":{"users":[1],"all":false},"reactions":[{"emoji":"🐈","count":1,"users":[1]}]}"#,
+            0,
+        ),
+        (r#"{"origin":{"user":2,"timestamp":0,"message":1}}"#, 1),
+    ];
+    for (extras, more) in extras {
+        let mut tx = app.db.begin().await.expect("begun");
+        let update = "update messages set extras = $1 where chat_id = 7";
+        tx.query(update).bind(extras.to_owned()).execute().await.expect("updated");
+        tx.commit().await.expect("committed");
+        let found = page().await;
+        assert_eq!(found.len(), plain.len() + more, "{found:#?}");
+        assert_eq!(found[..1], plain[..1]);
+    }
+}
+
 fn walked_by_sqlite(app: &App, folder: &Path, statements: &[String]) -> Vec<String> {
     if !app.db.is_sqlite() {
         return Vec::new();
@@ -279,6 +308,7 @@ async fn what_is_asked_all_the_time_walks_no_large_table() {
         assert_eq!(few, many, "as many statements for many rows as for few");
         assert!(few.len() > 20, "{few:#?}");
         assert_eq!(work_of_postgres(&app).await.0, scans, "{few:#?}");
+        costs_of_extras(&app, &me, &statements).await;
         let walked = walked_by_sqlite(&app, folder.path(), &[of_crowd, few].concat());
         assert!(walked.is_empty(), "{walked:#?}");
     }

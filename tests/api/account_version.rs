@@ -302,7 +302,8 @@ async fn what_was_changed_elsewhere_without_a_bus_reaches_the_devices_here(
 
 /// What only the user sees of a chat.
 fn own(chat: &Value) -> Value {
-    let names = ["last_read_seq", "unread_count", "muted_until", "pinned", "archived"];
+    let names =
+        ["last_read_seq", "unread_count", "unread_mentions", "muted_until", "pinned", "archived"];
     names.into_iter().map(|name| (name.to_owned(), chat[name].clone())).collect()
 }
 
@@ -364,9 +365,17 @@ async fn stir(chance: &mut Chance, (me, peer): (&Client, &Client), chats: &[i64]
     let newest = list.json["results"].as_array().cloned().unwrap_or_default();
     match chance.below(12) {
         0..3 => {
-            drop(peer.post(&format!("/api/chats/{chat}/messages/"), json!({"content": "x"})).await)
+            let content = ["x", &format!("@{}", me.username), "@all"][chance.below(3)].to_owned();
+            let body = json!({"content": content});
+            drop(peer.post(&format!("/api/chats/{chat}/messages/"), body).await);
         }
         3 => drop(me.post(&format!("/api/chats/{chat}/messages/"), json!({"content": "y"})).await),
+        4 if chance.one_in(2) && !newest.is_empty() => {
+            let message = &newest[chance.below(newest.len())]["id"];
+            let content = ["z", &format!("@{}", me.username)][chance.below(2)].to_owned();
+            let body = json!({"content": content});
+            drop(peer.put(&format!("/api/messages/{message}/"), body).await);
+        }
         4 if !newest.is_empty() => {
             let message = &newest[chance.below(newest.len())]["id"];
             drop(peer.delete(&format!("/api/messages/{message}/")).await);

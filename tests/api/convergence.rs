@@ -51,6 +51,7 @@ impl Person {
             (2..=10, Some(chat)) => self.say(chat).await,
             (11..=13, Some(chat)) => self.react(chat).await,
             (14, Some(chat)) => self.pin(chat).await,
+            (15, Some(chat)) => self.forward(chat).await,
             (_, Some(chat)) => self.change(chat).await,
         }
     }
@@ -135,6 +136,20 @@ impl Person {
             }
         };
         assert!([200, 409].contains(&outcome), "{outcome}, {id}");
+    }
+
+    /// Forwards a message to all chats of the user, or to some.
+    async fn forward(&mut self, chat: i64) {
+        let known: Vec<_> = self.replica.chats[&chat].messages.values().collect();
+        let Some(id) = self.chance.pick(&known).map(|message| message["id"].clone()) else {
+            return;
+        };
+        let chats: Vec<_> = self.replica.chats.keys().copied().take(20).collect();
+        let chats = &chats[self.chance.below(chats.len())..];
+        let body = json!({"chats": chats, "client_id": format!("f{}", self.chance.below(3))});
+        let answer = self.client.post(&format!("/api/messages/{id}/forward/"), body).await;
+        // A tombstone, or another message under this key.
+        assert!([200, 201, 409].contains(&answer.status.as_u16()), "{answer:?}");
     }
 
     /// Pins a message, or unpins it. Only a private chat's users and a group's owner may.

@@ -143,6 +143,10 @@ async fn a_forward_is_in_all_chats_or_in_none(
     }
     let body = json!({"chats": [roof, foreign, alone], "client_id": ""});
     forward(&kitty, &said, body).await.expect_detail(409, "The other account was deleted.");
+    let apart = kitty.private_chat(&tom).await;
+    tom.put(&format!("/api/blocks/{}/", kitty.id), Value::Null).await.expect(204);
+    let body = json!({"chats": [alone, roof, foreign, apart], "client_id": ""});
+    forward(&kitty, &said, body).await.expect_detail(403, "You cannot message this user.");
     for (chats, text) in [
         (json!([]), "This list may not be empty."),
         (

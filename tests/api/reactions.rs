@@ -362,3 +362,48 @@ async fn reactions_count_towards_the_rate_limit_of_messages(
     }
     assert_eq!(statuses, [200, 400, 200, 200, 200, 429]);
 }
+
+/// All events of the other node are lost: there is no bus.
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_node_without_a_bus_changed_arrives_in_order_or_is_missed_with_a_resync(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let elsewhere = server.second_node().await;
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let chat = tom.group(&[&kitty]).await;
+    let mut socket = Socket::open(&kitty).await;
+    let tom = Client { base: elsewhere.base.clone(), ..tom };
+    let messages = [tom.say(chat, "one").await, tom.say(chat, "two").await];
+    react(&tom, &messages[0], "🐈").await.expect(200);
+    tom.put(&format!("/api/messages/{}/pin/", messages[1]["id"]), Value::Null).await.expect(200);
+    let forward = format!("/api/messages/{}/forward/", messages[0]["id"]);
+    tom.post(&forward, json!({"chats": [chat]})).await.expect(201);
+    react(&tom, &messages[0], "👍").await.expect(200);
+    let version = async || kitty.get(&format!("/api/chats/{chat}/")).await.json["version"].clone();
+    let (last, mut next) = (version().await.as_i64().expect("a number"), 2);
+    let mut missed = false;
+    while next <= last && !missed {
+        let frame = socket.next().await;
+        match frame["type"].as_str() {
+            Some("resync") => missed = true,
+            Some("message.created" | "message.updated") => {
+                assert_eq!(frame["version"], next, "{frame}");
+                next += 1;
+            }
+            other => panic!("an unexpected {other:?}"),
+        }
+    }
+    // After that it goes on: one lost reaction is the event of its message.
+    react(&tom, &messages[1], "🐾").await.expect(200);
+    let wanted = version().await;
+    let event = loop {
+        let frame = socket.next().await;
+        if frame["version"] == wanted {
+            break frame;
+        }
+    };
+    assert_eq!(event["type"], "message.updated");
+    assert_eq!(event["message"]["reactions"], json!([summary("🐾", &[&tom])]));
+}

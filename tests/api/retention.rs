@@ -124,6 +124,55 @@ async fn old_messages_are_removed_and_the_rest_stays_exact(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reactions_mentions_and_pins_go_with_their_messages(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = forgetful(backend).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let chat = tom.group(&[&kitty]).await;
+    let hail = format!("@{}", kitty.username);
+    let mut messages = Vec::new();
+    for at in 0..2 {
+        if at == 1 {
+            age(&server);
+        }
+        let message = tom.say(chat, &hail).await["id"].clone();
+        kitty.put(&format!("/api/messages/{message}/reactions/🐈/"), json!(null)).await.expect(200);
+        tom.put(&format!("/api/messages/{message}/pin/"), json!(null)).await.expect(200);
+        messages.push(message);
+    }
+    let own = kitty.group(&[]).await;
+    let forward = async |message: &Value| {
+        kitty.post(&format!("/api/messages/{message}/forward/"), json!({"chats": [own]})).await
+    };
+    forward(&messages[0]).await.expect(201);
+    assert_eq!(kitty.get(&format!("/api/chats/{chat}/")).await.json["unread_mentions"], 2);
+    let pins = format!("/api/chats/{chat}/pins/");
+    assert_eq!(kitty.walk(&pins, "next").await.len(), 2);
+    sweep(&server).await;
+
+    assert_eq!(kitty.get(&format!("/api/chats/{chat}/")).await.json["unread_mentions"], 1);
+    assert_eq!(kitty.get("/api/chats/unread/").await.json["mentions"], 1);
+    assert_eq!(kitty.get(&pins).await.column("id"), [messages[1].clone()]);
+    let gone = format!("/api/messages/{}/", messages[0]);
+    kitty.put(&format!("{gone}reactions/🐈/"), json!(null)).await.expect_not_found();
+    kitty.get(&format!("{gone}reactions/")).await.expect_not_found();
+    tom.put(&format!("{gone}pin/"), json!(null)).await.expect_not_found();
+    forward(&messages[0]).await.expect_not_found();
+    let kept = &kitty.messages(own).await[0]["forwarded_from"];
+    assert_eq!(kept["user"]["id"], tom.id, "the forward is a message of its own");
+    // The forward mentions her, too.
+    for (count, left) in
+        [("select count(*) from reactions", 1), ("select count(*) from mentions", 2)]
+    {
+        let (rows,): (i64,) = Target::from(&server.app.db).query(count).one().await.expect("read");
+        assert_eq!(rows, left, "{count}");
+    }
+    is_healthy(&server).await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chat_whose_messages_are_all_removed_goes_on(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {
