@@ -1,10 +1,10 @@
 // The frames that the server sends, parsed. What they change is decided in `replica`.
 
 import { ProtocolError } from "./errors.ts";
-import type { BlockChanged, Change, ServerFrame } from "./types.ts";
+import type { Change, ServerFrame } from "./types.ts";
 
 /** A frame from the server. A newer server may send types that are not listed. */
-export type Frame = ServerFrame | BlockChanged;
+export type Frame = ServerFrame;
 
 export function parseFrame(text: string): Frame {
   let frame: unknown;

@@ -309,7 +309,7 @@ export class Replica {
       chat?.applyAccount(state, !this.#gaps.changed.has(state.chat));
       chat?.applySettings(this.#gaps.settings.get(state.chat) ?? state);
     }
-    for (const { user, blocked } of blocks as unknown as { user: number; blocked: boolean }[]) {
+    for (const { user, blocked } of blocks) {
       this.#setBlocked(user, this.#gaps.blocks.get(user)?.blocked ?? blocked);
     }
     const hasNews = user !== null || chats.length > 0 || blocks.length > 0;

@@ -7,7 +7,7 @@ type Schemas = components["schemas"];
 type FrameSchemas = FrameComponents["schemas"];
 
 export type Availability = Schemas["Availability"];
-export type Chat = Schemas["Chat"] & { blocked?: boolean };
+export type Chat = Schemas["Chat"];
 export type ChatSettings = Schemas["ChatSettings"];
 export type ChatType = Schemas["ChatType"];
 export type Member = Schemas["Member"];
@@ -32,23 +32,17 @@ export type ServerFrame = FrameSchemas["ServerFrame"];
 export type ClientFrame = FrameSchemas["ClientFrame"];
 export type Ready = FrameSchemas["ServerReady"];
 export type Receipt = FrameSchemas["ServerReceipt"];
+export type BlockChanged = FrameSchemas["ServerBlockUpdated"];
 export type SettingsChanged = FrameSchemas["ServerChatSettings"];
 export type ErrorFrame = FrameSchemas["ServerError"];
 
 /** A durable change in a chat: an event whose version is one more than that of the chat's previous one. */
 export type Change = Extract<ServerFrame, { chat: number; version: number }>;
 /** An event without an order. It may be lost. */
-export type Signal =
-  | Extract<ServerFrame, { type: "receipt" | "typing" | "status" | "user.updated" | "chat.settings" }>
-  | BlockChanged;
-
-/** You blocked or unblocked a user, on any device. */
-export interface BlockChanged {
-  type: "block.updated";
-  user: number;
-  blocked: boolean;
-  account: number;
-}
+export type Signal = Extract<
+  ServerFrame,
+  { type: "receipt" | "typing" | "status" | "user.updated" | "chat.settings" | "block.updated" }
+>;
 
 /** A page of a list. */
 export interface Page<T> {

@@ -1,7 +1,7 @@
 // Other users.
 
 import { type Caller, List } from "../lists.ts";
-import type { Body, User } from "../types.ts";
+import type { Body, User, UserRef } from "../types.ts";
 
 export class Users {
   readonly #caller: Caller;
@@ -32,5 +32,18 @@ export class Users {
   /** Changes another user, as staff. */
   update(id: number, changes: Body<"patch_user">): Promise<User> {
     return this.#caller.run({ method: "PATCH", path: `/api/users/${id}/`, body: changes });
+  }
+
+  /** Those whom you block. */
+  blocked(): List<UserRef> {
+    return new List(this.#caller, "/api/blocks/");
+  }
+
+  async block(id: number): Promise<void> {
+    await this.#caller.run({ method: "PUT", path: `/api/blocks/${id}/` });
+  }
+
+  async unblock(id: number): Promise<void> {
+    await this.#caller.run({ method: "DELETE", path: `/api/blocks/${id}/` });
   }
 }

@@ -5,6 +5,19 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AccountBlock
+         * @description Whether you block a user.
+         */
+        AccountBlock: {
+            /** @description Whether you block them now. */
+            blocked: boolean;
+            /**
+             * Format: int64
+             * @description The user's id.
+             */
+            user: number;
+        };
+        /**
          * AccountChat
          * @description What only you see of a chat.
          */
@@ -45,11 +58,11 @@ export interface components {
          *     another epoch, or one that your account has not reached.
          */
         AccountSync: {
-            /** @description The users that you blocked or unblocked. Nobody can be blocked yet, so it is empty. */
-            blocks?: number[];
+            /** @description The users that you blocked or unblocked, at most 1,000. */
+            blocks?: components["schemas"]["AccountBlock"][];
             /** @description The chats whose read marker you moved or whose settings you changed, at most 1,000. */
             chats?: components["schemas"]["AccountChat"][];
-            /** @description Whether there are more chats: ask again with this `version`. */
+            /** @description Whether there are more: ask again with this `version`. */
             more?: boolean;
             /** NullableUser */
             user?: components["schemas"]["User"] | null;
@@ -74,6 +87,8 @@ export interface components {
             archived: boolean;
             /** @description The avatar's absolute URL. */
             avatar: string | null;
+            /** @description In a private chat: whether you block the other user. */
+            blocked: boolean;
             /**
              * Format: date-time
              * @description When the chat was created.
@@ -690,6 +705,29 @@ export interface components {
             users: components["schemas"]["Presence"][];
         };
         /**
+         * ServerBlockUpdated
+         * @description You blocked or unblocked a user, on any device.
+         */
+        ServerBlockUpdated: {
+            /**
+             * Format: int64
+             * @description The account's version.
+             */
+            account: number;
+            /** @description Whether you block them now. */
+            blocked: boolean;
+            /**
+             * @description The type of the frame.
+             * @constant
+             */
+            type: "block.updated";
+            /**
+             * Format: int64
+             * @description The user's id.
+             */
+            user: number;
+        };
+        /**
          * ServerChatCreated
          * @description You are now a member of a chat: it was created with you, or you were added.
          */
@@ -796,7 +834,7 @@ export interface components {
          * ServerFrame
          * @description Any frame from the server, by its `type`.
          */
-        ServerFrame: components["schemas"]["ServerReady"] | components["schemas"]["ServerPong"] | components["schemas"]["ServerAckMessage"] | components["schemas"]["ServerAck"] | components["schemas"]["ServerAckUsers"] | components["schemas"]["ServerAckChanges"] | components["schemas"]["ServerError"] | components["schemas"]["ServerMessageCreated"] | components["schemas"]["ServerMessageUpdated"] | components["schemas"]["ServerMessageDeleted"] | components["schemas"]["ServerMessagesRemoved"] | components["schemas"]["ServerChatCreated"] | components["schemas"]["ServerChatUpdated"] | components["schemas"]["ServerChatDeleted"] | components["schemas"]["ServerMemberJoined"] | components["schemas"]["ServerMemberUpdated"] | components["schemas"]["ServerMemberLeft"] | components["schemas"]["ServerReceipt"] | components["schemas"]["ServerChatSettings"] | components["schemas"]["ServerTyping"] | components["schemas"]["ServerStatus"] | components["schemas"]["ServerUserUpdated"] | components["schemas"]["ServerResync"];
+        ServerFrame: components["schemas"]["ServerReady"] | components["schemas"]["ServerPong"] | components["schemas"]["ServerAckMessage"] | components["schemas"]["ServerAck"] | components["schemas"]["ServerAckUsers"] | components["schemas"]["ServerAckChanges"] | components["schemas"]["ServerError"] | components["schemas"]["ServerMessageCreated"] | components["schemas"]["ServerMessageUpdated"] | components["schemas"]["ServerMessageDeleted"] | components["schemas"]["ServerMessagesRemoved"] | components["schemas"]["ServerChatCreated"] | components["schemas"]["ServerChatUpdated"] | components["schemas"]["ServerChatDeleted"] | components["schemas"]["ServerMemberJoined"] | components["schemas"]["ServerMemberUpdated"] | components["schemas"]["ServerMemberLeft"] | components["schemas"]["ServerReceipt"] | components["schemas"]["ServerChatSettings"] | components["schemas"]["ServerBlockUpdated"] | components["schemas"]["ServerTyping"] | components["schemas"]["ServerStatus"] | components["schemas"]["ServerUserUpdated"] | components["schemas"]["ServerResync"];
         /**
          * ServerMemberJoined
          * @description A user joined the group. That user receives `chat.created` instead.

@@ -311,6 +311,52 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/blocks/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List blocked users
+         * @description Those that you block, the latest block first.
+         */
+        get: operations["list_blocks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/blocks/{user_id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Block a user
+         * @description Between the two of you, in either direction, there is no new private chat, and no message, edit, reaction or typing
+         *     indicator in the one that you have; neither can add the other to a group. The other one sees you as offline, and does not
+         *     learn why. To block a user again changes nothing.
+         */
+        put: operations["block_user"];
+        post?: never;
+        /**
+         * Unblock a user
+         * @description To unblock a user that you do not block changes nothing.
+         */
+        delete: operations["unblock_user"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/chats/": {
         parameters: {
             query?: never;
@@ -987,6 +1033,16 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Whether you block a user. */
+        AccountBlock: {
+            /** @description Whether you block them now. */
+            blocked: boolean;
+            /**
+             * Format: int64
+             * @description The user's id.
+             */
+            user: number;
+        };
         /** @description What only you see of a chat. */
         AccountChat: {
             /** @description Whether you have archived it. */
@@ -1024,11 +1080,11 @@ export interface components {
          *     another epoch, or one that your account has not reached.
          */
         AccountSync: {
-            /** @description The users that you blocked or unblocked. Nobody can be blocked yet, so it is empty. */
-            blocks?: number[];
+            /** @description The users that you blocked or unblocked, at most 1,000. */
+            blocks?: components["schemas"]["AccountBlock"][];
             /** @description The chats whose read marker you moved or whose settings you changed, at most 1,000. */
             chats?: components["schemas"]["AccountChat"][];
-            /** @description Whether there are more chats: ask again with this `version`. */
+            /** @description Whether there are more: ask again with this `version`. */
             more?: boolean;
             user?: components["schemas"]["User"] | null;
             /**
@@ -1095,6 +1151,8 @@ export interface components {
             archived: boolean;
             /** @description The avatar's absolute URL. */
             avatar: string | null;
+            /** @description In a private chat: whether you block the other user. */
+            blocked: boolean;
             /**
              * Format: date-time
              * @description When the chat was created.
@@ -1938,6 +1996,15 @@ export interface components {
              */
             username: string;
         };
+        /** @description One page of a list. */
+        UserRefPage: {
+            /** @description The next page's URL. */
+            next: string | null;
+            /** @description The previous page's URL. */
+            previous: string | null;
+            /** @description The entries, in the list's order. */
+            results: components["schemas"]["UserRef"][];
+        };
         /** @description A token is valid. There is nothing to say about it. */
         Verified: Record<string, never>;
         /** @description Asks whether a token is valid. */
@@ -2381,6 +2448,73 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Ticket"];
                 };
+            };
+        };
+    };
+    list_blocks: {
+        parameters: {
+            query?: {
+                /** @description From `next` or `previous` of another page. */
+                cursor?: string;
+                /** @description The most entries on a page. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of users */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserRefPage"];
+                };
+            };
+        };
+    };
+    block_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id. */
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user is blocked */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    unblock_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id. */
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user is not blocked */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

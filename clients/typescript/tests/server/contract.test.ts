@@ -1,23 +1,24 @@
 // The client against the real server, on both databases: what it promises, as a program would use it.
 
-import { execFileSync, spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { spawn } from "node:child_process";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ApiError, SessionEnded, TooManyConnections } from "../../src/errors.ts";
 import { type Client, Server } from "../../src/rest.ts";
 import { MemoryStorage } from "../../src/storage.ts";
 import type { Message } from "../../src/types.ts";
+import { install, type Program } from "../support/program.ts";
 import { DATABASES, has, RealServer } from "../support/server.ts";
 import { synced, until } from "../support/wait.ts";
 
 const PASSWORD = "nine-lives-2026";
-const BOT = fileURLToPath(new URL("../../examples/bot.mjs", import.meta.url));
 let names = 0;
 
-// The bot imports the package as programs do.
+let program: Program;
 beforeAll(() => {
-  execFileSync("npm", ["run", "build"], { cwd: fileURLToPath(new URL("../..", import.meta.url)) });
+  program = install();
 });
+afterAll(() => program.remove());
 
 describe.for(DATABASES.filter(has))("on %s", (database) => {
   let real: RealServer;
@@ -231,7 +232,8 @@ describe.for(DATABASES.filter(has))("on %s", (database) => {
   test("the bot answers each message once, although it is killed and started again", async () => {
     const { alice, bob, chat } = await couple();
     const { username } = await bob.account.get();
-    const start = () => spawn(process.execPath, [BOT, real.url, username, PASSWORD], { stdio: "inherit" });
+    const start = () =>
+      spawn(process.execPath, [join(program.folder, "bot.mjs"), real.url, username, PASSWORD], { stdio: "inherit" });
     const live = alice.connect();
     await synced(live);
     const answers = () =>

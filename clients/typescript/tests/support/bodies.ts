@@ -59,6 +59,7 @@ export function chat(fields: Partial<Chat> = {}): Chat {
     muted_until: null,
     pinned: false,
     archived: false,
+    blocked: false,
     ...fields,
   };
 }

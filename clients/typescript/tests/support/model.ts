@@ -7,6 +7,9 @@ import { Replica } from "../../src/replica.ts";
 import type { AccountSync, Chat, ChatSettings, Message, SyncRequest, SyncResult } from "../../src/types.ts";
 import { chat as chatBody, ME, member, message as messageBody, OTHER, ready, TIME, user, userRef } from "./bodies.ts";
 
+/** The chat that is private. */
+const PRIVATE = 3;
+
 /** A chat on the server. */
 interface ServerChat extends ChatSettings {
   id: number;
@@ -17,6 +20,7 @@ interface ServerChat extends ChatSettings {
   messages: Message[];
   firstSeq: number;
   lastRead: number;
+  blocked: boolean;
   /** The account version of the last change of the settings or, by another device, of the read marker. */
   account: number;
 }
@@ -34,6 +38,8 @@ export class World {
   #account = 0;
   #firstName = "";
   #profileAt = 0;
+  /** Whether the user blocks the peer of the private chat, and since which version of the account. */
+  #block = { user: OTHER, blocked: false, account: 0 };
   #chats = new Map<number, ServerChat>();
   #wire: Wire[] = [];
   /** A sync request that the server has not started on. */
@@ -110,6 +116,11 @@ export class World {
     this.#account += 1;
     const account = this.#account;
     const chat = this.#chat((which % 3) + 1);
+    if (how % 7 === 0) {
+      this.#block = { user: OTHER, blocked: !this.#block.blocked, account };
+      this.#chat(PRIVATE).blocked = this.#block.blocked;
+      return this.#send({ type: "block.updated", ...this.#block });
+    }
     if (!chat.isMember || how % 3 === 0) {
       this.#firstName = `name ${account}`;
       this.#profileAt = account;
@@ -232,7 +243,7 @@ export class World {
       lastRead: 0,
       account: 0,
     };
-    const chat = { id, ...rest, muted_until: null, pinned: false, archived: false };
+    const chat = { id, ...rest, muted_until: null, pinned: false, archived: false, blocked: false };
     this.#chats.set(id, chat);
     return chat;
   }
@@ -285,7 +296,13 @@ export class World {
       ...settings(chat),
     }));
     const me = this.#profileAt > since ? { ...user(ME), first_name: this.#firstName } : null;
-    return { version, user: me, chats, blocks: [], more: false };
+    return {
+      version,
+      user: me,
+      chats,
+      blocks: this.#block.account > since ? [{ user: OTHER, blocked: this.#block.blocked }] : [],
+      more: false,
+    };
   }
 
   #answerTo(request: SyncRequest, account: AccountSync, chats: ServerChat[]): SyncResult {
@@ -376,6 +393,7 @@ function view(chat: ServerChat): Chat {
       last_seq: chat.messages.length,
       last_read_seq: chat.lastRead,
       ...unread(chat),
+      ...(chat.id === PRIVATE ? { type: "private", peer: user(OTHER), blocked: chat.blocked } : {}),
       ...(chat.firstSeq > 0 ? { first_seq: chat.firstSeq } : {}),
       ...settings(chat),
     }),

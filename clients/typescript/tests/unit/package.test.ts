@@ -1,31 +1,22 @@
 // The package as it is published: its types are those of the documents, it is small, and programs can import and type-check it.
 
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { folder, generate } from "../../scripts/generate.mjs";
+import { bin, install, type Program, root } from "../support/program.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const bin = (name: string) => join(root, "node_modules/.bin", name);
-/** A program that has the package installed. */
-let program: string;
+let program: Program;
 
 beforeAll(() => {
-  program = mkdtempSync(join(tmpdir(), "meow-package."));
-  const installed = join(program, "node_modules/@meowsenger/client");
-  mkdirSync(installed, { recursive: true });
-  execFileSync(bin("tsc"), ["-p", "tsconfig.build.json", "--outDir", join(installed, "dist")], { cwd: root });
-  cpSync(join(root, "package.json"), join(installed, "package.json"));
-  writeFileSync(join(program, "package.json"), '{ "type": "module" }');
-  writeFileSync(join(program, "main.ts"), PROGRAM);
-  for (const [number, code] of codeOf("ts").entries()) writeFileSync(join(program, `readme${number}.ts`), code);
+  program = install();
+  writeFileSync(join(program.folder, "main.ts"), PROGRAM);
+  for (const [number, code] of codeOf("ts").entries()) writeFileSync(join(program.folder, `readme${number}.ts`), code);
 });
-afterAll(() => rmSync(program, { recursive: true }));
+afterAll(() => program.remove());
 
 const readme = readFileSync(join(root, "README.md"), "utf8");
 const codeOf = (language: string) =>
@@ -54,8 +45,7 @@ test("it has no runtime dependency", () => {
 
 test("for browsers it is smaller than 20 KB compressed, and has nothing of Node", async () => {
   const options = { bundle: true, minify: true, format: "esm", platform: "browser", write: false } as const;
-  const entry = join(program, "node_modules/@meowsenger/client/dist/index.js");
-  const { outputFiles } = await build({ entryPoints: [entry], ...options });
+  const { outputFiles } = await build({ entryPoints: [program.entry], ...options });
   const text = outputFiles[0]?.text ?? "";
   expect(text).not.toContain("node:");
   const size = gzipSync(text).length;
@@ -71,7 +61,10 @@ test("the bot has some 20 lines, and is the one in the README", () => {
 
 test("a strict program and those of the README type-check with it, and it runs in Node", async () => {
   const strict = ["--strict", "--module", "nodenext", "--target", "es2022", "--lib", "es2023,dom"];
-  execFileSync(bin("tsc"), [...strict, "main.ts", "readme0.ts", "readme1.ts"], { cwd: program, stdio: "inherit" });
-  const output = execFileSync(process.execPath, ["main.js"], { cwd: program, encoding: "utf8" });
+  execFileSync(bin("tsc"), [...strict, "main.ts", "readme0.ts", "readme1.ts"], {
+    cwd: program.folder,
+    stdio: "inherit",
+  });
+  const output = execFileSync(process.execPath, ["main.js"], { cwd: program.folder, encoding: "utf8" });
   expect(output.trim()).toBe("NetworkError");
 });

@@ -163,7 +163,7 @@ test("settings and blocks of other devices arrive as frames and by a sync", () =
   replica.apply({ type: "resync" });
   replica.nextSync();
   const state = { chat: 1, last_read_seq: 0, unread_count: 0, unread_mentions: 0, ...settings, archived: true };
-  const blocks = [{ user: OTHER, blocked: false }] as never[];
+  const blocks = [{ user: OTHER, blocked: false }];
   const account = { version: 4, user: null, chats: [state], blocks, more: false };
   replica.applySync({ epoch: "a", changes: [], gone: [], more: false, account });
   expect(known(replica).chat).toMatchObject({ pinned: true, archived: true, blocked: false });
