@@ -61,6 +61,9 @@ describe.skipIf(!CHROMIUM)("in Chromium", () => {
     await tab.waitForFunction(
       `live.replica.chats.get(${chat})?.messages.size === 1 && live.outbox.items().length === 0`,
     );
+    // What is not saved yet would be fetched again, but the server is down.
+    const stored = () => tab.evaluate(`server.storage.get("chats/${chat}").then((stored) => stored?.messages.length)`);
+    await expect.poll(stored, { timeout: 20_000 }).toBe(1);
     await real.kill();
     for (const content of ["two", "three"]) await tab.evaluate(`live.outbox.add(${chat}, { content: "${content}" })`);
     await tab.close();
