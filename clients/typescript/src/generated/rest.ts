@@ -21,6 +21,93 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/attachments/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload a file
+         * @description As the part `file` of a form. Until you send it with a message, only you can see it; after 24 hours it is deleted.
+         *     The media type is made from the content. JPEG, PNG and WebP lose their metadata.
+         */
+        post: operations["upload_attachment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attachments/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a file
+         * @description An own upload, or one in a message of a chat that you are a member of. With `signature`, as in a link, no token is
+         *     needed. A browser shows pictures, audio, video, PDF and plain text, and downloads everything else.
+         */
+        get: operations["get_attachment"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete an upload
+         * @description Your own, as long as it was not sent.
+         */
+        delete: operations["delete_attachment"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attachments/{id}/thumbnail/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a file's thumbnail
+         * @description Of a picture: WebP or JPEG, at most 512 pixels a side, upright.
+         */
+        get: operations["get_attachment_thumbnail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attachments/links/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get links to attachments
+         * @description URLs that work without a token for an hour, for `<img>`, `<video>` and download managers. A link stops working when
+         *     the message is deleted or you leave its chat. Attachments that you may not read are left out.
+         */
+        post: operations["create_attachment_links"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/auth/login/": {
         parameters: {
             query?: never;
@@ -1110,6 +1197,80 @@ export interface components {
             /** @description Several users' ids. */
             users?: number[];
         };
+        /** @description A file that was uploaded, to be sent with a message. */
+        Attachment: {
+            /**
+             * @description The media type, by the content. `application/octet-stream` if it is unknown.
+             * @example image/jpeg
+             */
+            content_type: string;
+            /**
+             * Format: date-time
+             * @description When it was uploaded.
+             */
+            created_at: string;
+            /** @description Whether there is a thumbnail, at `thumbnail/` below `url`. */
+            has_thumbnail: boolean;
+            /**
+             * Format: int64
+             * @description Of a picture, as it is shown, in pixels.
+             */
+            height: number | null;
+            /**
+             * Format: int64
+             * @description The attachment's id.
+             */
+            id: number;
+            /**
+             * @description The file's name, without a path.
+             * @example cat.jpg
+             */
+            name: string;
+            /**
+             * Format: int64
+             * @description In bytes, as it is stored: pictures lose their metadata.
+             */
+            size: number;
+            /**
+             * Format: uri
+             * @description Where the file is, for members of the chat.
+             * @example https://chat.example.org/api/attachments/7/
+             */
+            url: string;
+            /**
+             * Format: int64
+             * @description Of a picture, as it is shown, in pixels.
+             */
+            width: number | null;
+        };
+        /** @description Links to an attachment. */
+        AttachmentLink: {
+            /**
+             * Format: date-time
+             * @description Until when the links work.
+             */
+            expires_at: string;
+            /**
+             * Format: int64
+             * @description The attachment's id.
+             */
+            id: number;
+            /**
+             * Format: uri
+             * @description Its thumbnail.
+             */
+            thumbnail_url: string | null;
+            /**
+             * Format: uri
+             * @description The file.
+             */
+            url: string;
+        };
+        /** @description Links, in the order of the request. */
+        AttachmentLinks: {
+            /** @description Those of attachments that you may read. */
+            results: components["schemas"]["AttachmentLink"][];
+        };
         /**
          * @description The availability that a user chose.
          * @enum {string}
@@ -1724,6 +1885,11 @@ export interface components {
              */
             avatar: Blob;
         };
+        /** @description Asks for links to attachments. */
+        RequestLinks: {
+            /** @description The ids of the attachments. */
+            attachments: number[];
+        };
         /** @description Asks for a link that resets a password. */
         RequestReset: {
             /** @description The account's address, ignoring case. */
@@ -1925,6 +2091,14 @@ export interface components {
             /** @description Letters, digits and `@.+-_`. Unique, ignoring case. */
             username: string;
         };
+        /** @description A form with a file. */
+        UploadAttachment: {
+            /**
+             * Format: binary
+             * @description The file, with its name.
+             */
+            file: Blob;
+        };
         /**
          * @description A user. Your own account, where it is not in a list or inside another object, also has the private fields
          *     `email`, `is_staff`, `is_superuser` and `availability`.
@@ -2038,6 +2212,154 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Home"];
                     "text/html": string;
+                };
+            };
+        };
+    };
+    upload_attachment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["UploadAttachment"];
+            };
+        };
+        responses: {
+            /** @description The attachment */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Attachment"];
+                };
+            };
+        };
+    };
+    get_attachment: {
+        parameters: {
+            query?: {
+                /** @description Of a link: it replaces the token. */
+                signature?: string;
+            };
+            header?: {
+                /** @description The `ETag` of what you have. */
+                "If-None-Match"?: string | null;
+                /** @description The `ETag` of what you have a part of. */
+                "If-Range"?: string | null;
+                /** @description A range of bytes. */
+                Range?: string | null;
+            };
+            path: {
+                /** @description The attachment's id. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": Blob;
+                };
+            };
+            /** @description The range */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": Blob;
+                };
+            };
+        };
+    };
+    delete_attachment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The attachment's id. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_attachment_thumbnail: {
+        parameters: {
+            query?: {
+                /** @description Of a link: it replaces the token. */
+                signature?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The attachment's id. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The thumbnail */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": Blob;
+                    "image/webp": Blob;
+                };
+            };
+            /** @description The range */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": Blob;
+                    "image/webp": Blob;
+                };
+            };
+        };
+    };
+    create_attachment_links: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RequestLinks"];
+            };
+        };
+        responses: {
+            /** @description The links */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttachmentLinks"];
                 };
             };
         };
