@@ -143,6 +143,17 @@ mod tests {
     }
 
     #[test]
+    fn a_format_is_known_if_it_can_be_verified_or_marks_an_unusable_password() {
+        assert!(is_unusable("!") && is_unusable("!rQ2k") && !is_unusable("argon2$!"));
+        for encoded in ["", "!rQ2k", "argon2$x", "pbkdf2_sha256$x", "bcrypt_sha256$x"] {
+            assert!(is_known(encoded), "{encoded}");
+        }
+        for encoded in ["md5$x", "argon2x$x", "x!", "plain"] {
+            assert!(!is_known(encoded), "{encoded}");
+        }
+    }
+
+    #[test]
     fn what_is_no_hash_or_asks_for_too_much_is_not_tried() {
         let hash = "aZ/cQ2uAjha2o9GzYyEVI92hkdnmk5Lcujh95lVapsM=";
         for encoded in [
