@@ -30,11 +30,15 @@ pub async fn heartbeat(tx: &mut Tx, node: &str, now: Timestamp) -> Result<bool> 
         .execute()
         .await?;
     if known == 0 {
-        tx.query("insert into nodes (name, beat_at) values ($1, $2)")
-            .bind(node)
-            .bind(now)
-            .execute()
-            .await?;
+        // The node's tasks may write it at the same time.
+        tx.query(
+            "insert into nodes (name, beat_at) values ($1, $2) \
+             on conflict (name) do update set beat_at = excluded.beat_at",
+        )
+        .bind(node)
+        .bind(now)
+        .execute()
+        .await?;
     }
     Ok(known > 0)
 }

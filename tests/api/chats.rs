@@ -38,6 +38,7 @@ async fn two_people_have_one_private_chat(
         "avatar": null, "created_at": made["created_at"], "created_by": reference(&own),
         "members_count": 2, "peer": peer, "my_role": "member", "last_message": null,
         "unread_count": 0, "unread_mentions": 0, "last_seq": 0, "last_read_seq": 0, "version": 1,
+        "muted_until": null, "pinned": false, "archived": false, "blocked": false,
         "members": [member(&own), member(&peer)],
     });
     assert_eq!(made, expected);

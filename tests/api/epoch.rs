@@ -65,6 +65,13 @@ async fn clients_that_were_ahead_of_a_restored_database_start_afresh(
     let (live, mut events) = client.connect(Options::default());
     let first = timeout(DEADLINE, events.next()).await.expect("in time");
     assert!(matches!(first, Some(Event::Ready(_))), "{first:?}");
+    // What was sent before its first sync, a client does not load.
+    let is_known = async {
+        while live.replica().chat(ChatId(chat)).is_none() {
+            events.next().await.expect("it goes on");
+        }
+    };
+    timeout(DEADLINE, is_known).await.expect("in time");
     for content in ["one", "two", "three"] {
         tom.say(chat, content).await;
     }
