@@ -2,6 +2,7 @@
 
 import { Backoff, sleep } from "./backoff.ts";
 import { Account } from "./calls/account.ts";
+import { Attachments } from "./calls/attachments.ts";
 import { Chats } from "./calls/chats.ts";
 import { Messages } from "./calls/messages.ts";
 import { Users } from "./calls/users.ts";
@@ -86,7 +87,7 @@ export class Server {
     const options = {
       base: this.url,
       fetch: this.#fetch,
-      timeout: timeout ?? (isUpload ? this.#deadline : this.#timeout),
+      timeout: timeout ?? call.timeout ?? (isUpload ? this.#deadline : this.#timeout),
       requestId,
       ...(access === undefined ? {} : { access }),
     };
@@ -161,6 +162,7 @@ export class Client {
   /** The connections that are open. */
   readonly #lives = new Set<Live>();
   readonly account: Account;
+  readonly attachments: Attachments;
   readonly chats: Chats;
   readonly messages: Messages;
   readonly users: Users;
@@ -169,6 +171,7 @@ export class Client {
     this.server = server;
     this.#tokens = tokens;
     this.account = new Account(this);
+    this.attachments = new Attachments(this);
     this.chats = new Chats(this);
     this.messages = new Messages(this);
     this.users = new Users(this);

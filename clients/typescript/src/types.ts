@@ -6,6 +6,8 @@ import type { components, operations } from "./generated/rest.ts";
 type Schemas = components["schemas"];
 type FrameSchemas = FrameComponents["schemas"];
 
+export type Attachment = Schemas["Attachment"];
+export type AttachmentLink = Schemas["AttachmentLink"];
 export type Availability = Schemas["Availability"];
 export type Chat = Schemas["Chat"];
 export type ChatSettings = Schemas["ChatSettings"];

@@ -85,6 +85,32 @@ describe.skipIf(!CHROMIUM)("in Chromium", () => {
     }
   });
 
+  test("an upload says how much was sent, and can be stopped", async () => {
+    const tab = await register("uploader");
+    const [progress, attachment] = (await tab.evaluate(`(async () => {
+      const client = await server.resume();
+      const progress = [];
+      const file = new File([new Uint8Array(3_000_000)], "big.bin");
+      const onProgress = (sent, total) => progress.push([sent, total]);
+      return [progress, await client.attachments.upload(file, { onProgress })];
+    })()`)) as [[number, number][], { name: string; size: number }];
+    expect(attachment).toMatchObject({ name: "big.bin", size: 3_000_000 });
+    const [sent, total] = progress.at(-1) ?? [0, 0];
+    expect([sent, total > 3_000_000]).toEqual([total, true]);
+    const stopped = tab.evaluate(`(async () => {
+      const client = await server.resume();
+      const stop = new AbortController();
+      const onProgress = () => stop.abort(new Error("stopped"));
+      const file = new Blob([new Uint8Array(10_000_000)]);
+      return client.attachments.upload(file, { onProgress, signal: stop.signal }).catch(({ message }) => message);
+    })()`);
+    expect(await stopped).toBe("stopped");
+    const empty = `server.resume().then((client) => client.attachments.upload(new Blob([])))`;
+    expect(await tab.evaluate(`${empty}.catch((error) => error.field("file"))`)).toEqual([
+      "The submitted file is empty.",
+    ]);
+  });
+
   test("a logout ends the session in every tab, and leaves nothing in the browser", async () => {
     const tab = await register("leaver");
     const other = await site.tab(device, real.url);

@@ -12,6 +12,10 @@ import { DATABASES, has, RealServer } from "../support/server.ts";
 import { synced, until } from "../support/wait.ts";
 
 const PASSWORD = "nine-lives-2026";
+const PNG = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
 let names = 0;
 
 let program: Program;
@@ -64,10 +68,22 @@ describe.for(DATABASES.filter(has))("on %s", (database) => {
 
   test("an avatar is uploaded as a blob", async () => {
     const alice = await register();
-    const png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
-    const { avatar } = await alice.account.setAvatar(new Blob([Buffer.from(png, "base64")]));
+    const { avatar } = await alice.account.setAvatar(new Blob([PNG]));
     expect((await fetch(avatar ?? "")).status).toBe(200);
     expect((await alice.account.removeAvatar()).avatar).toBeNull();
+  });
+
+  test("files are uploaded, linked and deleted", async () => {
+    const alice = await register();
+    const cat = await alice.attachments.upload(new Blob([PNG]), { name: "cat.png" });
+    expect(cat).toMatchObject({ name: "cat.png", content_type: "image/png", width: 1, height: 1 });
+    const text = await alice.attachments.upload(new File(["Meow!"], "кот.txt"));
+    const links = await alice.attachments.links([cat.id, text.id, 999_999]);
+    expect(links.map(({ id }) => id)).toEqual([cat.id, text.id]);
+    expect(await (await fetch(links[1]?.url ?? "")).text()).toBe("Meow!");
+    await alice.attachments.delete(text.id);
+    const empty = await alice.attachments.upload(new Blob([])).catch((error: unknown) => error);
+    expect((empty as ApiError).field("file")).toEqual(["The submitted file is empty."]);
   });
 
   test("messages, edits, deletions and receipts arrive, each version once and in order", async () => {
