@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use meowsenger::domain::emoji::Emoji;
 use meowsenger::domain::event::Departed;
-use meowsenger::domain::ids::{ChatId, MessageId, SessionId, UserId};
+use meowsenger::domain::ids::{AttachmentId, ChatId, MessageId, SessionId, UserId};
 use meowsenger::domain::mentions::Mentions;
 use meowsenger::domain::message::NewMessage;
 use meowsenger::domain::numbering::{Seq, Version};
@@ -16,8 +16,9 @@ use meowsenger::domain::role::Role;
 use meowsenger::domain::search::IndexEntry;
 use meowsenger::store::presence::NodePresence;
 use meowsenger::store::{
-    Tx, account_version, avatars, blocks, chats, connecting, departures, least, markers,
-    member_chats, members, mentions, messages, presence, reactions, search, sends, sessions, users,
+    Tx, account_version, attachments, avatars, blocks, chats, connecting, departures, least,
+    markers, member_chats, members, mentions, messages, presence, reactions, search, sends,
+    sessions, users,
 };
 use rstest::rstest;
 
@@ -33,6 +34,8 @@ const TRIES: usize = 30;
 /// The statements, as `module::function`. A test checks that the list is complete.
 const STATEMENTS: &[&str] = &[
     "account_version::versions",
+    "attachments::named",
+    "attachments::readable",
     "avatars::used",
     "blocks::between",
     "blocks::blockers_among",
@@ -154,6 +157,10 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
     match statement {
         "account_version::versions" => {
             account_version::versions(tx, &lists.map(UserId)).await.map(drop)
+        }
+        "attachments::named" => attachments::named(tx, lists.names.clone()).await.map(drop),
+        "attachments::readable" => {
+            attachments::readable(tx, &lists.map(AttachmentId), one).await.map(drop)
         }
         "avatars::used" => avatars::used(tx, lists.names.clone()).await.map(drop),
         "member_chats::of_member" => {
