@@ -190,21 +190,25 @@ function body({ status: _, sender, ...rest }: Message): unknown {
 
 const sorted = (chats: Map<number, unknown>) => [...chats].sort(([a], [b]) => a - b);
 
-/** Each message exists once, and those of a device are in the order in which it wrote them. */
+/** Each message exists once, none is lost, and those of a device are in the order in which it wrote them. */
 async function checkMessages(devices: Device[], { chats }: { chats: number[] }, real: RealServer): Promise<void> {
   const owner = await new Server(real.url).logIn("chaos0", PASSWORD);
   for (const chat of chats) {
     const messages = await owner.messages.list(chat, { after: 0 }).all();
     expect(messages.map(({ seq }) => seq)).toEqual(messages.map((_, at) => at + 1));
-    const keys = messages.map(({ sender, client_id }) => `${sender.id} ${client_id}`);
-    expect(new Set(keys).size).toBe(keys.length);
-    for (const { written, name } of devices) {
+    const acknowledged = new Map<number, number>();
+    for (const { client, live, written, name } of devices) {
+      const contents = written.get(chat) ?? [];
       // Edits keep the beginning of a content, tombstones nothing.
-      const order = (written.get(chat) ?? []).map((content) =>
-        messages.findIndex((one) => one.content.startsWith(content)),
-      );
-      const found = order.filter((at) => at >= 0);
-      expect(found, name).toEqual([...found].sort((a, b) => a - b));
+      const found = contents.map((content) => messages.filter((one) => one.content.startsWith(content)));
+      expect(Math.max(0, ...found.map(({ length }) => length)), `${name}: once`).toBeLessThanOrEqual(1);
+      const seqs = found.flat().map(({ seq }) => seq);
+      expect(seqs, `${name}: in order`).toEqual([...seqs].sort((a, b) => a - b));
+      const count = contents.length - live.outbox.items(chat).length;
+      acknowledged.set(client.userId, (acknowledged.get(client.userId) ?? 0) + count);
+    }
+    for (const [user, count] of acknowledged) {
+      expect(messages.filter(({ sender }) => sender.id === user).length, `messages of ${user}`).toBe(count);
     }
   }
 }

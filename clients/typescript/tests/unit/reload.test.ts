@@ -100,6 +100,18 @@ test("one tab saves; when it is closed, another one does", async () => {
   expect((await storage.list("chats/")).size).toBe(1);
 });
 
+test("a tab that saves next replaces all that another one has saved", async () => {
+  const storage = new MemoryStorage();
+  const [first, second] = [await start(storage), await start(storage)];
+  for (const { socket } of [first, second]) socket.push(ready({ versions: {} }));
+  first.socket.push({ type: "chat.created", chat: chat() });
+  first.live.close();
+  await first.live.ended;
+  expect([...(await storage.list("chats/")).keys()]).toEqual(["chats/1"]);
+  await vi.advanceTimersByTimeAsync(0);
+  expect([...(await storage.list("chats/")).keys()], "this one has not heard of it").toEqual([]);
+});
+
 test("an unsent message is sent by the next program, and disappears with its event", async () => {
   const storage = new MemoryStorage();
   const before = await start(storage);

@@ -88,6 +88,13 @@ test("a receipt of mine counts what is unread after it, without tombstones, and 
   expect([unread(replica), known(replica).chat.last_read_seq]).toEqual([1, 2]);
 });
 
+test("a message that was read before it arrived is not unread", () => {
+  const replica = inSync();
+  replica.apply({ type: "receipt", chat: 1, user: ME, account: 1, last_delivered_seq: 1, last_read_seq: 1 });
+  replica.apply(created({ seq: 1, version: 2, mentions: [ME] }));
+  expect([unread(replica), known(replica).chat.unread_mentions]).toEqual([0, 0]);
+});
+
 test("removed messages are dropped and not unread, also when a page brings them back", () => {
   const replica = inSync();
   for (let seq = 1; seq <= 3; seq++) replica.apply(created({ seq, version: seq + 1 }));
