@@ -17,6 +17,8 @@ mod chats;
 mod connecting;
 #[path = "store/explain.rs"]
 mod explain;
+#[path = "store/fulltext.rs"]
+mod fulltext;
 #[path = "store/growth.rs"]
 mod growth;
 #[path = "store/least.rs"]

@@ -37,6 +37,9 @@ mod lookups;
 pub mod markers;
 pub mod members;
 mod mentions;
+pub mod message_index;
+pub mod message_merging;
+pub mod message_search;
 pub mod messages;
 pub mod monitoring;
 pub mod nodes;
@@ -128,6 +131,14 @@ fn start_upkeep(app: &Arc<App>) {
     app.every("epoch", epoch::INTERVAL, epoch::check);
     app.every("session_use", sessions::TOUCH_INTERVAL, sessions::store_touched);
     app.every("indexing", indexing::INTERVAL, indexing::index);
+    let (held, tidied) = (Arc::<message_index::IndexHold>::default(), Arc::default());
+    let hold = Arc::clone(&held);
+    app.every("message_index", message_index::INTERVAL, move |app| {
+        message_index::index(app, Arc::clone(&hold))
+    });
+    app.every("message_merging", message_merging::INTERVAL, move |app| {
+        message_merging::merge(app, Arc::clone(&held), Arc::clone(&tidied))
+    });
     app.every("housekeeping", housekeeping::INTERVAL, housekeeping::forget);
     app.every("retention", retention::INTERVAL, move |app| {
         retention::sweep(app, Arc::clone(&swept))

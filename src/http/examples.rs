@@ -71,6 +71,7 @@ pub(super) fn of(schema: &str) -> Option<Value> {
             "thumbnail_url": "https://chat.example.org/api/attachments/7/thumbnail/?signature=Xb81mT0cQ2s",
             "expires_at": TIME,
         }]}),
+        "FoundMessagePage" => page(json!({"message": message(), "highlights": [[0, 4]]})),
         "ReactionPage" => page(reaction()),
         "ReadMarker" => json!({"last_read_seq": 1, "unread_count": 0}),
         "Receipts" => json!({

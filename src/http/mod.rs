@@ -32,6 +32,7 @@ mod hosts;
 mod ids;
 mod media;
 mod members;
+mod message_search;
 mod messages;
 mod metrics;
 mod middleware;
@@ -201,6 +202,7 @@ fn private_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(members::one, members::update, members::remove))
         .routes(routes!(messages::list, messages::send))
         .routes(routes!(receipts::read))
+        .routes(routes!(message_search::search))
         .routes(routes!(messages::one, messages::edit, messages::delete))
         .routes(routes!(messages::forward))
         .routes(routes!(receipts::of_message))

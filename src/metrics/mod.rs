@@ -8,6 +8,7 @@ pub mod http;
 pub mod node;
 pub mod process;
 pub mod realtime;
+pub mod search;
 pub mod sends;
 
 use prometheus_client::encoding::{prometheus_text, text};
@@ -18,6 +19,7 @@ use http::HttpMetrics;
 use node::NodeMetrics;
 use process::ProcessMetrics;
 use realtime::{BusMetrics, RealtimeMetrics};
+use search::SearchMetrics;
 use sends::SendMetrics;
 
 /// Everything that a node counts.
@@ -27,6 +29,8 @@ pub struct Metrics {
     pub http: HttpMetrics,
     /// The committers.
     pub sends: SendMetrics,
+    /// The index for searching messages.
+    pub search: SearchMetrics,
     /// Events, frames and sockets.
     pub realtime: RealtimeMetrics,
     /// The state of the node, read when it is asked for.
@@ -63,6 +67,7 @@ impl Metrics {
         bus: Option<&BusMetrics>,
     ) -> Self {
         let (http, sends) = (HttpMetrics::default(), SendMetrics::default());
+        let search = SearchMetrics::default();
         let (node, process) = (NodeMetrics::default(), ProcessMetrics::default());
         let mut registry = Registry::default();
         process.register(&mut registry);
@@ -70,12 +75,13 @@ impl Metrics {
         http.register(own);
         database.register(own);
         sends.register(own);
+        search.register(own);
         realtime.register(own);
         if let Some(bus) = bus {
             bus.register(own);
         }
         node.register(own, bus.is_some());
-        Self { http, sends, realtime, node, process, registry }
+        Self { http, sends, search, realtime, node, process, registry }
     }
 
     /// Everything, as text.

@@ -346,6 +346,28 @@ pub async fn by_ids(at: impl Into<Target<'_>>, ids: &[MessageId]) -> Result<Vec<
     messages(at, rows).await
 }
 
+/// Those of these messages that the user may read, without what was deleted or removed, in no particular order.
+pub async fn readable(
+    at: impl Into<Target<'_>>,
+    user: UserId,
+    ids: &[MessageId],
+) -> Result<Vec<Message>> {
+    const READABLE: &str = "join members me on me.chat_id = m.chat_id and me.user_id = $1 \
+         join chats c on c.id = m.chat_id and c.first_seq <= m.seq where m.deleted_at is null and m.id ";
+    let mut at = at.into();
+    let rows = at
+        .reborrow()
+        .query(Dialects {
+            sqlite: concat!(SELECT, READABLE, "in (select value from json_each($2))"),
+            postgres: concat!(SELECT, READABLE, "= any($2)"),
+        })
+        .bind(user)
+        .bind_list(ids)
+        .all()
+        .await?;
+    messages(at, rows).await
+}
+
 /// The chat of a message that was not removed, if the user is a member of it.
 pub async fn chat_for_member(
     at: impl Into<Target<'_>>,

@@ -21,6 +21,7 @@ mod dynamic;
 pub mod error;
 pub mod explain;
 mod faults;
+pub mod fulltext;
 mod lease;
 pub mod least;
 pub mod load;

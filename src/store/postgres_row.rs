@@ -40,6 +40,7 @@ fn cell(value: PgValueRef<'_>) -> Result<Cell<'_>, BoxDynError> {
         "INT4" => decode(value).map(i32::into).map(Cell::Int),
         "INT2" => decode(value).map(i16::into).map(Cell::Int),
         "TEXT" | "VARCHAR" | "NAME" | "BPCHAR" => decode(value).map(Cell::Text),
+        "BYTEA" => decode(value).map(Cell::Bytes),
         "BOOL" => decode(value).map(Cell::Bool),
         "FLOAT8" => decode(value).map(Cell::Real),
         // All our queries are prepared, and prepared statements return binary values.

@@ -44,6 +44,7 @@ pub(super) enum Cell<'de> {
     Int(i64),
     Real(f64),
     Text(&'de str),
+    Bytes(&'de [u8]),
 }
 
 /// A row as a driver gives it.
@@ -166,6 +167,7 @@ impl<'de> Deserializer<'de> for Cell<'de> {
             Self::Int(value) => visitor.visit_i64(value),
             Self::Real(value) => visitor.visit_f64(value),
             Self::Text(value) => visitor.visit_str(value),
+            Self::Bytes(value) => visitor.visit_bytes(value),
         }
     }
 

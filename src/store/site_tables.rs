@@ -53,6 +53,10 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ("presence", "who is connected to them"),
     ("tickets", "they are valid for seconds"),
     ("throttles", "rate limits begin anew"),
+    ("search_state", "the search index is made anew"),
+    ("search_segments", "the search index is made anew"),
+    ("search_pages", "the search index is made anew"),
+    ("search_changes", "the search index is made anew"),
 ];
 
 /// A table with its columns.

@@ -261,7 +261,7 @@ impl Columns for rusqlite::Row<'_> {
             ValueRef::Text(value) => {
                 std::str::from_utf8(value).map(Cell::Text).map_err(Unfit::because)
             }
-            ValueRef::Blob(_) => Err(Unfit::because("binary data")),
+            ValueRef::Blob(value) => Ok(Cell::Bytes(value)),
         }
     }
 }

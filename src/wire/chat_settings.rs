@@ -65,7 +65,7 @@ impl UpdateChatSettings {
 }
 
 /// DRF's `invalid` of `DateTimeField`.
-const NOT_A_TIME: &str = "Datetime has wrong format. Use one of these formats instead: \
+pub const NOT_A_TIME: &str = "Datetime has wrong format. Use one of these formats instead: \
                           YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z].";
 const FOREVER: &str = "forever";
 

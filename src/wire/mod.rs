@@ -20,6 +20,7 @@ pub mod health;
 pub mod incoming;
 mod kinds;
 pub mod members;
+pub mod message_search;
 pub mod messages;
 pub mod origins;
 pub mod pages;

@@ -10,6 +10,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::avatars::png;
+use crate::message_search::indexed;
 use crate::support::openapi::{calls, document, object};
 use crate::support::{Backend, PASSWORD, TestApp};
 
@@ -130,6 +131,7 @@ async fn world(server: &TestApp) -> BTreeMap<String, String> {
     let [alice, bob, carol] = people.as_slice() else { unreachable!("three") };
     let group = alice.group(&[bob, carol]).await;
     let message = alice.say(group, "Meow!").await["id"].to_string();
+    indexed(server).await;
     let chat = alice.private_chat(bob).await;
     let numbers = [("GROUP", group.to_string()), ("CHAT", chat.to_string()), ("MESSAGE", message)];
     set.extend(numbers.map(|(name, value)| (name.to_owned(), value)));

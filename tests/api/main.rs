@@ -43,6 +43,7 @@ mod logs;
 mod members;
 mod membership;
 mod mentions;
+mod message_search;
 mod messages;
 mod metrics;
 mod notices;

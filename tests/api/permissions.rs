@@ -78,6 +78,7 @@ const ANYWHERE: &[Row] = &[
     ("GET /api/schema/socket/", "", Own, NONE),
     ("GET /api/users/", "", Own, NONE),
     ("GET /api/users/search/?q=tom", "", Own, NONE),
+    ("GET /api/messages/search/?q=meow", "", Own, NONE),
     ("GET /api/users/{id}/", "one's own", Own, NONE),
     ("GET /api/users/{id}/", "another's", Another, NONE),
     ("PUT /api/users/{id}/", "one's own", Own, |s| json!({"username": s.me.username})),

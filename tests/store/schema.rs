@@ -172,6 +172,14 @@ async fn a_migration_that_was_edited_after_it_was_applied_is_refused(
     run("drop table blocks; alter table users drop column in_blocks; \
          alter table chats drop column low_blocks; alter table chats drop column high_blocks")
     .await;
+    run("drop table search_state; drop table search_segments; drop table search_pages; \
+         drop table search_changes")
+    .await;
+    run(match backend {
+        Backend::Sqlite => "drop trigger messages_content_changed",
+        Backend::Postgres => "drop function note_content_change() cascade",
+    })
+    .await;
     for column in ["muted_until", "pinned", "archived", "settings_version"] {
         run(format!("alter table members drop column {column}").leak()).await;
     }

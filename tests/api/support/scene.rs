@@ -169,7 +169,7 @@ impl Cast {
             Of::Owner => owner,
             Of::Superuser => &self.other_superuser,
         };
-        let subject = if path.starts_with("/api/messages/") {
+        let subject = if path.starts_with("/api/messages/{id}/") {
             if of == Of::Own && !is_in {
                 return None;
             }

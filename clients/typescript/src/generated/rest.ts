@@ -871,6 +871,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/messages/search/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search messages
+         * @description In all chats that you are a member of, newest first. All words must occur; the last one may be the beginning
+         *     of a word, and `"…"` is a phrase. Case, accents, width and compatibility forms do not matter. A new or edited
+         *     message is found within a second.
+         */
+        get: operations["search_messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/schema/": {
         parameters: {
             query?: never;
@@ -1510,6 +1532,24 @@ export interface components {
             chats: number[];
             /** @description An idempotency key in each of the chats, as for sending. */
             client_id?: string | null;
+        };
+        /** @description A message that was found. */
+        FoundMessage: {
+            /**
+             * @description The matching parts of `content`: where each begins and ends, in Unicode code points. In order, and
+             *     without overlaps.
+             */
+            highlights: number[][];
+            message: components["schemas"]["Message"];
+        };
+        /** @description One page of a list. */
+        FoundMessagePage: {
+            /** @description The next page's URL. */
+            next: string | null;
+            /** @description The previous page's URL. */
+            previous: string | null;
+            /** @description The entries, in the list's order. */
+            results: components["schemas"]["FoundMessage"][];
         };
         /** @description A node that works. */
         Health: {
@@ -3754,6 +3794,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Receipts"];
+                };
+            };
+        };
+    };
+    search_messages: {
+        parameters: {
+            query: {
+                /** @description Only messages that were sent after this time. */
+                after?: string;
+                /** @description Only messages that were sent before this time. */
+                before?: string;
+                /** @description Only in this chat. */
+                chat?: number;
+                /** @description From `next` or `previous` of another page. */
+                cursor?: string;
+                /** @description The most entries on a page. */
+                page_size?: number;
+                /**
+                 * @description What to look for.
+                 * @example meow
+                 */
+                q: string;
+                /** @description Only messages of this user. */
+                sender?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of messages */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundMessagePage"];
                 };
             };
         };

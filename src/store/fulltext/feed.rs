@@ -1,0 +1,133 @@
+//! What is to be indexed: messages after a place and in gaps before it, and messages that were edited.
+
+use serde::Deserialize;
+
+use crate::domain::fulltext::{Gaps, Horizon, IndexedMessage};
+use crate::domain::ids::{ChatId, MessageId, UserId};
+use crate::domain::time::Timestamp;
+use crate::store::db::Tx;
+use crate::store::error::Result;
+use crate::store::query::{Dialects, Target};
+
+#[derive(Deserialize)]
+struct Row {
+    /// The number of the change, if it is one.
+    change: Option<i64>,
+    ended: i64,
+    begun: i64,
+    id: Option<MessageId>,
+    chat_id: Option<ChatId>,
+    sender_id: Option<UserId>,
+    timestamp: Option<Timestamp>,
+    content: Option<String>,
+}
+
+impl Row {
+    fn entry(self) -> Option<IndexedMessage> {
+        Some(IndexedMessage {
+            id: self.id?,
+            chat: self.chat_id?,
+            sender: self.sender_id?,
+            timestamp: self.timestamp?,
+            content: self.content?,
+        })
+    }
+}
+
+/// The next messages, at most `limit`, and no more once their contents have `bytes` together; those that gaps
+/// turned out to have come with them. All are of one snapshot, whose horizon this returns, too.
+pub async fn next(
+    at: impl Into<Target<'_>>,
+    gaps: &Gaps,
+    limit: i64,
+    bytes: i64,
+) -> Result<(Vec<IndexedMessage>, Horizon)> {
+    let (firsts, lasts) = gaps.open();
+    let rows: Vec<Row> = at
+        .into()
+        .query(Dialects {
+            // There are no gaps: its one writer commits in the order of ids.
+            sqlite: "select null as change, 0 as ended, 0 as begun, id, chat_id, sender_id, timestamp, \
+                            content \
+                     from (select f.*, sum(octet_length(content)) over (order by id) \
+                                       - octet_length(content) as before \
+                           from (select id, chat_id, sender_id, timestamp, content \
+                                 from messages where id > $1 order by id limit $2) f) \
+                     where before < $3",
+            postgres: "select null::bigint as change, pg_snapshot_xmin(s)::text::bigint as ended, \
+                              pg_snapshot_xmax(s)::text::bigint as begun, \
+                              m.id, m.chat_id, m.sender_id, m.timestamp, m.content \
+                       from pg_current_snapshot() s left join ( \
+                           select id, chat_id, sender_id, timestamp, content \
+                           from (select f.*, sum(octet_length(content)) over (order by id) \
+                                             - octet_length(content) as before \
+                                 from (select id, chat_id, sender_id, timestamp, content \
+                                       from messages where id > $1 order by id limit $2) f) f \
+                           where before < $3 \
+                           union all \
+                           select m.id, m.chat_id, m.sender_id, m.timestamp, m.content \
+                           from unnest($4::bigint[], $5::bigint[]) as g (first_id, last_id) \
+                           join messages m on m.id between g.first_id and g.last_id) m on true",
+        })
+        .bind(gaps.reached())
+        .bind(limit)
+        .bind(bytes)
+        .bind_list(firsts)
+        .bind_list(lasts)
+        .all()
+        .await?;
+    let horizon = rows.first().map_or(Horizon { ended: 0, begun: 0 }, |row| Horizon {
+        ended: row.ended,
+        begun: row.begun,
+    });
+    Ok((rows.into_iter().filter_map(Row::entry).collect(), horizon))
+}
+
+/// Edited messages, first change first, at most `limit`: the numbers of the changes, and the messages as they
+/// are now. A message that no longer exists only has a number.
+pub async fn changed(
+    at: impl Into<Target<'_>>,
+    limit: i64,
+) -> Result<(Vec<i64>, Vec<IndexedMessage>)> {
+    let rows: Vec<Row> = at
+        .into()
+        .query(
+            "select c.id as change, c.id as ended, c.id as begun, \
+                    m.id, m.chat_id, m.sender_id, m.timestamp, m.content \
+             from (select id, message_id from search_changes order by id limit $1) c \
+             left join messages m on m.id = c.message_id",
+        )
+        .bind(limit)
+        .all()
+        .await?;
+    let changes = rows.iter().filter_map(|row| row.change).collect();
+    Ok((changes, rows.into_iter().filter_map(Row::entry).collect()))
+}
+
+/// Removes changes that are indexed. A message that has been edited again has another one.
+pub async fn forget(tx: &mut Tx, changes: &[i64]) -> Result<()> {
+    tx.query(Dialects {
+        sqlite: "delete from search_changes where id in (select value from json_each($1))",
+        postgres: "delete from search_changes where id = any($1)",
+    })
+    .bind_list(changes)
+    .execute()
+    .await
+    .map(drop)
+}
+
+/// Those of these messages that still have a text.
+pub async fn living(at: impl Into<Target<'_>>, ids: &[MessageId]) -> Result<Vec<MessageId>> {
+    at.into()
+        .query(Dialects {
+            sqlite: "select m.id from json_each($1) r cross join messages m on m.id = r.value \
+                     join chats c on c.id = m.chat_id \
+                     where m.deleted_at is null and m.seq >= c.first_seq and c.deleted_at is null",
+            postgres: "select m.id from unnest($1::bigint[]) as r (id) \
+                       join messages m on m.id = r.id join chats c on c.id = m.chat_id \
+                       where m.deleted_at is null and m.seq >= c.first_seq and c.deleted_at is null",
+        })
+        .bind_list(ids)
+        .all()
+        .await
+}

@@ -1,0 +1,273 @@
+//! Searching messages. What matches what, in every script, is tested in `src/domain/fulltext/tests.rs`, too.
+
+use std::time::Duration;
+
+use meowsenger::store::fulltext::state::state;
+use rstest::rstest;
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use crate::support::{Answer, Backend, Client, PASSWORD, TestApp, eventually};
+
+/// A message has to be found within a second. Machines that run tests are busy.
+const SEARCHABLE: Duration = Duration::from_secs(10);
+
+/// Waits until everything is indexed.
+pub(super) async fn indexed(server: &TestApp) {
+    eventually(SEARCHABLE, "the index has everything", async || {
+        let state = state(&server.app.db).await.expect("the state");
+        (state.indexed_upto >= state.newest && !state.has_changes).then_some(())
+    })
+    .await;
+}
+
+pub(super) fn path(query: &str, more: &[(&str, &str)]) -> String {
+    let mut text = form_urlencoded::Serializer::new(String::new());
+    format!("/api/messages/search/?{}", text.append_pair("q", query).extend_pairs(more).finish())
+}
+
+async fn search(user: &Client, query: &str) -> Answer {
+    user.get(&path(query, &[])).await
+}
+
+pub(super) fn contents(rows: &[Value]) -> Vec<&str> {
+    rows.iter().map(|row| row["message"]["content"].as_str().expect("a content")).collect()
+}
+
+/// The contents of all that is found, newest first.
+async fn found(user: &Client, query: &str, more: &[(&str, &str)]) -> Vec<String> {
+    let rows = user.walk(&path(query, more), "next").await;
+    contents(&rows).into_iter().map(str::to_owned).collect()
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_script_is_found_with_highlights(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let chat = tom.private_chat(&kitty).await;
+    let cases = [
+        ("Grüße aus Köln", "koln GRUSSE", json!([[0, 5], [10, 14]])),
+        ("The cat sat, the cat slept", "\"the cat\" sle", json!([[0, 7], [13, 20], [21, 26]])),
+        ("Привет, мир", "мир прив", json!([[0, 6], [8, 11]])),
+        ("Γειά σου Κόσμε", "κοσμε", json!([[9, 14]])),
+        ("مَرْحَبًا بالعالم", "مرحبا", json!([[0, 9]])),
+        ("שָׁלוֹם עולם", "שלום", json!([[0, 7]])),
+        ("नमस्ते दुनिया", "नमस्ते", json!([[0, 6]])),
+        ("私は東京都に住んでいます", "東京", json!([[2, 4]])),
+        ("小猫在喵喵叫", "喵喵", json!([[3, 5]])),
+        ("ｶﾀｶﾅ ＷＩＤＥ", "カタカナ wide", json!([[0, 4], [5, 9]])),
+        ("เขาพูดว่าสวัสดีครับ", "สวัสดี", json!([[9, 15]])),
+        ("ສະບາຍດີ", "ສະບາຍ", json!([[0, 5]])),
+        ("ជំរាបសួស្តី", "សួស្តី", json!([[5, 11]])),
+        ("မင်္ဂလာပါ", "မင်္ဂလာ", json!([[0, 7]])),
+        ("안녕하세요 세계", "세계", json!([[6, 8]])),
+        ("გამარჯობა მსოფლიო", "მსოფ", json!([[10, 17]])),
+        ("🐈 meow 👍🏽 ❤️", "🐈 👍 ❤", json!([[0, 1], [7, 9], [10, 12]])),
+    ];
+    for (content, ..) in &cases {
+        tom.say(chat, content).await;
+    }
+    indexed(&server).await;
+    for (content, query, highlights) in &cases {
+        let answer = search(&kitty, query).await.expect(200);
+        assert_eq!(contents(answer.results()), [*content], "{query}");
+        assert_eq!(answer.results()[0]["highlights"], *highlights, "{query} in {content}");
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_result_is_the_whole_message_and_the_newest_comes_first(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let (chat, group) = (tom.private_chat(&kitty).await, tom.group(&[&kitty]).await);
+    let first = tom.say(chat, "meow one").await;
+    let second = kitty.say(group, "meow two").await;
+    tom.say(chat, "purr").await;
+    kitty.post(&format!("/api/chats/{chat}/read/"), json!({"seq": 1})).await.expect(200);
+    indexed(&server).await;
+    let answer = search(&tom, "meow").await.expect(200);
+    let get =
+        async |message: &Value| tom.get(&format!("/api/messages/{}/", message["id"])).await.json;
+    let expected = [&second, &first];
+    assert_eq!(answer.results().len(), 2);
+    for (row, message) in answer.results().iter().zip(expected) {
+        assert_eq!(row["message"], get(message).await);
+        assert_eq!(row["highlights"], json!([[0, 4]]));
+    }
+    assert_eq!((&answer.json["next"], &answer.json["previous"]), (&Value::Null, &Value::Null));
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_chats_that_the_caller_is_in_now_are_searched(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let group = tom.group(&[]).await;
+    tom.say(group, "secret").await;
+    indexed(&server).await;
+    let in_group = path("secret", &[("chat", &group.to_string())]);
+    assert_eq!(found(&kitty, "secret", &[]).await, [""; 0]);
+    kitty.get(&in_group).await.expect_not_found();
+    // Permission comes before input.
+    kitty.get(&path("?!", &[("chat", &group.to_string())])).await.expect_not_found();
+    let members = format!("/api/chats/{group}/members/");
+    tom.post(&members, json!({"user": kitty.id})).await.expect(201);
+    assert_eq!(found(&kitty, "secret", &[]).await, ["secret"]);
+    kitty.get(&in_group).await.expect(200);
+    tom.delete(&format!("{members}{}/", kitty.id)).await.expect(204);
+    assert_eq!(found(&kitty, "secret", &[]).await, [""; 0]);
+    kitty.get(&in_group).await.expect_not_found();
+    server.anonymous().get(&in_group).await.expect_no_credentials();
+    tom.delete(&format!("/api/chats/{group}/")).await.expect(204);
+    assert_eq!(found(&tom, "secret", &[]).await, [""; 0]);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn edits_replace_and_deleted_messages_are_gone_at_once(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let chat = tom.private_chat(&kitty).await;
+    let one = tom.say(chat, "meow one").await["id"].clone();
+    let two = tom.say(chat, "meow two").await["id"].clone();
+    indexed(&server).await;
+    tom.delete(&format!("/api/messages/{two}/")).await.expect(204);
+    assert_eq!(found(&kitty, "meow", &[]).await, ["meow one"]);
+    tom.put(&format!("/api/messages/{one}/"), json!({"content": "purr one"})).await.expect(200);
+    assert_eq!(found(&kitty, "meow", &[]).await, [""; 0]);
+    let edited = eventually(SEARCHABLE, "the edit is found", async || {
+        let found = found(&kitty, "purr", &[]).await;
+        (!found.is_empty()).then_some(found)
+    });
+    assert_eq!(edited.await, ["purr one"]);
+    assert_eq!(found(&kitty, "meow", &[]).await, [""; 0]);
+    // What somebody wrote stays when the account is gone.
+    tom.say(chat, "purr two").await;
+    indexed(&server).await;
+    let body = json!({"password": PASSWORD}).to_string();
+    tom.raw(reqwest::Method::DELETE, "/api/auth/me/", "application/json", body).await.expect(204);
+    assert_eq!(found(&kitty, "purr", &[]).await, ["purr two", "purr one"]);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_is_found_within_a_second_on_any_node(
+    #[values(Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let other = server.second_node().await;
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let chat = tom.private_chat(&kitty).await;
+    let kitty = other.anonymous().with_access(&kitty.access);
+    for number in 0..5 {
+        let (sender, word) = (if number % 2 == 0 { &tom } else { &kitty }, format!("meow{number}"));
+        sender.say(chat, &word).await;
+        eventually(SEARCHABLE, "the message is found", async || {
+            (found(&kitty, &word, &[]).await == [word.as_str()]).then_some(())
+        })
+        .await;
+        assert_eq!(found(&tom, &word, &[]).await, [word.as_str()]);
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn filters_narrow_the_results(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let (chat, group) = (tom.private_chat(&kitty).await, tom.group(&[&kitty]).await);
+    tom.say(chat, "meow 1").await;
+    let second = kitty.say(group, "meow 2").await;
+    tom.say(group, "meow 3").await;
+    kitty.say(chat, "meow 4").await;
+    indexed(&server).await;
+    let (id, group, at) = (kitty.id.to_string(), group.to_string(), second["timestamp"].as_str());
+    let at = at.expect("a time");
+    for (more, expected) in [
+        (vec![("chat", group.as_str())], vec!["meow 3", "meow 2"]),
+        (vec![("sender", id.as_str())], vec!["meow 4", "meow 2"]),
+        (vec![("sender", id.as_str()), ("chat", &group)], vec!["meow 2"]),
+        (vec![("after", at)], vec!["meow 4", "meow 3"]),
+        (vec![("before", at)], vec!["meow 1"]),
+        (vec![("after", "2020-01-01T00:00:00Z"), ("before", "2020-01-02T01:00:00+01:00")], vec![]),
+        (vec![("sender", "999999"), ("page_size", "1")], vec![]),
+    ] {
+        assert_eq!(found(&tom, "meow", &more).await, expected, "{more:?}");
+    }
+    let wrong = [("chat", "x"), ("sender", "1.5"), ("after", "soon"), ("before", "2020-13-01")];
+    let answer = tom.get(&path("meow", &wrong)).await.expect(400);
+    let integer = json!(["A valid integer is required."]);
+    assert_eq!((&answer.json["chat"], &answer.json["sender"]), (&integer, &integer));
+    for name in ["after", "before"] {
+        let text = answer.json[name][0].as_str().expect("a text");
+        assert!(text.starts_with("Datetime has wrong format."), "{text}");
+    }
+    tom.get(&path("meow", &[("chat", "99999999999999999999")])).await.expect_not_found();
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_query_is_refused(#[values(Backend::Sqlite, Backend::Postgres)] backend: Backend) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let tom = server.user("tom").await;
+    for missing in ["/api/messages/search/", "/api/messages/search/?q="] {
+        tom.get(missing).await.expect_fault("q", "This field is required.");
+    }
+    for nothing in [" ", "?!…", "\"\"", "\0", "。、", "-_-"] {
+        search(&tom, nothing).await.expect_fault("q", "Enter a word, a number or an emoji.");
+    }
+    let long = search(&tom, &"a".repeat(1_001)).await;
+    long.expect_fault("q", "Ensure this field has no more than 1000 characters.");
+    search(&tom, &"a ".repeat(500)).await.expect(200);
+    search(&tom, &"東".repeat(1_000)).await.expect(200);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_neither_skip_nor_repeat_while_messages_are_added(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let (chat, group) = (tom.private_chat(&kitty).await, tom.group(&[&kitty]).await);
+    let mut expected = Vec::new();
+    for number in 0..11 {
+        let content = format!("meow {number}");
+        tom.say(if number % 3 == 0 { chat } else { group }, &content).await;
+        expected.insert(0, content);
+    }
+    indexed(&server).await;
+    let mut link = Some(path("meow", &[("page_size", "3")]));
+    let (mut rows, mut last) = (Vec::new(), Value::Null);
+    while let Some(path) = link {
+        let page = tom.get(&path).await.expect(200);
+        rows.extend(contents(page.results()).into_iter().map(str::to_owned));
+        link = page.json["next"].as_str().map(str::to_owned);
+        last = page.json["previous"].clone();
+        tom.say(group, "meow later").await;
+    }
+    assert_eq!(rows, expected);
+    indexed(&server).await;
+    let back = tom.walk(last.as_str().expect("a page before"), "previous").await;
+    let back = contents(&back);
+    assert_eq!(
+        back[..9],
+        ["meow 2", "meow 3", "meow 4", "meow 5", "meow 6", "meow 7", "meow 8", "meow 9", "meow 10"]
+    );
+    assert_eq!(back[9..], ["meow later"; 4]);
+    let cursor = tom.get(&path("meow", &[("page_size", "3")])).await.json["next"].clone();
+    let other = cursor.as_str().expect("a page").replace("q=meow", "q=purr");
+    tom.get(&other).await.expect_detail(404, "Invalid cursor");
+}
