@@ -14,7 +14,7 @@ import { DATABASES, has, RealServer } from "../support/server.ts";
 import { until } from "../support/wait.ts";
 
 const PASSWORD = "nine-lives-2026";
-const SECONDS = Number(process.env.MEOW_CHAOS_SECONDS ?? 8);
+const SECONDS = Number(process.env.MEOW_CHAOS_SECONDS ?? 5);
 const SEED = Number(process.env.MEOW_CHAOS_SEED ?? Date.now() % 1_000_000);
 const QUICK = { backoffBase: 50, backoffCap: 400, timeout: 2_000 };
 const EMOJI = ["👍", "🐈", "❤️"];
