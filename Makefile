@@ -12,14 +12,14 @@ test_command = scripts/with-services cargo test --locked --workspace $(ARGS)
 with_tools   = PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin"
 
 .PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench bench-quick bench-instructions bench-soak bench-idle bench-data bench-slow bench-churn \
-	chaos fuzz-api generators browser client-ts metrics-check autobahn coverage mutants machete dist package operations balancers rolling \
+	chaos fuzz-api generators browser client-ts web metrics-check autobahn coverage mutants machete dist package operations balancers rolling \
 	cargo-deny cargo-llvm-cov cargo-machete cargo-mutants
 
 help: ## list the commands
 	@echo 'Targets (with ARGS="…" where mentioned):'
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14 | sed 's/^/  /'
 
-run: ## run the optimised server; ARGS goes to runserver
+run: web ## build the web client and run the optimised server; ARGS goes to runserver
 	cargo run --release --locked -- runserver $(ARGS)
 
 test: ## run all tests, on SQLite and on a temporary PostgreSQL; ARGS goes to cargo test
@@ -159,6 +159,9 @@ browser: ## run the code of docs/browser.md in headless Chromium, against a serv
 
 client-ts: ## check and test the TypeScript client (clients/typescript) against the server; needs Node 20; ARGS goes to vitest, as in `--project unit`
 	clients/typescript/scripts/test $(ARGS)
+
+web: ## build the web client (web), which the next build of the server embeds; without Node 20 there is none
+	web/scripts/build
 
 metrics-check: ## check the alert rules, and let a real Prometheus scrape two nodes
 	$(debug_program)

@@ -1,0 +1,130 @@
+// The part of a chat's history that is shown: a window of messages, which moves as the user scrolls. Messages come from the
+// replica, and from the server where that has none.
+
+import type { Message } from "@meowsenger/client";
+import { session } from "./session.svelte.ts";
+
+/** By how many messages the window grows, and how many it has at most. */
+const STEP = 50;
+const MOST = 250;
+
+export class Timeline {
+  readonly chat: number;
+  /** The window by `seq`. Without an end it follows new messages. */
+  #first = $state(0);
+  #last = $state(Number.POSITIVE_INFINITY);
+  /** A message of the part of the history that is shown; undefined: its end. */
+  #anchor = $state<number | undefined>();
+  isLoading = $state(false);
+  error = $state.raw<unknown>();
+  /** The first message that was unread when the chat was opened. */
+  unreadFrom = $state<number | undefined>();
+
+  /** The known messages without a gap around the window. */
+  readonly #known: Message[] = $derived.by(() => this.#replica?.history(this.#anchor) ?? []);
+  readonly messages: Message[] = $derived(
+    this.#known.filter(({ seq }) => seq >= this.#first && seq <= this.#last),
+  );
+  /** The known messages by id. */
+  readonly byId: ReadonlyMap<number, Message> = $derived(new Map(this.#known.map((message) => [message.id, message])));
+
+  constructor(chat: number) {
+    this.chat = chat;
+  }
+
+  get #replica() {
+    return session.replicaOf(this.chat);
+  }
+
+  get #lastSeq(): number {
+    return this.#replica?.chat.last_seq ?? 0;
+  }
+
+  /** Whether the newest message is in the window. */
+  get isAtEnd(): boolean {
+    return this.#last >= this.#lastSeq && (this.#known.at(-1)?.seq ?? 0) === this.#lastSeq;
+  }
+
+  get hasOlder(): boolean {
+    const first = this.messages[0]?.seq ?? this.#lastSeq + 1;
+    return first > (this.#replica?.chat.first_seq ?? 1);
+  }
+
+  /** Shows the first unread message, or the newest ones. */
+  async open(): Promise<void> {
+    const chat = this.#replica?.chat;
+    if (!chat) return;
+    this.unreadFrom = chat.unread_count > 0 ? chat.last_read_seq + 1 : undefined;
+    if (this.unreadFrom !== undefined && chat.unread_count > STEP / 2) return this.show(this.unreadFrom);
+    this.showLatest();
+    if (this.messages.length < STEP / 2 && this.hasOlder) await this.showOlder();
+  }
+
+  showLatest(): void {
+    this.#anchor = undefined;
+    this.#first = this.#lastSeq - STEP;
+    this.#last = Number.POSITIVE_INFINITY;
+  }
+
+  /** Shows the messages around one. Returns whether it can be shown. */
+  async show(seq: number): Promise<void> {
+    if (!this.#replica?.messages.has(seq)) {
+      await this.#load(() => session.live.loadAround(this.chat, seq));
+      if (this.error) return;
+    }
+    this.#anchor = seq;
+    this.#first = seq - STEP / 2;
+    this.#last = seq + STEP;
+    this.#followIfLast();
+  }
+
+  async showOlder(): Promise<void> {
+    if (this.isLoading || !this.hasOlder) return;
+    const start = this.#known[0]?.seq ?? this.#lastSeq + 1;
+    if (this.#first <= start) {
+      const isTail = this.#known.length === 0 || this.#known.at(-1)?.seq === this.#lastSeq;
+      await this.#load(() =>
+        isTail ? session.live.loadOlder(this.chat) : session.live.loadAround(this.chat, start),
+      );
+      if (this.error) return;
+    }
+    this.#first = Math.min(this.#first, this.messages[0]?.seq ?? this.#first) - STEP;
+    const end = this.messages[0]?.seq ?? 0;
+    if (this.messages.length > MOST) this.#last = Math.max(end, this.#first) + MOST;
+  }
+
+  async showNewer(): Promise<void> {
+    if (this.isLoading || this.isAtEnd) return;
+    const end = this.#known.at(-1)?.seq ?? 0;
+    if (this.#last >= end && end < this.#lastSeq) {
+      await this.#load(() => session.live.loadAround(this.chat, end));
+      if (this.error) return;
+    }
+    this.#last = Math.min(this.#last, this.#known.at(-1)?.seq ?? 0) + STEP;
+    this.#first = Math.max(this.#first, this.#last - MOST);
+    this.#followIfLast();
+  }
+
+  /** Drops old messages from the window while it follows new ones. */
+  trim(): void {
+    if (this.isAtEnd && this.messages.length > MOST) this.#first = this.#lastSeq - STEP;
+  }
+
+  #followIfLast(): void {
+    const isTail = this.#known.at(-1)?.seq === this.#lastSeq;
+    if (isTail && this.#last >= this.#lastSeq) this.#last = Number.POSITIVE_INFINITY;
+  }
+
+  async #load(load: () => Promise<unknown>): Promise<void> {
+    this.isLoading = true;
+    this.error = undefined;
+    try {
+      await load();
+      session.revision += 1;
+    } catch (error) {
+      this.error = error;
+    } finally {
+      this.isLoading = false;
+    }
+  }
+}
