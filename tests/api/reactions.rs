@@ -407,3 +407,41 @@ async fn what_another_node_without_a_bus_changed_arrives_in_order_or_is_missed_w
     assert_eq!(event["type"], "message.updated");
     assert_eq!(event["message"]["reactions"], json!([summary("🐾", &[&tom])]));
 }
+
+/// Everybody in a group of a thousand reacts at once. No reaction is lost, each is a version, and they take as many
+/// commits as so many sends.
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_of_reactions_takes_as_few_commits_as_sends(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    const CROWD: i64 = 1_000;
+    let Some(server) = TestApp::start(backend).await else { return };
+    let tom = server.user("tom").await;
+    let chat = tom.group(&[]).await;
+    let message = tom.say(chat, "meow").await;
+    let users = crowd(&server, chat, &message, CROWD).await;
+    let commits = || server.app.db.metrics().commits("committed").get();
+    let before = commits();
+    let push = |user: &i64| {
+        let change = ReactionChange {
+            message: MessageId(message["id"].as_i64().expect("an id")),
+            user: UserId(*user),
+            emoji: Emoji::parse("👍").expect("an emoji"),
+            active: true,
+        };
+        server.app.reactions.push(change).expect("queued")
+    };
+    let mut versions = Vec::new();
+    for answer in users.iter().map(push).collect::<Vec<_>>() {
+        versions.push(answer.await.expect("answered").expect("committed").version.0);
+    }
+    let taken = commits() - before;
+    assert_eq!(versions, (3..3 + CROWD).collect::<Vec<_>>(), "in the order of the calls");
+    // At most 256 in each; the first ones may go alone.
+    assert!(taken <= 8, "{taken} commits");
+    let seen = tom.get(&format!("/api/messages/{}/", message["id"])).await.expect(200).json;
+    let shown = json!({"emoji": "👍", "count": CROWD, "users": users[..100]});
+    assert_eq!(seen["reactions"][1], shown);
+    assert_eq!(listed(&tom, &message, "&emoji=👍&page_size=100").await.len(), users.len());
+}

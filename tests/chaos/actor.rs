@@ -106,7 +106,7 @@ impl Actor {
         let what = chance.below(100);
         Ok(Some(match what {
             0..60 => return self.send(chance, chat, count, by_socket).await.map(Some),
-            60..70 => {
+            60..68 => {
                 let Some(message) = chance.pick(&mine) else { return Ok(None) };
                 let content = format!("edited {count}");
                 match by_socket {
@@ -115,7 +115,12 @@ impl Actor {
                 };
                 format!("edited {}", message.id)
             }
-            70..75 => {
+            68..72 => {
+                let alive: Vec<_> = messages.iter().filter(|m| m.deleted_at.is_none()).collect();
+                let Some(message) = chance.pick(&alive) else { return Ok(None) };
+                self.mark(chance, message).await?
+            }
+            72..75 => {
                 let Some(message) = chance.pick(&mine) else { return Ok(None) };
                 match by_socket {
                     true => drop(live.delete(message.id).await?),
@@ -168,6 +173,19 @@ impl Actor {
                 format!("made {other} an admin of {chat}")
             }
         }))
+    }
+
+    /// Reacts to a message or no longer, or pins or unpins it.
+    async fn mark(&self, chance: &mut Chance, message: &Message) -> Result<String> {
+        let (client, id) = (&self.client, message.id);
+        let emoji = ["🐈", "😺", "🐾"][chance.below(3)];
+        match chance.below(6) {
+            0 => client.pin(id).await?,
+            1 => client.unpin(id).await?,
+            2 => client.unreact(id, emoji).await?,
+            _ => client.react(id, emoji).await?,
+        };
+        Ok(format!("reacted to {id} or pinned it"))
     }
 
     /// Sends a message; sometimes so many large ones that they fill the server's queues.

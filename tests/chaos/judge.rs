@@ -226,6 +226,12 @@ pub fn messages(chat: &Chat, messages: &[Message], sends: &Sends) -> Findings {
     let mut found: HashMap<&str, &Message> = HashMap::new();
     for message in messages {
         let name = message.client_id.as_deref().unwrap_or_default();
+        for one in &message.reactions {
+            let users: HashSet<_> = one.users.iter().collect();
+            if users.len() != one.count.min(100) || one.users.len() != users.len() {
+                add(format!("chat {id}: {one:?} does not count its users"));
+            }
+        }
         if sends.tried.get(name) != Some(&id) {
             add(format!("chat {id}: nobody sent {message:?}"));
         }

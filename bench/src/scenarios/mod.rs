@@ -48,6 +48,7 @@ pub struct Scenario {
 enum Work {
     Read(usize, Call),
     Rest(usize, Chats),
+    React(usize),
     Sockets(usize),
     Deliver,
     Deep { large: bool },
@@ -85,6 +86,7 @@ impl Scenario {
         let figures = match self.work {
             Work::Read(connections, call) => calls::read(site, pace, connections, call).await?,
             Work::Rest(connections, chats) => sends::rest(site, pace, connections, chats).await?,
+            Work::React(connections) => sends::reactions(site, pace, connections).await?,
             Work::Sockets(in_flight) => sends::sockets(site, pace, in_flight).await?,
             Work::Deliver => deliver::run(site, pace).await?,
             Work::Deep { large } => depth::pages(site, pace, large).await?,
@@ -186,6 +188,12 @@ pub const ALL: &[Scenario] = &[
         about: "a message by REST, 64 connections, all in one chat",
         needs: &[],
         work: Work::Rest(64, Chats::One),
+    },
+    Scenario {
+        name: "react-64",
+        about: "a reaction by REST, 64 connections, all to one message",
+        needs: &[],
+        work: Work::React(64),
     },
     Scenario {
         name: "socket-send-64",

@@ -6,10 +6,11 @@ use std::io::Write;
 use std::time::Instant;
 
 use futures_util::future::try_join_all;
+use serde_json::Value;
 
 use crate::Result;
 use crate::figures::{Done, Figures, Latencies, Meter, latencies};
-use crate::http::contains;
+use crate::http::{Connection, contains};
 use crate::load::{Pace, measure};
 use crate::site::Site;
 use crate::world::{COMMON_CHAT, World};
@@ -39,6 +40,28 @@ pub async fn rest(site: &Site, pace: Pace, connections: usize, chats: Chats) -> 
     let tokens: Vec<_> = (0..connections).map(|number| site.world.sender(number)).collect();
     measure(site, pace, connections, |number, turn, request| {
         request_of(chats.of(number), &tokens[number], &format!("{run:x}-{number}-{turn}"), request);
+    })
+    .await
+}
+
+/// Reactions by REST over so many connections, each of its own user, all to one message of the group: each reacts, and
+/// no longer, by turns.
+pub async fn reactions(site: &Site, pace: Pace, connections: usize) -> Result<Figures> {
+    let tokens: Vec<_> = (0..connections).map(|number| site.world.sender(number)).collect();
+    let mut request = Vec::new();
+    request_of(COMMON_CHAT, &tokens[0], &format!("{:x}", fastrand::u64(..)), &mut request);
+    let mut connection = Connection::open(site.address).await?;
+    let message: Value = serde_json::from_slice(connection.call(&request).await?)?;
+    let path = format!("/api/messages/{}/reactions/%F0%9F%90%88/", message["id"]);
+    measure(site, pace, connections, |number, turn, request| {
+        let (method, token) = (["PUT", "DELETE"][turn as usize % 2], &tokens[number]);
+        // Writing to a vector cannot fail.
+        write!(
+            request,
+            "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\n\
+             content-length: 0\r\n\r\n"
+        )
+        .ok();
     })
     .await
 }
