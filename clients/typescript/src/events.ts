@@ -116,16 +116,15 @@ class Iterator implements AsyncIterableIterator<Event> {
   }
 
   async next(): Promise<IteratorResult<Event, undefined>> {
-    while (this.#waiting.length === 0) {
+    for (;;) {
+      const value = this.#waiting.shift();
+      if (value) return { done: false, value };
       if (this.#isLost) throw new EventsLost();
       if (this.#isOver) return { done: true, value: undefined };
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
-    const [value, ...rest] = this.#waiting;
-    this.#waiting = rest;
-    return { done: false, value: value as Event };
   }
 
   async return(): Promise<IteratorResult<Event, undefined>> {

@@ -8,6 +8,8 @@ import { randomId } from "./random_id.ts";
 import type { Body, Message } from "./types.ts";
 
 const PREFIX = "outbox/";
+/** The pause after the storage failed, in milliseconds. */
+const RETRY = 1_000;
 
 /** A message as it is sent. */
 export type Draft = Body<"send_message">;
@@ -118,7 +120,8 @@ export class Outbox {
     try {
       for (let next = this.#next(chat); next && !this.#isStopped; next = this.#next(chat)) await this.#deliver(next);
     } catch {
-      // The connection or the session has ended, or the storage failed: what is stored waits for the next program.
+      // If the connection has ended, what is stored waits for the next program. Otherwise the storage failed.
+      if (!this.#isStopped) setTimeout(() => this.#work(chat), RETRY);
     } finally {
       this.#busy.delete(chat);
     }

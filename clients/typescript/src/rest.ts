@@ -98,7 +98,7 @@ export class Server {
   async runAs<T>(tokens: Tokens, call: Call): Promise<T> {
     let access = await tokens.access();
     let isReplaced = false;
-    return this.#repeat(call, this.#deadline, async (requestId) => {
+    const once = async (requestId: string): Promise<T> => {
       try {
         return await this.attempt<T>(call, { requestId, access });
       } catch (error) {
@@ -106,9 +106,10 @@ export class Server {
         if (isReplaced) throw new SessionEnded();
         isReplaced = true;
         access = await tokens.replace(access);
-        return this.attempt<T>(call, { requestId, access });
+        return once(requestId);
       }
-    });
+    };
+    return this.#repeat(call, this.#deadline, once);
   }
 
   async #startSession(path: string, body: unknown): Promise<Client> {
@@ -195,16 +196,17 @@ export class Client {
     return this.#tokens.guarded;
   }
 
-  /** Closes the connections, ends the session on the server, and removes everything that is stored here. */
+  /**
+   * Closes the connections, ends the session on the server, and removes everything that is stored here. The latter also if the server
+   * cannot be reached: then the session is in the list of sessions still.
+   */
   async logOut(): Promise<void> {
     for (const live of this.#lives) live.close();
     await Promise.all([...this.#lives].map(({ ended }) => ended));
-    try {
-      await this.run({ method: "POST", path: "/api/auth/logout/", body: {} });
-    } catch (error) {
-      if (!(error instanceof SessionEnded)) throw error;
-    }
+    const call: Call = { method: "POST", path: "/api/auth/logout/", body: {} };
+    const failure: unknown = await this.run(call).catch((error: unknown) => error);
     await this.#tokens.forget();
+    if (failure && !(failure instanceof SessionEnded) && !isTransient(failure)) throw failure;
   }
 
   /** Changes the password. This session goes on with new tokens; all others end. */
@@ -228,8 +230,8 @@ export class Client {
   }
 
   /** Replaces the access token after a socket that it opened was rejected. */
-  async refresh(): Promise<void> {
-    await this.#tokens.replace(await this.#tokens.access());
+  refresh(): Promise<void> {
+    return this.#tokens.renew();
   }
 }
 

@@ -84,6 +84,11 @@ export class Tokens {
     }
   }
 
+  /** Replaces the present access token, which the server has rejected. */
+  async renew(): Promise<void> {
+    await this.replace(this.#current.access);
+  }
+
   /** A replacement for an access token that the server has rejected. Refreshes it, unless that was done. */
   replace(rejected: string): Promise<string> {
     return withLock(this.#lock, async () => {

@@ -122,6 +122,15 @@ test("what another tab has sent or given up is not sent again", async () => {
   expect(second.attempts).toHaveLength(1);
 });
 
+test("a storage that fails for a moment keeps no message from being sent", async () => {
+  const storage = new MemoryStorage();
+  const { outbox, attempt, contents } = manual(storage);
+  vi.spyOn(storage, "get").mockRejectedValueOnce(new Error("the database was closed"));
+  await outbox.add(1, { content: "one" });
+  (await attempt(0)).ack();
+  await eventually(() => contents().length === 0);
+});
+
 test("after a logout in another tab nothing is stored", async () => {
   const storage = new MemoryStorage();
   const outbox = new Outbox(

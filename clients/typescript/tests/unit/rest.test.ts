@@ -128,7 +128,7 @@ test("a rejected token is replaced, once", async () => {
     ["/api/auth/me/", pair(2).access],
   ]);
   const hopeless = await scripted(rejected, { status: 200, body: pair(2) }, rejected);
-  expect(await failure(hopeless.client.account.get())).toBeInstanceOf(ApiError);
+  expect(await failure(hopeless.client.account.get())).toBeInstanceOf(SessionEnded);
 });
 
 test("a refresh that the server refuses ends the session, also for the next program", async () => {
@@ -142,6 +142,12 @@ test("a logout removes everything that is stored", async () => {
   await client.server.storage.write(new Map([["outbox/1", "unsent"]]));
   await client.logOut();
   expect([...(await client.server.storage.list(""))]).toEqual([]);
+});
+
+test("a logout without an answer removes it, too", async () => {
+  const { client } = await scripted(new TypeError("cut"));
+  await client.logOut();
+  expect(await client.server.resume()).toBeUndefined();
 });
 
 test("another user's login removes what is stored, the same user's does not", async () => {
