@@ -166,6 +166,18 @@ export const texts = {
     forwarded: (name: string) => `Forwarded from ${name}`,
     copied: "Copied",
   },
+  mentions: { label: "People to mention", everybody: "Everybody" },
+  pins: {
+    title: "Pinned messages",
+    count: (n: number) => count(n, "pinned message", "pinned messages"),
+  },
+  search: {
+    title: "Search in this chat",
+    label: "Words to look for",
+    none: "No message has these words.",
+    more: "Show more",
+  },
+  forward: { title: "Forward to…", find: "Find a chat", send: "Forward", done: "Forwarded." },
   theme: { label: "Colours", system: "As the system", light: "Light", dark: "Dark" },
   settings: {
     title: "Settings",
