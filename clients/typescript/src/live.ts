@@ -108,9 +108,15 @@ export class Live implements AsyncIterable<Event> {
     await this.request({ type: "status", status });
   }
 
-  /** Subscribes this connection to the presence of users, instead of those subscribed to before. */
+  /**
+   * Subscribes this connection to the presence of users, instead of those subscribed to before. Their present one arrives as events,
+   * too.
+   */
   async watch(users: number[]): Promise<Presence[]> {
     const ack = (await this.request({ type: "status.watch", users })) as { users: Presence[] };
+    for (const presence of ack.users) {
+      for (const event of this.#replica.apply({ type: "status", ...presence })) this.#deliver(event);
+    }
     return ack.users;
   }
 

@@ -12,6 +12,7 @@ export type Availability = Schemas["Availability"];
 export type Chat = Schemas["Chat"];
 export type ChatSettings = Schemas["ChatSettings"];
 export type ChatType = Schemas["ChatType"];
+export type FoundMessage = Schemas["FoundMessage"];
 export type Member = Schemas["Member"];
 export type Message = Schemas["Message"];
 export type Presence = FrameSchemas["Presence"];

@@ -2,7 +2,7 @@
 
 import { type Caller, List } from "../lists.ts";
 import { randomId } from "../random_id.ts";
-import type { Body, Message, Query, Reaction, Receipts, SyncRequest, SyncResult } from "../types.ts";
+import type { Body, FoundMessage, Message, Query, Reaction, Receipts, SyncRequest, SyncResult } from "../types.ts";
 
 export class Messages {
   readonly #caller: Caller;
@@ -18,6 +18,11 @@ export class Messages {
 
   get(id: number): Promise<Message> {
     return this.#caller.run({ method: "GET", path: `/api/messages/${id}/` });
+  }
+
+  /** Messages with all of these words in your chats, the newest first; the last word may be the beginning of one. */
+  search(q: string, query: Omit<Query<"search_messages">, "q"> = {}): List<FoundMessage> {
+    return new List(this.#caller, "/api/messages/search/", { q, ...query });
   }
 
   /** Sends a message over HTTP. It is retried under its `client_id`, so it is created once. */

@@ -66,6 +66,14 @@ describe.for(DATABASES.filter(has))("on %s", (database) => {
     expect((gone as ApiError).kind).toBe("not_found");
   });
 
+  test("messages are found by their words", async () => {
+    const { alice, bob, chat } = await couple();
+    const { id } = await alice.messages.send(chat, { content: "The quick brown cat" });
+    const found = async () =>
+      (await bob.messages.search("brown quick c", { chat }).all()).map(({ message }) => message.id);
+    await expect.poll(found, { timeout: 10_000 }).toEqual([id]);
+  });
+
   test("an avatar is uploaded as a blob", async () => {
     const alice = await register();
     const { avatar } = await alice.account.setAvatar(new Blob([PNG]));
