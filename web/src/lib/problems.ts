@@ -9,7 +9,9 @@ export function explain(error: unknown): string {
   if (error.kind === "throttled") return texts.errors.throttled(Math.ceil((error.retryAfter ?? 1000) / 1000));
   if (error.isTransient) return texts.errors.busy;
   if (error.kind === "server_error") return texts.errors.server(error.requestId ?? "");
-  if (error.kind === "permission_denied") return texts.errors.forbidden;
+  if (error.kind === "permission_denied") {
+    return error.detail.startsWith("You do not have permission") ? texts.errors.forbidden : error.detail;
+  }
   if (error.kind === "not_found") return texts.errors.gone;
   if (error.kind === "too_large") return texts.errors.tooLarge;
   const fields = Object.values(error.errors).flat();

@@ -3,8 +3,6 @@
 export type Route =
   | { page: "home" }
   | { page: "chat"; chat: number }
-  | { page: "info"; chat: number }
-  | { page: "settings" }
   | { page: "login" | "register" | "forgot" }
   | { page: "reset"; uid: string; token: string }
   | { page: "invite"; code: string };
@@ -30,13 +28,11 @@ class Router {
 }
 
 function parse({ pathname, search }: Location): Route {
-  const [first, second = "", third] = pathname.split("/").filter(Boolean);
+  const [first, second = ""] = pathname.split("/").filter(Boolean);
   const query = new URLSearchParams(search);
   switch (first) {
     case "chats":
-      if (!/^\d+$/.test(second)) return { page: "home" };
-      return { page: third === "info" ? "info" : "chat", chat: Number(second) };
-    case "settings":
+      return /^\d+$/.test(second) ? { page: "chat", chat: Number(second) } : { page: "home" };
     case "login":
     case "register":
     case "forgot":

@@ -1,0 +1,7 @@
+// Whether a chat is muted at this moment.
+
+import type { Chat } from "@meowsenger/client";
+
+export function isMuted({ muted_until }: Chat): boolean {
+  return muted_until !== null && new Date(muted_until).getTime() > Date.now();
+}
