@@ -61,3 +61,26 @@ test("pinned messages and search hits lead to their place, however far back", as
   assert.deepEqual(page.errors, []);
   await page.context().close();
 });
+
+test("a message is pinned and forwarded from its menu", async () => {
+  const { ada, bo, chat } = await group();
+  const page = await site.logIn(ada);
+  await page.goto(`/chats/${chat.id}`);
+  const last = page.getByRole("article").filter({ hasText: "Message 119" });
+  const choose = async (name) => {
+    await last.getByRole("button", { name: "Actions" }).click();
+    await page.getByRole("menuitem", { name }).click();
+  };
+  await choose("Pin");
+  await page.getByRole("button", { name: /2 pinned messages/ }).waitFor();
+  await choose("Forward");
+  const dialog = page.getByRole("dialog", { name: "Forward to…" });
+  await dialog.getByRole("button", { name: "Kitchen" }).click();
+  await dialog.getByRole("button", { name: "Forward", exact: true }).click();
+  await page.getByRole("article").filter({ hasText: "Forwarded from Ada" }).waitFor();
+  const other = await site.logIn(bo);
+  await other.goto(`/chats/${chat.id}`);
+  await other.getByRole("article").filter({ hasText: "Forwarded from Ada" }).waitFor();
+  assert.deepEqual([...page.errors, ...other.errors], []);
+  await Promise.all([page.context().close(), other.context().close()]);
+});

@@ -169,6 +169,9 @@ export const texts = {
   mentions: { label: "People to mention", everybody: "Everybody" },
   pins: {
     title: "Pinned messages",
+    pin: "Pin",
+    unpin: "Unpin",
+    pinned: "pinned",
     count: (n: number) => count(n, "pinned message", "pinned messages"),
   },
   search: {
