@@ -1,6 +1,6 @@
 // What is missing, and what waits for it. Valid for one connection only.
 
-import type { BlockChanged, Change, SettingsChanged } from "./types.ts";
+import type { BlockChanged, Change, Chat, ChatSettings, SettingsChanged } from "./types.ts";
 
 /** The most changes of a chat that are kept behind a gap. More are dropped: the sync brings them. */
 const MAX_KEPT = 1_000;
@@ -48,6 +48,13 @@ export class Gaps {
     }
   }
 
+  /** What frames said of a chat, which is newer than what a sync or another node says of it. */
+  newerFields(chat: Chat): Partial<Chat> {
+    const settings = this.settings.get(chat.id);
+    const block = this.blocks.get(chat.peer?.id ?? 0);
+    return { ...(settings && settingsOf(settings)), ...(block && { blocked: block.blocked }) };
+  }
+
   /** Keeps a change that follows a gap. */
   keep(change: Change): void {
     const kept = this.#kept.get(change.chat) ?? new Map<number, Change>();
@@ -83,4 +90,8 @@ export class Gaps {
       if (!isKnown(chat)) this.#kept.delete(chat);
     }
   }
+}
+
+function settingsOf({ muted_until, pinned, archived }: ChatSettings): ChatSettings {
+  return { muted_until, pinned, archived };
 }

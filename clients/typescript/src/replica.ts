@@ -4,28 +4,12 @@
 
 import { AccountReplica, type StoredAccount } from "./account_replica.ts";
 import { ChatReplica, type StoredChat } from "./chat_replica.ts";
+import { Chats } from "./chats.ts";
 import type { Event } from "./events.ts";
 import { type Frame, isChange } from "./frames.ts";
 import { Gaps } from "./gaps.ts";
-import type {
-  AccountSync,
-  BlockChanged,
-  Change,
-  Chat,
-  ChatChanges,
-  ChatSettings,
-  Member,
-  Message,
-  Presence,
-  Ready,
-  Receipt,
-  SettingsChanged,
-  Signal,
-  SyncRequest,
-  SyncResult,
-  User,
-  UserRef,
-} from "./types.ts";
+import { Signals } from "./signals.ts";
+import type { Change, Chat, ChatChanges, Member, Message, Ready, SyncRequest, SyncResult, User } from "./types.ts";
 
 /** A replica as it is stored. */
 export interface StoredReplica {
@@ -38,17 +22,18 @@ export interface StoredReplica {
 export class Replica {
   #me: number | undefined;
   #epoch: string | undefined;
-  #account: AccountReplica;
-  readonly #chats = new Map<number, ChatReplica>();
+  readonly #account: AccountReplica;
+  readonly #chats = new Chats();
+  readonly #signals: Signals;
   #gaps = new Gaps();
-  /** Chats that changed since they were last stored. */
-  readonly #unsaved = new Set<number>();
 
   constructor(stored?: StoredReplica) {
     this.#me = stored?.me;
     this.#epoch = stored?.epoch;
     this.#account = new AccountReplica(stored?.account);
+    this.#signals = new Signals(this.#chats, this.#account);
     for (const chat of stored?.chats ?? []) this.#chats.set(chat.chat.id, ChatReplica.restore(chat, this.#me));
+    this.#chats.takeUnsaved();
   }
 
   /** Your user id, after the first connection. */
@@ -72,7 +57,7 @@ export class Replica {
 
   /** All chats by id. */
   get chats(): ReadonlyMap<number, ChatReplica> {
-    return this.#chats;
+    return this.#chats.all;
   }
 
   /** Whether nothing is known to be missing. */
@@ -87,29 +72,27 @@ export class Replica {
 
   /** The ids of the chats that changed since the last time. They may be unknown by now. */
   takeUnsaved(): number[] {
-    const unsaved = [...this.#unsaved];
-    this.#unsaved.clear();
-    return unsaved;
+    return this.#chats.takeUnsaved();
   }
 
   /** The chats whose unread counts need messages that are not known: `mergeCounts` takes them from the server. */
   get uncertain(): number[] {
-    return [...this.#chats].flatMap(([id, chat]) => (chat.isUncertain ? [id] : []));
+    return this.#chats.uncertain;
   }
 
   /** Takes the unread counts of a chat that was read over REST. */
   mergeCounts(chat: Chat): void {
-    this.#edit(chat.id)?.mergeCounts(chat);
+    this.#chats.edit(chat.id)?.mergeCounts(chat);
   }
 
   /** Merges messages that were read over REST in this epoch. Those of unknown chats are ignored. */
   mergeMessages(messages: readonly Message[]): void {
-    for (const message of messages) this.#edit(message.chat)?.mergeMessage(message);
+    for (const message of messages) this.#chats.edit(message.chat)?.mergeMessage(message);
   }
 
   /** Merges members that were read over REST. */
   mergeMembers(chat: number, members: readonly Member[]): void {
-    this.#edit(chat)?.mergeMembers(members);
+    this.#chats.edit(chat)?.mergeMembers(members);
   }
 
   /** Applies a frame and returns its events. Frames of unknown types change nothing, unless they have a chat's next version. */
@@ -133,7 +116,7 @@ export class Replica {
       case "user.updated":
       case "chat.settings":
       case "block.updated":
-        this.#receiveSignal(frame);
+        this.#signals.receive(frame, this.#gaps);
         return [{ type: "signal", signal: frame }];
       default:
         return [];
@@ -144,8 +127,8 @@ export class Replica {
   nextSync(): SyncRequest | undefined {
     if (!this.needsSync) return undefined;
     this.#gaps.startSync();
-    const account = this.#account.ask(this.#chats.size > 0);
-    const versions = Object.fromEntries([...this.#chats].map(([id, chat]) => [id, chat.version]));
+    const account = this.#account.ask(this.chats.size > 0);
+    const versions = Object.fromEntries([...this.chats].map(([id, chat]) => [id, chat.version]));
     return { versions, ...defined({ epoch: this.#epoch, account }) };
   }
 
@@ -162,12 +145,12 @@ export class Replica {
     const stale = new Set(gaps.stale);
     gaps.needsSync ||= answer.more || stale.size > 0;
     // Before the chats, which were read later.
-    if (answer.account) events.push(...this.#applyAccount(answer.account, stale));
+    if (answer.account) events.push(...this.#signals.applySync(answer.account, stale, gaps));
     for (const chat of answer.gone.filter((chat) => !stale.has(chat))) events.push(...this.#leave(chat));
     for (const changes of answer.changes.filter(({ chat }) => !stale.has(chat.id))) {
       events.push(...this.#applyChanges(changes));
     }
-    gaps.retain((chat) => this.#chats.has(chat) || stale.has(chat));
+    gaps.retain((chat) => this.chats.has(chat) || stale.has(chat));
     // What is still kept lies behind a gap that this sync has not filled.
     gaps.needsSync ||= gaps.hasKept;
     return events;
@@ -191,19 +174,19 @@ export class Replica {
     this.#me = ready.user.id;
     const events: Event[] = [{ type: "ready", ready }, ...this.#adoptEpoch(ready.epoch)];
     const versions = new Map(Object.entries(ready.versions).map(([id, version]) => [Number(id), version]));
-    for (const [id, { version }] of this.#chats) {
+    for (const [id, { version }] of this.chats) {
       // A chat that the server has at an earlier version is not the chat that is known.
       if (version > (versions.get(id) ?? -1)) events.push(...this.#leave(id));
     }
-    const accountChanged = this.#account.start(ready, this.#chats.size > 0);
-    const isKnown = ([id, version]: [number, number]) => this.#chats.get(id)?.version === version;
+    const accountChanged = this.#account.start(ready, this.chats.size > 0);
+    const isKnown = ([id, version]: [number, number]) => this.chats.get(id)?.version === version;
     this.#gaps.needsSync = accountChanged || ![...versions].every(isKnown);
     return events;
   }
 
   /** Applies a change if it is the next one, ignores a repeated one, and keeps one behind a gap. */
   #receiveChange(change: Change): Event[] {
-    const known = this.#chats.get(change.chat)?.version;
+    const known = this.chats.get(change.chat)?.version;
     if (known !== undefined && change.version <= known) return [];
     if (known !== undefined && change.version === known + 1) {
       return [this.#applyChange(change), ...this.#applyKept(change.chat)];
@@ -214,14 +197,14 @@ export class Replica {
 
   #applyChange(change: Change): Event {
     this.#gaps.changed.add(change.chat);
-    this.#edit(change.chat)?.apply(change);
+    this.#chats.edit(change.chat)?.apply(change);
     return { type: "change", change };
   }
 
   /** Applies the kept changes that are next. */
   #applyKept(id: number): Event[] {
     const events: Event[] = [];
-    for (let version = this.#chats.get(id)?.version; version !== undefined; version += 1) {
+    for (let version = this.chats.get(id)?.version; version !== undefined; version += 1) {
       const next = this.#gaps.take(id, version + 1);
       if (!next) break;
       events.push(this.#applyChange(next));
@@ -231,94 +214,28 @@ export class Replica {
 
   #join(chat: Chat): Event[] {
     this.#gaps.stale.add(chat.id);
-    const known = this.#chats.get(chat.id);
+    const known = this.chats.get(chat.id);
     if (known) {
       // You left and rejoined. A sync brings what happened in between.
       if (known.version < chat.version) this.#gaps.needsSync = true;
       return [];
     }
-    this.#chats.set(chat.id, new ChatReplica({ ...chat, ...this.#keptFields(chat) }, this.#me));
-    this.#unsaved.add(chat.id);
+    this.#chats.set(chat.id, this.#newChat(chat));
     return [{ type: "chatCreated", chat }, ...this.#applyKept(chat.id)];
+  }
+
+  #newChat(chat: Chat): ChatReplica {
+    return new ChatReplica({ ...chat, ...this.#gaps.newerFields(chat) }, this.#me);
   }
 
   #leave(chat: number): Event[] {
     this.#gaps.forget(chat);
-    this.#unsaved.add(chat);
     return this.#chats.delete(chat) ? [{ type: "chatDeleted", chat }] : [];
-  }
-
-  #receiveSignal(signal: Signal): void {
-    switch (signal.type) {
-      case "receipt":
-        return this.#receiveReceipt(signal);
-      case "chat.settings":
-        return this.#receiveSettings(signal);
-      case "block.updated":
-        return this.#receiveBlock(signal);
-      case "user.updated":
-        this.#updatePeer(signal.user.id, signal.user);
-        if (signal.account !== undefined) this.#account.update(signal.user);
-        return this.#receiveProfile(signal.account);
-      case "status":
-        this.#updatePeer(signal.user, presenceOf(signal));
-        return this.#receiveProfile(signal.account);
-    }
-  }
-
-  #receiveReceipt(receipt: Receipt): void {
-    this.#edit(receipt.chat)?.moveMarkers(receipt.user, receipt);
-    if (receipt.account !== undefined) this.#receiveAbout(receipt.chat, receipt.account);
-  }
-
-  #receiveSettings(settings: SettingsChanged): void {
-    this.#gaps.settings.set(settings.chat, settings);
-    this.#edit(settings.chat)?.applySettings(settings);
-    this.#receiveAbout(settings.chat, settings.account);
-  }
-
-  /** A frame with an account version was about a chat. */
-  #receiveAbout(chat: number, account: number): void {
-    if (this.#gaps.isSyncing && !this.#chats.has(chat)) {
-      // The sync in progress may bring the chat as it was before.
-      this.#gaps.needsSync = true;
-      this.#account.miss();
-    }
-    this.#account.receive(account);
-  }
-
-  #receiveBlock(block: BlockChanged): void {
-    this.#gaps.blocks.set(block.user, block);
-    this.#setBlocked(block.user, block.blocked);
-    this.#account.receive(block.account);
-  }
-
-  /** A frame about the own profile has only a part of it. */
-  #receiveProfile(version: number | undefined): void {
-    if (version === undefined || version <= (this.#account.version ?? -1)) return;
-    this.#account.receive(version);
-    this.#gaps.needsSync = true;
-  }
-
-  #applyAccount(account: AccountSync, stale: ReadonlySet<number>): Event[] {
-    const { chats = [], blocks = [], user = null } = account;
-    const fitting = chats.filter(({ chat }) => !stale.has(chat));
-    if (this.#account.apply(account, fitting.length === chats.length)) this.#gaps.needsSync = true;
-    for (const state of fitting) {
-      const chat = this.#edit(state.chat);
-      chat?.applyAccount(state, !this.#gaps.changed.has(state.chat));
-      chat?.applySettings(this.#gaps.settings.get(state.chat) ?? state);
-    }
-    for (const { user, blocked } of blocks) {
-      this.#setBlocked(user, this.#gaps.blocks.get(user)?.blocked ?? blocked);
-    }
-    const hasNews = user !== null || chats.length > 0 || blocks.length > 0;
-    return hasNews ? [{ type: "accountSynced", account }] : [];
   }
 
   /** Brings a chat to the state in a sync's answer. */
   #applyChanges({ chat, messages, more }: ChatChanges): Event[] {
-    const known = this.#chats.get(chat.id);
+    const known = this.chats.get(chat.id);
     const from = known?.version ?? 0;
     // The server reads messages after the chat, so one may be newer than the chat: it arrives as an event.
     const fitting = messages.filter(({ version }) => version <= chat.version);
@@ -327,61 +244,21 @@ export class Replica {
     if (isPart) this.#gaps.needsSync = true;
     if (to <= from) return [];
     const news = fitting.filter(({ version }) => version > from);
+    if (!known) this.#chats.set(chat.id, this.#newChat(chat));
     this.mergeMessages(news);
-    if (known) known.replaceChat(chat, to, this.#keptFields(chat));
-    else this.#chats.set(chat.id, new ChatReplica({ ...chat, ...this.#keptFields(chat) }, this.#me));
-    if (!known) this.mergeMessages(news);
-    this.#unsaved.add(chat.id);
+    this.#chats.edit(chat.id)?.replaceChat(chat, to, this.#gaps.newerFields(chat));
     return [{ type: "resynced", from, to, chat, messages: news }, ...this.#applyKept(chat.id)];
-  }
-
-  /** What frames said of a chat, which is newer than what a sync or another node says. */
-  #keptFields(chat: Chat): Partial<Chat> {
-    const settings = this.#gaps.settings.get(chat.id);
-    const blocked = this.#gaps.blocks.get(chat.peer?.id ?? 0)?.blocked;
-    return defined({ ...(settings && settingsOf(settings)), blocked });
-  }
-
-  #setBlocked(user: number, blocked: boolean): void {
-    for (const [id, { chat }] of this.#chats) {
-      if (chat.peer?.id === user) this.#edit(id)?.patch({ blocked });
-    }
-  }
-
-  #updatePeer(user: number, fields: Partial<User> | UserRef): void {
-    for (const [id, { chat }] of this.#chats) {
-      if (chat.peer?.id !== user) continue;
-      const peer: User = { ...chat.peer, ...fields };
-      const name = `${peer.first_name} ${peer.last_name}`.trim() || peer.username;
-      this.#edit(id)?.patch({ peer, name });
-    }
   }
 
   #adoptEpoch(epoch: string): Event[] {
     const previous = this.#epoch;
     this.#epoch = epoch;
     if (previous === undefined || previous === epoch) return [];
-    for (const chat of this.#chats.keys()) this.#unsaved.add(chat);
     this.#chats.clear();
     this.#gaps.retain(() => false);
     this.#account.forgetVersion();
     return [{ type: "epochChanged" }];
   }
-
-  /** A chat that is about to change. */
-  #edit(id: number): ChatReplica | undefined {
-    const chat = this.#chats.get(id);
-    if (chat) this.#unsaved.add(id);
-    return chat;
-  }
-}
-
-function presenceOf({ status, status_text, last_seen }: Presence): Partial<User> {
-  return { status, status_text, last_seen };
-}
-
-function settingsOf({ muted_until, pinned, archived }: ChatSettings): ChatSettings {
-  return { muted_until, pinned, archived };
 }
 
 /** The fields that have a value. */
