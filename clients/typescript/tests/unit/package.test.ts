@@ -1,7 +1,7 @@
 // The package as it is published: its types are those of the documents, it is small, and programs can import and type-check it.
 
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -51,6 +51,17 @@ test("for browsers it is smaller than 20 KB compressed, and has nothing of Node"
   const size = gzipSync(text).length;
   console.log(`the bundle has ${size} bytes, compressed`);
   expect(size).toBeLessThan(20_000);
+});
+
+test("the README's table of rules names tests that exist", () => {
+  const rows = readme.split("\n").filter((line) => line.startsWith("| ") && line.includes(".test.ts"));
+  expect(rows.length).toBeGreaterThan(20);
+  // A file, and the beginnings of names of its tests: `a.test.ts`: one; another; `b.test.ts`
+  for (const [, file = "", names = ""] of rows.join("").matchAll(/`(\w+\.test\.ts)`(?:: ([^`|]*))?/g)) {
+    const folder = ["unit", "server", "browser"].find((one) => existsSync(join(root, "tests", one, file)));
+    const text = readFileSync(join(root, "tests", folder ?? "", file), "utf8");
+    for (const name of names.split("; ").filter(Boolean)) expect(text, file).toContain(name.trim().replace(/;$/, ""));
+  }
 });
 
 test("the bot has some 20 lines, and is the one in the README", () => {
