@@ -12,7 +12,7 @@ test_command = scripts/with-services cargo test --locked --workspace $(ARGS)
 with_tools   = PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin"
 
 .PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench bench-quick bench-instructions bench-soak bench-idle bench-data bench-slow bench-churn \
-	chaos fuzz-api generators browser client-ts web metrics-check autobahn coverage mutants machete dist package operations balancers rolling \
+	chaos fuzz-api generators browser client-ts web web-test metrics-check autobahn coverage mutants machete dist package operations balancers rolling \
 	cargo-deny cargo-llvm-cov cargo-machete cargo-mutants
 
 help: ## list the commands
@@ -162,6 +162,9 @@ client-ts: ## check and test the TypeScript client (clients/typescript) against 
 
 web: ## build the web client (web), which the next build of the server embeds; without Node 20 there is none
 	web/scripts/build
+
+web-test: ## check the web client and use it in headless Chromium, against the debug build of the server; needs Node 20; ARGS is a test file, as in `e2e/chat.test.mjs`
+	web/scripts/test $(ARGS)
 
 metrics-check: ## check the alert rules, and let a real Prometheus scrape two nodes
 	$(debug_program)
