@@ -10,6 +10,7 @@ import {
   type Live,
   type Message,
   MemoryStorage,
+  type OutboxItem,
   Server,
   SessionEnded,
   TooManyConnections,
@@ -74,6 +75,12 @@ class Session {
   replicaOf(chat: number): ChatReplica | undefined {
     void this.revision;
     return this.#live?.replica.chats.get(chat);
+  }
+
+  /** The newest message of a chat that is not sent yet. */
+  waitingIn(chat: number): OutboxItem | undefined {
+    void this.revision;
+    return this.#live?.outbox.items(chat).at(-1);
   }
 
   /** Continues the session of an earlier page, if there is one. */
@@ -193,9 +200,8 @@ class Session {
     const { live } = this;
     const peers = [...live.replica.chats.values()].flatMap(({ chat }) => (chat.peer ? [chat.peer.id] : []));
     if (peers.length === 0) return;
-    const presences = await live.watch(peers.slice(0, WATCHED)).catch(() => []);
-    for (const presence of presences) live.replica.apply({ type: "status", ...presence });
-    this.changed();
+    // Their presence is in the chats then. What fails is asked again on the next connection.
+    await live.watch(peers.slice(0, WATCHED)).catch(() => {});
   }
 }
 
