@@ -120,7 +120,8 @@ async fn connects(site: &Site, count: u64) -> Result {
 
 async fn say(site: &Site, chat: i64, number: u64) -> Result {
     let content = Content::of_row(format!("Meow number {number}, as long as people write."));
-    let draft = Draft { content: Some(content), reply_to: None, client_id: None };
+    let draft =
+        Draft { content: Some(content), reply_to: None, client_id: None, attachments: Vec::new() };
     let draft = Input { value: draft, errors: Default::default() };
     messages::send(&Arc::clone(&site.app), UserId(1), ChatId(chat), Ok(draft)).await?;
     Ok(())

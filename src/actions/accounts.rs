@@ -16,7 +16,7 @@ use crate::shares::Holder;
 use crate::store::error::StoreError;
 use crate::store::users::NewUser;
 use crate::store::{
-    Target, audit, blocks, chats, members, search, sessions as session_rows, users,
+    Target, attachments, audit, blocks, chats, members, search, sessions as session_rows, users,
 };
 
 use super::hiding::profiles_for;
@@ -167,6 +167,8 @@ pub async fn end(app: &Arc<App>, caller: &Caller, password: Result<Password>) ->
     users::end(&mut unit.tx, me, &shell.username, now).await?;
     session_rows::forget_devices(&mut unit.tx, me).await?;
     unit.discard(user.avatar);
+    let unsent = attachments::delete_unsent_of(&mut unit.tx, me).await?;
+    unit.discard_files(unsent);
     unit.commit().await?;
     app.hub.presence.local.mark_changed(me, None);
     forget_blocks(app, caller).await

@@ -33,7 +33,7 @@ use crate::store::sends::Resolved;
 use crate::traces;
 
 use super::messages::LEFT_ALONE;
-use super::{batch, epoch, mentions};
+use super::{attaching, batch, epoch, mentions};
 
 /// Most sends in one transaction: enough to spread the cost of a commit, few enough that the first of them
 /// does not wait long for the last.
@@ -139,7 +139,7 @@ pub(super) enum Verdict {
 /// One transaction. The outcomes are in the order of the sends.
 async fn attempt(app: &App, batch: Arc<[NewMessage]>) -> Result<Vec<Result<Sent>>> {
     let (now, started) = (app.clock.now(), Instant::now());
-    let batch = mentions::of_batch(app, batch).await?;
+    let batch = attaching::of_batch(app, mentions::of_batch(app, batch).await?).await?;
     let posted = post(&app.db, &batch, now, judge).await?;
     app.metrics.sends.messages.count(batch.len(), started.elapsed());
     app.metrics.sends.created(posted.created.len());
@@ -169,6 +169,8 @@ pub(super) fn judge(
                     Verdict::Refused(Error::Blocked)
                 } else if found.left_alone {
                     Verdict::Refused(Error::Conflict(LEFT_ALONE))
+                } else if message.attachments.missing().next().is_some() {
+                    Verdict::Refused(Error::Invalid(attaching::errors(&message.attachments)))
                 } else if let (false, Some(id)) = (found.reply_ok, message.reply_to) {
                     Verdict::Refused(Error::field("reply_to", text::no_such(id)))
                 } else {
@@ -219,7 +221,9 @@ pub(super) fn created<T>(
     posted: &Posted<T>,
 ) -> impl Iterator<Item = Arc<Message>> {
     posted.created.iter().filter_map(|&((index, seq, version), id)| {
-        let NewMessage { chat, content, reply_to, client_id, mentions, origin, .. } = &batch[index];
+        let NewMessage {
+            chat, content, reply_to, client_id, mentions, origin, attachments, ..
+        } = &batch[index];
         let resolved = posted.resolved[index].as_ref()?;
         Some(Arc::new(Message {
             id,
@@ -237,7 +241,7 @@ pub(super) fn created<T>(
             // No marker is beyond the message that was the newest until now.
             status: MessageStatus::Sent,
             pinned_at: None,
-            extras: Extras::of_new(mentions, origin.as_deref()),
+            extras: Extras::of_new(mentions, origin.as_deref(), &attachments.found),
         }))
     })
 }

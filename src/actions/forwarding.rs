@@ -8,9 +8,10 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::app::{App, Sent};
+use crate::domain::attachment::NewAttachments;
 use crate::domain::error::{Error, FieldErrors, Result};
 use crate::domain::forwards::{Forward, Source};
-use crate::domain::ids::{ChatId, MessageId, UserId};
+use crate::domain::ids::{AttachmentId, ChatId, MessageId, UserId};
 use crate::domain::input::Input;
 use crate::domain::mentions::{Candidates, Mentions};
 use crate::domain::message::{Message, NewMessage};
@@ -20,7 +21,7 @@ use crate::store::sends::Resolved;
 use crate::traces;
 
 use super::committer::{CLASH, Verdict, created, existing, judge, publish};
-use super::{access, epoch, mentions};
+use super::{access, attaching, epoch, mentions};
 
 /// The answer to forwarding a deleted message.
 const TOMBSTONE: &str = "A deleted message cannot be forwarded.";
@@ -47,8 +48,11 @@ pub async fn forward(
     };
     loop {
         let source = access::message(&app.db, id, user).await?;
+        let mut forwarding = Forwarding::new(app, user, source, wish.clone());
+        let sent = forwarding.run().await;
+        forwarding.remove_copies().await?;
         // It is read again if it was edited or deleted meanwhile.
-        if let Some(sent) = Forwarding::new(app, user, source, wish.clone()).run().await? {
+        if let Some(sent) = sent? {
             return Ok(sent);
         }
     }
@@ -67,16 +71,26 @@ struct Forwarding {
     errors: FieldErrors,
     /// The messages that are there, by their chats.
     sent: HashMap<ChatId, Sent>,
+    /// The copies of its attachments.
+    copies: Vec<AttachmentId>,
 }
 
 impl Forwarding {
     fn new(app: &Arc<App>, user: UserId, source: Message, wish: Input<Forward>) -> Self {
         let Input { value: wish, errors } = wish;
-        Self { app: Arc::clone(app), user, source, wish, errors, sent: HashMap::new() }
+        Self {
+            app: Arc::clone(app),
+            user,
+            source,
+            wish,
+            errors,
+            sent: HashMap::new(),
+            copies: Vec::new(),
+        }
     }
 
     /// `None` if the message has changed since it was read.
-    async fn run(mut self) -> Result<Option<Vec<Sent>>> {
+    async fn run(&mut self) -> Result<Option<Vec<Sent>>> {
         loop {
             let batch = self.batch().await?;
             if batch.is_empty() {
@@ -107,7 +121,9 @@ impl Forwarding {
     }
 
     /// The messages that are to be made.
-    async fn batch(&self) -> Result<Arc<[NewMessage]>> {
+    async fn batch(&mut self) -> Result<Arc<[NewMessage]>> {
+        let count = self.wish.chats.iter().filter(|chat| !self.sent.contains_key(chat)).count();
+        let mut copies = self.copies(count).await?;
         let origin = Arc::new(self.source.origin_of_forward());
         let candidates = Candidates::of(self.source.content.as_str());
         let missing = self.wish.chats.iter().filter(|chat| !self.sent.contains_key(chat));
@@ -120,8 +136,26 @@ impl Forwarding {
             candidates: candidates.clone(),
             mentions: Mentions::default(),
             origin: Some(Arc::clone(&origin)),
+            attachments: copies.pop().unwrap_or_default(),
         });
         mentions::of_batch(&self.app, batch.collect()).await
+    }
+
+    /// A copy of the attachments for each of so many messages. Those that are not sent are removed again.
+    async fn copies(&mut self, count: usize) -> Result<Vec<NewAttachments>> {
+        if self.source.attachments().is_empty() || !self.may_write() {
+            return Ok(Vec::new());
+        }
+        let copies = attaching::copies(&self.app, self.user, self.source.id, count).await?;
+        self.copies.extend(copies.iter().flat_map(|copy| &copy.ids));
+        Ok(copies)
+    }
+
+    async fn remove_copies(&self) -> Result<()> {
+        match self.copies.is_empty() {
+            true => Ok(()),
+            false => attaching::remove_unsent(&self.app, &self.copies).await,
+        }
     }
 
     /// Writes and publishes, on a task of its own: a request that is cancelled would otherwise commit without
@@ -165,7 +199,7 @@ impl Forwarding {
         !is_untouched || message.origin().is_some_and(|origin| origin.message == self.source.id)
     }
 
-    fn outcome(mut self) -> Result<Vec<Sent>> {
+    fn outcome(&mut self) -> Result<Vec<Sent>> {
         let sent: Vec<_> =
             self.wish.chats.iter().filter_map(|chat| self.sent.remove(chat)).collect();
         if self.source.deleted_at.is_some()
@@ -173,7 +207,7 @@ impl Forwarding {
         {
             return Err(Error::Conflict(TOMBSTONE));
         }
-        self.errors.into_result().map(|()| sent)
+        std::mem::take(&mut self.errors).into_result().map(|()| sent)
     }
 }
 

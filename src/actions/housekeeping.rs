@@ -77,11 +77,9 @@ pub async fn checkpoint(app: Arc<App>) -> Result<()> {
 pub async fn purge(app: Arc<App>) -> Result<()> {
     loop {
         let mut unit = Unit::begin(&app).await?;
-        let more = chats::purge(&mut unit.tx, PURGED).await?;
+        let Some(keys) = chats::purge(&mut unit.tx, PURGED).await? else { return Ok(()) };
+        unit.discard_files(keys);
         unit.commit().await?;
-        if !more {
-            return Ok(());
-        }
     }
 }
 

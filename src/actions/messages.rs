@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::app::{App, Sent, answered};
+use crate::domain::attachment::NewAttachments;
 use crate::domain::error::{Error, Result};
 use crate::domain::event::{ChatEvent, Event};
 use crate::domain::ids::{ChatId, MessageId, UserId};
@@ -17,10 +18,10 @@ use crate::domain::text::no_such;
 use crate::store::least::least_markers;
 use crate::store::mentions::remove as remove_mentions;
 use crate::store::messages::Span;
-use crate::store::{audit, chats, messages, reactions};
+use crate::store::{attachments, audit, chats, messages, reactions};
 
 use super::unit::Unit;
-use super::{access, markers, mentions};
+use super::{access, attaching, markers, mentions};
 
 /// The answer to a message for a deleted account.
 pub(super) const LEFT_ALONE: &str = "The other account was deleted.";
@@ -54,9 +55,10 @@ pub fn send(
     let app = Arc::clone(app);
     let allowed = app.rate_limits.message(user, app.clock.now());
     let queued = match allowed.and(draft) {
-        Ok(Input { value: Draft { content: Some(content), reply_to, client_id }, errors })
-            if errors.is_empty() =>
-        {
+        Ok(Input {
+            value: Draft { content: Some(content), reply_to, client_id, attachments: ids },
+            errors,
+        }) if errors.is_empty() => {
             let candidates = Candidates::of(content.as_str());
             let mentions = Mentions::default();
             let sender = user;
@@ -69,6 +71,7 @@ pub fn send(
                 candidates,
                 mentions,
                 origin: None,
+                attachments: NewAttachments { ids, found: Vec::new() },
             }))
         }
         refused => Err(refused),
@@ -83,15 +86,21 @@ pub fn send(
                 if chats::is_left_alone(&app.db, chat).await? {
                     return Err(Error::Conflict(LEFT_ALONE));
                 }
-                Err(with_reply(&app, chat, refused?).await?)
+                Err(with_references(&app, user, chat, refused?).await?)
             }
         }
     }
 }
 
-/// The validation errors of a draft, and of the message that it replies to.
-async fn with_reply(app: &App, chat: ChatId, draft: Input<Draft>) -> Result<Error> {
+/// The validation errors of a draft, of its attachments, and of the message that it replies to.
+async fn with_references(
+    app: &App,
+    user: UserId,
+    chat: ChatId,
+    draft: Input<Draft>,
+) -> Result<Error> {
     let Input { value, mut errors } = draft;
+    attaching::check(app, user, value.attachments, &mut errors).await?;
     if let Some(id) = value.reply_to {
         let found = messages::by_ids(&app.db, &[id]).await?.pop();
         if !found.is_some_and(|message| message.chat == chat && message.deleted_at.is_none()) {
@@ -224,6 +233,8 @@ pub async fn delete(app: &Arc<App>, user: UserId, id: MessageId) -> Result<Messa
         if message.extras.take().is_some() {
             reactions::clear(&mut unit.tx, id).await?;
             remove_mentions(&mut unit.tx, id).await?;
+            let keys = attachments::delete_of(&mut unit.tx, id).await?;
+            unit.discard_files(keys);
         }
         (message.deleted_at, message.last_change) = (Some(now), LastChange::Deleted);
         messages::bury(&mut unit.tx, id, message.version, now).await?;

@@ -6,6 +6,7 @@ pub mod access;
 mod account_events;
 pub mod account_version;
 pub mod accounts;
+mod attaching;
 pub mod attachments;
 pub mod attempts;
 pub mod avatars;

@@ -17,7 +17,7 @@ use crate::domain::ids::ChatId;
 use crate::domain::numbering::Seq;
 use crate::domain::time::Timestamp;
 use crate::store::retention::{self, OldestMessage};
-use crate::store::{chats, site};
+use crate::store::{attachments, chats, site};
 
 use super::housekeeping::STRIDE;
 use super::unit::Unit;
@@ -122,6 +122,8 @@ async fn set_first(app: &Arc<App>, chat: ChatId, first: Seq) -> Result<()> {
 
 async fn delete_rows(app: &Arc<App>, chat: ChatId, first: Seq) -> Result<()> {
     while purge(app, async |unit: &mut Unit| {
+        let keys = attachments::delete_of_oldest(&mut unit.tx, chat, first, STEP).await?;
+        unit.discard_files(keys);
         Ok(retention::purge(&mut unit.tx, chat, first, STEP).await?)
     })
     .await?

@@ -61,6 +61,28 @@ impl Attachment {
     }
 }
 
+/// The attachments of a message that is being sent.
+#[derive(Clone, Debug, Default)]
+pub struct NewAttachments {
+    /// In the order in which the sender named them, each once.
+    pub ids: Vec<AttachmentId>,
+    /// Those that the sender may send, in the same order, once they were looked up.
+    pub found: Vec<Attachment>,
+}
+
+impl NewAttachments {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// Those that the sender may not send.
+    pub fn missing(&self) -> impl Iterator<Item = AttachmentId> {
+        let is_found = |id: &AttachmentId| self.found.iter().any(|found| found.id == *id);
+        self.ids.iter().copied().filter(move |id| !is_found(id))
+    }
+}
+
 /// A time within stored JSON.
 mod micros {
     use serde::{Deserialize, Deserializer, Serializer};

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::attachment::Attachment;
 use super::mentions::Mentions;
 use super::origins::ForwardOrigin;
 use super::reactions::Reactions;
@@ -20,6 +21,9 @@ pub struct Extras {
     /// Where it was forwarded from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<ForwardOrigin>,
+    /// The files that were sent with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
     /// What only a later version knows. It is kept when this one changes the rest.
     #[serde(flatten)]
     later: Map<String, Value>,
@@ -27,12 +31,21 @@ pub struct Extras {
 
 impl Extras {
     /// Those of a new message.
-    pub fn of_new(mentions: &Mentions, origin: Option<&ForwardOrigin>) -> Option<Box<Self>> {
+    pub fn of_new(
+        mentions: &Mentions,
+        origin: Option<&ForwardOrigin>,
+        attachments: &[Attachment],
+    ) -> Option<Box<Self>> {
         let extras = || {
             let (mentions, origin) = (mentions.clone(), origin.cloned());
-            Box::new(Self { mentions, origin, ..Self::default() })
+            Box::new(Self {
+                mentions,
+                origin,
+                attachments: attachments.to_vec(),
+                ..Self::default()
+            })
         };
-        (!mentions.is_empty() || origin.is_some()).then(extras)
+        (!mentions.is_empty() || origin.is_some() || !attachments.is_empty()).then(extras)
     }
 
     /// Reads what [`Self::stored`] has written, in this version or another.

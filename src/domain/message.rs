@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::attachment::{Attachment, NewAttachments};
 use super::extras::Extras;
-use super::ids::{ChatId, MessageId, UserId};
+use super::ids::{AttachmentId, ChatId, MessageId, UserId};
 use super::mentions::{Candidates, Mentions};
 use super::numbering::{Seq, Version};
 use super::origins::ForwardOrigin;
@@ -69,6 +70,8 @@ pub struct Draft {
     pub reply_to: Option<MessageId>,
     /// The idempotency key.
     pub client_id: Option<ClientId>,
+    /// The uploads that are sent with it, each once.
+    pub attachments: Vec<AttachmentId>,
 }
 
 /// A draft in the queue. The sending transaction checks the sender's membership.
@@ -90,6 +93,8 @@ pub struct NewMessage {
     pub mentions: Mentions,
     /// Where it is forwarded from.
     pub origin: Option<Arc<ForwardOrigin>>,
+    /// The uploads that are sent with it.
+    pub attachments: NewAttachments,
 }
 
 /// The kind of a message's last change, stored on its row: the catch-up publishes the event of that change
@@ -169,6 +174,11 @@ impl Message {
     /// The members that it mentions, if any.
     pub fn mentions(&self) -> Option<&Mentions> {
         self.extras.as_deref().map(|extras| &extras.mentions)
+    }
+
+    /// The files that were sent with it.
+    pub fn attachments(&self) -> &[Attachment] {
+        self.extras.as_deref().map_or(&[], |extras| &extras.attachments)
     }
 
     /// Where it was forwarded from, if it was.

@@ -216,6 +216,7 @@ fn message() -> Value {
         "client_id": "b0f7c2a4", "status": "read",
         "reactions": [{"emoji": "👍", "count": 1, "users": [7]}], "mentions": [],
         "mentions_all": false, "pinned_at": null, "forwarded_from": null,
+        "attachments": [attachment()],
     })
 }
 

@@ -7,12 +7,14 @@ use constcat::concat;
 use serde::Deserialize;
 
 use crate::domain::attachment::Attachment;
-use crate::domain::ids::{AttachmentId, MessageId, UserId};
+use crate::domain::ids::{AttachmentId, ChatId, MessageId, UserId};
+use crate::domain::numbering::Seq;
 use crate::domain::time::Timestamp;
 
 use super::db::Tx;
-use super::error::Result;
+use super::error::{Failure, Result, StoreError};
 use super::query::{Dialects, Target};
+use super::sqlite::Sqlite;
 
 /// What follows a storage key in the path of its thumbnail.
 pub const THUMBNAIL: &str = ".thumbnail";
@@ -125,6 +127,150 @@ pub async fn readable(
         .all()
         .await?;
     Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// The existing ones of these attachments that were not sent.
+pub async fn unsent(
+    at: impl Into<Target<'_>>,
+    ids: &[AttachmentId],
+) -> Result<Vec<StoredAttachment>> {
+    let rows: Vec<Row> = at
+        .into()
+        .query(Dialects {
+            sqlite: concat!(
+                SELECT,
+                "where a.id in (select value from json_each($1)) and a.message_id is null"
+            ),
+            postgres: concat!(SELECT, "where a.id = any($1) and a.message_id is null"),
+        })
+        .bind_list(ids.iter().map(|id| id.0))
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// An attachment that is sent: its id, its owner, the message, and its position there.
+pub type Attached = (AttachmentId, UserId, MessageId, i64);
+
+/// Declares attachments sent. [`StoreError::Conflict`] if one of them was sent or deleted since it was looked up.
+pub async fn send(tx: &mut Tx, attached: &[Attached]) -> Result<()> {
+    let sent = tx
+        .query(
+            "update attachments set message_id = r.message_id, position = r.position \
+             from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) \
+                 as r (id, owner_id, message_id, position) \
+             where attachments.id = r.id and attachments.owner_id = r.owner_id \
+                 and attachments.message_id is null",
+        )
+        .bind_list(attached.iter().map(|one| one.0.0))
+        .bind_list(attached.iter().map(|one| one.1.0))
+        .bind_list(attached.iter().map(|one| one.2.0))
+        .bind_list(attached.iter().map(|one| one.3))
+        .execute()
+        .await?;
+    if sent == attached.len() as u64 { Ok(()) } else { Err(gone()) }
+}
+
+/// [`send`], on SQLite.
+pub fn send_one(db: &mut Sqlite, (id, owner, message, position): Attached) -> Result<()> {
+    let sent = db
+        .query(
+            "update attachments set message_id = $3, position = $4 \
+             where id = $1 and owner_id = $2 and message_id is null",
+        )
+        .bind(id)
+        .bind(owner)
+        .bind(message)
+        .bind(position)
+        .execute()?;
+    if sent == 1 { Ok(()) } else { Err(gone()) }
+}
+
+/// The transaction may be tried again, with what is there now.
+fn gone() -> StoreError {
+    StoreError::Conflict(Failure::wrong("an attachment was sent or deleted meanwhile"))
+}
+
+/// Copies a message's attachments, for its forward, as uploads of another user that were not sent. They share the bytes.
+pub async fn copy(
+    tx: &mut Tx,
+    message: MessageId,
+    owner: UserId,
+    now: Timestamp,
+) -> Result<Vec<Attachment>> {
+    const INSERT: &str = "insert into attachments (owner_id, name, content_type, size, sha256, width, height, \
+         thumbnail, storage_key, created_at) ";
+    const COPIED: &str =
+        "select $2, name, content_type, size, sha256, width, height, thumbnail, storage_key, $3 ";
+    const RETURNING: &str = " returning id, owner_id, message_id, name, content_type, size, sha256, width, height, \
+         thumbnail, storage_key, created_at";
+    let rows: Vec<Row> = tx
+        .query(Dialects {
+            sqlite: concat!(
+                INSERT,
+                COPIED,
+                "from attachments where message_id = $1 order by position",
+                RETURNING
+            ),
+            // Locked: a deletion that comes later then finds the copies, and keeps the bytes.
+            postgres: concat!(
+                "with source as materialized (select * from attachments where message_id = $1 \
+                     order by position for share) ",
+                INSERT,
+                COPIED,
+                "from source order by position",
+                RETURNING
+            ),
+        })
+        .bind(message)
+        .bind(owner)
+        .bind(now)
+        .all()
+        .await?;
+    let mut copies: Vec<_> =
+        rows.into_iter().map(|row| StoredAttachment::from(row).attachment).collect();
+    copies.sort_unstable_by_key(|copy| copy.id);
+    Ok(copies)
+}
+
+/// Deletes those of some uploads that were not sent. Returns their storage keys.
+pub async fn delete_unsent_among(tx: &mut Tx, ids: &[AttachmentId]) -> Result<Vec<String>> {
+    tx.query(Dialects {
+        sqlite: "delete from attachments where id in (select value from json_each($1)) \
+                 and message_id is null returning storage_key",
+        postgres: "delete from attachments where id = any($1) and message_id is null \
+                   returning storage_key",
+    })
+    .bind_list(ids.iter().map(|id| id.0))
+    .all()
+    .await
+}
+
+/// Deletes the attachments of a message. Returns their storage keys.
+pub async fn delete_of(tx: &mut Tx, message: MessageId) -> Result<Vec<String>> {
+    tx.query("delete from attachments where message_id = $1 returning storage_key")
+        .bind(message)
+        .all()
+        .await
+}
+
+/// Deletes the attachments of a chat's oldest messages, of those before this one. Returns their storage keys.
+pub async fn delete_of_oldest(
+    tx: &mut Tx,
+    chat: ChatId,
+    before: Seq,
+    limit: i64,
+) -> Result<Vec<String>> {
+    tx.query(
+        "delete from attachments where message_id in \
+             (select id from messages where chat_id = $1 and seq < $2 order by seq limit $3) \
+         returning storage_key",
+    )
+    .bind(chat)
+    .bind(before)
+    .bind(limit)
+    .all()
+    .await
 }
 
 /// The size of all attachments of a user, in bytes.

@@ -6,10 +6,11 @@ use serde::Deserialize;
 
 use crate::domain::chat::Chat;
 use crate::domain::ids::{ChatId, UserId};
-use crate::domain::numbering::Version;
+use crate::domain::numbering::{Seq, Version};
 use crate::domain::sync::{Versions, digits};
 use crate::domain::time::Timestamp;
 
+use super::attachments;
 use super::db::Tx;
 use super::error::{Failure, Result};
 use super::query::{Dialects, Target};
@@ -181,14 +182,15 @@ pub async fn end(tx: &mut Tx, id: ChatId, now: Timestamp) -> Result<Vec<UserId>>
     tx.query("delete from members where chat_id = $1 returning user_id").bind(id).all().await
 }
 
-/// Removes some messages of a deleted chat, and the chat together with the last ones. False if there is
-/// no such chat.
-pub async fn purge(tx: &mut Tx, limit: i64) -> Result<bool> {
+/// Removes some messages of a deleted chat, and the chat together with the last ones. Returns the storage keys of their
+/// attachments; `None` if there is no such chat.
+pub async fn purge(tx: &mut Tx, limit: i64) -> Result<Option<Vec<String>>> {
     let chat: Option<(ChatId,)> = tx
         .query("select id from chats where deleted_at is not null order by deleted_at limit 1")
         .optional()
         .await?;
-    let Some((chat,)) = chat else { return Ok(false) };
+    let Some((chat,)) = chat else { return Ok(None) };
+    let keys = attachments::delete_of_oldest(tx, chat, Seq(i64::MAX), limit).await?;
     let removed = tx
         .query(
             "delete from messages where id in \
@@ -201,7 +203,7 @@ pub async fn purge(tx: &mut Tx, limit: i64) -> Result<bool> {
     if removed == 0 {
         tx.query("delete from chats where id = $1").bind(chat).execute().await?;
     }
-    Ok(true)
+    Ok(Some(keys))
 }
 
 /// The group chats of a user, in the order of their ids.

@@ -2,7 +2,7 @@
 //!
 //! On PostgreSQL it is one statement, committed by itself: one round trip. If a chat was changed while the
 //! statement waited for the chat's row, nothing was written; then it runs again, in a transaction that locks
-//! the rows first; so it does at once if the batch mentions somebody. On SQLite it is one visit to the writer's
+//! the rows first; so it does at once if the batch mentions somebody or has attachments. On SQLite it is one visit to the writer's
 //! thread, and the caller judges before anything is written.
 
 use std::collections::HashMap;
@@ -14,6 +14,7 @@ use crate::domain::message::NewMessage;
 use crate::domain::numbering::{Seq, Version};
 use crate::domain::time::Timestamp;
 
+use super::attachments::{self, Attached};
 use super::db::{Db, Tx};
 use super::error::{Failure, Result, StoreError};
 use super::mentions::{self, Mentioning};
@@ -49,7 +50,7 @@ pub async fn post<T: Send + 'static>(
         let batch = Arc::clone(batch);
         return db.visit(move |db| in_steps(db, &batch, now, judge)).await;
     }
-    if batch.iter().all(|send| send.mentions.is_empty())
+    if batch.iter().all(|send| send.mentions.is_empty() && send.attachments.is_empty())
         && let Some((resolved, inserted)) = at_once(db, batch, now).await?
     {
         let (verdicts, numbered) = judge(batch, &resolved);
@@ -112,6 +113,10 @@ async fn under_locks<T>(
     if mentioning.iter().any(|(.., mentions)| !mentions.is_empty()) {
         mentions::insert(&mut tx, &mentioning).await?;
     }
+    let attached: Vec<_> = created.iter().flat_map(|one| attached(batch, one)).collect();
+    if !attached.is_empty() {
+        attachments::send(&mut tx, &attached).await?;
+    }
     tx.commit().await?;
     Ok(Posted { resolved, verdicts, created })
 }
@@ -135,6 +140,15 @@ fn mentioning<'a>(
 ) -> Mentioning<'a> {
     let send = &batch[*index];
     (send.chat, *seq, *id, &send.mentions)
+}
+
+/// The attachments of a new message: the attachment, its owner, the message and the position in it.
+fn attached<'a>(
+    batch: &'a [NewMessage],
+    &((index, ..), id): &(Numbering, MessageId),
+) -> impl Iterator<Item = Attached> + use<'a> {
+    let send = &batch[index];
+    (0..).zip(&send.attachments.ids).map(move |(position, one)| (*one, send.sender, id, position))
 }
 
 /// On SQLite, whose one writer sees no other's changes in between.
@@ -161,6 +175,9 @@ fn in_steps<T>(
         senders.insert((message.chat, message.sender), seq);
         created.push((numbering, id));
         mentions::insert_one(db, mentioning(batch, &(numbering, id)))?;
+        for one in attached(batch, &(numbering, id)) {
+            attachments::send_one(db, one)?;
+        }
     }
     for (newest, id) in chats.values() {
         sends::advance_chat(db, newest, *id)?;

@@ -76,7 +76,7 @@ pub async fn set_first(tx: &mut Tx, chat: ChatId, first: Seq) -> Result<bool> {
     Ok(query.bind(chat).bind(first).execute().await? > 0)
 }
 
-/// Deletes some rows of removed messages. Returns how many.
+/// Deletes some rows of removed messages. Their attachments have to be deleted before. Returns how many.
 pub async fn purge(tx: &mut Tx, chat: ChatId, first: Seq, limit: i64) -> Result<u64> {
     tx.query(
         "delete from messages where id in \

@@ -21,6 +21,9 @@ use super::sqlite::Sqlite;
 /// mistake, and is ignored.
 const TRUSTED_AHEAD: Duration = Duration::from_secs(86_400);
 
+/// No message has this id.
+const NO_MESSAGE: i64 = -1;
+
 /// What the database knows about a send whose sender is a member of the chat.
 #[derive(Debug)]
 pub struct Resolved {
@@ -102,8 +105,17 @@ fn name(send: &NewMessage) -> Option<String> {
     send.client_id.as_ref().map(|id| id.as_str().to_owned())
 }
 
+/// The message that the statement looks for. One that cannot be there if an attachment is missing: then it must not
+/// write the message.
+fn reply_to(send: &NewMessage) -> Option<i64> {
+    match send.attachments.missing().next() {
+        Some(_) => Some(NO_MESSAGE),
+        None => send.reply_to.map(|id| id.0),
+    }
+}
+
 fn extras(send: &NewMessage) -> Result<Option<String>> {
-    let stored = Extras::of_new(&send.mentions, send.origin.as_deref())
+    let stored = Extras::of_new(&send.mentions, send.origin.as_deref(), &send.attachments.found)
         .map(|extras| extras.stored())
         .transpose();
     Ok(stored.map_err(Failure::wrong)?.flatten())
@@ -221,7 +233,7 @@ pub async fn write(
         .bind_list(sends.iter().map(|send| send.chat))
         .bind_list(sends.iter().map(|send| send.sender))
         .bind_list(sends.iter().map(|send| send.content.as_str()))
-        .bind_list(sends.iter().map(|send| send.reply_to.map(|id| id.0)))
+        .bind_list(sends.iter().map(reply_to))
         .bind_list(sends.iter().map(name))
         .bind(now)
         .bind(now.plus(TRUSTED_AHEAD))

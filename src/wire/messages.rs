@@ -1,21 +1,26 @@
 //! Messages as the API shows them, and the bodies that send and edit them.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain;
+use crate::domain::attachment::ATTACHMENTS_MAX;
 use crate::domain::error::Result;
-use crate::domain::ids::{ChatId, MessageId, UserId};
+use crate::domain::ids::{AttachmentId, ChatId, MessageId, UserId};
 use crate::domain::input::Input;
 use crate::domain::message::{CLIENT_ID_MAX, ClientId, Content, Draft};
 use crate::domain::numbering::{Seq, Version};
 use crate::domain::receipt::MessageStatus;
+use crate::domain::text::BLANK;
 use crate::domain::time::Timestamp;
 use crate::domain::urls::Urls;
 
+use super::attachments::AttachmentJson;
 use super::fields::Fields;
-use super::kinds::{ObjectId, Text, text};
+use super::kinds::{ObjectId, ObjectIds, Text, text};
 use super::origins::OriginJson;
 use super::pages::PageJson;
 use super::reactions::ReactionSummaryJson;
@@ -73,6 +78,9 @@ pub struct MessageJson<'a> {
     /// Where it was forwarded from.
     #[schema(required)]
     forwarded_from: Option<OriginJson<'a>>,
+    /// The files that were sent with it.
+    #[schema(max_items = 10)]
+    attachments: Vec<AttachmentJson<'a>>,
 }
 
 /// A page of messages.
@@ -81,7 +89,7 @@ pub type MessagePage<'a> = PageJson<MessageJson<'a>>;
 impl<'a> MessageJson<'a> {
     /// As every member sees it.
     pub fn of(message: &'a domain::message::Message, urls: &Urls) -> Self {
-        let mentions = message.mentions();
+        let (mentions, attachments) = (message.mentions(), message.attachments().iter());
         Self {
             id: message.id,
             chat: message.chat,
@@ -100,6 +108,7 @@ impl<'a> MessageJson<'a> {
             mentions_all: mentions.is_some_and(|mentions| mentions.all),
             pinned_at: message.pinned_at,
             forwarded_from: message.origin().map(|origin| OriginJson::of(origin, urls)),
+            attachments: attachments.map(|one| AttachmentJson::of(one, urls)).collect(),
         }
     }
 }
@@ -110,6 +119,7 @@ pub struct SendMessage {
     content: Option<Content>,
     reply_to: Option<MessageId>,
     client_id: Option<ClientId>,
+    attachments: Option<Vec<i64>>,
 }
 
 impl PartialSchema for SendMessage {
@@ -124,7 +134,17 @@ impl SendMessage {
     /// Lists the fields; `max` is the longest content, in characters.
     pub(super) fn visit(body: &mut impl Visitor, max: usize) -> Self {
         Self {
-            content: body.required("content", CONTENT, content(max).example("Meow!")),
+            content: body.optional(
+                "content",
+                "Stored exactly as sent. Required without `attachments`. Must not be blank, but with them it may \
+                 be empty.",
+                text(move |text| match text.is_empty() {
+                    true => Ok(Content::default()),
+                    false => Content::parse(text, max),
+                })
+                .max(max)
+                .example("Meow!"),
+            ),
             reply_to: body
                 .nullable(
                     "reply_to",
@@ -137,6 +157,11 @@ impl SendMessage {
                 "An idempotency key: sending with the same one again creates no second message.",
                 client_id(),
             ),
+            attachments: body.optional(
+                "attachments",
+                "The ids of files that you uploaded and did not send yet.",
+                ObjectIds { max: Some(ATTACHMENTS_MAX), ..ObjectIds::default() },
+            ),
         }
     }
 
@@ -146,9 +171,26 @@ impl SendMessage {
     }
 
     /// The draft, and what is wrong with the body.
-    pub(super) fn finish(self, body: Fields) -> Input<Draft> {
-        let Self { content, reply_to, client_id } = self;
-        Input { value: Draft { content, reply_to, client_id }, errors: body.into_errors() }
+    pub(super) fn finish(self, mut body: Fields) -> Input<Draft> {
+        let Self { mut content, reply_to, client_id, attachments } = self;
+        let attachments = attachments.unwrap_or_default();
+        if attachments.len() > ATTACHMENTS_MAX {
+            let text = format!("Ensure this field has no more than {ATTACHMENTS_MAX} elements.");
+            body.fault("attachments", text);
+        }
+        match &content {
+            None if attachments.is_empty() => body.require("content"),
+            None => content = body.is_right().then(Content::default),
+            Some(text) if text.as_str().is_empty() && attachments.is_empty() => {
+                body.fault("content", BLANK);
+            }
+            Some(_) => {}
+        }
+        let mut ids: Vec<_> = attachments.into_iter().map(AttachmentId).collect();
+        let mut seen = HashSet::new();
+        ids.retain(|id| seen.insert(*id));
+        let value = Draft { content, reply_to, client_id, attachments: ids };
+        Input { value, errors: body.into_errors() }
     }
 }
 

@@ -81,7 +81,7 @@ fn what_a_schema_forbids_the_parser_refuses() {
             let is_required = parse(Fields::default()).contains(name);
             let described = required.contains(&json!(name));
             // One of two that can stand for each other is asked for, if neither is sent.
-            let either = ["seq", "user"].contains(&name.as_str());
+            let either = ["seq", "user", "content"].contains(&name.as_str());
             assert!(is_required == described || either, "{schema}: {name}");
         }
     }

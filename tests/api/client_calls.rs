@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use meowsenger_client::types::{
     Availability, ChatType, Draft, GroupUpdate, NewGroup, ProfileUpdate, Registration, Role,
-    SettingsUpdate, SyncRequest,
+    SettingsUpdate, SyncRequest, Upload,
 };
 use meowsenger_client::{Anchor, Client, Seq, Server, UserId};
 use rstest::rstest;
@@ -79,6 +79,7 @@ async fn the_client_makes_every_call_of_the_document(
     user_calls(&alice, &bob).await;
     chat_calls(&alice, &bob).await;
     message_calls(&alice, &bob).await;
+    attachment_calls(&alice, &bob).await;
     server.request_password_reset("alice@example.org").await.expect("asked");
     let (uid, token) = loop {
         let mail = mails.next().await;
@@ -226,6 +227,30 @@ async fn chat_calls(alice: &Client, bob: &Client) {
     alice.remove_member(group.id, other).await.expect("removed");
     alice.delete_chat(group.id).await.expect("deleted");
     assert_eq!(alice.chats().collect().await.expect("chats")[0].id, private.id);
+}
+
+async fn attachment_calls(alice: &Client, bob: &Client) {
+    let chat = alice.private_chat(bob.me().await.expect("me").id).await.expect("opened").id;
+    let pieces =
+        futures_util::stream::iter([b"me", b"ow"]).map(|piece| Ok(piece.as_slice().into()));
+    let text = alice.upload(Upload::stream("a \"b\".txt", pieces)).await.expect("uploaded");
+    assert_eq!(
+        (text.name.as_str(), text.size, text.content_type.as_str()),
+        ("a \"b\".txt", 4, "text/plain")
+    );
+    let image = alice.upload(Upload::new("cat.png", png(8, 8))).await.expect("uploaded");
+    assert_eq!((image.width, image.height, image.has_thumbnail), (Some(8), Some(8), true));
+    let unsent = alice.upload(Upload::new("c", "x")).await.expect("uploaded");
+    alice.delete_attachment(unsent.id).await.expect("deleted");
+    let draft = Draft::default().attachments([image.id, text.id]);
+    let sent = alice.send(chat, draft).await.expect("sent");
+    assert_eq!(sent.attachments, [image.clone(), text.clone()]);
+    let read = async |answer: reqwest::Response| answer.bytes().await.expect("a body");
+    assert_eq!(read(bob.download(text.id).await.expect("found")).await, "meow");
+    assert!(!read(bob.thumbnail(image.id).await.expect("found")).await.is_empty());
+    assert!(bob.thumbnail(text.id).await.is_err());
+    let links = bob.attachment_links(&[text.id]).await.expect("links");
+    assert_eq!(read(reqwest::get(&links[0].url).await.expect("an answer")).await, "meow");
 }
 
 async fn message_calls(alice: &Client, bob: &Client) {

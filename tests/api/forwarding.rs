@@ -49,7 +49,7 @@ async fn a_forward_is_a_new_message_in_each_chat_and_names_the_first_author(
             "content": "  meow \u{1F408}\n", "timestamp": message["timestamp"], "edited_at": null,
             "deleted_at": null, "reply_to": null, "client_id": null, "status": "sent",
             "reactions": [], "mentions": [], "mentions_all": false, "pinned_at": null,
-            "forwarded_from": origin,
+            "forwarded_from": origin, "attachments": [],
         });
         assert_eq!(message, &expected);
         assert_eq!(felix.messages(chat).await[0]["forwarded_from"], origin);

@@ -68,6 +68,7 @@ mod revocations;
 mod rubbish;
 mod search;
 mod secrets;
+mod sent_attachments;
 mod sessions;
 mod shares;
 mod signals;

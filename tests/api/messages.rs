@@ -30,7 +30,7 @@ async fn messages_are_numbered_without_gaps(
         "id": sent["id"], "chat": chat, "seq": 1, "version": 2, "sender": sender,
         "content": "meow", "timestamp": sent["timestamp"], "edited_at": null, "deleted_at": null,
         "reply_to": null, "client_id": null, "status": "sent", "reactions": [],
-        "mentions": [], "mentions_all": false, "pinned_at": null, "forwarded_from": null,
+        "mentions": [], "mentions_all": false, "pinned_at": null, "forwarded_from": null, "attachments": [],
     });
     assert_eq!(sent, expected);
     tom.get(&format!("/api/messages/{}/", sent["id"])).await.expect_body(200, expected);

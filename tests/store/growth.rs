@@ -34,8 +34,11 @@ const TRIES: usize = 30;
 /// The statements, as `module::function`. A test checks that the list is complete.
 const STATEMENTS: &[&str] = &[
     "account_version::versions",
+    "attachments::delete_unsent_among",
     "attachments::named",
     "attachments::readable",
+    "attachments::send",
+    "attachments::unsent",
     "avatars::used",
     "blocks::between",
     "blocks::blockers_among",
@@ -158,6 +161,15 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
         "account_version::versions" => {
             account_version::versions(tx, &lists.map(UserId)).await.map(drop)
         }
+        "attachments::delete_unsent_among" => {
+            attachments::delete_unsent_among(tx, &lists.map(AttachmentId)).await.map(drop)
+        }
+        // There are none, which is an error only once the statement has run.
+        "attachments::send" => {
+            let sent = |id| (AttachmentId(id), one, MessageId(id), 0);
+            attachments::send(tx, &lists.map(sent)).await.or(Ok(()))
+        }
+        "attachments::unsent" => attachments::unsent(tx, &lists.map(AttachmentId)).await.map(drop),
         "attachments::named" => attachments::named(tx, lists.names.clone()).await.map(drop),
         "attachments::readable" => {
             attachments::readable(tx, &lists.map(AttachmentId), one).await.map(drop)
@@ -264,7 +276,7 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
 }
 
 /// Statements that only PostgreSQL runs.
-const OF_POSTGRES: [&str; 2] = ["sends::lock_chats", "sends::write"];
+const OF_POSTGRES: [&str; 3] = ["attachments::send", "sends::lock_chats", "sends::write"];
 
 /// The time of a statement, which is then rolled back.
 async fn time(store: &Store, statement: &str, lists: &Lists) -> Duration {

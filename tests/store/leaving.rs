@@ -87,7 +87,7 @@ async fn what_a_chat_leaves_behind_is_removed_little_by_little(
     store.say(other, a, "three").await;
     assert_eq!(chats::groups_of(&store.db, a).await.unwrap(), [chat, other]);
     let mut tx = store.tx().await;
-    assert!(!chats::purge(&mut tx, 9).await.unwrap(), "nothing was ended");
+    assert!(chats::purge(&mut tx, 9).await.unwrap().is_none(), "nothing was ended");
     let mut out = chats::end(&mut tx, chat, NOW).await.unwrap();
     out.sort();
     assert_eq!(out, [a, b]);
@@ -95,11 +95,11 @@ async fn what_a_chat_leaves_behind_is_removed_little_by_little(
     assert!(chats::is_there(&mut tx, other).await.unwrap());
     assert!(member_chats::of_member(&mut tx, a, &[chat]).await.unwrap().is_empty());
 
-    assert!(chats::purge(&mut tx, 1).await.unwrap());
+    assert!(chats::purge(&mut tx, 1).await.unwrap().is_some());
     assert!(messages::by_ids(&mut tx, &[said]).await.unwrap().is_empty(), "the oldest first");
-    assert!(chats::purge(&mut tx, 9).await.unwrap());
-    assert!(chats::purge(&mut tx, 9).await.unwrap());
-    assert!(!chats::purge(&mut tx, 9).await.unwrap());
+    assert!(chats::purge(&mut tx, 9).await.unwrap().is_some());
+    assert!(chats::purge(&mut tx, 9).await.unwrap().is_some());
+    assert!(chats::purge(&mut tx, 9).await.unwrap().is_none());
     let left: Vec<(i64,)> = tx.query("select id from chats").all().await.unwrap();
     assert_eq!(left, [(other.0,)]);
     let left: Vec<(i64,)> = tx.query("select id from messages").all().await.unwrap();

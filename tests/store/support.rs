@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use meowsenger::app::open_database;
 use meowsenger::config::{Config, Variables};
+use meowsenger::domain::attachment::NewAttachments;
 use meowsenger::domain::ids::{ChatId, MessageId, UserId};
 use meowsenger::domain::login_names::Username;
 use meowsenger::domain::mentions::{Candidates, Mentions};
@@ -143,6 +144,7 @@ pub fn message(chat: ChatId, sender: UserId, content: &str) -> NewMessage {
         candidates: Candidates::default(),
         mentions: Mentions::default(),
         origin: None,
+        attachments: NewAttachments::default(),
     }
 }
 

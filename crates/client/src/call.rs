@@ -1,12 +1,17 @@
 //! A request before it is sent: method, path, query and body, and whether it may be sent again. Sending
 //! and retrying are the tasks of `rest`.
 
+use std::time::Duration;
+
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::types::Picture;
+use crate::types::{Picture, Upload};
+
+/// How long a large file may take on a slow network, as the server allows.
+const UPLOAD_TIME: Duration = Duration::from_secs(3_600);
 
 /// A request that can be sent several times.
 #[derive(Debug)]
@@ -24,6 +29,7 @@ enum Body {
     Empty,
     Json(Value),
     Picture(Picture),
+    Upload(Upload),
 }
 
 impl Call {
@@ -53,6 +59,10 @@ impl Call {
         Self { body: Body::Picture(picture), ..Self::new(Method::PUT, path) }
     }
 
+    pub(crate) fn upload(path: impl Into<String>, upload: Upload) -> Self {
+        Self { body: Body::Upload(upload), ..Self::new(Method::POST, path) }
+    }
+
     pub(crate) fn json(self, body: impl Serialize) -> Self {
         Self { body: Body::Json(json!(body)), ..self }
     }
@@ -79,12 +89,20 @@ impl Call {
 
     /// Whether it can be sent (again): a stream can be sent once.
     pub(crate) fn has_body(&self) -> bool {
-        !matches!(&self.body, Body::Picture(picture) if picture.is_used_up())
+        match &self.body {
+            Body::Picture(picture) => !picture.is_used_up(),
+            Body::Upload(upload) => !upload.is_used_up(),
+            Body::Empty | Body::Json(_) => true,
+        }
     }
 
-    /// Whether its body may take longer to send than an ordinary attempt.
-    pub(crate) fn is_upload(&self) -> bool {
-        matches!(self.body, Body::Picture(_))
+    /// How long an attempt may take, where this is the usual time and that of all attempts.
+    pub(crate) fn time(&self, usual: Duration, deadline: Duration) -> Duration {
+        match self.body {
+            Body::Empty | Body::Json(_) => usual,
+            Body::Picture(_) => deadline,
+            Body::Upload(_) => deadline.max(UPLOAD_TIME),
+        }
     }
 
     /// The request of the next attempt; `None` if it has no body any more.
@@ -96,6 +114,10 @@ impl Call {
             // The server looks at the content to find the type.
             Body::Picture(picture) => {
                 Some(request.header(CONTENT_TYPE, "image/*").body(picture.next_body()?))
+            }
+            Body::Upload(upload) => {
+                let kind = upload.content_type();
+                Some(request.header(CONTENT_TYPE, kind).body(upload.next_body()?))
             }
         }
     }

@@ -58,6 +58,24 @@ pub struct ChatId(pub i64);
 #[serde(transparent)]
 pub struct MessageId(pub i64);
 
+/// An attachment's id.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Display,
+    FromStr,
+    Serialize,
+    Deserialize,
+)]
+#[serde(transparent)]
+pub struct AttachmentId(pub i64);
+
 /// A session's id: the `sid` of its tokens.
 #[derive(
     Clone,

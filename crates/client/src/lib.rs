@@ -70,7 +70,7 @@ pub use connection::{Connection, Events};
 pub use errors::{ApiError, Error, ErrorKind, Result};
 pub use events::{Event, Resynced};
 pub use frames::{Change, Frame, Ready, Signal};
-pub use ids::{ChatId, MessageId, Seq, SessionId, UserId, Version};
+pub use ids::{AttachmentId, ChatId, MessageId, Seq, SessionId, UserId, Version};
 pub use lists::{List, Page};
 pub use options::{Auth, Options};
 pub use replica::Replica;

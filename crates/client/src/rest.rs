@@ -106,7 +106,7 @@ impl Server {
         call: &mut Call,
         access: Option<&str>,
     ) -> Result<T> {
-        let timeout = if call.is_upload() { self.deadline } else { self.timeout };
+        let timeout = call.time(self.timeout, self.deadline);
         let url = format!("{}{}", self.base, call.path);
         let mut request = self.http.request(call.method.clone(), url).timeout(timeout);
         if let Some(access) = access {
@@ -141,6 +141,23 @@ impl Client {
     pub async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
         let call = Call::new(method, path).once();
         self.run(body.into_iter().fold(call, Call::json)).await
+    }
+
+    /// The answer to a GET for a file, whose body is read by the caller.
+    pub(crate) async fn fetch(&self, path: &str) -> Result<reqwest::Response> {
+        let mut access = self.access().await?;
+        let url = format!("{}{path}", self.server.base);
+        let ask = async |access: &str| self.server.http.get(&url).bearer_auth(access).send().await;
+        let mut answer = ask(&access).await?;
+        if answer.status() == StatusCode::UNAUTHORIZED {
+            access = self.replace_access(&access).await?;
+            answer = ask(&access).await?;
+        }
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        Err(ApiError::from_answer(status, &headers, &answer.text().await?).into())
     }
 
     /// The server's URL.

@@ -1,5 +1,6 @@
 //! The calls of the REST API, a file for each noun. How requests are made and retried is in `rest`.
 
+mod attachments;
 mod auth;
 mod chats;
 mod members;

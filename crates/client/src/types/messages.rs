@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::serde::rfc3339;
 
-use super::UserRef;
-use crate::ids::{ChatId, MessageId, Seq, UserId, Version};
+use super::{Attachment, UserRef};
+use crate::ids::{AttachmentId, ChatId, MessageId, Seq, UserId, Version};
 
 /// A message, or the tombstone of a deleted one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +54,9 @@ pub struct Message {
     /// Where it was forwarded from.
     #[serde(default)]
     pub forwarded_from: Option<ForwardedFrom>,
+    /// The files that were sent with it.
+    #[serde(default)]
+    pub attachments: Vec<Attachment>,
 }
 
 /// Who wrote a forwarded message first.
@@ -129,10 +132,12 @@ pub struct Draft {
     #[serde(skip_serializing_if = "Option::is_none")]
     reply_to: Option<MessageId>,
     client_id: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attachments: Vec<AttachmentId>,
 }
 
 impl Draft {
-    /// A text: at most 10,000 characters, not blank.
+    /// A text: at most 10,000 characters, not blank. It may be empty if there are attachments.
     pub fn new(content: impl Into<String>) -> Self {
         Self { content: content.into(), ..Self::default() }
     }
@@ -140,6 +145,11 @@ impl Draft {
     /// Replies to a message of the same chat.
     pub fn reply_to(self, message: MessageId) -> Self {
         Self { reply_to: Some(message), ..self }
+    }
+
+    /// Files that you uploaded and did not send yet: at most 10, in this order.
+    pub fn attachments(self, attachments: impl IntoIterator<Item = AttachmentId>) -> Self {
+        Self { attachments: attachments.into_iter().collect(), ..self }
     }
 
     /// The idempotency key, 1–64 characters: under the same one, you send at most one message to a

@@ -1,6 +1,7 @@
 //! The objects of the API as a client reads them, and the bodies that it sends. Unknown fields are
 //! ignored and unknown enum values become `Other`, so that a newer server may add both.
 
+mod attachments;
 mod chats;
 mod messages;
 mod pictures;
@@ -8,6 +9,7 @@ mod sessions;
 mod sync;
 mod users;
 
+pub use attachments::{Attachment, AttachmentLink, Upload};
 pub use chats::{
     Chat, ChatSettings, ChatType, GroupUpdate, Markers, Member, NewGroup, Role, SettingsUpdate,
     UnreadCount, UnreadSums,
