@@ -206,6 +206,7 @@ async fn calls(app: &Arc<App>, me: &Caller, size: i64) {
         sender: Some(UserId(2)),
         after: Some(Timestamp::MIN),
         before: Some(Timestamp::MAX),
+        has_attachments: false,
     };
     let filter = Input { value: filter, errors: FieldErrors::default() };
     let found = message_search::search(app, me, None, filter, Ok(PageRequest::First), size).await;

@@ -1,5 +1,4 @@
-//! A connection to the database itself, beside the server's. Knows no table but those of which the server
-//! indexes the names.
+//! A connection to the database itself, beside the server's. Knows no table but those that the server indexes.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,8 +9,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::Result;
 
-/// How long the server may take to index the names.
-const INDEXING: Duration = Duration::from_secs(180);
+/// How long the server may take to index names and messages.
+const INDEXING: Duration = Duration::from_secs(900);
 /// How long to wait for the server, which has the write lock.
 const BUSY: Duration = Duration::from_secs(30);
 
@@ -75,7 +74,7 @@ impl Database {
         Ok(())
     }
 
-    /// Waits until the server has indexed all names.
+    /// Waits until the server has indexed all names and messages.
     pub async fn wait_for_index(&mut self) -> Result {
         let until = Instant::now() + INDEXING;
         let missing = "select (select count(*) from users where search_text = '') + \
@@ -83,6 +82,15 @@ impl Database {
         while self.number(missing).await? > 0 {
             if Instant::now() > until {
                 return Err("the server did not index the names in time".into());
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        // Programs from before the index of messages have no such table.
+        let missing =
+            "select coalesce((select max(id) from messages), 0) - indexed_upto from search_state";
+        while self.number(missing).await.unwrap_or_default() > 0 {
+            if Instant::now() > until {
+                return Err("the server did not index the messages in time".into());
             }
             sleep(Duration::from_millis(100)).await;
         }

@@ -4,11 +4,11 @@
 
 use crate::database::Database;
 use crate::world::{
-    BUSY_CHAT, BUSY_MESSAGES, COMMON_CHAT, CROWD_MESSAGES, FIRST_MANY, FIRST_PEER, FIRST_PERSON,
-    FIRST_SMALL, HEAVY, LONG_CHAT, MANY, MANY_MESSAGES, Part, SENDERS, SMALL_EACH, SMALL_MEMBERS,
-    SMALL_MESSAGES, World,
+    AUTHOR, BUSY_CHAT, BUSY_MESSAGES, COMMON_CHAT, CROWD_MESSAGES, FIRST_MANY, FIRST_PEER,
+    FIRST_PERSON, FIRST_SMALL, HEAVY, LONG_CHAT, MANY, MANY_MESSAGES, Part, SENDERS, SMALL_EACH,
+    SMALL_MEMBERS, SMALL_MESSAGES, World,
 };
-use crate::{Result, history};
+use crate::{Result, history, searched};
 
 const FIRST_NAMES: &str = "Nora Liam Maja Ivan Chloe Diego Aiko Omar Lena Jonas Priya Wei Sofia Hugo Amara \
                            Felix Yuki Elena Tariq Greta Mateo Ines Pavel Zoe Kofi Marta Anders Leila Bruno Nina";
@@ -27,6 +27,17 @@ pub async fn seed(database: &mut Database, world: &World, parts: &[Part]) -> Res
     database.run(format!("begin; {} {}; commit;", script.join(" "), seed.finish())).await?;
     if wanted(Part::History) {
         history::fill(database, world, world.size.history).await?;
+    }
+    if wanted(Part::Searched) {
+        database.run(seed.users(AUTHOR, 3, "'author' || s.n", "'Ada'", "'Author'")).await?;
+        searched::fill(database, world, world.size.searched).await?;
+        database.run(seed.finish()).await?;
+    } else {
+        // Otherwise the server would index all of them while something else is measured. Programs from before the
+        // index have no such table.
+        let done = "update search_state set rules = 1, indexed_upto = \
+                    (select coalesce(max(id), 0) from messages)";
+        database.run(done.to_owned()).await.ok();
     }
     let settle = match database {
         Database::Sqlite(_) => "pragma wal_checkpoint(truncate); analyze;",

@@ -43,6 +43,20 @@ pub const HISTORY_CHATS: i64 = 4_004;
 pub const HISTORY_LARGE: i64 = 4;
 /// Members of each.
 pub const HISTORY_MEMBERS: i64 = 8;
+/// The first of the chats that are searched, and how many they are.
+pub const FIRST_SEARCHED: i64 = 2_000_001;
+/// The number of these.
+pub const SEARCHED_CHATS: i64 = 10_000;
+/// How many of them the user with few has.
+pub const FEW_CHATS: i64 = 5;
+/// How many of them the user with a thousand has.
+pub const WIDE_CHATS: i64 = 1_000;
+/// The user who has written in all of them.
+pub const AUTHOR: i64 = 901;
+/// A member of five of them.
+pub const FEW: i64 = 902;
+/// A member of a thousand of them.
+pub const WIDE: i64 = 903;
 /// The first small group.
 pub const FIRST_SMALL: i64 = 10_001;
 /// The user with many chats.
@@ -63,6 +77,8 @@ pub enum Part {
     People,
     /// Thousands of chats with a history of millions of messages.
     History,
+    /// Messages in many scripts, to search.
+    Searched,
 }
 
 /// How much there is.
@@ -76,6 +92,8 @@ pub struct Size {
     pub long: i64,
     /// Messages in all chats with a history.
     pub history: i64,
+    /// Messages in all chats that are searched.
+    pub searched: i64,
 }
 
 impl Size {
@@ -85,10 +103,16 @@ impl Size {
         crowds: &[1_000, 2_500, 5_000, 10_000],
         long: 1_000_000,
         history: 1_000_000,
+        searched: 1_000_000,
     };
     /// For every day.
-    pub const QUICK: Self =
-        Self { people: 2_000, crowds: &[1_000, 2_000], long: 100_000, history: 100_000 };
+    pub const QUICK: Self = Self {
+        people: 2_000,
+        crowds: &[1_000, 2_000],
+        long: 100_000,
+        history: 100_000,
+        searched: 100_000,
+    };
 
     /// Small groups.
     pub fn small_groups(&self) -> i64 {

@@ -48,6 +48,8 @@ pub struct MessageFilter {
     pub after: Option<Timestamp>,
     /// Only those sent before this.
     pub before: Option<Timestamp>,
+    /// Only those with attachments.
+    pub has_attachments: bool,
 }
 
 /// A message, and where it matches.
@@ -160,10 +162,11 @@ impl MessageSearch<'_> {
         Ok((segments, ranges))
     }
 
-    /// The sender first, whose list is often the shortest.
+    /// The sender and attachments first, whose lists are often the shortest.
     fn lookups(&self) -> Vec<TermLookup> {
         let sender = self.filter.sender.map(TermLookup::sender);
-        sender.into_iter().chain(self.query.lookups()).collect()
+        let attachments = self.filter.has_attachments.then(TermLookup::attachments);
+        sender.into_iter().chain(attachments).chain(self.query.lookups()).collect()
     }
 
     /// The messages of the user's chats that all lookups find in some segments.

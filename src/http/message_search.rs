@@ -26,7 +26,7 @@ const QUERY_MAX: usize = 1_000;
 const NOT_AN_INTEGER: &str = "A valid integer is required.";
 const NOTHING_TO_FIND: &str = "Enter a word, a number or an emoji.";
 /// The parameters that select what is listed.
-const PARAMETERS: [&str; 5] = ["q", "chat", "sender", "after", "before"];
+const PARAMETERS: [&str; 6] = ["q", "chat", "sender", "after", "before", "has"];
 
 /// Search messages
 ///
@@ -44,6 +44,8 @@ const PARAMETERS: [&str; 5] = ["q", "chat", "sender", "after", "before"];
             description = "Only messages that were sent after this time."),
         ("before" = Option<String>, Query, format = DateTime,
             description = "Only messages that were sent before this time."),
+        ("has" = Option<String>, Query, pattern = "^attachment$", example = "attachment",
+            description = "`attachment`: only messages with attachments."),
         Paging,
     ),
     responses(
@@ -77,7 +79,11 @@ fn filter(paging: &Paging) -> (Option<ChatId>, Input<MessageFilter>) {
     let sender = read(paging, "sender", whole_number, NOT_AN_INTEGER, &mut errors).map(UserId);
     let after = read(paging, "after", Timestamp::parse, NOT_A_TIME, &mut errors);
     let before = read(paging, "before", Timestamp::parse, NOT_A_TIME, &mut errors);
-    (chat, Input { value: MessageFilter { query, sender, after, before }, errors })
+    let has = |text: &str| (text == "attachment").then_some(());
+    let not_a_choice =
+        format!("\"{}\" is not a valid choice.", paging.filter("has").unwrap_or_default());
+    let has_attachments = read(paging, "has", has, &not_a_choice, &mut errors).is_some();
+    (chat, Input { value: MessageFilter { query, sender, after, before, has_attachments }, errors })
 }
 
 fn query(paging: &Paging) -> Result<MessageQuery, String> {

@@ -17,7 +17,8 @@ use tokio::net::TcpListener;
 
 use crate::avatars::png;
 use crate::support::openapi::{calls, document, operations};
-use crate::support::{Backend, MailServer, PASSWORD, TestApp};
+use crate::support::socket::DEADLINE;
+use crate::support::{Backend, MailServer, PASSWORD, TestApp, eventually};
 
 /// Documents, which a program reads when it is written.
 const DOCUMENTS: &str = "/api/schema/";
@@ -204,6 +205,19 @@ async fn chat_calls(alice: &Client, bob: &Client) {
     assert!(alice.set_chat_avatar(group.id, picture).await.expect("set").avatar.is_some());
     assert_eq!(alice.remove_chat_avatar(group.id).await.expect("removed").avatar, None);
     alice.send(group.id, "meow").await.expect("sent");
+    let search = || bob.search_messages("meo").in_chat(group.id).after("2020-01-01T00:00:00Z");
+    let found = eventually(DEADLINE, "the message is found", async || {
+        search().collect().await.expect("messages").pop()
+    });
+    let found = found.await;
+    assert_eq!((found.message.content.as_str(), found.highlights), ("meow", vec![(0, 4)]));
+    for none in [
+        search().with_attachments(),
+        search().sent_by(other),
+        search().before("2020-01-02T00:00:00Z"),
+    ] {
+        assert_eq!(none.collect().await.expect("messages"), []);
+    }
     assert_eq!(bob.unread().await.expect("sums").messages, 1);
     let unread = bob.chats().of_type(ChatType::Group).unread().search("cell");
     let unread = unread.collect().await.expect("chats");

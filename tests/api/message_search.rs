@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use meowsenger::actions::doctor::{self, Checkup, Outcome};
+use meowsenger::domain::fulltext::{MessageQuery, Tokenizer};
+use meowsenger::store::fulltext::segments;
 use meowsenger::store::fulltext::state::state;
 use rstest::rstest;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::support::{Answer, Backend, Client, PASSWORD, TestApp, eventually};
+use crate::support::{Answer, Backend, Chance, Client, PASSWORD, TestApp, eventually};
 
 /// A message has to be found within a second. Machines that run tests are busy.
 const SEARCHABLE: Duration = Duration::from_secs(10);
@@ -203,13 +207,21 @@ async fn filters_narrow_the_results(
         (vec![("before", at)], vec!["meow 1"]),
         (vec![("after", "2020-01-01T00:00:00Z"), ("before", "2020-01-02T01:00:00+01:00")], vec![]),
         (vec![("sender", "999999"), ("page_size", "1")], vec![]),
+        (vec![("has", "attachment")], vec![]),
     ] {
         assert_eq!(found(&tom, "meow", &more).await, expected, "{more:?}");
     }
-    let wrong = [("chat", "x"), ("sender", "1.5"), ("after", "soon"), ("before", "2020-13-01")];
+    let wrong = [
+        ("chat", "x"),
+        ("sender", "1.5"),
+        ("after", "soon"),
+        ("before", "2020-13-01"),
+        ("has", "cats"),
+    ];
     let answer = tom.get(&path("meow", &wrong)).await.expect(400);
     let integer = json!(["A valid integer is required."]);
     assert_eq!((&answer.json["chat"], &answer.json["sender"]), (&integer, &integer));
+    assert_eq!(answer.json["has"], json!(["\"cats\" is not a valid choice."]));
     for name in ["after", "before"] {
         let text = answer.json[name][0].as_str().expect("a text");
         assert!(text.starts_with("Datetime has wrong format."), "{text}");
@@ -270,4 +282,154 @@ async fn pages_neither_skip_nor_repeat_while_messages_are_added(
     let cursor = tom.get(&path("meow", &[("page_size", "3")])).await.json["next"].clone();
     let other = cursor.as_str().expect("a page").replace("q=meow", "q=purr");
     tom.get(&other).await.expect_detail(404, "Invalid cursor");
+}
+
+/// What a search must find, by comparing the texts of all messages.
+async fn expected(user: &Client, chats: &[i64], query: &str) -> Vec<i64> {
+    let query = MessageQuery::parse(query).expect("a query");
+    let mut ids = Vec::new();
+    for chat in chats {
+        for message in
+            user.walk(&format!("/api/chats/{chat}/messages/?page_size=100"), "next").await
+        {
+            let tokens = Tokenizer::default().tokens(message["content"].as_str().expect("a text"));
+            if query.highlights(&tokens).is_some() && message["deleted_at"].is_null() {
+                ids.push(message["id"].as_i64().expect("an id"));
+            }
+        }
+    }
+    ids.sort_unstable_by(|one, other| other.cmp(one));
+    ids
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_finds_what_comparing_all_messages_does(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    const WORDS: [&str; 12] =
+        ["meow", "Mew", "purr", "the", "THE", "東京", "京都", "ガ", "สวัสดี", "🐈", "zoë", "m"];
+    let settings = [("THROTTLE", "off")];
+    let Some(server) = TestApp::start_with(backend, &settings).await else { return };
+    let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
+    let chats = [tom.private_chat(&kitty).await, tom.group(&[&kitty]).await, tom.group(&[]).await];
+    let (mut chance, mut ids) = (Chance::new("texts and edits"), Vec::new());
+    for round in 0..30 {
+        let mut sends = Vec::new();
+        for _ in 0..10 {
+            let words: Vec<_> = (0..=chance.below(5)).map(|_| WORDS[chance.below(12)]).collect();
+            sends.push((chats[chance.below(3)], words.join([" ", "", ", "][chance.below(3)])));
+        }
+        let sent = join_all(sends.iter().map(|(chat, text)| tom.say(*chat, text))).await;
+        ids.extend(sent.iter().map(|message| message["id"].as_i64().expect("an id")));
+        let id = ids[chance.below(ids.len())];
+        let path = format!("/api/messages/{id}/");
+        match round % 3 {
+            0 => drop(tom.put(&path, json!({"content": WORDS[chance.below(12)]})).await),
+            1 => drop(tom.delete(&path).await.expect(204)),
+            // So that there are several segments.
+            _ => indexed(&server).await,
+        }
+    }
+    indexed(&server).await;
+    for query in [
+        "meow",
+        "mew purr",
+        "the",
+        "th",
+        "m",
+        "\"the meow\"",
+        "\"the the",
+        "京",
+        "東京",
+        "東京 zoe",
+        "ガ",
+        "สวัส",
+        "🐈",
+        "meow the m",
+        "\"purr 🐈\"",
+    ] {
+        for (user, size) in [(&tom, "7"), (&kitty, "100")] {
+            let own = if user.id == tom.id { &chats[..] } else { &chats[..2] };
+            let found = user.walk(&path(query, &[("page_size", size)]), "next").await;
+            let found: Vec<_> =
+                found.iter().filter_map(|row| row["message"]["id"].as_i64()).collect();
+            assert_eq!(found, expected(user, own, query).await, "{query}");
+        }
+    }
+    eventually(SEARCHABLE, "segments are merged", async || {
+        let current = segments::current(&server.app.db).await.expect("read");
+        (current.len() < 8).then_some(())
+    })
+    .await;
+    for query in ["the", "mew purr", "京", "m"] {
+        let found = tom.walk(&path(query, &[("page_size", "7")]), "next").await;
+        let found: Vec<_> = found.iter().filter_map(|row| row["message"]["id"].as_i64()).collect();
+        assert_eq!(found, expected(&tom, &chats, query).await, "{query}");
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_message_of_racing_senders_is_left_out(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let settings = [("THROTTLE", "off")];
+    let Some(server) = TestApp::start_with(backend, &settings).await else { return };
+    let tom = server.user("tom").await;
+    let other = match backend {
+        Backend::Sqlite => None,
+        Backend::Postgres => Some(server.second_node().await),
+    };
+    let there =
+        other.as_ref().map_or(tom.clone(), |node| node.anonymous().with_access(&tom.access));
+    let chats = [tom.group(&[]).await, tom.group(&[]).await, tom.group(&[]).await];
+    for _ in 0..8 {
+        let sends = (0..30).map(|number| {
+            let from = if number % 2 == 0 { &tom } else { &there };
+            from.say(chats[number % 3], "meow")
+        });
+        join_all(sends).await;
+    }
+    // As by SIGKILL, in the middle of indexing.
+    let server = server.restart(0).await;
+    let tom = server.anonymous().with_access(&tom.access);
+    indexed(&server).await;
+    assert_eq!(tom.walk(&path("meow", &[("page_size", "100")]), "next").await.len(), 240);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doctor_finds_what_the_index_lacks_and_has_it_made_anew(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(server) = TestApp::start(backend).await else { return };
+    let tom = server.user("tom").await;
+    let group = tom.group(&[]).await;
+    tom.say(group, "meow").await;
+    tom.say(group, "東京 purr").await;
+    indexed(&server).await;
+    assert_eq!(check_up(&server, false).await, [] as [&str; 0]);
+    server.script("delete from search_pages").await;
+    assert_eq!(found(&tom, "meow", &[]).await, [""; 0]);
+    assert_eq!(check_up(&server, true).await, ["message-index"]);
+    indexed(&server).await;
+    assert_eq!(found(&tom, "meow", &[]).await, ["meow"]);
+    assert_eq!(check_up(&server, false).await, [] as [&str; 0]);
+}
+
+/// The names of the checks that found something.
+async fn check_up(server: &TestApp, fix: bool) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    let checkup = Checkup {
+        db: &server.app.db,
+        files: &server.app.media.files,
+        clock: &server.app.clock,
+        fix,
+        settle: Duration::ZERO,
+        report: &mut |defect| found.push(defect.check),
+        outcome: Outcome::default(),
+    };
+    doctor::run(checkup).await.expect("checked");
+    found
 }

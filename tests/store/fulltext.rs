@@ -20,6 +20,7 @@ fn message(id: i64, content: &str) -> IndexedMessage {
         sender: UserId(7),
         timestamp: NOW,
         content: content.to_owned(),
+        has_attachments: false,
     }
 }
 

@@ -6,6 +6,7 @@ mod connects;
 mod deliver;
 mod depth;
 mod fanout;
+mod finds;
 mod idle;
 mod mixed;
 mod sends;
@@ -17,6 +18,7 @@ use crate::world::Part;
 use crate::{Result, floors};
 
 use calls::Call;
+use finds::Find;
 use mixed::Groups;
 use sends::Chats;
 
@@ -53,6 +55,7 @@ enum Work {
     Deliver,
     Deep { large: bool },
     Spread,
+    Find(Find, bool),
     Mixed(Groups),
     Fanout(i64),
     Connect,
@@ -90,6 +93,7 @@ impl Scenario {
             Work::Sockets(in_flight) => sends::sockets(site, pace, in_flight).await?,
             Work::Deliver => deliver::run(site, pace).await?,
             Work::Deep { large } => depth::pages(site, pace, large).await?,
+            Work::Find(find, wide) => finds::run(site, pace, find, wide).await?,
             Work::Spread => depth::sends(site, pace).await?,
             Work::Mixed(groups) => mixed::run(site, pace, groups).await?,
             Work::Fanout(members) => return fanout::run(site, pace, members).await,
@@ -108,6 +112,7 @@ const LONG: &[Part] = &[Part::Long];
 const MANY: &[Part] = &[Part::Many];
 const PEOPLE: &[Part] = &[Part::People];
 const HISTORY: &[Part] = &[Part::History];
+const SEARCHED: &[Part] = &[Part::Searched];
 
 /// All scenarios, in the order in which they run.
 pub const ALL: &[Scenario] = &[
@@ -308,6 +313,48 @@ pub const ALL: &[Scenario] = &[
         about: "a message by REST to any of 4,004 chats, 16 connections",
         needs: HISTORY,
         work: Work::Spread,
+    },
+    Scenario {
+        name: "find-common-5",
+        about: "searching a million messages for a common word, as a member of 5 chats",
+        needs: SEARCHED,
+        work: Work::Find(Find::Common, false),
+    },
+    Scenario {
+        name: "find-rare-5",
+        about: "the same for a rare word",
+        needs: SEARCHED,
+        work: Work::Find(Find::Rare, false),
+    },
+    Scenario {
+        name: "find-foreign-5",
+        about: "the same for a word that is common, but not in these chats",
+        needs: SEARCHED,
+        work: Work::Find(Find::Foreign, false),
+    },
+    Scenario {
+        name: "find-common-1000",
+        about: "searching a million messages for a common word, as a member of 1,000 chats",
+        needs: SEARCHED,
+        work: Work::Find(Find::Common, true),
+    },
+    Scenario {
+        name: "find-rare-1000",
+        about: "the same for a rare word",
+        needs: SEARCHED,
+        work: Work::Find(Find::Rare, true),
+    },
+    Scenario {
+        name: "find-pair-1000",
+        about: "the same for two common words",
+        needs: SEARCHED,
+        work: Work::Find(Find::Pair, true),
+    },
+    Scenario {
+        name: "find-letter-1000",
+        about: "the same for words that begin with a letter",
+        needs: SEARCHED,
+        work: Work::Find(Find::Letter, true),
     },
     Scenario { name: "idle", about: "an open socket that waits", needs: PEOPLE, work: Work::Idle },
 ];

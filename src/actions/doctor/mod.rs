@@ -4,6 +4,7 @@
 
 mod indexes;
 mod media;
+mod message_index;
 mod names;
 mod report;
 mod rows;
@@ -27,6 +28,7 @@ pub async fn run(mut checkup: Checkup<'_>) -> Result<Outcome> {
     rows::check(&mut checkup).await?;
     names::check(&mut checkup).await?;
     media::check(&mut checkup).await?;
+    message_index::check(&mut checkup).await?;
     // Last: a unique index cannot be created before duplicates are repaired.
     indexes::check(&mut checkup).await?;
     Ok(checkup.outcome)

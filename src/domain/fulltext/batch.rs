@@ -7,7 +7,7 @@ use crate::domain::time::Timestamp;
 
 use super::lists::{self, Posting};
 use super::pages::{self, IndexPage};
-use super::terms::{of_sender, terms};
+use super::terms::{ATTACHMENTS, of_sender, terms};
 use super::tokens::Tokenizer;
 use super::zones::Zones;
 
@@ -24,6 +24,8 @@ pub struct IndexedMessage {
     pub timestamp: Timestamp,
     /// Its text.
     pub content: String,
+    /// Whether it has attachments, which never changes.
+    pub has_attachments: bool,
 }
 
 /// Messages that are indexed together.
@@ -36,13 +38,14 @@ pub struct IndexBatch {
 
 impl IndexBatch {
     /// Adds a message.
-    pub fn add(&mut self, entry: &IndexedMessage) {
-        let tokens = self.tokenizer.tokens(&entry.content);
-        let posting = Posting { chat: entry.chat, message: entry.id };
-        for term in terms(&tokens).chain([of_sender(entry.sender)]) {
+    pub fn add(&mut self, message: &IndexedMessage) {
+        let tokens = self.tokenizer.tokens(&message.content);
+        let posting = Posting { chat: message.chat, message: message.id };
+        let attachments = message.has_attachments.then(|| ATTACHMENTS.to_owned());
+        for term in terms(&tokens).chain([of_sender(message.sender)]).chain(attachments) {
             self.postings.entry(term).or_default().push(posting);
         }
-        self.times.push((entry.id, entry.timestamp));
+        self.times.push((message.id, message.timestamp));
     }
 
     /// The pages of their segment, in order, and when its messages were sent.

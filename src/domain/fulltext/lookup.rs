@@ -2,7 +2,7 @@
 
 use crate::domain::ids::UserId;
 
-use super::terms::{SENDER, TERM_MAX, cut, of_pair, of_sender};
+use super::terms::{ATTACHMENTS, SENDER, TERM_MAX, cut, of_pair, of_sender};
 use super::tokens::Token;
 
 /// Which terms are looked up.
@@ -20,7 +20,12 @@ impl TermLookup {
         Self::Exact(of_sender(user))
     }
 
-    /// The messages of all senders: every message that is indexed is in these lists once.
+    /// Messages with attachments.
+    pub fn attachments() -> Self {
+        Self::Exact(ATTACHMENTS.to_owned())
+    }
+
+    /// The messages of all senders: every message that is indexed is in these lists.
     pub fn all_senders() -> Self {
         Self::Prefix(SENDER.into())
     }

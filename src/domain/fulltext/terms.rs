@@ -10,6 +10,9 @@ pub(super) const TERM_MAX: usize = 32;
 /// Starts the term of a sender. No token has control characters.
 pub(super) const SENDER: char = '\u{1}';
 
+/// The term of messages with attachments. No user has this id.
+pub(super) const ATTACHMENTS: &str = "\u{1}a";
+
 pub(super) fn of_sender(user: UserId) -> String {
     format!("{SENDER}{user}")
 }

@@ -238,6 +238,7 @@ fn entry(id: i64, chat: i64, content: &str) -> IndexedMessage {
         sender: UserId(1),
         timestamp: Timestamp::from_micros(id),
         content: content.to_owned(),
+        has_attachments: false,
     }
 }
 

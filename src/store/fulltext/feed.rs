@@ -20,6 +20,7 @@ struct Row {
     sender_id: Option<UserId>,
     timestamp: Option<Timestamp>,
     content: Option<String>,
+    has_attachments: Option<bool>,
 }
 
 impl Row {
@@ -30,6 +31,7 @@ impl Row {
             sender: self.sender_id?,
             timestamp: self.timestamp?,
             content: self.content?,
+            has_attachments: self.has_attachments?,
         })
     }
 }
@@ -48,15 +50,18 @@ pub async fn next(
         .query(Dialects {
             // There are no gaps: its one writer commits in the order of ids.
             sqlite: "select null as change, 0 as ended, 0 as begun, id, chat_id, sender_id, timestamp, \
-                            content \
+                            content, exists (select 1 from attachments a where a.message_id = f.id) \
+                                         as has_attachments \
                      from (select f.*, sum(octet_length(content)) over (order by id) \
                                        - octet_length(content) as before \
                            from (select id, chat_id, sender_id, timestamp, content \
-                                 from messages where id > $1 order by id limit $2) f) \
+                                 from messages where id > $1 order by id limit $2) f) f \
                      where before < $3",
             postgres: "select null::bigint as change, pg_snapshot_xmin(s)::text::bigint as ended, \
                               pg_snapshot_xmax(s)::text::bigint as begun, \
-                              m.id, m.chat_id, m.sender_id, m.timestamp, m.content \
+                              m.id, m.chat_id, m.sender_id, m.timestamp, m.content, \
+                              exists (select 1 from attachments a where a.message_id = m.id) \
+                                  as has_attachments \
                        from pg_current_snapshot() s left join ( \
                            select id, chat_id, sender_id, timestamp, content \
                            from (select f.*, sum(octet_length(content)) over (order by id) \
@@ -93,7 +98,8 @@ pub async fn changed(
         .into()
         .query(
             "select c.id as change, c.id as ended, c.id as begun, \
-                    m.id, m.chat_id, m.sender_id, m.timestamp, m.content \
+                    m.id, m.chat_id, m.sender_id, m.timestamp, m.content, \
+                    exists (select 1 from attachments a where a.message_id = m.id) as has_attachments \
              from (select id, message_id from search_changes order by id limit $1) c \
              left join messages m on m.id = c.message_id",
         )

@@ -3809,6 +3809,11 @@ export interface operations {
                 chat?: number;
                 /** @description From `next` or `previous` of another page. */
                 cursor?: string;
+                /**
+                 * @description `attachment`: only messages with attachments.
+                 * @example attachment
+                 */
+                has?: string;
                 /** @description The most entries on a page. */
                 page_size?: number;
                 /**

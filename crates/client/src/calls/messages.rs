@@ -6,10 +6,10 @@ use serde_json::json;
 
 use crate::call::Call;
 use crate::errors::Result;
-use crate::ids::{ChatId, MessageId, Seq};
+use crate::ids::{ChatId, MessageId, Seq, UserId};
 use crate::lists::List;
 use crate::rest::Client;
-use crate::types::{Draft, Message, Reaction, Receipts, random_client_id};
+use crate::types::{Draft, FoundMessage, Message, Reaction, Receipts, random_client_id};
 
 /// Where a list of a chat's messages starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,12 @@ impl Client {
     /// One message.
     pub async fn message(&self, id: MessageId) -> Result<Message> {
         self.run(Call::get(format!("/api/messages/{id}/"))).await
+    }
+
+    /// Searches the messages of all your chats, newest first: all words must occur, the last one may be the beginning
+    /// of a word, and `"…"` is a phrase.
+    pub fn search_messages(&self, query: &str) -> List<FoundMessage> {
+        List::new(self, "/api/messages/search/").with("q", query)
     }
 
     /// Sends a message, with retries under its `client_id`: it is created at most once. After
@@ -115,4 +121,31 @@ impl Client {
 fn reaction(message: MessageId, emoji: &str) -> String {
     let emoji: String = emoji.bytes().map(|byte| format!("%{byte:02X}")).collect();
     format!("/api/messages/{message}/reactions/{emoji}/")
+}
+
+impl List<FoundMessage> {
+    /// Only messages of this chat.
+    pub fn in_chat(self, chat: ChatId) -> Self {
+        self.with("chat", chat)
+    }
+
+    /// Only messages that this user has sent.
+    pub fn sent_by(self, user: UserId) -> Self {
+        self.with("sender", user)
+    }
+
+    /// Only messages that were sent after this time (RFC 3339).
+    pub fn after(self, time: &str) -> Self {
+        self.with("after", time)
+    }
+
+    /// Only messages that were sent before this time (RFC 3339).
+    pub fn before(self, time: &str) -> Self {
+        self.with("before", time)
+    }
+
+    /// Only messages with attachments.
+    pub fn with_attachments(self) -> Self {
+        self.with("has", "attachment")
+    }
 }

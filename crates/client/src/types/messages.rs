@@ -7,6 +7,16 @@ use time::serde::rfc3339;
 use super::{Attachment, UserRef};
 use crate::ids::{AttachmentId, ChatId, MessageId, Seq, UserId, Version};
 
+/// A message that a search found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FoundMessage {
+    /// The message.
+    pub message: Message,
+    /// The matching parts of its content: where each begins and ends, in Unicode code points.
+    pub highlights: Vec<(usize, usize)>,
+}
+
 /// A message, or the tombstone of a deleted one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -16,7 +16,7 @@ pub use chats::{
 };
 pub(crate) use messages::random_client_id;
 pub use messages::{
-    Draft, ForwardedFrom, Message, MessageStatus, Reaction, ReactionSummary, Receipts,
+    Draft, ForwardedFrom, FoundMessage, Message, MessageStatus, Reaction, ReactionSummary, Receipts,
 };
 pub use pictures::Picture;
 pub use sessions::{Registration, Session, Ticket, TokenPair};
