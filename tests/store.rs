@@ -21,6 +21,8 @@ mod explain;
 mod fulltext;
 #[path = "store/growth.rs"]
 mod growth;
+#[path = "store/invites.rs"]
+mod invites;
 #[path = "store/least.rs"]
 mod least;
 #[path = "store/leaving.rs"]

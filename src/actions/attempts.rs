@@ -1,5 +1,5 @@
 //! Rate limits that all nodes count together, in the database: password attempts, mails to an
-//! address, members added to groups. An attempt counts whether or not it succeeds, so logging in to
+//! address, members added to groups, reports. An attempt counts whether or not it succeeds, so logging in to
 //! your own account between guesses gains nothing.
 
 use std::sync::Arc;
@@ -87,6 +87,14 @@ pub(super) async fn members(app: &App, unit: &mut Unit, by: UserId, added: usize
             take(unit, &format!("members added by {by}"), rate, added).await
         }
         _ => Ok(()),
+    }
+}
+
+/// Counts a report, in the unit of work that makes it. Call it last, after every other lock is taken.
+pub(super) async fn report(app: &App, unit: &mut Unit, by: UserId) -> Result<()> {
+    match app.rate_limits.reports {
+        Some(rate) => take(unit, &format!("reports by {by}"), rate, 1).await,
+        None => Ok(()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Clean-up: removes old sessions, expired tickets, unused rate limits and the messages of deleted chats;
+//! Clean-up: removes old sessions, expired tickets and invites, unused rate limits and the messages of deleted chats;
 //! returns unused connections and freed memory.
 
 use std::hint::black_box;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::app::{AGREEMENT, App};
 use crate::domain::error::Result;
-use crate::store::{chats, checkpoint, departures, rate_limits, sessions, site, tickets};
+use crate::store::{chats, checkpoint, departures, invites, rate_limits, sessions, site, tickets};
 
 use super::tickets as tickets_action;
 use super::unit::Unit;
@@ -56,6 +56,7 @@ pub async fn forget(app: Arc<App>) -> Result<()> {
     rate_limits::forget_full(&mut unit.tx, until).await?;
     sessions::forget_over(&mut unit.tx, until.minus(KEEP)).await?;
     sessions::forget_spent_after(&mut unit.tx, now.plus(AGREEMENT)).await?;
+    invites::forget(&mut unit.tx, until.minus(KEEP)).await?;
     departures::forget(&mut unit.tx, until.minus(KEEP)).await?;
     unit.commit().await
 }

@@ -1,4 +1,4 @@
-//! Removes messages and audit rows that are older than the site keeps them.
+//! Removes messages, audit rows and handled reports that are older than the site keeps them.
 //!
 //! In each chat the oldest messages go, so that the rest has no gap. First, in one transaction, the chat's
 //! `first_seq` moves: a durable change with a version and an event, after which no answer has the messages.
@@ -17,7 +17,7 @@ use crate::domain::ids::ChatId;
 use crate::domain::numbering::Seq;
 use crate::domain::time::Timestamp;
 use crate::store::retention::{self, OldestMessage};
-use crate::store::{attachments, chats, site};
+use crate::store::{attachments, chats, reports, site};
 
 use super::housekeeping::STRIDE;
 use super::unit::Unit;
@@ -58,6 +58,11 @@ pub async fn sweep(app: Arc<App>, last: Arc<LastSweep>) -> Result<()> {
     if let Some(keep) = keep.audit {
         while purge(&app, async |unit: &mut Unit| {
             Ok(retention::purge_audit(&mut unit.tx, now.minus(keep), STEP).await?)
+        })
+        .await?
+        {}
+        while purge(&app, async |unit: &mut Unit| {
+            Ok(reports::purge(&mut unit.tx, now.minus(keep), STEP).await?)
         })
         .await?
         {}

@@ -19,10 +19,12 @@ const FRAMES_PER_MESSAGE: u32 = 5;
 /// The limits, and what is used of them.
 #[derive(Debug)]
 pub struct RateLimits {
-    /// Password attempts. This and the next two are counted in the database, by `actions::attempts`.
+    /// Password attempts. This and the next three are counted in the database, by `actions::attempts`.
     pub login: Option<Rate>,
     /// Members added to groups.
     pub members: Option<Rate>,
+    /// Reports to the staff.
+    pub reports: Option<Rate>,
     /// Mails of one kind to one address.
     pub mails: Option<Rate>,
     /// Frames of one socket, which counts them itself.
@@ -30,6 +32,7 @@ pub struct RateLimits {
     register: Option<Meter>,
     anon: Option<Meter>,
     user: Option<Meter>,
+    guesses: Option<Meter>,
     messages: Option<Meter>,
     uploads: Option<Meter>,
 }
@@ -40,11 +43,13 @@ impl RateLimits {
         Self {
             login: rates.login,
             members: rates.members,
+            reports: rates.reports,
             mails: rates.mails,
             frames: rates.messages.map(|rate| rate.times(FRAMES_PER_MESSAGE)),
             register: rates.register.map(Meter::new),
             anon: rates.anon.map(Meter::new),
             user: rates.user.map(Meter::new),
+            guesses: rates.login.map(Meter::new),
             messages: rates.messages.map(Meter::new),
             uploads: rates.uploads.map(Meter::new),
         }
@@ -73,6 +78,11 @@ impl RateLimits {
     pub fn name_probe(&self, user: UserId, address: IpAddr, now: Timestamp) -> Result<()> {
         self.registration(address, now)?;
         take(self.register.as_ref(), user.0, 1, now)
+    }
+
+    /// Counts a code of an invite that does not exist: as many as password attempts.
+    pub fn guess(&self, user: UserId, now: Timestamp) -> Result<()> {
+        take(self.guesses.as_ref(), user.0, 1, now)
     }
 
     /// Counts a message that is sent, edited or deleted.

@@ -31,7 +31,7 @@ impl RateLimitSettings {
                 "10/min",
                 "Login attempts for an account from an address. Ten times as many are allowed from\n\
                  an address for all accounts, and for an account from all addresses. Counted for\n\
-                 all nodes together.",
+                 all nodes together. As many unknown codes of invites may a user try on a node.",
                 rate,
             ),
             register: from.get(
@@ -73,6 +73,12 @@ impl RateLimitSettings {
                 "THROTTLE_UPLOADS",
                 "60/min",
                 "Attachments that a user uploads.",
+                rate,
+            ),
+            reports: from.get(
+                "THROTTLE_REPORTS",
+                "30/hour",
+                "Reports to the staff that a user makes. Counted for all nodes together.",
                 rate,
             ),
             mails: Some(MAILS),

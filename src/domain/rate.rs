@@ -31,6 +31,8 @@ pub struct Rates {
     pub members: Option<Rate>,
     /// `THROTTLE_UPLOADS`: attachments that a user uploads.
     pub uploads: Option<Rate>,
+    /// Reports to the staff, by a user.
+    pub reports: Option<Rate>,
     /// Mails of one kind to one address.
     pub mails: Option<Rate>,
 }

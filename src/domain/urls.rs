@@ -33,6 +33,11 @@ impl Urls {
         self.base.get().map_or("", String::as_str)
     }
 
+    /// The link of an invite.
+    pub fn invite(&self, code: &str) -> String {
+        format!("{}/invite/{code}", self.base())
+    }
+
     /// The URL of a stored file, by its path.
     pub fn media(&self, path: &str) -> String {
         format!("{}/media/{path}", self.base())

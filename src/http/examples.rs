@@ -36,6 +36,9 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         "UpdateChatSettings" | "PatchChatSettings" => {
             json!({"muted_until": "forever", "archived": true})
         }
+        "CreateInvite" => json!({"expires_in": 86_400, "max_uses": 5}),
+        "CreateReport" => json!({"message": 12, "reason": "spam", "text": "Third time today"}),
+        "UpdateReport" => json!({"status": "resolved", "note": "Deleted the message"}),
         "AddMembers" => json!({"users": [8, 9]}),
         "ChangeRole" | "PatchRole" => json!({"role": "admin"}),
         "SendMessage" => json!({"content": "Meow!", "client_id": "b0f7c2a4"}),
@@ -56,6 +59,14 @@ pub(super) fn of(schema: &str) -> Option<Value> {
             chat
         }
         "ChatPage" => page(chat()),
+        "Invite" => invite(),
+        "InvitePage" => page(invite()),
+        "InvitePreview" => json!({
+            "chat": {"name": "Kitchen", "description": "", "avatar": null, "members_count": 3},
+            "created_by": user_ref(), "expires_at": TIME,
+        }),
+        "Report" => report(),
+        "ReportPage" => page(report()),
         "UserRefPage" => page(user_ref()),
         "Unread" => json!({"messages": 4, "chats": 2, "mentions": 1}),
         "ChatSettings" => json!({"muted_until": TIME, "pinned": false, "archived": true}),
@@ -120,6 +131,11 @@ pub(super) fn of_refused(body: &str) -> Value {
         "UpdateChatSettings" | "PatchChatSettings" => {
             json!({"pinned": ["Must be a valid boolean."]})
         }
+        "CreateInvite" => {
+            json!({"max_uses": ["Ensure this value is greater than or equal to 1."]})
+        }
+        "CreateReport" => json!({"message": ["Invalid pk \"9\" - object does not exist."]}),
+        "UpdateReport" => json!({"status": ["\"done\" is not a valid choice."]}),
         "AddMembers" => json!({"users": ["This list may not be empty."]}),
         "ChangeRole" | "PatchRole" => json!({"role": ["\"chief\" is not a valid choice."]}),
         "SendMessage" | "EditMessage" | "PatchMessage" => {
@@ -167,6 +183,23 @@ fn page(row: Value) -> Value {
 
 fn user_ref() -> Value {
     json!({"id": 8, "username": "tom", "first_name": "Tom", "last_name": "Cat", "avatar": null})
+}
+
+fn invite() -> Value {
+    let code = "9f86d081884c7d659a2feaa0c55ad015";
+    json!({
+        "code": code, "url": format!("https://chat.example.org/invite/{code}"),
+        "created_by": user_ref(), "created_at": TIME, "expires_at": TIME, "max_uses": 5, "uses": 1,
+    })
+}
+
+fn report() -> Value {
+    json!({
+        "id": 2, "reporter": user_ref(), "user": user_ref(), "message": 12,
+        "copy": {"content": "Meow!", "timestamp": TIME, "edited_at": null}, "reason": "spam",
+        "text": "Third time today", "status": "open", "note": "", "created_at": TIME,
+        "handled_by": null, "handled_at": null,
+    })
 }
 
 fn user() -> Value {

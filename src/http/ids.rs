@@ -46,6 +46,10 @@ impl PathId {
         let id = text.parse().ok().filter(|id| digits && (1..=MAX_ID).contains(id));
         Ok(Self(id.ok_or(Error::NotFound)?))
     }
+
+    pub(super) fn number(self) -> i64 {
+        self.0
+    }
 }
 
 impl From<PathId> for UserId {

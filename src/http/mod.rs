@@ -30,6 +30,7 @@ mod health;
 mod home;
 mod hosts;
 mod ids;
+mod invites;
 mod media;
 mod members;
 mod message_search;
@@ -48,6 +49,7 @@ mod rate_limits;
 mod reactions;
 mod receipts;
 mod receive;
+mod reports;
 mod resets;
 mod serve;
 mod served_file;
@@ -197,6 +199,10 @@ fn private_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(chats::unread))
         .routes(routes!(chats::one, chats::update, chats::delete))
         .routes(routes!(chat_settings::one, chat_settings::update))
+        .routes(routes!(invites::list, invites::create))
+        .routes(routes!(invites::revoke))
+        .routes(routes!(invites::preview))
+        .routes(routes!(invites::accept))
         .routes(routes!(avatars::replace_of_chat, avatars::remove_of_chat))
         .routes(routes!(members::list, members::add))
         .routes(routes!(members::one, members::update, members::remove))
@@ -210,6 +216,8 @@ fn private_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(pins::list))
         .routes(routes!(pins::add, pins::remove))
         .routes(routes!(reactions::add, reactions::remove))
+        .routes(routes!(reports::list, reports::create))
+        .routes(routes!(reports::update))
         .routes(routes!(sync::changes))
         .routes(routes!(attachments::upload))
         .routes(routes!(attachments::links))

@@ -165,7 +165,7 @@ pub async fn avatar(at: impl Into<Target<'_>>, id: ChatId) -> Result<Option<Stri
     Ok(row.and_then(|(avatar,)| avatar))
 }
 
-/// Deletes a chat: removes its members, so two users may have another private chat. [`purge`] removes the
+/// Deletes a chat: removes its members, so two users may have another private chat, and its invites. [`purge`] removes the
 /// rest. Returns the former members.
 pub async fn end(tx: &mut Tx, id: ChatId, now: Timestamp) -> Result<Vec<UserId>> {
     // The row becomes a group, whatever it was: a private chat must have its two users.
@@ -179,6 +179,7 @@ pub async fn end(tx: &mut Tx, id: ChatId, now: Timestamp) -> Result<Vec<UserId>>
     .bind(now)
     .execute()
     .await?;
+    tx.query("delete from invites where chat_id = $1").bind(id).execute().await?;
     tx.query("delete from members where chat_id = $1 returning user_id").bind(id).all().await
 }
 

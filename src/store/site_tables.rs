@@ -42,6 +42,8 @@ pub const EXPORTED: &[SiteTable] = &[
     table("reactions", "id"),
     table("mentions", "chat_id, user_id, seq"),
     table("blocks", "user_id, target_id"),
+    table("invites", "id"),
+    table("reports", "id"),
     table("departures", "id"),
     table("audit", "id"),
 ];

@@ -384,8 +384,13 @@ async fn stir(chance: &mut Chance, (me, peer): (&Client, &Client), chats: &[i64]
             let path = format!("/api/chats/{chat}/members/");
             if chance.one_in(2) {
                 drop(peer.delete(&format!("{path}{}/", me.id)).await);
-            } else {
+            } else if chance.one_in(2) {
                 drop(peer.post(&path, json!({"user": me.id})).await);
+            } else {
+                let invites = format!("/api/chats/{chat}/invites/");
+                let invite = peer.post(&invites, json!({})).await.json;
+                let code = invite["code"].as_str().unwrap_or("none").to_owned();
+                drop(me.post(&format!("/api/invites/{code}/accept/"), json!({})).await);
             }
         }
         6 => {

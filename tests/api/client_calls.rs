@@ -8,8 +8,8 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt};
 use meowsenger_client::types::{
-    Availability, ChatType, Draft, GroupUpdate, NewGroup, ProfileUpdate, Registration, Role,
-    SettingsUpdate, SyncRequest, Upload,
+    Availability, ChatType, Draft, GroupUpdate, NewGroup, NewInvite, ProfileUpdate, Registration,
+    ReportReason, ReportStatus, Role, SettingsUpdate, SyncRequest, Upload,
 };
 use meowsenger_client::{Anchor, Client, Seq, Server, UserId};
 use rstest::rstest;
@@ -238,6 +238,17 @@ async fn chat_calls(alice: &Client, bob: &Client) {
     assert!(alice.chat(private.id).await.expect("a chat").blocked);
     assert_eq!(alice.blocks().collect().await.expect("users")[0].id, other);
     alice.unblock(other).await.expect("unblocked");
+    let new = NewInvite::new().max_uses(3).expires_in(std::time::Duration::from_secs(60));
+    let invite = alice.create_invite(group.id, &new).await.expect("created");
+    assert_eq!(bob.invite(&invite.code).await.expect("an invite").chat.name, "Cellar");
+    assert_eq!(bob.accept_invite(&invite.code).await.expect("accepted").id, group.id);
+    assert_eq!(alice.invites(group.id).collect().await.expect("invites")[0].uses, 0);
+    alice.revoke_invite(group.id, &invite.code).await.expect("revoked");
+    let report = bob.report_user(alice.me().await.expect("me").id, ReportReason::Other, "dull");
+    let report = report.await.expect("reported");
+    // For staff, which nobody is here.
+    assert!(bob.reports().collect().await.is_err());
+    assert!(bob.handle_report(report.id, ReportStatus::Resolved, "").await.is_err());
     alice.remove_member(group.id, other).await.expect("removed");
     alice.delete_chat(group.id).await.expect("deleted");
     assert_eq!(alice.chats().collect().await.expect("chats")[0].id, private.id);

@@ -112,6 +112,20 @@ async fn scene(server: &TestApp) -> (Client, Client, i64, Value) {
     (tom, kitty, chat, message)
 }
 
+/// The object that a path is about.
+fn subject(path: &str, chat: i64, message: &Value, report: &Value) -> Value {
+    match path {
+        _ if path.starts_with("/api/chats/") => json!(chat),
+        _ if path.starts_with("/api/reports/") => report.clone(),
+        _ => message.clone(),
+    }
+}
+
+async fn report(by: &Client, user: &Client) -> Value {
+    let body = json!({"user": user.id, "reason": "spam"});
+    by.post("/api/reports/", body).await.expect(201).json["id"].clone()
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_document_tells_which_fields_are_required_and_which_may_be_null(
@@ -120,8 +134,9 @@ async fn the_document_tells_which_fields_are_required_and_which_may_be_null(
     let Some(server) = TestApp::start(backend).await else { return };
     let document = document();
     let (tom, kitty, chat, message) = scene(&server).await;
+    let report = report(&kitty, &tom).await;
     for (path, item) in object(&document["paths"]) {
-        let id = if path.starts_with("/api/chats/") { json!(chat) } else { message.clone() };
+        let id = subject(path, chat, &message, &report);
         let path = path.replace("{id}", &id.to_string());
         let path = path.replace("{user_id}", &kitty.id.to_string());
         for (method, operation) in object(item) {
@@ -224,9 +239,10 @@ async fn refusals_are_as_the_document_says(
     let Some(server) = TestApp::start(backend).await else { return };
     let document = document();
     let (tom, kitty, chat, message) = scene(&server).await;
+    let report = report(&kitty, &tom).await;
     let nobody = server.anonymous().with_access("meow");
     for (path, method, operation) in operations(&document) {
-        let id = if path.starts_with("/api/chats/") { json!(chat) } else { message.clone() };
+        let id = subject(path, chat, &message, &report);
         let url = path.replace("{id}", &id.to_string());
         let url = url.replace("{user_id}", &kitty.id.to_string());
         let verb: Method = method.to_uppercase().parse().expect("a method");

@@ -109,6 +109,9 @@ const ANYWHERE: &[Row] = &[
         Own,
         |s| json!({"type": "group", "name": "Roof", "members": [s.cast.other.id]}),
     ),
+    ("GET /api/reports/", "", Own, NONE),
+    ("POST /api/reports/", "a user", Own, |s| json!({"user": s.cast.other.id, "reason": "spam"})),
+    ("PATCH /api/reports/{id}/", "", Another, |_| json!({"status": "dismissed"})),
     ("POST /api/sync/", "", Own, |_| json!({"versions": {}})),
     ("POST /api/attachments/", "", Own, NONE),
     ("GET /api/attachments/{id}/", "one's own", Own, NONE),
@@ -131,6 +134,8 @@ const IN_A_CHAT: &[Row] = &[
     ("GET /api/chats/{id}/settings/", "", Own, NONE),
     ("PUT /api/chats/{id}/settings/", "", Own, |_| json!({"pinned": true})),
     ("PATCH /api/chats/{id}/settings/", "", Own, |_| json!({"muted_until": "forever"})),
+    ("GET /api/chats/{id}/invites/", "", Own, NONE),
+    ("POST /api/chats/{id}/invites/", "", Own, |_| json!({"max_uses": 3})),
     ("GET /api/chats/{id}/members/", "", Own, NONE),
     ("POST /api/chats/{id}/members/", "", Own, |s| json!({"user": s.cast.newcomer.id})),
     ("GET /api/chats/{id}/members/{user_id}/", "another's", Another, NONE),
@@ -167,6 +172,9 @@ const IN_A_CHAT: &[Row] = &[
 
 /// Calls that only groups have.
 const IN_A_GROUP: &[Row] = &[
+    ("DELETE /api/chats/{id}/invites/{code}/", "", Own, NONE),
+    ("GET /api/invites/{code}/", "", Own, NONE),
+    ("POST /api/invites/{code}/accept/", "", Own, NONE),
     (
         "PATCH /api/chats/{id}/",
         "without a member",
@@ -261,6 +269,7 @@ async fn ask(scene: &Scene<'_>, method: &str, path: &str, body: Value) -> Answer
     let id = if path.starts_with("/api/chats/") { scene.chat } else { scene.subject };
     let path = path.replace("{id}", &id.to_string());
     let path = path.replace("{user_id}", &scene.subject.to_string()).replace("{emoji}", "🐈");
+    let path = path.replace("{code}", &scene.code);
     let method: Method = method.to_uppercase().parse().expect("a method");
     let is_picture = method == Method::PUT && path.ends_with("/avatar/");
     let is_upload = method == Method::POST && path.ends_with("/attachments/");

@@ -102,6 +102,8 @@ pub async fn fill(place: &Place) {
     let group = alice.group(&[bob, carol, dave, ghost]).await;
     let settings = json!({"muted_until": "forever", "archived": true});
     alice.patch(&format!("/api/chats/{group}/settings/"), settings).await.expect(200);
+    alice.post(&format!("/api/chats/{group}/invites/"), json!({"max_uses": 2})).await.expect(201);
+    carol.post("/api/reports/", json!({"user": dave.id, "reason": "spam"})).await.expect(201);
     carol.put(&format!("/api/blocks/{}/", dave.id), json!({})).await.expect(204);
     for text in ODD {
         alice.say(private, text).await;

@@ -169,7 +169,7 @@ async fn a_migration_that_was_edited_after_it_was_applied_is_refused(
     run("drop table attachments; drop table mentions; drop table reactions; drop index messages_pinned; \
          alter table messages drop column pinned_at; alter table messages drop column extras")
     .await;
-    run("drop table blocks; alter table users drop column in_blocks; \
+    run("drop table reports; drop table invites; drop table blocks; alter table users drop column in_blocks; \
          alter table chats drop column low_blocks; alter table chats drop column high_blocks")
     .await;
     run("drop table search_state; drop table search_segments; drop table search_pages; \

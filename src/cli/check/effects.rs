@@ -37,6 +37,7 @@ fn without_effect(config: &Config, variables: &Variables) -> Vec<Finding> {
         "THROTTLE_USER",
         "THROTTLE_MESSAGES",
         "THROTTLE_MEMBERS",
+        "THROTTLE_REPORTS",
     ];
     let bus = ["BUS_CREDENTIALS", "BUS_TLS_CA", "BUS_TLS_CERT", "BUS_TLS_KEY"];
     let files = ["LOG_KEEP", "LOG_MAX_BYTES"];

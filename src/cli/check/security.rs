@@ -201,6 +201,7 @@ fn rate_limits(config: &Config) -> Vec<Finding> {
         (rates.user.is_none(), "THROTTLE_USER", "nothing limits a user's requests"),
         (rates.messages.is_none(), "THROTTLE_MESSAGES", "nothing limits a user's messages"),
         (rates.members.is_none(), "THROTTLE_MEMBERS", "a user can add anybody to groups"),
+        (rates.reports.is_none(), "THROTTLE_REPORTS", "nothing limits a user's reports"),
     ];
     let off = limits.iter().filter(|(is_off, ..)| *is_off);
     // If THROTTLE is off, so are the others.

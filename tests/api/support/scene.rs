@@ -85,6 +85,8 @@ pub struct Scene<'a> {
     pub chat: i64,
     /// The user, message or session in the path.
     pub subject: i64,
+    /// The code of an invite to the group.
+    pub code: String,
     /// A number for names, different each time.
     pub number: u32,
     /// A mailed link's `uid` and `token`, if the request needs one.
@@ -178,18 +180,28 @@ impl Cast {
             // An anonymous caller has no upload.
             let subject = if subject.access.is_empty() { &self.other } else { subject };
             attachments::id(&attachments::upload(subject, "a.png", &png(8, 8)).await)
+        } else if path.starts_with("/api/reports/") {
+            let body = json!({"user": owner.id, "reason": "abuse"});
+            let report = self.other.post("/api/reports/", body).await.expect(201);
+            report.json["id"].as_i64().expect("an id")
         } else if path.contains("/sessions/") {
             claims(&subject.refresh)["sid"].as_i64().expect("a session")
         } else {
             subject.id
         };
+        let mut code = String::new();
+        if path.contains("{code}") {
+            let invites = format!("/api/chats/{chat}/invites/");
+            let invite = owner.post(&invites, json!({})).await.expect(201).json;
+            code = invite["code"].as_str().expect("a code").to_owned();
+        }
         if is_in_blocks {
             by.put(&blocks, json!({})).await.expect(204);
         }
         if place == Place::Group && who == Who::Ex {
             me.delete(&format!("/api/chats/{chat}/members/{}/", me.id)).await.expect(204);
         }
-        Some(Scene { cast: self, me, chat, subject, number: server.number(), link: None })
+        Some(Scene { cast: self, me, chat, subject, code, number: server.number(), link: None })
     }
 }
 

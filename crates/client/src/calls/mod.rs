@@ -3,6 +3,7 @@
 mod attachments;
 mod auth;
 mod chats;
+mod invites;
 mod members;
 mod messages;
 mod sync;

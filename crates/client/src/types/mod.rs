@@ -3,6 +3,7 @@
 
 mod attachments;
 mod chats;
+mod invites;
 mod messages;
 mod pictures;
 mod sessions;
@@ -13,6 +14,9 @@ pub use attachments::{Attachment, AttachmentLink, Upload};
 pub use chats::{
     Chat, ChatSettings, ChatType, GroupUpdate, Markers, Member, NewGroup, Role, SettingsUpdate,
     UnreadCount, UnreadSums,
+};
+pub use invites::{
+    Invite, InvitePreview, InvitedChat, MessageCopy, NewInvite, Report, ReportReason, ReportStatus,
 };
 pub(crate) use messages::random_client_id;
 pub use messages::{
