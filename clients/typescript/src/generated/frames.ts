@@ -73,6 +73,55 @@ export interface components {
             version: number;
         };
         /**
+         * Attachment
+         * @description A file that was uploaded, to be sent with a message.
+         */
+        Attachment: {
+            /**
+             * @description The media type, by the content. `application/octet-stream` if it is unknown.
+             * @example image/jpeg
+             */
+            content_type: string;
+            /**
+             * Format: date-time
+             * @description When it was uploaded.
+             */
+            created_at: string;
+            /** @description Whether there is a thumbnail, at `thumbnail/` below `url`. */
+            has_thumbnail: boolean;
+            /**
+             * Format: int64
+             * @description Of a picture, as it is shown, in pixels.
+             */
+            height: number | null;
+            /**
+             * Format: int64
+             * @description The attachment's id.
+             */
+            id: number;
+            /**
+             * @description The file's name, without a path.
+             * @example cat.jpg
+             */
+            name: string;
+            /**
+             * Format: int64
+             * @description In bytes, as it is stored: pictures lose their metadata.
+             */
+            size: number;
+            /**
+             * Format: uri
+             * @description Where the file is, for members of the chat.
+             * @example https://chat.example.org/api/attachments/7/
+             */
+            url: string;
+            /**
+             * Format: int64
+             * @description Of a picture, as it is shown, in pixels.
+             */
+            width: number | null;
+        };
+        /**
          * Availability
          * @description The availability that a user chose.
          * @enum {string}
@@ -332,6 +381,8 @@ export interface components {
          * @description Sends a message. Every connection of every member, this one included, receives `message.created`. The `ack` carries the message and means that it is committed.
          */
         ClientMessageSend: {
+            /** @description The ids of files that you uploaded and did not send yet. */
+            attachments?: number[];
             /**
              * Format: int64
              * @description The chat's id.
@@ -339,8 +390,8 @@ export interface components {
             chat: number;
             /** @description An idempotency key: sending with the same one again creates no second message. */
             client_id?: string | null;
-            /** @description Stored exactly as sent. Must not be blank. */
-            content: string;
+            /** @description Stored exactly as sent. Required without `attachments`. Must not be blank, but with them it may be empty. */
+            content?: string;
             /**
              * NullableRequestId
              * @description Every request may have one. `null` means none.
@@ -521,6 +572,8 @@ export interface components {
          * @description A message, or the tombstone of a deleted one: `content` is empty, `deleted_at` is set.
          */
         Message: {
+            /** @description The files that were sent with it. */
+            attachments: components["schemas"]["Attachment"][];
             /**
              * Format: int64
              * @description The chat's id.

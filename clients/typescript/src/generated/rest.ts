@@ -1624,6 +1624,8 @@ export interface components {
         };
         /** @description A message, or the tombstone of a deleted one: `content` is empty, `deleted_at` is set. */
         Message: {
+            /** @description The files that were sent with it. */
+            attachments: components["schemas"]["Attachment"][];
             /**
              * Format: int64
              * @description The chat's id.
@@ -1942,10 +1944,12 @@ export interface components {
         Role: "owner" | "admin" | "member";
         /** @description Sends a message. */
         SendMessage: {
+            /** @description The ids of files that you uploaded and did not send yet. */
+            attachments?: number[];
             /** @description An idempotency key: sending with the same one again creates no second message. */
             client_id?: string | null;
-            /** @description Stored exactly as sent. Must not be blank. */
-            content: string;
+            /** @description Stored exactly as sent. Required without `attachments`. Must not be blank, but with them it may be empty. */
+            content?: string;
             /**
              * Format: int64
              * @description The id of the message in this chat that it replies to.

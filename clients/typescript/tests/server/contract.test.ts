@@ -94,6 +94,23 @@ describe.for(DATABASES.filter(has))("on %s", (database) => {
     expect((empty as ApiError).field("file")).toEqual(["The submitted file is empty."]);
   });
 
+  test("messages are sent with files, by the outbox too", async () => {
+    const { alice, bob, chat } = await couple();
+    const [a, b] = [alice.connect(), bob.connect()];
+    await Promise.all([synced(a), synced(b)]);
+    const cat = await alice.attachments.upload(new Blob([PNG]), { name: "cat.png" });
+    await a.outbox.add(chat, { content: "", attachments: [cat.id] });
+    const known = () => b.replica.chats.get(chat)?.history() ?? [];
+    await until(b, () => known().length === 1);
+    expect(known()[0]?.attachments).toMatchObject([{ id: cat.id, name: "cat.png" }]);
+    const [link] = await bob.attachments.links([cat.id]);
+    expect((await fetch(link?.url ?? "")).headers.get("Content-Type")).toBe("image/png");
+    await a.delete(known()[0]?.id ?? 0);
+    await until(b, () => known()[0]?.attachments.length === 0);
+    a.close();
+    b.close();
+  });
+
   test("messages, edits, deletions and receipts arrive, each version once and in order", async () => {
     const { alice, bob, chat } = await couple();
     const [a, b] = [alice.connect(), bob.connect()];

@@ -34,6 +34,7 @@ export function message(fields: Partial<Message> = {}): Message {
     mentions_all: false,
     pinned_at: null,
     forwarded_from: null,
+    attachments: [],
     ...fields,
   };
 }
