@@ -36,16 +36,16 @@ export class Site {
     const env = { PATH: process.env.PATH, DATA_DIR: join(this.folder, "data"), THROTTLE: "off", SHUTDOWN_DELAY: "0" };
     this.server = spawn(PROGRAM, ["runserver", `127.0.0.1:${this.port}`], { env, cwd: this.folder });
     this.ended = new Promise((resolve) => this.server.on("exit", resolve));
-    let log = "";
+    this.log = "";
     await new Promise((resolve, reject) => {
       const read = (text) => {
-        log += text;
-        if (log.includes(" listens on ")) resolve();
+        this.log += text;
+        if (this.log.includes(" listens on ")) resolve();
       };
       this.server.stdout.on("data", read);
       this.server.stderr.on("data", read);
       this.server.on("error", reject);
-      this.ended.then(() => reject(new Error(`the server ended:\n${log}`)));
+      this.ended.then(() => reject(new Error(`the server ended:\n${this.log}`)));
     });
   }
 

@@ -5,6 +5,9 @@ const count = (n: number, one: string, many: string) => `${n.toLocaleString("en"
 export const texts = {
   app: "Meowsenger",
   tagline: "Talk to your people. Nothing gets lost, even offline.",
+  failed: "This page has stopped working",
+  failedText: "What you wrote is kept. Reload the page to go on.",
+  reload: "Reload",
   loading: "Loading…",
   back: "Back",
   close: "Close",

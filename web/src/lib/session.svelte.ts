@@ -77,17 +77,25 @@ class Session {
     return this.#live?.replica.chats.get(chat);
   }
 
-  /** The newest message of a chat that is not sent yet. */
-  waitingIn(chat: number): OutboxItem | undefined {
+  /** The messages of a chat that are not sent yet. */
+  unsentIn(chat: number): OutboxItem[] {
     void this.revision;
-    return this.#live?.outbox.items(chat).at(-1);
+    return this.#live?.outbox.items(chat) ?? [];
   }
 
   /** Continues the session of an earlier page, if there is one. */
   async start(): Promise<void> {
     const storage = await browserStorage().catch(() => new MemoryStorage());
     this.#server = new Server(location.origin, { storage });
-    const client = await this.#server.resume().catch(() => undefined);
+    await this.#resume();
+    // Somebody may have logged in in another tab.
+    addEventListener("focus", () => {
+      if (this.phase === "out") void this.#resume();
+    });
+  }
+
+  async #resume(): Promise<void> {
+    const client = await this.server.resume().catch(() => undefined);
     if (client) this.open(client);
     else this.phase = "out";
   }
@@ -95,6 +103,7 @@ class Session {
   /** Starts with a session that was just begun or resumed. */
   open(client: Client): void {
     this.#client = client;
+    drafts.open(client.userId);
     this.notice = undefined;
     this.isSynced = false;
     this.connection = "connecting";
@@ -108,10 +117,11 @@ class Session {
     this.#connect();
   }
 
-  /** Ends the session, here also if the server cannot be reached. */
+  /** Ends the session, and removes everything of the user from this browser, also if the server cannot be reached. */
   async logOut(): Promise<void> {
     await this.#client?.logOut().catch(() => {});
-    await this.#leave(undefined);
+    drafts.clear();
+    this.#leave(undefined);
   }
 
   /** The replica was changed by a call, not by an event. */
@@ -175,21 +185,19 @@ class Session {
       this.notice = "too_many";
       this.connection = "offline";
     } else if (error instanceof SessionEnded) {
-      void this.#leave("ended");
+      this.#leave("ended");
     }
   }
 
-  /** Removes everything of the user from this browser. */
-  async #leave(notice: "ended" | undefined): Promise<void> {
+  /** Shows the login. What is not sent waits in the storage for the same user's next session. */
+  #leave(notice: "ended" | undefined): void {
     this.#live = undefined;
     this.#client = undefined;
     this.phase = "out";
     this.notice = notice;
-    drafts.clear();
     people.clear();
     typing.clear();
     this.changed();
-    await this.server.storage.clear().catch(() => {});
   }
 
   /** Asks who is online among the peers of the newest private chats. Changes arrive by themselves. */
