@@ -4,7 +4,9 @@ import { Backoff, sleep } from "./backoff.ts";
 import { Account } from "./calls/account.ts";
 import { Attachments } from "./calls/attachments.ts";
 import { Chats } from "./calls/chats.ts";
+import { Invites } from "./calls/invites.ts";
 import { Messages } from "./calls/messages.ts";
+import { Reports } from "./calls/reports.ts";
 import { Users } from "./calls/users.ts";
 import { ApiError, isTransient, retryAfter, SessionEnded } from "./errors.ts";
 import type { GuardedStorage } from "./guarded_storage.ts";
@@ -165,7 +167,9 @@ export class Client {
   readonly account: Account;
   readonly attachments: Attachments;
   readonly chats: Chats;
+  readonly invites: Invites;
   readonly messages: Messages;
+  readonly reports: Reports;
   readonly users: Users;
 
   constructor(server: Server, tokens: Tokens) {
@@ -174,7 +178,9 @@ export class Client {
     this.account = new Account(this);
     this.attachments = new Attachments(this);
     this.chats = new Chats(this);
+    this.invites = new Invites(this);
     this.messages = new Messages(this);
+    this.reports = new Reports(this);
     this.users = new Users(this);
   }
 

@@ -528,6 +528,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/chats/{id}/invites/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a group's invites
+         * @description As its owner or an admin: those that have not expired, the latest first.
+         */
+        get: operations["list_invites"];
+        put?: never;
+        /**
+         * Create an invite
+         * @description As the owner or an admin of the group: a link by which users join it by themselves. Any user who has the link can join,
+         *     also former members.
+         */
+        post: operations["create_invite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/chats/{id}/invites/{code}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke an invite
+         * @description As the owner or an admin of the group. Who has joined by it stays.
+         */
+        delete: operations["revoke_invite"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/chats/{id}/members/": {
         parameters: {
             query?: never;
@@ -726,6 +771,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/invites/{code}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look at an invite
+         * @description The group that it leads to.
+         */
+        get: operations["get_invite"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/invites/{code}/accept/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept an invite
+         * @description Joins the group. A member already gets the same answer, which uses nothing up.
+         */
+        post: operations["accept_invite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/messages/{id}/": {
         parameters: {
             query?: never;
@@ -891,6 +976,50 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/reports/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List reports
+         * @description As staff, the latest first.
+         */
+        get: operations["list_reports"];
+        put?: never;
+        /**
+         * Report a message or a user
+         * @description To the staff. A reported message is copied as it is now. Only messages of your chats, and none that is deleted.
+         */
+        post: operations["create_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reports/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Handle a report
+         * @description As staff. The audit table records it.
+         */
+        patch: operations["update_report"];
         trace?: never;
     };
     "/api/schema/": {
@@ -1469,6 +1598,19 @@ export interface components {
              */
             type: "group";
         };
+        /** @description Creates an invite. */
+        CreateInvite: {
+            /**
+             * Format: int64
+             * @description For how many seconds it is valid; 7 days by default.
+             */
+            expires_in?: number | null;
+            /**
+             * Format: int64
+             * @description How many users may join by it; any number by default.
+             */
+            max_uses?: number | null;
+        };
         /** @description Creates a private chat with one other user. */
         CreatePrivateChat: {
             /** @description The id of the other user. */
@@ -1478,6 +1620,22 @@ export interface components {
              * @enum {string}
              */
             type: "private";
+        };
+        /** @description Reports a message or a user. */
+        CreateReport: {
+            /**
+             * Format: int64
+             * @description The id of a message.
+             */
+            message?: number | null;
+            reason: components["schemas"]["ReportReason"];
+            /** @description May be empty. */
+            text?: string;
+            /**
+             * Format: int64
+             * @description The id of a user, instead of `message`.
+             */
+            user?: number | null;
         };
         /** @description A document in a format of its own. */
         Document: {
@@ -1583,6 +1741,67 @@ export interface components {
             /** @description The AsyncAPI document. */
             socket_schema: string;
         };
+        /** @description A link by which users join a group by themselves. */
+        Invite: {
+            /** @description What the link ends with. A user who has it can join. */
+            code: string;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            created_by: components["schemas"]["UserRef"];
+            /**
+             * Format: date-time
+             * @description Until when it is valid.
+             */
+            expires_at: string;
+            /**
+             * Format: int64
+             * @description How many users may join by it; null for any number.
+             */
+            max_uses: number | null;
+            /** @description The link. */
+            url: string;
+            /**
+             * Format: int64
+             * @description How many users have joined by it.
+             */
+            uses: number;
+        };
+        /** @description A group, as users see it who are invited. */
+        InvitedChat: {
+            /** @description The avatar's absolute URL. */
+            avatar: string | null;
+            /** @description May be empty. */
+            description: string;
+            /**
+             * Format: int64
+             * @description How many members it has.
+             */
+            members_count: number;
+            /** @description The group's name. */
+            name: string;
+        };
+        /** @description One page of a list. */
+        InvitePage: {
+            /** @description The next page's URL. */
+            next: string | null;
+            /** @description The previous page's URL. */
+            previous: string | null;
+            /** @description The entries, in the list's order. */
+            results: components["schemas"]["Invite"][];
+        };
+        /** @description What an invite leads to. */
+        InvitePreview: {
+            chat: components["schemas"]["InvitedChat"];
+            created_by: components["schemas"]["UserRef"];
+            /**
+             * Format: date-time
+             * @description Until when it is valid.
+             */
+            expires_at: string;
+        };
         /** @description Logs in. */
         Login: {
             /**
@@ -1687,6 +1906,21 @@ export interface components {
              * @description The chat's version of the message's last change.
              */
             version: number;
+        };
+        /** @description A message as it was when it was reported. */
+        MessageCopy: {
+            /** @description The text. */
+            content: string;
+            /**
+             * Format: date-time
+             * @description When it was last edited.
+             */
+            edited_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it was sent.
+             */
+            timestamp: string;
         };
         /** @description One page of a list. */
         MessagePage: {
@@ -1927,6 +2161,64 @@ export interface components {
              */
             avatar: Blob;
         };
+        /** @description A report to the staff. */
+        Report: {
+            copy: components["schemas"]["MessageCopy"] | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When that was.
+             */
+            handled_at: string | null;
+            /**
+             * Format: int64
+             * @description The id of the staff member who changed it last.
+             */
+            handled_by: number | null;
+            /**
+             * Format: int64
+             * @description The report's id.
+             */
+            id: number;
+            /**
+             * Format: int64
+             * @description The reported message's id; null if a user is reported. The message may be gone.
+             */
+            message: number | null;
+            /** @description What staff note about it. May be empty. */
+            note: string;
+            reason: components["schemas"]["ReportReason"];
+            /** @description Who made it. */
+            reporter: components["schemas"]["UserRef"];
+            status: components["schemas"]["ReportStatus"];
+            /** @description What the reporter says. May be empty. */
+            text: string;
+            /** @description The reported user: of a message, its sender. */
+            user: components["schemas"]["UserRef"];
+        };
+        /** @description One page of a list. */
+        ReportPage: {
+            /** @description The next page's URL. */
+            next: string | null;
+            /** @description The previous page's URL. */
+            previous: string | null;
+            /** @description The entries, in the list's order. */
+            results: components["schemas"]["Report"][];
+        };
+        /**
+         * @description Why something is reported.
+         * @enum {string}
+         */
+        ReportReason: "spam" | "abuse" | "illegal" | "other";
+        /**
+         * @description What has become of a report.
+         * @enum {string}
+         */
+        ReportStatus: "open" | "resolved" | "dismissed";
         /** @description Asks for links to attachments. */
         RequestLinks: {
             /** @description The ids of the attachments. */
@@ -2089,6 +2381,12 @@ export interface components {
             muted_until?: string | null;
             /** @description Whether it is pinned. */
             pinned?: boolean;
+        };
+        /** @description Handles a report. */
+        UpdateReport: {
+            /** @description May be empty. */
+            note?: string;
+            status?: components["schemas"]["ReportStatus"];
         };
         /** @description Changes an account. */
         UpdateUser: {
@@ -3107,6 +3405,84 @@ export interface operations {
             };
         };
     };
+    list_invites: {
+        parameters: {
+            query?: {
+                /** @description From `next` or `previous` of another page. */
+                cursor?: string;
+                /** @description The most entries on a page. */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The chat's id. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of invites */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitePage"];
+                };
+            };
+        };
+    };
+    create_invite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The chat's id. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateInvite"];
+            };
+        };
+        responses: {
+            /** @description The invite */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invite"];
+                };
+            };
+        };
+    };
+    revoke_invite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The invite's code. */
+                code: string;
+                /** @description The chat's id. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The invite is revoked */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     list_members: {
         parameters: {
             query?: {
@@ -3510,6 +3886,52 @@ export interface operations {
             };
         };
     };
+    get_invite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The invite's code. */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What it leads to */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitePreview"];
+                };
+            };
+        };
+    };
+    accept_invite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The invite's code. */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The group */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chat"];
+                };
+            };
+        };
+    };
     get_message: {
         parameters: {
             query?: never;
@@ -3841,6 +4263,84 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FoundMessagePage"];
+                };
+            };
+        };
+    };
+    list_reports: {
+        parameters: {
+            query?: {
+                /** @description From `next` or `previous` of another page. */
+                cursor?: string;
+                /** @description The most entries on a page. */
+                page_size?: number;
+                /** @description Only reports with this status. */
+                status?: components["schemas"]["ReportStatus"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of reports */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportPage"];
+                };
+            };
+        };
+    };
+    create_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateReport"];
+            };
+        };
+        responses: {
+            /** @description The report */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+        };
+    };
+    update_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The report's id. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateReport"];
+            };
+        };
+        responses: {
+            /** @description The report */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
                 };
             };
         };

@@ -74,6 +74,22 @@ describe.for(DATABASES.filter(has))("on %s", (database) => {
     await expect.poll(found, { timeout: 10_000 }).toEqual([id]);
   });
 
+  test("a group is joined by an invite, and messages are reported", async () => {
+    const [alice, bob] = [await register("alice"), await register("bob")];
+    const group = await alice.chats.createGroup({ name: "Cats" });
+    const live = bob.connect();
+    await synced(live);
+    const { code } = await alice.invites.create(group.id, { max_uses: 1 });
+    expect((await bob.invites.get(code)).chat.name).toBe("Cats");
+    expect((await bob.invites.accept(code)).id).toBe(group.id);
+    await until(live, () => live.replica.chats.has(group.id));
+    live.close();
+    const { id } = await alice.messages.send(group.id, { content: "spam" });
+    expect((await bob.reports.create({ message: id, reason: "spam" })).status).toBe("open");
+    await alice.invites.revoke(group.id, code);
+    expect(await alice.invites.list(group.id).all()).toEqual([]);
+  });
+
   test("an avatar is uploaded as a blob", async () => {
     const alice = await register();
     const { avatar } = await alice.account.setAvatar(new Blob([PNG]));
