@@ -169,7 +169,19 @@ test("everything on the way from the login to an edited message works by keyboar
   await page.getByRole("menu").waitFor();
   await keyboard.press("Escape");
   await page.getByRole("menu").waitFor({ state: "detached" });
-  assert.equal(await page.evaluate(() => document.activeElement?.getAttribute("aria-label")), "Actions");
+  const focusedLabel = () => page.evaluate(() => document.activeElement?.getAttribute("aria-label"));
+  assert.equal(await focusedLabel(), "Actions");
+
+  // A dialog gives the focus back, however it is closed.
+  await page.getByRole("button", { name: "About this chat" }).focus();
+  for (const close of ["Escape", "Enter"]) {
+    await keyboard.press("Enter");
+    await page.getByRole("dialog").waitFor();
+    if (close === "Enter") await page.getByRole("button", { name: "Close" }).focus();
+    await keyboard.press(close);
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    assert.equal(await focusedLabel(), "About this chat");
+  }
   assert.deepEqual(page.errors, []);
   await page.context().close();
 });

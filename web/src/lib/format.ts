@@ -1,6 +1,7 @@
 // Times and pictures as they are shown.
 
 import { texts } from "../texts.ts";
+import { now } from "./now.svelte.ts";
 
 const DAY = 86_400_000;
 const time = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
@@ -15,7 +16,7 @@ export const dayKey = (at: string | number): string => new Date(at).toDateString
 
 function daysAgo(at: Date): number {
   const start = (of: Date) => new Date(of.getFullYear(), of.getMonth(), of.getDate()).getTime();
-  return Math.round((start(new Date()) - start(at)) / DAY);
+  return Math.round((start(new Date(now.time)) - start(at)) / DAY);
 }
 
 /** For a day separator. */
@@ -39,7 +40,7 @@ export function shortTime(value: string): string {
 
 /** "last seen" of somebody who is offline. */
 export function lastSeen(value: string): string {
-  const minutes = Math.floor((Date.now() - new Date(value).getTime()) / 60_000);
+  const minutes = Math.floor((Math.max(now.time, Date.now()) - new Date(value).getTime()) / 60_000);
   if (minutes < 1) return texts.time.seenNow;
   if (minutes < 60) return texts.time.seenMinutes(minutes);
   return daysAgo(new Date(value)) <= 0 ? texts.time.seenToday(clock(value)) : texts.time.seen(shortTime(value));
