@@ -161,6 +161,17 @@ export const texts = {
     forwarded: (name: string) => `Forwarded from ${name}`,
     copied: "Copied",
   },
+  files: {
+    label: "Files to send",
+    attach: "Attach files",
+    drop: "Drop files to attach them",
+    uploading: (name: string) => `Uploading ${name}`,
+    again: "Try again",
+    remove: (name: string) => `Remove ${name}`,
+    open: (name: string) => `Open ${name}`,
+    tooMany: (n: number) => `A message has ${n} files at most.`,
+    count: (n: number) => count(n, "file", "files"),
+  },
   mentions: { label: "People to mention", everybody: "Everybody" },
   pins: {
     title: "Pinned messages",

@@ -1,0 +1,53 @@
+// Files: picked, pasted, sent with a message, shown to the other, and no way to run anything. Needs the built client.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Site } from "./support.mjs";
+
+let site;
+before(async () => {
+  site = await Site.start();
+});
+after(() => site.stop());
+
+test("pictures and files are attached, sent and seen by the other", async () => {
+  const ada = await site.register("ada", { first_name: "Ada" });
+  const bo = await site.register("bo", { first_name: "Bo" });
+  const chat = await site.call("POST", "/api/chats/", { type: "private", members: [bo.user.id] }, ada.access);
+  const [page, other] = [await site.logIn("ada"), await site.logIn("bo")];
+  await page.goto(`/chats/${chat.id}`);
+  await other.goto(`/chats/${chat.id}`);
+
+  const picture = Buffer.from(await page.screenshot({ clip: { x: 0, y: 0, width: 300, height: 200 } }));
+  const picking = page.waitForEvent("filechooser");
+  await page.getByRole("button", { name: "Attach files" }).click();
+  const files = [
+    { name: "cat.png", mimeType: "image/png", buffer: picture },
+    { name: "evil.html", mimeType: "text/html", buffer: Buffer.from("<script>alert(1)</script>") },
+    { name: "wrong.txt", mimeType: "text/plain", buffer: Buffer.from("not this one") },
+  ];
+  await (await picking).setFiles(files);
+  await page.getByRole("button", { name: "Remove wrong.txt" }).click();
+  await page.getByLabel("Write a message").fill("Look!");
+  await page.getByRole("button", { name: "Send" }).click();
+
+  const message = other.getByRole("article").filter({ hasText: "Look!" });
+  const image = message.getByRole("img", { name: "cat.png" });
+  await image.waitFor();
+  await other.waitForFunction((image) => image.complete && image.naturalWidth > 0, await image.elementHandle());
+  await message.getByText("evil.html").waitFor();
+  const link = await message.getByRole("link", { name: /evil.html/ }).getAttribute("href");
+  const answer = await fetch(new URL(link, site.url));
+  assert.match(answer.headers.get("Content-Disposition"), /^attachment/);
+  assert.equal(await message.getByText("wrong.txt").count(), 0);
+  // Only a file, without a text.
+  await other.getByLabel("Write a message").evaluate((area) => {
+    const data = new DataTransfer();
+    data.items.add(new File(["hello"], "note.txt", { type: "text/plain" }));
+    area.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+  });
+  await other.getByRole("list", { name: "Files to send" }).getByText("note.txt").waitFor();
+  await other.getByRole("button", { name: "Send", disabled: false }).click();
+  await page.getByRole("article").getByText("note.txt").waitFor();
+  assert.deepEqual([...page.errors, ...other.errors], []);
+});
