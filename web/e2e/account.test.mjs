@@ -80,3 +80,21 @@ test("a second device and a second tab are in step, and a session that is ended 
   assert.deepEqual([...phone.errors, ...laptop.errors], []);
   await Promise.all([phone.context().close(), laptop.context().close()]);
 });
+
+test("an account is deleted with its password, and leaves nothing in the browser", async () => {
+  await site.register("petra");
+  const page = await site.logIn("petra");
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Delete account" }).click();
+  await page.getByLabel("Password", { exact: true }).fill("wrong");
+  await page.getByRole("button", { name: "Delete account" }).click();
+  await page.getByRole("alert").waitFor();
+  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await page.getByRole("button", { name: "Delete account" }).click();
+  await page.getByRole("heading", { name: "Welcome back" }).waitFor();
+  await page.reload();
+  await page.getByRole("heading", { name: "Welcome back" }).waitFor();
+  await assert.rejects(site.call("POST", "/api/auth/login/", { username: "petra", password: PASSWORD }), /401/);
+  assert.deepEqual(page.errors, []);
+  await page.context().close();
+});

@@ -231,6 +231,9 @@ export const texts = {
     oldPassword: "Present password",
     changePassword: "Change password",
     passwordChanged: "Changed. All other devices are logged out.",
+    deleteAccount: "Delete account",
+    deleteAccountText:
+      "Your name, picture and email are removed, and you leave all groups. What you wrote stays in its chats, without your name. This cannot be undone.",
     unknownDevice: "Unknown device",
   },
   info: {
