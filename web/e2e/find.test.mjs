@@ -84,3 +84,21 @@ test("a message is pinned and forwarded from its menu", async () => {
   assert.deepEqual([...page.errors, ...other.errors], []);
   await Promise.all([page.context().close(), other.context().close()]);
 });
+
+test("any emoji is inserted into a text, and reacted with", async () => {
+  const { ada, chat } = await group();
+  const page = await site.logIn(ada);
+  await page.goto(`/chats/${chat.id}`);
+  await page.getByLabel("Write a message").fill("Hi ");
+  await page.getByRole("button", { name: "Insert an emoji" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Animals and plants" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "🦉" }).click();
+  await page.getByLabel("Write a message").press("Enter");
+  const message = page.getByRole("article").filter({ hasText: "Hi 🦉" });
+  await message.getByRole("button", { name: "Actions" }).click();
+  await page.getByRole("menuitem", { name: "More emoji" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "🤩" }).click();
+  await message.getByRole("button", { name: /🤩 1 reaction/ }).waitFor();
+  assert.deepEqual(page.errors, []);
+  await page.context().close();
+});

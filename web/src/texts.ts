@@ -188,6 +188,17 @@ export const texts = {
     used: (n: number) => `used ${count(n, "time", "times")}`,
     until: (at: string) => `until ${at}`,
   },
+  emoji: {
+    title: "Pick an emoji",
+    insert: "Insert an emoji",
+    more: "More emoji",
+    groups: "Groups of emoji",
+    faces: "Faces",
+    people: "Hands and people",
+    signs: "Hearts and signs",
+    nature: "Animals and plants",
+    things: "Food and things",
+  },
   mentions: { label: "People to mention", everybody: "Everybody" },
   pins: {
     title: "Pinned messages",
