@@ -25,6 +25,9 @@ const BACKOFF_CAP = 5_000;
 const REFRESH_DEADLINE = 9_000;
 const REFRESH_TIMEOUT = 3_000;
 
+/** How many tokens may be rejected one after the other, although the server has just issued them. */
+const MAX_REPLACED = 3;
+
 export interface ServerOptions {
   /** Where tokens, unsent messages and chats are kept: in memory, if it is not named. */
   storage?: Storage;
@@ -99,14 +102,15 @@ export class Server {
   /** Makes a call with a session's token, which is replaced if the server rejects it. */
   async runAs<T>(tokens: Tokens, call: Call): Promise<T> {
     let access = await tokens.access();
-    let isReplaced = false;
+    let replaced = 0;
     const once = async (requestId: string): Promise<T> => {
       try {
         return await this.attempt<T>(call, { requestId, access });
       } catch (error) {
         if (!isRejected(error)) throw error;
-        if (isReplaced) throw new SessionEnded();
-        isReplaced = true;
+        // A new token can expire on its way, if the machine sleeps, but not again and again.
+        if (replaced === MAX_REPLACED) throw new SessionEnded();
+        replaced += 1;
         access = await tokens.replace(access);
         return once(requestId);
       }

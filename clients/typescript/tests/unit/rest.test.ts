@@ -118,7 +118,7 @@ test("a call can be stopped", async () => {
   expect(await failure(call)).toEqual(new Error("enough"));
 });
 
-test("a rejected token is replaced, once", async () => {
+test("a rejected token is replaced", async () => {
   const rejected = { status: 401, body: { detail: "Given token not valid." } };
   const { client, calls } = await scripted(rejected, { status: 200, body: pair(2) }, { status: 200, body: user(ME) });
   expect(await success(client.account.get())).toEqual(user(ME));
@@ -127,6 +127,14 @@ test("a rejected token is replaced, once", async () => {
     ["/api/auth/refresh/", undefined],
     ["/api/auth/me/", pair(2).access],
   ]);
+  const again = await scripted(
+    rejected,
+    { status: 200, body: pair(2) },
+    rejected,
+    { status: 200, body: pair(3) },
+    { status: 200, body: user(ME) },
+  );
+  expect(await success(again.client.account.get()), "it expired on its way").toEqual(user(ME));
   const hopeless = await scripted(rejected, { status: 200, body: pair(2) }, rejected);
   expect(await failure(hopeless.client.account.get())).toBeInstanceOf(SessionEnded);
 });
