@@ -20,7 +20,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; f
                       img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'; \
                       manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; \
                       frame-ancestors 'none'; require-trusted-types-for 'script'; \
-                      trusted-types svelte-trusted-html";
+                      trusted-types svelte-trusted-html meowsenger";
 const PAGE: &str = "index.html";
 /// Paths of others. An unknown one below them is 404 for browsers, too.
 const OTHERS: [&str; 6] = ["/api/", "/ws/", "/media/", "/admin/", "/healthz/", "/readyz/"];
