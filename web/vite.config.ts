@@ -4,6 +4,7 @@
 import { fileURLToPath } from "node:url";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig, type Plugin } from "vite";
+import { worker } from "./scripts/worker.ts";
 
 const client = fileURLToPath(new URL("../clients/typescript/src", import.meta.url));
 const target = process.env.MEOW_SERVER ?? "http://127.0.0.1:8000";
@@ -18,7 +19,7 @@ const withoutNodeSocket: Plugin = {
 };
 
 export default defineConfig({
-  plugins: [withoutNodeSocket, svelte()],
+  plugins: [withoutNodeSocket, svelte(), worker],
   resolve: { alias: { "@meowsenger/client": `${client}/index.ts` } },
   // The server's policy allows no inline styles or scripts, so nothing is inlined.
   build: { outDir: "dist/site", emptyOutDir: true, assetsInlineLimit: 0, modulePreload: { polyfill: false } },
