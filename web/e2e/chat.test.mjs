@@ -280,6 +280,7 @@ test("a profile is changed, somebody is blocked, and a log-out leaves nothing be
   await a.getByRole("button", { name: "Devices" }).click();
   await a.getByText("This device").waitFor();
   await a.keyboard.press("Escape");
+  await a.getByRole("dialog", { name: "Settings" }).waitFor();
   await a.keyboard.press("Escape");
 
   await a.getByRole("button", { name: "About this chat" }).click();
