@@ -90,6 +90,9 @@ pub struct MessageCopy {
     pub timestamp: String,
     /// When it was last edited.
     pub edited_at: Option<String>,
+    /// The names of its files.
+    #[serde(default)]
+    pub attachments: Vec<String>,
 }
 
 impl MessageCopy {
@@ -99,6 +102,7 @@ impl MessageCopy {
             content: message.content.as_str().to_owned(),
             timestamp: message.timestamp.to_string(),
             edited_at: message.edited_at.map(|time| time.to_string()),
+            attachments: message.attachments().iter().map(|file| file.name.clone()).collect(),
         }
     }
 }

@@ -196,7 +196,8 @@ fn invite() -> Value {
 fn report() -> Value {
     json!({
         "id": 2, "reporter": user_ref(), "user": user_ref(), "message": 12,
-        "copy": {"content": "Meow!", "timestamp": TIME, "edited_at": null}, "reason": "spam",
+        "copy": {"content": "Meow!", "timestamp": TIME, "edited_at": null, "attachments": []},
+        "reason": "spam",
         "text": "Third time today", "status": "open", "note": "", "created_at": TIME,
         "handled_by": null, "handled_at": null,
     })

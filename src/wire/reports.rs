@@ -69,6 +69,8 @@ pub struct MessageCopyJson<'a> {
     /// When it was last edited.
     #[schema(required, format = DateTime)]
     edited_at: Option<&'a str>,
+    /// The names of its files, which are deleted with the message.
+    attachments: &'a [String],
 }
 
 /// A page of reports.
@@ -86,6 +88,7 @@ impl<'a> ReportJson<'a> {
                 content: &copy.content,
                 timestamp: &copy.timestamp,
                 edited_at: copy.edited_at.as_deref(),
+                attachments: &copy.attachments,
             }),
             reason: report.reason,
             text: &report.text,

@@ -4,6 +4,7 @@ use meowsenger::store::Target;
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use crate::attachments;
 use crate::support::{Backend, Client, PASSWORD, TestApp};
 
 const REPORTS: &str = "/api/reports/";
@@ -37,6 +38,7 @@ async fn a_report_keeps_the_message_as_it_was(
         "message": message["id"], "reason": "abuse", "text": "Again.", "status": "open", "note": "",
         "copy": {
             "content": " <b>Hiss!</b>\n", "timestamp": message["timestamp"], "edited_at": null,
+            "attachments": [],
         },
         "created_at": made["created_at"], "handled_by": null, "handled_at": null,
     });
@@ -48,17 +50,21 @@ async fn a_report_keeps_the_message_as_it_was(
     assert_eq!(second["copy"]["content"], "Purr.");
     assert!(second["copy"]["edited_at"].is_string());
     tom.delete(&path).await.expect(204);
+    // The files go with the message; their names stay.
+    let file = attachments::upload(&tom, "hiss.txt", b"Hiss!").await["id"].clone();
+    let body = json!({"content": "", "attachments": [file]});
+    let sent = tom.post(&format!("/api/chats/{chat}/messages/"), body).await.expect(201).json;
+    let third = report(&kitty, json!({"message": sent["id"], "reason": "abuse"})).await;
+    assert_eq!(third["copy"]["attachments"], json!(["hiss.txt"]));
     let about = report(&kitty, json!({"user": tom.id, "message": null, "reason": "spam"})).await;
     assert_eq!((&about["message"], &about["copy"]), (&json!(null), &json!(null)));
     let request = tom.request(reqwest::Method::DELETE, "/api/auth/me/");
     let request = request.json(&json!({"password": PASSWORD}));
     crate::support::Answer::of(request).await.expect(204);
     let listed = staff.get(REPORTS).await.expect(200);
-    assert_eq!(
-        listed.column("id"),
-        [about["id"].clone(), second["id"].clone(), made["id"].clone()]
-    );
-    let kept = &listed.results()[2];
+    let ids = [&about, &third, &second, &made].map(|one| one["id"].clone());
+    assert_eq!(listed.column("id"), ids);
+    let kept = &listed.results()[3];
     assert_eq!(kept["copy"], made["copy"]);
     assert_eq!(kept["user"]["username"], format!("deleted_{}", tom.id));
 }

@@ -126,6 +126,9 @@ pub struct MessageCopy {
     /// When it was last edited.
     #[serde(with = "rfc3339::option")]
     pub edited_at: Option<OffsetDateTime>,
+    /// The names of its files.
+    #[serde(default)]
+    pub attachments: Vec<String>,
 }
 
 /// A report to the staff.
