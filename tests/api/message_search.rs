@@ -11,6 +11,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
+use crate::attachments::{self, upload};
 use crate::support::{Answer, Backend, Chance, Client, PASSWORD, TestApp, eventually};
 
 /// A message has to be found within a second. Machines that run tests are busy.
@@ -196,6 +197,9 @@ async fn filters_narrow_the_results(
     let second = kitty.say(group, "meow 2").await;
     tom.say(group, "meow 3").await;
     kitty.say(chat, "meow 4").await;
+    let file = upload(&tom, "a.txt", b"a").await;
+    let body = json!({"content": "meow 5", "attachments": [attachments::id(&file)]});
+    tom.post(&format!("/api/chats/{chat}/messages/"), body).await.expect(201);
     indexed(&server).await;
     let (id, group, at) = (kitty.id.to_string(), group.to_string(), second["timestamp"].as_str());
     let at = at.expect("a time");
@@ -203,11 +207,12 @@ async fn filters_narrow_the_results(
         (vec![("chat", group.as_str())], vec!["meow 3", "meow 2"]),
         (vec![("sender", id.as_str())], vec!["meow 4", "meow 2"]),
         (vec![("sender", id.as_str()), ("chat", &group)], vec!["meow 2"]),
-        (vec![("after", at)], vec!["meow 4", "meow 3"]),
+        (vec![("after", at)], vec!["meow 5", "meow 4", "meow 3"]),
         (vec![("before", at)], vec!["meow 1"]),
         (vec![("after", "2020-01-01T00:00:00Z"), ("before", "2020-01-02T01:00:00+01:00")], vec![]),
         (vec![("sender", "999999"), ("page_size", "1")], vec![]),
-        (vec![("has", "attachment")], vec![]),
+        (vec![("has", "attachment")], vec!["meow 5"]),
+        (vec![("has", "attachment"), ("sender", id.as_str())], vec![]),
     ] {
         assert_eq!(found(&tom, "meow", &more).await, expected, "{more:?}");
     }
