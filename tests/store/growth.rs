@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use meowsenger::domain::emoji::Emoji;
 use meowsenger::domain::event::Departed;
+use meowsenger::domain::fulltext::{Gaps, Horizon, IndexPage, TermLookup};
 use meowsenger::domain::ids::{AttachmentId, ChatId, MessageId, SessionId, UserId};
 use meowsenger::domain::mentions::Mentions;
 use meowsenger::domain::message::NewMessage;
@@ -14,6 +15,7 @@ use meowsenger::domain::reactions::ReactionChange;
 use meowsenger::domain::receipt::Markers;
 use meowsenger::domain::role::Role;
 use meowsenger::domain::search::IndexEntry;
+use meowsenger::store::fulltext::{feed, lookups, segments};
 use meowsenger::store::presence::NodePresence;
 use meowsenger::store::{
     Tx, account_version, attachments, avatars, blocks, chats, connecting, departures, least,
@@ -46,7 +48,11 @@ const STATEMENTS: &[&str] = &[
     "connecting::entries",
     "connecting::standings",
     "departures::insert",
+    "feed::forget",
+    "feed::living",
+    "feed::next",
     "least::least_markers",
+    "lookups::pages",
     "markers::advance",
     "markers::read",
     "member_chats::fitting",
@@ -61,6 +67,7 @@ const STATEMENTS: &[&str] = &[
     "messages::any_since",
     "messages::by_ids",
     "messages::changed_since",
+    "messages::readable",
     "presence::elsewhere",
     "presence::remove",
     "presence::seen",
@@ -73,6 +80,9 @@ const STATEMENTS: &[&str] = &[
     "reactions::update_messages",
     "search::having",
     "search::index",
+    "segments::retire",
+    "segments::write",
+    "segments::zones",
     "sends::lock_chats",
     "sends::write",
     "sessions::all_live",
@@ -195,6 +205,18 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
             let out = lists.map(|id| Departed { user: UserId(id), version: Version(id) });
             departures::insert(tx, chat, &out, NOW).await
         }
+        "feed::forget" => feed::forget(tx, &lists.ids).await,
+        "feed::living" => feed::living(tx, &lists.map(MessageId)).await.map(drop),
+        "lookups::pages" => {
+            let lookup = TermLookup::Exact("meow".to_owned());
+            lookups::pages(tx, &lists.ids, &lookup).await.map(drop)
+        }
+        "feed::next" => {
+            let mut gaps = Gaps::after(MessageId(0));
+            let horizon = Horizon { ended: 0, begun: 1 };
+            gaps.found(&lists.map(|id| MessageId(2 * id)), horizon);
+            feed::next(tx, &gaps, 1, 1 << 20).await.map(drop)
+        }
         "markers::advance" => {
             let wanted = Markers { delivered_seq: Seq(1), read_seq: Seq(1) };
             let wanted = lists.map(|id| (chat, UserId(id), wanted));
@@ -237,6 +259,7 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
         )
         .await
         .map(drop),
+        "messages::readable" => messages::readable(tx, one, &lists.map(MessageId)).await.map(drop),
         "presence::elsewhere" => {
             presence::elsewhere(tx, "two", NOW, &lists.map(UserId)).await.map(drop)
         }
@@ -266,6 +289,12 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
         "search::having" => search::having(tx, lists.names.clone(), 9_999).await.map(drop),
         // Its list is bounded: a user has at most some hundred pieces.
         "search::index" => search::index(tx, one, &IndexEntry::of("user1", "Anna", "Marina")).await,
+        "segments::retire" => segments::retire(tx, Some(&lists.ids), NOW).await.map(drop),
+        "segments::write" => {
+            let page = |id| IndexPage { first: format!("term{id}"), data: vec![0; 8] };
+            segments::write(tx, 1, &lists.map(page)).await
+        }
+        "segments::zones" => segments::zones(tx, &lists.ids).await.map(drop),
         "sends::lock_chats" => sends::lock_chats(tx, &lists.map(ChatId)).await,
         "sends::write" => sends::write(tx, &lists.sends, NOW).await.map(drop),
         "users::by_ids" => users::by_ids(tx, &lists.map(UserId)).await.map(drop),

@@ -1,12 +1,13 @@
-//! Which segments of the index become one. Each message is merged about once for each limit, and a search
-//! reads some thirty segments, and one more for each few hundred thousand messages.
+//! Which segments of the index become one. A merge makes its result eight times as large as any part of it, so that
+//! each message is written some three times. A search reads some thirty segments, and one more for each hundred thousand
+//! messages.
 
 use std::ops::Range;
 
 /// So many neighbours that are smaller than one of the limits are merged.
 const RUN: usize = 8;
-const LIMITS: [i64; 3] = [32 << 10, 256 << 10, 2 << 20];
-/// The largest result, except of segments that are larger. A merge needs about three times as much memory.
+const LIMITS: [i64; 4] = [32 << 10, 256 << 10, 2 << 20, 8 << 20];
+/// The largest result. A merge needs about three times as much memory.
 const LARGEST: i64 = 16 << 20;
 
 /// The next segments to merge, of sizes in bytes in the order of age.
@@ -18,9 +19,19 @@ pub fn to_merge(sizes: &[i64]) -> Option<Range<usize>> {
             start = range.end;
             range
         });
-        let mut runs = runs.filter(|run| run.len() >= RUN && sizes[run.start] < *limit);
-        runs.next().map(|run| fitting(sizes, run))
+        let mut runs = runs.filter(|run| sizes[run.start] < *limit);
+        runs.find_map(|run| worthwhile(sizes, run)).map(|run| fitting(sizes, run))
     })
+}
+
+/// The end of a run that is worth a merge. A large segment would be written again for each few small ones.
+fn worthwhile(sizes: &[i64], mut run: Range<usize>) -> Option<Range<usize>> {
+    let mut total: i64 = sizes[run.clone()].iter().sum();
+    while run.len() >= RUN && sizes[run.start] * RUN as i64 > total {
+        total -= sizes[run.start];
+        run.start += 1;
+    }
+    (run.len() >= RUN).then_some(run)
 }
 
 /// The beginning of a run, as far as it is not too large.
