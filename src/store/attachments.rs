@@ -354,6 +354,40 @@ pub async fn delete_unsent_of(tx: &mut Tx, owner: UserId) -> Result<Vec<String>>
     .await
 }
 
+/// An attachment and its stored files.
+#[derive(Debug, Deserialize)]
+pub struct AttachmentPath {
+    /// Its id.
+    pub id: AttachmentId,
+    /// Where the bytes are.
+    pub storage_key: String,
+    /// The media type of its thumbnail.
+    pub thumbnail: Option<String>,
+}
+
+/// The next attachments after an id.
+pub async fn after(
+    at: impl Into<Target<'_>>,
+    after: AttachmentId,
+    limit: i64,
+) -> Result<Vec<AttachmentPath>> {
+    at.into()
+        .query(
+            "select id, storage_key, thumbnail from attachments where id > $1 order by id limit $2",
+        )
+        .bind(after)
+        .bind(limit)
+        .all()
+        .await
+}
+
+/// Whether an attachment exists.
+pub async fn is_there(at: impl Into<Target<'_>>, id: AttachmentId) -> Result<bool> {
+    let query = at.into().query("select id from attachments where id = $1").bind(id);
+    let found: Option<(AttachmentId,)> = query.optional().await?;
+    Ok(found.is_some())
+}
+
 /// Those of these storage keys that a row names.
 pub async fn named(at: impl Into<Target<'_>>, keys: Vec<String>) -> Result<HashSet<String>> {
     let named: Vec<String> = at

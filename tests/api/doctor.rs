@@ -13,6 +13,7 @@ use rstest::rstest;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use crate::attachments;
 use crate::avatars::{file, patch_me, png};
 use crate::doctor_plants::{Plant, of_accounts, of_chats, of_messages};
 use crate::support::{Backend, Chance, Client, PASSWORD, TestApp};
@@ -199,6 +200,20 @@ async fn rows_without_pictures_and_pictures_without_rows_are_found(
         ("picture-file", format!("user {}", site.bob.id))
     );
     assert!(matches!(findings[0].remedy, Remedy::Person(_)));
+
+    let sent = attachments::upload(&site.bob, "a.png", &png(2, 2)).await;
+    files.put("attachments/aa/x.thumbnail", png(2, 2)).await.expect("stored");
+    let (findings, outcome) = site.check_up(true).await;
+    let found: Vec<_> = findings.iter().map(|finding| finding.check).collect();
+    assert_eq!((found, outcome.repaired), (vec!["picture-file", "attachment-row"], 1));
+    for path in attachments::stored(&site.server) {
+        files.remove(&path).await.expect("removed");
+    }
+    let (findings, _) = site.check_up(true).await;
+    let found: Vec<_> =
+        findings.iter().map(|finding| (finding.check, finding.subject.clone())).collect();
+    let missing = ("attachment-file", format!("attachment {}", attachments::id(&sent)));
+    assert_eq!(found[1..], [missing.clone(), missing], "the file and its thumbnail");
 }
 
 /// Everything that takes versions, moves markers or changes names, at once.

@@ -1,13 +1,15 @@
-//! The checks of avatars: rows whose file is missing, and files without a row.
+//! The checks of avatars and attachments: rows whose file is missing, and files without a row.
 
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use tokio::time::sleep;
 
-use crate::actions::stored_files::AVATARS;
+use crate::actions::stored_files::{AVATARS, FOLDERS, used};
 use crate::domain::error::Result;
-use crate::store::{avatars, presence};
+use crate::domain::ids::AttachmentId;
+use crate::store::attachments::THUMBNAIL;
+use crate::store::{attachments, avatars, presence};
 
 use super::report::{Checkup, Remedy};
 
@@ -22,7 +24,37 @@ pub(super) async fn check(checkup: &mut Checkup<'_>) -> Result<()> {
     for of_users in [true, false] {
         rows(checkup, of_users).await?;
     }
-    files(checkup).await
+    attachment_rows(checkup).await?;
+    for folder in FOLDERS {
+        files(checkup, folder).await?;
+    }
+    Ok(())
+}
+
+async fn attachment_rows(checkup: &mut Checkup<'_>) -> Result<()> {
+    let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
+    let mut after = AttachmentId(0);
+    loop {
+        let batch = attachments::after(checkup.db, after, limit).await?;
+        let Some(last) = batch.last() else { return Ok(()) };
+        after = last.id;
+        for row in batch {
+            let thumbnail =
+                row.thumbnail.as_ref().map(|_| format!("{}{THUMBNAIL}", row.storage_key));
+            for path in [Some(row.storage_key), thumbnail].into_iter().flatten() {
+                // It may have been deleted since the row was read.
+                if !checkup.files.exists(&path).await?
+                    && attachments::is_there(checkup.db, row.id).await?
+                {
+                    let advice =
+                        "restore the file from a backup of the media, or delete the message";
+                    let text = format!("the stored file is missing: {path}");
+                    let remedy = Remedy::Person(advice.to_owned());
+                    checkup.add("attachment-file", format!("attachment {}", row.id), text, remedy);
+                }
+            }
+        }
+    }
 }
 
 async fn rows(checkup: &mut Checkup<'_>, of_users: bool) -> Result<()> {
@@ -49,20 +81,20 @@ async fn rows(checkup: &mut Checkup<'_>, of_users: bool) -> Result<()> {
     }
 }
 
-async fn files(checkup: &mut Checkup<'_>) -> Result<()> {
+async fn files(checkup: &mut Checkup<'_>, folder: &'static str) -> Result<()> {
     let mut unused = Vec::new();
-    let mut batches = std::pin::pin!(checkup.files.list(AVATARS).try_chunks(BATCH));
+    let mut batches = std::pin::pin!(checkup.files.list(folder).try_chunks(BATCH));
     while let Some(paths) = batches.try_next().await.map_err(|broken| broken.1)?
         && unused.len() < MOST
     {
-        unused.extend(without_row(checkup, paths).await?);
+        unused.extend(without_row(checkup, folder, paths).await?);
     }
     // Looked at again, after what is in progress has ended.
     if !unused.is_empty() && is_served(checkup).await? {
         sleep(checkup.settle).await;
     }
     for paths in unused.chunks(BATCH) {
-        for path in without_row(checkup, paths.to_vec()).await? {
+        for path in without_row(checkup, folder, paths.to_vec()).await? {
             if !checkup.files.exists(&path).await? {
                 continue;
             }
@@ -74,15 +106,22 @@ async fn files(checkup: &mut Checkup<'_>) -> Result<()> {
                     Remedy::Repaired(REPAIR.to_owned())
                 }
             };
-            let text = "no user and no chat has this picture".to_owned();
-            checkup.add("picture-row", format!("file {path}"), text, remedy);
+            let (check, text) = match folder {
+                AVATARS => ("picture-row", "no user and no chat has this picture"),
+                _ => ("attachment-row", "no attachment has this file"),
+            };
+            checkup.add(check, format!("file {path}"), text.to_owned(), remedy);
         }
     }
     Ok(())
 }
 
-async fn without_row(checkup: &Checkup<'_>, paths: Vec<String>) -> Result<Vec<String>> {
-    let used = avatars::used(checkup.db, paths.clone()).await?;
+async fn without_row(
+    checkup: &Checkup<'_>,
+    folder: &str,
+    paths: Vec<String>,
+) -> Result<Vec<String>> {
+    let used = used(checkup.db, folder, paths.clone()).await?;
     Ok(paths.into_iter().filter(|path| !used.contains(path)).collect())
 }
 
