@@ -42,6 +42,11 @@ const rows = {
         texts: [...words, ...marks, "🐈", "a b", " a ", "", " ", "\u0000", "\u2003", "\u0085"],
         accepts: async (q) => (await fetch(`${url}/api/users/search/?${new URLSearchParams({ q })}`, { headers })).ok,
     },
+    has: {
+        texts: ["attachment", "attachments", "x attachment", "x"],
+        accepts: async (has) =>
+            (await fetch(`${url}/api/messages/search/?${new URLSearchParams({ q: "meow", has })}`, { headers })).ok,
+    },
     "request id": {
         texts: ["a", "A-1._", "x".repeat(64), "x".repeat(65), "a b", "a/b"],
         accepts: async (id) => {
@@ -61,12 +66,13 @@ const openapi = JSON.parse(readFileSync("openapi.json", "utf8"));
 [openapi, JSON.parse(readFileSync("asyncapi.json", "utf8"))].forEach(collect);
 
 const { schemas, headers: documented } = openapi.components;
-const search = openapi.paths["/api/users/search/"].get.parameters.find((one) => one.name === "q");
+const parameter = (path, name) => openapi.paths[path].get.parameters.find((one) => one.name === name).schema;
 const found = {
     username: schemas.Register.properties.username.pattern,
     "login name": schemas.Login.properties.username.pattern,
     "chat id": schemas.ChatVersions.propertyNames.pattern,
-    query: search.schema.pattern,
+    query: parameter("/api/users/search/", "q").pattern,
+    has: parameter("/api/messages/search/", "has").pattern,
     "request id": documented.RequestId.schema.pattern,
 };
 assert.deepEqual([...patterns].sort(), Object.values(found).sort(), "a pattern that is not tested here");

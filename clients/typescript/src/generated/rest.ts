@@ -1909,6 +1909,8 @@ export interface components {
         };
         /** @description A message as it was when it was reported. */
         MessageCopy: {
+            /** @description The names of its files, which are deleted with the message. */
+            attachments: string[];
             /** @description The text. */
             content: string;
             /**
