@@ -200,7 +200,7 @@ test("a phone shows one pane, nothing is wider than it, and hostile names and te
   assert.ok(await scroller.evaluate((element) => element.scrollWidth <= element.clientWidth));
   await assertAccessible(page);
   await page.getByRole("link", { name: "Back" }).tap();
-  await page.getByRole("heading", { name: "Chats" }).waitFor();
+  await page.getByRole("heading", { name: "Chats", exact: true }).waitFor();
   assert.ok(await isFitting());
   assert.deepEqual(page.errors, []);
   await page.context().close();

@@ -95,7 +95,7 @@ export class Site {
     await page.getByLabel("Username or email").fill(username);
     await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
     await page.getByRole("button", { name: "Log in" }).click();
-    await page.getByRole("heading", { name: "Chats" }).waitFor();
+    await page.getByRole("heading", { name: "Chats", exact: true }).waitFor();
     return page;
   }
 }
