@@ -182,6 +182,15 @@ test("everything on the way from the login to an edited message works by keyboar
     await page.getByRole("dialog").waitFor({ state: "detached" });
     assert.equal(await focusedLabel(), "About this chat");
   }
+  // Keys that follow each other at once are all heeded.
+  for (let n = 0; n < 5; n++) {
+    await keyboard.press("Enter");
+    await page.getByRole("dialog").waitFor();
+    await Promise.all([keyboard.press("Escape"), keyboard.press("Enter")]);
+    await page.getByRole("dialog").waitFor();
+    await keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+  }
   assert.deepEqual(page.errors, []);
   await page.context().close();
 });
@@ -315,6 +324,38 @@ test("a profile is changed, somebody is blocked, and a log-out leaves nothing be
   assert.deepEqual(left, { stored: 0, drafts: [] });
   assert.deepEqual([...a.errors, ...b.errors], []);
   await Promise.all([a.context().close(), b.context().close()]);
+});
+
+test("a message and a person are reported to the staff, who see what was said", async () => {
+  const { ann, ben, chat, fromBen } = await pair();
+  await fromBen("Buy my tea!");
+  const page = await site.logIn(ann);
+  await page.goto(`/chats/${chat.id}`);
+  await messages(page).getByText("Buy my tea!").hover();
+  await messages(page).getByRole("button", { name: "Actions" }).click();
+  await page.getByRole("menuitem", { name: "Report" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Spam or advertising").check();
+  await dialog.getByLabel(/What should they know/).fill("Every day");
+  await assertAccessible(page);
+  await dialog.getByRole("button", { name: "Send the report" }).click();
+  await page.getByText("Thank you. The staff will look at it.").waitFor();
+
+  await page.getByRole("button", { name: "About this chat" }).click();
+  await page.getByRole("button", { name: "Report this person" }).click();
+  await dialog.getByLabel("Abuse or harassment").check();
+  await dialog.getByRole("button", { name: "Send the report" }).click();
+  await page.getByRole("dialog", { name: "Report this person" }).waitFor({ state: "detached" });
+
+  const { access } = await site.superuser(`staff${ben}`);
+  const { results } = await site.call("GET", "/api/reports/?page_size=2", undefined, access);
+  const facts = results.map((report) => [report.reason, report.user.username, report.copy?.content ?? null, report.text]);
+  assert.deepEqual(facts, [
+    ["abuse", ben, null, ""],
+    ["spam", ben, "Buy my tea!", "Every day"],
+  ]);
+  assert.deepEqual(page.errors, []);
+  await page.context().close();
 });
 
 test("axe finds nothing serious, in light and dark", async () => {

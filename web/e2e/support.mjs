@@ -1,12 +1,13 @@
 // A server and the built client before it, with the server's own policy; and people with a browser each.
 
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { chromium } from "playwright-core";
 import { preview } from "vite";
 
@@ -33,8 +34,7 @@ export class Site {
 
   /** Resolves when the server listens. */
   async startServer() {
-    const env = { PATH: process.env.PATH, DATA_DIR: join(this.folder, "data"), THROTTLE: "off", SHUTDOWN_DELAY: "0" };
-    this.server = spawn(PROGRAM, ["runserver", `127.0.0.1:${this.port}`], { env, cwd: this.folder });
+    this.server = spawn(PROGRAM, ["runserver", `127.0.0.1:${this.port}`], this.#surroundings);
     this.ended = new Promise((resolve) => this.server.on("exit", resolve));
     this.log = "";
     await new Promise((resolve, reject) => {
@@ -47,6 +47,19 @@ export class Site {
       this.server.on("error", reject);
       this.ended.then(() => reject(new Error(`the server ended:\n${this.log}`)));
     });
+  }
+
+  get #surroundings() {
+    const env = { PATH: process.env.PATH, DATA_DIR: join(this.folder, "data"), THROTTLE: "off", SHUTDOWN_DELAY: "0" };
+    return { env, cwd: this.folder };
+  }
+
+  /** Makes a superuser, as an operator does. */
+  async superuser(username) {
+    const { env, cwd } = this.#surroundings;
+    const account = { DJANGO_SUPERUSER_USERNAME: username, DJANGO_SUPERUSER_PASSWORD: PASSWORD };
+    await promisify(execFile)(PROGRAM, ["createsuperuser", "--noinput"], { env: { ...env, ...account }, cwd });
+    return this.call("POST", "/api/auth/login/", { username, password: PASSWORD });
   }
 
   async killServer() {

@@ -160,6 +160,18 @@ export const texts = {
     jumpTo: (name: string) => `Go to the message by ${name}`,
     forwarded: (name: string) => `Forwarded from ${name}`,
     copied: "Copied",
+    report: "Report",
+  },
+  report: {
+    message: "Report this message",
+    person: "Report this person",
+    text: "The staff of this site will look at it. Nobody else learns of it.",
+    messageText: "The staff of this site will see a copy of the message. Nobody else learns of it.",
+    reason: "What is wrong?",
+    reasons: { spam: "Spam or advertising", abuse: "Abuse or harassment", illegal: "Something illegal", other: "Something else" },
+    more: "What should they know? (optional)",
+    send: "Send the report",
+    sent: "Thank you. The staff will look at it.",
   },
   files: {
     label: "Files to send",
