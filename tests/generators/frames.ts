@@ -25,8 +25,9 @@ export const frames: ClientFrame[] = [
     { type: "message.send", id: 1, chat: 3, content: "Мяу!", client_id: "1" },
     { type: "status", status: "busy" },
     { type: "sync", versions: { "3": 17 } },
-    // @ts-expect-error: the content is missing.
-    { type: "message.send", chat: 3 },
+    { type: "message.send", chat: 3, attachments: [9] },
+    // @ts-expect-error: the chat is missing.
+    { type: "message.send", content: "Мяу!" },
     // @ts-expect-error: there is no such frame.
     { type: "meow" },
 ];
