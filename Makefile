@@ -12,7 +12,7 @@ test_command = scripts/with-services cargo test --locked --workspace $(ARGS)
 with_tools   = PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin"
 
 .PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench bench-quick bench-instructions bench-soak bench-idle bench-data bench-slow bench-churn \
-	chaos fuzz-api generators browser client-ts web web-test screenshots metrics-check autobahn coverage mutants machete dist package operations balancers rolling \
+	chaos fuzz-api generators browser client-ts web web-test web-measure screenshots metrics-check autobahn coverage mutants machete dist package operations balancers rolling \
 	cargo-deny cargo-llvm-cov cargo-machete cargo-mutants
 
 help: ## list the commands
@@ -165,6 +165,9 @@ web: ## build the web client (web), which the next build of the server embeds; w
 
 web-test: ## check the web client and use it in headless Chromium, against the debug build of the server; needs Node 20; ARGS is a test file, as in `e2e/chat.test.mjs`
 	web/scripts/test $(ARGS)
+
+web-measure: web ## measure the first load of the web client, opening a chat, and scrolling through 10,000 messages; MEOW_PROGRAM is the server
+	cd web && node scripts/measure.mjs
 
 screenshots: web ## photograph the web client for the README, into docs/images; needs Node 20 and Chromium, and the debug build of the server
 	cd web && node scripts/screenshots.mjs
