@@ -104,8 +104,9 @@ export class Driver {
     if (now - this.#oldestUnanswered() >= this.#timeout) return this.#giveUp("request timeout");
     for (const text of this.#requests.due(now)) connection.send(text);
     this.#sync(connection, now);
-    this.#announceSynced();
     this.#timer = setTimeout(() => this.pump(), this.#nextWake() - now);
+    // Last: a listener may make requests at once, which pumps.
+    this.#announceSynced();
   }
 
   /** Does what the end of a connection asks for. Without `after`, the next attempt has new tokens and need not wait. */
@@ -213,9 +214,9 @@ export class Driver {
   }
 
   #announceSynced(): void {
-    const isSynced = this.#replica().isUpToDate;
-    if (isSynced && !this.#isSynced) this.#deliver({ type: "synced" });
-    this.#isSynced = isSynced;
+    const wasSynced = this.#isSynced;
+    this.#isSynced = this.#replica().isUpToDate;
+    if (this.#isSynced && !wasSynced) this.#deliver({ type: "synced" });
   }
 
   #oldestUnanswered(): number {

@@ -145,7 +145,8 @@ export class Replica {
     const stale = new Set(gaps.stale);
     gaps.needsSync ||= answer.more || stale.size > 0;
     // Before the chats, which were read later.
-    if (answer.account) events.push(...this.#signals.applySync(answer.account, stale, gaps));
+    const brought = new Set(answer.changes.map(({ chat }) => chat.id));
+    if (answer.account) events.push(...this.#signals.applySync(answer.account, brought, stale, gaps));
     for (const chat of answer.gone.filter((chat) => !stale.has(chat))) events.push(...this.#leave(chat));
     for (const changes of answer.changes.filter(({ chat }) => !stale.has(chat.id))) {
       events.push(...this.#applyChanges(changes));

@@ -21,12 +21,12 @@ export class Signals {
     switch (signal.type) {
       case "receipt":
         this.#chats.edit(signal.chat)?.moveMarkers(signal.user, signal);
-        if (signal.account !== undefined) this.#receiveAbout(signal.chat, signal.account, gaps);
+        if (signal.account !== undefined) this.#receiveAbout(signal.chat, signal.account, gaps, false);
         break;
       case "chat.settings":
         gaps.settings.set(signal.chat, signal);
         this.#chats.edit(signal.chat)?.applySettings(signal);
-        this.#receiveAbout(signal.chat, signal.account, gaps);
+        this.#receiveAbout(signal.chat, signal.account, gaps, true);
         break;
       case "block.updated":
         gaps.blocks.set(signal.user, signal);
@@ -45,11 +45,15 @@ export class Signals {
     }
   }
 
-  /** Applies what a sync says of the account, but nothing of the chats that its answer may be too old for. */
-  applySync(account: AccountSync, stale: ReadonlySet<number>, gaps: Gaps): Event[] {
+  /**
+   * Applies what a sync says of the account, but nothing of the chats that its answer may be too old for. `brought` are those of
+   * which the answer has more.
+   */
+  applySync(account: AccountSync, brought: ReadonlySet<number>, stale: ReadonlySet<number>, gaps: Gaps): Event[] {
     const { chats = [], blocks = [], user = null } = account;
     const fitting = chats.filter(({ chat }) => !stale.has(chat));
-    if (this.#account.apply(account, fitting.length === chats.length)) gaps.needsSync = true;
+    const applied = fitting.filter(({ chat }) => this.#chats.all.has(chat) || brought.has(chat));
+    if (this.#account.apply(account, applied.length === chats.length)) gaps.needsSync = true;
     for (const state of fitting) {
       const chat = this.#chats.edit(state.chat);
       chat?.applyAccount(state, !gaps.changed.has(state.chat));
@@ -60,10 +64,10 @@ export class Signals {
     return hasNews ? [{ type: "accountSynced", account }] : [];
   }
 
-  /** A frame with an account version was about a chat. */
-  #receiveAbout(chat: number, account: number, gaps: Gaps): void {
-    if (gaps.isSyncing && !this.#chats.all.has(chat)) {
-      // The sync in progress may bring the chat as it was before.
+  /** A frame with an account version was about a chat. `isKept`: if that is not known yet, it gets what the frame says. */
+  #receiveAbout(chat: number, account: number, gaps: Gaps, isKept: boolean): void {
+    if ((gaps.isSyncing || !isKept) && !this.#chats.all.has(chat)) {
+      // The sync in progress, or another node, may bring the chat as it was before.
       gaps.needsSync = true;
       this.#account.miss();
     }

@@ -58,8 +58,9 @@ impl AccountReplica {
         named
     }
 
-    /// Applies the answer to a sync. Returns whether another one is needed.
-    pub(crate) fn apply(&mut self, delta: &AccountDelta) -> bool {
+    /// Applies the answer to a sync. `is_whole`: all of its chats are applied, too. Returns whether another one is
+    /// needed.
+    pub(crate) fn apply(&mut self, delta: &AccountDelta, is_whole: bool) -> bool {
         let asked = self.asked.take().flatten();
         if asked.is_some() && delta.more.is_none() {
             // The server has not reached the version that was named.
@@ -70,10 +71,12 @@ impl AccountReplica {
         if let Some(user) = &delta.user {
             self.user = Some(user.clone());
         }
-        self.version = self.version.max(Some(delta.version));
+        if is_whole {
+            self.version = self.version.max(Some(delta.version));
+        }
         self.settings.retain(|_, (version, _)| *version > delta.version);
         self.blocks.retain(|_, (version, _)| *version > delta.version);
-        self.is_behind |= delta.more == Some(true);
+        self.is_behind |= delta.more == Some(true) || !is_whole;
         self.is_behind
     }
 
@@ -174,13 +177,13 @@ mod tests {
         account.receive(Version(9));
         assert_eq!(account.ask(true), Some(Version(4)));
         account.receive(Version(10));
-        assert!(account.apply(&delta(8, Some(true))), "there is more");
+        assert!(account.apply(&delta(8, Some(true)), true), "there is more");
         account.receive(Version(11));
         assert_eq!((account.version(), account.ask(true)), (Some(Version(8)), Some(Version(8))));
         account.miss();
-        assert!(account.apply(&delta(11, Some(false))), "dropped since the question");
+        assert!(account.apply(&delta(11, Some(false)), true), "dropped since the question");
         account.ask(true);
-        assert!(!account.apply(&delta(11, Some(false))));
+        assert!(!account.apply(&delta(11, Some(false)), true));
         account.receive(Version(13));
         assert_eq!(account.version(), Some(Version(12)));
     }
@@ -190,9 +193,9 @@ mod tests {
         let mut ahead = account(9);
         ahead.miss();
         ahead.ask(true);
-        assert!(ahead.apply(&delta(3, None)));
+        assert!(ahead.apply(&delta(3, None), true));
         assert_eq!(ahead.ask(true), Some(Version(0)));
-        assert!(!ahead.apply(&delta(3, Some(false))));
+        assert!(!ahead.apply(&delta(3, Some(false)), true));
         assert_eq!(ahead.version(), Some(Version(3)));
         // A replica that was stored before there were versions.
         assert_eq!(AccountReplica::default().ask(true), Some(Version(0)));

@@ -22,6 +22,13 @@ pub struct ChatReplica {
     me: Option<UserId>,
 }
 
+/// What messages add to a chat's counts.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    unread: i64,
+    mentions: i64,
+}
+
 impl ChatReplica {
     pub(crate) fn new(chat: Chat, me: Option<UserId>) -> Self {
         let messages: BTreeMap<_, _> =
@@ -123,41 +130,27 @@ impl ChatReplica {
 
     /// Applies the next change.
     pub(crate) fn apply(&mut self, change: &Change) {
-        let me = self.me;
         self.version = change.version();
         if self.version <= self.chat.version {
             // `chat` already includes this change; only the message may be missing.
             if let Some(message) = change.message() {
                 self.merge_message(message.clone());
             }
+            // What was counted while messages were missing may be wrong.
+            if let Some(counts) = self.count_known().filter(|_| self.version == self.chat.version) {
+                self.set_counts(counts);
+            }
             return;
         }
         self.chat.version = self.version;
         match change {
-            Change::MessageCreated { message, .. } => {
-                let chat = &mut self.chat;
-                chat.last_seq = chat.last_seq.max(message.seq);
-                let sender = message.sender.id;
-                if Some(sender) == me {
-                    let markers =
-                        Markers { last_delivered_seq: message.seq, last_read_seq: message.seq };
-                    self.move_markers(sender, markers, true);
-                } else {
-                    chat.unread_count += 1;
-                }
-                self.update_message(message, Some(false));
-            }
-            Change::MessageUpdated { message, .. } => self.update_message(message, None),
-            Change::MessageDeleted { message, .. } => {
-                if Some(message.sender.id) != me && message.seq > self.chat.last_read_seq {
-                    self.chat.unread_count = (self.chat.unread_count - 1).max(0);
-                }
-                self.update_message(message, None);
-            }
+            Change::MessageCreated { message, .. }
+            | Change::MessageUpdated { message, .. }
+            | Change::MessageDeleted { message, .. } => self.apply_message(message),
             Change::MessagesRemoved { first_seq, .. } => {
                 self.chat.first_seq = self.chat.first_seq.max(Some(*first_seq));
                 self.drop_removed();
-                self.count_after(self.chat.last_read_seq);
+                self.recount();
             }
             Change::ChatUpdated { name, description, avatar, .. } => {
                 self.chat.name.clone_from(name);
@@ -171,7 +164,7 @@ impl ChatReplica {
             }
             Change::MemberUpdated { member, .. } => {
                 self.roles.insert(member.user.id, member.role);
-                if Some(member.user.id) == me {
+                if Some(member.user.id) == self.me {
                     self.chat.my_role = member.role;
                 }
             }
@@ -180,6 +173,34 @@ impl ChatReplica {
                 self.markers.remove(&member.user.id);
                 self.roles.remove(&member.user.id);
             }
+        }
+    }
+
+    /// A message is new or has changed. One that was changed before it arrived is new, too.
+    fn apply_message(&mut self, message: &Message) {
+        let (seq, sender) = (message.seq, message.sender.id);
+        let is_new = seq > self.chat.last_seq;
+        let is_unread = seq > self.chat.last_read_seq;
+        let now = self.counts_of(message);
+        let before = self.messages.get(&seq).map(|before| self.counts_of(before));
+        self.merge_message(message.clone());
+        if self.chat.last_message.as_ref().is_none_or(|last| last.seq <= seq) {
+            self.chat.last_message = Some(message.clone());
+        }
+        self.chat.last_seq = self.chat.last_seq.max(seq);
+        if is_new && Some(sender) == self.me {
+            let markers = Markers { last_delivered_seq: seq, last_read_seq: seq };
+            self.move_markers(sender, markers, true);
+        } else if is_unread {
+            // Without its state before, it is taken for unread, with the mentions of now.
+            let assumed = Counts { unread: i64::from(Some(sender) != self.me), ..now };
+            let before = if is_new { Counts::default() } else { before.unwrap_or(assumed) };
+            let counts = Counts {
+                unread: (self.chat.unread_count + now.unread - before.unread).max(0),
+                mentions: (self.chat.unread_mentions + now.mentions - before.mentions).max(0),
+            };
+            let known = if is_new { None } else { self.count_known() };
+            self.set_counts(known.unwrap_or(counts));
         }
     }
 
@@ -197,37 +218,59 @@ impl ChatReplica {
     fn move_read_marker(&mut self, seq: Seq) {
         if seq > self.chat.last_read_seq {
             self.chat.last_read_seq = seq;
-            self.count_after(seq);
+            self.recount();
         }
     }
 
-    /// Counts what is unread after a marker.
-    fn count_after(&mut self, seq: Seq) {
-        self.chat.unread_count = self.unread_after(seq);
-        let at_most = self.chat.unread_mentions.min(self.chat.unread_count);
-        self.chat.unread_mentions = self.known_mentions().unwrap_or(at_most);
+    /// Counts what is unread.
+    fn recount(&mut self) {
+        let counts = self.count_known().unwrap_or_else(|| {
+            let unread = self.estimate_unread();
+            Counts { unread, mentions: self.chat.unread_mentions.min(unread) }
+        });
+        self.set_counts(counts);
     }
 
-    /// The unread messages that mention the client's user, unless one that is unread is not known.
-    fn known_mentions(&self) -> Option<i64> {
-        let unread = self.chat.last_read_seq.next().max(self.chat.first_seq.unwrap_or_default());
-        let messages = self.messages.range(unread..).map(|(_, message)| message);
-        let count = || messages.filter(|message| self.is_mention(message)).count() as i64;
-        (self.complete_from <= unread).then(count)
+    fn set_counts(&mut self, Counts { unread, mentions }: Counts) {
+        (self.chat.unread_count, self.chat.unread_mentions) = (unread, mentions);
     }
 
-    fn is_mention(&self, message: &Message) -> bool {
+    /// The first `seq` that may be unread.
+    fn unread_from(&self) -> Seq {
+        self.chat.last_read_seq.next().max(self.chat.first_seq.unwrap_or_default())
+    }
+
+    /// What the unread messages count for, unless one of them is not known.
+    fn count_known(&self) -> Option<Counts> {
+        let (first, last) = (self.unread_from(), self.chat.last_seq);
+        if first > last {
+            return Some(Counts::default());
+        }
+        let (mut counts, mut missing) = (Counts::default(), last.0 - first.0 + 1);
+        for (_, message) in self.messages.range(first..=last) {
+            let Counts { unread, mentions } = self.counts_of(message);
+            counts =
+                Counts { unread: counts.unread + unread, mentions: counts.mentions + mentions };
+            missing -= 1;
+        }
+        (missing == 0).then_some(counts)
+    }
+
+    /// What an unread message counts for.
+    fn counts_of(&self, message: &Message) -> Counts {
+        let counts = Some(message.sender.id) != self.me && message.deleted_at.is_none();
         let is_named = self.me.is_some_and(|me| message.mentions.contains(&me));
-        Some(message.sender.id) != self.me && (is_named || message.mentions_all)
+        let is_mention = counts && (is_named || message.mentions_all);
+        Counts { unread: counts.into(), mentions: is_mention.into() }
     }
 
-    /// What is unread after a marker, and not removed; at most as many as before.
-    fn unread_after(&self, seq: Seq) -> i64 {
-        let seq = self.chat.first_seq.map_or(seq, |first| seq.max(first.previous()));
-        let after = self.messages.range(seq.next()..);
+    /// What is unread as far as it is known; at most as much as before.
+    fn estimate_unread(&self) -> i64 {
+        let first = self.unread_from();
+        let after = self.messages.range(first..);
         let tombstones = after.filter(|(_, message)| message.deleted_at.is_some()).count();
         // Sending a message moves the sender's own read marker, so all of these are by others.
-        let unread = self.chat.last_seq.0 - seq.0 - tombstones as i64;
+        let unread = self.chat.last_seq.0 - first.previous().0 - tombstones as i64;
         unread.clamp(0, self.chat.unread_count)
     }
 
@@ -237,20 +280,5 @@ impl ChatReplica {
         self.messages = self.messages.split_off(&first);
         self.complete_from = self.complete_from.max(first);
         self.chat.last_message.take_if(|message| message.seq < first);
-    }
-
-    /// `was_mention`: whether it counted before, where that is not known from the message as it was.
-    fn update_message(&mut self, message: &Message, was_mention: Option<bool>) {
-        let (is, before) = (self.is_mention(message), self.messages.get(&message.seq));
-        let was = before.map(|before| self.is_mention(before)).or(was_mention).unwrap_or(is);
-        self.merge_message(message.clone());
-        if message.seq > self.chat.last_read_seq {
-            let counted = self.chat.unread_mentions + i64::from(is) - i64::from(was);
-            self.chat.unread_mentions = self.known_mentions().unwrap_or(counted.max(0));
-        }
-        let last = self.chat.last_message.as_ref();
-        if last.is_none_or(|last| last.seq <= message.seq) {
-            self.chat.last_message = Some(message.clone());
-        }
     }
 }

@@ -12,7 +12,7 @@ use crate::chat_replica::ChatReplica;
 use crate::events::{Event, Resynced};
 use crate::frames::{Change, Frame, Ready, Signal};
 use crate::ids::{ChatId, UserId, Version};
-use crate::types::{Chat, ChatDelta, Member, Message, SyncRequest, SyncResponse, User};
+use crate::types::{Chat, ChatDelta, ChatState, Member, Message, SyncRequest, SyncResponse, User};
 
 /// The most changes of a chat that are buffered behind a gap. More are dropped: the sync brings
 /// them.
@@ -148,7 +148,14 @@ impl Replica {
         self.gaps.needs_sync |= response.more || !stale.is_empty();
         // Before the chats, which were read later.
         if let Some(delta) = response.account {
-            self.gaps.needs_sync |= self.account.apply(&delta);
+            let is_applied = |state: &ChatState| {
+                let is_brought = |change: &ChatDelta| change.chat.id == state.chat;
+                let is_known = self.chats.contains_key(&state.chat);
+                let is_known = is_known || response.changes.iter().any(is_brought);
+                is_known && !stale.contains(&state.chat)
+            };
+            let is_whole = delta.chats.iter().all(is_applied);
+            self.gaps.needs_sync |= self.account.apply(&delta, is_whole);
             for state in &delta.blocks {
                 let newer = self.account.newer_block(state.user);
                 self.set_blocked(state.user, newer.unwrap_or(state.blocked));
@@ -195,8 +202,14 @@ impl Replica {
     fn receive_signal(&mut self, signal: &Signal) {
         let profile = match signal {
             Signal::Receipt { chat, user, markers, account } => {
-                if let Some(chat) = self.chats.get_mut(chat) {
-                    chat.move_markers(*user, *markers, Some(*user) == self.me);
+                match self.chats.get_mut(chat) {
+                    Some(chat) => chat.move_markers(*user, *markers, Some(*user) == self.me),
+                    None if account.is_some() => {
+                        // The sync in progress, or another node, may bring the chat as it was before.
+                        self.gaps.needs_sync = true;
+                        self.account.miss();
+                    }
+                    None => {}
                 }
                 account.iter().for_each(|version| self.account.receive(*version));
                 None
@@ -350,11 +363,10 @@ impl Replica {
         if to <= from {
             return Vec::new();
         }
-        match self.chats.get_mut(&id) {
-            Some(known) => known.replace_chat(&chat, to),
-            None => drop(self.chats.insert(id, ChatReplica::new(chat.clone(), self.me))),
-        }
-        self.merge_messages(&messages);
+        let me = self.me;
+        let known = self.chats.entry(id).or_insert_with(|| ChatReplica::new(chat.clone(), me));
+        messages.iter().for_each(|message| known.merge_message(message.clone()));
+        known.replace_chat(&chat, to);
         let mut events = vec![Event::Resynced(Resynced { from, to, chat, messages })];
         events.extend(self.apply_buffered(id));
         events

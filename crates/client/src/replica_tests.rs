@@ -1,16 +1,22 @@
-//! Property tests with a model of the server and a connection that drops, repeats and reorders
-//! frames: the replica converges to the model, and its events are in order.
-
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+//! Property tests: whatever a connection drops, repeats and reorders, the replica converges to the model of
+//! the server, and its events are in order. And single rules, one by one.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use model::{ServerChat, Wire, World};
+
+use crate::ids::Seq;
+
+#[path = "replica_model.rs"]
+mod model;
 
 const ME: i64 = 1;
 const OTHER: i64 = 2;
+/// The chat that is private.
+const PRIVATE: ChatId = ChatId(3);
 const TIME: &str = "2026-01-01T00:00:00.000001Z";
 
 fn parse<T: serde::de::DeserializeOwned>(value: Value) -> T {
@@ -21,322 +27,21 @@ fn user(id: i64) -> Value {
     json!({"id": id, "username": id.to_string(), "first_name": "", "last_name": "", "avatar": null})
 }
 
-/// A chat on the server.
-#[derive(Clone, Debug, Default)]
-struct ServerChat {
-    version: Version,
-    name: String,
-    others: i64,
-    is_member: bool,
-    messages: Vec<Message>,
-}
-
-impl ServerChat {
-    fn view(&self, id: ChatId) -> Chat {
-        parse(json!({
-            "id": id, "type": "group", "name": self.name, "description": "", "avatar": null,
-            "created_at": TIME, "created_by": user(ME), "members_count": self.others + 1,
-            "peer": null, "my_role": "member", "last_message": self.messages.last(),
-            "unread_count": 0, "last_seq": self.messages.len(), "last_read_seq": 0,
-            "version": self.version,
-        }))
-    }
-
-    fn since(&self, version: Version) -> Vec<Message> {
-        let newer = self.messages.iter().filter(|message| message.version > version);
-        let mut newer: Vec<_> = newer.cloned().collect();
-        newer.sort_by_key(|message| message.version);
-        newer
-    }
-}
-
-/// The model: a server, one client, and the connection between them.
-#[derive(Default)]
-struct World {
-    epoch: u32,
-    chats: BTreeMap<ChatId, ServerChat>,
-    wire: VecDeque<Wire>,
-    /// A sync request that the server has not started on.
-    requested: Option<SyncRequest>,
-    /// One that it has started on. It reads the chats first and their messages later.
-    started: Option<(SyncRequest, BTreeMap<ChatId, ServerChat>)>,
-    /// An answer that it has not sent.
-    answered: Option<SyncResponse>,
-    /// The most messages in an answer.
-    limit: usize,
-    replica: Replica,
-    /// By chat, the version of the last event.
-    seen: BTreeMap<ChatId, Version>,
-}
-
-#[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there are few")]
-enum Wire {
-    Frame(Frame),
-    Answer(SyncResponse),
-}
-
-impl World {
-    /// Changes something on the server.
-    fn change(&mut self, what: u8, which: u8) {
-        let id = ChatId(i64::from(which % 3) + 1);
-        let by = if which.is_multiple_of(2) { ME } else { OTHER };
-        let chat = self.chats.entry(id).or_default();
-        if chat.version == Version(0) || !chat.is_member {
-            // Create it, or rejoin it.
-            (chat.version, chat.is_member) = (chat.version.next(), true);
-            let chat = chat.view(id);
-            return self.send(Frame::ChatCreated(chat));
-        }
-        let version = chat.version.next();
-        chat.version = version;
-        let pick = usize::from(which) % chat.messages.len().max(1);
-        let change = match what % 9 {
-            0..=2 => {
-                let message: Message = parse(json!({
-                    "id": id.0 * 1000 + chat.messages.len() as i64, "chat": id,
-                    "seq": chat.messages.len() + 1, "version": version, "sender": user(by),
-                    "content": version.to_string(), "timestamp": TIME, "edited_at": null,
-                    "deleted_at": null, "reply_to": null, "client_id": null, "status": "sent",
-                }));
-                chat.messages.push(message.clone());
-                Change::MessageCreated { chat: id, version, message }
-            }
-            3 | 4 if !chat.messages.is_empty() => {
-                let message = &mut chat.messages[pick];
-                (message.version, message.content) = (version, version.to_string());
-                Change::MessageUpdated { chat: id, version, message: message.clone() }
-            }
-            5 => {
-                chat.others += 1;
-                let member =
-                    parse(json!({"user": user(OTHER), "role": "member", "joined_at": TIME,
-                    "last_delivered_seq": 0, "last_read_seq": 0}));
-                Change::MemberJoined { chat: id, version, member }
-            }
-            6 => {
-                chat.is_member = false;
-                return self.send(Frame::ChatDeleted(id));
-            }
-            // Leave and rejoin; only the latter is delivered.
-            7 => {
-                chat.version = chat.version.next();
-                let chat = chat.view(id);
-                return self.send(Frame::ChatCreated(chat));
-            }
-            _ => {
-                chat.name = version.to_string();
-                let (name, description) = (chat.name.clone(), String::new());
-                Change::ChatUpdated { chat: id, version, name, description, avatar: None }
-            }
-        };
-        self.send(Frame::Change(change));
-    }
-
-    fn send(&mut self, frame: Frame) {
-        self.wire.push_back(Wire::Frame(frame));
-    }
-
-    fn connect(&mut self) {
-        self.replica.disconnected();
-        self.wire.clear();
-        (self.requested, self.started, self.answered) = (None, None, None);
-        let mine = self.chats.iter().filter(|(_, chat)| chat.is_member);
-        let versions: BTreeMap<_, _> =
-            mine.map(|(id, chat)| (id.to_string(), chat.version)).collect();
-        let mut me = user(ME);
-        me["status"] = json!("online");
-        (me["status_text"], me["last_seen"], me["date_joined"]) =
-            (json!(""), json!(null), json!(TIME));
-        self.send(Frame::Ready(parse(json!({"user": me, "session": 1, "server_time": TIME,
-            "epoch": self.epoch.to_string(), "heartbeat": 30, "versions": versions}))));
-    }
-
-    /// Answers a sync in two steps, as the server does.
-    fn answer(&mut self) {
-        let Some((request, before)) = self.started.take() else {
-            let chats = self.chats.clone();
-            self.started = self.requested.take().map(|request| (request, chats));
-            return;
-        };
-        let same_epoch = request.epoch.is_none_or(|epoch| epoch == self.epoch.to_string());
-        let is_mine = |id: &ChatId| before.get(id).is_some_and(|chat| chat.is_member);
-        let gone = request.versions.keys().copied().filter(|id| !is_mine(id)).collect();
-        let (mut left, mut changes) = (self.limit, Vec::new());
-        let mut left_out = false;
-        for (id, chat) in before.iter().filter(|(_, chat)| chat.is_member) {
-            let named = request.versions.get(id).filter(|v| same_epoch && **v <= chat.version);
-            if named == Some(&chat.version) {
-                continue;
-            }
-            // The answer has no room for more chats.
-            left_out = changes.len() > self.limit;
-            if left_out {
-                break;
-            }
-            let (messages, more) = match named {
-                None => (chat.messages.last().cloned().into_iter().collect(), false),
-                Some(version) => {
-                    let mut newer = self.chats[id].since(*version);
-                    let more = newer.len() > left;
-                    newer.truncate(left);
-                    left -= newer.len();
-                    (newer, more)
-                }
-            };
-            changes.push(ChatDelta { chat: chat.view(*id), messages, more });
-        }
-        let more = left_out || changes.iter().any(|delta| delta.more);
-        self.answered = Some(SyncResponse {
-            epoch: self.epoch.to_string(),
-            changes,
-            gone,
-            more,
-            account: None,
-        });
-    }
-
-    fn deliver(&mut self) {
-        match self.wire.pop_front() {
-            Some(Wire::Frame(frame)) => {
-                let events = self.replica.apply(frame);
-                self.check(events);
-            }
-            Some(Wire::Answer(answer)) => {
-                let events = self.replica.apply_sync(answer);
-                self.check(events);
-            }
-            None => {}
-        }
-        if let Some(request) = self.replica.next_sync() {
-            assert!(self.requested.replace(request).is_none(), "one sync at a time");
-        }
-    }
-
-    /// Does to the next frame what a network or a slow consumer may do.
-    fn disturb(&mut self, how: u8) {
-        let Some(Wire::Frame(frame)) = self.wire.front().cloned() else { return };
-        if matches!(frame, Frame::Ready(_)) {
-            return;
-        }
-        match how % 3 {
-            // The server announces a dropped event before what was queued.
-            0 => {
-                let chat = match &frame {
-                    Frame::Change(change) => change.chat(),
-                    Frame::ChatCreated(chat) => chat.id,
-                    Frame::ChatDeleted(chat) => *chat,
-                    _ => return,
-                };
-                self.wire.pop_front();
-                self.wire.push_front(Wire::Frame(Frame::Resync(Some(vec![chat]))));
-            }
-            1 => self.wire.push_front(Wire::Frame(frame)),
-            // Only versioned frames can be put in order again.
-            _ => {
-                if let (Some(Wire::Frame(Frame::Change(_))), Frame::Change(_)) =
-                    (self.wire.get(1), &frame)
-                {
-                    self.wire.swap(0, 1);
-                }
-            }
-        }
-    }
-
-    fn step(&mut self, (what, how, which): (u8, u8, u8)) {
-        match what % 10 {
-            0..=3 => self.change(how, which),
-            4 | 5 => self.deliver(),
-            6 => self.answer(),
-            7 => {
-                if let Some(answer) = self.answered.take() {
-                    self.wire.push_back(Wire::Answer(answer));
-                }
-            }
-            8 => self.disturb(how),
-            _ if how < 40 => self.connect(),
-            _ if how < 50 => {
-                self.epoch += 1;
-                self.connect();
-            }
-            _ => {}
-        }
-    }
-
-    /// Delivers everything that is under way, with no further changes or faults.
-    fn settle(&mut self) {
-        for _ in 0..10_000 {
-            self.deliver();
-            self.answer();
-            if let Some(answer) = self.answered.take() {
-                self.wire.push_back(Wire::Answer(answer));
-            }
-            let idle = self.requested.is_none() && self.started.is_none();
-            if self.wire.is_empty() && idle && !self.replica.needs_sync() {
-                return;
-            }
-        }
-        panic!("it does not settle");
-    }
-
-    /// Checks that each chat's events are consecutive.
-    fn check(&mut self, events: Vec<Event>) {
-        for event in events {
-            match event {
-                Event::EpochChanged => self.seen.clear(),
-                Event::ChatDeleted(chat) => {
-                    self.seen.remove(&chat).expect("a known chat");
-                }
-                Event::ChatCreated(chat) => {
-                    assert_eq!(self.seen.insert(chat.id, chat.version), None, "created twice");
-                }
-                Event::Resynced(Resynced { from, to, chat, messages }) => {
-                    assert_eq!(self.seen.insert(chat.id, to).unwrap_or_default(), from);
-                    assert!(from < to && to <= chat.version);
-                    let versions: Vec<_> = messages.iter().map(|message| message.version).collect();
-                    assert!(versions.is_sorted_by(|a, b| a < b), "{versions:?}");
-                    assert!(versions.iter().all(|version| (from.next()..=to).contains(version)));
-                }
-                Event::Change(change) => {
-                    let (chat, version) = (change.chat(), change.version());
-                    assert_eq!(
-                        self.seen.insert(chat, version),
-                        Some(version.previous()),
-                        "{change:?}"
-                    );
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn check_converged(&self) {
-        assert!(self.replica.is_up_to_date());
-        let mine: BTreeSet<_> =
-            self.chats.iter().filter(|(_, chat)| chat.is_member).map(|(id, _)| *id).collect();
-        assert_eq!(self.replica.chats().keys().copied().collect::<BTreeSet<_>>(), mine);
-        for (id, known) in self.replica.chats() {
-            let chat = &self.chats[id];
-            let view = chat.view(*id);
-            assert_eq!(known.version(), chat.version);
-            let summary = |chat: &Chat| {
-                let Chat { name, members_count, last_seq, version, last_message, .. } =
-                    chat.clone();
-                (name, members_count, last_seq, version, last_message)
-            };
-            assert_eq!(summary(known.chat()), summary(&view));
-            for message in &chat.messages {
-                match known.messages().get(&message.seq) {
-                    Some(copy) => assert_eq!(copy, message),
-                    None => assert!(message.seq < known.complete_from(), "missing: {message:?}"),
-                }
-            }
-        }
-    }
+/// A user with a profile.
+fn profile(id: i64, first_name: &str) -> Value {
+    let mut user = user(id);
+    user["first_name"] = json!(first_name);
+    (user["status"], user["status_text"]) = (json!("online"), json!(""));
+    (user["last_seen"], user["date_joined"]) = (Value::Null, json!(TIME));
+    user
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+    // PROPTEST_CASES=100000 for a thorough search.
+    #![proptest_config(ProptestConfig {
+        cases: ProptestConfig::default().cases.max(3_000),
+        ..ProptestConfig::default()
+    })]
 
     /// Drops that the server announces are repaired on the same connection.
     #[test]
@@ -344,7 +49,7 @@ proptest! {
         steps in vec(any::<(u8, u8, u8)>(), 1..150),
         limit in 1_usize..5,
     ) {
-        let mut world = World { limit, ..World::default() };
+        let mut world = World::new(limit);
         world.connect();
         for step in steps {
             world.step(step);
@@ -358,12 +63,12 @@ proptest! {
     fn silent_drops_are_repaired_by_a_reconnection(
         steps in vec((any::<(u8, u8, u8)>(), 0_u8..8), 1..150),
     ) {
-        let mut world = World { limit: 500, ..World::default() };
+        let mut world = World::new(500);
         world.connect();
         for (step, drop) in steps {
             world.step(step);
-            if drop == 0 && matches!(world.wire.front(), Some(Wire::Frame(Frame::Change(_)))) {
-                world.wire.pop_front();
+            if drop == 0 {
+                world.lose();
             }
         }
         world.connect();
@@ -374,7 +79,7 @@ proptest! {
 
 #[test]
 fn a_gap_is_filled_before_later_changes_are_applied() {
-    let mut world = World { limit: 500, ..World::default() };
+    let mut world = World::new(500);
     world.connect();
     world.change(0, 0);
     world.settle();
@@ -394,13 +99,14 @@ fn a_gap_is_filled_before_later_changes_are_applied() {
 
 #[test]
 fn a_sync_answer_that_predates_leaving_does_not_restore_the_chat() {
-    let mut world = World { limit: 500, ..World::default() };
+    let mut world = World::new(500);
     world.change(0, 0);
     world.connect();
     world.deliver();
-    world.answer();
-    world.answer();
-    world.change(6, 0);
+    for _ in 0..3 {
+        world.work();
+    }
+    world.change(7, 0);
     world.deliver();
     let answer = world.answered.take().expect("answered before leaving");
     world.wire.push_back(Wire::Answer(answer));
@@ -411,8 +117,8 @@ fn a_sync_answer_that_predates_leaving_does_not_restore_the_chat() {
 #[test]
 fn the_settings_of_a_frame_are_not_replaced_by_an_older_answer() {
     let chat = |pinned: bool, version: i64| -> Value {
-        let chat =
-            ServerChat { version: Version(version), is_member: true, ..ServerChat::default() };
+        let mut chat = ServerChat::default();
+        chat.version = Version(version);
         let mut chat = serde_json::to_value(chat.view(ChatId(1))).expect("JSON");
         chat["pinned"] = pinned.into();
         chat
@@ -460,15 +166,7 @@ fn the_settings_of_a_frame_are_not_replaced_by_an_older_answer() {
         Frame::parse(&frame.to_string()).expect("valid")
     };
     let private = |blocked: bool, version: i64| -> Value {
-        let mut peer = user(9);
-        for (name, value) in [
-            ("status", json!("offline")),
-            ("status_text", json!("")),
-            ("last_seen", Value::Null),
-            ("date_joined", json!(TIME)),
-        ] {
-            peer[name] = value;
-        }
+        let peer = profile(9, "");
         let mut chat = chat(false, version);
         (chat["id"], chat["type"], chat["peer"]) = (json!(2), json!("private"), peer);
         chat["blocked"] = blocked.into();
@@ -489,4 +187,135 @@ fn the_settings_of_a_frame_are_not_replaced_by_an_older_answer() {
     replica.apply(frame(json!({"type": "chat.deleted", "chat": 1})));
     replica.apply(frame(json!({"type": "chat.created", "chat": chat(false, 9)})));
     assert!(!is_pinned(&replica));
+}
+
+/// A replica that knows one chat and is in sync, and what the server sends to it.
+struct Device(Replica);
+
+impl Device {
+    fn new() -> Self {
+        let mut device = Self(Replica::default());
+        device.gets(
+            json!({"type": "ready", "user": profile(ME, ""), "session": 1, "server_time": TIME,
+            "epoch": "e", "heartbeat": 30, "versions": {}, "account": 0}),
+        );
+        device.gets(json!({"type": "chat.created", "chat": Self::chat(1, 0)}));
+        device
+    }
+
+    fn chat(id: i64, last_seq: i64) -> Value {
+        let mut chat = serde_json::to_value(ServerChat::default().view(ChatId(id))).expect("JSON");
+        (chat["version"], chat["last_seq"]) = (json!(1), json!(last_seq));
+        chat["unread_count"] = json!(last_seq);
+        chat
+    }
+
+    fn gets(&mut self, frame: Value) {
+        self.0.apply(Frame::parse(&frame.to_string()).expect("a valid frame"));
+    }
+
+    /// A message by the other user.
+    fn gets_message(&mut self, kind: &str, seq: i64, version: i64) {
+        let deleted_at = (kind == "message.deleted").then_some(TIME);
+        self.gets(json!({"type": kind, "chat": 1, "version": version, "message": {
+            "id": seq, "chat": 1, "seq": seq, "version": version, "sender": user(OTHER),
+            "content": "", "timestamp": TIME, "edited_at": null, "deleted_at": deleted_at,
+            "reply_to": null, "client_id": null, "status": "sent", "mentions": [ME],
+        }}));
+    }
+
+    fn gets_receipt(&mut self, chat: i64, seq: i64, account: i64) {
+        self.gets(json!({"type": "receipt", "chat": chat, "user": ME, "last_delivered_seq": seq,
+            "last_read_seq": seq, "account": account}));
+    }
+
+    /// The answer to a sync: of the account, a chat with a read marker.
+    fn gets_answer(&mut self, changes: Value, account: i64, chat: i64, read: i64) {
+        let state = json!({"chat": chat, "last_read_seq": read, "unread_count": 0,
+            "unread_mentions": 0, "muted_until": null, "pinned": true, "archived": false});
+        self.0.apply_sync(parse(json!({
+            "epoch": "e", "changes": changes, "gone": [], "more": false,
+            "account": {"version": account, "user": null, "chats": [state], "blocks": [], "more": false},
+        })));
+    }
+
+    /// The read marker, what is unread, and what of that mentions the user.
+    fn counts(&self, chat: i64) -> (i64, i64, i64) {
+        let chat = self.0.chat(ChatId(chat)).expect("a known chat").chat();
+        (chat.last_read_seq.0, chat.unread_count, chat.unread_mentions)
+    }
+
+    fn ask(&mut self) -> Option<Version> {
+        self.0.next_sync().expect("a request").account
+    }
+}
+
+#[test]
+fn a_message_that_was_read_before_it_arrived_is_not_unread() {
+    let mut device = Device::new();
+    device.gets_receipt(1, 1, 1);
+    device.gets_message("message.created", 1, 2);
+    assert_eq!(device.counts(1), (1, 0, 0));
+    device.gets_message("message.created", 2, 3);
+    assert_eq!(device.counts(1), (1, 1, 1));
+}
+
+#[test]
+fn a_message_that_changed_before_it_arrived_is_new() {
+    let mut device = Device::new();
+    device.gets_message("message.updated", 1, 2);
+    assert_eq!(device.counts(1), (0, 1, 1));
+    device.gets_message("message.deleted", 2, 3);
+    assert_eq!(device.counts(1), (0, 1, 1));
+    let last = device.0.chat(ChatId(1)).map(|chat| chat.chat().last_seq);
+    assert_eq!(last, Some(Seq(2)));
+}
+
+#[test]
+fn the_accounts_version_is_not_taken_over_with_the_state_of_a_chat_that_is_stale() {
+    let mut device = Device::new();
+    device.gets(json!({"type": "resync"}));
+    assert_eq!(device.ask(), Some(Version(0)));
+    device.gets(json!({"type": "chat.created", "chat": Device::chat(2, 3)}));
+    device.gets_answer(json!([]), 5, 2, 3);
+    assert_eq!(device.ask(), Some(Version(0)));
+    device.gets_answer(json!([]), 5, 2, 3);
+    assert_eq!(device.counts(2), (3, 0, 0));
+    assert_eq!(device.0.account_version(), Some(Version(5)));
+    assert!(device.0.is_up_to_date());
+}
+
+#[test]
+fn the_accounts_version_is_not_taken_over_with_the_state_of_a_chat_for_which_an_answer_had_no_room()
+{
+    let mut device = Device::new();
+    device.gets(json!({"type": "resync"}));
+    device.ask();
+    device.gets_answer(json!([]), 5, 2, 3);
+    device.gets(json!({"type": "chat.created", "chat": Device::chat(2, 3)}));
+    assert_eq!(device.ask(), Some(Version(0)));
+    device.gets_answer(json!([]), 5, 2, 3);
+    assert_eq!(device.counts(2), (3, 0, 0));
+    assert!(device.0.is_up_to_date());
+}
+
+#[test]
+fn a_receipt_of_the_user_may_be_faster_than_the_chat_that_it_is_about() {
+    // During a sync, whose answer has the chat as it was before.
+    let mut device = Device::new();
+    device.gets(json!({"type": "resync"}));
+    device.ask();
+    device.gets_receipt(2, 3, 1);
+    let change = json!({"chat": Device::chat(2, 3), "messages": [], "more": false});
+    device.gets_answer(json!([change]), 0, 1, 0);
+    assert_eq!((device.ask(), device.counts(2)), (Some(Version(0)), (0, 3, 0)));
+    device.gets_answer(json!([]), 1, 2, 3);
+    assert_eq!(device.counts(2), (3, 0, 0));
+    // Without one: another node announces the chat.
+    device.gets_receipt(3, 2, 2);
+    device.gets(json!({"type": "chat.created", "chat": Device::chat(3, 2)}));
+    assert_eq!(device.ask(), Some(Version(1)));
+    device.gets_answer(json!([]), 2, 3, 2);
+    assert_eq!(device.counts(3), (2, 0, 0));
+    assert!(device.0.is_up_to_date());
 }

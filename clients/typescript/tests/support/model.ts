@@ -318,7 +318,7 @@ export class World {
     const due = mine.filter((chat) => since(chat) !== chat.version);
     let left = this.limit;
     // The answer has no room for more chats.
-    const changes = due.slice(0, this.limit + 1).map((chat) => {
+    const changes = due.slice(0, this.limit).map((chat) => {
       const version = since(chat);
       const messages = version === undefined ? lastOf(this.#chat(chat.id)) : newer(this.#chat(chat.id), version);
       // The newest message of a new chat is outside the limit.
@@ -344,10 +344,8 @@ export class World {
         this.#wire.unshift(first);
         break;
       default:
-        // Only versioned frames can be put in order again.
-        if (second && "frame" in second && isChange(frame) && isChange(second.frame)) {
-          this.#wire.splice(0, 2, second, first);
-        }
+        // Changes can be put in order again. A new chat may come from another node than what only the user sees of it.
+        if (second && "frame" in second && maySwap(frame, second.frame)) this.#wire.splice(0, 2, second, first);
     }
   }
 
@@ -379,6 +377,11 @@ export class World {
   #send(frame: Frame): void {
     this.#wire.push({ frame: structuredClone(frame) });
   }
+}
+
+function maySwap(first: Frame, second: Frame): boolean {
+  if (isChange(first)) return isChange(second);
+  return first.type === "chat.created" && (second.type === "receipt" || second.type === "chat.settings");
 }
 
 function view(chat: ServerChat): Chat {

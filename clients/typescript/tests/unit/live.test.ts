@@ -49,6 +49,21 @@ test("it connects with a ticket, and is synced after ready", async () => {
   expect(live.isConnected).toBe(true);
 });
 
+test("a listener of `synced` may make requests at once", async () => {
+  const { live, socket, events } = await connect();
+  const synced = () => events.filter(({ type }) => type === "synced").length;
+  live.listen(({ type }) => {
+    if (type === "synced") void live.markRead(1, synced());
+  });
+  socket().push(ready({ versions: {} }));
+  expect([synced(), socket().of("message.read")]).toEqual([1, [{ type: "message.read", id: 1, chat: 1, seq: 1 }]]);
+  socket().push({ type: "ack", id: 1 });
+  socket().drop();
+  await vi.advanceTimersByTimeAsync(500);
+  socket().push(ready({ versions: {} }));
+  expect([synced(), socket().of("message.read").length]).toEqual([2, 1]);
+});
+
 test("a gap is filled by one sync at a time, with a pause between two", async () => {
   const { live, socket } = await connect();
   socket().push(ready({ versions: { 1: 2 } }));

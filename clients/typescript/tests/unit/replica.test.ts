@@ -95,6 +95,35 @@ test("a message that was read before it arrived is not unread", () => {
   expect([unread(replica), known(replica).chat.unread_mentions]).toEqual([0, 0]);
 });
 
+test("a receipt of mine may be faster than the chat that it is about", () => {
+  const replica = new Replica();
+  replica.apply(ready({ versions: {} }));
+  replica.apply({ type: "receipt", chat: 1, user: ME, account: 1, last_delivered_seq: 3, last_read_seq: 3 });
+  replica.apply({ type: "chat.created", chat: chat({ last_seq: 5, unread_count: 5 }) });
+  expect(replica.nextSync()).toMatchObject({ versions: { 1: 1 }, account: 0 });
+  const state = { chat: 1, last_read_seq: 3, unread_count: 2, unread_mentions: 0 };
+  const settings = { muted_until: null, pinned: false, archived: false };
+  const account = { version: 1, user: null, chats: [{ ...state, ...settings }], blocks: [], more: false };
+  replica.applySync({ epoch: "a", changes: [], gone: [], more: false, account });
+  expect(known(replica).chat).toMatchObject({ last_read_seq: 3, unread_count: 2 });
+  expect(replica.isUpToDate).toBe(true);
+});
+
+test("the account's version is not taken over with the state of a chat for which an answer had no room", () => {
+  const replica = inSync();
+  replica.apply({ type: "resync" });
+  replica.nextSync();
+  const settings = { muted_until: null, pinned: true, archived: false };
+  const state = { chat: 2, last_read_seq: 3, unread_count: 0, unread_mentions: 0, ...settings };
+  const account = { version: 5, user: null, chats: [state], blocks: [], more: false };
+  replica.applySync({ epoch: "a", changes: [], gone: [], more: true, account });
+  replica.apply({ type: "chat.created", chat: chat({ id: 2, last_seq: 3, unread_count: 3 }) });
+  expect(replica.nextSync()).toMatchObject({ versions: { 1: 1, 2: 1 }, account: 0 });
+  replica.applySync({ epoch: "a", changes: [], gone: [], more: false, account });
+  expect(replica.chats.get(2)?.chat).toMatchObject({ last_read_seq: 3, unread_count: 0, pinned: true });
+  expect([replica.account.version, replica.isUpToDate]).toEqual([5, true]);
+});
+
 test("removed messages are dropped and not unread, also when a page brings them back", () => {
   const replica = inSync();
   for (let seq = 1; seq <= 3; seq++) replica.apply(created({ seq, version: seq + 1 }));
