@@ -2,6 +2,7 @@
 //! `tests/tidy.rs` checks and `ARCHITECTURE.md` explains.
 
 pub mod actions;
+pub mod admin;
 pub mod app;
 pub mod archive;
 pub mod auth;

@@ -70,10 +70,12 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("realtime", &["actions", "app", "domain", "hub", "shares", "traces", "wire"]),
+    ("admin", &["actions", "app", "auth", "domain", "wire"]),
     (
         "http",
         &[
             "actions",
+            "admin",
             "app",
             "auth",
             "domain",

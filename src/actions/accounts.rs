@@ -26,7 +26,7 @@ use super::passwords::lock_verified;
 use super::profiles::profile;
 use super::sessions::{self, Opened};
 use super::unit::Unit;
-use super::{access, grouping, indexing};
+use super::{access, admin_sessions, grouping, indexing};
 use super::{attempts, avatars};
 
 /// Counted for what is done on the command line.
@@ -122,6 +122,7 @@ pub async fn update(
         let ended = session_rows::end_all(&mut unit.tx, id, now).await?;
         unit.emit(Event::SessionsEnded(id, ended));
     }
+    admin_sessions::end_if_demoted(&mut unit, &before, &after).await?;
     if actor.id != id
         && let Some(changes) = changes(&before, &after)
     {

@@ -5,23 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::{AGREEMENT, App};
-use crate::auth::hashes;
 use crate::auth::secrets::random_hex;
 use crate::auth::tokens::{Claims, TokenType};
-use crate::domain::error::{Error, LoginFailure, Result};
+use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::ids::{SessionId, UserId};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::session::{Caller, Device, SessionInfo, TokenPair};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Password, Profile};
-use crate::shares::Holder;
 use crate::store::sessions::{CurrentRefresh, Live};
 use crate::store::{sessions, users};
 
 use super::profiles::profile;
 use super::unit::Unit;
-use super::{attempts, login_log, lookups};
+use super::{login_log, logins, lookups};
 
 /// The grace period in which a used refresh token may be repeated, because its answer was lost.
 const GRACE: Duration = Duration::from_secs(10);
@@ -51,10 +49,15 @@ pub async fn authenticate(app: &Arc<App>, token: &str) -> Result<Caller> {
     if live.user.id != claims.user {
         return Err(Error::TokenNotValid);
     }
-    if live.last_used_at < now.minus(TOUCH) {
-        app.touched.note(claims.session);
-    }
+    note_use(app, claims.session, live.last_used_at, now);
     Ok(Caller { user: live.user, session: claims.session })
+}
+
+/// Notes that a session is used, unless that was stored recently.
+pub(super) fn note_use(app: &App, id: SessionId, last_used_at: Timestamp, now: Timestamp) {
+    if last_used_at < now.minus(TOUCH) {
+        app.touched.note(id);
+    }
 }
 
 /// Logs in. `key` is the folded username or address. An unknown user costs the same work as a wrong
@@ -80,44 +83,10 @@ async fn log_in(
     password: &Password,
     device: &Device,
 ) -> Result<Opened> {
-    let holder = Holder::at(device.ip);
-    attempts::login(app, key, account.as_ref().map(|(id, _)| *id), device).await?;
-    let exists = account.is_some();
-    let usable = account.filter(|(_, encoded)| !hashes::is_unusable(encoded));
-    let Some((id, encoded)) = usable else {
-        // Hashes from Django cost more or less than ours, and remain until their users log in. So an
-        // unknown user, and one without a password, is checked against the hash of a user who has one;
-        // always the same for the same name.
-        let number = app.signing_key.number("a stand-in", key);
-        let stand_in = users::some_password(&app.db, number).await?;
-        app.passwords.verify(holder, &password.0, stand_in.as_deref()).await?;
-        return Err(Error::LoginFailed(match exists {
-            true => LoginFailure::NoPassword,
-            false => LoginFailure::UnknownUser,
-        }));
-    };
-    if !app.passwords.verify(holder, &password.0, Some(&encoded)).await? {
-        return Err(Error::LoginFailed(LoginFailure::WrongPassword));
-    }
-    let better = match app.passwords.is_current(&encoded) {
-        true => None,
-        false => Some(app.passwords.hash(holder, &password.0).await?),
-    };
-
+    let checked = logins::check(app, key, account, password, device).await?;
     let mut unit = Unit::begin(app).await?;
-    // If a login and a password change race, either the login is first and its session ends with the
-    // others, or it fails.
-    users::lock(&mut unit.tx, id).await?;
-    if users::password(&mut unit.tx, id).await?.as_ref() != Some(&encoded) {
-        return Err(Error::LoginFailed(LoginFailure::WrongPassword));
-    }
-    let user = users::by_id(&mut unit.tx, id).await?.filter(|user| user.is_active);
-    let user = user.ok_or(Error::LoginFailed(LoginFailure::Inactive))?;
-    if let Some(better) = better {
-        users::set_password(&mut unit.tx, id, &better).await?;
-    }
-    users::set_last_login(&mut unit.tx, id, app.clock.now()).await?;
-    let tokens = open(app, &mut unit, id, device).await?;
+    let user = logins::enter(app, &mut unit, &checked).await?;
+    let tokens = open(app, &mut unit, user.id, device).await?;
     unit.commit().await?;
     Ok(Opened { profile: profile(app, user).await?, tokens })
 }

@@ -85,6 +85,9 @@ pub enum LoginFailure {
     /// The account is not active.
     #[error("inactive user")]
     Inactive,
+    /// The account is not staff, who alone may log in to the admin site.
+    #[error("not staff")]
+    NotStaff,
 }
 
 /// The cause of an [`Error::Unavailable`], [`Error::OutcomeUnknown`] or [`Error::Internal`], for the log,

@@ -17,7 +17,7 @@ use crate::auth::secrets::random_hex;
 use crate::traces;
 
 use super::context::Context;
-use super::errors::{ApiError, render};
+use super::errors::{ApiError, Logged, render};
 use super::proxies::Peer;
 
 /// Load balancers request these every other second. Success is not logged.
@@ -51,7 +51,8 @@ pub(super) async fn log(State(app): State<Arc<App>>, mut request: Request, next:
     let template = route.as_ref().map(MatchedPath::as_str);
     let span = traces::request(method.as_str(), template, traceparent, context.request_id());
     let response = next.run(request).instrument(span.clone()).await;
-    let error = response.extensions().get::<ApiError>().cloned();
+    let logged = response.extensions().get().map(|Logged(error)| error.clone());
+    let error = response.extensions().get::<ApiError>().cloned().or(logged);
     let mut response = render(response, context.request_id());
     if let Ok(id) = HeaderValue::from_str(context.request_id()) {
         response.headers_mut().insert(REQUEST_ID, id);

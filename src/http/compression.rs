@@ -20,9 +20,9 @@ const SIZE_MIN: u64 = 1024;
 /// Larger answers are compressed outside the runtime: they take more than about 100 µs.
 const QUICK_MAX: usize = 32 * 1024;
 /// Answers to these are never compressed. Answers about accounts contain tokens, and the size of a
-/// compressed answer reveals them to an attacker who can choose a part of it (BREACH). Files are compressed
-/// already.
-const EXCEPTED: [&str; 2] = ["/api/auth/", "/media/"];
+/// compressed answer reveals them to an attacker who can choose a part of it (BREACH); so do the forms of the admin
+/// site. Files are compressed already.
+const EXCEPTED: [&str; 3] = ["/api/auth/", "/media/", "/admin/"];
 
 /// How many large answers are compressed at a time. Each needs some megabytes.
 #[derive(Clone, Debug)]

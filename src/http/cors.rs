@@ -11,6 +11,8 @@ use axum::response::{IntoResponse, Response};
 use crate::app::App;
 use crate::domain::origin::WebOrigin;
 
+use super::admin;
+
 const METHODS: &str = "DELETE, GET, OPTIONS, PATCH, POST, PUT";
 /// Granted to every preflight, so that a cached answer also serves requests with others of these.
 const HEADERS: &str =
@@ -24,8 +26,11 @@ const MAX_AGE: &str = "86400";
 const VARY: &str = "origin";
 const VARY_OPTIONS: &str = "origin, access-control-request-method, access-control-request-headers";
 
-/// Answers preflights, and lets pages of the allowed origins read the answers.
+/// Answers preflights, and lets pages of the allowed origins read the answers. The admin site is for its own pages.
 pub(super) async fn cors(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    if request.uri().path().starts_with(admin::PREFIX) {
+        return next.run(request).await;
+    }
     let allowed = allowed_origin(&app, request.headers().get(header::ORIGIN));
     let vary = if request.method() == Method::OPTIONS { VARY_OPTIONS } else { VARY };
     let granted = (request.method() == Method::OPTIONS

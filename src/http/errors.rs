@@ -28,6 +28,10 @@ pub(super) enum ApiError {
     Upgrade(StatusCode, &'static str),
 }
 
+/// The error of an answer that has its body already, for the access log.
+#[derive(Debug, Clone)]
+pub(super) struct Logged(pub(super) ApiError);
+
 impl<E: Into<Error>> From<E> for ApiError {
     fn from(error: E) -> Self {
         Self::Action(Arc::new(error.into()))
@@ -171,7 +175,8 @@ fn detail(error: &ApiError, action: &Error, request_id: &str) -> Response {
     .into_response()
 }
 
-fn log(error: &Error, request_id: &str) {
+/// Logs an error of the server or the database.
+pub(super) fn log(error: &Error, request_id: &str) {
     match error {
         Error::Internal(cause) => tracing::error!(request_id, %cause, "request failed"),
         Error::Unavailable(cause) => {

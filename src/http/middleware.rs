@@ -51,9 +51,13 @@ fn hsts(app: &App, peer: Option<&Peer>) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("max-age={seconds}")).ok()
 }
 
-/// Adds `OPTIONS` to every `Allow`.
+/// Adds `OPTIONS` to every `Allow`. A redirect has none: where the admin site sends everybody to its login, it would say
+/// which pages exist.
 pub(super) async fn allow(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
+    if response.status().is_redirection() {
+        response.headers_mut().remove(header::ALLOW);
+    }
     let allowed = response.headers().get(header::ALLOW).and_then(|value| value.to_str().ok());
     let allowed = allowed.map(|methods| methods.replace(',', ", ") + ", OPTIONS");
     if let Some(allowed) = allowed.and_then(|text| HeaderValue::from_str(&text).ok()) {

@@ -3,6 +3,7 @@
 
 mod access_log;
 mod account;
+mod admin;
 mod answers;
 mod asyncapi;
 mod attachments;
@@ -120,6 +121,7 @@ pub fn service(app: &Arc<App>) -> NormalizePath<Router> {
         .merge(pages)
         .method_not_allowed_fallback(fallbacks::method_not_allowed)
         .merge(private.method_not_allowed_fallback(fallbacks::private_method_not_allowed))
+        .merge(admin::routes(app))
         .fallback(web::fallback)
         .with_state(Arc::clone(app))
         // Outermost first: the first layer sees the request first and the answer last.

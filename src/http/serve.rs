@@ -22,6 +22,7 @@ use tower_http::normalize_path::NormalizePath;
 
 use crate::app::App;
 
+use super::admin;
 use super::connections::{ConnectionHandle, ConnectionLimits, Connections, SWEEP, Slot};
 use super::proxies;
 use super::stream::{Answer, Stream};
@@ -148,7 +149,7 @@ fn asked(
     let client = proxies::client(peer.ip(), request.headers(), &app.server.trusted_proxies);
     request.extensions_mut().insert(client);
     request.extensions_mut().insert(handle.clone());
-    request.map(Body::new)
+    admin::note_typed(request.map(Body::new))
 }
 
 /// Records the answer. While the node drains, each answer says `Connection: close`, so that clients

@@ -122,6 +122,49 @@ pub async fn all_live(
     Ok(found.into_iter().collect())
 }
 
+/// Makes a session one of the admin site, for the cookie with this hash.
+pub async fn set_admin_hash(tx: &mut Tx, id: SessionId, hash: &str) -> Result<()> {
+    tx.query("update sessions set admin_hash = $2 where id = $1")
+        .bind(id)
+        .bind(hash)
+        .execute()
+        .await
+        .map(drop)
+}
+
+/// [`live`] for a session of the admin site, with the hash of its cookie.
+pub async fn admin(
+    at: impl Into<Target<'_>>,
+    id: SessionId,
+    now: Timestamp,
+) -> Result<Option<(Live, String)>> {
+    at.into()
+        .query(concat!(
+            "select ",
+            LIVE,
+            ", s.admin_hash from sessions s join users u on u.id = s.user_id \
+             where s.id = $1 and s.admin_hash is not null",
+            IS_LIVE
+        ))
+        .brief()
+        .bind(id)
+        .bind(now)
+        .optional()
+        .await
+}
+
+/// Ends a user's sessions of the admin site, and returns them.
+pub async fn end_admin(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<SessionId>> {
+    tx.query(
+        "update sessions set ended_at = $2 \
+         where user_id = $1 and ended_at is null and admin_hash is not null returning id",
+    )
+    .bind(user)
+    .bind(now)
+    .all()
+    .await
+}
+
 /// Rotates a refresh token. False if it is not the session's current one, or the session has ended: of two
 /// concurrent calls, one succeeds.
 pub async fn rotate(

@@ -17,7 +17,7 @@ async fn unknown_paths_are_unknown_unless_a_browser_opens_a_link_into_the_client
     let open = async |path| {
         Answer::of(anonymous.request(Method::GET, path).header("accept", "text/html")).await
     };
-    for path in ["/api/nothing/", "/media/nothing", "/admin/nothing/", "/assets/nothing.js"] {
+    for path in ["/api/nothing/", "/media/nothing", "/assets/nothing.js"] {
         open(path).await.expect_detail(404, "Not found.");
     }
     let link = open("/invite/abc").await;

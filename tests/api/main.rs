@@ -3,6 +3,7 @@
 mod support;
 
 mod account_version;
+mod admin;
 mod allowances;
 mod asyncapi;
 mod attachments;

@@ -5,6 +5,7 @@ pub mod app;
 pub mod bucket;
 pub mod mail;
 pub mod openapi;
+pub mod operator;
 pub mod program;
 pub mod replica;
 pub mod scene;

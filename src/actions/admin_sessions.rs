@@ -1,0 +1,93 @@
+//! Sessions of the admin site: opened by staff with a password, kept in a cookie instead of tokens, and limited to
+//! twelve hours. They are rows among the user's other sessions, so whatever ends those ends these too, on every node.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::App;
+use crate::auth::secrets::{random_hex, sha256_hex};
+use crate::domain::error::{Error, LoginFailure, Result};
+use crate::domain::event::Event;
+use crate::domain::ids::{SessionId, UserId};
+use crate::domain::session::{Caller, Device};
+use crate::domain::user::{Password, User};
+use crate::store::{audit, sessions as session_rows, users};
+
+use super::unit::Unit;
+use super::{login_log, logins, sessions};
+
+/// A session ends after this, however much it is used.
+pub const LIFETIME: Duration = Duration::from_secs(12 * 3_600);
+
+/// Logs staff in, and returns what the cookie contains. Everybody else gets [`Error::LoginFailed`] after the same
+/// work, which counts as an attempt of any login.
+pub async fn login(
+    app: &Arc<App>,
+    key: &str,
+    password: &Password,
+    device: &Device,
+) -> Result<String> {
+    let account = users::by_login(&app.db, key).await?;
+    let id = account.as_ref().map(|(id, _)| *id);
+    let opened = log_in(app, key, account, password, device).await;
+    login_log::attempted(app, key, id, device, opened.as_ref().err());
+    opened
+}
+
+async fn log_in(
+    app: &Arc<App>,
+    key: &str,
+    account: Option<(UserId, String)>,
+    password: &Password,
+    device: &Device,
+) -> Result<String> {
+    let checked = logins::check(app, key, account, password, device).await?;
+    let mut unit = Unit::begin(app).await?;
+    let user = logins::enter(app, &mut unit, &checked).await?;
+    if !user.is_staff {
+        return Err(Error::LoginFailed(LoginFailure::NotStaff));
+    }
+    let random = || random_hex::<32>().map_err(|_| Error::internal("no random numbers"));
+    let (secret, no_token, now) = (random()?, random()?, app.clock.now());
+    let expires_at = now.plus(LIFETIME.min(app.ages.session));
+    // Its refresh token is never signed, so the session has no tokens.
+    let id =
+        session_rows::insert(&mut unit.tx, user.id, &no_token, device, now, expires_at).await?;
+    session_rows::set_admin_hash(&mut unit.tx, id, &sha256_hex(&secret)).await?;
+    audit::insert(&mut unit.tx, user.id, "admin.login", user.id.0, "{}", now).await?;
+    unit.commit().await?;
+    Ok(format!("{}.{secret}", id.0))
+}
+
+/// The staff member whose cookie this is. `None` if the session has ended, or its user is no longer active staff: the
+/// database is asked each time.
+pub async fn authenticate(app: &App, cookie: &str) -> Result<Option<Caller>> {
+    let Some((id, secret)) = cookie.split_once('.') else { return Ok(None) };
+    let Ok(id) = id.parse().map(SessionId) else { return Ok(None) };
+    let now = app.clock.now();
+    let found = session_rows::admin(&app.db, id, now).await?;
+    let hash = sha256_hex(secret);
+    let found = found.filter(|(live, stored)| {
+        // Hashes may be compared in any time: who guesses one does not know its secret.
+        *stored == hash && live.user.is_staff && now < live.created_at.plus(app.ages.session)
+    });
+    let Some((live, _)) = found else { return Ok(None) };
+    sessions::note_use(app, id, live.last_used_at, now);
+    Ok(Some(Caller { user: live.user, session: id }))
+}
+
+/// Ends the caller's session.
+pub async fn logout(app: &Arc<App>, caller: &Caller) -> Result<()> {
+    sessions::logout(app, caller).await
+}
+
+/// Ends a user's sessions of the admin site in the unit of work that changes the user, if that takes the right to have
+/// them.
+pub(super) async fn end_if_demoted(unit: &mut Unit, before: &User, after: &User) -> Result<()> {
+    if before.is_staff && !after.is_staff {
+        let now = unit.now();
+        let ended = session_rows::end_admin(&mut unit.tx, after.id, now).await?;
+        unit.emit(Event::SessionsEnded(after.id, ended));
+    }
+    Ok(())
+}
