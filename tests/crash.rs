@@ -166,6 +166,45 @@ async fn what_was_acknowledged_survives_sigkill_once_and_in_order(
     drop(server);
 }
 
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_is_found_after_sigkill_in_the_middle_of_indexing(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let _watchdog = Watchdog::start();
+    let folder = TempDir::new().expect("a folder");
+    let Some(variables) = variables(backend, folder.path()).await else { return };
+    if backend == Backend::Postgres {
+        Program::migrate(BINARY, &variables);
+    }
+    let mut server = start(&variables);
+    let tom = Client::new(&server.base).register("tom", PASSWORD).await;
+    let chat = tom.group(&[]).await;
+    let mut ids = Vec::new();
+    for round in 0..ROUNDS {
+        let tom = Client { base: server.base.clone(), http: reqwest::Client::new(), ..tom.clone() };
+        // More than a batch of the indexer, and a different amount each time.
+        let text = format!("meow {}", "purr hiss ".repeat(400));
+        let sends = (0..60 + 30 * round).map(|_| tom.say(chat, &text));
+        ids.extend(join_all(sends).await.iter().map(|message| message["id"].as_i64()));
+        drop(server);
+        server = start(&variables);
+    }
+    ids.sort();
+    let tom = Client { base: server.base.clone(), http: reqwest::Client::new(), ..tom };
+    let path = "/api/messages/search/?q=meow&page_size=100";
+    eventually(Duration::from_secs(20), "all messages are found, each once", async || {
+        let found = tom.walk(path, "next").await;
+        let mut found: Vec<_> = found.iter().map(|row| row["message"]["id"].as_i64()).collect();
+        found.sort();
+        (found == ids).then_some(())
+    })
+    .await;
+    drop(server);
+    let checked = command(&["doctor"], &variables).output().expect("run");
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_embedded_database_that_was_restored_gets_another_epoch_and_no_other_does() {
     let _watchdog = Watchdog::start();

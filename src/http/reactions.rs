@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
 
 use crate::actions::reactions;
 use crate::app::App;
@@ -119,9 +120,14 @@ pub(super) struct MessageAndEmoji(MessageId, DomainResult<Emoji>);
 impl<S: Send + Sync> FromRequestParts<S> for MessageAndEmoji {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
-        let Path((message, emoji)) = path.map_err(|_| Error::NotFound)?;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        // Not `Path`, which refuses a text that is not UTF-8 before it is known who may see the message.
+        let mut segments = parts.uri.path().trim_end_matches('/').rsplit('/').map(|segment| {
+            let decoded = percent_decode_str(segment).decode_utf8_lossy();
+            decoded.into_owned()
+        });
+        let emoji = segments.next().unwrap_or_default();
+        let message = segments.nth(1).unwrap_or_default();
         Ok(Self(PathId::parse(&message)?.into(), parse(&emoji)))
     }
 }

@@ -10,7 +10,6 @@ use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::bucket::Bucket;
 use crate::support::{Answer, Backend, Client, TestApp, eventually};
 
 pub const UPLOADS: &str = "/api/attachments/";
@@ -394,31 +393,4 @@ async fn what_is_not_sent_and_what_nobody_names_is_removed(
     stored_files::sweep(app.clone(), unreferenced).await.expect("swept");
     assert_eq!(stored(&server).len(), 1);
     assert_eq!(bytes(&tom, &path(&kept), &[]).await, (200, b"meow".to_vec()));
-}
-
-#[rstest]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn attachments_can_be_kept_in_a_bucket(
-    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
-) {
-    let bucket = Bucket::start().await;
-    let settings = [("MEDIA_URL", bucket.url.as_str())];
-    let Some(server) = TestApp::start_with(backend, &settings).await else { return };
-    let tom = server.user("tom").await;
-    let content: Vec<u8> = (0..6 * MIB).map(|index| (index % 251) as u8).collect();
-    let (large, small) = (
-        upload(&tom, "a", &content).await,
-        upload(&tom, "a.png", &picture(4, 4, ImageFormat::Png)).await,
-    );
-    assert_eq!(bucket.keys().len(), 3);
-    assert_eq!(bytes(&tom, &path(&large), &[]).await, (200, content.clone()));
-    let range = [("range", "bytes=5242870-5242890")];
-    assert_eq!(
-        bytes(&tom, &path(&large), &range).await,
-        (206, content[5_242_870..=5_242_890].to_vec())
-    );
-    assert_eq!(bytes(&tom, &format!("{}thumbnail/", path(&small)), &[]).await.0, 200);
-    tom.delete(&path(&large)).await.expect(204);
-    let look = async || (bucket.keys().len() == 2).then_some(());
-    eventually(Duration::from_secs(10), "the object is removed", look).await;
 }

@@ -78,6 +78,57 @@ async fn changes_of_an_account_reach_its_devices_on_the_other_node_at_once(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_and_blocks_reach_the_user_s_devices_on_the_other_node_at_once(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(bus) = bus_url() else { return };
+    let Some([one, two]) = two_nodes(backend, &bus).await else { return };
+    let (tom, kitty) = (one.user("tom").await, one.user("kitty").await);
+    let chat = tom.private_chat(&kitty).await;
+    let (mut socket, mut toms) =
+        (Socket::open(&at(&two, &kitty)).await, Socket::open(&at(&two, &tom)).await);
+    let mut version = socket.ready["account"].as_i64().expect("a version");
+    // So often that the sweep cannot have delivered them.
+    for n in 0..6 {
+        let settings = match n % 3 {
+            0 => json!({"muted_until": "forever"}),
+            1 => json!({"pinned": n == 1}),
+            _ => json!({"muted_until": null, "archived": n == 2}),
+        };
+        let path = format!("/api/chats/{chat}/settings/");
+        let mut frame = kitty.patch(&path, settings).await.expect(200).json;
+        version += 1;
+        (frame["type"], frame["chat"]) = (json!("chat.settings"), json!(chat));
+        frame["account"] = json!(version);
+        assert_eq!(heard(&mut socket, "chat.settings").await, frame);
+    }
+    for blocked in [true, false] {
+        let path = format!("/api/blocks/{}/", tom.id);
+        match blocked {
+            true => kitty.put(&path, json!({})).await.expect(204),
+            false => kitty.delete(&path).await.expect(204),
+        };
+        version += 1;
+        let frame = json!({"type": "block.updated", "user": tom.id, "blocked": blocked,
+                           "account": version});
+        assert_eq!(heard(&mut socket, "block.updated").await, frame);
+    }
+    // Nobody else learns of them.
+    kitty.say(chat, "meow").await;
+    let others = async {
+        loop {
+            let frame = toms.next().await;
+            assert!(frame["account"].is_null(), "{frame}");
+            if frame["type"] == "message.created" {
+                return;
+            }
+        }
+    };
+    timeout(AT_ONCE, others).await.expect("at once");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_of_one_node_reach_the_other_at_once(
     #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
 ) {

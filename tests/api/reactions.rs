@@ -5,6 +5,7 @@ use meowsenger::domain::emoji::Emoji;
 use meowsenger::domain::ids::{MessageId, UserId};
 use meowsenger::domain::reactions::ReactionChange;
 use meowsenger::store::Target;
+use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -140,6 +141,23 @@ async fn whether_one_may_comes_before_the_state_and_that_before_the_emoji(
         }
     }
     kitty.get(&format!("/api/messages/{}/reactions/?cursor=x", message["id"])).await.expect(404);
+    // What is not even UTF-8 is no emoji.
+    for bytes in ["%FF", "%F0%9F%91%8D%FF", "%F0%9F%91"] {
+        let path = |id: &Value| format!("/api/messages/{id}/reactions/{bytes}/");
+        for method in [Method::PUT, Method::DELETE] {
+            let call = async |client: &Client, id: &Value| {
+                Answer::of(client.request(method.clone(), &path(id))).await
+            };
+            call(&stranger, &message["id"]).await.expect_not_found();
+            call(&kitty, &json!(999)).await.expect_not_found();
+            call(&kitty, &json!(0)).await.expect_not_found();
+            call(&kitty, &gone["id"]).await.expect_detail(409, TOMBSTONE);
+            call(&kitty, &message["id"]).await.expect_fault("emoji", NOT_AN_EMOJI);
+        }
+        let list = format!("/api/messages/{}/reactions/?emoji={bytes}", message["id"]);
+        stranger.get(&list).await.expect_not_found();
+        kitty.get(&list).await.expect_fault("emoji", NOT_AN_EMOJI);
+    }
 
     let mut socket = Socket::open(&kitty).await;
     for (message, emoji, active, code) in [

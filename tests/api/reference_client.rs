@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use meowsenger_client::types::{NewGroup, Registration, Role};
+use meowsenger_client::types::{Draft, NewGroup, Registration, Role, Upload};
 use meowsenger_client::{
     Anchor, Auth, Change, ChatId, Connection, Error, ErrorKind, Event, Events, Options, Resynced,
     Seq, Server, Signal, Version,
@@ -198,9 +198,10 @@ async fn a_send_whose_answer_does_not_come_is_repeated_and_there_once(
     let (live, mut events) = client.connect(options);
     wait_for(&mut events, |event| matches!(event, Event::Resynced(_)).then_some(())).await;
 
-    // The message may reach the server, but the answer is lost.
+    // The message may reach the server, but the answer is lost. Its file was uploaded before.
+    let file = client.upload(Upload::new("a.txt", "meow")).await.expect("uploaded");
     proxy.stall(true);
-    let mut sending = pin!(live.send(ChatId(chat), "once"));
+    let mut sending = pin!(live.send(ChatId(chat), Draft::new("once").attachments([file.id])));
     let lost = wait_for(&mut events, |e| matches!(e, Event::Disconnected { .. }).then_some(()));
     tokio::select! {
         () = lost => {}
@@ -209,8 +210,12 @@ async fn a_send_whose_answer_does_not_come_is_repeated_and_there_once(
     proxy.stall(false);
     let sent = sending.await.expect("acked");
     let messages = client.messages(ChatId(chat), Anchor::Newest).collect().await.expect("messages");
-    let found: Vec<_> = messages.iter().map(|message| (message.id, &message.content)).collect();
-    assert_eq!(found, [(sent.id, &"once".to_owned())]);
+    let found: Vec<_> = messages
+        .iter()
+        .map(|message| (message.id, message.content.as_str(), message.attachments.as_slice()))
+        .collect();
+    assert_eq!(found, [(sent.id, "once", [file.clone()].as_slice())]);
+    assert_eq!(sent.attachments, [file]);
 }
 
 #[rstest]
