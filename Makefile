@@ -11,7 +11,7 @@ TOOLS          := target/tools
 test_command = scripts/with-services cargo test --locked --workspace $(ARGS)
 with_tools   = PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin"
 
-.PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench bench-quick bench-instructions bench-soak bench-idle bench-data bench-slow bench-churn \
+.PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench bench-quick bench-instructions bench-soak bench-idle bench-data bench-slow bench-churn bench-files \
 	chaos fuzz-api generators browser client-ts web web-test web-measure screenshots metrics-check autobahn coverage mutants machete dist package operations balancers rolling \
 	cargo-deny cargo-llvm-cov cargo-machete cargo-mutants
 
@@ -147,6 +147,10 @@ bench-slow: ## measure a group of 200 with and without a slow consumer; ARGS as 
 bench-churn: ## measure latency with and without 5,000 connects and disconnects; ARGS as above
 	cargo build --release --locked
 	cargo run --release --locked -p meowsenger-bench -- churn $(ARGS)
+
+bench-files: ## measure the memory of uploads, and downloads beside nginx; ARGS as above
+	cargo build --release --locked
+	cargo run --release --locked -p meowsenger-bench -- files $(ARGS)
 
 chaos: ## break nodes, databases, networks, disks and clocks under load (docs/reliability.md); a quarter of an hour; ARGS="failover disk MEOW_CHAOS_SECONDS=600"
 	scripts/chaos $(ARGS)

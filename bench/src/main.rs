@@ -7,6 +7,7 @@ mod cpu;
 mod data;
 mod database;
 mod figures;
+mod files;
 mod fill;
 mod floors;
 mod history;
@@ -74,6 +75,8 @@ enum Limits {
     Slow(slow::Arguments),
     /// The cost of connects and disconnects for those who stay
     Churn(churn::Arguments),
+    /// The memory that uploads need, and the rate of downloads beside nginx's
+    Files(files::Arguments),
 }
 
 /// The exit status is 0 if the limits were kept, and 1 if they were not or the measurement failed.
@@ -103,6 +106,7 @@ async fn limits(command: &Limits) -> Result<bool> {
         Limits::Data(arguments) => data::run(arguments).await,
         Limits::Slow(arguments) => slow::run(arguments).await,
         Limits::Churn(arguments) => churn::run(arguments).await,
+        Limits::Files(arguments) => files::run(arguments).await,
     }
 }
 
