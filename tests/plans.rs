@@ -4,6 +4,9 @@
 //! the server's own connections get them. The statements are read from log events, so this needs
 //! its own process, with a single test.
 
+#[path = "plans/staff.rs"]
+mod staff;
+
 use std::fmt::Debug;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -38,7 +41,7 @@ use meowsenger_testing::Backend;
 use meowsenger_testing::services::variables;
 
 /// Tables that grow with the site.
-const LARGE: [&str; 8] = [
+const LARGE: [&str; 10] = [
     "messages",
     "members",
     "chats",
@@ -47,6 +50,8 @@ const LARGE: [&str; 8] = [
     "reactions",
     "mentions",
     "search_pages",
+    "audit",
+    "reports",
 ];
 
 /// The statements since the last time this was emptied.
@@ -122,7 +127,7 @@ async fn site(app: &App) -> [Caller; 2] {
         "with recursive s (n) as (select 1 union all select n + 1 from s where n < 2000) ";
     let now = app.clock.now();
     let mut tx = app.db.begin().await.expect("begun");
-    for insert in SITE {
+    for insert in SITE.into_iter().chain(staff::SITE) {
         let sql = format!("{SERIES}{insert}").leak();
         tx.query(&*sql).bind(now).execute().await.expect("inserted");
     }
@@ -335,7 +340,19 @@ async fn what_is_asked_all_the_time_walks_no_large_table() {
         assert!(few.len() > 20, "{few:#?}");
         assert_eq!(work_of_postgres(&app).await.0, scans, "{few:#?}");
         costs_of_extras(&app, &me, &statements).await;
-        let walked = walked_by_sqlite(&app, folder.path(), &[of_crowd, few].concat());
+        statements.take();
+        let (_, rows) = work_of_postgres(&app).await;
+        statements.take();
+        staff::calls(&app, &me, 2).await;
+        let few_of_staff = statements.take();
+        staff::calls(&app, &me, 20).await;
+        let many_of_staff = statements.take();
+        assert_eq!(few_of_staff, many_of_staff, "as many statements for many rows as for few");
+        let (after, read) = work_of_postgres(&app).await;
+        assert_eq!(after, scans, "{few_of_staff:#?}");
+        let (most, read) = (ROWS_MAX * 20, read - rows);
+        assert!(read < most, "{read} rows are read: {few_of_staff:#?}");
+        let walked = walked_by_sqlite(&app, folder.path(), &[of_crowd, few, few_of_staff].concat());
         assert!(walked.is_empty(), "{walked:#?}");
     }
 }

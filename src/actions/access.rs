@@ -10,7 +10,7 @@ use crate::store::member_chats::ChatOfMember;
 use crate::store::members::Membership;
 use crate::store::messages::{ChatMessages, Span};
 use crate::store::{
-    Db, Target, Tx, attachments, chat_settings, chats, member_chats, members, messages, users,
+    Db, Target, Tx, attachments, chat_settings, chats, member_chats, members, messages,
 };
 
 /// The user's membership of a chat. [`Error::NotFound`] if the user is not a member.
@@ -52,11 +52,6 @@ pub async fn chat_to_change(tx: &mut Tx, id: ChatId, user: UserId) -> Result<Cha
 pub async fn message(db: &Db, id: MessageId, user: UserId) -> Result<Message> {
     messages::chat_for_member(db, id, user).await?.ok_or(Error::NotFound)?;
     messages::by_ids(db, &[id]).await?.pop().ok_or(Error::NotFound)
-}
-
-/// Whether the user is staff now.
-pub async fn is_staff(at: impl Into<Target<'_>>, user: UserId) -> Result<bool> {
-    Ok(users::by_id(at, user).await?.is_some_and(|user| user.is_active && user.is_staff))
 }
 
 /// A message for deletion by staff, who need not be members of its chat. The chat is locked until the

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::domain::audit::changes;
+use crate::domain::audit::{AuditAction, AuditChanges};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::{AccountEvent, Event};
 use crate::domain::ids::UserId;
@@ -16,7 +16,7 @@ use crate::shares::Holder;
 use crate::store::error::StoreError;
 use crate::store::users::NewUser;
 use crate::store::{
-    Target, attachments, audit, blocks, chats, members, search, sessions as session_rows, users,
+    Target, attachments, blocks, chats, members, search, sessions as session_rows, users,
 };
 
 use super::hiding::profiles_for;
@@ -26,8 +26,7 @@ use super::passwords::lock_verified;
 use super::profiles::profile;
 use super::sessions::{self, Opened};
 use super::unit::Unit;
-use super::{access, admin_sessions, grouping, indexing};
-use super::{attempts, avatars};
+use super::{access, admin_sessions, attempts, avatars, grouping, indexing, staff};
 
 /// Counted for what is done on the command line.
 const OPERATOR: Holder = Holder::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -71,7 +70,9 @@ pub async fn update(
     let seen = changeable(&app.db, id, actor).await?;
     let Input { value: mut change, mut errors } = change?;
     // Fields that the actor may not set are ignored, even if they are invalid.
-    for (field, may_set) in [("is_active", actor.is_staff), ("is_staff", actor.is_superuser)] {
+    for (field, may_set) in
+        [("is_active", staff::may_set_active(actor)), ("is_staff", staff::may_set_staff(actor))]
+    {
         if !may_set {
             errors.remove(field);
         }
@@ -102,10 +103,7 @@ pub async fn update(
             claimed => claimed?,
         }
     }
-    if after != before {
-        after.account_version = users::update(&mut unit.tx, &after).await?;
-        unit.emit(Event::Account(AccountEvent::reached(id, after.account_version, None)));
-    }
+    write(&mut unit, actor.id, &before, &mut after).await?;
     // Another device may have changed the names since they were seen: then the entry is wrong, or missing.
     let entry = match entry.filter(|_| planned.names() == after.names()) {
         Some(entry) => Some(entry),
@@ -113,20 +111,6 @@ pub async fn update(
     };
     if let Some(entry) = entry {
         search::index(&mut unit.tx, id, &entry).await?;
-    }
-    let now = app.clock.now();
-    if before.reference() != after.reference() {
-        unit.emit(Event::UserUpdated(after.reference()));
-    }
-    if before.is_active && !after.is_active {
-        let ended = session_rows::end_all(&mut unit.tx, id, now).await?;
-        unit.emit(Event::SessionsEnded(id, ended));
-    }
-    admin_sessions::end_if_demoted(&mut unit, &before, &after).await?;
-    if actor.id != id
-        && let Some(changes) = changes(&before, &after)
-    {
-        audit::insert(&mut unit.tx, actor.id, "user.update", id.0, &changes, now).await?;
     }
     if before.avatar != after.avatar {
         unit.discard(before.avatar.clone());
@@ -137,6 +121,36 @@ pub async fn update(
         notices::send(app, &before, Notice::EmailChanged);
     }
     profiles_for(app, actor, vec![after]).await?.pop().ok_or(Error::NotFound)
+}
+
+/// Writes what was changed about an account, whose row is locked: deactivation ends its sessions, and what
+/// staff change of others is recorded. Login names and the search index are not written here.
+pub(super) async fn write(
+    unit: &mut Unit,
+    actor: UserId,
+    before: &User,
+    after: &mut User,
+) -> Result<()> {
+    if after == before {
+        return Ok(());
+    }
+    let id = before.id;
+    after.account_version = users::update(&mut unit.tx, after).await?;
+    unit.emit(Event::Account(AccountEvent::reached(id, after.account_version, None)));
+    if before.reference() != after.reference() {
+        unit.emit(Event::UserUpdated(after.reference()));
+    }
+    if before.is_active && !after.is_active {
+        let now = unit.now();
+        let ended = session_rows::end_all(&mut unit.tx, id, now).await?;
+        unit.emit(Event::SessionsEnded(id, ended));
+    }
+    admin_sessions::end_if_demoted(unit, before, after).await?;
+    let changes = AuditChanges::between(before, after);
+    if actor != id && !changes.is_empty() {
+        staff::record(unit, actor, AuditAction::UserUpdate, id.0, changes).await?;
+    }
+    Ok(())
 }
 
 /// Deletes the caller's account, which is anonymised: its messages and private chats stay. The user
@@ -196,8 +210,7 @@ pub async fn by_login(app: &App, key: &str) -> Result<Profile> {
 async fn changeable(at: impl Into<Target<'_>>, id: UserId, actor: &User) -> Result<User> {
     let user = users::by_id(at, id).await?.filter(|user| user.is_there_for(actor));
     let user = user.ok_or(Error::NotFound)?;
-    let beneath = actor.is_staff && (actor.is_superuser || !user.is_superuser);
-    if actor.id == id || beneath { Ok(user) } else { Err(Error::PermissionDenied) }
+    if staff::may_change(actor, &user) { Ok(user) } else { Err(Error::PermissionDenied) }
 }
 
 /// A user with a change applied, as far as the actor may make it.
@@ -213,10 +226,10 @@ fn apply(user: &User, change: UserChange, actor: &User) -> User {
     user.last_name = change.last_name.unwrap_or(user.last_name);
     user.status_text = change.status_text.unwrap_or(user.status_text);
     user.availability = change.availability.unwrap_or(user.availability);
-    if actor.is_staff {
+    if staff::may_set_active(actor) {
         user.is_active = change.is_active.unwrap_or(user.is_active);
     }
-    if actor.is_superuser {
+    if staff::may_set_staff(actor) {
         user.is_staff = change.is_staff.unwrap_or(user.is_staff);
     }
     user

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::auth::secrets::{random_hex, sha256_hex};
+use crate::domain::audit::{AuditAction, AuditChanges};
 use crate::domain::error::{Error, LoginFailure, Result};
 use crate::domain::event::Event;
 use crate::domain::ids::{SessionId, UserId};
 use crate::domain::session::{Caller, Device};
 use crate::domain::user::{Password, User};
-use crate::store::{audit, sessions as session_rows, users};
+use crate::store::{sessions as session_rows, users};
 
 use super::unit::Unit;
-use super::{login_log, logins, sessions};
+use super::{login_log, logins, sessions, staff};
 
 /// A session ends after this, however much it is used.
 pub const LIFETIME: Duration = Duration::from_secs(12 * 3_600);
@@ -44,7 +45,7 @@ async fn log_in(
     let checked = logins::check(app, key, account, password, device).await?;
     let mut unit = Unit::begin(app).await?;
     let user = logins::enter(app, &mut unit, &checked).await?;
-    if !user.is_staff {
+    if !staff::moderates(&user) {
         return Err(Error::LoginFailed(LoginFailure::NotStaff));
     }
     let random = || random_hex::<32>().map_err(|_| Error::internal("no random numbers"));
@@ -54,7 +55,8 @@ async fn log_in(
     let id =
         session_rows::insert(&mut unit.tx, user.id, &no_token, device, now, expires_at).await?;
     session_rows::set_admin_hash(&mut unit.tx, id, &sha256_hex(&secret)).await?;
-    audit::insert(&mut unit.tx, user.id, "admin.login", user.id.0, "{}", now).await?;
+    let none = AuditChanges::default();
+    staff::record(&mut unit, user.id, AuditAction::AdminLogin, user.id.0, none).await?;
     unit.commit().await?;
     Ok(format!("{}.{secret}", id.0))
 }
@@ -69,7 +71,7 @@ pub async fn authenticate(app: &App, cookie: &str) -> Result<Option<Caller>> {
     let hash = sha256_hex(secret);
     let found = found.filter(|(live, stored)| {
         // Hashes may be compared in any time: who guesses one does not know its secret.
-        *stored == hash && live.user.is_staff && now < live.created_at.plus(app.ages.session)
+        *stored == hash && staff::moderates(&live.user) && now < live.created_at.plus(app.ages.session)
     });
     let Some((live, _)) = found else { return Ok(None) };
     sessions::note_use(app, id, live.last_used_at, now);

@@ -21,12 +21,12 @@ use crate::domain::text::no_such;
 use crate::domain::time::Timestamp;
 use crate::store::least::least_markers;
 use crate::store::member_chats::ChatOfMember;
-use crate::store::{audit, blocks as store_blocks, chat_lists, chats, members, users};
+use crate::store::{blocks as store_blocks, chat_lists, chats, members, users};
 
 use super::grouping::{self, Grouping};
 use super::profiles::{profile, profiles};
 use super::unit::Unit;
-use super::{access, attempts, avatars, members as members_action};
+use super::{access, attempts, avatars, members as members_action, staff, staff_chats};
 
 pub use crate::store::member_chats::ChatCursor;
 
@@ -167,21 +167,21 @@ pub async fn update(
 /// Deletes a chat for all members: a private chat by either user, a group by its owner, any chat by
 /// staff, which the audit table records.
 pub async fn delete(app: &Arc<App>, caller: &Caller, id: ChatId) -> Result<()> {
-    let (me, is_staff) = (caller.user.id, caller.user.is_staff);
+    let (me, moderates) = (caller.user.id, staff::moderates(&caller.user));
     let now = app.clock.now();
     let mut unit = Unit::begin(app).await?;
     let own_right = match access::chat_to_change(&mut unit.tx, id, me).await {
-        Err(Error::NotFound) if is_staff && chats::is_there(&mut unit.tx, id).await? => false,
+        Err(Error::NotFound) if moderates && chats::is_there(&mut unit.tx, id).await? => false,
         found => {
             let found = found?;
             found.chat.kind == ChatType::Private || found.my_role.may_rule()
         }
     };
     if !own_right {
-        if !is_staff {
+        if !moderates {
             return Err(Error::PermissionDenied);
         }
-        audit::insert(&mut unit.tx, me, "chat.delete", id.0, "", now).await?;
+        staff_chats::record_deletion(&mut unit, me, id).await?;
     }
     grouping::end(&mut unit, id, now).await?;
     unit.commit().await

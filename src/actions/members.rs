@@ -33,7 +33,16 @@ pub async fn list(
     size: i64,
 ) -> Result<Page<Member, MemberCursor>> {
     access::membership(&app.db, chat, caller.user.id).await?;
-    let request = request()?;
+    page(app, chat, request()?, size).await
+}
+
+/// A page of any chat's members: the caller's right to it is checked already.
+pub(super) async fn page(
+    app: &App,
+    chat: ChatId,
+    request: PageRequest<MemberCursor>,
+    size: i64,
+) -> Result<Page<Member, MemberCursor>> {
     let rows = match &request {
         PageRequest::First => members::after(&app.db, chat, MemberCursor::START, size + 1).await?,
         PageRequest::After(cursor) => members::after(&app.db, chat, *cursor, size + 1).await?,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::app::{App, Sent, answered};
 use crate::domain::attachment::NewAttachments;
+use crate::domain::audit::{AuditAction, AuditChanges};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::{ChatEvent, Event};
 use crate::domain::ids::{ChatId, MessageId, UserId};
@@ -15,13 +16,14 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::receipt::Markers;
 use crate::domain::session::Caller;
 use crate::domain::text::no_such;
+use crate::domain::user::User;
 use crate::store::least::least_markers;
 use crate::store::mentions::remove as remove_mentions;
 use crate::store::messages::Span;
-use crate::store::{attachments, audit, chats, messages, reactions};
+use crate::store::{attachments, chats, messages, reactions};
 
 use super::unit::Unit;
-use super::{access, attaching, markers, mentions};
+use super::{access, attaching, markers, mentions, staff};
 
 /// The answer to a message for a deleted account.
 pub(super) const LEFT_ALONE: &str = "The other account was deleted.";
@@ -214,34 +216,58 @@ pub async fn delete(app: &Arc<App>, user: UserId, id: MessageId) -> Result<Messa
         message.sender.id == user || membership.role.may_delete_messages_of_others()
     });
     // Checked now, not when the socket was opened: the user may no longer be staff.
-    let moderates = !own_right && access::is_staff(&mut unit.tx, user).await?;
-    let mut message = match found {
+    let moderates = !own_right && staff::moderates_now(&mut unit.tx, user).await?;
+    let message = match found {
         Some((message, _)) if own_right || moderates => message,
         Some(_) => return Err(Error::PermissionDenied),
         None if moderates => access::message_to_moderate(&mut unit.tx, id).await?,
         None => return Err(Error::NotFound),
     };
     if message.deleted_at.is_none() {
-        let now = app.clock.now();
         if moderates {
-            let detail = format!("chat: {}, sender: {}", message.chat, message.sender.id);
-            audit::insert(&mut unit.tx, user, "message.delete", id.0, &detail, now).await?;
+            record_deletion(&mut unit, user, &message).await?;
         }
-        message.version = chats::next_version(&mut unit.tx, message.chat).await?;
-        message.content = Content::default();
-        message.pinned_at = None;
-        if message.extras.take().is_some() {
-            reactions::clear(&mut unit.tx, id).await?;
-            remove_mentions(&mut unit.tx, id).await?;
-            let keys = attachments::delete_of(&mut unit.tx, id).await?;
-            unit.discard_files(keys);
-        }
-        (message.deleted_at, message.last_change) = (Some(now), LastChange::Deleted);
-        messages::bury(&mut unit.tx, id, message.version, now).await?;
-        return publish(app, unit, message).await;
+        return bury(app, unit, message).await;
     }
     drop(unit);
     with_status(app, message).await
+}
+
+/// Deletes any message on behalf of staff, and records it even if they could as members. False if it was deleted
+/// before.
+pub async fn moderate(app: &Arc<App>, actor: &User, id: MessageId) -> Result<bool> {
+    staff::for_staff(actor)?;
+    let mut unit = Unit::begin(app).await?;
+    let message = access::message_to_moderate(&mut unit.tx, id).await?;
+    if message.deleted_at.is_some() {
+        return Ok(false);
+    }
+    record_deletion(&mut unit, actor.id, &message).await?;
+    bury(app, unit, message).await.map(|_| true)
+}
+
+/// Not the content: nobody reads what was deleted.
+async fn record_deletion(unit: &mut Unit, actor: UserId, message: &Message) -> Result<()> {
+    let changes = AuditChanges::default().with("chat", message.chat.0, ());
+    let changes = changes.with("sender", message.sender.id.0, ());
+    staff::record(unit, actor, AuditAction::MessageDelete, message.id.0, changes).await
+}
+
+/// Makes a message a tombstone.
+async fn bury(app: &App, mut unit: Unit, mut message: Message) -> Result<Message> {
+    let (id, now) = (message.id, unit.now());
+    message.version = chats::next_version(&mut unit.tx, message.chat).await?;
+    message.content = Content::default();
+    message.pinned_at = None;
+    if message.extras.take().is_some() {
+        reactions::clear(&mut unit.tx, id).await?;
+        remove_mentions(&mut unit.tx, id).await?;
+        let keys = attachments::delete_of(&mut unit.tx, id).await?;
+        unit.discard_files(keys);
+    }
+    (message.deleted_at, message.last_change) = (Some(now), LastChange::Deleted);
+    messages::bury(&mut unit.tx, id, message.version, now).await?;
+    publish(app, unit, message).await
 }
 
 /// Commits a change of a message and publishes it.

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use crate::app::App;
+use crate::domain::audit::{AuditAction, AuditChanges};
 use crate::domain::error::{Error, FieldErrors, Result};
 use crate::domain::ids::{MessageId, UserId};
 use crate::domain::input::Input;
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::reports::{MessageCopy, NewReport, ReportChange, ReportStatus, UserReport};
+use crate::domain::reports::{MessageCopy, NewReport, ReportChange, ReportFilter, UserReport};
 use crate::domain::session::Caller;
 use crate::domain::text::no_such;
+use crate::domain::user::User;
 use crate::store::reports::ReportRow;
-use crate::store::{audit, reports, users};
+use crate::store::{reports, users};
 
 use super::unit::Unit;
-use super::{access, attempts};
+use super::{access, attempts, staff};
 
 /// The answer to a report about the reporter.
 const ONESELF: &str = "You cannot report yourself.";
@@ -81,28 +83,34 @@ async fn reported_user(
     Ok(None)
 }
 
-/// A page of reports, for staff: the latest first; only those with a status, if one is given.
+/// A page of reports, for staff: the latest first.
 pub async fn list(
     app: &App,
-    caller: &Caller,
-    status: Result<Option<ReportStatus>>,
+    actor: &User,
+    filter: Result<ReportFilter>,
     request: impl FnOnce() -> Result<PageRequest<i64>>,
     size: i64,
 ) -> Result<Page<UserReport, i64>> {
-    for_staff(caller)?;
-    let (status, request) = (status?, request()?);
-    let rows = reports::page(&app.db, status, &request, size + 1).await?;
+    staff::for_staff(actor)?;
+    let (filter, request) = (filter?, request()?);
+    let rows = reports::page(&app.db, filter, &request, size + 1).await?;
     Ok(Page::of(&request, rows, size, |report: &UserReport| report.id))
+}
+
+/// A report, for staff.
+pub async fn one(app: &App, actor: &User, id: i64) -> Result<UserReport> {
+    staff::for_staff(actor)?;
+    reports::by_id(&app.db, id).await?.ok_or(Error::NotFound)
 }
 
 /// Handles a report, for staff. What changes nothing is not recorded.
 pub async fn update(
     app: &Arc<App>,
-    caller: &Caller,
+    actor: &User,
     id: i64,
     change: Result<ReportChange>,
 ) -> Result<UserReport> {
-    for_staff(caller)?;
+    staff::for_staff(actor)?;
     let mut unit = Unit::begin(app).await?;
     let before = reports::lock(&mut unit.tx, id).await?.ok_or(Error::NotFound)?;
     let ReportChange { status, note } = change?;
@@ -112,16 +120,13 @@ pub async fn update(
     if (after.status, &after.note) == (before.status, &before.note) {
         return Ok(before);
     }
-    let (me, now) = (caller.user.id, unit.now());
+    let (me, now) = (actor.id, unit.now());
     (after.handled_by, after.handled_at) = (Some(me), Some(now));
     reports::update(&mut unit.tx, &after).await?;
-    let (from, to) = (before.status.as_str(), after.status.as_str());
-    let detail = format!("status: {from} to {to}, note: {}", after.note);
-    audit::insert(&mut unit.tx, me, "report.update", id, &detail, now).await?;
+    let changes = AuditChanges::default()
+        .with("status", before.status.as_str(), after.status.as_str())
+        .with("note", before.note.as_str(), after.note.as_str());
+    staff::record(&mut unit, me, AuditAction::ReportUpdate, id, changes).await?;
     unit.commit().await?;
     Ok(after)
-}
-
-fn for_staff(caller: &Caller) -> Result<()> {
-    if caller.user.is_staff { Ok(()) } else { Err(Error::PermissionDenied) }
 }

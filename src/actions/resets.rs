@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::app::{AGREEMENT, App};
+use crate::domain::audit::{AuditAction, AuditChanges};
 use crate::domain::error::{Error, Result};
 use crate::domain::event::Event;
 use crate::domain::ids::UserId;
@@ -27,6 +28,7 @@ use crate::store::{sessions, users};
 
 use super::attempts::{self, MailKind};
 use super::notices::{self, Notice};
+use super::staff;
 use super::unit::Unit;
 
 /// The purpose of the HMAC's key.
@@ -99,9 +101,41 @@ async fn account_of(app: &App, email: &Email) -> Result<Option<Account>> {
     }))
 }
 
+/// Mails a link on behalf of staff, and records that. Their right to it is checked already.
+/// [`Error::Conflict`] if the account has no address, no password that can be reset, or is not active.
+pub(super) async fn mail_for_staff(
+    app: &Arc<App>,
+    actor: UserId,
+    id: UserId,
+    origin: &str,
+) -> Result<()> {
+    const INACTIVE: &str = "The account is not active.";
+    const NO_ADDRESS: &str = "The account has no e-mail address.";
+    const NO_PASSWORD: &str = "The account has no password that could be reset.";
+    let account = resets::account(&app.db, id).await?.ok_or(Error::Conflict(INACTIVE))?;
+    if account.user.email.is_empty() {
+        return Err(Error::Conflict(NO_ADDRESS));
+    }
+    if account.password.starts_with('!') {
+        return Err(Error::Conflict(NO_PASSWORD));
+    }
+    let slot = app.mailer.slot(Holder::User(actor))?;
+    attempts::mail(app, MailKind::ResetLink, &account.user.email).await?;
+    let mut unit = Unit::begin(app).await?;
+    let changes = AuditChanges::default();
+    staff::record(&mut unit, actor, AuditAction::UserResetMail, id.0, changes).await?;
+    unit.commit().await?;
+    app.mailer.send(&slot, &link(app, account, origin)).await
+}
+
 async fn mail_link(app: &Arc<App>, holder: Holder, account: Account, origin: &str) -> Result<()> {
     let slot = app.mailer.slot(holder)?;
     attempts::mail(app, MailKind::ResetLink, &account.user.email).await?;
+    app.mailer.send(&slot, &link(app, account, origin)).await
+}
+
+/// The mail with a link.
+fn link(app: &App, account: Account, origin: &str) -> Mail {
     let uid = URL_SAFE_NO_PAD.encode(account.user.id.to_string());
     let token = token(app, &account, app.clock.now());
     let lifetime = in_words(app.ages.reset_link);
@@ -117,8 +151,7 @@ async fn mail_link(app: &Arc<App>, holder: Holder, account: Account, origin: &st
         account.user.username,
     );
     // The stored address, not the requested one: addresses that compare as equal can differ.
-    let mail = Mail { to: account.user.email, subject: "Reset your password", body };
-    app.mailer.send(&slot, &mail).await
+    Mail { to: account.user.email, subject: "Reset your password", body }
 }
 
 /// The account of a valid link.

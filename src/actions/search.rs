@@ -16,7 +16,7 @@ use crate::domain::page::{Page, PageRequest, SIZES};
 use crate::domain::search::{Effort, Match, Query, Tier};
 use crate::domain::session::Caller;
 use crate::domain::user::Profile;
-use crate::store::search::{self, IndexRow, Start};
+use crate::store::search::{self, Among, IndexRow, Start};
 use crate::store::users;
 
 use super::hiding::profiles_for;
@@ -50,7 +50,7 @@ pub async fn people(
     size: i64,
 ) -> Result<Page<Profile, Position>> {
     let count = usize::try_from(size + 1).map_err(Error::internal)?;
-    let positions = Search::new(app, query, &request, count).await?.run().await?;
+    let positions = positions(app, Among::Active, query, &request, count).await?;
     let page = Page::of(&request, positions, size, Position::clone);
     let ids: Vec<_> = page.rows.iter().map(|position| position.user).collect();
     let mut users: HashMap<_, _> =
@@ -60,9 +60,22 @@ pub async fn people(
     Ok(Page { rows, previous: page.previous, next: page.next })
 }
 
+/// The next positions of users whose names match, nearest first: at most `count`, which is no more than for
+/// the largest page.
+pub(super) async fn positions(
+    app: &App,
+    among: Among,
+    query: &Query,
+    request: &PageRequest<Position>,
+    count: usize,
+) -> Result<Vec<Position>> {
+    Search::new(app, among, query, request, count).await?.run().await
+}
+
 /// A search for one page.
 struct Search<'a> {
     app: &'a App,
+    among: Among,
     query: &'a Query,
     request: &'a PageRequest<Position>,
     /// How many positions are wanted.
@@ -84,16 +97,17 @@ struct Drivers {
 impl<'a> Search<'a> {
     async fn new(
         app: &'a App,
+        among: Among,
         query: &'a Query,
         request: &'a PageRequest<Position>,
         count: usize,
     ) -> Result<Self> {
-        let named = search::by_username(&app.db, query.username()).await?;
+        let named = search::by_username(&app.db, among, query.username()).await?;
         let named = named.map(|(user, key)| {
             let found = Match { tier: Tier::Username, typos: 0, key };
             Position { found, user }
         });
-        Ok(Self { app, query, request, count, named })
+        Ok(Self { app, among, query, request, count, named })
     }
 
     /// From the turn's position outwards, nearest first.
@@ -166,7 +180,7 @@ impl<'a> Search<'a> {
         let first = i64::try_from(self.count + wanted).map_err(Error::internal)?;
         let mut positions = Vec::new();
         for limit in [first, ROWS_MAX - first] {
-            let rows = search::walk(&self.app.db, &range, &start, limit).await?;
+            let rows = search::walk(&self.app.db, self.among, &range, &start, limit).await?;
             let is_end = i64::try_from(rows.len()).is_ok_and(|read| read < limit);
             let Some(last) = rows.last() else { break };
             start = match start {
@@ -198,11 +212,11 @@ impl<'a> Search<'a> {
         }
         let pieces = query.lacking(word);
         let share = TYPO_ROWS / i64::try_from(pieces.len().max(1)).map_err(Error::internal)?;
-        let mut rows = search::having(&self.app.db, pieces, share).await?;
+        let mut rows = search::having(&self.app.db, self.among, pieces, share).await?;
         if drivers.others {
             let range = query.word_range(word);
             let start = Start::After(range.start.clone(), UserId(0));
-            rows.extend(search::walk(&self.app.db, &range, &start, COUNTED_MAX).await?);
+            rows.extend(search::walk(&self.app.db, self.among, &range, &start, COUNTED_MAX).await?);
         }
         rows.sort_unstable_by_key(|row| row.user);
         rows.dedup_by_key(|row| row.user);

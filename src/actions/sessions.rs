@@ -156,13 +156,23 @@ pub async fn list(
     request: PageRequest<SessionId>,
     size: i64,
 ) -> Result<Page<SessionInfo, SessionId>> {
-    let (me, now) = (caller.user.id, app.clock.now());
+    of(app, caller.user.id, request, size).await
+}
+
+/// A user's live sessions. Whether the caller may see them is checked already.
+pub(super) async fn of(
+    app: &App,
+    user: UserId,
+    request: PageRequest<SessionId>,
+    size: i64,
+) -> Result<Page<SessionInfo, SessionId>> {
+    let now = app.clock.now();
     let rows = match request {
         PageRequest::First => {
-            sessions::below(&app.db, me, SessionId(i64::MAX), now, size + 1).await?
+            sessions::below(&app.db, user, SessionId(i64::MAX), now, size + 1).await?
         }
-        PageRequest::After(id) => sessions::below(&app.db, me, id, now, size + 1).await?,
-        PageRequest::Before(id) => sessions::above(&app.db, me, id, now, size + 1).await?,
+        PageRequest::After(id) => sessions::below(&app.db, user, id, now, size + 1).await?,
+        PageRequest::Before(id) => sessions::above(&app.db, user, id, now, size + 1).await?,
     };
     Ok(Page::of(&request, rows, size, |session: &SessionInfo| session.id))
 }

@@ -35,6 +35,8 @@ pub mod reset;
 pub mod role;
 pub mod search;
 pub mod session;
+pub mod staff_chats;
+pub mod staff_users;
 pub mod sync;
 pub mod text;
 pub mod time;

@@ -60,7 +60,8 @@ pub enum ReportStatus {
 }
 
 impl ReportStatus {
-    const ALL: [Self; 3] = [Self::Open, Self::Resolved, Self::Dismissed];
+    /// All of them, in the order of a menu.
+    pub const ALL: [Self; 3] = [Self::Open, Self::Resolved, Self::Dismissed];
 
     /// The name in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
@@ -105,6 +106,15 @@ impl MessageCopy {
             attachments: message.attachments().iter().map(|file| file.name.clone()).collect(),
         }
     }
+}
+
+/// Which reports; `None` leaves a field out of account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReportFilter {
+    /// What has become of them.
+    pub status: Option<ReportStatus>,
+    /// The reported user.
+    pub user: Option<UserId>,
 }
 
 /// A report to be made, as far as it could be parsed.

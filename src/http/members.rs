@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use crate::actions::members::{self, MemberCursor};
 use crate::app::App;
 use crate::domain::ids::{ChatId, UserId};
-use crate::domain::time::Timestamp;
 use crate::wire::errors::Detail;
 use crate::wire::members::{AddMembers, AddedJson, ChangeRole, MemberJson, MemberPage};
 
@@ -38,9 +37,10 @@ pub(super) async fn list(
     paging: Paging,
 ) -> Result<Response> {
     let list = format!("members of {chat}");
-    let request = || paging.request(&list, read_cursor);
+    let request = || paging.request(&list, MemberCursor::parse);
     let page = members::list(&app, &caller, chat, request, paging.size).await?;
-    Ok(paging.envelope(&list, &page, write_cursor, |member| MemberJson::of(member, &app.urls)))
+    Ok(paging
+        .envelope(&list, &page, MemberCursor::to_text, |member| MemberJson::of(member, &app.urls)))
 }
 
 /// Add members to a group
@@ -147,17 +147,4 @@ pub(super) async fn remove(
 ) -> Result<StatusCode> {
     members::remove(&app, &caller, chat, user).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-fn write_cursor(cursor: &MemberCursor) -> String {
-    format!("{},{},{}", cursor.rank, cursor.joined_at.micros(), cursor.user)
-}
-
-fn read_cursor(text: &str) -> Option<MemberCursor> {
-    let mut parts = text.split(',');
-    Some(MemberCursor {
-        rank: parts.next()?.parse().ok()?,
-        joined_at: Timestamp::from_micros(parts.next()?.parse().ok()?),
-        user: UserId(parts.next()?.parse().ok()?),
-    })
 }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use crate::actions::reports;
 use crate::app::App;
 use crate::domain::error::{Error, Result as DomainResult};
-use crate::domain::reports::ReportStatus;
+use crate::domain::reports::{ReportFilter, ReportStatus};
 use crate::wire::errors::{Detail, FieldTexts};
 use crate::wire::reports::{
     CreateReport, ReportJson, ReportPage, ReportStatusSchema, UpdateReport,
@@ -48,7 +48,8 @@ pub(super) async fn list(
     let status = paging.filter("status").map(read_status).transpose();
     let list = format!("reports {}", paging.filter("status").unwrap_or_default());
     let request = || paging.request(&list, |id| id.parse().ok());
-    let page = reports::list(&app, &caller, status, request, paging.size).await?;
+    let filter = status.map(|status| ReportFilter { status, user: None });
+    let page = reports::list(&app, &caller.user, filter, request, paging.size).await?;
     Ok(paging.envelope(&list, &page, i64::to_string, |report| ReportJson::of(report, &app.urls)))
 }
 
@@ -90,7 +91,7 @@ pub(super) async fn update(
     body: Body,
 ) -> Result<Response> {
     let change = body.read(UpdateReport::parse);
-    let report = reports::update(&app, &caller, id.0, change).await?;
+    let report = reports::update(&app, &caller.user, id.0, change).await?;
     Ok(Json(ReportJson::of(&report, &app.urls)).into_response())
 }
 

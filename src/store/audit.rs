@@ -1,10 +1,16 @@
-//! The audit table: what staff did to others, written in the same transaction.
+//! The audit table: what staff did to others, written in the same transaction, and the lists of it, each in
+//! the order of an index.
 
+use constcat::concat;
+use serde::Deserialize;
+
+use crate::domain::audit::{AuditAction, AuditEntry, AuditFilter};
 use crate::domain::ids::UserId;
 use crate::domain::time::Timestamp;
 
 use super::db::Tx;
 use super::error::Result;
+use super::query::Target;
 
 /// Records an action.
 pub async fn insert(
@@ -27,4 +33,75 @@ pub async fn insert(
     .execute()
     .await
     .map(drop)
+}
+
+#[derive(Deserialize)]
+struct Row {
+    id: i64,
+    at: Timestamp,
+    actor_id: UserId,
+    actor: Option<String>,
+    action: String,
+    target_id: i64,
+    detail: String,
+}
+
+impl From<Row> for AuditEntry {
+    fn from(row: Row) -> Self {
+        let Row { id, at, actor_id, actor, action, target_id, detail } = row;
+        Self { id, at, actor_id, actor, action, target: target_id, detail }
+    }
+}
+
+/// `$1` and `$2` a place, `$3` and `$4` a range of times, `$5` the limit.
+const SELECT: &str = "\
+    select a.id, a.at, a.actor_id, (select u.username from users u where u.id = a.actor_id) as actor, \
+           a.action, a.target_id, a.detail \
+    from audit a where a.at >= $3 and a.at < $4 and ";
+const DOWN: &str = "(a.at, a.id) < ($1, $2) order by a.at desc, a.id desc limit $5";
+const UP: &str = "(a.at, a.id) > ($1, $2) order by a.at, a.id limit $5";
+const ACTOR: &str = "a.actor_id = $6 and ";
+const ACTION: &str = "a.action = $6 and ";
+const ACTOR_ACTION: &str = "a.actor_id = $6 and a.action = $7 and ";
+/// A target has few rows, so the rest is compared one by one.
+const TARGET: &str = "a.target_id = $6 and a.action >= $7 and a.action < $8 \
+    and ($9 is null or a.actor_id = $9) and ($10 is null or a.action = $10) and ";
+
+/// Rows beyond a place in the order of their times, nearest first: earlier ones, or later ones.
+pub async fn beyond(
+    at: impl Into<Target<'_>>,
+    filter: &AuditFilter,
+    upwards: bool,
+    place: (Timestamp, i64),
+    limit: i64,
+) -> Result<Vec<AuditEntry>> {
+    let AuditFilter { actor, action, target, from, until } = filter;
+    let query = at.into().query(match (target, actor, action, upwards) {
+        (Some(_), _, _, false) => concat!(SELECT, TARGET, DOWN),
+        (Some(_), _, _, true) => concat!(SELECT, TARGET, UP),
+        (None, Some(_), Some(_), false) => concat!(SELECT, ACTOR_ACTION, DOWN),
+        (None, Some(_), Some(_), true) => concat!(SELECT, ACTOR_ACTION, UP),
+        (None, Some(_), None, false) => concat!(SELECT, ACTOR, DOWN),
+        (None, Some(_), None, true) => concat!(SELECT, ACTOR, UP),
+        (None, None, Some(_), false) => concat!(SELECT, ACTION, DOWN),
+        (None, None, Some(_), true) => concat!(SELECT, ACTION, UP),
+        (None, None, None, false) => concat!(SELECT, DOWN),
+        (None, None, None, true) => concat!(SELECT, UP),
+    });
+    let query = query.bind(place.0).bind(place.1);
+    let query = query.bind(from.unwrap_or(Timestamp::MIN)).bind(until.unwrap_or(Timestamp::MAX));
+    let query = query.bind(limit);
+    let name = action.map(AuditAction::as_str);
+    let rows: Vec<Row> = match (target, actor, name) {
+        (Some((kind, id)), actor, name) => {
+            // From "user." to "user/": the dot is followed by the slash.
+            let query = query.bind(*id).bind(format!("{}.", kind.as_str()));
+            query.bind(format!("{}/", kind.as_str())).bind(*actor).bind(name).all().await?
+        }
+        (None, Some(actor), Some(name)) => query.bind(*actor).bind(name).all().await?,
+        (None, Some(actor), None) => query.bind(*actor).all().await?,
+        (None, None, Some(name)) => query.bind(name).all().await?,
+        (None, None, None) => query.all().await?,
+    };
+    Ok(rows.into_iter().map(AuditEntry::from).collect())
 }

@@ -234,6 +234,21 @@ impl MemberCursor {
         };
         Self { rank, joined_at: member.joined_at, user: member.user.id }
     }
+
+    /// For a cursor.
+    pub fn to_text(&self) -> String {
+        format!("{},{},{}", self.rank, self.joined_at.micros(), self.user)
+    }
+
+    /// What [`MemberCursor::to_text`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(',');
+        Some(Self {
+            rank: parts.next()?.parse().ok()?,
+            joined_at: Timestamp::from_micros(parts.next()?.parse().ok()?),
+            user: UserId(parts.next()?.parse().ok()?),
+        })
+    }
 }
 
 /// What members are ordered by, as [`MemberCursor`] has it, and the index `members_listed`.

@@ -61,6 +61,8 @@ pub mod site;
 pub mod site_tables;
 pub mod snapshot;
 pub mod sqlite;
+pub mod staff_chats;
+pub mod staff_users;
 pub mod tickets;
 pub mod users;
 mod values;

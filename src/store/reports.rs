@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::domain::ids::{MessageId, UserId};
 use crate::domain::page::PageRequest;
-use crate::domain::reports::{MessageCopy, Reason, ReportStatus, UserReport};
+use crate::domain::reports::{MessageCopy, Reason, ReportFilter, ReportStatus, UserReport};
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserRef;
 
@@ -127,31 +127,37 @@ pub async fn lock(tx: &mut Tx, id: i64) -> Result<Option<UserReport>> {
     by_id(tx, id).await
 }
 
-/// Reports, the latest first; only those with a status, if one is given.
+/// Reports, the latest first.
 pub async fn page(
     at: impl Into<Target<'_>>,
-    status: Option<ReportStatus>,
+    filter: ReportFilter,
     request: &PageRequest<i64>,
     limit: i64,
 ) -> Result<Vec<UserReport>> {
     const NEXT: &str = "r.id < $1 order by r.id desc limit $2";
     const PREVIOUS: &str = "r.id > $1 order by r.id limit $2";
     const OF_STATUS: &str = "r.status = $3 and ";
+    const ABOUT: &str = "r.user_id = $3 and ($4 is null or r.status = $4) and ";
     let (is_next, place) = match request {
         PageRequest::First => (true, i64::MAX),
         PageRequest::After(place) => (true, *place),
         PageRequest::Before(place) => (false, *place),
     };
-    let query = at.into().query(match (status, is_next) {
-        (None, true) => concat!(SELECT, NEXT),
-        (None, false) => concat!(SELECT, PREVIOUS),
-        (Some(_), true) => concat!(SELECT, OF_STATUS, NEXT),
-        (Some(_), false) => concat!(SELECT, OF_STATUS, PREVIOUS),
+    let ReportFilter { status, user } = filter;
+    let query = at.into().query(match (user, status, is_next) {
+        (None, None, true) => concat!(SELECT, NEXT),
+        (None, None, false) => concat!(SELECT, PREVIOUS),
+        (None, Some(_), true) => concat!(SELECT, OF_STATUS, NEXT),
+        (None, Some(_), false) => concat!(SELECT, OF_STATUS, PREVIOUS),
+        (Some(_), _, true) => concat!(SELECT, ABOUT, NEXT),
+        (Some(_), _, false) => concat!(SELECT, ABOUT, PREVIOUS),
     });
     let query = query.bind(place).bind(limit);
-    let mut rows: Vec<Row> = match status {
-        Some(status) => query.bind(status.as_str()).all().await?,
-        None => query.all().await?,
+    let status = status.map(ReportStatus::as_str);
+    let mut rows: Vec<Row> = match (user, status) {
+        (Some(user), status) => query.bind(user).bind(status).all().await?,
+        (None, Some(status)) => query.bind(status).all().await?,
+        (None, None) => query.all().await?,
     };
     if !is_next {
         rows.reverse();

@@ -22,8 +22,17 @@ pub struct IndexRow {
     pub piece: String,
     /// The user.
     pub user: UserId,
-    /// As in [`IndexEntry::names`]; empty if the user is not active.
+    /// As in [`IndexEntry::names`]; empty if the user is not looked for.
     pub names: String,
+}
+
+/// Who is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Among {
+    /// Active users.
+    Active,
+    /// Also those who are not active; none whose accounts were deleted.
+    Existing,
 }
 
 /// Where to start in a range of the index, and in which direction.
@@ -42,7 +51,9 @@ const SQLITE: &str = "select coalesce(group_concat(f.user_id || char(31) || f.pi
 const POSTGRES: &str = "select coalesce(string_agg(f.user_id::text || chr(31) || f.piece || chr(31) || \
     coalesce(f.names, ''), chr(30)), '') from (";
 const ROWS: &str = "select p.piece, p.user_id, (select u.search_text from users u \
-    where u.id = p.user_id and u.is_active) as names from name_pieces p where ";
+    where u.id = p.user_id and ";
+const ACTIVE: &str = "u.is_active) as names from name_pieces p where ";
+const EXISTING: &str = "u.deleted_at is null) as names from name_pieces p where ";
 const UPWARDS: &str = "p.piece < $1 and (p.piece, p.user_id) > ($2, $3) \
     order by p.piece, p.user_id limit $4) f";
 const DOWNWARDS: &str = "p.piece >= $1 and (p.piece, p.user_id) < ($2, $3) \
@@ -90,13 +101,18 @@ pub async fn index(tx: &mut Tx, id: UserId, entry: &IndexEntry) -> Result<()> {
     .map(drop)
 }
 
-/// The active user with this folded username, and their names.
+/// The user with this folded username, and their names.
 pub async fn by_username(
     at: impl Into<Target<'_>>,
+    among: Among,
     username: &str,
 ) -> Result<Option<(UserId, String)>> {
+    const NAMED: &str = "select id, search_text from users where username_key = $1 and ";
     at.into()
-        .query("select id, search_text from users where username_key = $1 and is_active")
+        .query(match among {
+            Among::Active => concat!(NAMED, "is_active"),
+            Among::Existing => concat!(NAMED, "deleted_at is null"),
+        })
         .bind(username)
         .optional()
         .await
@@ -105,22 +121,35 @@ pub async fn by_username(
 /// The first rows of a range from a start on, nearest first.
 pub async fn walk(
     at: impl Into<Target<'_>>,
+    among: Among,
     range: &Range,
     start: &Start,
     limit: i64,
 ) -> Result<Vec<IndexRow>> {
     let (sql, bound, piece, user) = match start {
         Start::After(piece, user) => {
-            let sql = Dialects {
-                sqlite: concat!(SQLITE, ROWS, UPWARDS),
-                postgres: concat!(POSTGRES, ROWS, UPWARDS),
+            let sql = match among {
+                Among::Active => Dialects {
+                    sqlite: concat!(SQLITE, ROWS, ACTIVE, UPWARDS),
+                    postgres: concat!(POSTGRES, ROWS, ACTIVE, UPWARDS),
+                },
+                Among::Existing => Dialects {
+                    sqlite: concat!(SQLITE, ROWS, EXISTING, UPWARDS),
+                    postgres: concat!(POSTGRES, ROWS, EXISTING, UPWARDS),
+                },
             };
             (sql, &range.end, piece, user)
         }
         Start::Before(piece, user) => {
-            let sql = Dialects {
-                sqlite: concat!(SQLITE, ROWS, DOWNWARDS),
-                postgres: concat!(POSTGRES, ROWS, DOWNWARDS),
+            let sql = match among {
+                Among::Active => Dialects {
+                    sqlite: concat!(SQLITE, ROWS, ACTIVE, DOWNWARDS),
+                    postgres: concat!(POSTGRES, ROWS, ACTIVE, DOWNWARDS),
+                },
+                Among::Existing => Dialects {
+                    sqlite: concat!(SQLITE, ROWS, EXISTING, DOWNWARDS),
+                    postgres: concat!(POSTGRES, ROWS, EXISTING, DOWNWARDS),
+                },
             };
             (sql, &range.start, piece, user)
         }
@@ -139,18 +168,21 @@ pub async fn walk(
 /// The first `limit` rows of each of the pieces.
 pub async fn having(
     at: impl Into<Target<'_>>,
+    among: Among,
     pieces: Vec<String>,
     limit: i64,
 ) -> Result<Vec<IndexRow>> {
-    let query = at.into().query(Dialects {
-        sqlite: concat!("select (", SQLITE, ROWS, OF_PIECE, ") from json_each($1) l"),
-        postgres: concat!(
-            "select (",
-            POSTGRES,
-            ROWS,
-            OF_PIECE,
-            ") from unnest($1::text[]) l (value)"
-        ),
+    const LIST: &str = ") from json_each($1) l";
+    const ARRAY: &str = ") from unnest($1::text[]) l (value)";
+    let query = at.into().query(match among {
+        Among::Active => Dialects {
+            sqlite: concat!("select (", SQLITE, ROWS, ACTIVE, OF_PIECE, LIST),
+            postgres: concat!("select (", POSTGRES, ROWS, ACTIVE, OF_PIECE, ARRAY),
+        },
+        Among::Existing => Dialects {
+            sqlite: concat!("select (", SQLITE, ROWS, EXISTING, OF_PIECE, LIST),
+            postgres: concat!("select (", POSTGRES, ROWS, EXISTING, OF_PIECE, ARRAY),
+        },
     });
     let texts: Vec<(String,)> = query.bind_list(pieces).bind(limit).all().await?;
     texts.iter().map(|(text,)| parse(text)).collect::<Result<Vec<_>>>().map(|rows| rows.concat())

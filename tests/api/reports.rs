@@ -159,8 +159,12 @@ async fn staff_handle_reports_and_the_audit_table_records_it(
     let id = ids[1].as_i64().expect("an id");
     let row = |detail: &str| ("report.update".to_owned(), id, detail.to_owned());
     let rows = [
-        row("status: open to resolved, note: Warned."),
-        row("status: resolved to resolved, note: "),
+        row(
+            r#"{"note":{"after":"Warned.","before":""},"status":{"after":"resolved","before":"open"}}"#,
+        ),
+        row(
+            r#"{"note":{"after":"","before":"Warned."},"status":{"after":"resolved","before":"resolved"}}"#,
+        ),
     ];
     assert_eq!(audit, rows);
 

@@ -20,7 +20,7 @@ use meowsenger::store::presence::NodePresence;
 use meowsenger::store::{
     Tx, account_version, attachments, avatars, blocks, chats, connecting, departures, least,
     markers, member_chats, members, mentions, messages, presence, reactions, search, sends,
-    sessions, users,
+    sessions, staff_users, users,
 };
 use rstest::rstest;
 
@@ -87,6 +87,7 @@ const STATEMENTS: &[&str] = &[
     "sends::write",
     "sessions::all_live",
     "sessions::touch",
+    "staff_users::lock",
     "users::by_ids",
     "users::hold_active",
     "users::taken",
@@ -286,7 +287,9 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
             let reacted = lists.map(|id| (MessageId(id), Version(id + 9), Some("{}".to_owned())));
             reactions::update_messages(tx, &reacted).await
         }
-        "search::having" => search::having(tx, lists.names.clone(), 9_999).await.map(drop),
+        "search::having" => {
+            search::having(tx, search::Among::Active, lists.names.clone(), 9_999).await.map(drop)
+        }
         // Its list is bounded: a user has at most some hundred pieces.
         "search::index" => search::index(tx, one, &IndexEntry::of("user1", "Anna", "Marina")).await,
         "segments::retire" => segments::retire(tx, Some(&lists.ids), NOW).await.map(drop),
@@ -297,6 +300,7 @@ async fn run(statement: &str, tx: &mut Tx, lists: &Lists) -> meowsenger::store::
         "segments::zones" => segments::zones(tx, &lists.ids).await.map(drop),
         "sends::lock_chats" => sends::lock_chats(tx, &lists.map(ChatId)).await,
         "sends::write" => sends::write(tx, &lists.sends, NOW).await.map(drop),
+        "staff_users::lock" => staff_users::lock(tx, &lists.map(UserId)).await.map(drop),
         "users::by_ids" => users::by_ids(tx, &lists.map(UserId)).await.map(drop),
         "users::hold_active" => users::hold_active(tx, &lists.map(UserId)).await.map(drop),
         "users::taken" => users::taken(tx, lists.names.clone()).await.map(drop),

@@ -1,7 +1,7 @@
 //! Invites and reports: what is listed, counted and removed.
 
 use meowsenger::domain::page::PageRequest;
-use meowsenger::domain::reports::{MessageCopy, Reason, ReportStatus};
+use meowsenger::domain::reports::{MessageCopy, Reason, ReportFilter, ReportStatus};
 use meowsenger::store::invites::InviteRow;
 use meowsenger::store::reports::ReportRow;
 use meowsenger::store::{chats, invites, reports};
@@ -81,7 +81,9 @@ async fn reports_are_listed_by_status_and_handled_ones_are_removed(
         (Some(ReportStatus::Dismissed), PageRequest::Before(0), vec![ids[0]]),
         (Some(ReportStatus::Dismissed), PageRequest::After(ids[0]), vec![]),
     ] {
-        let page = reports::page(&mut tx, status, &request, 9).await.expect("read");
+        let page = reports::page(&mut tx, ReportFilter { status, user: None }, &request, 9)
+            .await
+            .expect("read");
         assert_eq!(page.iter().map(|one| one.id).collect::<Vec<_>>(), expected);
     }
     assert_eq!(reports::purge(&mut tx, NOW, 9).await.expect("purged"), 0);

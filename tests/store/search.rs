@@ -5,7 +5,7 @@ use meowsenger::domain::ids::UserId;
 use meowsenger::domain::numbering::Seq;
 use meowsenger::domain::role::Role;
 use meowsenger::domain::search::{IndexEntry, Query};
-use meowsenger::store::search::{IndexRow, Start};
+use meowsenger::store::search::{Among, IndexRow, Start};
 use meowsenger::store::{chat_lists, chats, members, search};
 use rstest::rstest;
 
@@ -42,7 +42,7 @@ async fn a_range_is_walked_in_its_order_both_ways(
         row("=ivanov", 0, "ivanov"),
     ];
     let walk = async |start: Start, limit: i64| {
-        search::walk(&store.db, &range, &start, limit).await.unwrap()
+        search::walk(&store.db, Among::Active, &range, &start, limit).await.unwrap()
     };
     assert_eq!(walk(Start::After("=ivan".into(), UserId(0)), 9).await, all);
     assert_eq!(walk(Start::After("=ivan".into(), ids[1]), 2).await, all[1..3]);
@@ -52,11 +52,11 @@ async fn a_range_is_walked_in_its_order_both_ways(
     assert_eq!(walk(Start::Before("=ivana".into(), ids[4]), 1).await, all[1..2]);
     let range = Query::parse("%").word_range(0);
     let start = Start::After(range.start.clone(), UserId(0));
-    assert_eq!(search::walk(&store.db, &range, &start, 9).await.unwrap(), []);
+    assert_eq!(search::walk(&store.db, Among::Active, &range, &start, 9).await.unwrap(), []);
 
-    let named = search::by_username(&store.db, "ivan_").await.unwrap();
+    let named = search::by_username(&store.db, Among::Active, "ivan_").await.unwrap();
     assert_eq!(named, Some((ids[5], "ivan_".into())));
-    assert_eq!(search::by_username(&store.db, "ivana").await.unwrap(), None);
+    assert_eq!(search::by_username(&store.db, Among::Active, "ivana").await.unwrap(), None);
 }
 
 #[rstest]
@@ -68,7 +68,8 @@ async fn pieces_are_looked_up_and_counted(
     let ids = [store.user("ivan").await, store.user("anna").await, store.user("ivan2").await];
     let pieces = vec!["~ivn".to_owned(), "=anna".to_owned(), "=nobody".to_owned()];
     let having = async |limit: i64| {
-        let mut found = search::having(&store.db, pieces.clone(), limit).await.unwrap();
+        let mut found =
+            search::having(&store.db, Among::Active, pieces.clone(), limit).await.unwrap();
         found.sort();
         found.iter().map(|row| row.user).collect::<Vec<_>>()
     };
@@ -110,7 +111,7 @@ async fn users_indexed_by_earlier_rules_are_indexed_again(
     search::index(&mut tx, ids[0], &IndexEntry::of("olga", "", "")).await.expect("indexed");
     tx.commit().await.expect("committed");
     let pieces = vec!["@ivan".to_owned(), "@anna".to_owned(), "@olga".to_owned()];
-    let found = search::having(&store.db, pieces, 9).await.unwrap();
+    let found = search::having(&store.db, Among::Active, pieces, 9).await.unwrap();
     let found: Vec<_> = found.iter().map(|row| (row.user, row.names.as_str())).collect();
     assert_eq!(found, [(ids[1], "anna"), (ids[0], "olga")]);
 }
