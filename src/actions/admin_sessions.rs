@@ -71,7 +71,9 @@ pub async fn authenticate(app: &App, cookie: &str) -> Result<Option<Caller>> {
     let hash = sha256_hex(secret);
     let found = found.filter(|(live, stored)| {
         // Hashes may be compared in any time: who guesses one does not know its secret.
-        *stored == hash && staff::moderates(&live.user) && now < live.created_at.plus(app.ages.session)
+        *stored == hash
+            && staff::moderates(&live.user)
+            && now < live.created_at.plus(app.ages.session)
     });
     let Some((live, _)) = found else { return Ok(None) };
     sessions::note_use(app, id, live.last_used_at, now);

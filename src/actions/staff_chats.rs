@@ -55,53 +55,49 @@ pub async fn list(
     match listing.order {
         ChatOrder::Activity => active(app, listing.kind, way, request, size).await,
         ChatOrder::Newest => {
-            let rows = of_types(listing.kind, async |kind| {
-                let beyond = match way.place {
-                    Some(ChatPlace::Id(id)) => id,
-                    _ => ChatId(i64::MAX),
-                };
-                Ok(store::by_age(&app.db, kind, way.upwards, beyond, way.limit).await?)
-            });
-            let key = |chat: &ChatFacts| (0, chat.id);
-            let rows = merged(rows.await?, &way, key);
+            let beyond = match way.place {
+                Some(ChatPlace::Id(id)) => id,
+                _ => ChatId(i64::MAX),
+            };
+            let mut rows = Vec::new();
+            for kind in types(listing.kind) {
+                rows.extend(store::by_age(&app.db, kind, way.upwards, beyond, way.limit).await?);
+            }
+            let rows = merged(rows, &way, |chat| (0, chat.id));
             Ok(Page::of(&request, rows, size, |chat: &ChatFacts| ChatPlace::Id(chat.id)))
         }
         ChatOrder::Members => {
-            let rows = of_types(listing.kind, async |kind| {
-                let beyond = match way.place {
-                    Some(ChatPlace::Count(count, id)) => (count, id),
-                    _ => (i64::MAX, ChatId(i64::MAX)),
-                };
-                Ok(store::by_size(&app.db, kind, way.upwards, beyond, way.limit).await?)
-            });
-            let key = |chat: &ChatFacts| (chat.members_count, chat.id);
-            let rows = merged(rows.await?, &way, key);
+            let beyond = match way.place {
+                Some(ChatPlace::Count(count, id)) => (count, id),
+                _ => (i64::MAX, ChatId(i64::MAX)),
+            };
+            let mut rows = Vec::new();
+            for kind in types(listing.kind) {
+                rows.extend(store::by_size(&app.db, kind, way.upwards, beyond, way.limit).await?);
+            }
+            let rows = merged(rows, &way, |chat| (chat.members_count, chat.id));
             let place = |chat: &ChatFacts| ChatPlace::Count(chat.members_count, chat.id);
             Ok(Page::of(&request, rows, size, place))
         }
     }
 }
 
-/// The chats of a type, or of each: every type is in the order of the index.
-async fn of_types(
-    kind: Option<ChatType>,
-    read: impl AsyncFn(ChatType) -> Result<Vec<ChatFacts>>,
-) -> Result<Vec<ChatFacts>> {
-    let mut rows = Vec::new();
-    for each in [ChatType::Private, ChatType::Group] {
-        if kind.is_none_or(|kind| kind == each) {
-            rows.extend(read(each).await?);
-        }
-    }
-    Ok(rows)
+/// A type, or each of them: every one has a part of the index for itself.
+fn types(kind: Option<ChatType>) -> impl Iterator<Item = ChatType> {
+    let all = [ChatType::Private, ChatType::Group].into_iter();
+    all.filter(move |each| kind.is_none_or(|kind| kind == *each))
 }
 
-fn merged<K: Ord>(
+/// The nearest rows of all types.
+fn merged(
     mut rows: Vec<ChatFacts>,
     way: &Way,
-    key: impl Fn(&ChatFacts) -> K,
+    key: impl Fn(&ChatFacts) -> (i64, ChatId),
 ) -> Vec<ChatFacts> {
-    rows.sort_by(|a, b| if way.upwards { key(a).cmp(&key(b)) } else { key(b).cmp(&key(a)) });
+    rows.sort_by_key(key);
+    if !way.upwards {
+        rows.reverse();
+    }
     rows.truncate(usize::try_from(way.limit).unwrap_or(usize::MAX));
     rows
 }

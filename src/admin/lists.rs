@@ -108,6 +108,13 @@ impl ListQuery {
         SortLink { text, path: self.path_with("sort", sort), is_current }
     }
 
+    /// Another path with the parameters of this list, for an export of it.
+    pub(super) fn path_of(&self, path: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.without_cursor());
+        format!("{path}?{}", query.finish())
+    }
+
     /// The list's own path with one parameter set, and without a cursor otherwise.
     pub(super) fn path_with(&self, name: &str, value: &str) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());

@@ -3,24 +3,31 @@
 //! and says who asks ([`RequestFacts`]). Every page passes `guard`, which authenticates, checks forms against forgery,
 //! and hides from everybody else which pages exist.
 
+mod areas;
+mod audit;
+mod chats;
 mod confirm;
 mod cookies;
 mod csrf;
+mod csv;
 mod errors;
 mod filters;
-#[expect(dead_code, reason = "parts for pages that are not there yet")]
 mod forms;
 mod guard;
-#[expect(dead_code, reason = "parts for pages that are not there yet")]
+mod inputs;
 mod lists;
 mod login;
 mod overview;
 mod own_sessions;
 mod pages;
 mod paths;
+mod refusal;
+mod reports;
 mod request;
 mod served_style;
 mod style;
+mod user;
+mod users;
 mod visit;
 
 use std::sync::Arc;
@@ -51,6 +58,7 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
             get(own_sessions::confirm).post(own_sessions::end_others),
         )
         .route("/admin/sessions/{id}/end/", post(own_sessions::end))
+        .merge(areas::routes())
         .route("/admin/{*rest}", any(errors::not_found))
         .method_not_allowed_fallback(errors::method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(app), guard::guard));

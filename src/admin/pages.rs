@@ -17,13 +17,27 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form
 pub(super) enum NavSection {
     /// How the site is.
     Overview,
+    /// Users.
+    Users,
+    /// Chats.
+    Chats,
+    /// Reports.
+    Reports,
+    /// The record of what staff did.
+    Audit,
     /// The caller's own sessions, and pages of no entry.
     Own,
 }
 
 impl NavSection {
     /// The entries, with their pages.
-    const ALL: &[(Self, &str, &str)] = &[(Self::Overview, "Overview", "/admin/")];
+    const ALL: &[(Self, &str, &str)] = &[
+        (Self::Overview, "Overview", "/admin/"),
+        (Self::Users, "Users", "/admin/users/"),
+        (Self::Chats, "Chats", "/admin/chats/"),
+        (Self::Reports, "Reports", "/admin/reports/"),
+        (Self::Audit, "Audit", "/admin/audit/"),
+    ];
 }
 
 /// An entry of the navigation.
