@@ -15,11 +15,14 @@ use meowsenger::domain::staff_users::{UserListing, UserOrder};
 use meowsenger::domain::time::Timestamp;
 
 /// What staff have done, and reports: many of each.
-pub(crate) const SITE: [&str; 3] = [
+pub(crate) const SITE: [&str; 4] = [
     "insert into audit (at, actor_id, action, target_id, detail) \
      select $1, n % 2 + 1, case n % 3 when 0 then 'user.update' else 'chat.delete' end, n, '{}' from s",
     "insert into reports (reporter_id, user_id, reason, created_at, status) \
      select 1, n, 'spam', $1, case n % 2 when 0 then 'open' else 'resolved' end from s",
+    "update chats set search_text = '\n' || lower(name), last_message_id = \
+         (select max(m.id) from messages m where m.chat_id = chats.id) \
+     where created_at = $1 and exists (select n from s)",
     "update users set is_staff = true where id = 1 and date_joined = $1 and exists (select n from s)",
 ];
 
@@ -35,14 +38,12 @@ pub(crate) async fn calls(app: &Arc<App>, me: &Caller, size: i64) {
         let Some(previous) = page.previous else { continue };
         list(PageRequest::Before(previous)).await.expect("users");
     }
-    for listing in chat_listings() {
-        let list = async |request| staff_chats::list(app, staff, &listing, request, size).await;
-        let page = list(PageRequest::First).await.expect("chats");
-        assert!(!page.rows.is_empty(), "{listing:?}");
-        let Some(next) = page.next else { continue };
-        let page = list(PageRequest::After(next)).await.expect("chats");
-        let Some(previous) = page.previous else { continue };
-        list(PageRequest::Before(previous)).await.expect("chats");
+    let search = Some("kitch".to_owned());
+    list_chats(app, me, ChatListing { search, ..ChatListing::default() }, size).await;
+    for order in [ChatOrder::Newest, ChatOrder::Members] {
+        for kind in [Some(ChatType::Group), None] {
+            list_chats(app, me, ChatListing { kind, search: None, order }, size).await;
+        }
     }
     staff_chats::members(app, staff, ChatId(2_001), PageRequest::First, size)
         .await
@@ -78,15 +79,22 @@ fn user_listings() -> Vec<UserListing> {
     listings
 }
 
-fn chat_listings() -> Vec<ChatListing> {
-    let mut listings = Vec::new();
-    for order in ChatOrder::ALL {
-        listings.push(ChatListing { kind: Some(ChatType::Group), search: None, order });
-        listings.push(ChatListing { kind: None, search: None, order });
+/// Reads a bounded number of messages instead of an index.
+pub(crate) async fn walks(app: &Arc<App>, me: &Caller, size: i64) {
+    for kind in [Some(ChatType::Group), None] {
+        let order = ChatOrder::Activity;
+        list_chats(app, me, ChatListing { kind, search: None, order }, size).await;
     }
-    let search = Some("kitch".to_owned());
-    listings.push(ChatListing { search, ..ChatListing::default() });
-    listings
+}
+
+async fn list_chats(app: &Arc<App>, me: &Caller, listing: ChatListing, size: i64) {
+    let list = async |request| staff_chats::list(app, &me.user, &listing, request, size).await;
+    let page = list(PageRequest::First).await.expect("chats");
+    assert!(!page.rows.is_empty(), "{listing:?}");
+    let Some(next) = page.next else { return };
+    let page = list(PageRequest::After(next)).await.expect("chats");
+    let Some(previous) = page.previous else { return };
+    list(PageRequest::Before(previous)).await.expect("chats");
 }
 
 fn report_filters() -> Vec<ReportFilter> {
