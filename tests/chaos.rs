@@ -1,4 +1,4 @@
-//! Faults, with one load and one judge: clients send, edit, read, join and leave while something fails. In
+//! Faults, with one load and one judge: clients send, edit, forward, read, join, leave and more while something fails. In
 //! the end every acknowledged message must exist once, and every client must have the server's state and must
 //! have received every change in order.
 //!

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use meowsenger_client::types::{
-    ChatType, Draft, GroupUpdate, Message, NewGroup, Registration, Role,
+    ChatType, Draft, GroupUpdate, Message, NewGroup, NewInvite, Registration, Role, SettingsUpdate,
+    Upload,
 };
 use meowsenger_client::{
     ChatId, Client, Connection, Error, ErrorKind, Event, Events, Options, Result, Seq, Server,
@@ -24,11 +25,16 @@ const PAUSE: usize = 500;
 /// Four bytes, as one character.
 const LARGE: &str = "\u{1F408}";
 
+/// Fields that may be wrong: who blocks cannot be added, and an upload is gone once the database went back in time.
+const EXPECTED: [&str; 4] = ["attachments", "members", "user", "users"];
+
 /// What all users record.
 #[derive(Default)]
 pub struct Notes {
     pub sends: Mutex<Sends>,
     pub faults: Mutex<Vec<String>>,
+    /// The codes of all invites.
+    pub invites: Mutex<Vec<String>>,
     /// Counts what was received, for tests to wait for.
     pub received: watch::Sender<u64>,
 }
@@ -105,7 +111,34 @@ impl Actor {
         let by_socket = chance.one_in(2);
         let what = chance.below(100);
         Ok(Some(match what {
-            0..60 => return self.send(chance, chat, count, by_socket).await.map(Some),
+            0..53 => return self.send(chance, chat, count, by_socket).await.map(Some),
+            53..56 => {
+                let alive: Vec<_> = messages.iter().filter(|m| m.deleted_at.is_none()).collect();
+                let Some(message) = chance.pick(&alive) else { return Ok(None) };
+                let mut chats: Vec<_> = live.replica().chats().keys().copied().collect();
+                chats.truncate(1 + chance.below(3));
+                client.forward(message.id, &chats).await?;
+                format!("forwarded {} to {chats:?}", message.id)
+            }
+            56 | 57 => {
+                let set = SettingsUpdate::new().pinned(chance.one_in(2)).archived(chance.one_in(2));
+                client.update_chat_settings(chat, &set).await?;
+                format!("set what only they see of {chat}")
+            }
+            58 => {
+                // Not for long: nothing can be sent between the two meanwhile.
+                let Some(other) = chance.pick(others) else { return Ok(None) };
+                let blocked = client.block(*other).await;
+                client.unblock(*other).await?;
+                blocked?;
+                format!("blocked {other} for a moment")
+            }
+            59 => {
+                let codes = self.notes.invites.lock().expect("not poisoned").clone();
+                let Some(code) = chance.pick(&codes) else { return Ok(None) };
+                let joined = client.accept_invite(code).await?;
+                format!("joined {} by an invite", joined.id)
+            }
             60..68 => {
                 let Some(message) = chance.pick(&mine) else { return Ok(None) };
                 let content = format!("edited {count}");
@@ -155,7 +188,12 @@ impl Actor {
                 client.remove_member(chat, *other).await?;
                 format!("put {other} out of {chat}")
             }
-            97..99 => {
+            97 => {
+                let invite = client.create_invite(chat, &NewInvite::new()).await?;
+                self.notes.invites.lock().expect("not poisoned").push(invite.code);
+                format!("invited to {chat}")
+            }
+            98 => {
                 client
                     .update_group(chat, &GroupUpdate::new().name(format!("Room {count}")))
                     .await?;
@@ -198,10 +236,11 @@ impl Actor {
     ) -> Result<String> {
         let burst = chance.one_in(150);
         let large = burst || chance.one_in(12);
+        let has_file = !large && chance.one_in(15);
         let name = |part| format!("cat{}-{count}-{part}", self.number);
         let parts = (0..if burst { 12 } else { 1 }).map(|part| {
             let content = if large { LARGE.repeat(9_000) } else { name(part) };
-            self.send_one(chat, name(part), content, by_socket || burst)
+            self.send_one(chat, name(part), content, by_socket || burst, has_file)
         });
         let seqs = try_join_all(parts).await?;
         Ok(format!("sent {} to {chat}: {seqs:?}", name(0)))
@@ -213,8 +252,13 @@ impl Actor {
         name: String,
         content: String,
         by_socket: bool,
+        file: bool,
     ) -> Result<Seq> {
-        let draft = Draft::new(content).client_id(name.clone());
+        let mut draft = Draft::new(content).client_id(name.clone());
+        if file {
+            let file = self.client.upload(Upload::new("cat.txt", name.clone())).await?;
+            draft = draft.attachments([file.id]);
+        }
         self.notes.sends.lock().expect("not poisoned").tried.insert(name.clone(), chat);
         let message = match by_socket {
             true => self.live.send(chat, draft).await?,
@@ -237,13 +281,16 @@ impl Actor {
     /// not be repeated, such as making a group, fails while the database does.
     fn judge(&self, error: Error) -> String {
         let expected = match &error {
-            Error::Api(error) => matches!(
-                error.kind,
-                ErrorKind::NotFound
-                    | ErrorKind::PermissionDenied
-                    | ErrorKind::Conflict
-                    | ErrorKind::Unavailable
-            ),
+            Error::Api(error) => {
+                matches!(
+                    error.kind,
+                    ErrorKind::NotFound
+                        | ErrorKind::PermissionDenied
+                        | ErrorKind::Conflict
+                        | ErrorKind::Unavailable
+                ) || error.errors.keys().all(|field| EXPECTED.contains(&field.as_str()))
+                    && !error.errors.is_empty()
+            }
             Error::Network(_) => true,
             _ => false,
         };

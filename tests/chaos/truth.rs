@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
-use meowsenger_client::types::{Message, SyncRequest};
+use meowsenger_client::types::{ChatState, Message, SyncRequest};
 use meowsenger_client::{Anchor, ChatId, Client, Seq, Server, Version};
 use tokio::time::timeout;
 
@@ -71,13 +71,24 @@ pub async fn judge(
 }
 
 async fn knows_all(actor: &Actor, client: &Client) -> bool {
-    let (versions, in_step) = {
+    let (request, in_step) = {
         let replica = actor.live.replica();
         let versions = replica.chats().iter().map(|(id, known)| (*id, known.version()));
-        (versions.collect(), replica.is_up_to_date())
+        let mut request = SyncRequest::new(versions.collect());
+        request.account = replica.account_version();
+        (request, replica.is_up_to_date())
     };
-    let news = client.sync(&SyncRequest::new(versions)).await.expect("an answer");
-    in_step && news.changes.is_empty() && news.gone.is_empty()
+    let news = client.sync(&request).await.expect("an answer");
+    // What has the same version as the last frame of the account may be known.
+    let own = news.account.into_iter().flat_map(|account| account.chats);
+    let replica = actor.live.replica();
+    let is_known = |state: ChatState| {
+        let known = replica.chat(state.chat).map(|known| known.chat());
+        known.is_some_and(|chat| {
+            (chat.settings, chat.last_read_seq) == (state.settings, state.last_read_seq)
+        })
+    };
+    in_step && news.changes.is_empty() && news.gone.is_empty() && own.map(is_known).all(|is| is)
 }
 
 /// The same session, asking one node.

@@ -53,6 +53,12 @@ impl Replica {
                 known.version = version;
                 known.learn(frame["message"].clone());
             }
+            "member.joined" => {
+                let (chat, version) = (id(&frame["chat"]), id(&frame["version"]));
+                let known = self.chats.get_mut(&chat).unwrap_or_else(|| panic!("whose? {frame}"));
+                assert_eq!(version, known.version + 1, "out of order: {frame}");
+                known.version = version;
+            }
             "resync" => {
                 let chats = frame["chats"].as_array().expect("chats");
                 self.resyncs.extend(chats.iter().map(id));
