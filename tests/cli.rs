@@ -300,7 +300,7 @@ fn a_superuser_is_made_without_asking() {
     ];
     let weak = [boss[0], ("DJANGO_SUPERUSER_PASSWORD", "12345")];
     make(&weak).expect(1).says(&["password:", "too short", "entirely numeric"]);
-    make(&boss).expect(0).says(&["Superuser created"]);
+    make(&boss).expect(0).says(&["Superuser created", "/admin/"]);
     make(&boss).expect(1).says(&["username: A user with that username already exists."]);
     let ours = [
         ("MEOWSENGER_SUPERUSER_USERNAME", "second"),

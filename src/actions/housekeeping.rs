@@ -1,4 +1,5 @@
-//! Clean-up: removes old sessions, expired tickets and invites, unused rate limits and the messages of deleted chats;
+//! Clean-up: removes old sessions, expired tickets and invites, unused rate limits, old counters and the messages of
+//! deleted chats;
 //! returns unused connections and freed memory.
 
 use std::hint::black_box;
@@ -7,8 +8,12 @@ use std::time::Duration;
 
 use crate::app::{AGREEMENT, App};
 use crate::domain::error::Result;
-use crate::store::{chats, checkpoint, departures, invites, rate_limits, sessions, site, tickets};
+use crate::store::{
+    chats, checkpoint, counters as counter_rows, departures, invites, rate_limits, sessions, site,
+    tickets,
+};
 
+use super::counters;
 use super::tickets as tickets_action;
 use super::unit::Unit;
 
@@ -58,6 +63,7 @@ pub async fn forget(app: Arc<App>) -> Result<()> {
     sessions::forget_spent_after(&mut unit.tx, now.plus(AGREEMENT)).await?;
     invites::forget(&mut unit.tx, until.minus(KEEP)).await?;
     departures::forget(&mut unit.tx, until.minus(KEEP)).await?;
+    counter_rows::forget(&mut unit.tx, until.minus(counters::KEEP)).await?;
     unit.commit().await
 }
 

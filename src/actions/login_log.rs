@@ -1,4 +1,4 @@
-//! The log lines of logins: the account, the client's address, and the reason of a failure. The account is a
+//! The log lines of logins, which are counted, too: the account, the client's address, and the reason of a failure. The account is a
 //! hash unless `LOG_ACCOUNTS` says otherwise: names and addresses are personal data, and now and then
 //! somebody types a password in place of the name.
 
@@ -13,7 +13,7 @@ const PURPOSE: &str = "log account";
 const HASH_LENGTH: usize = 16;
 const NAME_LENGTH: usize = 150;
 
-/// Logs an attempt to log in with the name `key`; `user` has this name, if anybody has.
+/// Logs and counts an attempt to log in with the name `key`; `user` has this name, if anybody has.
 pub(super) fn attempted(
     app: &App,
     key: &str,
@@ -27,11 +27,16 @@ pub(super) fn attempted(
     };
     let (user, client) = (user.map(|id| id.0), device.ip);
     match error {
-        None => tracing::info!(user, account, %client, "logged in"),
+        None => {
+            app.metrics.logins.succeeded();
+            tracing::info!(user, account, %client, "logged in");
+        }
         Some(Error::LoginFailed(reason)) => {
+            app.metrics.logins.failed();
             tracing::warn!(user, account, %client, reason = reason.to_string(), "login failed");
         }
         Some(Error::Throttled(_)) => {
+            app.metrics.logins.throttled();
             tracing::warn!(user, account, %client, reason = "throttled", "login failed");
         }
         // Nobody's fault but the server's, which logs it.

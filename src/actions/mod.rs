@@ -21,10 +21,12 @@ pub mod chats;
 pub mod clocks;
 pub mod committer;
 pub mod connect;
+pub mod counters;
 pub mod django;
 pub mod doctor;
 pub mod epoch;
 pub mod exports;
+pub mod figures;
 pub mod forwarding;
 mod grouping;
 pub mod health;
@@ -148,6 +150,11 @@ fn start_upkeep(app: &Arc<App>) {
     app.every("message_merging", message_merging::INTERVAL, move |app| {
         message_merging::merge(app, Arc::clone(&held), Arc::clone(&tidied))
     });
+    let counted = Arc::<counters::Written>::default();
+    app.every("counters", counters::INTERVAL, move |app| {
+        counters::store(app, Arc::clone(&counted))
+    });
+    app.every("figures", figures::INTERVAL, figures::count);
     app.every("housekeeping", housekeeping::INTERVAL, housekeeping::forget);
     app.every("retention", retention::INTERVAL, move |app| {
         retention::sweep(app, Arc::clone(&swept))

@@ -15,7 +15,7 @@ use super::errors::{AdminError, Result};
 use super::forms::FormData;
 
 /// The hidden field.
-const FIELD: &str = "csrf_token";
+const FIELD: &str = "csrfmiddlewaretoken";
 const PURPOSE: &str = "admin form";
 /// The largest form, in bytes.
 const FORM_MAX: usize = 64 * 1024;

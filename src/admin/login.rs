@@ -25,8 +25,7 @@ use super::{cookies, csrf, paths};
 const COOKIE_LENGTH: usize = 32;
 /// How long a login page can be used.
 const COOKIE_SECONDS: u64 = 12 * 3_600;
-const FAILED: &str = "No active staff account was found with this username and password. \
-                      Both may be case-sensitive.";
+const FAILED: &str = "No active staff account was found with this username and password.";
 
 #[derive(Template)]
 #[template(path = "admin/login.html")]
@@ -108,7 +107,8 @@ fn show(
         Some(Error::Throttled(_)) => {
             (StatusCode::TOO_MANY_REQUESTS, error.as_ref().map(Error::to_string))
         }
-        Some(_) => (StatusCode::BAD_REQUEST, Some(FAILED.to_owned())),
+        // As in Django.
+        Some(_) => (StatusCode::OK, Some(FAILED.to_owned())),
     };
     let mut response = render(&LoginPage { frame, username, next, error: text })?;
     *response.status_mut() = status;
@@ -132,7 +132,7 @@ fn login_cookie(headers: &HeaderMap) -> Option<&str> {
 
 fn see(path: &str, cookie: Option<HeaderValue>) -> Result<Response> {
     let location: DomainResult<HeaderValue> = path.parse().map_err(Error::internal);
-    let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, location?)]).into_response();
+    let mut response = (StatusCode::FOUND, [(header::LOCATION, location?)]).into_response();
     if let Some(cookie) = cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }

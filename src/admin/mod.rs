@@ -21,6 +21,7 @@ mod overview;
 mod own_sessions;
 mod pages;
 mod paths;
+mod plots;
 mod refusal;
 mod reports;
 mod request;

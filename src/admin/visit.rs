@@ -90,7 +90,7 @@ impl Visit {
             (header::LOCATION, to.parse().map_err(Error::internal)?),
             (header::SET_COOKIE, cookie),
         ];
-        Ok((StatusCode::SEE_OTHER, headers).into_response())
+        Ok((StatusCode::FOUND, headers).into_response())
     }
 
     /// Bound to the session, so that nobody is shown the message of another.

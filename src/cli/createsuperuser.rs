@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::actions::accounts;
-use crate::config::{Variables, environment, secret};
+use crate::config::{ServerSettings, Variables, environment, secret};
 use crate::wire::accounts::Register;
 use crate::wire::fields::Fields;
 
@@ -57,7 +57,16 @@ pub(super) async fn run(arguments: &CreatesuperuserArguments) -> Result {
     let registration = Register::parse(Fields::of(body));
     accounts::create_superuser(&app, registration).await.map_err(describe)?;
     say("Superuser created successfully.");
+    say(&format!("Log in to the admin site at {}/admin/", origin(&app.server)));
     Ok(())
+}
+
+/// Where browsers reach the server: `PUBLIC_URL`, or the port that it listens on.
+fn origin(server: &ServerSettings) -> String {
+    match &server.public_url {
+        Some(url) => url.clone(),
+        None => format!("http://localhost:{}", server.bind.port),
+    }
 }
 
 /// A variable, under Django's name or ours, or the content of the file that it names with `_FILE`.

@@ -188,6 +188,9 @@ fn greet(config: &Config, address: SocketAddr, metrics: Option<SocketAddr>, file
     say(&format!("Meowsenger {version} listens on http://{address}"));
     say(&format!("  data:        {data}"));
     say(&format!("  API:         http://{address}/api/docs/"));
+    if config.server.debug {
+        say(&format!("  admin site:  http://{address}/admin/"));
+    }
     if let Some(metrics) = metrics {
         say(&format!("  metrics:     http://{metrics}/metrics"));
     }

@@ -24,6 +24,8 @@ pub struct HttpMetrics {
     requests: Family<AnsweredLabels, Counter>,
     durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
     unreadable: Counter,
+    /// Of those above, the ones whose status is 500 or more. Not a metric of its own.
+    server_errors: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -45,6 +47,7 @@ impl Default for HttpMetrics {
             requests: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             unreadable: Counter::default(),
+            server_errors: Counter::default(),
         }
     }
 }
@@ -77,6 +80,14 @@ impl HttpMetrics {
         self.durations.get_or_create(&labels).observe(took.as_secs_f64());
         let RouteLabels { method, route } = labels;
         self.requests.get_or_create(&AnsweredLabels { method, route, status }).inc();
+        if status >= 500 {
+            self.server_errors.inc();
+        }
+    }
+
+    /// Requests that failed because of the server, since the node started.
+    pub fn server_errors(&self) -> u64 {
+        self.server_errors.get()
     }
 
     /// Counts a request whose head could not be parsed.

@@ -5,6 +5,7 @@
 pub mod database;
 mod families;
 pub mod http;
+pub mod logins;
 pub mod node;
 pub mod process;
 pub mod realtime;
@@ -16,6 +17,7 @@ use prometheus_client::registry::Registry;
 
 use database::DatabaseMetrics;
 use http::HttpMetrics;
+use logins::LoginMetrics;
 use node::NodeMetrics;
 use process::ProcessMetrics;
 use realtime::{BusMetrics, RealtimeMetrics};
@@ -27,6 +29,8 @@ use sends::SendMetrics;
 pub struct Metrics {
     /// Requests.
     pub http: HttpMetrics,
+    /// Logins.
+    pub logins: LoginMetrics,
     /// The committers.
     pub sends: SendMetrics,
     /// The index for searching messages.
@@ -67,12 +71,14 @@ impl Metrics {
         bus: Option<&BusMetrics>,
     ) -> Self {
         let (http, sends) = (HttpMetrics::default(), SendMetrics::default());
+        let logins = LoginMetrics::default();
         let search = SearchMetrics::default();
         let (node, process) = (NodeMetrics::default(), ProcessMetrics::default());
         let mut registry = Registry::default();
         process.register(&mut registry);
         let own = registry.sub_registry_with_prefix("meowsenger");
         http.register(own);
+        logins.register(own);
         database.register(own);
         sends.register(own);
         search.register(own);
@@ -81,7 +87,7 @@ impl Metrics {
             bus.register(own);
         }
         node.register(own, bus.is_some());
-        Self { http, sends, search, realtime, node, process, registry }
+        Self { http, logins, sends, search, realtime, node, process, registry }
     }
 
     /// Everything, as text.

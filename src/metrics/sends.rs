@@ -75,4 +75,9 @@ impl SendMetrics {
     pub fn created(&self, count: usize) {
         self.created.inc_by(count as u64);
     }
+
+    /// Messages that were committed since the node started.
+    pub fn created_since_start(&self) -> u64 {
+        self.created.get()
+    }
 }

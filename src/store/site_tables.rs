@@ -55,6 +55,8 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ("presence", "who is connected to them"),
     ("tickets", "they are valid for seconds"),
     ("throttles", "rate limits begin anew"),
+    ("counters", "how busy these nodes were"),
+    ("figures", "they are counted anew"),
     ("search_state", "the search index is made anew"),
     ("search_segments", "the search index is made anew"),
     ("search_pages", "the search index is made anew"),

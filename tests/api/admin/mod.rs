@@ -2,6 +2,7 @@
 
 mod entrance;
 mod moderation;
+mod overview;
 mod own_sessions;
 mod rights;
 mod scene;

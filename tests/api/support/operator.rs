@@ -52,7 +52,7 @@ impl Operator {
     /// A user of this server, logged in to the admin site.
     pub async fn of(server: &TestApp, user: &Client) -> Self {
         let mut operator = Self::new(&server.base);
-        operator.login(&user.username, PASSWORD).await.expect(303);
+        operator.login(&user.username, PASSWORD).await.expect(302);
         (operator.id, operator.username) = (user.id, user.username.clone());
         operator
     }
@@ -75,14 +75,14 @@ impl Operator {
     /// Sends a form, with the token.
     pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("csrf_token", &self.token).extend_pairs(fields);
+        form.append_pair("csrfmiddlewaretoken", &self.token).extend_pairs(fields);
         let form = form.finish();
         self.send(Method::POST, path, Some(form)).await
     }
 
     /// Sends a form that answers with a redirect, and opens the page that it leads to.
     pub async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let to = location(&self.post(path, fields).await.expect(303));
+        let to = location(&self.post(path, fields).await.expect(302));
         self.get(&to).await.expect(200)
     }
 
@@ -103,7 +103,7 @@ impl Operator {
                 false => self.cookies.insert(name.to_owned(), value.to_owned()),
             };
         }
-        let mark = "name=\"csrf_token\" value=\"";
+        let mark = "name=\"csrfmiddlewaretoken\" value=\"";
         if let Some((_, rest)) = answer.text.split_once(mark) {
             self.token = rest.split('"').next().expect("a token").to_owned();
         }
