@@ -16,20 +16,26 @@ const PROGRAM = process.env.MEOW_PROGRAM ?? join(ROOT, "target/debug/meowsenger"
 export const PASSWORD = "nine-lives-2026";
 
 export class Site {
-  /** Starts everything. */
-  static async start() {
+  /** Starts everything; without `client`, the server alone, whose own pages `open` then opens. */
+  static async start({ client = true } = {}) {
     const site = new Site();
     site.folder = await mkdtemp(join(tmpdir(), "meow-web."));
     site.port = await freePort();
     await site.startServer();
-    const headers = { "Content-Security-Policy": policy() };
-    const target = `http://127.0.0.1:${site.port}`;
-    const proxy = Object.fromEntries(["/api", "/media", "/ws"].map((path) => [path, { target, ws: path === "/ws" }]));
-    const root = join(ROOT, "web");
-    site.pages = await preview({ root, logLevel: "error", preview: { host: "127.0.0.1", port: await freePort(), proxy, headers } });
-    site.url = site.pages.resolvedUrls.local[0].replace(/\/$/, "");
+    site.url = `http://127.0.0.1:${site.port}`;
+    if (client) await site.#servePages();
     site.browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
     return site;
+  }
+
+  /** Serves the built client before the server. */
+  async #servePages() {
+    const headers = { "Content-Security-Policy": policy() };
+    const target = this.url;
+    const proxy = Object.fromEntries(["/api", "/media", "/ws"].map((path) => [path, { target, ws: path === "/ws" }]));
+    const root = join(ROOT, "web");
+    this.pages = await preview({ root, logLevel: "error", preview: { host: "127.0.0.1", port: await freePort(), proxy, headers } });
+    this.url = this.pages.resolvedUrls.local[0].replace(/\/$/, "");
   }
 
   /** Resolves when the server listens. */
@@ -98,6 +104,17 @@ export class Site {
       const isFault = line.type() === "error" && !/Failed to load resource|WebSocket connection/.test(line.text());
       if (isFault) page.errors.push(line.text());
     });
+    return page;
+  }
+
+  /** A page of staff who have logged in to the admin site. */
+  async openAdmin(username, options) {
+    const page = await this.open({ baseURL: `http://127.0.0.1:${this.port}`, ...options });
+    await page.goto("/admin/");
+    await page.getByLabel("Username or e-mail address").fill(username);
+    await page.getByLabel("Password").fill(PASSWORD);
+    await page.getByRole("button", { name: "Log in" }).click();
+    await page.getByRole("heading", { name: "Overview" }).waitFor();
     return page;
   }
 
