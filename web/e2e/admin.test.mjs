@@ -23,10 +23,10 @@ async function connect(user) {
   await page.goto("/healthz/");
   await page.evaluate((ticket) => {
     const socket = new WebSocket(`/ws/?ticket=${ticket}`);
-    globalThis.closed = new Promise((resolve) => socket.addEventListener("close", ({ code }) => resolve(code)));
+    globalThis.whenClosed = new Promise((resolve) => socket.addEventListener("close", ({ code }) => resolve(code)));
     return new Promise((resolve) => socket.addEventListener("message", resolve, { once: true }));
   }, ticket);
-  return { closed: page.evaluate(() => globalThis.closed) };
+  return { closed: page.evaluate(() => globalThis.whenClosed) };
 }
 
 /** Presses Tab until an element has the focus, as people without a mouse do. */

@@ -1,8 +1,9 @@
-// Photographs the client for the README: people who make plans, on a desktop and a phone, in light and dark.
+// Photographs the client for the README: people who make plans, on a desktop and a phone, in light and dark; and the admin site.
 
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { PASSWORD, Site } from "../e2e/support.mjs";
+import { photographAdmin } from "./photograph-admin.mjs";
 
 const FOLDER = fileURLToPath(new URL("../../docs/images/", import.meta.url));
 const DESKTOP = { width: 1280, height: 800 };
@@ -16,6 +17,7 @@ try {
   await photograph("desktop-dark", { viewport: DESKTOP, colorScheme: "dark" }, friend);
   await photograph("phone-chat", { viewport: PHONE, colorScheme: "light" }, friend);
   await photograph("phone-list", { viewport: PHONE, colorScheme: "dark" });
+  await photographAdmin(site, `${FOLDER}admin.png`);
 } finally {
   await site.stop();
 }
