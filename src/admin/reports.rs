@@ -58,7 +58,7 @@ struct ReportPage {
 pub(super) async fn list(State(app): State<Arc<App>>, visit: Visit) -> Result<Response> {
     let query = ListQuery::of(&visit, NAME);
     let filter = filter(&query)?;
-    let request = || Ok(query.request(|key| key.parse().ok()).map_err(|_| Error::InvalidCursor)?);
+    let request = || query.request(|key| key.parse().ok()).map_err(|_| Error::InvalidCursor);
     let caller = &visit.caller.user;
     let page = reports::list(&app, caller, Ok(filter), request, ListQuery::SIZE).await?;
     Ok(render(&ReportsPage {

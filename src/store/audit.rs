@@ -53,19 +53,19 @@ impl From<Row> for AuditEntry {
     }
 }
 
-/// `$1` and `$2` a place, `$3` and `$4` a range of times, `$5` the limit.
+/// `$1` and `$2` a place, `$3` the last time, `$4` the limit.
 const SELECT: &str = "\
     select a.id, a.at, a.actor_id, (select u.username from users u where u.id = a.actor_id) as actor, \
            a.action, a.target_id, a.detail \
-    from audit a where a.at >= $3 and a.at < $4 and ";
-const DOWN: &str = "(a.at, a.id) < ($1, $2) order by a.at desc, a.id desc limit $5";
-const UP: &str = "(a.at, a.id) > ($1, $2) order by a.at, a.id limit $5";
-const ACTOR: &str = "a.actor_id = $6 and ";
-const ACTION: &str = "a.action = $6 and ";
-const ACTOR_ACTION: &str = "a.actor_id = $6 and a.action = $7 and ";
+    from audit a where ";
+const DOWN: &str = "a.at >= $3 and (a.at, a.id) < ($1, $2) order by a.at desc, a.id desc limit $4";
+const UP: &str = "a.at < $3 and (a.at, a.id) > ($1, $2) order by a.at, a.id limit $4";
+const ACTOR: &str = "a.actor_id = $5 and ";
+const ACTION: &str = "a.action = $5 and ";
+const ACTOR_ACTION: &str = "a.actor_id = $5 and a.action = $6 and ";
 /// A target has few rows, so the rest is compared one by one.
-const TARGET: &str = "a.target_id = $6 and a.action >= $7 and a.action < $8 \
-    and ($9 is null or a.actor_id = $9) and ($10 is null or a.action = $10) and ";
+const TARGET: &str = "a.target_id = $5 and a.action >= $6 and a.action < $7 \
+    and ($8 is null or a.actor_id = $8) and ($9 is null or a.action = $9) and ";
 
 /// Rows beyond a place in the order of their times, nearest first: earlier ones, or later ones.
 pub async fn beyond(
@@ -88,9 +88,13 @@ pub async fn beyond(
         (None, None, None, false) => concat!(SELECT, DOWN),
         (None, None, None, true) => concat!(SELECT, UP),
     });
-    let query = query.bind(place.0).bind(place.1);
-    let query = query.bind(from.unwrap_or(Timestamp::MIN)).bind(until.unwrap_or(Timestamp::MAX));
-    let query = query.bind(limit);
+    // One bound on each side: of two, the database might begin at the wrong one. Ids are greater than 0.
+    let (from, until) = (from.unwrap_or(Timestamp::MIN), until.unwrap_or(Timestamp::MAX));
+    let (place, last) = match upwards {
+        true => (place.max((from, 0)), until),
+        false => (place.min((until, 0)), from),
+    };
+    let query = query.bind(place.0).bind(place.1).bind(last).bind(limit);
     let name = action.map(AuditAction::as_str);
     let rows: Vec<Row> = match (target, actor, name) {
         (Some((kind, id)), actor, name) => {

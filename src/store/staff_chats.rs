@@ -164,74 +164,73 @@ pub async fn by_name(
     const POSTGRES: &str = "substr(c.search_text, 1, 64) collate \"C\"";
     const HEAD: &str = " as place, ";
     const WHERE: &str = "from chats c where c.deleted_at is null and c.type = 'group' and ";
-    let query = at.into().query(match upwards {
-        true => Dialects {
-            sqlite: concat!(
-                "select ",
-                SQLITE,
-                HEAD,
-                COLUMNS,
-                WHERE,
-                SQLITE,
-                " >= $1 and ",
-                SQLITE,
-                " < $2 and (",
-                SQLITE,
-                ", c.id) > ($3, $4) order by ",
-                SQLITE,
-                ", c.id limit $5"
-            ),
-            postgres: concat!(
-                "select ",
-                POSTGRES,
-                HEAD,
-                COLUMNS,
-                WHERE,
-                POSTGRES,
-                " >= $1 and ",
-                POSTGRES,
-                " < $2 and (",
-                POSTGRES,
-                ", c.id) > ($3, $4) order by ",
-                POSTGRES,
-                ", c.id limit $5"
-            ),
-        },
-        false => Dialects {
-            sqlite: concat!(
-                "select ",
-                SQLITE,
-                HEAD,
-                COLUMNS,
-                WHERE,
-                SQLITE,
-                " >= $1 and ",
-                SQLITE,
-                " < $2 and (",
-                SQLITE,
-                ", c.id) < ($3, $4) order by ",
-                SQLITE,
-                " desc, c.id desc limit $5"
-            ),
-            postgres: concat!(
-                "select ",
-                POSTGRES,
-                HEAD,
-                COLUMNS,
-                WHERE,
-                POSTGRES,
-                " >= $1 and ",
-                POSTGRES,
-                " < $2 and (",
-                POSTGRES,
-                ", c.id) < ($3, $4) order by ",
-                POSTGRES,
-                " desc, c.id desc limit $5"
-            ),
-        },
-    });
-    let query = query.bind(group_text_prefix(from)).bind(group_text_prefix(to));
-    let query = query.bind(group_text_prefix(name)).bind(id).bind(limit);
+    // One bound on each side: of two, the database might begin at the wrong one. Ids are greater than 0.
+    let (query, place, last) = match upwards {
+        true => {
+            let query = at.into().query(Dialects {
+                sqlite: concat!(
+                    "select ",
+                    SQLITE,
+                    HEAD,
+                    COLUMNS,
+                    WHERE,
+                    SQLITE,
+                    " < $1 and (",
+                    SQLITE,
+                    ", c.id) > ($2, $3) order by ",
+                    SQLITE,
+                    ", c.id limit $4"
+                ),
+                postgres: concat!(
+                    "select ",
+                    POSTGRES,
+                    HEAD,
+                    COLUMNS,
+                    WHERE,
+                    POSTGRES,
+                    " < $1 and (",
+                    POSTGRES,
+                    ", c.id) > ($2, $3) order by ",
+                    POSTGRES,
+                    ", c.id limit $4"
+                ),
+            });
+            (query, (name, id).max((from, ChatId(0))), to)
+        }
+        false => {
+            let query = at.into().query(Dialects {
+                sqlite: concat!(
+                    "select ",
+                    SQLITE,
+                    HEAD,
+                    COLUMNS,
+                    WHERE,
+                    SQLITE,
+                    " >= $1 and (",
+                    SQLITE,
+                    ", c.id) < ($2, $3) order by ",
+                    SQLITE,
+                    " desc, c.id desc limit $4"
+                ),
+                postgres: concat!(
+                    "select ",
+                    POSTGRES,
+                    HEAD,
+                    COLUMNS,
+                    WHERE,
+                    POSTGRES,
+                    " >= $1 and (",
+                    POSTGRES,
+                    ", c.id) < ($2, $3) order by ",
+                    POSTGRES,
+                    " desc, c.id desc limit $4"
+                ),
+            });
+            (query, (name, id).min((to, ChatId(0))), from)
+        }
+    };
+    let query = query.bind(group_text_prefix(last));
+    let query = query.bind(group_text_prefix(place.0)).bind(place.1).bind(limit);
     let rows: Vec<(String, Row)> = query.all().await?;
     Ok(rows.into_iter().map(|(place, row)| (place.replacen('\n', "", 1), row.into())).collect())
 }

@@ -19,7 +19,6 @@ const SELECT: &str = concat!(
     " from users u where u.is_active = $1 and u.deleted_at is null \
       and ($3 is null or u.is_staff = $3) and ($4 is null or u.is_superuser = $4) "
 );
-const RANGE: &str = "and u.date_joined >= $7 and u.date_joined < $8 ";
 
 /// A part of a list.
 #[derive(Debug)]
@@ -57,15 +56,17 @@ pub async fn by_joined(
     beyond: (Timestamp, UserId),
     (from, until): (Timestamp, Timestamp),
 ) -> Result<Vec<User>> {
-    const UP: &str = "and (u.date_joined, u.id) > ($5, $6) order by u.date_joined, u.id limit $2";
-    const DOWN: &str =
-        "and (u.date_joined, u.id) < ($5, $6) order by u.date_joined desc, u.id desc limit $2";
-    let query = at.into().query(match span.upwards {
-        true => concat!(SELECT, RANGE, UP),
-        false => concat!(SELECT, RANGE, DOWN),
-    });
+    const UP: &str = "and u.date_joined < $7 and (u.date_joined, u.id) > ($5, $6) \
+        order by u.date_joined, u.id limit $2";
+    const DOWN: &str = "and u.date_joined >= $7 and (u.date_joined, u.id) < ($5, $6) \
+        order by u.date_joined desc, u.id desc limit $2";
+    // One bound on each side: of two, the database might begin at the wrong one. Ids are greater than 0.
+    let (query, beyond, last) = match span.upwards {
+        true => (at.into().query(concat!(SELECT, UP)), beyond.max((from, UserId(0))), until),
+        false => (at.into().query(concat!(SELECT, DOWN)), beyond.min((until, UserId(0))), from),
+    };
     let query = query.bind(span.active).bind(span.limit).bind(span.staff).bind(span.superuser);
-    query.bind(beyond.0).bind(beyond.1).bind(from).bind(until).all().await
+    query.bind(beyond.0).bind(beyond.1).bind(last).all().await
 }
 
 /// Users by when they were last connected, beyond a place, nearest first.
