@@ -57,7 +57,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, visit: Visit) -> Result<Re
     actions.extend(AuditAction::ALL.map(|action| (action.as_str(), action.as_str())));
     Ok(render(&AuditPage {
         frame: visit.frame("Audit", NavSection::Audit),
-        actor: text_field(&query, "actor", "Who: name, e-mail address or id"),
+        actor: text_field(&query, "actor", "Who"),
         actions: query.options("action", &actions),
         targets: query.options("target", TARGETS),
         id: text_field(&query, "id", "Target's id"),

@@ -58,7 +58,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, visit: Visit) -> Result<Re
     let page = staff_users::list(&app, caller, &listing, request, ListQuery::SIZE).await?;
     Ok(render(&UsersPage {
         frame: visit.frame("Users", NavSection::Users),
-        search: text_field(&query, "q", "Name, e-mail address or id"),
+        search: text_field(&query, "q", "Name, e-mail or id"),
         active: query.options("active", YES_NO),
         staff: query.options("staff", YES_NO),
         superuser: query.options("superuser", YES_NO),
