@@ -11,7 +11,7 @@ use crate::media::section::Section;
 use super::multipart::{Boundary, HEAD_MAX, Part, malformed};
 
 /// How much is searched at a time, in bytes.
-const WINDOW: u64 = 256 * 1024;
+const WINDOW: u64 = 64 * 1024;
 /// The longest delimiter that is recognised: the boundary, padding, line breaks.
 const DELIMITER_MAX: u64 = 512;
 /// The most parts of a form.

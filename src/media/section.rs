@@ -48,8 +48,10 @@ impl Section {
 
     /// Its bytes, fewer at the end, of a range that is small. Blocks.
     pub fn bytes(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.part(range).read_to_end(&mut bytes)?;
+        let mut part = self.part(range);
+        // Otherwise it would grow by doubling.
+        let mut bytes = Vec::with_capacity(usize::try_from(part.len()).unwrap_or_default());
+        part.read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 }
@@ -83,16 +85,22 @@ pub fn chunks(section: Section) -> impl Stream<Item = Result<Bytes>> + Send + 's
         let left = section.range.end.saturating_sub(section.at);
         match left {
             0 => Ok(None),
-            _ => work(move || next_chunk(section, left.min(CHUNK))).await.map(Some),
+            _ => {
+                // Allocated here: of what many threads for blocking work allocate and others free, the allocator keeps
+                // some megabytes for each of them.
+                let buffer = Vec::with_capacity(left.min(CHUNK) as usize);
+                work(move || next_chunk(section, buffer)).await.map(Some)
+            }
         }
     })
 }
 
-fn next_chunk(mut section: Section, length: u64) -> io::Result<(Bytes, Section)> {
-    let mut bytes = Vec::with_capacity(length as usize);
-    Read::by_ref(&mut section).take(length).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 == length {
-        true => Ok((bytes.into(), section)),
+/// Fills the buffer's capacity.
+fn next_chunk(mut section: Section, mut buffer: Vec<u8>) -> io::Result<(Bytes, Section)> {
+    let length = buffer.capacity() as u64;
+    Read::by_ref(&mut section).take(length).read_to_end(&mut buffer)?;
+    match buffer.len() as u64 == length {
+        true => Ok((buffer.into(), section)),
         false => Err(io::ErrorKind::UnexpectedEof.into()),
     }
 }
