@@ -80,7 +80,7 @@ async fn knows_all(actor: &Actor, client: &Client) -> bool {
     };
     let news = client.sync(&request).await.expect("an answer");
     // What has the same version as the last frame of the account may be known.
-    let own = news.account.into_iter().flat_map(|account| account.chats);
+    let mut own = news.account.into_iter().flat_map(|account| account.chats);
     let replica = actor.live.replica();
     let is_known = |state: ChatState| {
         let known = replica.chat(state.chat).map(|known| known.chat());
@@ -88,7 +88,7 @@ async fn knows_all(actor: &Actor, client: &Client) -> bool {
             (chat.settings, chat.last_read_seq) == (state.settings, state.last_read_seq)
         })
     };
-    in_step && news.changes.is_empty() && news.gone.is_empty() && own.map(is_known).all(|is| is)
+    in_step && news.changes.is_empty() && news.gone.is_empty() && own.all(is_known)
 }
 
 /// The same session, asking one node.
