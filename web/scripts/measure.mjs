@@ -113,9 +113,16 @@ async function scrollBack(page) {
     };
     requestAnimationFrame(frame);
   });
-  const first = page.locator('[data-seq="1"]');
-  const scroller = page.getByRole("region", { name: "Messages", exact: true });
-  while ((await first.count()) === 0) await scroller.evaluate((element) => element.scrollBy(0, -800));
+  // In the page, frame by frame: finding elements from outside takes longer than what is measured.
+  await page.evaluate(async () => {
+    const scroller = document.querySelector("[role=region][tabindex]");
+    const end = performance.now() + 120_000;
+    while (!document.querySelector('[data-seq="1"]')) {
+      if (performance.now() > end) throw new Error(`stuck at ${scroller.querySelector("[data-seq]").dataset.seq}`);
+      scroller.scrollBy(0, -800);
+      await new Promise(requestAnimationFrame);
+    }
+  });
   const { longest, slow, all } = await page.evaluate(() => measured);
   return { longest, frames: { slow, all } };
 }
