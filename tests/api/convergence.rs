@@ -249,10 +249,6 @@ impl Person {
         let path = format!("/api/invites/{code}/accept/");
         let joined = self.client.post(&path, json!({})).await.expect(200).json["id"].clone();
         let chat = joined.as_i64().expect("an id");
-        self.listen().await;
-        if self.replica.chats.get(&chat).is_some_and(|known| !known.messages.is_empty()) {
-            return;
-        }
         while !self.replica.chats.contains_key(&chat) {
             let frame = self.socket.next().await;
             self.hear(&frame);
