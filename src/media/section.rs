@@ -88,16 +88,20 @@ pub fn chunks(section: Section) -> impl Stream<Item = Result<Bytes>> + Send + 's
             _ => {
                 // Allocated here: of what many threads for blocking work allocate and others free, the allocator keeps
                 // some megabytes for each of them.
-                let buffer = Vec::with_capacity(left.min(CHUNK) as usize);
-                work(move || next_chunk(section, buffer)).await.map(Some)
+                let length = left.min(CHUNK);
+                let buffer = Vec::with_capacity(length as usize);
+                work(move || next_chunk(section, length, buffer)).await.map(Some)
             }
         }
     })
 }
 
-/// Fills the buffer's capacity.
-fn next_chunk(mut section: Section, mut buffer: Vec<u8>) -> io::Result<(Bytes, Section)> {
-    let length = buffer.capacity() as u64;
+/// Reads the next bytes into an empty buffer.
+fn next_chunk(
+    mut section: Section,
+    length: u64,
+    mut buffer: Vec<u8>,
+) -> io::Result<(Bytes, Section)> {
     Read::by_ref(&mut section).take(length).read_to_end(&mut buffer)?;
     match buffer.len() as u64 == length {
         true => Ok((buffer.into(), section)),
