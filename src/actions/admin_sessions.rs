@@ -9,13 +9,13 @@ use crate::auth::secrets::{random_hex, sha256_hex};
 use crate::domain::audit::{AuditAction, AuditChanges};
 use crate::domain::error::{Error, LoginFailure, Result};
 use crate::domain::event::Event;
-use crate::domain::ids::{SessionId, UserId};
+use crate::domain::ids::SessionId;
 use crate::domain::session::{Caller, Device};
 use crate::domain::user::{Password, User};
-use crate::store::{sessions as session_rows, users};
+use crate::store::sessions as session_rows;
 
 use super::unit::Unit;
-use super::{login_log, logins, sessions, staff};
+use super::{logins, sessions, staff};
 
 /// A session ends after this, however much it is used.
 pub const LIFETIME: Duration = Duration::from_secs(12 * 3_600);
@@ -28,37 +28,23 @@ pub async fn login(
     password: &Password,
     device: &Device,
 ) -> Result<String> {
-    let account = users::by_login(&app.db, key).await?;
-    let id = account.as_ref().map(|(id, _)| *id);
-    let opened = log_in(app, key, account, password, device).await;
-    login_log::attempted(app, key, id, device, opened.as_ref().err());
-    opened
-}
-
-async fn log_in(
-    app: &Arc<App>,
-    key: &str,
-    account: Option<(UserId, String)>,
-    password: &Password,
-    device: &Device,
-) -> Result<String> {
-    let checked = logins::check(app, key, account, password, device).await?;
-    let mut unit = Unit::begin(app).await?;
-    let user = logins::enter(app, &mut unit, &checked).await?;
-    if !staff::moderates(&user) {
-        return Err(Error::LoginFailed(LoginFailure::NotStaff));
-    }
-    let random = || random_hex::<32>().map_err(|_| Error::internal("no random numbers"));
-    let (secret, no_token, now) = (random()?, random()?, app.clock.now());
-    let expires_at = now.plus(LIFETIME.min(app.ages.session));
-    // Its refresh token is never signed, so the session has no tokens.
-    let id =
-        session_rows::insert(&mut unit.tx, user.id, &no_token, device, now, expires_at).await?;
-    session_rows::set_admin_hash(&mut unit.tx, id, &sha256_hex(&secret)).await?;
-    let none = AuditChanges::default();
-    staff::record(&mut unit, user.id, AuditAction::AdminLogin, user.id.0, none).await?;
-    unit.commit().await?;
-    Ok(format!("{}.{secret}", id.0))
+    logins::attempt(app, key, password, device, async |mut unit, user| {
+        if !staff::moderates(&user) {
+            return Err(Error::LoginFailed(LoginFailure::NotStaff));
+        }
+        let random = || random_hex::<32>().map_err(|_| Error::internal("no random numbers"));
+        let (secret, no_token, now) = (random()?, random()?, app.clock.now());
+        let expires_at = now.plus(LIFETIME.min(app.ages.session));
+        // Its refresh token is never signed, so the session has no tokens.
+        let id =
+            session_rows::insert(&mut unit.tx, user.id, &no_token, device, now, expires_at).await?;
+        session_rows::set_admin_hash(&mut unit.tx, id, &sha256_hex(&secret)).await?;
+        let none = AuditChanges::default();
+        staff::record(&mut unit, user.id, AuditAction::AdminLogin, user.id.0, none).await?;
+        unit.commit().await?;
+        Ok(format!("{}.{secret}", id.0))
+    })
+    .await
 }
 
 /// The staff member whose cookie this is. `None` if the session has ended, or its user is no longer active staff: the

@@ -14,12 +14,12 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::session::{Caller, Device, SessionInfo, TokenPair};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Password, Profile};
+use crate::store::sessions;
 use crate::store::sessions::{CurrentRefresh, Live};
-use crate::store::{sessions, users};
 
 use super::profiles::profile;
 use super::unit::Unit;
-use super::{login_log, logins, lookups};
+use super::{logins, lookups};
 
 /// The grace period in which a used refresh token may be repeated, because its answer was lost.
 const GRACE: Duration = Duration::from_secs(10);
@@ -60,35 +60,19 @@ pub(super) fn note_use(app: &App, id: SessionId, last_used_at: Timestamp, now: T
     }
 }
 
-/// Logs in. `key` is the folded username or address. An unknown user costs the same work as a wrong
-/// password, and gets the same answer. A hash in another format, imported from Django, is replaced now
-/// that its password is known. [`Error::Throttled`] over the limit of attempts.
+/// Logs in, by [`logins::attempt`].
 pub async fn login(
     app: &Arc<App>,
     key: &str,
     password: &Password,
     device: &Device,
 ) -> Result<Opened> {
-    let account = users::by_login(&app.db, key).await?;
-    let id = account.as_ref().map(|(id, _)| *id);
-    let opened = log_in(app, key, account, password, device).await;
-    login_log::attempted(app, key, id, device, opened.as_ref().err());
-    opened
-}
-
-async fn log_in(
-    app: &Arc<App>,
-    key: &str,
-    account: Option<(UserId, String)>,
-    password: &Password,
-    device: &Device,
-) -> Result<Opened> {
-    let checked = logins::check(app, key, account, password, device).await?;
-    let mut unit = Unit::begin(app).await?;
-    let user = logins::enter(app, &mut unit, &checked).await?;
-    let tokens = open(app, &mut unit, user.id, device).await?;
-    unit.commit().await?;
-    Ok(Opened { profile: profile(app, user).await?, tokens })
+    logins::attempt(app, key, password, device, async |mut unit, user| {
+        let tokens = open(app, &mut unit, user.id, device).await?;
+        unit.commit().await?;
+        Ok(Opened { profile: profile(app, user).await?, tokens })
+    })
+    .await
 }
 
 /// Creates a session in a unit of work.
