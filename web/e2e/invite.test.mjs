@@ -10,7 +10,7 @@ before(async () => {
 });
 after(() => site.stop());
 
-test("whoever opens an invite joins the group, also by creating an account", async () => {
+test("anyone who opens an invite joins the group, also by creating an account", async () => {
   const { access } = await site.register("ada", { first_name: "Ada" });
   const group = await site.call("POST", "/api/chats/", { type: "group", name: "Kitchen", members: [] }, access);
   const owner = await site.logIn("ada");

@@ -192,7 +192,7 @@ export const texts = {
     goneText: "It has expired, or was used up or revoked. Ask for a new one.",
     first: "Log in, or create an account, to join the group.",
     links: "Invite by link",
-    linksText: "Whoever has a link can join the group. It works for seven days.",
+    linksText: "Anyone with a link can join the group. It works for seven days.",
     link: "Link",
     copy: "Copy link",
     revoke: "Revoke",

@@ -9,7 +9,7 @@ export class GuardedStorage {
   readonly #lock: string;
   readonly #isOpen: () => Promise<boolean>;
 
-  /** `isOpen` looks into the storage. Whoever clears it holds the same lock. */
+  /** `isOpen` looks into the storage. What clears it holds the same lock. */
   constructor(storage: Storage, lock: string, isOpen: () => Promise<boolean>) {
     this.#storage = storage;
     this.#lock = lock;

@@ -81,7 +81,7 @@ class IndexedDbStorage implements Storage {
     const reopen = () => {
       database.close();
       this.#database = openDatabase(this.name).then((next) => this.#watch(next));
-      // Whoever uses it gets the error.
+      // Each use of it gets the error.
       this.#database.catch(() => {});
     };
     database.onclose = reopen;

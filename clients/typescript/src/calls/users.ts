@@ -34,7 +34,7 @@ export class Users {
     return this.#caller.run({ method: "PATCH", path: `/api/users/${id}/`, body: changes });
   }
 
-  /** Those whom you block. */
+  /** The users that you block. */
   blocked(): List<UserRef> {
     return new List(this.#caller, "/api/blocks/");
   }
