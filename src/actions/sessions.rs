@@ -60,7 +60,7 @@ pub(super) fn note_use(app: &App, id: SessionId, last_used_at: Timestamp, now: T
     }
 }
 
-/// Logs in, by [`logins::attempt`].
+/// Logs in. `key` is the folded username or address. [`Error::Throttled`] over the limit of attempts.
 pub async fn login(
     app: &Arc<App>,
     key: &str,
