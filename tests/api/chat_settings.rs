@@ -88,8 +88,8 @@ async fn a_change_is_one_of_the_account_and_none_of_the_chat(
     let (tom, kitty) = (server.user("tom").await, server.user("kitty").await);
     let chat = tom.group(&[&kitty]).await;
     let before = tom.get(&format!("/api/chats/{chat}/")).await.expect(200).json;
-    let mut devices = [Socket::open(&tom).await.loud(), Socket::open(&tom).await.loud()];
-    let mut peer = Socket::open(&kitty).await.loud();
+    let mut devices = [Socket::open(&tom).await, Socket::open(&tom).await];
+    let mut peer = Socket::open(&kitty).await;
     let start = devices[0].ready["account"].as_i64().expect("a version");
     for (n, change) in [(1, json!({"pinned": true})), (2, json!({"muted_until": "forever"}))] {
         let settings = set(&tom, chat, change.clone()).await;

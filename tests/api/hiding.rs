@@ -43,15 +43,7 @@ async fn shown(viewer: &Client, user: &Client, socket: &mut Socket) -> Vec<Value
 
 /// The next status of a user.
 async fn status(socket: &mut Socket, user: &Client, within: Duration) -> Value {
-    let next = async {
-        loop {
-            let frame = socket.next_of("status").await;
-            if frame["user"] == user.id {
-                return frame;
-            }
-        }
-    };
-    timeout(within, next).await.expect("in time")
+    timeout(within, socket.next_status_of(user)).await.expect("in time")
 }
 
 #[rstest]

@@ -33,7 +33,7 @@ async fn a_status_that_could_not_be_published_is_published_later(
     tom.private_chat(&kitty).await;
     let mut subscriber = Socket::open(&tom).await.loud();
     let _device = Socket::open(&kitty).await;
-    assert_eq!(subscriber.next_of("status").await["status"], "online");
+    assert_eq!(subscriber.next_status_of(&kitty).await["status"], "online");
 
     // Writing needs only the table of presence, publishing the users' as well.
     rename(&server, "users", "lost").await;
@@ -42,7 +42,7 @@ async fn a_status_that_could_not_be_published_is_published_later(
     // It fails here, or did so in the background.
     presence::flush(server.app.clone()).await.err();
     rename(&server, "lost", "users").await;
-    assert_eq!(subscriber.next_of("status").await["status"], "away");
+    assert_eq!(subscriber.next_status_of(&kitty).await["status"], "away");
 }
 
 #[rstest]

@@ -173,6 +173,17 @@ impl Socket {
         }
     }
 
+    /// The next `status` of this user. Those of others arrive at any time, and one may be repeated when
+    /// a user connects. For a [`Self::loud`] socket.
+    pub async fn next_status_of(&mut self, user: &Client) -> Value {
+        loop {
+            let frame = self.next_of("status").await;
+            if frame["user"] == user.id {
+                return frame;
+            }
+        }
+    }
+
     /// Every frame that the server sends before it answers a `ping` sent now.
     pub async fn drain(&mut self) -> Vec<Value> {
         let pong = self.request(json!({"type": "ping"})).await;
