@@ -37,6 +37,8 @@ pub struct Figures {
     /// Latency in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p50: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub p95: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p99: Option<f64>,
     /// CPU time of the server for an operation, in microseconds.
@@ -106,6 +108,7 @@ impl<'a> Meter<'a> {
         Ok(Figures {
             rate: operations / seconds,
             p50: quantile(0.5),
+            p95: quantile(0.95),
             p99: quantile(0.99),
             server_us: cpu(0) * 1e6 / operations,
             database_us: cpu(1) * 1e6 / operations,
@@ -128,6 +131,7 @@ impl Figures {
         Self {
             rate: of(&|one| Some(one.rate)).unwrap_or_default(),
             p50: of(&|one| one.p50),
+            p95: of(&|one| one.p95),
             p99: of(&|one| one.p99),
             server_us: of(&|one| Some(one.server_us)).unwrap_or_default(),
             database_us: of(&|one| Some(one.database_us)).unwrap_or_default(),
