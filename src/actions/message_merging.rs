@@ -30,6 +30,9 @@ const RENEWED_AFTER: Duration = Duration::from_secs(86_400);
 /// For how long a search that began before may read a retired segment: longer than any request lasts.
 const READ_FOR: Duration = Duration::from_secs(120);
 
+/// Up to this size, in bytes, a segment is merged without looking for messages that were deleted.
+const UNCHECKED: i64 = 2 << 20;
+
 /// Pages written, or deleted, in one transaction.
 const STEP: usize = 128;
 /// Messages that are looked up together.
@@ -85,10 +88,12 @@ impl Writer {
         for source in sources {
             pages.push(segments::pages(&self.app.db, source.id).await?);
         }
-        let newest_of = newest_sources(&pages);
-        let places = self.living(newest_of).await?;
+        let places = self.places(sources, &pages).await?;
         let pages = spawn_blocking(move || {
-            merged(&pages, |source, posting| places.get(&posting.message) == Some(&source))
+            merged(&pages, |source, posting| {
+                let places = places.as_ref();
+                places.is_none_or(|places| places.get(&posting.message) == Some(&source))
+            })
         });
         let pages = pages.await.map_err(Error::internal)?;
         let Some(mut unit) = self.begin().await? else { return Ok(false) };
@@ -102,6 +107,20 @@ impl Writer {
             sleep(started.elapsed()).await;
         }
         self.replace(sources, id, &pages).await
+    }
+
+    /// Which source each message's postings are taken from; `None` if all stay. Only for a large segment, or one
+    /// that is written again, is it worth looking for messages that were deleted: the others are merged again soon.
+    async fn places(
+        &self,
+        sources: &[IndexSegment],
+        pages: &[Vec<IndexPage>],
+    ) -> Result<Option<HashMap<MessageId, usize>>> {
+        let (newest, is_repeated) = newest_sources(pages);
+        match is_checked(sources) {
+            true => self.living(newest).await.map(Some),
+            false => Ok(is_repeated.then_some(newest)),
+        }
     }
 
     /// Where the newest content of each message is, without messages that were deleted.
@@ -137,7 +156,11 @@ impl Writer {
         let age = sources.iter().map(|source| source.age).max();
         let newest_id = sources.iter().map(|source| source.newest_id).max();
         if let (Some(age), Some(newest_id), false) = (age, newest_id, pages.is_empty()) {
-            let segment = new_segment(id, age, newest_id, pages, &unit);
+            let mut segment = new_segment(id, age, newest_id, pages, &unit);
+            if !is_checked(sources) {
+                let oldest = sources.iter().map(|source| source.made_at).min();
+                segment.made_at = oldest.unwrap_or(segment.made_at);
+            }
             segments::insert(&mut unit.tx, &segment, &zones).await?;
         }
         unit.commit().await?;
@@ -161,15 +184,22 @@ impl Writer {
     }
 }
 
-/// The last of the segments that has each message.
-fn newest_sources(segments: &[Vec<IndexPage>]) -> HashMap<MessageId, usize> {
-    let mut newest = HashMap::new();
+/// Whether messages that were deleted are left out.
+fn is_checked(sources: &[IndexSegment]) -> bool {
+    sources.len() == 1 || sources.iter().map(|source| source.bytes).sum::<i64>() > UNCHECKED
+}
+
+/// The last of the segments that has each message, and whether several have the same one.
+fn newest_sources(segments: &[Vec<IndexPage>]) -> (HashMap<MessageId, usize>, bool) {
+    let (mut newest, mut is_repeated) = (HashMap::new(), false);
     for (source, pages) in segments.iter().enumerate() {
         let mut postings = Vec::new();
         for page in pages {
             find(&page.data, &TermLookup::all_senders(), Allowed::All, &mut postings);
         }
-        newest.extend(postings.into_iter().map(|posting| (posting.message, source)));
+        for posting in postings {
+            is_repeated |= newest.insert(posting.message, source).is_some();
+        }
     }
-    newest
+    (newest, is_repeated)
 }

@@ -36,6 +36,13 @@ impl Row {
     }
 }
 
+/// A message, and how many bytes its content has.
+#[derive(Deserialize)]
+struct Length {
+    id: MessageId,
+    bytes: i64,
+}
+
 /// The next messages, at most `limit`, and no more once their contents have `bytes` together; those that gaps
 /// turned out to have come with them. All are of one snapshot, whose horizon this returns, too.
 pub async fn next(
@@ -44,19 +51,16 @@ pub async fn next(
     limit: i64,
     bytes: i64,
 ) -> Result<(Vec<IndexedMessage>, Horizon)> {
+    let mut at = at.into();
+    let last = last_of(at.reborrow(), gaps.reached(), limit, bytes).await?;
     let (firsts, lasts) = gaps.open();
     let rows: Vec<Row> = at
-        .into()
         .query(Dialects {
             // There are no gaps: its one writer commits in the order of ids.
             sqlite: "select null as change, 0 as ended, 0 as begun, id, chat_id, sender_id, timestamp, \
-                            content, exists (select 1 from attachments a where a.message_id = f.id) \
+                            content, exists (select 1 from attachments a where a.message_id = m.id) \
                                          as has_attachments \
-                     from (select f.*, sum(octet_length(content)) over (order by id) \
-                                       - octet_length(content) as before \
-                           from (select id, chat_id, sender_id, timestamp, content \
-                                 from messages where id > $1 order by id limit $2) f) f \
-                     where before < $3",
+                     from messages m where id > $1 and id <= $2 order by id",
             postgres: "select null::bigint as change, pg_snapshot_xmin(s)::text::bigint as ended, \
                               pg_snapshot_xmax(s)::text::bigint as begun, \
                               m.id, m.chat_id, m.sender_id, m.timestamp, m.content, \
@@ -64,19 +68,14 @@ pub async fn next(
                                   as has_attachments \
                        from pg_current_snapshot() s left join ( \
                            select id, chat_id, sender_id, timestamp, content \
-                           from (select f.*, sum(octet_length(content)) over (order by id) \
-                                             - octet_length(content) as before \
-                                 from (select id, chat_id, sender_id, timestamp, content \
-                                       from messages where id > $1 order by id limit $2) f) f \
-                           where before < $3 \
+                           from messages where id > $1 and id <= $2 \
                            union all \
                            select m.id, m.chat_id, m.sender_id, m.timestamp, m.content \
-                           from unnest($4::bigint[], $5::bigint[]) as g (first_id, last_id) \
+                           from unnest($3::bigint[], $4::bigint[]) as g (first_id, last_id) \
                            join messages m on m.id between g.first_id and g.last_id) m on true",
         })
         .bind(gaps.reached())
-        .bind(limit)
-        .bind(bytes)
+        .bind(last)
         .bind_list(firsts)
         .bind_list(lasts)
         .all()
@@ -86,6 +85,26 @@ pub async fn next(
         begun: row.begun,
     });
     Ok((rows.into_iter().filter_map(Row::entry).collect(), horizon))
+}
+
+/// The last of the next messages. Adds up their lengths here: a window function takes three times as long.
+async fn last_of(at: Target<'_>, after: MessageId, limit: i64, bytes: i64) -> Result<MessageId> {
+    let lengths: Vec<Length> = at
+        .query(
+            "select id, octet_length(content) as bytes from messages \
+             where id > $1 order by id limit $2",
+        )
+        .bind(after)
+        .bind(limit)
+        .all()
+        .await?;
+    let mut before = 0;
+    let fit = lengths.iter().take_while(|length| {
+        let fits = before < bytes;
+        before += length.bytes;
+        fits
+    });
+    Ok(fit.last().map_or(after, |length| length.id))
 }
 
 /// Edited messages, first change first, at most `limit`: the numbers of the changes, and the messages as they

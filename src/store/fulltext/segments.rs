@@ -32,9 +32,9 @@ struct Page {
     data: Blob,
 }
 
-/// A page as a list of rows has it.
+/// A page to write: its first term, where its data begins, from 1 on, and how long it is.
 #[derive(Serialize)]
-struct NewPage<'a>(&'a str, &'a Blob);
+struct NewPage<'a>(&'a str, i64, i64);
 
 /// The segments that have all messages, the one with the newest message first.
 pub async fn current(at: impl Into<Target<'_>>) -> Result<Vec<IndexSegment>> {
@@ -97,23 +97,33 @@ pub async fn retire(tx: &mut Tx, ids: Option<&[i64]>, now: Timestamp) -> Result<
     .await
 }
 
-/// Writes pages of a segment.
+/// Writes pages of a segment. Their data is one value, of which each row takes a part: as text, SQLite would read
+/// twice the bytes and convert them.
 pub async fn write(tx: &mut Tx, segment: i64, pages: &[IndexPage]) -> Result<()> {
-    let data: Vec<_> = pages.iter().map(|page| Blob(page.data.clone())).collect();
-    let rows: Vec<_> =
-        pages.iter().zip(&data).map(|(page, data)| NewPage(&page.first, data)).collect();
+    let data = pages.iter().flat_map(|page| &page.data).copied().collect();
+    let mut start = 1;
+    let rows = pages.iter().map(|page| {
+        let length = page.data.len() as i64;
+        let row = NewPage(&page.first, start, length);
+        start += length;
+        row
+    });
+    let rows: Vec<_> = rows.collect();
     tx.query(Dialects {
         sqlite: "insert into search_pages (segment_id, first_term, data) \
-                 select $1, value ->> 0, unhex(value ->> 1) from json_each($2)",
+                 select $1, value ->> 0, substr($2, value ->> 1, value ->> 2) from json_each($3)",
         postgres: "insert into search_pages (segment_id, first_term, data) \
-                   select $1, p.first_term, p.data \
-                   from unnest($2::text[], $3::bytea[]) as p (first_term, data)",
+                   select $1, p.first_term, substring($2 from p.start::int for p.length::int) \
+                   from unnest($3::text[], $4::bigint[], $5::bigint[]) \
+                       as p (first_term, start, length)",
     })
     .bind(segment)
+    .bind(Blob(data))
     .bind_rows(&rows, |query| {
         query
-            .bind_list(pages.iter().map(|page| page.first.as_str()))
-            .bind_list(data.iter().cloned())
+            .bind_list(rows.iter().map(|row| row.0))
+            .bind_list(rows.iter().map(|row| row.1))
+            .bind_list(rows.iter().map(|row| row.2))
     })
     .execute()
     .await
