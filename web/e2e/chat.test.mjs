@@ -20,6 +20,14 @@ async function say(page, text) {
   await messages(page).getByText(text).waitFor();
 }
 
+/** Chooses from the menu of a message. */
+async function act(page, text, action) {
+  const message = messages(page).filter({ hasText: text }).last();
+  await message.hover();
+  await message.getByRole("button", { name: "Actions" }).click();
+  await page.getByRole("menuitem", { name: action }).click();
+}
+
 /** Two accounts with a private chat. */
 async function pair() {
   const suffix = Math.random().toString(36).slice(2, 8);
@@ -75,12 +83,6 @@ test("a message is answered, reacted to, edited and deleted, and the other one s
   const [a, b] = [await site.logIn(ann), await site.logIn(ben)];
   for (const page of [a, b]) await page.goto(`/chats/${chat.id}`);
 
-  const act = async (page, text, action) => {
-    const message = messages(page).filter({ hasText: text }).last();
-    await message.hover();
-    await message.getByRole("button", { name: "Actions" }).click();
-    await page.getByRole("menuitem", { name: action }).click();
-  };
   await act(a, "Coffee", "React with 🎉");
   await messages(b).getByRole("button", { name: /🎉 1 reaction/ }).click();
   await messages(a).getByRole("button", { name: /🎉 2 reactions/ }).waitFor();
@@ -130,6 +132,63 @@ test("what is written while the server is away survives a reload, and is sent on
   assert.deepEqual(texts, ["Are you there?", "First", "Second"]);
   assert.deepEqual(b.errors, []);
   await Promise.all([a.context().close(), b.context().close()]);
+});
+
+test("edits, reactions and deletions while the server is away are shown at once, survive a reload, and are made", async () => {
+  const { ann, ben, chat, fromAnn, fromBen } = await pair();
+  await fromAnn("Tea?");
+  await fromAnn("Never mind");
+  await fromBen("Coffee");
+  const a = await site.logIn(ann);
+  await a.goto(`/chats/${chat.id}`);
+  await messages(a).getByText("Coffee").waitFor();
+  await site.killServer();
+  await a.getByText("You are offline.").waitFor();
+  const assertShown = async (page) => {
+    await messages(page).getByText("Cocoa?").waitFor();
+    await messages(page).getByText("This message was deleted.").waitFor();
+    await messages(page).getByRole("button", { name: /🎉 1 reaction/ }).waitFor();
+    assert.equal(await messages(page).count(), 3);
+  };
+  await act(a, "Tea?", "Edit");
+  await composer(a).fill("Cocoa?");
+  await composer(a).press("Enter");
+  await act(a, "Never mind", "Delete");
+  await a.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await act(a, "Coffee", "React with 🎉");
+  await assertShown(a);
+  await messages(a).filter({ hasText: "Cocoa?" }).getByText("waiting to be sent").waitFor();
+  await a.reload();
+  await assertShown(a);
+
+  await site.startServer();
+  const b = await site.logIn(ben);
+  await b.goto(`/chats/${chat.id}`);
+  await assertShown(b);
+  await messages(a).getByText("waiting to be sent").waitFor({ state: "detached" });
+  await assertShown(a);
+  assert.equal(await a.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith("meow.change")).length), 0);
+  assert.deepEqual(b.errors, []);
+  await Promise.all([a.context().close(), b.context().close()]);
+});
+
+test("a change that the server refuses is taken back, and the text is kept for another attempt", async () => {
+  const { ann, chat, fromAnn } = await pair();
+  const { id } = await fromAnn("Tea?");
+  const a = await site.logIn(ann);
+  await a.goto(`/chats/${chat.id}`);
+  await act(a, "Tea?", "Edit");
+  await composer(a).fill("Cocoa?");
+  // Deleted on another device, before this one hears of it.
+  await a.context().setOffline(true);
+  const { access } = await site.call("POST", "/api/auth/login/", { username: ann, password: PASSWORD });
+  await site.call("DELETE", `/api/messages/${id}/`, undefined, access);
+  await composer(a).press("Enter");
+  await messages(a).getByText("Cocoa?").waitFor();
+  await a.context().setOffline(false);
+  await messages(a).getByText("This message was deleted.").waitFor();
+  await a.waitForFunction(() => document.querySelector("textarea").value === "Cocoa?");
+  await a.context().close();
 });
 
 test("everything on the way from the login to an edited message works by keyboard", async () => {

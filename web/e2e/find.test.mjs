@@ -45,6 +45,22 @@ test("a mention is completed by keyboard, links are links, and markup is text", 
   await Promise.all([page.context().close(), other.context().close()]);
 });
 
+test("members beyond the first hundred are completed, too", async () => {
+  const owner = await site.register("host", { first_name: "Host" });
+  const names = Array.from({ length: 110 }, (_, n) => `guest${n}`);
+  const guests = await Promise.all(names.map((name) => site.register(name)));
+  // The list of members is in the order of joining, but for the owner.
+  const last = await site.register("zoe", { first_name: "Zoe" });
+  const members = [...guests, last].map(({ user }) => user.id);
+  const chat = await site.call("POST", "/api/chats/", { type: "group", name: "Hall", members }, owner.access);
+  const page = await site.logIn("host");
+  await page.goto(`/chats/${chat.id}`);
+  await page.getByLabel("Write a message").pressSequentially("Hi @z");
+  await page.getByRole("option", { name: /Zoe/ }).waitFor();
+  assert.deepEqual(page.errors, []);
+  await page.context().close();
+});
+
 test("pinned messages and search hits lead to their place, however far back", async () => {
   const { bo, chat } = await group();
   const page = await site.logIn(bo);

@@ -10,6 +10,8 @@ const AT_END = 48;
 /** The least time between two read markers. */
 const READ_PAUSE = 400;
 
+const distanceToEnd = (element: HTMLElement) => element.scrollHeight - element.scrollTop - element.clientHeight;
+
 export class Scroll {
   element = $state<HTMLElement | undefined>();
   isAtEnd = $state(true);
@@ -19,6 +21,7 @@ export class Scroll {
   /** Where to go with the next rows. */
   #target: number | "end" | "unread" | undefined = "unread";
   #reading: ReturnType<typeof setTimeout> | undefined;
+  #growing: number | undefined;
 
   constructor(timeline: Timeline) {
     this.#timeline = timeline;
@@ -62,12 +65,20 @@ export class Scroll {
   /** The user scrolled, or the rows have changed. */
   moved(): void {
     const { element } = this;
-    if (!element || this.#rows.length === 0) return;
-    const below = element.scrollHeight - element.scrollTop - element.clientHeight;
+    if (!element || this.#timeline.messages.length === 0) return;
+    const below = distanceToEnd(element);
     this.isAtEnd = below < AT_END && this.#timeline.isAtEnd;
-    if (element.scrollTop < NEAR && !this.#timeline.error) void this.#timeline.showOlder();
-    else if (below < NEAR) void this.#timeline.showNewer();
+    if (element.scrollTop < NEAR || below < NEAR) this.#growing ??= requestAnimationFrame(() => this.#grow());
     this.#reading ??= setTimeout(() => this.#read(), READ_PAUSE);
+  }
+
+  /** Shows more messages near an end. A few in each frame: rendering all that fit in one task would hold up the scrolling. */
+  #grow(): void {
+    this.#growing = undefined;
+    const { element } = this;
+    if (!element) return;
+    if (element.scrollTop < NEAR && this.#timeline.hasOlder && !this.#timeline.error) void this.#timeline.showOlder();
+    else if (distanceToEnd(element) < NEAR) void this.#timeline.showNewer();
   }
 
   /** Follows changes of size and of what the user looks at. Returns what ends that. */
@@ -86,6 +97,7 @@ export class Scroll {
       removeEventListener("focus", look);
       document.removeEventListener("visibilitychange", look);
       clearTimeout(this.#reading);
+      if (this.#growing !== undefined) cancelAnimationFrame(this.#growing);
     };
   }
 
@@ -96,7 +108,7 @@ export class Scroll {
   /** Goes where the next rows should be seen from. Returns whether there was such a place. */
   #goToTarget(element: HTMLElement): boolean {
     const target = this.#target;
-    if (target === undefined || this.#rows.length === 0) return false;
+    if (target === undefined || this.#timeline.messages.length === 0) return false;
     this.#target = undefined;
     const row =
       target === "unread"

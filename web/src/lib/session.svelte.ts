@@ -16,6 +16,7 @@ import {
   TooManyConnections,
   type User,
 } from "@meowsenger/client";
+import { type Change, changes } from "./changes.svelte.ts";
 import { drafts } from "./drafts.ts";
 import { Deliveries } from "./deliveries.ts";
 import { people } from "./people.svelte.ts";
@@ -77,6 +78,11 @@ class Session {
     return this.#live?.replica.chats.get(chat);
   }
 
+  /** Edits, deletes or reacts to a message: shown at once, and sent when there is a connection. */
+  change(change: Change): Promise<void> {
+    return changes.make(this.live, change);
+  }
+
   /** The messages of a chat that are not sent yet. */
   unsentIn(chat: number): OutboxItem[] {
     void this.revision;
@@ -121,6 +127,7 @@ class Session {
   async logOut(): Promise<void> {
     await this.#client?.logOut().catch(() => {});
     drafts.clear();
+    changes.clear();
     this.#leave(undefined);
   }
 
@@ -141,6 +148,7 @@ class Session {
     live.listen((event) => {
       if (live === this.#live) this.#receive(event);
     });
+    changes.open(this.userId, live);
   }
 
   #receive(event: Event): void {

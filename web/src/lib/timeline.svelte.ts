@@ -3,10 +3,15 @@
 
 import type { Message } from "@meowsenger/client";
 import { session } from "./session.svelte.ts";
+import { type LeastMarkers, leastMarkers } from "./ticks.ts";
 
-/** By how many messages the window grows, and how many it has at most. */
-const STEP = 50;
-const MOST = 250;
+/** How many messages a chat is opened with, which fill a screen; by how many the window grows, so that rendering them fits into
+ * a frame or two; and how many it has at most, which is more than the highest screen shows. */
+const OPENED = 30;
+const STEP = 10;
+const MOST = 150;
+/** With how many known messages beyond the window more are asked for. */
+const AHEAD = 2 * STEP;
 
 export class Timeline {
   readonly chat: number;
@@ -27,6 +32,9 @@ export class Timeline {
   );
   /** The known messages by id. */
   readonly byId: ReadonlyMap<number, Message> = $derived(new Map(this.#known.map((message) => [message.id, message])));
+
+  /** How far everybody else has received and read: once for all rows, since a group may have thousands of members. */
+  readonly least: LeastMarkers | undefined = $derived(leastMarkers(this.#replica, session.userId));
 
   constructor(chat: number) {
     this.chat = chat;
@@ -55,14 +63,14 @@ export class Timeline {
     const chat = this.#replica?.chat;
     if (!chat) return;
     this.unreadFrom = chat.unread_count > 0 ? chat.last_read_seq + 1 : undefined;
-    if (this.unreadFrom !== undefined && chat.unread_count > STEP / 2) return this.show(this.unreadFrom);
+    if (this.unreadFrom !== undefined && chat.unread_count > OPENED / 2) return this.show(this.unreadFrom);
     this.showLatest();
-    if (this.messages.length < STEP / 2 && this.hasOlder) await this.showOlder();
+    if (this.messages.length < OPENED / 2 && this.hasOlder) await this.showOlder();
   }
 
   showLatest(): void {
     this.#anchor = undefined;
-    this.#first = this.#lastSeq - STEP;
+    this.#first = this.#lastSeq - OPENED;
     this.#last = Number.POSITIVE_INFINITY;
   }
 
@@ -73,24 +81,25 @@ export class Timeline {
       if (this.error) return;
     }
     this.#anchor = seq;
-    this.#first = seq - STEP / 2;
-    this.#last = seq + STEP;
+    this.#first = seq - OPENED / 2;
+    this.#last = seq + OPENED;
     this.#followIfLast();
   }
 
   async showOlder(): Promise<void> {
-    if (this.isLoading || !this.hasOlder) return;
+    if (!this.hasOlder) return;
     const start = this.#known[0]?.seq ?? this.#lastSeq + 1;
-    if (this.#first <= start) {
-      const isTail = this.#known.length === 0 || this.#known.at(-1)?.seq === this.#lastSeq;
-      await this.#load(() =>
-        isTail ? session.live.loadOlder(this.chat) : session.live.loadAround(this.chat, start),
-      );
-      if (this.error) return;
+    if (this.#first > start) {
+      this.#first -= STEP;
+      if (this.messages.length > MOST) this.#last = (this.messages[0]?.seq ?? 0) + MOST;
     }
-    this.#first = Math.min(this.#first, this.messages[0]?.seq ?? this.#first) - STEP;
-    const end = this.messages[0]?.seq ?? 0;
-    if (this.messages.length > MOST) this.#last = Math.max(end, this.#first) + MOST;
+    // Before all that is known is shown, so that nobody who scrolls waits for the server.
+    const isKnown = start <= (this.#replica?.chat.first_seq ?? 1);
+    if (this.isLoading || isKnown || this.#first > start + AHEAD) return;
+    const isTail = this.#known.length === 0 || this.#known.at(-1)?.seq === this.#lastSeq;
+    await this.#load(() =>
+      isTail ? session.live.loadOlder(this.chat) : session.live.loadAround(this.chat, start),
+    );
   }
 
   async showNewer(): Promise<void> {
@@ -107,7 +116,7 @@ export class Timeline {
 
   /** Drops old messages from the window while it follows new ones. */
   trim(): void {
-    if (this.isAtEnd && this.messages.length > MOST) this.#first = this.#lastSeq - STEP;
+    if (this.isAtEnd && this.messages.length > MOST) this.#first = this.#lastSeq - OPENED;
   }
 
   #followIfLast(): void {
