@@ -96,6 +96,7 @@ test("a message is answered, reacted to, edited and deleted, and the other one s
   await composer(b).fill("Two coffees");
   await composer(b).press("Enter");
   await messages(a).getByText("Two coffees").waitFor();
+  assert.equal(await composer(b).inputValue(), "", "the text of an edit is no draft");
   await messages(a).getByText("edited").waitFor();
 
   await act(b, "Two coffees", "Delete");
@@ -150,9 +151,11 @@ test("edits, reactions and deletions while the server is away are shown at once,
     await messages(page).getByRole("button", { name: /🎉 1 reaction/ }).waitFor();
     assert.equal(await messages(page).count(), 3);
   };
+  await composer(a).fill("a draft");
   await act(a, "Tea?", "Edit");
   await composer(a).fill("Cocoa?");
   await composer(a).press("Enter");
+  await a.waitForFunction(() => document.querySelector("textarea").value === "a draft");
   await act(a, "Never mind", "Delete");
   await a.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
   await act(a, "Coffee", "React with 🎉");
