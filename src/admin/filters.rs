@@ -1,10 +1,16 @@
 //! How templates show values.
 
-use crate::domain::time::Timestamp;
-
-/// A time to the second, in UTC.
+/// A time to the second, in UTC: of a [`Timestamp`], or as one is written.
+///
+/// [`Timestamp`]: crate::domain::time::Timestamp
 #[askama::filter_fn]
-pub(super) fn moment(value: &Timestamp, _: &dyn askama::Values) -> askama::Result<String> {
+pub(super) fn moment(
+    value: impl std::fmt::Display,
+    _: &dyn askama::Values,
+) -> askama::Result<String> {
     let text = value.to_string();
-    Ok(format!("{} {} UTC", &text[..10], &text[11..19]))
+    Ok(match (text.get(..10), text.get(11..19)) {
+        (Some(day), Some(time)) => format!("{day} {time} UTC"),
+        _ => text,
+    })
 }

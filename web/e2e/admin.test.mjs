@@ -72,6 +72,7 @@ test("staff handle a report of a message", async () => {
   await page.getByRole("link", { name: "Reports", exact: true }).click();
   await page.getByRole("table").getByRole("link").first().click();
   await page.getByText("<b>Hiss!</b>").waitFor();
+  await page.getByText(/^Sent \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/).waitFor();
   await assertAccessible(page);
   await page.getByRole("link", { name: "Delete the message" }).click();
   await page.getByRole("button", { name: /Delete/ }).click();
@@ -90,7 +91,8 @@ test("it works with the keyboard alone and without scripts", async () => {
   const page = await site.open();
   await page.goto("/admin/users/");
   assert.equal(new URL(page.url()).searchParams.get("next"), "/admin/users/");
-  // The name has the focus.
+  // The name gets the focus, which may be after the page has loaded.
+  await page.locator("input[name=username]:focus").waitFor();
   await page.keyboard.type("root");
   await page.keyboard.press("Tab");
   await page.keyboard.type(PASSWORD);
