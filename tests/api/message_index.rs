@@ -1,9 +1,12 @@
 //! The index for searching messages: how soon it has them, which node writes it, and what retention takes out of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use meowsenger::actions::retention;
+use meowsenger::domain::fulltext::{Allowed, TermLookup, find};
+use meowsenger::store::fulltext::segments;
 use meowsenger::store::fulltext::state::{IndexState, state};
 use rstest::rstest;
 use serde_json::json;
@@ -143,4 +146,54 @@ async fn what_retention_removed_is_not_found(
     let kitty = server.anonymous().with_access(&kitty.access);
     assert_eq!(found(&kitty, "meow", &[]).await, ["meow new"]);
     assert_eq!(check_up(&server, false).await, [] as [&str; 0]);
+}
+
+/// The messages that the index has, deleted ones included, and how many segments it has.
+async fn in_index(server: &TestApp) -> (BTreeSet<i64>, usize) {
+    let (mut found, db) = (Vec::new(), &server.app.db);
+    let current = segments::current(db).await.expect("read");
+    for segment in &current {
+        for page in segments::pages(db, segment.id).await.expect("read") {
+            find(&page.data, &TermLookup::all_senders(), Allowed::All, &mut found);
+        }
+    }
+    (found.into_iter().map(|posting| posting.message.0).collect(), current.len())
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleted_messages_leave_the_index_after_a_day_however_often_it_is_merged(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    const HALF_A_DAY: Duration = Duration::from_secs(43_260);
+    let settings = [("ACCESS_TOKEN_LIFETIME", "30d"), ("THROTTLE", "off")];
+    let Some(server) = TestApp::start_with(backend, &settings).await else { return };
+    let tom = server.user("tom").await;
+    let chat = tom.group(&[]).await;
+    let say = async |text: &str| {
+        let message = tom.say(chat, text).await;
+        indexed(&server).await;
+        message["id"].as_i64().expect("an id")
+    };
+    let deleted = say("meow").await;
+    tom.delete(&format!("/api/messages/{deleted}/")).await.expect(204);
+    indexed(&server).await;
+    server.app.clock.advance(HALF_A_DAY);
+    // Enough segments for a merge, which does not look for what was deleted.
+    let mut kept = BTreeSet::new();
+    for number in 0..8 {
+        kept.insert(say(&format!("purr {number}")).await);
+    }
+    eventually(SEARCHABLE, "small segments are merged", async || {
+        let (messages, count) = in_index(&server).await;
+        (messages.is_superset(&kept) && count < 8).then_some(())
+    })
+    .await;
+    assert!(in_index(&server).await.0.contains(&deleted));
+    server.app.clock.advance(HALF_A_DAY);
+    eventually(SEARCHABLE, "the deleted message leaves the index", async || {
+        (in_index(&server).await.0 == kept).then_some(())
+    })
+    .await;
+    assert_eq!(found(&tom, "purr", &[]).await.len(), kept.len());
 }

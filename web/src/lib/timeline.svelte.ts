@@ -1,7 +1,7 @@
 // The part of a chat's history that is shown: a window of messages, which moves as the user scrolls. Messages come from the
 // replica, and from the server where that has none.
 
-import type { Message } from "@meowsenger/client";
+import type { ChatReplica, Message } from "@meowsenger/client";
 import { session } from "./session.svelte.ts";
 import { type LeastMarkers, leastMarkers } from "./ticks.ts";
 
@@ -12,6 +12,18 @@ const STEP = 10;
 const MOST = 150;
 /** With how many known messages beyond the window more are asked for. */
 const AHEAD = 2 * STEP;
+
+/** Messages by their `seq`, both included. */
+interface Range {
+  first: number;
+  last: number;
+}
+
+function grown({ first, last }: Range, has: (seq: number) => boolean): Range {
+  while (has(first - 1)) first -= 1;
+  while (has(last + 1)) last += 1;
+  return { first, last };
+}
 
 export class Timeline {
   readonly chat: number;
@@ -25,13 +37,24 @@ export class Timeline {
   /** The first message that was unread when the chat was opened. */
   unreadFrom = $state<number | undefined>();
 
-  /** The known messages without a gap around the window. */
-  readonly #known: Message[] = $derived.by(() => this.#replica?.history(this.#anchor) ?? []);
-  readonly messages: Message[] = $derived(
-    this.#known.filter(({ seq }) => seq >= this.#first && seq <= this.#last),
-  );
+  /** The first and the last of the known messages without a gap around the window. */
+  readonly #known: Range | undefined = $derived.by(() => this.#findKnown());
+  #found: { replica: ChatReplica; range: Range } | undefined;
+
+  readonly messages: Message[] = $derived.by(() => {
+    const messages: Message[] = [];
+    const { first, last } = this.#known ?? { first: 0, last: -1 };
+    for (let seq = Math.max(first, this.#first); seq <= Math.min(last, this.#last); seq++) {
+      const message = this.#replica?.messages.get(seq);
+      if (message) messages.push(message);
+    }
+    return messages;
+  });
+
   /** The known messages by id. */
-  readonly byId: ReadonlyMap<number, Message> = $derived(new Map(this.#known.map((message) => [message.id, message])));
+  readonly byId: ReadonlyMap<number, Message> = $derived(
+    new Map(this.#replica?.history(this.#anchor).map((message) => [message.id, message])),
+  );
 
   /** How far everybody else has received and read: once for all rows, since a group may have thousands of members. */
   readonly least: LeastMarkers | undefined = $derived(leastMarkers(this.#replica, session.userId));
@@ -44,13 +67,26 @@ export class Timeline {
     return session.replicaOf(this.chat);
   }
 
+  /** Grows what was found before: to look up ten thousand messages at each change would hold up the scrolling. */
+  #findKnown(): Range | undefined {
+    const replica = this.#replica;
+    if (!replica) return undefined;
+    const has = (seq: number) => replica.messages.has(seq);
+    const at = this.#anchor ?? this.#lastSeq;
+    const before = this.#found?.replica === replica ? this.#found.range : undefined;
+    let range = before && has(before.first) && has(before.last) ? grown(before, has) : undefined;
+    if (!range || at < range.first || at > range.last) range = has(at) ? grown({ first: at, last: at }, has) : undefined;
+    this.#found = range && { replica, range };
+    return range;
+  }
+
   get #lastSeq(): number {
     return this.#replica?.chat.last_seq ?? 0;
   }
 
   /** Whether the newest message is in the window. */
   get isAtEnd(): boolean {
-    return this.#last >= this.#lastSeq && (this.#known.at(-1)?.seq ?? 0) === this.#lastSeq;
+    return this.#last >= this.#lastSeq && (this.#known?.last ?? 0) === this.#lastSeq;
   }
 
   get hasOlder(): boolean {
@@ -88,7 +124,7 @@ export class Timeline {
 
   async showOlder(): Promise<void> {
     if (!this.hasOlder) return;
-    const start = this.#known[0]?.seq ?? this.#lastSeq + 1;
+    const start = this.#known?.first ?? this.#lastSeq + 1;
     if (this.#first > start) {
       this.#first -= STEP;
       if (this.messages.length > MOST) this.#last = (this.messages[0]?.seq ?? 0) + MOST;
@@ -96,7 +132,7 @@ export class Timeline {
     // Before all that is known is shown, so that nobody who scrolls waits for the server.
     const isKnown = start <= (this.#replica?.chat.first_seq ?? 1);
     if (this.isLoading || isKnown || this.#first > start + AHEAD) return;
-    const isTail = this.#known.length === 0 || this.#known.at(-1)?.seq === this.#lastSeq;
+    const isTail = !this.#known || this.#known.last === this.#lastSeq;
     await this.#load(() =>
       isTail ? session.live.loadOlder(this.chat) : session.live.loadAround(this.chat, start),
     );
@@ -104,12 +140,12 @@ export class Timeline {
 
   async showNewer(): Promise<void> {
     if (this.isLoading || this.isAtEnd) return;
-    const end = this.#known.at(-1)?.seq ?? 0;
+    const end = this.#known?.last ?? 0;
     if (this.#last >= end && end < this.#lastSeq) {
       await this.#load(() => session.live.loadAround(this.chat, end));
       if (this.error) return;
     }
-    this.#last = Math.min(this.#last, this.#known.at(-1)?.seq ?? 0) + STEP;
+    this.#last = Math.min(this.#last, this.#known?.last ?? 0) + STEP;
     this.#first = Math.max(this.#first, this.#last - MOST);
     this.#followIfLast();
   }
@@ -120,7 +156,7 @@ export class Timeline {
   }
 
   #followIfLast(): void {
-    const isTail = this.#known.at(-1)?.seq === this.#lastSeq;
+    const isTail = this.#known?.last === this.#lastSeq;
     if (isTail && this.#last >= this.#lastSeq) this.#last = Number.POSITIVE_INFINITY;
   }
 
