@@ -32,7 +32,7 @@ class Changes {
   /** Resolves when the server has made the change. If it refuses, the message is shown as it is. */
   async make(live: Live, change: Change): Promise<void> {
     const key = this.#own + keyOf(change);
-    localStorage.setItem(key, JSON.stringify(change));
+    store(key, JSON.stringify(change));
     this.#waiting.set(key, change);
     try {
       await live.request(change);
@@ -60,13 +60,21 @@ class Changes {
   }
 
   #forget(key: string, change: Change): void {
-    if (this.#waiting.get(key) !== change) return;
-    this.#waiting.delete(key);
-    localStorage.removeItem(key);
+    if (this.#waiting.get(key) === change) this.#waiting.delete(key);
+    // Another tab may have stored a later change.
+    if (localStorage.getItem(key) === JSON.stringify(change)) localStorage.removeItem(key);
   }
 }
 
 const storedKeys = () => Object.keys(localStorage).filter((key) => key.startsWith(PREFIX));
+
+function store(key: string, text: string): void {
+  try {
+    localStorage.setItem(key, text);
+  } catch {
+    // Without space it is only not kept over a reload.
+  }
+}
 
 function read(key: string): Change | undefined {
   try {

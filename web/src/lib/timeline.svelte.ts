@@ -72,7 +72,9 @@ export class Timeline {
     const replica = this.#replica;
     if (!replica) return undefined;
     const has = (seq: number) => replica.messages.has(seq);
-    const at = this.#anchor ?? this.#lastSeq;
+    // The newest message may not be known yet.
+    const newest = has(this.#lastSeq) ? this.#lastSeq : this.#lastSeq - 1;
+    const at = this.#anchor ?? newest;
     const before = this.#found?.replica === replica ? this.#found.range : undefined;
     let range = before && has(before.first) && has(before.last) ? grown(before, has) : undefined;
     if (!range || at < range.first || at > range.last) range = has(at) ? grown({ first: at, last: at }, has) : undefined;
