@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::time::{MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -41,6 +41,7 @@ use crate::metrics::Metrics;
 use crate::reach::Server;
 use crate::shares::FairSemaphore;
 use crate::store::Db;
+use crate::store::counters::Counts;
 use crate::store::least::Laggards;
 use crate::store::open::PostgresSettings;
 use crate::store::pooler::OpenError;
@@ -136,6 +137,8 @@ pub struct App {
     pub nodes: Nodes,
     /// What is counted, for monitoring.
     pub metrics: Metrics,
+    /// How much of that is stored, for the admin site. Locked while the next is written, so that nothing is written twice.
+    pub stored_counts: Mutex<Counts>,
     /// The result of the last readiness check.
     pub last_check: LastCheck,
     /// Tasks that shutdown waits for.
@@ -221,6 +224,7 @@ impl App {
             seen: config.database.sqlite_file().map(|file| SeenFile::beside(&file)),
             nodes: Nodes::new(random_hex::<8>().map_err(|_| Error::internal("no random numbers"))?),
             metrics,
+            stored_counts: Mutex::default(),
             last_check: LastCheck::default(),
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),

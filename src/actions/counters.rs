@@ -1,7 +1,7 @@
 //! How busy the site is: what each node counted in a minute, for the overview of the admin site. The rows of all nodes
 //! together are the site.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
@@ -17,14 +17,10 @@ pub const INTERVAL: Duration = Duration::from_secs(60);
 pub(super) const KEEP: Duration = Duration::from_secs(2 * 86_400);
 const MINUTE: i64 = 60_000_000;
 
-/// What a node had counted since it started, when it last wrote.
-#[derive(Debug, Default)]
-pub struct Written(Mutex<Counts>);
-
 /// Writes what the node has counted since the last time. What cannot be written is written with the next.
-pub async fn store(app: Arc<App>, written: Arc<Written>) -> Result<()> {
+pub async fn store(app: Arc<App>) -> Result<()> {
+    let mut before = app.stored_counts.lock().await;
     let counted = counted(&app);
-    let before = *written.0.lock().unwrap_or_else(PoisonError::into_inner);
     let new = Counts {
         messages: counted.messages - before.messages,
         logins: counted.logins - before.logins,
@@ -35,7 +31,7 @@ pub async fn store(app: Arc<App>, written: Arc<Written>) -> Result<()> {
     let minute = minute_of(unit.now());
     counters::add(&mut unit.tx, minute, &app.nodes.name, &new).await?;
     unit.commit().await?;
-    *written.0.lock().unwrap_or_else(PoisonError::into_inner) = counted;
+    *before = counted;
     Ok(())
 }
 

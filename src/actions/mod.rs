@@ -150,10 +150,7 @@ fn start_upkeep(app: &Arc<App>) {
     app.every("message_merging", message_merging::INTERVAL, move |app| {
         message_merging::merge(app, Arc::clone(&held), Arc::clone(&tidied))
     });
-    let counted = Arc::<counters::Written>::default();
-    app.every("counters", counters::INTERVAL, move |app| {
-        counters::store(app, Arc::clone(&counted))
-    });
+    app.every("counters", counters::INTERVAL, counters::store);
     app.every("figures", figures::INTERVAL, figures::count);
     app.every("housekeeping", housekeeping::INTERVAL, housekeeping::forget);
     app.every("retention", retention::INTERVAL, move |app| {

@@ -83,7 +83,7 @@ async fn reported_user(
     Ok(None)
 }
 
-/// A page of reports, for staff: the latest first.
+/// A page of reports, for staff.
 pub async fn list(
     app: &App,
     actor: &User,

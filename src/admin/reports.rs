@@ -30,6 +30,7 @@ const NAME: &str = "reports";
 /// The queue is what nobody has handled.
 const STATUSES: &[(&str, &str)] =
     &[("", "Open"), ("resolved", "Resolved"), ("dismissed", "Dismissed"), ("any", "Any")];
+const ORDERS: &[(&str, &str)] = &[("", "Latest first"), ("oldest", "Oldest first")];
 
 #[derive(Template)]
 #[template(path = "admin/reports.html")]
@@ -37,6 +38,7 @@ struct ReportsPage {
     frame: PageFrame,
     statuses: Vec<FilterOption>,
     user: FieldView,
+    orders: Vec<FilterOption>,
     rows: Vec<UserReport>,
     pages: PageLinks,
     export: String,
@@ -65,6 +67,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, visit: Visit) -> Result<Re
         frame: visit.frame("Reports", NavSection::Reports),
         statuses: query.options("status", STATUSES),
         user: text_field(&query, "user", "About the user with the id"),
+        orders: query.options("sort", ORDERS),
         pages: query.links(&page, i64::to_string),
         rows: page.rows,
         export: query.path_of("/admin/reports/export/"),
@@ -76,7 +79,7 @@ pub(super) async fn export(State(app): State<Arc<App>>, visit: Visit) -> Result<
     let query = ListQuery::of(&visit, NAME);
     let filter = filter(&query)?;
     let caller = Arc::new(visit.caller.user.clone());
-    let filters = set_filters(&query, &["status", "user"]);
+    let filters = set_filters(&query, &["status", "user", "sort"]);
     audit::exported(&app, &caller, AuditAction::ExportReports, filters).await?;
     let head = [
         "id",
@@ -230,7 +233,12 @@ fn filter(query: &ListQuery) -> Result<ReportFilter> {
         "" => None,
         id => Some(id.parse().map(UserId).map_err(|_| Error::field("user", "Enter an id."))?),
     };
-    Ok(ReportFilter { status, user })
+    let oldest_first = match query.filter("sort") {
+        "" => false,
+        "oldest" => true,
+        name => return Err(no_choice("sort", name).into()),
+    };
+    Ok(ReportFilter { status, user, oldest_first })
 }
 
 fn read_id(text: &str) -> Result<i64> {

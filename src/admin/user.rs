@@ -53,7 +53,7 @@ pub(super) async fn page(
     let query = ListQuery::of(&visit, "sessions of a user");
     let request = query.request(|key| key.parse().ok().map(SessionId))?;
     let sessions = staff_users::sessions(&app, caller, id, request, ListQuery::SIZE).await?;
-    let filter = ReportFilter { status: None, user: Some(id) };
+    let filter = ReportFilter { user: Some(id), ..ReportFilter::default() };
     let reports =
         reports::list(&app, caller, Ok(filter), || Ok(PageRequest::First), REPORTS).await?;
     Ok(render(&UserPage {

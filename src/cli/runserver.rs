@@ -90,6 +90,9 @@ async fn serve(arguments: &RunserverArguments, mut config: Config) -> Result {
     if let Err(error) = actions::sessions::store_touched(Arc::clone(&app)).await {
         tracing::warn!(error = %error.cause(), "cannot store the last use of sessions");
     }
+    if let Err(error) = actions::counters::store(Arc::clone(&app)).await {
+        tracing::warn!(error = %error.cause(), "cannot store the counts of the last minute");
+    }
     // Otherwise the other nodes find it dead, a little later.
     if let Err(error) = actions::nodes::leave(&app).await {
         tracing::warn!(error = %error.cause(), "cannot tell the other nodes that this one leaves");

@@ -115,6 +115,8 @@ pub struct ReportFilter {
     pub status: Option<ReportStatus>,
     /// The reported user.
     pub user: Option<UserId>,
+    /// The oldest first, instead of the latest.
+    pub oldest_first: bool,
 }
 
 /// A report to be made, as far as it could be parsed.

@@ -48,7 +48,7 @@ pub(super) async fn list(
     let status = paging.filter("status").map(read_status).transpose();
     let list = format!("reports {}", paging.filter("status").unwrap_or_default());
     let request = || paging.request(&list, |id| id.parse().ok());
-    let filter = status.map(|status| ReportFilter { status, user: None });
+    let filter = status.map(|status| ReportFilter { status, ..ReportFilter::default() });
     let page = reports::list(&app, &caller.user, filter, request, paging.size).await?;
     Ok(paging.envelope(&list, &page, i64::to_string, |report| ReportJson::of(report, &app.urls)))
 }

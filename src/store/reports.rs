@@ -127,30 +127,30 @@ pub async fn lock(tx: &mut Tx, id: i64) -> Result<Option<UserReport>> {
     by_id(tx, id).await
 }
 
-/// Reports, the latest first.
+/// Reports, the latest first unless the filter says otherwise.
 pub async fn page(
     at: impl Into<Target<'_>>,
     filter: ReportFilter,
     request: &PageRequest<i64>,
     limit: i64,
 ) -> Result<Vec<UserReport>> {
-    const NEXT: &str = "r.id < $1 order by r.id desc limit $2";
-    const PREVIOUS: &str = "r.id > $1 order by r.id limit $2";
+    const DOWN: &str = "r.id < $1 order by r.id desc limit $2";
+    const UP: &str = "r.id > $1 order by r.id limit $2";
     const OF_STATUS: &str = "r.status = $3 and ";
     const ABOUT: &str = "r.user_id = $3 and ($4 is null or r.status = $4) and ";
+    let ReportFilter { status, user, oldest_first } = filter;
     let (is_next, place) = match request {
-        PageRequest::First => (true, i64::MAX),
+        PageRequest::First => (true, if oldest_first { 0 } else { i64::MAX }),
         PageRequest::After(place) => (true, *place),
         PageRequest::Before(place) => (false, *place),
     };
-    let ReportFilter { status, user } = filter;
-    let query = at.into().query(match (user, status, is_next) {
-        (None, None, true) => concat!(SELECT, NEXT),
-        (None, None, false) => concat!(SELECT, PREVIOUS),
-        (None, Some(_), true) => concat!(SELECT, OF_STATUS, NEXT),
-        (None, Some(_), false) => concat!(SELECT, OF_STATUS, PREVIOUS),
-        (Some(_), _, true) => concat!(SELECT, ABOUT, NEXT),
-        (Some(_), _, false) => concat!(SELECT, ABOUT, PREVIOUS),
+    let query = at.into().query(match (user, status, is_next != oldest_first) {
+        (None, None, true) => concat!(SELECT, DOWN),
+        (None, None, false) => concat!(SELECT, UP),
+        (None, Some(_), true) => concat!(SELECT, OF_STATUS, DOWN),
+        (None, Some(_), false) => concat!(SELECT, OF_STATUS, UP),
+        (Some(_), _, true) => concat!(SELECT, ABOUT, DOWN),
+        (Some(_), _, false) => concat!(SELECT, ABOUT, UP),
     });
     let query = query.bind(place).bind(limit);
     let status = status.map(ReportStatus::as_str);

@@ -74,6 +74,21 @@ fn ctrl_c_does_not_wait_for_load_balancers() {
 }
 
 #[test]
+fn what_was_counted_in_the_last_minute_is_stored() {
+    let shell = Shell::new();
+    let server = Running::start(&shell, &[("DATA_DIR", "data")]);
+    let tom = r#"{"username": "tom", "password": "nine-lives-2026"}"#;
+    assert_eq!(status(&server.ask("POST /api/auth/register/ HTTP/1.1", tom)), 201);
+    assert_eq!(status(&server.ask("POST /api/auth/login/ HTTP/1.1", tom)), 200);
+    assert_eq!(server.stop("INT").0, Some(0));
+    let file = shell.path().join("data/meowsenger.sqlite3");
+    let stored = rusqlite::Connection::open(file).expect("opened");
+    let sum = "select sum(logins) from counters";
+    let logins: i64 = stored.query_row(sum, [], |row| row.get(0)).expect("read");
+    assert_eq!(logins, 1);
+}
+
+#[test]
 fn with_few_open_files_sockets_are_refused_and_everything_else_goes_on() {
     let shell = Shell::new();
     let limited = |files: u32| {

@@ -99,8 +99,12 @@ async fn list_chats(app: &Arc<App>, me: &Caller, listing: ChatListing, size: i64
 
 fn report_filters() -> Vec<ReportFilter> {
     let (status, user) = (Some(ReportStatus::Open), Some(UserId(2)));
-    let one = |status, user| ReportFilter { status, user };
-    vec![one(None, None), one(status, None), one(None, user), one(status, user)]
+    let mut filters = Vec::new();
+    for oldest_first in [false, true] {
+        let one = |status, user| ReportFilter { status, user, oldest_first };
+        filters.extend([one(None, None), one(status, None), one(None, user), one(status, user)]);
+    }
+    filters
 }
 
 fn audit_filters() -> Vec<AuditFilter> {

@@ -81,9 +81,17 @@ async fn reports_are_listed_by_status_and_handled_ones_are_removed(
         (Some(ReportStatus::Dismissed), PageRequest::Before(0), vec![ids[0]]),
         (Some(ReportStatus::Dismissed), PageRequest::After(ids[0]), vec![]),
     ] {
-        let page = reports::page(&mut tx, ReportFilter { status, user: None }, &request, 9)
-            .await
-            .expect("read");
+        let filter = ReportFilter { status, ..ReportFilter::default() };
+        let page = reports::page(&mut tx, filter, &request, 9).await.expect("read");
+        assert_eq!(page.iter().map(|one| one.id).collect::<Vec<_>>(), expected);
+    }
+    for (request, expected) in [
+        (PageRequest::First, &ids[..]),
+        (PageRequest::After(ids[0]), &ids[1..]),
+        (PageRequest::Before(ids[1]), &ids[..1]),
+    ] {
+        let filter = ReportFilter { oldest_first: true, ..ReportFilter::default() };
+        let page = reports::page(&mut tx, filter, &request, 9).await.expect("read");
         assert_eq!(page.iter().map(|one| one.id).collect::<Vec<_>>(), expected);
     }
     assert_eq!(reports::purge(&mut tx, NOW, 9).await.expect("purged"), 0);

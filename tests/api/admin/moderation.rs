@@ -166,6 +166,8 @@ async fn a_report_is_handled_in_the_browser(
         ("?status=resolved".to_owned(), vec![id]),
         ("?status=dismissed".to_owned(), vec![other]),
         (format!("?status=any&user={}", tom.id), vec![other, id]),
+        ("?status=any&sort=oldest".to_owned(), vec![id, other]),
+        (format!("?status=any&sort=oldest&user={}", tom.id), vec![id, other]),
         (format!("?status=any&user={}", kitty.id), vec![]),
     ] {
         let page = staff.get(&format!("/admin/reports/{query}")).await.expect(200);

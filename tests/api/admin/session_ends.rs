@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use crate::support::operator::Operator;
-use crate::support::{Backend, Client, PASSWORD, TestApp};
+use crate::support::{Backend, Client, MailServer, PASSWORD, TestApp};
 
 /// A staff member with a session of the admin site, and a superuser.
 async fn people(server: &TestApp) -> (Client, Operator, Client) {
@@ -52,6 +52,30 @@ async fn it_ends_with_the_users_sessions_and_with_the_right(
         let refused = browser.post("/admin/sessions/end-others/", &[]).await.expect(302);
         assert_eq!(refused.text, "", "{way}");
     }
+}
+
+#[rstest]
+#[tokio::test]
+async fn it_ends_with_a_new_password_by_mail(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let mut mails = MailServer::start().await;
+    let mail = [("EMAIL_URL", mails.url.as_str())];
+    let Some(server) = TestApp::start_with(backend, &mail).await else { return };
+    let (amy, mut browser, _) = people(&server).await;
+    let email = "amy@example.org";
+    amy.patch("/api/auth/me/", json!({"email": email})).await.expect(200);
+    amy.post("/api/auth/password/reset/", json!({"email": email})).await.expect(204);
+    let (uid, token) = loop {
+        let mail = mails.next().await;
+        if mail.text.contains("/reset?uid=") {
+            break mail.link();
+        }
+    };
+    browser.get("/admin/").await.expect(200);
+    let body = json!({"uid": uid, "token": token, "new_password": "an other 1 entirely"});
+    amy.post("/api/auth/password/reset/confirm/", body).await.expect(204);
+    browser.get("/admin/").await.expect(302);
 }
 
 #[rstest]
