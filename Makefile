@@ -60,7 +60,7 @@ coverage: cargo-llvm-cov ## run all tests and print how many lines they run; ARG
 
 mutants: cargo-mutants ## change the code of src/domain, src/hub and src/auth, and list the changes that no unit test notices; ARGS as in `--file src/hub/feed.rs`
 	$(with_tools) cargo mutants --package meowsenger --timeout 60 --jobs 1 --cargo-arg=--lib --output target \
-		$(or $(ARGS),--file src/domain --file src/hub --file src/auth)
+		$(or $(ARGS),--file 'src/domain/**' --file 'src/hub/**' --file 'src/auth/**')
 
 cargo-llvm-cov:
 	@$(with_tools) command -v cargo-llvm-cov >/dev/null \
