@@ -51,3 +51,51 @@ test("pictures and files are attached, sent and seen by the other", async () => 
   await page.getByRole("article").getByText("note.txt").waitFor();
   assert.deepEqual([...page.errors, ...other.errors], []);
 });
+
+test("chosen files wait with their chat, also over a reload, and come back if they cannot be sent", async () => {
+  const cy = await site.register("cy", { first_name: "Cy" });
+  const di = await site.register("di", { first_name: "Di" });
+  const ed = await site.register("ed", { first_name: "Ed" });
+  const private_ = (peer) => site.call("POST", "/api/chats/", { type: "private", members: [peer.user.id] }, cy.access);
+  const [chat, other] = [await private_(di), await private_(ed)];
+  const page = await site.logIn("cy");
+  await page.goto(`/chats/${chat.id}`);
+  const picture = Buffer.from(await page.screenshot({ clip: { x: 0, y: 0, width: 200, height: 100 } }));
+  const picking = page.waitForEvent("filechooser");
+  await page.getByRole("button", { name: "Attach files" }).click();
+  await (await picking).setFiles([{ name: "cat.png", mimeType: "image/png", buffer: picture }]);
+  await page.getByLabel("Write a message").fill("Look at this");
+  await page.getByRole("button", { name: "Send", disabled: false }).waitFor();
+  const files = page.getByRole("list", { name: "Files to send" });
+
+  await page.getByRole("link", { name: /Ed/ }).click();
+  await page.getByRole("heading", { name: "Ed" }).waitFor();
+  await files.waitFor({ state: "detached" });
+  await page.getByRole("link", { name: /Di/ }).click();
+  await files.getByText("cat.png").waitFor();
+  await page.reload();
+  await files.getByText("cat.png").waitFor();
+  await page.waitForFunction((image) => image.complete && image.naturalWidth > 0, await files.locator("img").elementHandle());
+
+  // The browser's storage is full.
+  await page.evaluate(() => {
+    globalThis.put = IDBObjectStore.prototype.put;
+    IDBObjectStore.prototype.put = () => {
+      throw new DOMException("full", "QuotaExceededError");
+    };
+  });
+  await page.getByRole("button", { name: "Send", disabled: false }).click();
+  await page.getByRole("status").getByText("Something went wrong").waitFor();
+  await files.getByText("cat.png").waitFor();
+  assert.equal(await page.getByLabel("Write a message").inputValue(), "Look at this");
+  await page.evaluate(() => {
+    IDBObjectStore.prototype.put = globalThis.put;
+  });
+  await page.getByRole("button", { name: "Send", disabled: false }).click();
+  await page.getByRole("article").filter({ hasText: "Look at this" }).getByRole("img", { name: "cat.png" }).waitFor();
+  await files.waitFor({ state: "detached" });
+  await page.goto(`/chats/${other.id}`);
+  await page.goto(`/chats/${chat.id}`);
+  await page.getByRole("article").filter({ hasText: "Look at this" }).waitFor();
+  assert.equal(await files.count(), 0);
+});

@@ -3,6 +3,7 @@
 
 import { ApiError, type Live, type Message } from "@meowsenger/client";
 import { SvelteMap } from "svelte/reactivity";
+import { forget, keep, kept } from "./kept.ts";
 
 /** The frame that asks for it. */
 export type Change =
@@ -22,17 +23,17 @@ class Changes {
   open(user: number, live: Live): void {
     this.#own = `${PREFIX}${user}.`;
     this.#waiting.clear();
-    for (const key of storedKeys()) {
-      const change = key.startsWith(this.#own) && read(key);
+    forget((key) => key.startsWith(PREFIX) && !key.startsWith(this.#own));
+    for (const key of Object.keys(localStorage)) {
+      const change = key.startsWith(this.#own) ? kept<Change>(key) : undefined;
       if (change) this.make(live, change).catch(() => {});
-      else localStorage.removeItem(key);
     }
   }
 
   /** Resolves when the server has made the change. If it refuses, the message is shown as it is. */
   async make(live: Live, change: Change): Promise<void> {
     const key = this.#own + keyOf(change);
-    store(key, JSON.stringify(change));
+    keep(key, change);
     this.#waiting.set(key, change);
     try {
       await live.request(change);
@@ -56,31 +57,13 @@ class Changes {
 
   clear(): void {
     this.#waiting.clear();
-    for (const key of storedKeys()) localStorage.removeItem(key);
+    forget((key) => key.startsWith(PREFIX));
   }
 
   #forget(key: string, change: Change): void {
     if (this.#waiting.get(key) === change) this.#waiting.delete(key);
     // Another tab may have stored a later change.
     if (localStorage.getItem(key) === JSON.stringify(change)) localStorage.removeItem(key);
-  }
-}
-
-const storedKeys = () => Object.keys(localStorage).filter((key) => key.startsWith(PREFIX));
-
-function store(key: string, text: string): void {
-  try {
-    localStorage.setItem(key, text);
-  } catch {
-    // Without space it is only not kept over a reload.
-  }
-}
-
-function read(key: string): Change | undefined {
-  try {
-    return JSON.parse(localStorage.getItem(key) ?? "");
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,32 +1,38 @@
-// What is written and not sent, for each chat. It is kept in this browser until its user logs out.
+// What is written and not sent, and the files with it, for each chat. It is kept in this browser until its user logs out.
+
+import type { Attachment } from "@meowsenger/client";
+import { forget, keep, kept } from "./kept.ts";
 
 const PREFIX = "meow.draft.";
 /** The beginning of the keys of the present user. */
 let own = PREFIX;
 
-function remove(isUnwanted: (key: string) => boolean): void {
-  for (const key of Object.keys(localStorage)) {
-    if (key.startsWith(PREFIX) && isUnwanted(key)) localStorage.removeItem(key);
-  }
+export interface Draft {
+  text: string;
+  /** Those that are on the server. */
+  files: Attachment[];
 }
+
+const EMPTY: Draft = { text: "", files: [] };
 
 export const drafts = {
   /** Starts with a user. What others have left here is removed. */
   open(user: number): void {
     own = `${PREFIX}${user}.`;
-    remove((key) => !key.startsWith(own));
+    forget((key) => key.startsWith(PREFIX) && !key.startsWith(own));
   },
 
-  get(chat: number): string {
-    return localStorage.getItem(own + chat) ?? "";
+  get(chat: number): Draft {
+    return { ...EMPTY, ...kept<Partial<Draft>>(own + chat) };
   },
 
-  set(chat: number, text: string): void {
-    if (text.trim() === "") localStorage.removeItem(own + chat);
-    else localStorage.setItem(own + chat, text);
+  set(chat: number, part: Partial<Draft>): void {
+    const draft = { ...drafts.get(chat), ...part };
+    if (draft.text.trim() === "" && draft.files.length === 0) localStorage.removeItem(own + chat);
+    else keep(own + chat, draft);
   },
 
   clear(): void {
-    remove(() => true);
+    forget((key) => key.startsWith(PREFIX));
   },
 };
