@@ -36,7 +36,7 @@ async function pair() {
   const other = await site.register(ben, { first_name: "Ben" });
   const chat = await site.call("POST", "/api/chats/", { type: "private", members: [other.user.id] }, access);
   const write = (from, content) => site.call("POST", `/api/chats/${chat.id}/messages/`, { content }, from);
-  const asBen = (method, path) => site.call(method, path, undefined, other.access);
+  const asBen = (method, path, body) => site.call(method, path, body, other.access);
   return { ann, annId: user.id, ben, asBen, chat, fromAnn: (text) => write(access, text), fromBen: (text) => write(other.access, text) };
 }
 
@@ -304,6 +304,28 @@ test("a conversation scrolls back to its beginning and stays where it is, while 
   await page.getByRole("button", { name: /Jump to the latest message/ }).click();
   await messages(page).getByText("Something new").waitFor();
   assert.deepEqual(page.errors, []);
+  await page.context().close();
+});
+
+test("a quoted message that could not be read is read on the next connection", async () => {
+  const { ann, chat, fromAnn, asBen } = await pair();
+  const old = await fromAnn("The old question");
+  for (let n = 1; n <= 60; n++) await fromAnn(`Number ${n}.`);
+  const reply = { content: "The answer", reply_to: old.id };
+  await asBen("POST", `/api/chats/${chat.id}/messages/`, reply);
+  const page = await site.logIn(ann);
+  const path = `**/api/messages/${old.id}/`;
+  await page.route(path, (route) => route.fulfill({ status: 500, json: { detail: "A server error occurred." } }));
+  const failed = page.waitForResponse(path);
+  await page.goto(`/chats/${chat.id}`);
+  await failed;
+  const answer = messages(page).filter({ hasText: "The answer" });
+  await answer.getByText("Loading…").waitFor();
+  await site.killServer();
+  await page.getByText("You are offline.").waitFor();
+  await page.unroute(path);
+  await site.startServer();
+  await answer.getByText("The old question").waitFor();
   await page.context().close();
 });
 

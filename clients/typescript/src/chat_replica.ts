@@ -27,6 +27,8 @@ export class ChatReplica {
   #version: number;
   #completeFrom: number;
   readonly #messages = new Map<number, Message>();
+  /** The `seq` of each known message by its id. */
+  readonly #seqs = new Map<number, number>();
   readonly #markers = new Map<number, Markers>();
   readonly #roles = new Map<number, Role>();
   readonly #me: number | undefined;
@@ -47,7 +49,7 @@ export class ChatReplica {
     const replica = new ChatReplica(stored.chat, me);
     replica.#version = stored.version;
     replica.#completeFrom = stored.completeFrom;
-    for (const message of stored.messages) replica.#messages.set(message.seq, message);
+    for (const message of stored.messages) replica.#set(message);
     for (const [user, markers] of stored.markers) replica.#markers.set(user, markers);
     for (const [user, role] of stored.roles) replica.#roles.set(user, role);
     replica.#isUncertain = stored.isUncertain;
@@ -113,11 +115,17 @@ export class ChatReplica {
     return this.#range(first, last);
   }
 
+  /** A known message by its id, such as one that another message replies to. */
+  messageById(id: number): Message | undefined {
+    const seq = this.#seqs.get(id);
+    return seq === undefined ? undefined : this.#messages.get(seq);
+  }
+
   /** Keeps a message unless a later state of it is known. */
   mergeMessage(message: Message): void {
     if (message.seq < (this.#chat.first_seq ?? 0)) return;
     const known = this.#messages.get(message.seq);
-    if (known === undefined || known.version <= message.version) this.#messages.set(message.seq, message);
+    if (known === undefined || known.version <= message.version) this.#set(message);
     while (this.#messages.has(this.#completeFrom - 1)) this.#completeFrom -= 1;
   }
 
@@ -265,11 +273,18 @@ export class ChatReplica {
   #dropRemoved(): void {
     const { first_seq, last_message } = this.#chat;
     if (first_seq === undefined) return;
-    for (const seq of this.#messages.keys()) {
-      if (seq < first_seq) this.#messages.delete(seq);
+    for (const { seq, id } of this.#messages.values()) {
+      if (seq >= first_seq) continue;
+      this.#messages.delete(seq);
+      this.#seqs.delete(id);
     }
     this.#completeFrom = Math.max(this.#completeFrom, first_seq);
     if (last_message !== null && last_message.seq < first_seq) this.#update({ last_message: null });
+  }
+
+  #set(message: Message): void {
+    this.#messages.set(message.seq, message);
+    this.#seqs.set(message.id, message.seq);
   }
 
   #range(first: number, last: number): Message[] {

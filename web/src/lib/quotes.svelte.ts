@@ -1,6 +1,6 @@
-// Messages that are quoted, and that the shown part of the history does not have.
+// Messages that are quoted, and that are not known otherwise.
 
-import type { Message } from "@meowsenger/client";
+import { ApiError, type Message } from "@meowsenger/client";
 import { SvelteMap } from "svelte/reactivity";
 import { session } from "./session.svelte.ts";
 
@@ -12,10 +12,18 @@ export const quotes = {
   get: (id: number): Message | undefined => loaded.get(id) ?? undefined,
   isGone: (id: number): boolean => loaded.get(id) === null,
 
+  /** What fails for another reason than that it is gone is loaded again on the next connection. */
   async load(id: number): Promise<void> {
     if (loaded.has(id) || loading.has(id)) return;
     loading.add(id);
-    loaded.set(id, await session.client.messages.get(id).catch(() => null));
-    loading.delete(id);
+    try {
+      loaded.set(id, await session.client.messages.get(id));
+    } catch (error) {
+      if (error instanceof ApiError && error.kind === "not_found") loaded.set(id, null);
+    } finally {
+      loading.delete(id);
+    }
   },
+
+  clear: (): void => loaded.clear(),
 };

@@ -51,11 +51,6 @@ export class Timeline {
     return messages;
   });
 
-  /** The known messages by id. */
-  readonly byId: ReadonlyMap<number, Message> = $derived(
-    new Map(this.#replica?.history(this.#anchor).map((message) => [message.id, message])),
-  );
-
   /** How far everybody else has received and read: once for all rows, since a group may have thousands of members. */
   readonly least: LeastMarkers | undefined = $derived(leastMarkers(this.#replica, session.userId));
 

@@ -131,6 +131,7 @@ test("removed messages are dropped and not unread, also when a page brings them 
   replica.mergeMessages([message({ seq: 2, version: 3 })]);
   const { chat, messages, completeFrom } = known(replica);
   expect([messages.size, completeFrom, chat.unread_count, chat.last_message]).toEqual([0, 4, 0, null]);
+  expect(known(replica).messageById(message({ seq: 2 }).id)).toBeUndefined();
 });
 
 test("members join, change their role and leave", () => {
@@ -235,6 +236,8 @@ test("a replica that is stored and restored goes on", () => {
       .history()
       .map(({ seq }) => seq),
   ).toEqual([4, 5]);
+  expect(known(restored).messageById(message({ seq: 5 }).id)?.seq).toBe(5);
+  expect(known(restored).messageById(message({ seq: 3 }).id)).toBeUndefined();
   restored.apply(created({ seq: 6, version: 7 }));
   expect([unread(restored), known(restored).completeFrom]).toEqual([6, 4]);
 });
