@@ -7,6 +7,8 @@ import type { Timeline } from "./timeline.svelte.ts";
 /** So near to an end, in pixels, more messages are shown; and so near one is at it. */
 const NEAR = 600;
 const AT_END = 48;
+/** No row is lower, in pixels. */
+const LEAST_ROW = 32;
 /** The least time between two read markers. */
 const READ_PAUSE = 400;
 
@@ -86,6 +88,8 @@ export class Scroll {
     const { element } = this;
     if (!element) return () => {};
     const sizes = new ResizeObserver(() => {
+      // What is seen, what is kept ready on both sides, and what is added at once.
+      this.#timeline.most = Math.ceil((element.clientHeight + 3 * NEAR) / LEAST_ROW);
       if (this.isAtEnd) element.scrollTop = element.scrollHeight;
     });
     sizes.observe(element);

@@ -5,11 +5,10 @@ import type { ChatReplica, Message } from "@meowsenger/client";
 import { session } from "./session.svelte.ts";
 import { type LeastMarkers, leastMarkers } from "./ticks.ts";
 
-/** How many messages a chat is opened with, which fill a screen; by how many the window grows, so that rendering them fits into
- * a frame or two; and how many it has at most, which is more than the highest screen shows. */
+/** How many messages a chat is opened with, which fill a screen; and by how many the window grows, so that rendering them fits
+ * into a frame or two. */
 const OPENED = 30;
 const STEP = 10;
-const MOST = 150;
 /** With how many known messages beyond the window more are asked for. */
 const AHEAD = 2 * STEP;
 
@@ -27,6 +26,9 @@ function grown({ first, last }: Range, has: (seq: number) => boolean): Range {
 
 export class Timeline {
   readonly chat: number;
+  /** How many messages the window has at most: more than fit on the screen. The fewer, the less the garbage collector has to copy
+   * while somebody scrolls. */
+  most = 150;
   /** The window by `seq`. Without an end it follows new messages. */
   #first = $state(0);
   #last = $state(Number.POSITIVE_INFINITY);
@@ -124,7 +126,7 @@ export class Timeline {
     const start = this.#known?.first ?? this.#lastSeq + 1;
     if (this.#first > start) {
       this.#first -= STEP;
-      if (this.messages.length > MOST) this.#last = (this.messages[0]?.seq ?? 0) + MOST;
+      if (this.messages.length > this.most) this.#last = (this.messages[0]?.seq ?? 0) + this.most;
     }
     // Before all that is known is shown, so that nobody who scrolls waits for the server.
     const isKnown = start <= (this.#replica?.chat.first_seq ?? 1);
@@ -143,13 +145,13 @@ export class Timeline {
       if (this.error) return;
     }
     this.#last = Math.min(this.#last, this.#known?.last ?? 0) + STEP;
-    this.#first = Math.max(this.#first, this.#last - MOST);
+    this.#first = Math.max(this.#first, this.#last - this.most);
     this.#followIfLast();
   }
 
   /** Drops old messages from the window while it follows new ones. */
   trim(): void {
-    if (this.isAtEnd && this.messages.length > MOST) this.#first = this.#lastSeq - OPENED;
+    if (this.isAtEnd && this.messages.length > this.most) this.#first = this.#lastSeq - OPENED;
   }
 
   #followIfLast(): void {
