@@ -355,6 +355,17 @@ fn the_docs_name_only_items_that_exist() {
 }
 
 #[test]
+fn the_admin_site_looks_like_the_web_client() {
+    const SHEETS: [&str; 2] = ["templates/admin/admin.css", "web/src/app.css"];
+    let [own, original] =
+        SHEETS.map(|path| std::fs::read_to_string(root().join(path)).expect(path));
+    check(
+        "The admin site's style sheet has the design tokens of the web client's.",
+        foreign_tokens(&own, &original),
+    );
+}
+
+#[test]
 fn behaviours_are_found_by_their_names() {
     const PAGE: &str = "docs/first-change.md";
     let header = |file: &str| sources(&[file]).first().map(Source::header).unwrap_or_default();

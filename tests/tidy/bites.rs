@@ -265,6 +265,15 @@ fn migrations() {
 }
 
 #[test]
+fn design_tokens() {
+    let original = ":root {\n  --bg: white;\n  --text: black;\n}";
+    assert_eq!(foreign_tokens(":root {\n --bg: white;\n}", original), [""; 0]);
+    for bad in ["--bg: grey;", "--ink: black;"] {
+        assert_eq!(foreign_tokens(&format!(":root {{\n  {bad}\n}}"), original), [bad]);
+    }
+}
+
+#[test]
 fn unfinished() {
     let (word, stop) = (concat!("TO", "DO"), concat!("to", "do!()"));
     for bad in [format!("// {word}: later"), format!("fn f() {{ {stop} }}")] {

@@ -1,6 +1,8 @@
 //! The checks of code: each takes a file and returns its violations. Reads nothing from the disk, so
 //! that each check can be tried on a few lines.
 
+use std::collections::BTreeSet;
+
 use super::paths::named;
 use super::source::Source;
 use super::tokens::{Kind, Token};
@@ -124,6 +126,15 @@ pub(crate) fn migration_faults(sqlite: &[String], postgres: &[String]) -> Vec<St
         }
     }
     faults
+}
+
+/// The design tokens (`--name: value;`) of a style sheet that another one has with another value, or not at all.
+pub(crate) fn foreign_tokens(sheet: &str, original: &str) -> Vec<String> {
+    let tokens = |text: &str| {
+        let lines = text.lines().map(str::trim).filter(|line| line.starts_with("--"));
+        lines.map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    tokens(sheet).difference(&tokens(original)).cloned().collect()
 }
 
 pub(crate) fn left_overs(source: &Source) -> Vec<String> {
