@@ -9,6 +9,8 @@ CARGO_MUTANTS  := 27.1.0
 TOOLS          := target/tools
 
 test_command = scripts/with-services cargo test --locked --workspace $(ARGS)
+# Unoptimised, which takes a third of the time to build: they work for seconds.
+install_tool = cargo install --locked --debug --root $(TOOLS)
 with_tools   = PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin"
 
 .PHONY: help run test snapshots lint fmt clippy doc deny audit ci bench bench-quick bench-instructions bench-soak bench-idle bench-data bench-slow bench-churn bench-files \
@@ -64,19 +66,19 @@ mutants: cargo-mutants ## change the code of src/domain, src/hub and src/auth, a
 
 cargo-llvm-cov:
 	@$(with_tools) command -v cargo-llvm-cov >/dev/null \
-		|| cargo install --locked --root $(TOOLS) cargo-llvm-cov@$(CARGO_LLVM_COV)
+		|| $(install_tool) cargo-llvm-cov@$(CARGO_LLVM_COV)
 
 cargo-mutants:
 	@$(with_tools) command -v cargo-mutants >/dev/null \
-		|| cargo install --locked --root $(TOOLS) cargo-mutants@$(CARGO_MUTANTS)
+		|| $(install_tool) cargo-mutants@$(CARGO_MUTANTS)
 
 cargo-machete:
 	@$(with_tools) command -v cargo-machete >/dev/null \
-		|| cargo install --locked --root $(TOOLS) cargo-machete@$(CARGO_MACHETE)
+		|| $(install_tool) cargo-machete@$(CARGO_MACHETE)
 
 cargo-deny:
 	@$(with_tools) command -v cargo-deny >/dev/null \
-		|| cargo install --locked --root $(TOOLS) cargo-deny@$(CARGO_DENY)
+		|| $(install_tool) cargo-deny@$(CARGO_DENY)
 
 generators: ## generate clients from the OpenAPI and AsyncAPI documents, and run them against a server; needs Node and Python 3
 	tests/generators/run
