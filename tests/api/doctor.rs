@@ -246,6 +246,35 @@ async fn stir(site: &Site, chance: &mut Chance, round: u32) {
     }
 }
 
+/// The server indexes an edit while the messages and the index are compared.
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_that_is_being_indexed_is_no_finding(
+    #[values(Backend::Sqlite, Backend::Postgres)] backend: Backend,
+) {
+    let Some(site) = Site::start(backend).await else { return };
+    let is_done = AtomicBool::new(false);
+    let editing = async {
+        for number in 0.. {
+            if is_done.load(Ordering::Relaxed) {
+                break;
+            }
+            for (sender, id) in [(&site.tom, site.messages[0]), (&site.bob, site.messages[1])] {
+                let body = json!({"content": format!("word{id}number{number}")});
+                sender.put(&format!("/api/messages/{id}/"), body).await.expect(200);
+            }
+        }
+    };
+    let checking = async {
+        for _ in 0..120 {
+            let (findings, _) = site.check_up(false).await;
+            assert_eq!(findings, []);
+        }
+        is_done.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(editing, checking);
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_healthy_site_under_load_has_no_findings(

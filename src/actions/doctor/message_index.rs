@@ -3,6 +3,8 @@
 
 use std::collections::HashSet;
 
+use tokio::time::sleep;
+
 use crate::domain::error::Result;
 use crate::domain::fulltext::{Gaps, INDEX_RULES, MissingTerms};
 use crate::domain::ids::MessageId;
@@ -25,23 +27,13 @@ pub(super) async fn check(checkup: &mut Checkup<'_>) -> Result<()> {
         // By earlier rules, or not yet: a running server indexes all messages by itself.
         return Ok(());
     }
-    let mut missing = HashSet::new();
-    let mut gaps = Gaps::after(MessageId(0));
-    while gaps.reached() < state.indexed_upto {
-        let (messages, horizon) = feed::next(checkup.db, &gaps, BATCH, BATCH_BYTES).await?;
-        if messages.is_empty() {
-            break;
-        }
-        let ids: Vec<_> = messages.iter().map(|message| message.id).collect();
-        gaps.found(&ids, horizon);
-        let living: HashSet<_> = feed::living(checkup.db, &ids).await?.into_iter().collect();
-        let is_due = |id: MessageId| living.contains(&id) && id <= state.indexed_upto;
-        let messages: Vec<_> = messages.into_iter().filter(|message| is_due(message.id)).collect();
-        missing.extend(compare(checkup, &ids, MissingTerms::of(&messages)).await?);
+    let mut missing = missing(checkup, state.indexed_upto).await?;
+    if !missing.is_empty() {
+        // A running server may have indexed an edit, or merged segments, between two of the statements.
+        sleep(checkup.settle).await;
+        let again = self::missing(checkup, state.indexed_upto).await?;
+        missing.retain(|id| again.contains(id));
     }
-    let (_, waiting) = feed::changed(checkup.db, CHANGES).await?;
-    let waiting: HashSet<_> = waiting.into_iter().map(|message| message.id).collect();
-    missing.retain(|id| !waiting.contains(id));
     let Some(first) = missing.iter().min() else { return Ok(()) };
     let text =
         format!("it lacks words of {} messages, the first of which is {first}", missing.len());
@@ -54,6 +46,35 @@ pub(super) async fn check(checkup: &mut Checkup<'_>) -> Result<()> {
     };
     checkup.add("message-index", "the index for searching messages".to_owned(), text, remedy);
     Ok(())
+}
+
+/// The messages up to this one that the index lacks words of, and that do not wait to be indexed.
+async fn missing(checkup: &Checkup<'_>, upto: MessageId) -> Result<HashSet<MessageId>> {
+    let mut missing = HashSet::new();
+    // Also those that are indexed while the segments are read.
+    let mut waiting = waiting(checkup).await?;
+    let mut gaps = Gaps::after(MessageId(0));
+    while gaps.reached() < upto {
+        let (messages, horizon) = feed::next(checkup.db, &gaps, BATCH, BATCH_BYTES).await?;
+        if messages.is_empty() {
+            break;
+        }
+        let ids: Vec<_> = messages.iter().map(|message| message.id).collect();
+        gaps.found(&ids, horizon);
+        let living: HashSet<_> = feed::living(checkup.db, &ids).await?.into_iter().collect();
+        let is_due = |id: MessageId| living.contains(&id) && id <= upto;
+        let messages: Vec<_> = messages.into_iter().filter(|message| is_due(message.id)).collect();
+        missing.extend(compare(checkup, &ids, MissingTerms::of(&messages)).await?);
+    }
+    waiting.extend(self::waiting(checkup).await?);
+    missing.retain(|id| !waiting.contains(id));
+    Ok(missing)
+}
+
+/// The edited messages that are not indexed as they are now.
+async fn waiting(checkup: &Checkup<'_>) -> Result<HashSet<MessageId>> {
+    let (_, edited) = feed::changed(checkup.db, CHANGES).await?;
+    Ok(edited.into_iter().map(|message| message.id).collect())
 }
 
 /// What the segments lack that may have messages with these ids.
