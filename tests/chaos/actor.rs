@@ -25,8 +25,9 @@ const PAUSE: usize = 500;
 /// Four bytes, as one character.
 const LARGE: &str = "\u{1F408}";
 
-/// Fields that may be wrong: who blocks cannot be added, and an upload is gone once the database went back in time.
-const EXPECTED: [&str; 4] = ["attachments", "members", "user", "users"];
+/// Fields that may be wrong: who blocks cannot be added, one may have left the chats that a message is forwarded to, and an
+/// upload or a chat is gone once the database went back in time.
+const EXPECTED: [&str; 5] = ["attachments", "chats", "members", "user", "users"];
 
 /// What all users record.
 #[derive(Default)]

@@ -6,12 +6,17 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use meowsenger_testing::eventually;
+use tokio::net::TcpStream;
+
 use super::super::processes::{end, free_port, signal, tool};
 use super::super::run::Run;
 use super::super::site::Site;
 
 const CLIENTS: usize = 12;
 const ANSWERED: Duration = Duration::from_secs(10);
+/// A node that finds no database does not start.
+const STARTED: Duration = Duration::from_secs(10);
 
 /// A pooler, stopped when dropped.
 struct Pooler {
@@ -22,7 +27,7 @@ struct Pooler {
 }
 
 impl Pooler {
-    fn start(site: &Site) -> Option<Self> {
+    async fn start(site: &Site) -> Option<Self> {
         let program = tool("pgbouncer")?;
         let port = free_port();
         let file = site.folder.path().join("pgbouncer.ini");
@@ -35,6 +40,8 @@ impl Pooler {
         fs::write(&file, text).expect("written");
         let mut pooler = Self { program, file, port, process: None };
         pooler.run();
+        let listens = async || TcpStream::connect(("127.0.0.1", port)).await.ok();
+        eventually(STARTED, "PgBouncer listens", listens).await;
         Some(pooler)
     }
 
@@ -66,7 +73,7 @@ impl Drop for Pooler {
 #[ignore = "make chaos"]
 async fn pooler_killed_and_paused() {
     let Some(mut site) = Site::start(2, "").await else { return };
-    let Some(mut pooler) = Pooler::start(&site) else { return };
+    let Some(mut pooler) = Pooler::start(&site).await else { return };
     for way in &site.to_database {
         way.lead_to(&[&format!("127.0.0.1:{}", pooler.port)]);
     }
