@@ -52,6 +52,34 @@ test("pictures and files are attached, sent and seen by the other", async () => 
   assert.deepEqual([...page.errors, ...other.errors], []);
 });
 
+test("a log-out during an upload leaves nothing of the files behind", async () => {
+  const fay = await site.register("fay", { first_name: "Fay" });
+  const gus = await site.register("gus", { first_name: "Gus" });
+  const chat = await site.call("POST", "/api/chats/", { type: "private", members: [gus.user.id] }, fay.access);
+  const page = await site.logIn("fay");
+  await page.goto(`/chats/${chat.id}`);
+  const attach = async (name) => {
+    const picking = page.waitForEvent("filechooser");
+    await page.getByRole("button", { name: "Attach files" }).click();
+    await (await picking).setFiles([{ name, mimeType: "text/plain", buffer: Buffer.from("secret") }]);
+  };
+  const files = page.getByRole("list", { name: "Files to send" });
+  await attach("first.txt");
+  await files.getByText("6 B").waitFor();
+  // The second one never ends by itself.
+  await page.route("**/api/attachments/", () => {});
+  await attach("second.txt");
+  await files.getByRole("progressbar").waitFor();
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Log out" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Log out" }).click();
+  await page.getByRole("heading", { name: "Welcome back" }).waitFor();
+  // What the end of the upload leads to has happened with the next frame.
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  assert.deepEqual(await page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith("meow.draft"))), []);
+  await page.context().close();
+});
+
 test("chosen files wait with their chat, also over a reload, and come back if they cannot be sent", async () => {
   const cy = await site.register("cy", { first_name: "Cy" });
   const di = await site.register("di", { first_name: "Di" });

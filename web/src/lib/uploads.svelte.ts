@@ -111,6 +111,8 @@ export class Uploads {
   }
 
   #keep(): void {
+    // After a log-out, what was in progress ends, and must leave nothing here.
+    if (chats.get(this.#chat) !== this) return;
     drafts.set(this.#chat, { files: this.items.flatMap(({ attachment }) => attachment ?? []) });
   }
 
