@@ -23,7 +23,7 @@ class Changes {
   open(user: number, live: Live): void {
     this.#own = `${PREFIX}${user}.`;
     this.#waiting.clear();
-    forget((key) => key.startsWith(PREFIX) && !key.startsWith(this.#own));
+    forget(PREFIX, this.#own);
     for (const key of Object.keys(localStorage)) {
       const change = key.startsWith(this.#own) ? kept<Change>(key) : undefined;
       if (change) this.make(live, change).catch(() => {});
@@ -57,7 +57,7 @@ class Changes {
 
   clear(): void {
     this.#waiting.clear();
-    forget((key) => key.startsWith(PREFIX));
+    forget(PREFIX);
   }
 
   #forget(key: string, change: Change): void {

@@ -19,7 +19,7 @@ export const drafts = {
   /** Starts with a user. What others have left here is removed. */
   open(user: number): void {
     own = `${PREFIX}${user}.`;
-    forget((key) => key.startsWith(PREFIX) && !key.startsWith(own));
+    forget(PREFIX, own);
   },
 
   get(chat: number): Draft {
@@ -33,6 +33,6 @@ export const drafts = {
   },
 
   clear(): void {
-    forget((key) => key.startsWith(PREFIX));
+    forget(PREFIX);
   },
 };

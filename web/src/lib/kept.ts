@@ -18,6 +18,9 @@ export function kept<T>(key: string): T | undefined {
   }
 }
 
-export function forget(isUnwanted: (key: string) => boolean): void {
-  for (const key of Object.keys(localStorage)) if (isUnwanted(key)) localStorage.removeItem(key);
+/** Removes what begins with a prefix; what begins with `own` stays. */
+export function forget(prefix: string, own?: string): void {
+  for (const key of Object.keys(localStorage)) {
+    if (key.startsWith(prefix) && !(own && key.startsWith(own))) localStorage.removeItem(key);
+  }
 }

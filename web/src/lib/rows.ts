@@ -17,6 +17,7 @@ interface MessageRow {
   kind: "message";
   message: Message;
   isFirst: boolean;
+  place: Place;
 }
 
 /** Where a message or draft belongs: its day, its time in milliseconds, and who wrote it. */
@@ -26,26 +27,18 @@ interface Place {
   sender: number;
 }
 
-/** What was made before for a message. A row that is the same object is not rendered again. */
-const places = new WeakMap<Message, Place>();
+const placeOf = (at: string | number, sender: number): Place => ({ day: dayKey(at), time: Number(new Date(at)), sender });
+
+/** The rows that were made before: one that is the same object is not rendered again. */
 const made = new WeakMap<Message, MessageRow>();
 
-const place = (at: string | number, sender: number): Place => ({ day: dayKey(at), time: Number(new Date(at)), sender });
-
-function placeOf(message: Message): Place {
-  const known = places.get(message) ?? place(message.timestamp, message.sender.id);
-  places.set(message, known);
-  return known;
-}
-
-function rowOf(message: Message, me: number, isFirst: boolean): MessageRow {
+function rowOf(message: Message, me: number): MessageRow {
   const before = made.get(message);
-  if (before && before.isFirst === isFirst) return before;
+  if (before) return before;
+  const { sender, seq, timestamp, client_id } = message;
   // A message keeps its row when it is acknowledged.
-  const key = message.sender.id === me && message.client_id ? message.client_id : String(message.seq);
-  const row: MessageRow = { key, kind: "message", message, isFirst };
-  made.set(message, row);
-  return row;
+  const key = sender.id === me && client_id ? client_id : String(seq);
+  return { key, kind: "message", message, isFirst: false, place: placeOf(timestamp, sender.id) };
 }
 
 /** `unreadFrom` is the `seq` of the first unread message. */
@@ -65,13 +58,17 @@ export function rowsOf(messages: Message[], pending: OutboxItem[], unreadFrom: n
   for (const message of messages) {
     const isUnread: boolean = !isMarked && unreadFrom !== undefined && message.seq >= unreadFrom && message.sender.id !== me;
     isMarked ||= isUnread;
-    rows.push(rowOf(message, me, separate(placeOf(message), isUnread)));
+    const row = rowOf(message, me);
+    const isFirst = separate(row.place, isUnread);
+    const shown = row.isFirst === isFirst ? row : { ...row, isFirst };
+    made.set(message, shown);
+    rows.push(shown);
   }
   if (pending.length === 0) return rows;
   const known = new Set(messages.map(({ client_id }) => client_id));
   for (const item of pending) {
     if (known.has(item.client_id)) continue;
-    rows.push({ key: item.client_id, kind: "pending", item, isFirst: separate(place(item.createdAt, me), false) });
+    rows.push({ key: item.client_id, kind: "pending", item, isFirst: separate(placeOf(item.createdAt, me), false) });
   }
   return rows;
 }
